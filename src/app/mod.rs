@@ -1,0 +1,1 @@
+//! The screen's state: pure logic, no tokio, no ratatui, no crossterm, no clock.

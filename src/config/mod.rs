@@ -1,0 +1,1 @@
+//! From YAML, libpq's environment and files to validated nodes.

@@ -1,0 +1,1 @@
+//! The connection manager, usable without a terminal.

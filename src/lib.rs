@@ -1,0 +1,21 @@
+//! pgwatch: a terminal dashboard for a whole cluster of PostgreSQL nodes.
+//!
+//! The rooms, and who may import whom (`tests/architecture.rs` keeps it so; ARCHITECTURE.md tells it at length):
+//!
+//! - [`model`]: plain facts and the protocol between the halves.
+//! - [`config`]: YAML, libpq's environment and files, into validated nodes.
+//! - [`connection`]: the connection manager, usable without a terminal.
+//! - [`app`]: the screen's state and what keys do to it; pure.
+//! - [`tui`]: the picture of that state.
+//! - [`run`]: the one place where the halves meet.
+//! - [`demo`]: a throw-away real cluster, for `pgwatch demo` and for the tests.
+//! - [`cli`]: the command line.
+
+pub mod app;
+pub mod cli;
+pub mod config;
+pub mod connection;
+pub mod demo;
+pub mod model;
+pub mod run;
+pub mod tui;

@@ -1,0 +1,83 @@
+//! The last so many samples, in memory that never grows.
+
+use std::collections::VecDeque;
+
+/// A ring of the newest `capacity` items, oldest first.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Ring<T> {
+    items: VecDeque<T>,
+    capacity: usize,
+}
+
+impl<T> Ring<T> {
+    pub fn new(capacity: usize) -> Self {
+        Self { items: VecDeque::new(), capacity: capacity.max(1) }
+    }
+
+    /// Appends an item; the oldest one leaves when the ring is full.
+    pub fn push(&mut self, item: T) {
+        if self.items.len() == self.capacity {
+            self.items.pop_front();
+        }
+        self.items.push_back(item);
+    }
+
+    pub fn len(&self) -> usize {
+        self.items.len()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.items.is_empty()
+    }
+
+    pub fn last(&self) -> Option<&T> {
+        self.items.back()
+    }
+
+    pub fn last_mut(&mut self) -> Option<&mut T> {
+        self.items.back_mut()
+    }
+
+    /// Oldest first.
+    pub fn iter(&self) -> impl DoubleEndedIterator<Item = &T> + ExactSizeIterator {
+        self.items.iter()
+    }
+
+    /// The newest `count`, oldest of them first.
+    pub fn newest(&self, count: usize) -> impl DoubleEndedIterator<Item = &T> + ExactSizeIterator {
+        self.items.iter().skip(self.items.len().saturating_sub(count))
+    }
+}
+
+/// The value below which the share `q` (0 to 1) of the samples lie (nearest rank); `None` without samples.
+pub fn percentile(samples: impl IntoIterator<Item = f64>, q: f64) -> Option<f64> {
+    let mut sorted: Vec<f64> = samples.into_iter().filter(|sample| sample.is_finite()).collect();
+    sorted.sort_by(f64::total_cmp);
+    let rank = (q * sorted.len() as f64).ceil() as usize;
+    sorted.get(rank.max(1) - 1).copied()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_ring_keeps_the_newest() {
+        let mut ring = Ring::new(3);
+        for i in 0..5 {
+            ring.push(i);
+        }
+        assert_eq!(ring.iter().copied().collect::<Vec<_>>(), [2, 3, 4]);
+        assert_eq!(ring.newest(2).copied().collect::<Vec<_>>(), [3, 4]);
+        assert_eq!(ring.newest(9).len(), 3);
+    }
+
+    #[test]
+    fn percentiles_by_nearest_rank() {
+        let samples = [5.0, 1.0, 4.0, 2.0, 3.0];
+        assert_eq!(percentile(samples, 0.5), Some(3.0));
+        assert_eq!(percentile(samples, 0.99), Some(5.0));
+        assert_eq!(percentile(samples, 0.0), Some(1.0));
+        assert_eq!(percentile([], 0.5), None);
+    }
+}

@@ -1,0 +1,24 @@
+//! Plain facts that every half of the program speaks: nodes, health, pools, rows and the protocol between the
+//! connection manager and whoever listens. No I/O, no clock, nothing of a terminal: times come in with the facts.
+
+pub mod delta;
+pub mod error;
+pub mod facts;
+pub mod health;
+pub mod history;
+pub mod name;
+pub mod node;
+pub mod pool;
+pub mod protocol;
+pub mod rows;
+pub mod secret;
+
+pub use error::{ErrorKind, NodeError};
+pub use facts::{Facts, Role, ServerFacts};
+pub use health::{Health, HealthState};
+pub use name::{InvalidName, NodeName};
+pub use node::{HealthConfig, NodeConfig, PasswordSource, PoolConfig, RootCert, SslMode, Thresholds, TlsConfig};
+pub use pool::{PoolStats, ProbeStats};
+pub use protocol::{BatchId, Command, Event, EventKind};
+pub use rows::{Column, RowSet};
+pub use secret::Secret;

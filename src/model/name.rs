@@ -1,0 +1,65 @@
+//! The name of a node: short, cheap to copy, and valid by construction.
+
+use std::fmt;
+use std::sync::Arc;
+
+use serde::{Serialize, Serializer};
+
+/// A node's name: a letter, then letters, digits, `_` and `-` (requirement C7). Cloning copies a pointer.
+#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct NodeName(Arc<str>);
+
+/// Why a text is no node name; its `Display` says what is allowed.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0:?} is no valid node name: a letter first, then letters, digits, - and _")]
+pub struct InvalidName(pub String);
+
+impl NodeName {
+    /// Checks `text` against `^[A-Za-z][A-Za-z0-9_-]*$`.
+    pub fn parse(text: &str) -> Result<Self, InvalidName> {
+        let mut chars = text.chars();
+        let first = chars.next().is_some_and(|c| c.is_ascii_alphabetic());
+        if first && chars.all(|c| c.is_ascii_alphanumeric() || c == '_' || c == '-') {
+            Ok(Self(text.into()))
+        } else {
+            Err(InvalidName(text.to_owned()))
+        }
+    }
+
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for NodeName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(&self.0)
+    }
+}
+
+impl fmt::Debug for NodeName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(&self.0, f)
+    }
+}
+
+impl Serialize for NodeName {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&self.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_of_c7() {
+        for good in ["a", "A", "eu-primary", "r2_d2", "x-", "Z9"] {
+            assert!(NodeName::parse(good).is_ok(), "{good}");
+        }
+        for bad in ["", "1a", "-a", "_a", "a b", "a.b", "ä", "aé", "a\n", "a/b"] {
+            assert!(NodeName::parse(bad).is_err(), "{bad:?}");
+        }
+    }
+}

@@ -1,0 +1,1 @@
+//! The picture: reads the app state, writes nothing.
