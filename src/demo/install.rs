@@ -1,0 +1,147 @@
+//! The PostgreSQL server programs of this machine, and running them as somebody whom they accept.
+
+use std::env;
+use std::fs;
+use std::io::Write as _;
+use std::os::unix::fs::{PermissionsExt as _, chown};
+use std::os::unix::process::CommandExt as _;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use super::DemoError;
+
+/// An installed PostgreSQL and the user its servers run as.
+#[derive(Debug, Clone)]
+pub struct Install {
+    bin: PathBuf,
+    major: u32,
+    /// `None`: as ourselves. Root may not run a server, so root hands over to `postgres`.
+    owner: Option<Owner>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Owner {
+    uid: u32,
+    gid: u32,
+}
+
+impl Install {
+    /// The newest version found in the places where distributions put it, by `pg_config`, and on the `PATH`.
+    pub fn find() -> Result<Self, DemoError> {
+        let mut places = versioned("/usr/lib/postgresql");
+        places.extend(versioned("/usr").into_iter().filter(|path| path.to_string_lossy().contains("pgsql-")));
+        if let Ok(output) = Command::new("pg_config").arg("--bindir").stdin(Stdio::null()).output() {
+            places.push(PathBuf::from(String::from_utf8_lossy(&output.stdout).trim()));
+        }
+        places.extend(env::split_paths(&env::var_os("PATH").unwrap_or_default()));
+        let newest = places.iter().filter_map(|bin| Some((major(bin)?, bin))).max_by_key(|(major, _)| *major);
+        match newest {
+            Some((_, bin)) => Self::at(bin),
+            None => Err(DemoError::NoBinaries {
+                looked: "/usr/lib/postgresql/*/bin, /usr/pgsql-*/bin, pg_config --bindir and PATH".to_owned(),
+            }),
+        }
+    }
+
+    /// The programs of one folder.
+    pub fn at(bin: &Path) -> Result<Self, DemoError> {
+        let major = major(bin).ok_or_else(|| DemoError::NoBinaries { looked: bin.display().to_string() })?;
+        let owner = if rustix::process::geteuid().is_root() { Some(Owner::postgres()?) } else { None };
+        Ok(Self { bin: bin.to_owned(), major, owner })
+    }
+
+    /// 15 for PostgreSQL 15.18.
+    pub fn major(&self) -> u32 {
+        self.major
+    }
+
+    /// Whether the extension's library is there, so that a server may preload it.
+    pub(super) fn has_library(&self, name: &str) -> bool {
+        let Some(home) = self.bin.parent() else { return false };
+        ["lib", "lib/postgresql"].iter().any(|lib| home.join(lib).join(format!("{name}.so")).exists())
+    }
+
+    /// One of the server's programs, as the owner.
+    pub(super) fn program(&self, name: &str) -> Command {
+        self.command(self.bin.join(name))
+    }
+
+    /// Any program as the owner, out of the terminal's process group (a Ctrl-C is meant for pgwatch), and without
+    /// the caller's PostgreSQL environment and home: a server reads `~/.postgresql` of whoever started it.
+    pub(super) fn command(&self, program: impl AsRef<Path>) -> Command {
+        let mut command = Command::new(program.as_ref());
+        for (name, _) in env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("PG")) {
+            command.env_remove(name);
+        }
+        command.env("HOME", "/").env("LC_ALL", "C").current_dir("/").process_group(0).stdin(Stdio::null());
+        if let Some(owner) = self.owner {
+            command.uid(owner.uid).gid(owner.gid);
+        }
+        command
+    }
+
+    /// Gives a file or folder to the owner, closed to everybody else.
+    pub(super) fn own(&self, path: &Path, mode: u32) -> Result<(), DemoError> {
+        fs::set_permissions(path, fs::Permissions::from_mode(mode)).map_err(DemoError::file(path))?;
+        let Some(owner) = self.owner else { return Ok(()) };
+        chown(path, Some(owner.uid), Some(owner.gid)).map_err(DemoError::file(path))
+    }
+
+    /// Writes a file that only the owner may read.
+    pub(super) fn write(&self, path: &Path, contents: &[u8]) -> Result<(), DemoError> {
+        fs::write(path, contents).map_err(DemoError::file(path))?;
+        self.own(path, 0o600)
+    }
+}
+
+impl Owner {
+    /// Asks `id`, which knows every source of users; std knows none.
+    fn postgres() -> Result<Self, DemoError> {
+        let ask = |flag: &str| -> Option<u32> {
+            let output = Command::new("id").args([flag, "postgres"]).output().ok()?;
+            String::from_utf8(output.stdout).ok()?.trim().parse().ok()
+        };
+        match (ask("-u"), ask("-g")) {
+            (Some(uid), Some(gid)) if uid != 0 => Ok(Self { uid, gid }),
+            _ => Err(DemoError::NoUser),
+        }
+    }
+}
+
+/// Runs a program to its end with `input`; what it printed, or its error text.
+pub(super) fn run(mut command: Command, input: &str) -> Result<String, DemoError> {
+    let what = Path::new(command.get_program()).file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let mut child = command
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .map_err(DemoError::io(&what))?;
+    if let Some(mut stdin) = child.stdin.take() {
+        // A program that ends before it read everything says why by its status.
+        let _ = stdin.write_all(input.as_bytes());
+    }
+    let output = child.wait_with_output().map_err(DemoError::io(&what))?;
+    let printed = String::from_utf8_lossy(&output.stdout).trim_end_matches('\n').to_owned();
+    if output.status.success() {
+        return Ok(printed);
+    }
+    let errors = String::from_utf8_lossy(&output.stderr).trim_end().to_owned();
+    Err(DemoError::Failed { what, output: if errors.is_empty() { printed } else { errors } })
+}
+
+/// `FOLDER/*/bin`.
+fn versioned(folder: &str) -> Vec<PathBuf> {
+    fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path().join("bin")).collect()
+}
+
+/// The major version of the programs in a folder, if a whole server is there.
+fn major(bin: &Path) -> Option<u32> {
+    if !["initdb", "postgres", "psql"].iter().all(|name| bin.join(name).is_file()) {
+        return None;
+    }
+    let output = Command::new(bin.join("postgres")).arg("--version").stdin(Stdio::null()).output().ok()?;
+    let text = String::from_utf8(output.stdout).ok()?;
+    let version = text.split_whitespace().find(|word| word.starts_with(|c: char| c.is_ascii_digit()))?;
+    version.split(|c: char| !c.is_ascii_digit()).next()?.parse().ok()
+}
