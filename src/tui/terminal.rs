@@ -1,0 +1,210 @@
+//! The terminal: taken on entry, given back exactly as it was on the way out, whichever way that is (C8).
+//!
+//! A frame is collected in memory and written in one piece between the marks of synchronized output, so a terminal
+//! never shows half of it and a frame costs one system call.
+
+use std::io::{self, Write};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, Once, PoisonError};
+
+use crossterm::clipboard::CopyToClipboard;
+use crossterm::cursor::{Hide, Show};
+use crossterm::event::{DisableBracketedPaste, DisableMouseCapture, EnableBracketedPaste, EnableMouseCapture};
+use crossterm::style::{Attribute, Color, SetAttribute, SetBackgroundColor, SetForegroundColor, SetUnderlineColor};
+use crossterm::terminal::{
+    BeginSynchronizedUpdate, EndSynchronizedUpdate, EnterAlternateScreen, LeaveAlternateScreen, disable_raw_mode,
+    enable_raw_mode,
+};
+use crossterm::{execute, queue};
+use ratatui::backend::CrosstermBackend;
+use ratatui::{Frame, Terminal};
+use rustix::process::{Signal, getpid, kill_process};
+use rustix::termios::{QueueSelector, tcflush};
+
+/// Whether the terminal is ours now. One per process: a terminal is.
+static OURS: AtomicBool = AtomicBool::new(false);
+
+/// Memory kept for the next frame, bytes; a full frame of a large terminal is about 30 KB.
+const FRAME_MEMORY: usize = 64 << 10;
+
+/// What the user lets us take.
+#[derive(Debug, Clone, Copy)]
+pub struct ScreenOptions {
+    /// Capture the mouse; without it the terminal's own selection works as everywhere.
+    pub mouse: bool,
+}
+
+impl Default for ScreenOptions {
+    fn default() -> Self {
+        Self { mouse: true }
+    }
+}
+
+/// The terminal while it is ours. Dropping it gives the terminal back.
+#[derive(Debug)]
+pub struct Screen {
+    terminal: Terminal<CrosstermBackend<Pending>>,
+    pending: Pending,
+    /// What a frame in which nothing changed comes to: not worth a byte.
+    unchanged: Vec<u8>,
+    options: ScreenOptions,
+}
+
+impl Screen {
+    /// Takes the terminal: raw mode, alternate screen, bracketed paste, mouse, no cursor.
+    ///
+    /// The panic hook in place at the first call (install color-eyre's before) prints after the terminal is given
+    /// back.
+    pub fn enter(options: ScreenOptions) -> io::Result<Self> {
+        restore_before_panic_reports();
+        // crossterm's own NO_COLOR drops reverse video too, and with it the selection: the theme decides.
+        crossterm::style::force_color_output(true);
+        let pending = Pending::default();
+        let terminal = Terminal::new(CrosstermBackend::new(pending.clone()))?;
+        take(options)?;
+        pending.lock().clear();
+        Ok(Self { terminal, pending, unchanged: unchanged_frame()?, options })
+    }
+
+    /// Draws a frame and writes what differs from the one before; nothing differs, nothing is written.
+    ///
+    /// A terminal that is gone (or was given back by a panic elsewhere) is an error.
+    pub fn draw(&mut self, render: impl FnOnce(&mut Frame<'_>)) -> io::Result<()> {
+        if !OURS.load(Ordering::SeqCst) {
+            return Err(io::Error::other("the terminal was given back after a panic"));
+        }
+        self.terminal.draw(render)?;
+        let mut frame = self.pending.lock();
+        if *frame != self.unchanged && !frame.is_empty() {
+            let mut out = Vec::with_capacity(frame.len() + 16);
+            queue!(out, BeginSynchronizedUpdate)?;
+            out.extend_from_slice(&frame);
+            queue!(out, EndSynchronizedUpdate)?;
+            write_out(&out)?;
+        }
+        frame.clear();
+        frame.shrink_to(FRAME_MEMORY);
+        Ok(())
+    }
+
+    /// Forgets what the terminal shows: the next frame is written whole (Ctrl-L, after a suspension).
+    pub fn redraw(&mut self) -> io::Result<()> {
+        // Not `clear()`, which asks the terminal for the cursor and takes the answer from under the keys.
+        self.terminal.resize(self.terminal.size()?.into())
+    }
+
+    /// Puts a text on the clipboard of the terminal (OSC 52), over ssh and in tmux too where they allow it.
+    pub fn copy(&mut self, text: &str) -> io::Result<()> {
+        let mut out = Vec::new();
+        queue!(out, CopyToClipboard::to_clipboard_from(text))?;
+        write_out(&out)
+    }
+
+    /// Stops the program as Ctrl-Z does elsewhere, with the terminal given back; returns when it goes on.
+    pub fn suspend(&mut self) -> io::Result<()> {
+        restore()?;
+        kill_process(getpid(), Signal::TSTP)?;
+        take(self.options)?;
+        self.redraw()
+    }
+
+    /// Gives the terminal back and says what went wrong, which a drop cannot.
+    pub fn leave(self) -> io::Result<()> {
+        restore()
+    }
+}
+
+impl Drop for Screen {
+    fn drop(&mut self) {
+        // The terminal may be gone: nobody is left to be told.
+        let _ = restore();
+    }
+}
+
+fn take(options: ScreenOptions) -> io::Result<()> {
+    enable_raw_mode()?;
+    OURS.store(true, Ordering::SeqCst);
+    let mut out = Vec::new();
+    queue!(out, EnterAlternateScreen, EnableBracketedPaste, Hide)?;
+    if options.mouse {
+        queue!(out, EnableMouseCapture)?;
+    }
+    write_out(&out).inspect_err(|_| {
+        let _ = restore();
+    })
+}
+
+/// Gives the terminal back, once however often it is called. Raw mode ends even where writing fails.
+pub fn restore() -> io::Result<()> {
+    if !OURS.swap(false, Ordering::SeqCst) {
+        return Ok(());
+    }
+    let mut out = Vec::new();
+    let queued = queue!(
+        out,
+        EndSynchronizedUpdate,
+        DisableMouseCapture,
+        DisableBracketedPaste,
+        SetAttribute(Attribute::Reset),
+        LeaveAlternateScreen,
+        Show
+    );
+    let written = queued.and_then(|()| write_out(&out));
+    // Half a mouse report that nobody read would be typed into the shell.
+    let _ = tcflush(io::stdin(), QueueSelector::IFlush);
+    disable_raw_mode().and(written)
+}
+
+/// A report printed into the alternate screen is lost with it.
+fn restore_before_panic_reports() {
+    static INSTALLED: Once = Once::new();
+    INSTALLED.call_once(|| {
+        let report = std::panic::take_hook();
+        std::panic::set_hook(Box::new(move |info| {
+            let _ = restore();
+            report(info);
+        }));
+    });
+}
+
+fn write_out(bytes: &[u8]) -> io::Result<()> {
+    let mut stdout = io::stdout().lock();
+    stdout.write_all(bytes)?;
+    stdout.flush()
+}
+
+/// The bytes that the backend writes around no changes at all.
+fn unchanged_frame() -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    queue!(
+        bytes,
+        SetForegroundColor(Color::Reset),
+        SetBackgroundColor(Color::Reset),
+        SetUnderlineColor(Color::Reset),
+        SetAttribute(Attribute::Reset)
+    )?;
+    execute!(bytes, Hide)?;
+    Ok(bytes)
+}
+
+/// Where the backend writes a frame to: memory, which never fails, so nothing in the backend (its `Drop` either) can
+/// stumble over a terminal that is gone.
+#[derive(Debug, Clone, Default)]
+struct Pending(Arc<Mutex<Vec<u8>>>);
+
+impl Pending {
+    fn lock(&self) -> MutexGuard<'_, Vec<u8>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Write for Pending {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.lock().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}

@@ -1,0 +1,306 @@
+//! Text for a terminal: what a server sent made safe (D7), cut and padded by width, and figures as people say them.
+//! The dashboard and the `table` output both write through this file.
+
+use std::borrow::Cow;
+use std::fmt::Write as _;
+use std::time::{Duration, SystemTime};
+
+use jiff::tz::TimeZone;
+use unicode_segmentation::UnicodeSegmentation;
+use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
+
+/// An unknown value: never 0.
+pub const UNKNOWN: &str = "–";
+
+/// Marks that may sit on one letter; what is more (a text made to spill over its neighbours) is shown as escapes.
+const MAX_MARKS: usize = 3;
+
+/// The text with everything that a terminal would obey or hide shown instead: `\n`, `\x1b`, `\u202e`.
+pub fn safe(text: &str) -> Cow<'_, str> {
+    if text.bytes().all(|byte| (0x20..0x7f).contains(&byte)) {
+        return Cow::Borrowed(text);
+    }
+    let mut out = String::with_capacity(text.len() + 8);
+    let mut marks = 0;
+    for c in text.chars() {
+        let mark = c.width() == Some(0);
+        marks = if mark { marks + 1 } else { 0 };
+        if is_obeyed_or_hidden(c) || marks > MAX_MARKS {
+            escape(&mut out, c);
+            marks = 0;
+        } else {
+            out.push(c);
+        }
+    }
+    Cow::Owned(out)
+}
+
+fn escape(out: &mut String, c: char) {
+    let code = u32::from(c);
+    // Writing to a String cannot fail.
+    let _ = match c {
+        '\n' => out.write_str("\\n"),
+        '\r' => out.write_str("\\r"),
+        '\t' => out.write_str("\\t"),
+        _ if code <= 0xff => write!(out, "\\x{code:02x}"),
+        _ if code <= 0xffff => write!(out, "\\u{code:04x}"),
+        _ => write!(out, "\\U{code:08x}"),
+    };
+}
+
+/// Control characters, line separators, format characters (bidirectional ones among them), everything without a
+/// picture of its own, variation selectors (their width is each terminal's guess) and private use.
+fn is_obeyed_or_hidden(c: char) -> bool {
+    c.is_control()
+        || matches!(u32::from(c),
+            0x00ad | 0x034f | 0x0600..=0x0605 | 0x061c | 0x06dd | 0x070f | 0x0890..=0x0891 | 0x08e2
+            | 0x115f..=0x1160 | 0x17b4..=0x17b5 | 0x180b..=0x180f | 0x200b..=0x200f | 0x2028..=0x202e
+            | 0x2060..=0x206f | 0x3164 | 0xe000..=0xf8ff | 0xfe00..=0xfe0f | 0xfeff | 0xffa0 | 0xfff0..=0xfffb
+            | 0xfffe..=0xffff | 0x110bd | 0x110cd | 0x13430..=0x1345f | 0x1bca0..=0x1bca3 | 0x1d173..=0x1d17a
+            | 0xe0000..=0x10_ffff)
+}
+
+/// Columns that a text takes, counted as the screen draws it: grapheme by grapheme.
+pub fn width(text: &str) -> usize {
+    if text.is_ascii() { text.len() } else { text.graphemes(true).map(UnicodeWidthStr::width).sum() }
+}
+
+/// The text made safe and cut to `columns`, with `…` where something was cut. A text of 10 MB costs no more than what
+/// is shown of it.
+pub fn fit(text: &str, columns: usize) -> Cow<'_, str> {
+    let text = safe(prefix(text, (columns + 2) * (MAX_MARKS + 1)));
+    if width(&text) <= columns {
+        return text;
+    }
+    let Some(room) = columns.checked_sub(1) else { return Cow::Borrowed("") };
+    let mut out = String::with_capacity(columns * 2 + 3);
+    let mut used = 0;
+    for grapheme in text.graphemes(true) {
+        used += grapheme.width();
+        if used > room {
+            break;
+        }
+        out.push_str(grapheme);
+    }
+    out.push('…');
+    Cow::Owned(out)
+}
+
+/// At most `chars` characters from the start.
+fn prefix(text: &str, chars: usize) -> &str {
+    if text.len() <= chars {
+        return text;
+    }
+    text.char_indices().nth(chars).and_then(|(at, _)| text.get(..at)).unwrap_or(text)
+}
+
+/// [`fit`], then filled with blanks to exactly `columns`.
+pub fn pad(text: &str, columns: usize) -> String {
+    let mut out = fit(text, columns).into_owned();
+    let missing = columns.saturating_sub(width(&out));
+    out.extend(std::iter::repeat_n(' ', missing));
+    out
+}
+
+/// [`fit`], with the blanks in front.
+pub fn pad_left(text: &str, columns: usize) -> String {
+    let text = fit(text, columns);
+    let mut out = " ".repeat(columns.saturating_sub(width(&text)));
+    out.push_str(&text);
+    out
+}
+
+/// Lines of at most `columns`, broken at blanks where there are some; made safe, line breaks kept.
+pub fn wrap(text: &str, columns: usize) -> Vec<String> {
+    let columns = columns.max(1);
+    let mut lines = Vec::new();
+    for paragraph in text.lines() {
+        let paragraph = safe(paragraph);
+        let mut line = String::new();
+        let mut used = 0;
+        for word in paragraph.split_inclusive(' ') {
+            let bare = width(word.trim_end());
+            if used > 0 && used + bare > columns {
+                lines.push(std::mem::take(&mut line).trim_end().to_owned());
+                used = 0;
+            }
+            for grapheme in word.graphemes(true) {
+                if used > 0 && used + grapheme.width() > columns && grapheme != " " {
+                    lines.push(std::mem::take(&mut line));
+                    used = 0;
+                }
+                if grapheme.width() <= columns {
+                    line.push_str(grapheme);
+                    used += grapheme.width();
+                }
+            }
+        }
+        lines.push(line.trim_end().to_owned());
+    }
+    lines
+}
+
+/// A duration as people say it: `0.4 ms`, `12 ms`, `4.1 s`, `38 s`, `5 min`, `3 h`, `41 d`.
+pub fn duration(duration: Duration) -> String {
+    let ms = duration.as_secs_f64() * 1000.0;
+    match ms {
+        0.0 => "0 ms".to_owned(),
+        _ if ms < 0.05 => "<0.1 ms".to_owned(),
+        _ if ms < 9.95 => format!("{ms:.1} ms"),
+        _ if ms < 999.5 => format!("{ms:.0} ms"),
+        _ if ms < 9_950.0 => format!("{:.1} s", ms / 1000.0),
+        _ => age(duration),
+    }
+}
+
+/// How long ago, in whole units: `0 s`, `14 s`, `5 min`, `3 h`, `41 d`.
+pub fn age(duration: Duration) -> String {
+    match duration.as_secs() {
+        s @ 0..60 => format!("{s} s"),
+        s @ 60..3_600 => format!("{} min", s / 60),
+        s @ 3_600..172_800 => format!("{} h", s / 3_600),
+        s => format!("{} d", s / 86_400),
+    }
+}
+
+/// A size in PostgreSQL's units: `0 B`, `412 MB`, `1.2 GB`.
+pub fn bytes(bytes: f64) -> String {
+    const UNITS: [&str; 6] = ["B", "kB", "MB", "GB", "TB", "PB"];
+    let mut value = bytes.max(0.0);
+    let mut unit = 0;
+    while value >= 999.5 && unit + 1 < UNITS.len() {
+        value /= 1024.0;
+        unit += 1;
+    }
+    let decimals = usize::from(unit > 0 && value < 9.95);
+    format!("{value:.decimals$} {}", UNITS.get(unit).copied().unwrap_or_default())
+}
+
+/// A whole number with separators: `1,204`.
+pub fn count(number: u64) -> String {
+    let digits = number.to_string();
+    let mut out = String::with_capacity(digits.len() + digits.len() / 3);
+    for (i, digit) in digits.chars().enumerate() {
+        if i > 0 && (digits.len() - i).is_multiple_of(3) {
+            out.push(',');
+        }
+        out.push(digit);
+    }
+    out
+}
+
+/// Something a second: `1,204`, `3.4`, `0`.
+pub fn rate(per_second: f64) -> String {
+    if per_second >= 9.95 {
+        count(per_second.round() as u64)
+    } else if per_second < 0.05 {
+        "0".to_owned()
+    } else {
+        format!("{per_second:.1}")
+    }
+}
+
+/// A share of one in percent: `100 %`, `99.98 %`, `97.2 %`, `31 %`; never rounded up to 100.
+pub fn percent(share: f64) -> String {
+    let percent = (share * 100.0).clamp(0.0, 100.0);
+    if percent >= 100.0 {
+        "100 %".to_owned()
+    } else if percent >= 99.0 {
+        format!("{:.2} %", (percent * 100.0).floor() / 100.0)
+    } else if percent >= 90.0 {
+        format!("{:.1} %", (percent * 10.0).floor() / 10.0)
+    } else {
+        format!("{percent:.0} %")
+    }
+}
+
+/// The time of day in a zone, `14:03:08`; the day where it is not `now`'s, `22 Nov`. Always 8 columns or less.
+pub fn clock(at: SystemTime, now: SystemTime, zone: &TimeZone) -> String {
+    let zoned = |time| jiff::Timestamp::try_from(time).ok().map(|stamp| stamp.to_zoned(zone.clone()));
+    let Some(at) = zoned(at) else { return UNKNOWN.to_owned() };
+    let format = if zoned(now).is_some_and(|now| now.date() == at.date()) { "%H:%M:%S" } else { "%e %b" };
+    at.strftime(format).to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn server_text_is_shown_not_obeyed_d7() {
+        for (text, shown) in [
+            ("plain", "plain"),
+            ("\x1b]0;pwned\x07", "\\x1b]0;pwned\\x07"),
+            ("a\tb\r\nc", "a\\tb\\r\\nc"),
+            ("\u{9b}31m\u{7f}", "\\x9b31m\\x7f"),
+            ("\u{202e}evil\u{2069}", "\\u202eevil\\u2069"),
+            ("a\u{200b}b\u{feff}", "a\\u200bb\\ufeff"),
+            ("\u{2028}\u{ad}\u{e000}", "\\u2028\\xad\\ue000"),
+            ("\u{e0041}", "\\U000e0041"),
+            ("日本 é e\u{301} ä", "日本 é e\u{301} ä"),
+            ("a\u{301}\u{301}\u{301}\u{301}", "a\u{301}\u{301}\u{301}\\u0301"),
+        ] {
+            assert_eq!(safe(text), shown);
+        }
+    }
+
+    #[test]
+    fn cut_by_width_not_by_bytes() {
+        assert_eq!(fit("connection", 10), "connection");
+        assert_eq!(fit("connection", 9), "connecti…");
+        assert_eq!(fit("日本語", 5), "日本…");
+        assert_eq!(fit("日本語", 4), "日…");
+        assert_eq!(fit("ab", 1), "…");
+        assert_eq!(fit("ab", 0), "");
+        assert_eq!(pad("日", 4), "日  ");
+        assert_eq!(pad_left("12", 4), "  12");
+        assert_eq!(wrap("one two three\nfour", 8), ["one two", "three", "four"]);
+        assert_eq!(wrap("abcdefghij", 4), ["abcd", "efgh", "ij"]);
+    }
+
+    #[test]
+    fn figures_as_people_say_them() {
+        for (micros, said) in [
+            (0, "0 ms"),
+            (20, "<0.1 ms"),
+            (400, "0.4 ms"),
+            (9_960, "10 ms"),
+            (812_000, "812 ms"),
+            (4_100_000, "4.1 s"),
+            (38_000_000, "38 s"),
+            (310_000_000, "5 min"),
+            (90_000_000_000, "25 h"),
+            (3 * 86_400_000_000, "3 d"),
+        ] {
+            assert_eq!(duration(Duration::from_micros(micros)), said);
+        }
+        assert_eq!([0.0, 999.0, 1024.0, 2.1e6, 1.3e9].map(bytes), ["0 B", "999 B", "1.0 kB", "2.0 MB", "1.2 GB"]);
+        assert_eq!([0, 999, 1204, 1_204_771].map(count), ["0", "999", "1,204", "1,204,771"]);
+        assert_eq!([0.0, 3.42, 88.2, 1204.4].map(rate), ["0", "3.4", "88", "1,204"]);
+        assert_eq!([1.0, 0.99999, 0.972, 0.31].map(percent), ["100 %", "99.99 %", "97.2 %", "31 %"]);
+    }
+
+    #[test]
+    fn another_day_is_named() {
+        let at = SystemTime::UNIX_EPOCH + Duration::from_secs(50_588);
+        let tomorrow = at + Duration::from_hours(24);
+        assert_eq!(clock(at, at, &TimeZone::UTC), "14:03:08");
+        assert_eq!(clock(at, tomorrow, &TimeZone::UTC), " 1 Jan");
+    }
+
+    proptest! {
+        #[test]
+        fn nothing_obeyed_comes_out(text in any::<String>()) {
+            prop_assert!(!safe(&text).chars().any(is_obeyed_or_hidden));
+        }
+
+        #[test]
+        fn the_width_is_kept(text in any::<String>(), columns in 0_usize..40) {
+            prop_assert!(width(&fit(&text, columns)) <= columns);
+            prop_assert_eq!(width(&pad(&text, columns)), columns);
+            prop_assert!(wrap(&text, columns).iter().all(|line| width(line) <= columns.max(1)));
+        }
+    }
+}
