@@ -12,6 +12,7 @@ pub mod pool;
 pub mod protocol;
 pub mod rows;
 pub mod secret;
+pub mod theme;
 
 pub use error::{ErrorKind, NodeError};
 pub use facts::{Facts, Role, ServerFacts};
@@ -22,3 +23,4 @@ pub use pool::{PoolStats, ProbeStats};
 pub use protocol::{BatchId, Command, Event, EventKind};
 pub use rows::{Column, RowSet};
 pub use secret::Secret;
+pub use theme::{ColorRole, Rgb, THEMES};

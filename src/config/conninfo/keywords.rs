@@ -1,0 +1,165 @@
+//! Every keyword of libpq (to version 18), and what pgwatch makes of it.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::ConnInfo;
+use crate::config::nearest::nearest;
+use crate::model::{Secret, SslMode};
+
+pub(super) const SEVERAL_HOSTS: &str =
+    "several hosts are given: a node is one server, so write one node for each of them";
+
+/// The keywords that have an effect: what messages offer.
+const HONOURED: [&str; 14] = [
+    "host",
+    "hostaddr",
+    "port",
+    "dbname",
+    "user",
+    "password",
+    "passfile",
+    "service",
+    "sslmode",
+    "sslrootcert",
+    "sslcert",
+    "sslkey",
+    "sslpassword",
+    "connect_timeout",
+];
+
+/// Keywords that do not matter to pgwatch, and why.
+const WITHOUT_EFFECT: [(&str, &str); 15] = [
+    ("application_name", "the sessions of pgwatch are named pgwatch"),
+    ("fallback_application_name", "the sessions of pgwatch are named pgwatch"),
+    ("client_encoding", "pgwatch always speaks UTF8"),
+    ("keepalives", "the health loop probes every connection"),
+    ("keepalives_idle", "the health loop probes every connection"),
+    ("keepalives_interval", "the health loop probes every connection"),
+    ("keepalives_count", "the health loop probes every connection"),
+    ("tcp_user_timeout", "the health loop probes every connection"),
+    ("load_balance_hosts", "a node is one host"),
+    ("sslcompression", "TLS compression is never used"),
+    ("krbsrvname", "pgwatch does not speak GSSAPI"),
+    ("gsslib", "pgwatch does not speak GSSAPI"),
+    ("gssdelegation", "pgwatch does not speak GSSAPI"),
+    ("authtype", "libpq does not use it either"),
+    ("tty", "libpq does not use it either"),
+];
+
+/// Keywords that promise or change something, the values that ask for what pgwatch does anyway, and what to do instead.
+const REFUSED: [(&str, &[&str], &str); 24] = [
+    ("channel_binding", &["prefer"], "leave it out: channel binding is used wherever the server offers it"),
+    ("gssencmode", &["disable", "prefer"], "pgwatch does not speak GSSAPI: use sslmode"),
+    ("max_protocol_version", &["3.0", "latest"], "leave it out: pgwatch speaks version 3.0"),
+    ("min_protocol_version", &["3.0"], "leave it out: pgwatch speaks version 3.0"),
+    ("oauth_client_id", &[], "OAuth is not supported: use a password or password_command"),
+    ("oauth_client_secret", &[], "OAuth is not supported: use a password or password_command"),
+    ("oauth_issuer", &[], "OAuth is not supported: use a password or password_command"),
+    ("oauth_scope", &[], "OAuth is not supported: use a password or password_command"),
+    ("options", &[], "pgwatch chooses the settings of its own sessions; ALTER ROLE ... SET gives a role others"),
+    ("replication", &["false", "off", "no", "0"], "pgwatch opens ordinary sessions only"),
+    ("require_auth", &[], "it cannot be promised"),
+    ("requirepeer", &[], "it cannot be promised"),
+    ("requiressl", &["0"], "write sslmode=require"),
+    ("scram_client_key", &[], "give a password"),
+    ("scram_server_key", &[], "give a password"),
+    ("ssl_max_protocol_version", &[], "leave it out"),
+    ("ssl_min_protocol_version", &["TLSv1", "TLSv1.1", "TLSv1.2"], "TLSv1.2 is what can be promised"),
+    ("sslcertmode", &["allow"], "leave it out: a client certificate is sent where sslcert names one"),
+    ("sslcrl", &[], "revocation lists are not supported"),
+    ("sslcrldir", &[], "revocation lists are not supported"),
+    ("sslkeylogfile", &[], "leave it out"),
+    ("sslnegotiation", &["postgres"], "leave it out: TLS is asked for the ordinary way"),
+    ("sslsni", &["1"], "leave it out: the server's name is always sent"),
+    ("target_session_attrs", &["any"], "leave it out: a node is watched whatever its role is"),
+];
+
+impl ConnInfo {
+    /// Sets one keyword; the messages hold no value.
+    ///
+    /// # Errors
+    /// What is wrong with it, and what is allowed.
+    pub(crate) fn set(&mut self, keyword: &str, value: &str) -> Result<(), String> {
+        if value.contains('\0') {
+            return Err(format!("{keyword} holds a zero byte"));
+        }
+        if self.set_honoured(keyword, value)? || value.is_empty() && is_known(keyword) {
+            return Ok(());
+        }
+        if let Some((_, reason)) = WITHOUT_EFFECT.iter().find(|(name, _)| *name == keyword) {
+            self.notes.push(format!("{keyword} has no effect: {reason}"));
+            return Ok(());
+        }
+        match REFUSED.iter().find(|(name, ..)| *name == keyword) {
+            Some((_, same, _)) if same.contains(&value) => Ok(()),
+            Some((_, _, instead)) => Err(format!("{keyword} with this value is not supported: {instead}")),
+            None => Err(unknown(keyword)),
+        }
+    }
+
+    /// Whether the keyword is one that has an effect. An empty value says nothing, as with libpq.
+    fn set_honoured(&mut self, keyword: &str, value: &str) -> Result<bool, String> {
+        let text = (!value.is_empty()).then(|| value.to_owned());
+        match keyword {
+            "host" | "hostaddr" | "port" if value.contains(',') => return Err(SEVERAL_HOSTS.to_owned()),
+            "host" | "hostaddr" if text.is_some() && self.host.is_some() && self.host != text => {
+                return Err("host and hostaddr differ: pgwatch connects to where host says".to_owned());
+            }
+            "host" | "hostaddr" => self.host = text.or_else(|| self.host.take()),
+            "port" => self.port = text.map(|text| port(&text)).transpose()?,
+            "dbname" => self.database = text,
+            "user" => self.user = text,
+            "password" => self.password = text.map(Secret::new),
+            "passfile" => self.passfile = text.map(PathBuf::from),
+            "service" => self.service = text,
+            "sslmode" => self.sslmode = text.map(|text| ssl_mode(&text)).transpose()?,
+            "sslrootcert" => self.sslrootcert = text,
+            "sslcert" => self.sslcert = text,
+            "sslkey" => self.sslkey = text,
+            "sslpassword" => self.sslpassword = text.map(Secret::new),
+            "connect_timeout" => self.set_connect_timeout(value)?,
+            _ => return Ok(false),
+        }
+        Ok(true)
+    }
+
+    /// Whole seconds; libpq's 0 waits for ever, which pgwatch never does.
+    fn set_connect_timeout(&mut self, value: &str) -> Result<(), String> {
+        match value.trim().parse::<i32>() {
+            _ if value.is_empty() => self.connect_timeout = None,
+            Ok(seconds @ 1..=86_400) => {
+                self.connect_timeout = Some(Duration::from_secs(u64::from(seconds.unsigned_abs())));
+            }
+            Ok(i32::MIN..=0) => {
+                self.notes.push("connect_timeout has no effect: pgwatch never waits for ever".to_owned());
+            }
+            _ => return Err("connect_timeout is no number of seconds from 1 to 86400".to_owned()),
+        }
+        Ok(())
+    }
+}
+
+fn is_known(keyword: &str) -> bool {
+    REFUSED.iter().any(|(name, ..)| *name == keyword)
+}
+
+fn port(text: &str) -> Result<u16, String> {
+    match text.trim().parse::<u16>() {
+        Ok(port) if port > 0 => Ok(port),
+        _ => Err("port is no number from 1 to 65535".to_owned()),
+    }
+}
+
+/// Reads `sslmode`; the message lists what there is.
+fn ssl_mode(text: &str) -> Result<SslMode, String> {
+    SslMode::parse(text).ok_or_else(|| format!("sslmode is none of {}", SslMode::ALL.map(SslMode::as_str).join(", ")))
+}
+
+/// The keyword is told only where it looks like a slip of a known one: it may be a piece of a password.
+fn unknown(keyword: &str) -> String {
+    match nearest(keyword, HONOURED) {
+        Some(known) => format!("unknown keyword \"{keyword}\": did you mean {known}?"),
+        None => format!("unknown keyword; known are {}", HONOURED.join(", ")),
+    }
+}

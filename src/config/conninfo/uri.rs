@@ -1,0 +1,135 @@
+//! The `postgres://user:password@host:port/database?keyword=value` form, as libpq reads it.
+
+use super::{ConnInfoError, Setting};
+
+const ENCODE: &str = "in a user or password, write @ as %40, : as %3A, / as %2F and % as %25";
+
+/// How long the scheme of `text` is, if it is a connection URI.
+pub(super) fn scheme(text: &str) -> Option<usize> {
+    ["postgresql://", "postgres://"].iter().find(|scheme| text.starts_with(**scheme)).map(|scheme| scheme.len())
+}
+
+/// Splits a URI, whose scheme is `start` bytes long, into its settings.
+pub(super) fn split(text: &str, start: usize) -> Result<Vec<Setting>, ConnInfoError> {
+    let mut settings = Settings(Vec::new());
+    let whole = Part { text: text.get(start..).unwrap_or_default(), offset: start };
+    // As in libpq, an @ before the first / ends the credentials.
+    let credentials_end = whole.text.find(['@', '/']).filter(|at| whole.text.as_bytes().get(*at) == Some(&b'@'));
+    let rest = match credentials_end {
+        Some(at) => {
+            let (credentials, rest) = whole.split_at(at, 1);
+            match credentials.text.find(':') {
+                Some(colon) => {
+                    let (user, password) = credentials.split_at(colon, 1);
+                    settings.add_filled("user", user)?;
+                    settings.add_filled("password", password)?;
+                }
+                None => settings.add_filled("user", credentials)?,
+            }
+            rest
+        }
+        None => whole,
+    };
+    let (before_query, query) = match rest.text.find('?') {
+        Some(at) => rest.split_at(at, 1),
+        None => rest.split_at(rest.text.len(), 0),
+    };
+    let (netloc, database) = match before_query.text.find('/') {
+        Some(at) => before_query.split_at(at, 1),
+        None => before_query.split_at(before_query.text.len(), 0),
+    };
+    split_netloc(&mut settings, netloc)?;
+    settings.add_filled("dbname", database)?;
+    split_query(&mut settings, query)?;
+    Ok(settings.0)
+}
+
+/// `host`, `host:port`, `[::1]:port`, or nothing.
+fn split_netloc(settings: &mut Settings, netloc: Part<'_>) -> Result<(), ConnInfoError> {
+    if netloc.text.contains('@') {
+        return Err(ConnInfoError::new(netloc.offset, format!("there is more than one @: {ENCODE}")));
+    }
+    if netloc.text.contains(',') {
+        return Err(ConnInfoError::new(netloc.offset, super::keywords::SEVERAL_HOSTS));
+    }
+    let (host, after) = if netloc.text.starts_with('[') {
+        let end = netloc.text.find(']').filter(|end| *end > 1);
+        let end = end.ok_or_else(|| ConnInfoError::new(netloc.offset, "an IPv6 address is written as [::1]"))?;
+        let (host, after) = netloc.split_at(end, 1);
+        (Part { text: host.text.get(1..).unwrap_or_default(), offset: host.offset + 1 }, after)
+    } else {
+        netloc.split_at(netloc.text.find(':').unwrap_or(netloc.text.len()), 0)
+    };
+    settings.add_filled("host", host)?;
+    match after.text.strip_prefix(':') {
+        Some(port) => settings.add_filled("port", Part { text: port, offset: after.offset + 1 }),
+        None if after.text.is_empty() => Ok(()),
+        None => Err(ConnInfoError::new(after.offset, "after the address only :port, /database or ? may follow")),
+    }
+}
+
+fn split_query(settings: &mut Settings, query: Part<'_>) -> Result<(), ConnInfoError> {
+    let mut offset = query.offset;
+    for pair in query.text.split('&').filter(|_| !query.text.is_empty()) {
+        let Some((keyword, value)) = pair.split_once('=') else {
+            return Err(ConnInfoError::new(offset, "after ? stand keyword=value pairs with & between them"));
+        };
+        let keyword_part = Part { text: keyword, offset };
+        let value = decode(Part { text: value, offset: offset + keyword.len() + 1 })?;
+        let keyword = decode(keyword_part)?;
+        // libpq's own courtesy to JDBC.
+        let (keyword, value) = match (keyword.as_str(), value.as_str()) {
+            ("ssl", "true") => ("sslmode".to_owned(), "require".to_owned()),
+            _ => (keyword, value),
+        };
+        settings.0.push(Setting { keyword, value, offset });
+        offset += pair.len() + 1;
+    }
+    Ok(())
+}
+
+struct Settings(Vec<Setting>);
+
+impl Settings {
+    /// Adds a setting unless its text is empty, which says nothing in a URI.
+    fn add_filled(&mut self, keyword: &str, part: Part<'_>) -> Result<(), ConnInfoError> {
+        if !part.text.is_empty() {
+            self.0.push(Setting { keyword: keyword.to_owned(), value: decode(part)?, offset: part.offset });
+        }
+        Ok(())
+    }
+}
+
+/// A piece of the URI and where it begins.
+#[derive(Clone, Copy)]
+struct Part<'text> {
+    text: &'text str,
+    offset: usize,
+}
+
+impl<'text> Part<'text> {
+    /// What stands before `at`, and what stands after it once `skip` bytes are left out.
+    fn split_at(self, at: usize, skip: usize) -> (Part<'text>, Part<'text>) {
+        let before = self.text.get(..at).unwrap_or_default();
+        let after = self.text.get(at + skip..).unwrap_or_default();
+        (Part { text: before, offset: self.offset }, Part { text: after, offset: self.offset + at + skip })
+    }
+}
+
+/// Percent-decoding.
+fn decode(part: Part<'_>) -> Result<String, ConnInfoError> {
+    let mut bytes = Vec::with_capacity(part.text.len());
+    let mut rest = part.text.bytes().enumerate();
+    while let Some((at, byte)) = rest.next() {
+        if byte != b'%' {
+            bytes.push(byte);
+            continue;
+        }
+        let mut digit = || rest.next().and_then(|(_, digit)| char::from(digit).to_digit(16));
+        match digit().zip(digit()).map(|(high, low)| (high * 16 + low) as u8) {
+            Some(decoded) if decoded != 0 => bytes.push(decoded),
+            _ => return Err(ConnInfoError::new(part.offset + at, format!("% needs two hex digits, not 00; {ENCODE}"))),
+        }
+    }
+    String::from_utf8(bytes).map_err(|_| ConnInfoError::new(part.offset, "the decoded text is not UTF-8"))
+}

@@ -1,0 +1,116 @@
+//! What a process inherits and the configuration reads: variables, the home folder, the user's name. Handed in, so that
+//! tests need no process of their own.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+/// The surroundings of a configuration. `Debug` names the variables without their values, which may be secrets.
+#[derive(Clone, Default)]
+pub struct Environment {
+    vars: HashMap<String, String>,
+    home: Option<PathBuf>,
+    user: Option<String>,
+}
+
+impl Environment {
+    /// Nothing set at all.
+    pub fn empty() -> Self {
+        Self::default()
+    }
+
+    /// The surroundings of this process. A variable that is not UTF-8 counts as not set.
+    pub fn of_process() -> Self {
+        let vars: HashMap<String, String> = std::env::vars_os()
+            .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+            .collect();
+        let account = account_of(rustix::process::geteuid().as_raw());
+        let named = |name: &str| vars.get(name).filter(|value| !value.is_empty()).cloned();
+        Self {
+            home: named("HOME").map(PathBuf::from).or_else(|| account.as_ref().map(|(_, home)| home.clone())),
+            user: account.map(|(name, _)| name).or_else(|| named("USER")).or_else(|| named("LOGNAME")),
+            vars,
+        }
+    }
+
+    /// The same with one variable more.
+    #[must_use]
+    pub fn with_var(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
+        self.vars.insert(name.into(), value.into());
+        self
+    }
+
+    #[must_use]
+    pub fn with_home(mut self, home: impl Into<PathBuf>) -> Self {
+        self.home = Some(home.into());
+        self
+    }
+
+    #[must_use]
+    pub fn with_user(mut self, user: impl Into<String>) -> Self {
+        self.user = Some(user.into());
+        self
+    }
+
+    /// The variable as it is, an empty one too.
+    pub fn var(&self, name: &str) -> Option<&str> {
+        self.vars.get(name).map(String::as_str)
+    }
+
+    /// The variable unless it is unset or empty: how libpq reads its own.
+    pub fn filled_var(&self, name: &str) -> Option<&str> {
+        self.var(name).filter(|value| !value.is_empty())
+    }
+
+    pub fn home(&self) -> Option<&Path> {
+        self.home.as_deref()
+    }
+
+    /// The name of the account the process runs as: who connects where nothing names a user, as with psql.
+    pub fn user(&self) -> Option<&str> {
+        self.user.as_deref()
+    }
+
+    /// `path` with a leading `~/` put under the home folder.
+    pub fn expand_home(&self, path: &str) -> PathBuf {
+        match (path.strip_prefix("~/"), &self.home) {
+            (Some(rest), Some(home)) => home.join(rest),
+            _ => PathBuf::from(path),
+        }
+    }
+}
+
+impl fmt::Debug for Environment {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut names: Vec<&String> = self.vars.keys().collect();
+        names.sort();
+        f.debug_struct("Environment").field("vars", &names).field("home", &self.home).field("user", &self.user).finish()
+    }
+}
+
+/// Name and home of an account, from `/etc/passwd`.
+fn account_of(uid: u32) -> Option<(String, PathBuf)> {
+    let text = std::fs::read_to_string("/etc/passwd").ok()?;
+    text.lines().find_map(|line| {
+        let fields: Vec<&str> = line.split(':').collect();
+        (fields.get(2)?.parse() == Ok(uid))
+            .then(|| Some(((*fields.first()?).to_owned(), PathBuf::from(fields.get(5)?))))?
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn debug_shows_no_value_f7() {
+        let env = Environment::empty().with_var("PGPASSWORD", "hunter2");
+        let text = format!("{env:?}");
+        assert!(text.contains("PGPASSWORD") && !text.contains("hunter2"), "{text}");
+    }
+
+    #[test]
+    fn this_process_has_a_user() {
+        assert!(Environment::of_process().user().is_some());
+    }
+}

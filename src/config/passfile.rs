@@ -1,0 +1,112 @@
+//! libpq's password file (`~/.pgpass`): which line of it is for whom.
+
+use std::io::Read;
+use std::path::Path;
+
+use crate::model::Secret;
+
+/// No password file of people is larger; what is more is refused.
+const MAX_BYTES: u64 = 4 << 20;
+
+/// The password that the file at `path` has for these four, by libpq's rules: the first line that matches, `*` matches
+/// anything, `\` takes a `:` or `\` as it is, a unix socket is `localhost`. Blocks while it reads the file.
+///
+/// `Ok(None)` if the file has no line for it.
+///
+/// # Errors
+/// A text for people (without any password in it) if the file cannot be read, or if the group or others may read it.
+pub fn lookup(path: &Path, host: &str, port: u16, database: &str, user: &str) -> Result<Option<Secret>, String> {
+    let shown = path.display();
+    let file =
+        std::fs::File::open(path).map_err(|error| format!("the password file {shown} cannot be read: {error}"))?;
+    let meta = file.metadata().map_err(|error| format!("the password file {shown} cannot be read: {error}"))?;
+    if !meta.is_file() {
+        return Err(format!("the password file {shown} is no plain file"));
+    }
+    if others_may_read(&meta) {
+        return Err(format!(
+            "the password file {shown} is not used: its group or others can read it; chmod 0600 {shown} makes it right"
+        ));
+    }
+    let mut bytes = Vec::new();
+    file.take(MAX_BYTES + 1)
+        .read_to_end(&mut bytes)
+        .map_err(|error| format!("the password file {shown} cannot be read: {error}"))?;
+    if bytes.len() as u64 > MAX_BYTES {
+        return Err(format!("the password file {shown} is larger than 4 MB"));
+    }
+    Ok(find(&String::from_utf8_lossy(&bytes), host, port, database, user))
+}
+
+#[cfg(unix)]
+fn others_may_read(meta: &std::fs::Metadata) -> bool {
+    use std::os::unix::fs::PermissionsExt;
+    meta.permissions().mode() & 0o077 != 0
+}
+
+/// [`lookup`] in a text that is at hand.
+pub fn find(text: &str, host: &str, port: u16, database: &str, user: &str) -> Option<Secret> {
+    // libpq looks for `localhost` where it connects through a socket.
+    let host = if host.starts_with('/') || host.starts_with('@') { "localhost" } else { host };
+    let wanted = [host, &port.to_string(), database, user];
+    text.lines().filter(|line| !line.starts_with('#')).find_map(|line| {
+        let mut rest = line;
+        for want in wanted {
+            rest = match_field(rest, want)?;
+        }
+        let password = unescape(rest);
+        (!password.is_empty()).then(|| Secret::new(password))
+    })
+}
+
+/// What follows the first field of `line` and its `:`, if the field is `*` or stands for `want`.
+fn match_field<'line>(line: &'line str, want: &str) -> Option<&'line str> {
+    if let Some(rest) = line.strip_prefix("*:") {
+        return Some(rest);
+    }
+    let mut chars = line.chars();
+    let mut expected = want.chars();
+    loop {
+        match chars.next()? {
+            ':' => return expected.next().is_none().then_some(chars.as_str()),
+            '\\' => match chars.next() {
+                Some(escaped) if expected.next() == Some(escaped) => {}
+                _ => return None,
+            },
+            plain if expected.next() == Some(plain) => {}
+            _ => return None,
+        }
+    }
+}
+
+/// The password at the end of a line: up to an unescaped `:`, as libpq reads it.
+fn unescape(text: &str) -> String {
+    let mut password = String::new();
+    let mut chars = text.chars();
+    while let Some(c) = chars.next() {
+        match c {
+            '\\' => password.extend(chars.next().or(Some('\\'))),
+            ':' => break,
+            c => password.push(c),
+        }
+    }
+    password
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_line_that_matches_f5() {
+        let text = "# host:port:database:user:password\n\ndb.example:5432:app:alice:one\n*:*:app:*:two\nlocalhost:5433:*:bob:three\n\
+                    a\\:\\:1:*:*:*:four\\:\\\\x\nbad line\n*:*:empty:*:\n";
+        let got = |host, port, database, user| find(text, host, port, database, user).map(|s| s.expose().to_owned());
+        assert_eq!(got("db.example", 5432, "app", "alice").as_deref(), Some("one"));
+        assert_eq!(got("db.example", 5432, "app", "carol").as_deref(), Some("two"));
+        assert_eq!(got("/var/run/postgresql", 5433, "x", "bob").as_deref(), Some("three"));
+        assert_eq!(got("a::1", 1, "x", "y").as_deref(), Some("four:\\x"));
+        assert_eq!(got("db.example", 5432, "other", "alice"), None);
+        assert_eq!(got("any", 1, "empty", "u"), None);
+    }
+}
