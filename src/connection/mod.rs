@@ -28,7 +28,11 @@
 //! All channels are bounded. Tasks wait for the actor when it is behind; the actor waits for nobody: what a listener
 //! does not take is kept in its outbox, where newer news of a kind replace older (`outbox.rs`).
 
+pub mod error;
 mod manager;
+pub mod pool;
+pub mod query;
+pub mod session;
 
 use std::time::Duration;
 
