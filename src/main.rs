@@ -1,3 +1,7 @@
 //! The command line: parse, dispatch, print the error, exit code.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    pgwatch::cli::main(std::env::args_os())
+}

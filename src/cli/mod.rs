@@ -1,1 +1,159 @@
-//! The command line: arguments and one file per subcommand.
+//! The command line: parses, dispatches, prints what a command gives and what went wrong, and says what to exit with.
+//!
+//! Standard output carries the output of a command and nothing else; all the rest goes to standard error.
+
+pub mod args;
+mod check;
+mod completions;
+pub mod event_log;
+mod json;
+mod log;
+mod man;
+
+use std::ffi::OsString;
+use std::fmt::Write as _;
+use std::io::{self, Write as _};
+use std::process::ExitCode;
+use std::time::Duration;
+
+use color_eyre::Report;
+use color_eyre::config::{HookBuilder, Theme};
+
+use crate::config::{self, Config, Diagnostic, Environment};
+use crate::tui::text::safe;
+use args::{Args, Command, Source, exit};
+
+/// Why a command ends early.
+enum Stop {
+    /// A wrong file or usage: a text that ends in a remedy.
+    Wrong(String),
+    /// Nobody thought of this.
+    Unexpected(Report),
+}
+
+impl<E: Into<Report>> From<E> for Stop {
+    fn from(error: E) -> Self {
+        Self::Unexpected(error.into())
+    }
+}
+
+/// The whole program. Returns when everything is closed and the terminal is as it was.
+pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let code = match args::parse(args) {
+        Ok(args) => run(args),
+        Err(unparsed) => {
+            // Nobody reads it: then there is nobody to tell, either.
+            let _ = unparsed.error.print();
+            unparsed.code
+        }
+    };
+    ExitCode::from(code)
+}
+
+fn run(args: Args) -> u8 {
+    let is_status = matches!(args.command, Some(Command::Status { .. }));
+    match plain_reports().map_err(Stop::from).and_then(|()| dispatch(args)) {
+        Ok(code) => code,
+        Err(Stop::Wrong(text)) => {
+            complain(&text);
+            if is_status { exit::UNKNOWN } else { exit::USAGE }
+        }
+        Err(Stop::Unexpected(report)) => {
+            complain(&format!("{report:?}"));
+            if is_status { exit::UNKNOWN } else { exit::FAILED }
+        }
+    }
+}
+
+/// Reports of unexpected errors are plain text: they pass through [`complain`], which shows escape sequences instead of
+/// obeying them.
+fn plain_reports() -> color_eyre::Result<()> {
+    HookBuilder::default().theme(Theme::new()).install()
+}
+
+fn dispatch(args: Args) -> Result<u8, Stop> {
+    if let Some(path) = &args.log {
+        log::start(path).map_err(Stop::Wrong)?;
+    }
+    match args.command {
+        None => {
+            let _config = load(&args.source)?;
+            Err(Stop::Wrong("the dashboard".to_owned()))
+        }
+        Some(Command::Check { source }) => check::run(&source),
+        Some(Command::Status { .. } | Command::Query(_) | Command::Demo { .. }) => {
+            Err(Stop::Wrong("not yet".to_owned()))
+        }
+        Some(Command::Completions { shell }) => print(&completions::script(shell)).map(|()| exit::OK),
+        Some(Command::Man) => print(&man::page()?).map(|()| exit::OK),
+    }
+}
+
+/// Runs a future to its end on a runtime of its own. Two threads: one may be busy with rows while the other probes.
+/// Blocking calls that hang (a name server, a disk) are not waited for.
+#[allow(dead_code, reason = "status and query come next")]
+fn block_on<T>(future: impl Future<Output = T>) -> io::Result<T> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
+    let outcome = runtime.block_on(future);
+    runtime.shutdown_timeout(Duration::from_millis(100));
+    Ok(outcome)
+}
+
+/// The configuration that the command line asks for: the flags, the file it names, the default file, or nothing at all.
+///
+/// # Errors
+/// Every fault of it.
+pub fn configuration(source: &Source, env: &Environment) -> Result<Config, Vec<Diagnostic>> {
+    let flags = source.flags();
+    if !flags.is_empty() {
+        return config::from_flags(&flags, env);
+    }
+    let cluster = source.cluster.as_deref();
+    if let Some(path) = &source.config {
+        return config::load(path, cluster, env);
+    }
+    match config::default_path(env).filter(|path| path.exists()) {
+        Some(path) => config::load(&path, cluster, env),
+        None => match cluster {
+            None => Ok(Config::default()),
+            Some(_) => {
+                Err(vec![Diagnostic::new("--cluster", None, "no file has clusters: name it with --config FILE")])
+            }
+        },
+    }
+}
+
+/// The configuration, with what is odd about it said; all its faults at once if it is wrong.
+fn load(source: &Source) -> Result<Config, Stop> {
+    let config = configuration(source, &Environment::of_process()).map_err(|faults| Stop::Wrong(list(&faults)))?;
+    for warning in &config.warnings {
+        complain(&format!("warning: {warning}"));
+    }
+    Ok(config)
+}
+
+fn list(faults: &[Diagnostic]) -> String {
+    let mut text = String::new();
+    for fault in faults {
+        let _ = writeln!(text, "{fault}");
+    }
+    text
+}
+
+/// Writes to standard output. A reader that has gone (`| head`) has what it wanted.
+fn print(bytes: &[u8]) -> Result<(), Stop> {
+    let mut out = io::stdout().lock();
+    match out.write_all(bytes).and_then(|()| out.flush()) {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(error.into()),
+        _ => Ok(()),
+    }
+}
+
+/// Writes lines to standard error, made safe for a terminal: they may hold what a file or a server said.
+fn complain(text: &str) {
+    let mut err = io::stderr().lock();
+    for line in text.trim_end().lines() {
+        // Nobody to tell it to.
+        let _ = writeln!(err, "{}", safe(line));
+    }
+}

@@ -1,0 +1,339 @@
+//! The command line as types: every flag, its help text, and what a wrong one exits with.
+#![allow(clippy::doc_markdown, reason = "the comments on flags are their help texts, where backticks would be noise")]
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::error::ErrorKind;
+use clap::{CommandFactory as _, Parser, Subcommand, ValueEnum};
+
+use crate::config::Flags;
+use crate::config::units;
+use crate::model::THEMES;
+
+/// Exit codes are a promise to scripts (`machine output` in the README).
+pub mod exit {
+    pub const OK: u8 = 0;
+    /// Something failed while running; for `query`, some node did not answer.
+    pub const FAILED: u8 = 1;
+    /// Wrong file or usage.
+    pub const USAGE: u8 = 2;
+    /// What monitoring systems call *unknown*: `status` could not even ask.
+    pub const UNKNOWN: u8 = 3;
+}
+
+pub(super) const EXAMPLES: &str = "\
+Examples:
+  pgwatch --config cluster.yaml                      open the dashboard
+  pgwatch --config cluster.yaml --cluster staging    the nodes of one cluster of the file
+  pgwatch --host db1 --user monitor --dbname app     one node, without a file
+  pgwatch check --config cluster.yaml                is the file right?
+  pgwatch status --config cluster.yaml               health of every node, for people
+  pgwatch status --config cluster.yaml --format json and for monitoring: 0 up, 1 degraded, 2 down, 3 unknown
+  pgwatch query --config cluster.yaml 'select 1'     one statement on all nodes at once
+  pgwatch demo                                       look around on a throw-away cluster
+
+Without --config the file is $XDG_CONFIG_HOME/pgwatch/config.yaml (~/.config/pgwatch/config.yaml); without that
+one the dashboard starts empty and offers to add a node. Passwords come from the file, PGPASSWORD, ~/.pgpass or
+a password_command: there is no flag for one, since every user of a machine can read its process list.
+
+If it does not connect: `pgwatch status` says why and what to do; `--log FILE` with PGWATCH_LOG=pgwatch=debug tells more.";
+
+const QUERY_HELP: &str = "\
+Examples:
+  pgwatch query -c cluster.yaml 'select count(*) from orders'
+  pgwatch query -c cluster.yaml --nodes primary,replica-1 --format csv 'select * from pg_stat_replication'
+  echo 'show work_mem' | pgwatch query -c cluster.yaml --format json -
+
+The statement runs on all nodes at the same time, read-only unless --read-write is given (and never on a node whose
+file says read_only: true). Output comes when every node has answered, failed or run out of time, in the order of the
+file; in csv and table, errors and notices go to standard error as they come. Nodes whose columns differ share one
+csv header with all the columns (those a node lacks are empty) and stand in tables of their own.
+
+Exit codes: 0 every node answered, 1 some did not, 2 wrong file or usage.";
+
+const STATUS_HELP: &str = "\
+Connects to all nodes at once and waits no longer than their connect_timeout.
+
+Exit codes, as monitoring plugins have them: 0 all healthy, 1 a node is degraded, 2 a node is down, 3 unknown (wrong
+file or usage).";
+
+/// A dashboard for a whole cluster of PostgreSQL nodes: health, pools, and one query on all of them.
+#[derive(Debug, Clone, Parser)]
+#[command(name = "pgwatch", version, after_long_help = EXAMPLES, max_term_width = 110, subcommand_value_name = "COMMAND")]
+pub struct Args {
+    #[command(flatten)]
+    pub source: Source,
+    #[command(flatten)]
+    pub dashboard: DashboardOptions,
+    /// Append a log of what pgwatch itself does to FILE (how much: PGWATCH_LOG, as in `pgwatch=debug`)
+    #[arg(long, value_name = "FILE", global = true)]
+    pub log: Option<PathBuf>,
+    #[command(subcommand)]
+    pub command: Option<Command>,
+}
+
+/// Where the nodes come from.
+#[derive(Debug, Clone, Default, PartialEq, Eq, clap::Args)]
+pub struct Source {
+    /// Configuration file [default: $XDG_CONFIG_HOME/pgwatch/config.yaml]
+    #[arg(short, long, value_name = "FILE", conflicts_with_all = ["host", "port", "user", "dbname"])]
+    pub config: Option<PathBuf>,
+    /// Cluster of the file [default: the one marked as default, else the first]
+    #[arg(long, value_name = "NAME", conflicts_with_all = ["host", "port", "user", "dbname"])]
+    pub cluster: Option<String>,
+    /// Watch one node without a file: its host, address or socket folder
+    #[arg(long, value_name = "HOST")]
+    pub host: Option<String>,
+    /// Its port [default: PGPORT, else 5432]
+    #[arg(long, value_name = "PORT", value_parser = clap::value_parser!(u16).range(1..))]
+    pub port: Option<u16>,
+    /// Role to connect as [default: PGUSER, else the name of the user]
+    #[arg(long, value_name = "NAME")]
+    pub user: Option<String>,
+    /// Database, or a connection string [default: PGDATABASE, else the role's name]
+    #[arg(long, value_name = "NAME")]
+    pub dbname: Option<String>,
+}
+
+impl Source {
+    /// The flags that make a dashboard without a file.
+    pub fn flags(&self) -> Flags {
+        Flags { host: self.host.clone(), port: self.port, user: self.user.clone(), dbname: self.dbname.clone() }
+    }
+
+    /// What is not said here is taken from the flags before the subcommand.
+    fn or(self, outer: Self) -> Self {
+        Self {
+            config: self.config.or(outer.config),
+            cluster: self.cluster.or(outer.cluster),
+            host: self.host.or(outer.host),
+            port: self.port.or(outer.port),
+            user: self.user.or(outer.user),
+            dbname: self.dbname.or(outer.dbname),
+        }
+    }
+}
+
+/// What only the full-screen dashboard takes.
+#[derive(Debug, Clone, Default, PartialEq, Eq, clap::Args)]
+#[command(next_help_heading = "Dashboard")]
+pub struct DashboardOptions {
+    /// How often the figures are asked for, 250ms to 1m [default: the file's, else 1s]
+    #[arg(long, value_name = "DURATION", value_parser = refresh)]
+    pub refresh: Option<Duration>,
+    /// Colours [default: the file's, else dark]
+    #[arg(long, value_name = "NAME", value_parser = clap::builder::PossibleValuesParser::new(THEMES))]
+    pub theme: Option<String>,
+    /// Let queries write, but on nodes whose file says `read_only: true`
+    #[arg(long)]
+    pub read_write: bool,
+    /// Append every event to FILE as one JSON object a line
+    #[arg(long, value_name = "FILE")]
+    pub event_log: Option<PathBuf>,
+}
+
+#[derive(Debug, Clone, Subcommand)]
+pub enum Command {
+    /// Check the configuration without connecting: every fault with its line and column; exit code 0 or 2
+    Check {
+        #[command(flatten)]
+        source: Source,
+    },
+    /// Print every node's health once, and exit as monitoring plugins do
+    #[command(after_help = STATUS_HELP)]
+    Status {
+        #[command(flatten)]
+        source: Source,
+        #[arg(long, value_enum, default_value_t)]
+        format: StatusFormat,
+    },
+    /// Run one statement on all nodes at the same time
+    #[command(after_help = QUERY_HELP)]
+    Query(QueryArgs),
+    /// Open the dashboard on a throw-away primary with two standbys, made from the installed server programs
+    Demo {
+        /// Also kill, freeze and revive a standby every so often
+        #[arg(long)]
+        fault: bool,
+        #[command(flatten)]
+        dashboard: DashboardOptions,
+    },
+    /// Print a shell's completions
+    Completions { shell: clap_complete::Shell },
+    /// Print the manual page
+    Man,
+}
+
+#[derive(Debug, Clone, clap::Args)]
+pub struct QueryArgs {
+    #[command(flatten)]
+    pub source: Source,
+    /// Only on these nodes [default: all]
+    #[arg(long, value_name = "A,B", value_delimiter = ',')]
+    pub nodes: Vec<String>,
+    /// Cancel on the servers after this long [default: the file's query_timeout, else 30s]
+    #[arg(long, value_name = "DURATION", value_parser = duration)]
+    pub timeout: Option<Duration>,
+    /// Rows kept of each node
+    #[arg(long, value_name = "N", default_value = "10000", value_parser = max_rows)]
+    pub max_rows: usize,
+    /// Let the statement write, but on nodes whose file says `read_only: true`
+    #[arg(long)]
+    pub read_write: bool,
+    #[arg(long, value_enum, default_value_t)]
+    pub format: QueryFormat,
+    /// The statement; `-` reads it from standard input
+    #[arg(value_name = "SQL", allow_hyphen_values = true)]
+    pub sql: String,
+}
+
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+pub enum StatusFormat {
+    #[default]
+    Table,
+    Json,
+}
+
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+pub enum QueryFormat {
+    #[default]
+    Table,
+    Json,
+    Csv,
+}
+
+/// A command line that asks for something else than running: wrong, or `--help` and `--version`.
+#[derive(Debug)]
+pub struct Unparsed {
+    pub error: clap::Error,
+    pub code: u8,
+}
+
+/// Parses the command line, the program's name first.
+///
+/// # Errors
+/// A wrong command line, `--help` and `--version`: print the error, leave with the code.
+pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Args, Unparsed> {
+    let args: Vec<OsString> = args.into_iter().collect();
+    Args::try_parse_from(&args)
+        .and_then(Args::settle)
+        .map_err(|error| Unparsed { code: exit_code(&error, &args), error })
+}
+
+impl Args {
+    /// Flags may stand before the subcommand too; those that it does not know are refused, not dropped.
+    fn settle(mut self) -> Result<Self, clap::Error> {
+        let outer = std::mem::take(&mut self.source);
+        let Some(command) = &mut self.command else {
+            self.source = outer;
+            return Ok(self);
+        };
+        if self.dashboard != DashboardOptions::default() {
+            return Err(conflict("--refresh, --theme, --read-write and --event-log belong after the command"));
+        }
+        match command {
+            Command::Check { source } | Command::Status { source, .. } | Command::Query(QueryArgs { source, .. }) => {
+                let merged = std::mem::take(source).or(outer);
+                if !merged.flags().is_empty() && (merged.config.is_some() || merged.cluster.is_some()) {
+                    return Err(conflict("--config and --cluster exclude --host, --port, --user and --dbname"));
+                }
+                *source = merged;
+            }
+            Command::Demo { .. } | Command::Completions { .. } | Command::Man if outer != Source::default() => {
+                return Err(conflict("this command takes no nodes: it has no use for --config, --cluster or --host"));
+            }
+            Command::Demo { .. } | Command::Completions { .. } | Command::Man => {}
+        }
+        Ok(self)
+    }
+}
+
+fn conflict(text: &str) -> clap::Error {
+    Args::command().error(ErrorKind::ArgumentConflict, text)
+}
+
+/// clap's own codes (0 for help, 2 for the rest), but 3 where the command was `status`.
+fn exit_code(error: &clap::Error, args: &[OsString]) -> u8 {
+    if !error.use_stderr() {
+        return exit::OK;
+    }
+    let lenient = Args::command().ignore_errors(true).try_get_matches_from(args);
+    let is_status = lenient.is_ok_and(|matches| matches.subcommand_name() == Some("status"));
+    if is_status { exit::UNKNOWN } else { exit::USAGE }
+}
+
+fn duration(text: &str) -> Result<Duration, String> {
+    units::parse_duration(text).filter(|d| !d.is_zero()).ok_or_else(|| units::DURATION_FORMS.to_owned())
+}
+
+fn refresh(text: &str) -> Result<Duration, String> {
+    let every = duration(text)?;
+    if (Duration::from_millis(250)..=Duration::from_mins(1)).contains(&every) {
+        Ok(every)
+    } else {
+        Err("a refresh is from 250ms to 1m".to_owned())
+    }
+}
+
+fn max_rows(text: &str) -> Result<usize, String> {
+    text.parse().ok().filter(|rows| *rows > 0).ok_or_else(|| "a whole number from 1".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse_words(line: &str) -> Result<Args, Unparsed> {
+        parse(line.split(' ').map(OsString::from))
+    }
+
+    #[test]
+    fn clap_accepts_its_own_definition() {
+        Args::command().debug_assert();
+    }
+
+    #[test]
+    fn wrong_usage_exits_with_2_and_with_3_for_status() {
+        for (line, code) in [
+            ("pgwatch --bogus", 2),
+            ("pgwatch --config a --host b", 2),
+            ("pgwatch --config a query --host b x", 2),
+            ("pgwatch query", 2),
+            ("pgwatch query --format xml x", 2),
+            ("pgwatch query --max-rows 0 x", 2),
+            ("pgwatch --refresh 1ms", 2),
+            ("pgwatch --refresh 1s check", 2),
+            ("pgwatch man --config a", 2),
+            ("pgwatch --config a demo", 2),
+            ("pgwatch frobnicate", 2),
+            ("pgwatch status --bogus", 3),
+            ("pgwatch --config a status --format csv", 3),
+            ("pgwatch status --port 0", 3),
+            ("pgwatch status extra", 3),
+            ("pgwatch --help", 0),
+            ("pgwatch status --help", 0),
+            ("pgwatch --version", 0),
+        ] {
+            assert_eq!(parse_words(line).unwrap_err().code, code, "{line}");
+        }
+    }
+
+    #[test]
+    fn flags_before_the_subcommand_count_too() {
+        let args = parse_words("pgwatch -c a.yaml --log l query --cluster b --nodes x,y --timeout 250ms -").unwrap();
+        let Some(Command::Query(query)) = args.command else { panic!("not a query") };
+        assert_eq!(query.source.config, Some(PathBuf::from("a.yaml")));
+        assert_eq!(query.source.cluster.as_deref(), Some("b"));
+        assert_eq!(query.nodes, ["x", "y"]);
+        assert_eq!((query.timeout, query.max_rows), (Some(Duration::from_millis(250)), 10_000));
+        assert_eq!((query.sql.as_str(), args.log), ("-", Some(PathBuf::from("l"))));
+    }
+
+    #[test]
+    fn a_statement_may_begin_with_a_comment() {
+        let args = parse(["pgwatch", "query", "-- why\nselect 1"].map(OsString::from)).unwrap();
+        assert!(matches!(args.command, Some(Command::Query(query)) if query.sql == "-- why\nselect 1"));
+    }
+}

@@ -1,0 +1,90 @@
+//! `pgwatch man`: one manual page for the program and its subcommands, made from the same definitions as `--help`.
+
+use clap::{Command, CommandFactory as _};
+use clap_mangen::Man;
+use clap_mangen::roff::{Roff, bold, roman};
+
+use super::args::{Args, EXAMPLES};
+
+const EXIT_STATUS: &[(&str, &str)] = &[
+    ("pgwatch, demo", "0 left by key or signal; 1 failed while running; 2 wrong file or usage"),
+    ("check", "0 the file is right; 2 it is wrong"),
+    ("status", "0 all nodes healthy; 1 a node is degraded; 2 a node is down; 3 wrong file or usage"),
+    ("query", "0 every node answered; 1 some did not; 2 wrong file or usage"),
+    ("ended by a signal", "status and query leave with 128 and the signal's number, nothing left on the servers"),
+];
+
+const FILES: &[(&str, &str)] = &[
+    ("$XDG_CONFIG_HOME/pgwatch/config.yaml", "the configuration, where --config names no other"),
+    ("~/.pgpass, pg_service.conf", "as every program of PostgreSQL reads them"),
+];
+
+const ENVIRONMENT: &[(&str, &str)] = &[
+    ("PGHOST, PGPORT, PGUSER, PGDATABASE, PGPASSWORD, PGPASSFILE, PGSSLMODE, ...", "defaults, as for psql"),
+    ("PGWATCH_LOG", "how much --log writes: a level (debug), or module=level, with commas between"),
+    ("NO_COLOR", "no colours; signs and words carry the state"),
+];
+
+/// The page in roff.
+pub(super) fn page() -> std::io::Result<Vec<u8>> {
+    let mut command = Args::command().disable_help_subcommand(true);
+    command.build();
+    let version = format!("pgwatch {}", env!("CARGO_PKG_VERSION"));
+    let man = Man::new(command.clone()).title("PGWATCH").section("1").source(version).manual("User Commands");
+    let mut page = Vec::new();
+    man.render_title(&mut page)?;
+    man.render_name_section(&mut page)?;
+    man.render_synopsis_section(&mut page)?;
+    man.render_description_section(&mut page)?;
+    man.render_options_section(&mut page)?;
+    for command in command.get_subcommands() {
+        subcommand(command, &mut page)?;
+    }
+    let mut rest = Roff::new();
+    table(&mut rest, "EXIT STATUS", EXIT_STATUS);
+    table(&mut rest, "FILES", FILES);
+    table(&mut rest, "ENVIRONMENT", ENVIRONMENT);
+    rest.control("SH", ["EXAMPLES"]);
+    verbatim(&mut rest, EXAMPLES.trim_start_matches("Examples:\n"));
+    rest.to_writer(&mut page)?;
+    Ok(page)
+}
+
+/// A section for one subcommand: what pages of their own would say, one level deeper.
+fn subcommand(command: &Command, page: &mut Vec<u8>) -> std::io::Result<()> {
+    let mut heading = Roff::new();
+    heading.control("SH", [command.get_bin_name().unwrap_or_default().to_uppercase().as_str()]);
+    heading.to_writer(page)?;
+    let man = Man::new(command.clone());
+    let mut parts = Vec::new();
+    man.render_description_section(&mut parts)?;
+    man.render_synopsis_section(&mut parts)?;
+    man.render_options_section(&mut parts)?;
+    let parts = String::from_utf8_lossy(&parts).replace(".SH DESCRIPTION\n", ".PP\n").replace(".SH ", ".SS ");
+    page.extend(parts.as_bytes());
+    if let Some(help) = command.get_after_help() {
+        let mut notes = Roff::new();
+        notes.control("SS", ["NOTES"]);
+        verbatim(&mut notes, &help.to_string());
+        notes.to_writer(page)?;
+    }
+    Ok(())
+}
+
+fn table(roff: &mut Roff, heading: &str, rows: &[(&str, &str)]) {
+    roff.control("SH", [heading]);
+    for (term, text) in rows {
+        roff.control("TP", []);
+        roff.text([bold(*term)]);
+        roff.text([roman(*text)]);
+    }
+}
+
+/// Lines kept as they are.
+fn verbatim(roff: &mut Roff, text: &str) {
+    roff.control("nf", []);
+    for line in text.lines() {
+        roff.text([roman(line)]);
+    }
+    roff.control("fi", []);
+}
