@@ -1,0 +1,11 @@
+//! What tests on real servers stand on: clusters, a proxy that spoils the network, a terminal to read, deadlines.
+//!
+//! A test file takes it with `mod support;`. Everything blocks except [`wait::eventually`]; in an asynchronous test
+//! with one thread call the slow parts through `tokio::task::spawn_blocking`, or give it two threads.
+#![allow(dead_code, reason = "each test file uses its own part")]
+#![allow(unreachable_pub, reason = "a test file is a crate of its own")]
+
+pub mod proxy;
+pub mod pty;
+pub mod servers;
+pub mod wait;

@@ -1,0 +1,248 @@
+//! A TCP proxy before a server that spoils the network: cut without a word in both directions or in one, refused,
+//! reset, slow, or accepting and never answering. Runs on a thread of its own, beside whatever runtime a test has.
+
+use std::io;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::time::Duration;
+
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::runtime::Runtime;
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio::task::JoinSet;
+use tokio::time::{Instant, sleep_until};
+
+/// What happens to bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Link {
+    /// They pass.
+    Up,
+    /// None passes, nothing is closed: a cable pulled, a firewall that drops.
+    Blackhole,
+    /// What the client sends is dropped without a word.
+    BlackholeToServer,
+    /// What the server sends is dropped without a word.
+    BlackholeToClient,
+    /// Old connections go on; new ones are accepted and never answered.
+    HangNew,
+    /// Every chunk is this much later, in each direction.
+    Delay(Duration),
+}
+
+impl Link {
+    fn passes(self, way: Way) -> bool {
+        match self {
+            Self::Up | Self::HangNew | Self::Delay(_) => true,
+            Self::Blackhole => false,
+            Self::BlackholeToServer => way == Way::ToClient,
+            Self::BlackholeToClient => way == Way::ToServer,
+        }
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Way {
+    ToServer,
+    ToClient,
+}
+
+enum Door {
+    Open(oneshot::Sender<()>),
+    Close(oneshot::Sender<()>),
+}
+
+/// The proxy; dropping it closes everything.
+pub struct Proxy {
+    port: u16,
+    link: watch::Sender<Link>,
+    /// Counts resets.
+    reset: watch::Sender<u32>,
+    door: mpsc::UnboundedSender<Door>,
+    runtime: Option<Runtime>,
+}
+
+impl Proxy {
+    /// Listens on a free port and passes everything on to this port of 127.0.0.1.
+    pub fn to(server_port: u16) -> Self {
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+        let (link, link_seen) = watch::channel(Link::Up);
+        let (reset, reset_seen) = watch::channel(0);
+        let (door, doors) = mpsc::unbounded_channel();
+        let (port_known, port) = std::sync::mpsc::channel();
+        runtime.spawn(async move {
+            let listener = listen_somewhere().await;
+            port_known.send(listener.local_addr().unwrap().port()).unwrap();
+            serve(listener, server_port, doors, link_seen, reset_seen).await;
+        });
+        Self { port: port.recv().unwrap(), link, reset, door, runtime: Some(runtime) }
+    }
+
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// Changes what happens to bytes, at once and for every connection. Bytes held back pass when the link is up.
+    pub fn set(&self, link: Link) {
+        self.link.send_replace(link);
+    }
+
+    /// Closes the port: new connections are refused, old ones go on.
+    pub fn refuse(&self) {
+        self.through(Door::Close);
+    }
+
+    /// Opens the port again.
+    pub fn accept(&self) {
+        self.through(Door::Open);
+    }
+
+    /// Ends every connection with RST, on both sides.
+    pub fn reset(&self) {
+        self.reset.send_modify(|count| *count += 1);
+    }
+
+    fn through(&self, door: impl FnOnce(oneshot::Sender<()>) -> Door) {
+        let (done, mut wait) = oneshot::channel();
+        self.door.send(door(done)).unwrap();
+        super::wait::wait_for("the proxy's door moves", super::wait::SOON, || wait.try_recv().ok());
+    }
+}
+
+impl Drop for Proxy {
+    fn drop(&mut self) {
+        if let Some(runtime) = self.runtime.take() {
+            runtime.shutdown_background();
+        }
+    }
+}
+
+/// Below the ports that the kernel gives to outgoing connections, which could connect to themselves there.
+async fn listen_somewhere() -> TcpListener {
+    loop {
+        if let Ok(listener) = listen(fastrand::u16(12_000..32_000)).await {
+            return listener;
+        }
+    }
+}
+
+async fn listen(port: u16) -> io::Result<TcpListener> {
+    TcpListener::bind(SocketAddr::from((Ipv4Addr::LOCALHOST, port))).await
+}
+
+async fn serve(
+    listener: TcpListener,
+    server_port: u16,
+    mut doors: mpsc::UnboundedReceiver<Door>,
+    link: watch::Receiver<Link>,
+    reset: watch::Receiver<u32>,
+) {
+    let port = listener.local_addr().unwrap().port();
+    let mut listener = Some(listener);
+    let mut connections = JoinSet::new();
+    loop {
+        let accepted = async {
+            match &listener {
+                Some(listener) => listener.accept().await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            Ok((client, _)) = accepted => {
+                connections.spawn(connection(client, server_port, link.clone(), reset.clone()));
+            }
+            door = doors.recv() => match door {
+                Some(Door::Close(done)) => {
+                    listener = None;
+                    let _ = done.send(());
+                }
+                Some(Door::Open(done)) => {
+                    if listener.is_none() {
+                        listener = Some(listen(port).await.expect("the proxy's port is free"));
+                    }
+                    let _ = done.send(());
+                }
+                None => return,
+            },
+            Some(_) = connections.join_next() => {}
+        }
+    }
+}
+
+async fn connection(
+    client: TcpStream,
+    server_port: u16,
+    mut link: watch::Receiver<Link>,
+    mut reset: watch::Receiver<u32>,
+) {
+    reset.mark_unchanged();
+    client.set_nodelay(true).unwrap();
+    let connect = async {
+        // Held here for good in a link that hangs, so that a link which comes up answers later ones only.
+        if *link.borrow() == Link::HangNew {
+            std::future::pending::<()>().await;
+        }
+        link.wait_for(|link| link.passes(Way::ToServer)).await.ok()?;
+        TcpStream::connect((Ipv4Addr::LOCALHOST, server_port)).await.ok()
+    };
+    let server = tokio::select! {
+        server = connect => server,
+        _ = reset.changed() => {
+            let _ = client.set_zero_linger();
+            return;
+        }
+    };
+    // A server that refuses looks like a connection closed at once: refuse() is the real thing.
+    let Some(server) = server else { return };
+    server.set_nodelay(true).unwrap();
+    // Only lent below: after a reset both sockets must still be here to be closed the hard way.
+    let (mut from_client, mut to_client) = client.into_split();
+    let (mut from_server, mut to_server) = server.into_split();
+    let both = async {
+        tokio::join!(
+            pump(&mut from_client, &mut to_server, Way::ToServer, link.clone()),
+            pump(&mut from_server, &mut to_client, Way::ToClient, link.clone()),
+        )
+    };
+    tokio::select! {
+        _ = both => {}
+        _ = reset.changed() => {
+            let _ = from_client.as_ref().set_zero_linger();
+            let _ = from_server.as_ref().set_zero_linger();
+            // Their drop would say an orderly farewell first.
+            to_client.forget();
+            to_server.forget();
+        }
+    }
+}
+
+/// One direction, until its sender is done; then the receiver is told so. Late chunks are late side by side: a
+/// delay is a long way, not a thin one.
+async fn pump(from: &mut OwnedReadHalf, to: &mut OwnedWriteHalf, way: Way, link: watch::Receiver<Link>) {
+    let (queue, mut due) = mpsc::channel::<(Instant, Vec<u8>)>(256);
+    let read = async {
+        let mut buffer = vec![0; 16 << 10];
+        while let Ok(count @ 1..) = from.read(&mut buffer).await {
+            let delay = match *link.borrow() {
+                Link::Delay(delay) => delay,
+                _ => Duration::ZERO,
+            };
+            if queue.send((Instant::now() + delay, buffer[..count].to_vec())).await.is_err() {
+                break;
+            }
+        }
+        drop(queue);
+    };
+    let write = async {
+        let mut link = link.clone();
+        while let Some((at, bytes)) = due.recv().await {
+            sleep_until(at).await;
+            if link.wait_for(|link| link.passes(way)).await.is_err() || to.write_all(&bytes).await.is_err() {
+                return;
+            }
+        }
+        let _ = link.wait_for(|link| link.passes(way)).await;
+        let _ = to.shutdown().await;
+    };
+    tokio::join!(read, write);
+}

@@ -1,0 +1,41 @@
+//! Waiting for a condition with a deadline: the machine may be busy, and a sleep is either too short or too long.
+
+use std::time::{Duration, Instant};
+
+/// For what takes a moment.
+pub const SOON: Duration = Duration::from_secs(20);
+/// For what takes processes to start.
+pub const PATIENCE: Duration = Duration::from_mins(1);
+
+const LOOK: Duration = Duration::from_millis(10);
+
+/// Looks until `condition` gives something; fails the test with `what` when the time is up.
+#[track_caller]
+pub fn wait_for<T>(what: &str, time: Duration, condition: impl FnMut() -> Option<T>) -> T {
+    within(time, condition).unwrap_or_else(|| panic!("not within {time:?}: {what}"))
+}
+
+/// Looks until `condition` gives something, or the time is up.
+pub fn within<T>(time: Duration, mut condition: impl FnMut() -> Option<T>) -> Option<T> {
+    let start = Instant::now();
+    loop {
+        let found = condition();
+        if found.is_some() || start.elapsed() >= time {
+            return found;
+        }
+        #[allow(clippy::disallowed_methods, reason = "this is the wait for a condition with a deadline")]
+        std::thread::sleep(LOOK);
+    }
+}
+
+/// [`wait_for`] a condition that has to be awaited.
+pub async fn eventually<T>(what: &str, within: Duration, mut condition: impl AsyncFnMut() -> Option<T>) -> T {
+    let start = Instant::now();
+    loop {
+        if let Some(found) = condition().await {
+            return found;
+        }
+        assert!(start.elapsed() < within, "not within {within:?}: {what}");
+        tokio::time::sleep(LOOK).await;
+    }
+}
