@@ -10,11 +10,13 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use pgwatch::demo::{Cluster, Server, StopMode};
+use pgwatch::demo::{Cluster, Load, Server, StopMode};
 use support::proxy::{Link, Proxy};
 use support::pty::{Tui, ending};
 use support::servers::cluster;
 use support::wait::{PATIENCE, SOON, wait_for};
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
 
 /// What a client of no account learns: the answer of a server to a question about TLS, if it comes.
 fn answers(port: u16, time: Duration) -> std::io::Result<u8> {
@@ -166,6 +168,30 @@ fn processes_in(folder: &Path) -> Vec<PathBuf> {
     let links =
         std::fs::read_dir("/proc").unwrap().filter_map(|entry| entry.unwrap().path().join("cwd").read_link().ok());
     links.filter(|path| path.starts_with(folder)).collect()
+}
+
+/// The demo's load does what it says, survives a killed standby, and leaves nobody behind (L5).
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_load_survives_a_killed_server_and_ends() {
+    let cluster = cluster().standbys(1).start().unwrap();
+    let (primary, standby) = (cluster.primary(), cluster.server("standby1"));
+    let stop = CancellationToken::new();
+    let mut load = JoinSet::new();
+    load.spawn(Load::new(&cluster).run(stop.clone()));
+    let count =
+        |server: &Server| server.psql("select count(*) from shop.orders").unwrap_or_default().parse::<u32>().ok();
+    let first = wait_for("rows arrive", PATIENCE, || count(standby).filter(|rows| *rows > 0));
+    standby.kill().unwrap();
+    standby.start().unwrap();
+    let demos = "select count(*) from pg_stat_activity where application_name = 'demo'";
+    wait_for("the reader is back", PATIENCE, || (standby.psql(demos).unwrap() == "1").then_some(()));
+    wait_for("rows go on arriving", PATIENCE, || count(standby).filter(|rows| *rows > first));
+    wait_for("five work on the primary", PATIENCE, || (primary.psql(demos).unwrap() == "5").then_some(()));
+    stop.cancel();
+    load.join_all().await;
+    for server in cluster.servers() {
+        wait_for("no session is left", PATIENCE, || (server.psql(demos).unwrap() == "0").then_some(()));
+    }
 }
 
 #[test]

@@ -2,6 +2,8 @@
 //!
 //! - [`cluster`]: a primary and its streaming standbys in a temporary folder, made and removed by one value.
 //! - `server`: one of its servers, and every fault that can befall it.
+//! - [`load`]: something for the servers to do.
+//! - [`faults`]: trouble on schedule.
 //! - `install`: the server binaries of this machine and the user they run as.
 //! - `guard`: nothing is left behind, even when the holder is killed with SIGKILL.
 //! - `processes`: who is whose child, signals to whole families.
@@ -10,8 +12,10 @@
 //! or two of these calls, not thousands. Call it from `tokio::task::spawn_blocking` where a runtime runs.
 
 pub mod cluster;
+pub mod faults;
 mod guard;
 mod install;
+pub mod load;
 mod processes;
 mod server;
 
@@ -21,6 +25,7 @@ use std::time::Duration;
 
 pub use cluster::{Builder, Cluster, Template};
 pub use install::Install;
+pub use load::Load;
 pub use server::{Server, StopMode};
 
 /// Why a throw-away cluster could not be made or moved. Each text says what to do, where something can be done.

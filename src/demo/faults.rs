@@ -1,0 +1,63 @@
+//! Trouble on schedule, for `pgwatch demo --fault`: every [`CALM`] something happens to a standby, and after
+//! [`TROUBLE`] it is over. Killed, frozen, stopped in order, then the same with the next standby.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::task::spawn_blocking;
+use tokio_util::sync::CancellationToken;
+
+use super::{Cluster, DemoError, Server, StopMode};
+
+/// Long enough to see that all is well again: retries are up to 16 s apart by then.
+const CALM: Duration = Duration::from_secs(15);
+/// Long enough to see unhealthy, and a few retries.
+const TROUBLE: Duration = Duration::from_secs(12);
+
+#[derive(Debug, Clone, Copy)]
+enum Fault {
+    Kill,
+    Freeze,
+    Stop,
+}
+
+impl Fault {
+    const ALL: [Self; 3] = [Self::Kill, Self::Freeze, Self::Stop];
+
+    fn begin(self, server: &Server) -> Result<(), DemoError> {
+        match self {
+            Self::Kill => server.kill(),
+            Self::Freeze => server.freeze(),
+            Self::Stop => server.stop(StopMode::Fast),
+        }
+    }
+
+    fn end(self, server: &Server) -> Result<(), DemoError> {
+        match self {
+            Self::Kill | Self::Stop => server.start(),
+            Self::Freeze => server.thaw(),
+        }
+    }
+}
+
+/// Goes round until told to stop; a cluster without standbys is left in peace. What is broken at that moment stays
+/// so: the cluster goes next.
+pub async fn rota(cluster: Arc<Cluster>, stop: CancellationToken) {
+    let standbys = 1..cluster.servers().len();
+    let turns = Fault::ALL.into_iter().flat_map(|fault| standbys.clone().map(move |standby| (fault, standby)));
+    for (fault, standby) in turns.cycle() {
+        for (pause, step) in [(CALM, Fault::begin as fn(_, &_) -> _), (TROUBLE, Fault::end)] {
+            if stop.run_until_cancelled(tokio::time::sleep(pause)).await.is_none() {
+                return;
+            }
+            let cluster = Arc::clone(&cluster);
+            let done = spawn_blocking(move || match cluster.servers().get(standby) {
+                Some(server) => step(fault, server),
+                None => Ok(()),
+            });
+            if let Ok(Err(error)) = done.await {
+                tracing::warn!(?fault, %error, "the demo's fault did not come off");
+            }
+        }
+    }
+}

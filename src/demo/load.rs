@@ -1,0 +1,148 @@
+//! A small steady load, so that a demo has something to show: a table that grows to a limit, a few sessions, now and
+//! then one that waits for another's lock, reads on the standbys. A few per cent of one core.
+//!
+//! Each worker is a loop on a connection of its own: the writer every 200 ms, readers every 500 ms, the two that
+//! meet at a lock every few seconds. A worker whose server dies tries again every second.
+
+use std::time::Duration;
+
+use tokio::task::JoinSet;
+use tokio::time::sleep;
+use tokio_postgres::{Client, Config, Error, NoTls};
+use tokio_util::sync::CancellationToken;
+
+use super::{Cluster, Server};
+
+const WRITE: Duration = Duration::from_millis(200);
+const READ: Duration = Duration::from_millis(500);
+/// A lock is free this long and then held this long: who comes every third second waits.
+const FREE: Duration = Duration::from_secs(16);
+const HELD: Duration = Duration::from_secs(4);
+const COME: Duration = Duration::from_secs(3);
+const RETRY: Duration = Duration::from_secs(1);
+/// Rows after which the oldest go: about 60 MB.
+const KEPT: i64 = 500_000;
+
+const TABLES: &str = "\
+    create schema if not exists shop;
+    create table if not exists shop.orders (
+        id bigserial primary key, customer int not null, placed timestamptz not null default now(), note text);
+    create table if not exists shop.stock (item int primary key, amount bigint not null);
+    insert into shop.stock select item, 1000 from generate_series(1, 20) item on conflict do nothing;";
+
+/// The load of one cluster, ready to run.
+#[derive(Debug)]
+pub struct Load {
+    primary: Config,
+    standbys: Vec<Config>,
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Work {
+    Write,
+    Read,
+    HoldLock,
+    WantLock,
+}
+
+impl Load {
+    pub fn new(cluster: &Cluster) -> Self {
+        Self { primary: config(cluster.primary()), standbys: cluster.servers().iter().skip(1).map(config).collect() }
+    }
+
+    /// Works until told to stop. Dropping the future ends it as well: the sessions close with their connections.
+    pub async fn run(self, stop: CancellationToken) {
+        let mut workers = JoinSet::new();
+        for work in [Work::Write, Work::Read, Work::Read, Work::HoldLock, Work::WantLock] {
+            workers.spawn(keep_working(self.primary.clone(), work));
+        }
+        for standby in self.standbys {
+            workers.spawn(keep_working(standby, Work::Read));
+        }
+        stop.cancelled().await;
+        workers.shutdown().await;
+    }
+}
+
+fn config(server: &Server) -> Config {
+    let mut config = Config::new();
+    config.host(server.host()).port(server.port()).user("app").password(server.password().expose()).dbname("postgres");
+    config.application_name("demo").connect_timeout(Duration::from_secs(5));
+    config
+}
+
+/// Connects, works until an error, and begins again: servers are killed for show.
+async fn keep_working(config: Config, work: Work) {
+    loop {
+        if let Err(error) = connect_and_work(&config, work).await {
+            tracing::debug!(?work, %error, "the demo's load lost its server");
+        }
+        sleep(RETRY).await;
+    }
+}
+
+async fn connect_and_work(config: &Config, work: Work) -> Result<(), Error> {
+    let (client, connection) = config.connect(NoTls).await?;
+    // Side by side in this task: when either ends, both are over.
+    tokio::select! {
+        end = connection => end,
+        end = work.forever(&client) => end,
+    }
+}
+
+impl Work {
+    async fn forever(self, client: &Client) -> Result<(), Error> {
+        match self {
+            Self::Write => write(client).await,
+            Self::Read => read(client).await,
+            Self::HoldLock => hold_lock(client).await,
+            Self::WantLock => want_lock(client).await,
+        }
+    }
+}
+
+async fn write(client: &Client) -> Result<(), Error> {
+    client.batch_execute(TABLES).await?;
+    let insert = client
+        .prepare(
+            "insert into shop.orders (customer, note) \
+             select (random() * 999)::int, repeat('x', 40) from generate_series(1, 10) returning id",
+        )
+        .await?;
+    let trim = client.prepare("delete from shop.orders where id <= $1").await?;
+    loop {
+        let newest: Option<i64> = client.query(&insert, &[]).await?.last().map(|row| row.get(0));
+        if let Some(oldest) = newest.filter(|id| id % 1000 == 0).map(|id| id - KEPT).filter(|id| *id > 0) {
+            client.execute(&trim, &[&oldest]).await?;
+        }
+        sleep(WRITE).await;
+    }
+}
+
+/// Waits with an error's retry until the tables are there, on a standby until they have arrived.
+async fn read(client: &Client) -> Result<(), Error> {
+    let recent = client.prepare("select count(*) from (select from shop.orders order by id desc limit 200) o").await?;
+    loop {
+        client.query(&recent, &[]).await?;
+        if fastrand::u8(..) < 4 {
+            client.batch_execute("select pg_sleep(2) /* a slow report */").await?;
+        }
+        sleep(READ).await;
+    }
+}
+
+async fn hold_lock(client: &Client) -> Result<(), Error> {
+    loop {
+        sleep(FREE).await;
+        client.batch_execute("begin; update shop.stock set amount = amount + 1 where item = 1").await?;
+        sleep(HELD).await;
+        client.batch_execute("commit").await?;
+    }
+}
+
+async fn want_lock(client: &Client) -> Result<(), Error> {
+    loop {
+        client.batch_execute("update shop.stock set amount = amount - 1 where item = 1").await?;
+        sleep(COME).await;
+    }
+}
