@@ -1,0 +1,249 @@
+//! The rules of ARCHITECTURE.md, executable: its table of rooms is read from the page itself, so page and code can
+//! not part ways.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
+#![allow(clippy::string_slice, reason = "slices begin and end where a match does")]
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// A room and what it may import of ours; `None` means everything.
+type Rooms = BTreeMap<String, Option<BTreeSet<String>>>;
+
+/// Crates and calls that have no business in a room, and why.
+const STRANGERS: &[(&str, &[&str], &str)] = &[
+    ("model", &["tokio", "ratatui", "crossterm", "bb8", "tokio_postgres"], "plain facts: std and serde"),
+    ("config", &["ratatui", "crossterm", "bb8", "tokio_postgres"], "it reads files and connects to nothing"),
+    ("connection", &["ratatui", "crossterm"], "it is usable without a terminal"),
+    ("app", &["tokio", "tokio_util", "ratatui", "crossterm", "bb8", "tokio_postgres"], "it is pure"),
+    ("tui", &["bb8", "tokio_postgres", "native_tls"], "it draws the state and nothing else"),
+    ("demo", &["ratatui", "crossterm"], "tests use it without a terminal"),
+];
+
+/// Wall 3: time and the world come in as messages.
+const IMPURE: &[&str] = &[
+    "Instant::now",
+    "SystemTime::now",
+    "Timestamp::now",
+    "Zoned::now",
+    ".elapsed()",
+    "std::fs",
+    "std::env",
+    "std::net",
+];
+
+const LONGEST: usize = 500;
+const SAYS_NOTHING: &[&str] = &["util", "utils", "common", "helper", "helpers", "misc"];
+const PRINTS: &[&str] = &["println!", "print!", "eprintln!", "eprint!", "dbg!"];
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// The table of ARCHITECTURE.md: room, what it owns, what it may import.
+fn rooms() -> Rooms {
+    let page = fs::read_to_string(root().join("ARCHITECTURE.md")).unwrap();
+    let mut rooms = Rooms::new();
+    for line in page.lines().filter(|line| line.starts_with("| `src/")) {
+        let cells: Vec<&str> = line.trim_matches('|').split('|').map(str::trim).collect();
+        let path = in_backticks(cells[0]).remove(0);
+        assert!(root().join(&path).exists(), "ARCHITECTURE.md names {path}, which is not there");
+        let room = path.trim_start_matches("src/").trim_end_matches('/').trim_end_matches(".rs").to_owned();
+        let may = match cells[2] {
+            "all" => None,
+            "nothing of ours" => Some(BTreeSet::new()),
+            list => Some(in_backticks(list).into_iter().collect()),
+        };
+        rooms.insert(room, may);
+    }
+    assert!(rooms.len() >= 8, "the table of rooms was not understood: {rooms:?}");
+    rooms
+}
+
+fn in_backticks(text: &str) -> Vec<String> {
+    text.split('`').skip(1).step_by(2).map(str::to_owned).collect()
+}
+
+/// The Rust files below some folders of the package.
+fn files(folders: &[&str]) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    let mut open: Vec<PathBuf> =
+        folders.iter().map(|folder| root().join(folder)).filter(|path| path.is_dir()).collect();
+    while let Some(folder) = open.pop() {
+        for entry in fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                open.push(path);
+            } else if path.extension().is_some_and(|extension| extension == "rs") {
+                found.push(path);
+            }
+        }
+    }
+    found.sort();
+    found
+}
+
+fn shown(path: &Path) -> String {
+    path.strip_prefix(root()).unwrap().display().to_string()
+}
+
+/// `src/app/query.rs` is in `app`, `src/run.rs` in `run`.
+fn room_of(path: &Path) -> String {
+    let inside = path.strip_prefix(root().join("src")).unwrap();
+    inside.iter().next().unwrap().to_str().unwrap().trim_end_matches(".rs").to_owned()
+}
+
+/// The file without comments; its lines stay where they are.
+fn code(path: &Path) -> String {
+    let text = fs::read_to_string(path).unwrap();
+    text.lines().map(|line| if line.trim_start().starts_with("//") { "" } else { line }).collect::<Vec<_>>().join("\n")
+}
+
+/// Rooms that a file names: `crate::model::Health`, `use crate::{app::App, model}`, `pgwatch::config`.
+fn imports(code: &str) -> BTreeSet<String> {
+    let mut found = BTreeSet::new();
+    for prefix in ["crate::", "pgwatch::"] {
+        for (at, _) in code.match_indices(prefix) {
+            if code[..at].ends_with(is_word) {
+                continue;
+            }
+            let rest = &code[at + prefix.len()..];
+            match rest.strip_prefix('{') {
+                Some(group) => found.extend(first_words(group)),
+                None => found.extend(word(rest)),
+            }
+        }
+    }
+    found
+}
+
+/// The first word of each part of `app::App, model::{Health, Role}, tui}`.
+fn first_words(group: &str) -> Vec<String> {
+    let (mut words, mut depth, mut begins) = (Vec::new(), 0, true);
+    for (at, c) in group.char_indices() {
+        match c {
+            '{' => depth += 1,
+            '}' if depth == 0 => break,
+            '}' => depth -= 1,
+            ',' if depth == 0 => begins = true,
+            c if begins && is_word(c) => {
+                words.extend(word(&group[at..]));
+                begins = false;
+            }
+            _ => {}
+        }
+    }
+    words
+}
+
+fn word(text: &str) -> Option<String> {
+    let word: String = text.chars().take_while(|&c| is_word(c)).collect();
+    (!word.is_empty()).then_some(word)
+}
+
+fn is_word(c: char) -> bool {
+    c.is_alphanumeric() || c == '_'
+}
+
+/// Whether code names this crate: `tokio::`, `use tokio;`, but not `my_tokio::`.
+fn names(code: &str, stranger: &str) -> bool {
+    code.match_indices(stranger).any(|(at, _)| {
+        let after = &code[at + stranger.len()..];
+        !code[..at].ends_with(|c: char| is_word(c) || c == '.' || c == '"')
+            && (after.starts_with("::") || (code[..at].ends_with("use ") && after.starts_with(';')))
+    })
+}
+
+#[track_caller]
+fn none(faults: &[String]) {
+    assert!(faults.is_empty(), "\n{}\n", faults.join("\n"));
+}
+
+#[test]
+fn each_room_imports_what_the_page_allows() {
+    let rooms = rooms();
+    let mut faults = Vec::new();
+    for path in files(&["src"]) {
+        let room = room_of(&path);
+        if room == "lib" || room == "main" {
+            continue;
+        }
+        let Some(may) = rooms.get(&room) else {
+            faults.push(format!("{}: the room {room} is missing in ARCHITECTURE.md", shown(&path)));
+            continue;
+        };
+        let Some(may) = may else { continue };
+        for import in imports(&code(&path)) {
+            if rooms.contains_key(&import) && import != room && !may.contains(&import) {
+                faults.push(format!("{}: {room} may not import {import}", shown(&path)));
+            }
+        }
+    }
+    none(&faults);
+}
+
+#[test]
+fn strangers_stay_out_of_the_rooms() {
+    let mut faults = Vec::new();
+    for path in files(&["src"]) {
+        let (room, code) = (room_of(&path), code(&path));
+        for (_, strangers, why) in STRANGERS.iter().filter(|(of, ..)| *of == room) {
+            for stranger in strangers.iter().filter(|stranger| names(&code, stranger)) {
+                faults.push(format!("{}: no {stranger} in {room}: {why}", shown(&path)));
+            }
+        }
+        if room == "app" {
+            for impure in IMPURE.iter().filter(|impure| code.contains(**impure)) {
+                faults.push(format!("{}: no {impure} in app: it comes in with a message", shown(&path)));
+            }
+        }
+    }
+    none(&faults);
+}
+
+#[test]
+fn every_file_says_what_it_owns_and_is_short() {
+    let mut faults = Vec::new();
+    for path in files(&["src", "tests", "benches", "examples"]) {
+        let text = fs::read_to_string(&path).unwrap();
+        if !text.starts_with("//!") {
+            faults.push(format!("{}: begin with `//!`: what it owns", shown(&path)));
+        }
+        let lines = text.lines().count();
+        if lines > LONGEST {
+            faults.push(format!("{}: {lines} lines, more than {LONGEST}: it holds two ideas", shown(&path)));
+        }
+        if SAYS_NOTHING.contains(&path.file_stem().unwrap().to_str().unwrap()) {
+            faults.push(format!("{}: a name that says nothing", shown(&path)));
+        }
+        for name in SAYS_NOTHING.iter().filter(|name| code(&path).contains(&format!("mod {name} {{"))) {
+            faults.push(format!("{}: mod {name} is a name that says nothing", shown(&path)));
+        }
+    }
+    none(&faults);
+}
+
+#[test]
+fn only_the_command_line_prints() {
+    let mut faults = Vec::new();
+    for path in files(&["src"]).iter().filter(|path| !["cli", "main"].contains(&room_of(path).as_str())) {
+        // Tests may print, and stand at the end of a file.
+        let code = code(path);
+        let code = code.split("#[cfg(test)]").next().unwrap();
+        for print in
+            PRINTS.iter().filter(|print| code.match_indices(**print).any(|(at, _)| !code[..at].ends_with(is_word)))
+        {
+            faults.push(format!("{}: no {print} outside src/cli", shown(path)));
+        }
+    }
+    none(&faults);
+}
+
+#[test]
+fn imports_are_understood() {
+    let code =
+        "use crate::{app::{self, App}, model};\nuse crate::tui;\nlet x = pgwatch::config::y();\nmy_crate::demo()";
+    assert_eq!(imports(code).into_iter().collect::<Vec<_>>(), ["app", "config", "model", "tui"]);
+    assert!(names("use tokio::time;", "tokio") && names("use tokio;", "tokio"));
+    assert!(!names("my_tokio::x; tokio_util::y; \"tokio::\"", "tokio"));
+}
