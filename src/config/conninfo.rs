@@ -3,7 +3,6 @@
 //! Every keyword of libpq is known. One that pgwatch cannot honour and that would promise something (`sslcrl`,
 //! `gssencmode=require`) is refused; one that does not matter here (`keepalives`) is taken and noted.
 
-use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::model::{Secret, SslMode};
@@ -11,6 +10,8 @@ use crate::model::{Secret, SslMode};
 mod keywords;
 mod pairs;
 mod uri;
+
+pub(crate) use keywords::check_host;
 
 /// What a connection string says. What it does not say is `None`.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -20,7 +21,7 @@ pub struct ConnInfo {
     pub database: Option<String>,
     pub user: Option<String>,
     pub password: Option<Secret>,
-    pub passfile: Option<PathBuf>,
+    pub passfile: Option<String>,
     /// A section of the service file, which fills what the string leaves open.
     pub service: Option<String>,
     pub sslmode: Option<SslMode>,

@@ -3,6 +3,7 @@
 //! [`load`] reads a file, [`from_flags`] makes a dashboard without one. Both tell every problem at once, as
 //! [`Diagnostic`]s, and connect to nothing.
 
+use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -11,12 +12,25 @@ use crate::model::{ColorRole, NodeConfig, NodeName, Rgb, Thresholds};
 pub mod conninfo;
 mod diagnostic;
 mod environment;
+mod file;
+mod flags;
+mod interpolate;
+mod libpq;
 mod nearest;
+mod node;
 pub mod passfile;
+mod report;
+mod service;
+mod settings;
 pub mod units;
+mod walk;
+mod yaml;
 
 pub use diagnostic::{Diagnostic, Position};
 pub use environment::Environment;
+
+/// No configuration is larger: 5,000 nodes with every key have half of it.
+const MAX_BYTES: u64 = 4 << 20;
 
 /// A validated configuration. `default()` is the empty start: no file, no node (F6).
 #[derive(Debug, Clone, PartialEq)]
@@ -94,22 +108,46 @@ pub fn default_path(env: &Environment) -> Option<PathBuf> {
     base.or_else(|| Some(env.home()?.join(".config"))).map(|base| base.join("pgwatch/config.yaml"))
 }
 
-/// Reads and checks the file at `path`; `cluster` is the `--cluster` of the command line.
+/// Reads and checks the file at `path`; `cluster` is the `--cluster` of the command line. Blocks while it reads files.
 ///
 /// # Errors
 /// Every problem of the file, in the order of its lines.
 pub fn load(path: &Path, cluster: Option<&str>, env: &Environment) -> Result<Config, Vec<Diagnostic>> {
-    let _ = (path, cluster, env);
-    Ok(Config::default())
+    let text = read_text(path)
+        .map_err(|(position, message)| vec![Diagnostic::new(path.display().to_string(), position, message)])?;
+    file::read(&text, path, cluster, env)
 }
 
-/// A dashboard of one node without a file (F6).
+/// The text of a file, or what keeps it from being one.
+fn read_text(path: &Path) -> Result<String, (Option<Position>, String)> {
+    let plain = |message: String| (None, message);
+    let io = |error: std::io::Error| match error.kind() {
+        std::io::ErrorKind::NotFound => plain("there is no such file".to_owned()),
+        std::io::ErrorKind::IsADirectory => plain("this is a folder: name the file in it".to_owned()),
+        _ => plain(format!("cannot be read: {error}")),
+    };
+    let mut bytes = Vec::new();
+    std::fs::File::open(path).and_then(|file| file.take(MAX_BYTES + 1).read_to_end(&mut bytes)).map_err(io)?;
+    if bytes.len() as u64 > MAX_BYTES {
+        return Err(plain("is larger than 4 MB: this is no configuration".to_owned()));
+    }
+    String::from_utf8(bytes).map_err(|error| {
+        let before =
+            String::from_utf8_lossy(error.as_bytes().get(..error.utf8_error().valid_up_to()).unwrap_or_default())
+                .into_owned();
+        let line = before.matches('\n').count() + 1;
+        let column = before.rsplit('\n').next().map_or(1, |last| last.chars().count() + 1);
+        (Some(Position { line, column }), "this is not UTF-8 text: save the file as UTF-8".to_owned())
+    })
+}
+
+/// A dashboard of one node without a file (F6). As with psql, a connection string in `dbname` is stronger than the
+/// other flags, and `PGHOST` ... and the socket of a local server stand behind them.
 ///
 /// # Errors
 /// What is wrong with the flags or libpq's environment.
 pub fn from_flags(flags: &Flags, env: &Environment) -> Result<Config, Vec<Diagnostic>> {
-    let _ = (flags, env);
-    Ok(Config::default())
+    flags::read(flags, env)
 }
 
 impl Config {

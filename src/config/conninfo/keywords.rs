@@ -1,6 +1,5 @@
 //! Every keyword of libpq (to version 18), and what pgwatch makes of it.
 
-use std::path::PathBuf;
 use std::time::Duration;
 
 use super::ConnInfo;
@@ -106,12 +105,15 @@ impl ConnInfo {
             "host" | "hostaddr" if text.is_some() && self.host.is_some() && self.host != text => {
                 return Err("host and hostaddr differ: pgwatch connects to where host says".to_owned());
             }
-            "host" | "hostaddr" => self.host = text.or_else(|| self.host.take()),
+            "host" | "hostaddr" => {
+                check_host(value)?;
+                self.host = text.or_else(|| self.host.take());
+            }
             "port" => self.port = text.map(|text| port(&text)).transpose()?,
             "dbname" => self.database = text,
             "user" => self.user = text,
             "password" => self.password = text.map(Secret::new),
-            "passfile" => self.passfile = text.map(PathBuf::from),
+            "passfile" => self.passfile = text,
             "service" => self.service = text,
             "sslmode" => self.sslmode = text.map(|text| ssl_mode(&text)).transpose()?,
             "sslrootcert" => self.sslrootcert = text,
@@ -138,6 +140,30 @@ impl ConnInfo {
         }
         Ok(())
     }
+}
+
+/// Checks that a text can be a host name, an address, or the folder of a socket. Does not repeat it: what stands there
+/// by mistake may hold a password.
+pub(crate) fn check_host(host: &str) -> Result<(), String> {
+    let address = host.split_once('%').map_or(host, |(address, _)| address);
+    let message = if host.contains("://") || host.contains('=') {
+        "host looks like a whole connection string: write it in place of the node's map, or as dsn:"
+    } else if host.contains(',') {
+        SEVERAL_HOSTS
+    } else if host.chars().any(|c| c.is_whitespace() || c.is_control()) {
+        "host has a blank or control character in it"
+    } else if host.starts_with(['/', '@']) || address.parse::<std::net::Ipv6Addr>().is_ok() {
+        return Ok(());
+    } else if host.contains('[') {
+        "host is an address without [ and ]"
+    } else if host.contains(':') {
+        "host has a : in it: the port is a setting of its own, port"
+    } else if host.contains(['/', '@']) {
+        "host is no host name, address or folder of a socket (which begins with /)"
+    } else {
+        return Ok(());
+    };
+    Err(message.to_owned())
 }
 
 fn is_known(keyword: &str) -> bool {

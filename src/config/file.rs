@@ -1,0 +1,275 @@
+//! The schema of the file: what stands at its top, and how it becomes a [`Config`].
+
+use std::path::Path;
+use std::time::Duration;
+
+use super::environment::Environment;
+use super::nearest::nearest;
+use super::node::{self, NODE_KEYS, NodeReader};
+use super::report::{At, Report};
+use super::settings::Settings;
+use super::walk::{self, Section};
+use super::yaml::{self, Entry, Value, Yaml};
+use super::{Cluster, Config, Diagnostic, interpolate, libpq};
+use crate::model::node::Limit;
+use crate::model::{ColorRole, NodeConfig, NodeName, Rgb, THEMES, Thresholds};
+
+const KEYS: [&str; 9] =
+    ["nodes", "defaults", "clusters", "refresh", "health", "query_timeout", "shutdown_timeout", "theme", "thresholds"];
+
+const MS: Duration = Duration::from_millis(1);
+const HOUR: Duration = Duration::from_hours(1);
+
+/// Reads the text of the file at `path`.
+pub(super) fn read(
+    text: &str,
+    path: &Path,
+    cluster: Option<&str>,
+    env: &Environment,
+) -> Result<Config, Vec<Diagnostic>> {
+    let mut report = Report::new(path.display().to_string());
+    let mut config = Config { path: Some(path.to_owned()), ..Config::default() };
+    // A byte order mark is no part of the text.
+    let tree = yaml::read(text.strip_prefix('\u{feff}').unwrap_or(text), &mut report);
+    if let Some(mut tree) = tree {
+        interpolate::tree(&mut tree, env, &mut report);
+        let reader = NodeReader { folder: path.parent().unwrap_or(Path::new("")), env };
+        fill(&mut config, &tree, cluster, reader, &mut report);
+    }
+    config.warnings = report.finish()?;
+    Ok(config)
+}
+
+fn fill(config: &mut Config, tree: &Yaml, cluster: Option<&str>, reader: NodeReader<'_>, report: &mut Report) {
+    // `x-...` is for whoever writes the file: a place for anchors.
+    let extensions: Vec<&str> = match &tree.value {
+        Value::Map(entries) => entries.iter().map(|e| e.key.as_str()).filter(|key| key.starts_with("x-")).collect(),
+        _ => Vec::new(),
+    };
+    // A key of a node, written one level too high, is told below with where it belongs.
+    let strayed = NODE_KEYS.iter().copied().filter(|key| !KEYS.contains(key));
+    let also: Vec<&str> = extensions.into_iter().chain(strayed.clone()).collect();
+    let top = walk::section_of("the file", tree, &KEYS, &also, report);
+    for key in strayed {
+        if let Some(entry) = top.get(key) {
+            report.problem(entry.position, format!("{key} belongs to a node, or under defaults:"));
+        }
+    }
+    let range = |min, max| move |entry: &Entry, report: &mut Report| walk::duration(entry, report, min, max);
+    set(&mut config.refresh, top.read("refresh", report, range(100 * MS, HOUR)));
+    set(&mut config.query_timeout, top.read("query_timeout", report, range(MS, 24 * HOUR)));
+    set(&mut config.shutdown_timeout, top.read("shutdown_timeout", report, range(100 * MS, HOUR)));
+    if let Some(entry) = top.get("theme") {
+        theme(entry, config, report);
+    }
+    if let Some(entry) = top.get("thresholds") {
+        config.thresholds = thresholds(entry, report);
+    }
+    let defined = top.get("nodes").map(|entry| walk::map_of("nodes", &entry.value, "names to nodes", report));
+    let defined = defined.unwrap_or_default();
+    config.nodes = nodes(top, defined, reader, report);
+    if let Some(entry) = top.get("clusters") {
+        config.clusters = clusters(entry, defined, report);
+    }
+    choose(config, cluster, top, report);
+}
+
+fn set<T>(target: &mut T, value: Option<At<T>>) {
+    if let Some(At { value, .. }) = value {
+        *target = value;
+    }
+}
+
+/// Every node of the file, with everything that stands behind its own keys.
+fn nodes(top: Section<'_>, defined: Section<'_>, reader: NodeReader<'_>, report: &mut Report) -> Vec<NodeConfig> {
+    let mut shared = top.get("defaults").map(|entry| reader.defaults(entry, report)).unwrap_or_default();
+    if let Some(entry) = top.get("health") {
+        let mut settings = Settings::default();
+        node::health(entry, &mut settings, report);
+        shared.fill_from(settings);
+    }
+    if defined.entries().is_empty() {
+        return Vec::new();
+    }
+    let environment = libpq::of_environment(reader.env, report);
+    let mut nodes = Vec::with_capacity(defined.entries().len());
+    for entry in defined.entries() {
+        let mut settings = reader.node(entry, report);
+        settings.fill_from(shared.clone());
+        libpq::fill_rest(&mut settings, &environment, reader.env, report);
+        match NodeName::parse(&entry.key) {
+            Ok(name) if !broken(entry) => nodes.extend(settings.finish(name, Some(entry.position), reader.env, report)),
+            Ok(_) => {}
+            Err(error) => report.problem(entry.position, error.to_string()),
+        }
+    }
+    nodes
+}
+
+/// Whether the node, or its host, was told to be wrong already: then its host is not missed too.
+fn broken(entry: &Entry) -> bool {
+    match &entry.value.value {
+        Value::Map(keys) => keys.iter().any(|key| key.key == "host" && unusable(&key.value)),
+        Value::Text(text) => super::conninfo::parse(text.trim()).is_err(),
+        other => matches!(other, Value::Broken | Value::List(_)),
+    }
+}
+
+fn unusable(host: &Yaml) -> bool {
+    match &host.value {
+        Value::Text(text) => text.is_empty() || super::conninfo::check_host(text).is_err(),
+        _ => true,
+    }
+}
+
+fn clusters(entry: &Entry, defined: Section<'_>, report: &mut Report) -> Vec<Cluster> {
+    let mut clusters = Vec::new();
+    let mut first_default: Option<&Entry> = None;
+    for entry in walk::map_of("clusters", &entry.value, "names to clusters", report).entries() {
+        let keys = walk::section(entry, &["nodes", "default"], &[], report);
+        let default = keys.read("default", report, walk::boolean).is_some_and(|at| at.value);
+        if let (true, Some(first)) = (default, first_default) {
+            let message = format!(
+                "cluster {} is the default too, as {} is on line {}: keep one",
+                entry.key, first.key, first.position.line
+            );
+            report.problem(entry.position, message);
+        } else if default {
+            first_default = Some(entry);
+        }
+        let list = keys.get("nodes");
+        if list.is_none() {
+            report.problem(entry.position, format!("cluster {} has no nodes: write nodes: [a, b]", entry.key));
+        }
+        let nodes = list.map(|list| members(list, defined, report)).unwrap_or_default();
+        clusters.push(Cluster { name: entry.key.clone(), nodes, default });
+    }
+    clusters
+}
+
+fn members(list: &Entry, defined: Section<'_>, report: &mut Report) -> Vec<NodeName> {
+    let Value::List(items) = &list.value.value else {
+        if list.value.value != Value::Broken {
+            report.problem(list.value.position, "nodes of a cluster must be a list of names: [a, b]");
+        }
+        return Vec::new();
+    };
+    let mut names: Vec<NodeName> = Vec::with_capacity(items.len());
+    for item in items {
+        let Some(text) = walk::text_of("a node's name", item, report) else { continue };
+        let Some(known) = defined.get(&text) else {
+            let near = nearest(&text, defined.entries().iter().map(|entry| entry.key.as_str()));
+            let hint = near.map_or_else(|| "name one of nodes:".to_owned(), |near| format!("did you mean {near}?"));
+            report.problem(item.position, format!("there is no node {text:?}: {hint}"));
+            continue;
+        };
+        // A name that is not valid was told where the node stands.
+        let Ok(name) = NodeName::parse(&known.key) else { continue };
+        if names.contains(&name) {
+            report.problem(item.position, format!("{name} stands twice in this cluster"));
+        } else {
+            names.push(name);
+        }
+    }
+    names
+}
+
+/// Keeps the nodes of the cluster that was asked for, else of the default one, else of the first.
+fn choose(config: &mut Config, wanted: Option<&str>, top: Section<'_>, report: &mut Report) {
+    let names = || config.clusters.iter().map(|cluster| cluster.name.as_str()).collect::<Vec<_>>().join(", ");
+    let chosen = match wanted {
+        Some(wanted) => {
+            let found = config.clusters.iter().find(|cluster| cluster.name == wanted);
+            if found.is_none() {
+                let there = if config.clusters.is_empty() {
+                    "the file has no clusters:".to_owned()
+                } else {
+                    format!("there are {}", names())
+                };
+                report.problem(
+                    top.get("clusters").map(|entry| entry.position),
+                    format!("--cluster {wanted}: no such cluster; {there}"),
+                );
+            }
+            found
+        }
+        None => config.clusters.iter().find(|cluster| cluster.default).or_else(|| config.clusters.first()),
+    };
+    let Some(chosen) = chosen.cloned() else { return };
+    for node in &config.nodes {
+        let entry = top.get("nodes").and_then(|nodes| match &nodes.value.value {
+            Value::Map(entries) => entries.iter().find(|entry| entry.key == node.name.as_str()),
+            _ => None,
+        });
+        if !config.clusters.iter().any(|cluster| cluster.nodes.contains(&node.name)) {
+            report.warning(
+                entry.map(|entry| entry.position),
+                format!("node {} is in no cluster, so it is never shown", node.name),
+            );
+        }
+    }
+    config.nodes.retain(|node| chosen.nodes.contains(&node.name));
+    config.cluster = Some(chosen.name);
+}
+
+/// `theme: light`, or `theme: {name: light, colors: {primary: "#00BFFF"}}`.
+fn theme(entry: &Entry, config: &mut Config, report: &mut Report) {
+    let allowed = format!("is no theme: there are {}", THEMES.join(", "));
+    let name = |entry: &Entry, report: &mut Report| {
+        walk::parsed(entry, report, &allowed, |text| THEMES.contains(&text).then(|| text.to_owned()))
+    };
+    if matches!(entry.value.value, Value::Text(_)) {
+        config.theme = name(entry, report);
+        return;
+    }
+    let keys = walk::section(entry, &["name", "colors"], &[], report);
+    config.theme = keys.read("name", report, name).map(|at| at.value);
+    let Some(colors) = keys.get("colors") else { return };
+    let roles = ColorRole::ALL.map(ColorRole::as_str);
+    for entry in walk::section(colors, &roles, &[], report).entries() {
+        let Some(role) = ColorRole::parse(&entry.key) else { continue };
+        if entry.value.value == Value::Null {
+            // What a # without quotes makes of it.
+            report.problem(
+                entry.position,
+                format!("{} has no value: a colour stands in quotes, as in \"#00BFFF\"", entry.key),
+            );
+        } else if let Some(rgb) =
+            walk::parsed(entry, report, "is no colour: write \"#00BFFF\", with quotes", Rgb::parse)
+        {
+            config.colors.push((role, rgb));
+        }
+    }
+}
+
+fn thresholds(entry: &Entry, report: &mut Report) -> Thresholds {
+    let default = Thresholds::default();
+    let keys = walk::section(entry, &["replication_lag", "slot_retention", "conflict_rate"], &[], report);
+    let lag = |entry: &Entry, report: &mut Report| walk::duration(entry, report, Duration::ZERO, 7 * 24 * HOUR);
+    Thresholds {
+        replication_lag: limit(keys.get("replication_lag"), default.replication_lag, report, lag),
+        slot_retention: limit(keys.get("slot_retention"), default.slot_retention, report, walk::size),
+        conflict_rate: limit(keys.get("conflict_rate"), default.conflict_rate, report, walk::number),
+    }
+}
+
+fn limit<T: Copy + PartialOrd>(
+    entry: Option<&Entry>,
+    default: Limit<T>,
+    report: &mut Report,
+    reader: impl Fn(&Entry, &mut Report) -> Option<T>,
+) -> Limit<T> {
+    let Some(entry) = entry else { return default };
+    let keys = walk::section(entry, &["warning", "critical"], &[], report);
+    let warning = keys.read("warning", report, &reader);
+    let critical = keys.read("critical", report, &reader);
+    let place = critical.as_ref().or(warning.as_ref()).and_then(|at| at.position);
+    let limit = Limit {
+        warning: warning.map_or(default.warning, |at| at.value),
+        critical: critical.map_or(default.critical, |at| at.value),
+    };
+    if limit.warning > limit.critical {
+        report.problem(place, format!("{}: critical must not be smaller than warning", entry.key));
+    }
+    limit
+}

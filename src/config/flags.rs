@@ -1,0 +1,60 @@
+//! A dashboard of one node, made of `--host`, `--port`, `--user` and `--dbname` as psql would take them (F6).
+
+use super::environment::Environment;
+use super::report::{At, Report};
+use super::settings::Settings;
+use super::{Config, Diagnostic, Flags, conninfo, libpq};
+use crate::model::NodeName;
+
+/// Reads the flags.
+pub(super) fn read(flags: &Flags, env: &Environment) -> Result<Config, Vec<Diagnostic>> {
+    let mut report = Report::new("the command line");
+    let mut settings = Settings::default();
+    let mut database = flags.dbname.clone();
+    if let Some(text) = flags.dbname.as_deref().filter(|text| conninfo::is_conninfo(text)) {
+        database = None;
+        match conninfo::parse(text) {
+            Ok(info) => {
+                info.notes.iter().for_each(|note| report.warning(None, format!("--dbname: {note}")));
+                settings = libpq::of_conninfo(info, None, |path| env.expand_home(path));
+            }
+            Err(error) => report.problem(None, format!("--dbname: {error}")),
+        }
+    }
+    if let Some(Err(message)) = flags.host.as_deref().map(conninfo::check_host) {
+        report.problem(None, format!("--host: {message}"));
+    }
+    if flags.port == Some(0) {
+        report.problem(None, "--port is no number from 1 to 65535");
+    }
+    settings.fill_from(Settings {
+        host: given(flags.host.clone().filter(|host| !host.is_empty())),
+        port: given(flags.port),
+        database: given(database.filter(|database| !database.is_empty())),
+        user: given(flags.user.clone().filter(|user| !user.is_empty())),
+        ..Settings::default()
+    });
+    let environment = libpq::of_environment(env, &mut report);
+    libpq::fill_rest(&mut settings, &environment, env, &mut report);
+    let host = settings.host.get_or_insert_with(|| At::new(libpq::local_host(), None)).value.clone();
+    let mut config = Config::default();
+    match NodeName::parse(&name_for(&host)) {
+        Ok(name) => config.nodes.extend(settings.finish(name, None, env, &mut report)),
+        Err(error) => report.problem(None, error.to_string()),
+    }
+    config.warnings = report.finish()?;
+    Ok(config)
+}
+
+fn given<T>(value: Option<T>) -> Option<At<T>> {
+    value.map(|value| At::new(value, None))
+}
+
+/// A node's name out of a host: `db.example` is `db-example`, `10.0.0.1` is `node-10-0-0-1`, a socket is `local`.
+fn name_for(host: &str) -> String {
+    if host.starts_with('/') || host.starts_with('@') {
+        return "local".to_owned();
+    }
+    let name: String = host.chars().map(|c| if c.is_ascii_alphanumeric() || c == '_' { c } else { '-' }).collect();
+    if name.starts_with(|c: char| c.is_ascii_alphabetic()) { name } else { format!("node-{name}") }
+}

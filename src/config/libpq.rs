@@ -1,0 +1,147 @@
+//! What libpq's environment variables and service file say of a node, as [`Settings`].
+
+use std::path::{Path, PathBuf};
+
+use super::conninfo::ConnInfo;
+use super::environment::Environment;
+use super::report::{At, Report};
+use super::settings::Settings;
+use super::{Position, service};
+use crate::model::{PasswordSource, RootCert};
+
+const THE_ENVIRONMENT: &str = "the environment";
+
+/// Variables that have an effect, by the keyword they set. `PGHOSTADDR` counts where `PGHOST` is not set.
+const HONOURED: [(&str, &str); 12] = [
+    ("PGHOST", "host"),
+    ("PGPORT", "port"),
+    ("PGDATABASE", "dbname"),
+    ("PGUSER", "user"),
+    ("PGPASSWORD", "password"),
+    ("PGPASSFILE", "passfile"),
+    ("PGSERVICE", "service"),
+    ("PGSSLMODE", "sslmode"),
+    ("PGSSLROOTCERT", "sslrootcert"),
+    ("PGSSLCERT", "sslcert"),
+    ("PGSSLKEY", "sslkey"),
+    ("PGCONNECT_TIMEOUT", "connect_timeout"),
+];
+
+/// Variables that pgwatch does not honour: told if they ask for something it does not do anyway.
+const OTHERS: [(&str, &str); 14] = [
+    ("PGCHANNELBINDING", "channel_binding"),
+    ("PGGSSENCMODE", "gssencmode"),
+    ("PGMINPROTOCOLVERSION", "min_protocol_version"),
+    ("PGMAXPROTOCOLVERSION", "max_protocol_version"),
+    ("PGOPTIONS", "options"),
+    ("PGREQUIREAUTH", "require_auth"),
+    ("PGREQUIREPEER", "requirepeer"),
+    ("PGREQUIRESSL", "requiressl"),
+    ("PGSSLCERTMODE", "sslcertmode"),
+    ("PGSSLCRL", "sslcrl"),
+    ("PGSSLCRLDIR", "sslcrldir"),
+    ("PGSSLMAXPROTOCOLVERSION", "ssl_max_protocol_version"),
+    ("PGSSLMINPROTOCOLVERSION", "ssl_min_protocol_version"),
+    ("PGTARGETSESSIONATTRS", "target_session_attrs"),
+];
+
+/// The settings of the environment.
+pub(super) fn of_environment(env: &Environment, report: &mut Report) -> Settings {
+    let mut info = ConnInfo::default();
+    for (variable, keyword) in HONOURED {
+        if let Some(value) = env.filled_var(variable)
+            && let Err(message) = info.set(keyword, value)
+        {
+            report.problem_in(THE_ENVIRONMENT, format!("{variable}: {message}"));
+        }
+    }
+    if info.host.is_none()
+        && let Some(address) = env.filled_var("PGHOSTADDR")
+        && let Err(message) = info.set("hostaddr", address)
+    {
+        report.problem_in(THE_ENVIRONMENT, format!("PGHOSTADDR: {message}"));
+    }
+    for (variable, keyword) in OTHERS {
+        if let Some(value) = env.filled_var(variable)
+            && let Err(message) = ConnInfo::default().set(keyword, value)
+        {
+            report.warning_in(THE_ENVIRONMENT, format!("{variable} has no effect: {message}"));
+        }
+    }
+    of_conninfo(info, None, |path| env.expand_home(path))
+}
+
+/// The settings of a connection string that stands at `position`; `resolve` makes a path of a file's name.
+pub(super) fn of_conninfo(info: ConnInfo, position: Option<Position>, resolve: impl Fn(&str) -> PathBuf) -> Settings {
+    fn at<T>(value: Option<T>, position: Option<Position>) -> Option<At<T>> {
+        value.map(|value| At::new(value, position))
+    }
+    let file = |name: Option<String>| at(name.map(|name| resolve(&name)), position);
+    Settings {
+        host: at(info.host, position),
+        port: at(info.port, position),
+        database: at(info.database, position),
+        user: at(info.user, position),
+        password: at(info.password.map(PasswordSource::Given), position),
+        passfile: file(info.passfile),
+        service: at(info.service, position),
+        sslmode: at(info.sslmode, position),
+        sslrootcert: at(info.sslrootcert.map(|name| root_cert(&name, &resolve)), position),
+        sslcert: file(info.sslcert),
+        sslkey: file(info.sslkey),
+        sslpassword: at(info.sslpassword, position),
+        connect_timeout: at(info.connect_timeout, position),
+        ..Settings::default()
+    }
+}
+
+/// `system`, or a file.
+pub(super) fn root_cert(name: &str, resolve: impl Fn(&str) -> PathBuf) -> RootCert {
+    if name == "system" { RootCert::System } else { RootCert::File(resolve(name)) }
+}
+
+/// The settings of a section of the service file; `wanted` is its name, and where that is written.
+pub(super) fn of_service(wanted: &At<String>, env: &Environment, report: &mut Report) -> Settings {
+    let found = match service::find(&wanted.value, env) {
+        Ok(found) => found,
+        Err(message) => {
+            report.problem(wanted.position, message);
+            return Settings::default();
+        }
+    };
+    let mut info = ConnInfo::default();
+    for service::Setting { line, keyword, value } in &found.settings {
+        let told = if keyword == "service" {
+            Err("a service may not name another one".to_owned())
+        } else {
+            info.set(keyword, value)
+        };
+        if let Err(message) = told {
+            report.problem_in(&format!("{}:{line}", found.file.display()), message);
+        }
+    }
+    of_conninfo(info, None, |path| env.expand_home(path))
+}
+
+/// `~/.pgpass`.
+pub(super) fn default_passfile(env: &Environment) -> Option<PathBuf> {
+    env.home().map(|home| home.join(".pgpass"))
+}
+
+/// The folder of the local server's socket, as far as one can see: Debian's, then PostgreSQL's own; `localhost`
+/// without either. What psql connects to where nobody names a host.
+pub(super) fn local_host() -> String {
+    ["/var/run/postgresql", "/tmp"]
+        .into_iter()
+        .find(|folder| Path::new(folder).join(".s.PGSQL.5432").exists())
+        .unwrap_or("localhost")
+        .to_owned()
+}
+
+/// Lays the service file and the environment under a node's settings.
+pub(super) fn fill_rest(settings: &mut Settings, environment: &Settings, env: &Environment, report: &mut Report) {
+    if let Some(wanted) = settings.service.clone().or_else(|| environment.service.clone()) {
+        settings.fill_from(of_service(&wanted, env, report));
+    }
+    settings.fill_from(environment.clone());
+}

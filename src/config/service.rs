@@ -1,0 +1,92 @@
+//! libpq's service file: named sets of connection settings (`pg_service.conf`).
+
+use std::path::PathBuf;
+
+use super::environment::Environment;
+
+/// Where Debian's libpq looks if `PGSYSCONFDIR` is not set.
+const SYSTEM_FOLDER: &str = "/etc/postgresql-common";
+
+/// A section that was found.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Service {
+    pub file: PathBuf,
+    pub settings: Vec<Setting>,
+}
+
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Setting {
+    pub line: usize,
+    pub keyword: String,
+    pub value: String,
+}
+
+/// Looks for a service as libpq does: in `PGSERVICEFILE` or `~/.pg_service.conf`, then in the system's
+/// `pg_service.conf`. Blocks while it reads the files.
+///
+/// # Errors
+/// A text for people, if there is no such service or a file cannot be read.
+pub(super) fn find(name: &str, env: &Environment) -> Result<Service, String> {
+    let named = env.filled_var("PGSERVICEFILE").map(PathBuf::from);
+    let own = named.clone().or_else(|| Some(env.home()?.join(".pg_service.conf")));
+    let system = PathBuf::from(env.filled_var("PGSYSCONFDIR").unwrap_or(SYSTEM_FOLDER)).join("pg_service.conf");
+    let files: Vec<PathBuf> = own.into_iter().chain([system]).collect();
+    for file in &files {
+        let text = match std::fs::read_to_string(file) {
+            Ok(text) => text,
+            // Only a file that somebody named has to be there.
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound && Some(file) != named.as_ref() => continue,
+            Err(error) => return Err(format!("the service file {} cannot be read: {error}", file.display())),
+        };
+        if let Some(settings) = section(&text, name).map_err(|line| bad_line(file, line))? {
+            return Ok(Service { file: file.clone(), settings });
+        }
+    }
+    let looked: Vec<String> = files.iter().map(|file| file.display().to_string()).collect();
+    Err(format!("there is no service {name:?} in {}", looked.join(" or ")))
+}
+
+fn bad_line(file: &std::path::Path, line: usize) -> String {
+    format!("the service file {} is wrong in line {line}: only [name], keyword=value and # stand there", file.display())
+}
+
+/// The settings of a section of the text; `Err` holds the number of a line that is none.
+fn section(text: &str, name: &str) -> Result<Option<Vec<Setting>>, usize> {
+    let mut found = None;
+    let mut inside = false;
+    for (i, line) in text.lines().enumerate() {
+        let line = line.trim();
+        if line.is_empty() || line.starts_with('#') {
+            continue;
+        }
+        if let Some(header) = line.strip_prefix('[') {
+            if found.is_some() {
+                break;
+            }
+            inside = header.strip_suffix(']').ok_or(i + 1)? == name;
+            if inside {
+                found = Some(Vec::new());
+            }
+        } else if let (true, Some(settings)) = (inside, found.as_mut()) {
+            let (keyword, value) = line.split_once('=').ok_or(i + 1)?;
+            let (keyword, value) = (keyword.trim_end().to_owned(), value.trim_start().to_owned());
+            settings.push(Setting { line: i + 1, keyword, value });
+        }
+    }
+    Ok(found)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sections_f5() {
+        let text = "# c\n[a]\nhost=x\n  port = 1\n\n[b]\nnonsense\n[a]\nhost=second\n";
+        let setting =
+            |line, keyword: &str, value: &str| Setting { line, keyword: keyword.to_owned(), value: value.to_owned() };
+        assert_eq!(section(text, "a"), Ok(Some(vec![setting(3, "host", "x"), setting(4, "port", "1")])));
+        assert_eq!(section(text, "b"), Err(7));
+        assert_eq!(section(text, "c"), Ok(None));
+    }
+}

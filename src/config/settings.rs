@@ -1,0 +1,215 @@
+//! What one source says of a node, and how the sources are laid over each other until a node is complete.
+//!
+//! The order, the strongest first: the node's own keys and connection string, `defaults:`, the service file, libpq's
+//! environment, the defaults of the model. A password file comes last of all, as with libpq.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::environment::Environment;
+use super::report::{At, Report};
+use super::units::format_duration;
+use super::{Position, libpq};
+use crate::model::{
+    HealthConfig, NodeConfig, NodeName, PasswordSource, PoolConfig, RootCert, Secret, SslMode, TlsConfig,
+};
+
+/// Settings of a node, each of them perhaps not there.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Settings {
+    pub host: Option<At<String>>,
+    pub port: Option<At<u16>>,
+    pub database: Option<At<String>>,
+    pub user: Option<At<String>>,
+    /// Given or by command; a file is looked for only where neither is there.
+    pub password: Option<At<PasswordSource>>,
+    pub passfile: Option<At<PathBuf>>,
+    pub service: Option<At<String>>,
+    pub sslmode: Option<At<SslMode>>,
+    pub sslrootcert: Option<At<RootCert>>,
+    pub sslcert: Option<At<PathBuf>>,
+    pub sslkey: Option<At<PathBuf>>,
+    pub sslpassword: Option<At<Secret>>,
+    pub pool_min: Option<At<u32>>,
+    pub pool_max: Option<At<u32>>,
+    pub idle_timeout: Option<At<Duration>>,
+    pub connect_timeout: Option<At<Duration>>,
+    pub interval: Option<At<Duration>>,
+    pub timeout: Option<At<Duration>>,
+    pub unhealthy_after: Option<At<u32>>,
+    pub slow_after: Option<At<Duration>>,
+    pub read_only: Option<At<bool>>,
+    pub pglogical: Option<At<bool>>,
+}
+
+/// `value`, or what the weaker source has.
+fn fill<T>(value: &mut Option<At<T>>, weaker: Option<At<T>>) {
+    if value.is_none() {
+        *value = weaker;
+    }
+}
+
+impl Settings {
+    /// Takes from a weaker source what is not there yet.
+    pub(super) fn fill_from(&mut self, weaker: Self) {
+        fill(&mut self.host, weaker.host);
+        fill(&mut self.port, weaker.port);
+        fill(&mut self.database, weaker.database);
+        fill(&mut self.user, weaker.user);
+        fill(&mut self.password, weaker.password);
+        fill(&mut self.passfile, weaker.passfile);
+        fill(&mut self.service, weaker.service);
+        fill(&mut self.sslmode, weaker.sslmode);
+        fill(&mut self.sslrootcert, weaker.sslrootcert);
+        fill(&mut self.sslcert, weaker.sslcert);
+        fill(&mut self.sslkey, weaker.sslkey);
+        fill(&mut self.sslpassword, weaker.sslpassword);
+        fill(&mut self.pool_min, weaker.pool_min);
+        fill(&mut self.pool_max, weaker.pool_max);
+        fill(&mut self.idle_timeout, weaker.idle_timeout);
+        fill(&mut self.connect_timeout, weaker.connect_timeout);
+        fill(&mut self.interval, weaker.interval);
+        fill(&mut self.timeout, weaker.timeout);
+        fill(&mut self.unhealthy_after, weaker.unhealthy_after);
+        fill(&mut self.slow_after, weaker.slow_after);
+        fill(&mut self.read_only, weaker.read_only);
+        fill(&mut self.pglogical, weaker.pglogical);
+    }
+
+    /// The node that these settings make, with the defaults of libpq and of the model where they are silent. `at` is
+    /// where the node is named. `None` if something was wrong, which the report then says.
+    pub(super) fn finish(
+        self,
+        name: NodeName,
+        at: Option<Position>,
+        env: &Environment,
+        report: &mut Report,
+    ) -> Option<NodeConfig> {
+        let Some(host) = self.host.clone() else {
+            report.problem(at, format!("node {name} has no host: add host: to it or to defaults:, or set PGHOST"));
+            return None;
+        };
+        let mut node = NodeConfig::new(name, host.value);
+        let unnamed = self.user.is_none() && env.user().is_none();
+        if unnamed {
+            report
+                .problem(at, format!("node {} has no user: add user: to it or to defaults:, or set PGUSER", node.name));
+        }
+        node.port = value_or(self.port.as_ref(), node.port);
+        node.database = value_or(self.database.as_ref(), node.database);
+        node.user = value_or(self.user.as_ref(), env.user().unwrap_or_default().to_owned());
+        node.read_only = self.read_only.as_ref().map(|at| at.value);
+        node.pglogical = value_or(self.pglogical.as_ref(), node.pglogical);
+        node.password = self.password_source(env);
+        let tls = self.tls(env, report);
+        let pool = self.pool(at, report);
+        let health = self.health(at, report);
+        (node.tls, node.pool, node.health) = (tls?, pool?, health?);
+        (!unnamed).then_some(node)
+    }
+
+    fn password_source(&self, env: &Environment) -> PasswordSource {
+        if let Some(password) = &self.password {
+            return password.value.clone();
+        }
+        let file = self.passfile.as_ref().map(|at| at.value.clone()).or_else(|| libpq::default_passfile(env));
+        file.filter(|path| path.exists()).map_or(PasswordSource::None, PasswordSource::File)
+    }
+
+    /// TLS, with the files of `~/.postgresql` that libpq looks for.
+    fn tls(&self, env: &Environment, report: &mut Report) -> Option<TlsConfig> {
+        let mut tls = TlsConfig { mode: value_or(self.sslmode.as_ref(), SslMode::default()), ..TlsConfig::default() };
+        tls.key_password = self.sslpassword.as_ref().map(|at| at.value.clone());
+        if tls.mode == SslMode::Disable {
+            return Some(tls);
+        }
+        let in_home =
+            |file: &str| env.home().map(|home| home.join(".postgresql").join(file)).filter(|path| path.exists());
+        tls.root_cert =
+            self.sslrootcert.as_ref().map(|at| at.value.clone()).or_else(|| in_home("root.crt").map(RootCert::File));
+        tls.cert = self.sslcert.as_ref().map(|at| at.value.clone()).or_else(|| in_home("postgresql.crt"));
+        tls.key = self.sslkey.as_ref().map(|at| at.value.clone()).or_else(|| in_home("postgresql.key"));
+        if let (Some(cert), None) = (&self.sslcert, &tls.key) {
+            report.problem(cert.position, "sslcert needs its key: add sslkey:");
+            return None;
+        }
+        if let Some(At { value: RootCert::File(path), position }) = &self.sslrootcert {
+            warn_missing("sslrootcert", path, *position, report);
+        }
+        for (key, file) in [("sslcert", &self.sslcert), ("sslkey", &self.sslkey)] {
+            if let Some(At { value, position }) = file {
+                warn_missing(key, value, *position, report);
+            }
+        }
+        Some(tls)
+    }
+
+    fn pool(&self, at: Option<Position>, report: &mut Report) -> Option<PoolConfig> {
+        let default = PoolConfig::default();
+        let pool = PoolConfig {
+            min: value_or(self.pool_min.as_ref(), default.min),
+            max: value_or(self.pool_max.as_ref(), default.max),
+            idle_timeout: value_or(self.idle_timeout.as_ref(), default.idle_timeout),
+            connect_timeout: value_or(self.connect_timeout.as_ref(), default.connect_timeout),
+        };
+        if pool.min > pool.max {
+            let place = place(self.pool_min.as_ref()).or(place(self.pool_max.as_ref())).or(at);
+            report.problem(place, format!("pool: min is {} and max is {}: min must not be larger", pool.min, pool.max));
+            return None;
+        }
+        Some(pool)
+    }
+
+    fn health(&self, at: Option<Position>, report: &mut Report) -> Option<HealthConfig> {
+        let default = HealthConfig::default();
+        let health = HealthConfig {
+            interval: value_or(self.interval.as_ref(), default.interval),
+            timeout: value_or(self.timeout.as_ref(), default.timeout),
+            unhealthy_after: value_or(self.unhealthy_after.as_ref(), default.unhealthy_after),
+            slow_after: value_or(self.slow_after.as_ref(), default.slow_after),
+        };
+        let said = |set: bool, value: Duration| {
+            format!("{}{}", format_duration(value), if set { "" } else { " (the default)" })
+        };
+        let interval = said(self.interval.is_some(), health.interval);
+        let timeout = said(self.timeout.is_some(), health.timeout);
+        let slow_after = said(self.slow_after.is_some(), health.slow_after);
+        let mut right = true;
+        if health.timeout > health.interval {
+            let place = place(self.timeout.as_ref()).or(place(self.interval.as_ref())).or(at);
+            report.problem(
+                place,
+                format!(
+                    "health: timeout {timeout} is longer than interval {interval}: the next probe would be due before"
+                ),
+            );
+            right = false;
+        }
+        if health.slow_after > health.timeout {
+            let place = place(self.slow_after.as_ref()).or(place(self.timeout.as_ref())).or(at);
+            report.problem(
+                place,
+                format!(
+                    "health: slow_after {slow_after} is longer than timeout {timeout}: no answer could ever be slow"
+                ),
+            );
+            right = false;
+        }
+        right.then_some(health)
+    }
+}
+
+fn value_or<T: Clone>(value: Option<&At<T>>, default: T) -> T {
+    value.map_or(default, |at| at.value.clone())
+}
+
+fn place<T>(value: Option<&At<T>>) -> Option<Position> {
+    value.and_then(|at| at.position)
+}
+
+/// A file that is not there keeps one node from connecting, not the others: no reason to refuse the configuration.
+fn warn_missing(key: &str, path: &std::path::Path, position: Option<Position>, report: &mut Report) {
+    if !path.exists() {
+        report.warning(position, format!("{key}: there is no file {}", path.display()));
+    }
+}

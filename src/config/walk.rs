@@ -1,0 +1,187 @@
+//! Typed reading of the YAML tree: each reader gives the value, or tells what is wrong, where, and what is allowed.
+
+use std::time::Duration;
+
+use super::nearest::nearest;
+use super::report::{At, Report};
+use super::units::{self, format_duration};
+use super::yaml::{Entry, Value, Yaml};
+
+/// A map whose keys were checked. A section that is missing or empty has no entries.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Section<'y> {
+    entries: &'y [Entry],
+}
+
+impl<'y> Section<'y> {
+    pub(super) fn get(self, key: &str) -> Option<&'y Entry> {
+        self.entries.iter().find(|entry| entry.key == key)
+    }
+
+    pub(super) fn entries(self) -> &'y [Entry] {
+        self.entries
+    }
+
+    /// Reads the value of `key` if it is there.
+    pub(super) fn read<T>(
+        self,
+        key: &str,
+        report: &mut Report,
+        reader: impl FnOnce(&Entry, &mut Report) -> Option<T>,
+    ) -> Option<At<T>> {
+        let entry = self.get(key)?;
+        reader(entry, report).map(|value| At::new(value, Some(entry.value.position)))
+    }
+}
+
+/// A map of known keys; an unknown one is told with the nearest known one. `earlier` are keys of the earlier format,
+/// which are taken and not offered.
+pub(super) fn section<'y>(entry: &'y Entry, known: &[&str], earlier: &[&str], report: &mut Report) -> Section<'y> {
+    section_of(&entry.key, &entry.value, known, earlier, report)
+}
+
+/// [`section`] for a value that has no key of its own, or another name.
+pub(super) fn section_of<'y>(
+    name: &str,
+    value: &'y Yaml,
+    known: &[&str],
+    earlier: &[&str],
+    report: &mut Report,
+) -> Section<'y> {
+    let section = map_of(name, value, &format!("keys: {}", known.join(", ")), report);
+    for entry in section.entries {
+        let key = entry.key.as_str();
+        if !known.contains(&key) && !earlier.contains(&key) {
+            report.problem(entry.position, unknown_key(key, known));
+        }
+    }
+    section
+}
+
+/// A map of any keys; `what` says for the message what stands in it.
+pub(super) fn map_of<'y>(name: &str, value: &'y Yaml, what: &str, report: &mut Report) -> Section<'y> {
+    match &value.value {
+        Value::Map(entries) => Section { entries },
+        Value::Null | Value::Broken => Section::default(),
+        Value::Text(_) | Value::List(_) => {
+            report.problem(value.position, format!("{name} must be a map of {what}"));
+            Section::default()
+        }
+    }
+}
+
+fn unknown_key(key: &str, known: &[&str]) -> String {
+    match nearest(key, known.iter().copied()) {
+        Some(near) => format!("unknown key {key:?}: did you mean {near}?"),
+        None => format!("unknown key {key:?}: allowed here are {}", known.join(", ")),
+    }
+}
+
+/// A text that is not empty.
+pub(super) fn filled(entry: &Entry, report: &mut Report) -> Option<String> {
+    let text = text(entry, report)?;
+    if text.is_empty() {
+        report.problem(entry.value.position, format!("{} is empty", entry.key));
+        return None;
+    }
+    Some(text)
+}
+
+/// Any text, an empty one too.
+pub(super) fn text(entry: &Entry, report: &mut Report) -> Option<String> {
+    text_of(&entry.key, &entry.value, report)
+}
+
+/// [`text`] of a value that stands under the name `name`.
+pub(super) fn text_of(name: &str, yaml: &Yaml, report: &mut Report) -> Option<String> {
+    match &yaml.value {
+        Value::Text(text) if text.contains('\0') => {
+            report.problem(yaml.position, format!("{name} holds a zero byte"));
+            None
+        }
+        Value::Text(text) => Some(text.clone()),
+        Value::Broken => None,
+        Value::Null => {
+            report.problem(yaml.position, format!("{name} has no value: give one, or leave the key out"));
+            None
+        }
+        Value::List(_) | Value::Map(_) => {
+            report.problem(yaml.position, format!("{name} must be one text, not a list or map"));
+            None
+        }
+    }
+}
+
+/// A text that `parse` takes; `allowed` says which.
+pub(super) fn parsed<T>(
+    entry: &Entry,
+    report: &mut Report,
+    allowed: &str,
+    parse: impl FnOnce(&str) -> Option<T>,
+) -> Option<T> {
+    let text = text(entry, report)?;
+    let value = parse(text.trim());
+    if value.is_none() {
+        report.problem(entry.value.position, format!("{}: {} {allowed}", entry.key, shown(&text)));
+    }
+    value
+}
+
+/// A text of the file as a message shows it: shortened.
+fn shown(text: &str) -> String {
+    let short: String = text.chars().take(40).collect();
+    if short.len() < text.len() { format!("{short:?}...") } else { format!("{short:?}") }
+}
+
+pub(super) fn boolean(entry: &Entry, report: &mut Report) -> Option<bool> {
+    parsed(entry, report, "is neither true nor false", |text| match text {
+        "true" | "True" | "TRUE" => Some(true),
+        "false" | "False" | "FALSE" => Some(false),
+        _ => None,
+    })
+}
+
+/// A whole number from `min` to `max`.
+pub(super) fn integer(entry: &Entry, report: &mut Report, min: u32, max: u32) -> Option<u32> {
+    parsed(entry, report, &format!("is no whole number from {min} to {max}"), |text| {
+        let digits = !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
+        text.parse().ok().filter(|number| digits && (min..=max).contains(number))
+    })
+}
+
+pub(super) fn port(entry: &Entry, report: &mut Report) -> Option<u16> {
+    integer(entry, report, 1, u32::from(u16::MAX)).and_then(|port| u16::try_from(port).ok())
+}
+
+/// A number that is not negative.
+pub(super) fn number(entry: &Entry, report: &mut Report) -> Option<f64> {
+    parsed(entry, report, "is no number of 0 or more", |text| {
+        text.parse::<f64>().ok().filter(|number| number.is_finite() && *number >= 0.0)
+    })
+}
+
+pub(super) fn size(entry: &Entry, report: &mut Report) -> Option<u64> {
+    parsed(entry, report, &format!("is no size: {}", units::SIZE_FORMS), units::parse_size)
+}
+
+/// A duration from `min` to `max`.
+pub(super) fn duration(entry: &Entry, report: &mut Report, min: Duration, max: Duration) -> Option<Duration> {
+    let forms = format!("is no duration: {}", units::DURATION_FORMS);
+    let value = parsed(entry, report, &forms, units::parse_duration)?;
+    in_range(entry, report, value, min, max)
+}
+
+/// Whole milliseconds from `min` to `max`, as the earlier format writes durations.
+pub(super) fn milliseconds(entry: &Entry, report: &mut Report, min: Duration, max: Duration) -> Option<Duration> {
+    let value = parsed(entry, report, "is no whole number of milliseconds", |text| text.parse::<u64>().ok())?;
+    in_range(entry, report, Duration::from_millis(value), min, max)
+}
+
+fn in_range(entry: &Entry, report: &mut Report, value: Duration, min: Duration, max: Duration) -> Option<Duration> {
+    if (min..=max).contains(&value) {
+        return Some(value);
+    }
+    let [shown, min, max] = [value, min, max].map(format_duration);
+    report.problem(entry.value.position, format!("{}: {shown} is out of range: {min} to {max} is allowed", entry.key));
+    None
+}

@@ -1,0 +1,402 @@
+//! YAML with positions: `serde_yaml` decides what a text means, the lossless tree of `yaml-edit` says where it stands.
+//!
+//! Scalars stay text (`port: 5432` and `port: "5432"` are the same), so that nothing is lost before the schema is asked:
+//! a password of digits keeps its zeros. Aliases are followed and merge keys (`<<`) applied; a key written twice is a
+//! problem with both lines. The only file that knows these two crates.
+
+use std::cell::Cell;
+
+use serde::de::{DeserializeSeed, Deserializer, EnumAccess, Error as _, MapAccess, SeqAccess, Visitor};
+use yaml_edit::{AnchorRegistry, Document, YamlNode};
+
+use super::Position;
+use super::report::Report;
+
+/// Values in a file once its aliases are followed. 5,000 nodes with every key have a tenth of it.
+const MAX_VALUES: usize = 1_000_000;
+
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Yaml {
+    pub position: Position,
+    pub value: Value,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum Value {
+    Null,
+    Text(String),
+    List(Vec<Yaml>),
+    Map(Vec<Entry>),
+    /// Something whose problem was told already.
+    Broken,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Entry {
+    pub key: String,
+    pub position: Position,
+    pub value: Yaml,
+}
+
+/// Reads a text. `None` if it is no YAML at all, which the report then says.
+pub(super) fn read(text: &str, report: &mut Report) -> Option<Yaml> {
+    let budget = Cell::new(MAX_VALUES);
+    let raw = match (Seed { budget: &budget }).deserialize(serde_yaml::Deserializer::from_str(text)) {
+        Ok(raw) => raw,
+        Err(error) => {
+            refuse(text, &error, report);
+            return None;
+        }
+    };
+    let (document, _) = Document::from_str_relaxed(text);
+    let anchors = AnchorRegistry::from_document(&document);
+    let root = document
+        .as_mapping()
+        .map(YamlNode::Mapping)
+        .or_else(|| document.as_sequence().map(YamlNode::Sequence))
+        .or_else(|| document.as_scalar().map(YamlNode::Scalar));
+    let mut builder = Builder { lines: Lines::new(text), anchors, report };
+    Some(builder.build(raw, root.as_ref(), Position { line: 1, column: 1 }))
+}
+
+/// A value without its place.
+enum Raw {
+    Null,
+    Text(String),
+    /// A number as `serde_yaml` understood it; the text of the file is preferred.
+    Number(String),
+    List(Vec<Raw>),
+    Map(Vec<(Raw, Raw)>),
+    Tagged,
+}
+
+#[derive(Clone, Copy)]
+struct Seed<'budget> {
+    budget: &'budget Cell<usize>,
+}
+
+impl<'de> DeserializeSeed<'de> for Seed<'_> {
+    type Value = Raw;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Raw, D::Error> {
+        let left = self.budget.get().checked_sub(1);
+        self.budget.set(left.ok_or_else(|| D::Error::custom("too many values"))?);
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Seed<'_> {
+    type Value = Raw;
+
+    fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("a value")
+    }
+
+    fn visit_unit<E>(self) -> Result<Raw, E> {
+        Ok(Raw::Null)
+    }
+
+    fn visit_none<E>(self) -> Result<Raw, E> {
+        Ok(Raw::Null)
+    }
+
+    fn visit_bool<E>(self, value: bool) -> Result<Raw, E> {
+        Ok(Raw::Number(value.to_string()))
+    }
+
+    fn visit_i64<E>(self, value: i64) -> Result<Raw, E> {
+        Ok(Raw::Number(value.to_string()))
+    }
+
+    fn visit_u64<E>(self, value: u64) -> Result<Raw, E> {
+        Ok(Raw::Number(value.to_string()))
+    }
+
+    fn visit_i128<E>(self, value: i128) -> Result<Raw, E> {
+        Ok(Raw::Number(value.to_string()))
+    }
+
+    fn visit_u128<E>(self, value: u128) -> Result<Raw, E> {
+        Ok(Raw::Number(value.to_string()))
+    }
+
+    fn visit_f64<E>(self, value: f64) -> Result<Raw, E> {
+        Ok(Raw::Number(value.to_string()))
+    }
+
+    fn visit_str<E>(self, value: &str) -> Result<Raw, E> {
+        Ok(Raw::Text(value.to_owned()))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut access: A) -> Result<Raw, A::Error> {
+        let mut list = Vec::new();
+        while let Some(value) = access.next_element_seed(self)? {
+            list.push(value);
+        }
+        Ok(Raw::List(list))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut access: A) -> Result<Raw, A::Error> {
+        let mut map = Vec::new();
+        while let Some(entry) = access.next_entry_seed(self, self)? {
+            map.push(entry);
+        }
+        Ok(Raw::Map(map))
+    }
+
+    fn visit_enum<A: EnumAccess<'de>>(self, access: A) -> Result<Raw, A::Error> {
+        use serde::de::VariantAccess as _;
+        let (_, content) = access.variant_seed(self)?;
+        content.newtype_variant_seed(self)?;
+        Ok(Raw::Tagged)
+    }
+}
+
+/// Joins what a text means with where it stands.
+struct Builder<'a> {
+    lines: Lines<'a>,
+    anchors: AnchorRegistry,
+    report: &'a mut Report,
+}
+
+impl Builder<'_> {
+    /// `node` is where the lossless tree has the value; without one it stands where `around` is.
+    fn build(&mut self, raw: Raw, node: Option<&YamlNode>, around: Position) -> Yaml {
+        let resolved = match node {
+            Some(YamlNode::Alias(alias)) => self.anchors.resolve_alias(alias).ok(),
+            other => other.cloned(),
+        };
+        let node = resolved.as_ref();
+        // A value that is left out stands nowhere: its key is where to point.
+        let place = node.filter(|_| !matches!(raw, Raw::Null));
+        let position = place.map_or(around, |node| self.start_of(node));
+        let value = match raw {
+            Raw::Null => Value::Null,
+            Raw::Text(text) => Value::Text(text),
+            // `1e3` and `00` are texts too: the words of the file are kept.
+            Raw::Number(understood) => Value::Text(match node {
+                Some(YamlNode::Scalar(scalar)) => scalar.as_string().trim().to_owned(),
+                _ => understood,
+            }),
+            Raw::List(items) => Value::List(self.list(items, node, position)),
+            Raw::Map(entries) => Value::Map(self.map(entries, node, position)),
+            Raw::Tagged => {
+                self.report.problem(
+                    position,
+                    "a tag (! and a word) has no meaning here: put a text that begins with ! in quotes",
+                );
+                Value::Broken
+            }
+        };
+        Yaml { position, value }
+    }
+
+    fn list(&mut self, items: Vec<Raw>, node: Option<&YamlNode>, position: Position) -> Vec<Yaml> {
+        let places: Vec<YamlNode> = match node {
+            Some(YamlNode::Sequence(sequence)) => sequence.values().collect(),
+            _ => Vec::new(),
+        };
+        items.into_iter().enumerate().map(|(i, raw)| self.build(raw, places.get(i), position)).collect()
+    }
+
+    fn map(&mut self, raw: Vec<(Raw, Raw)>, node: Option<&YamlNode>, position: Position) -> Vec<Entry> {
+        let places: Vec<_> = match node {
+            Some(YamlNode::Mapping(mapping)) => mapping.entries().collect(),
+            _ => Vec::new(),
+        };
+        // Where the two readers disagree about the entries, the map's own place has to do for all of them.
+        let places = if places.len() == raw.len() { places } else { Vec::new() };
+        let mut entries: Vec<Entry> = Vec::with_capacity(raw.len());
+        let mut merged: Vec<Yaml> = Vec::new();
+        for (i, (raw_key, raw_value)) in raw.into_iter().enumerate() {
+            let key = self.build(raw_key, places.get(i).and_then(yaml_edit::MappingEntry::key_node).as_ref(), position);
+            let value = self.build(
+                raw_value,
+                places.get(i).and_then(yaml_edit::MappingEntry::value_node).as_ref(),
+                key.position,
+            );
+            match key.value {
+                Value::Text(text) if text == "<<" => merged.push(value),
+                Value::Text(text) => self.insert(&mut entries, Entry { key: text, position: key.position, value }),
+                Value::Broken => {}
+                _ => self.report.problem(key.position, "a key must be a word"),
+            }
+        }
+        for value in merged {
+            self.merge(&mut entries, value);
+        }
+        entries
+    }
+
+    fn insert(&mut self, entries: &mut Vec<Entry>, entry: Entry) {
+        if let Some(first) = entries.iter().find(|other| other.key == entry.key) {
+            let Entry { key, position, .. } = entry;
+            self.report.problem(
+                position,
+                format!("{key:?} is written twice, first on line {}: keep one", first.position.line),
+            );
+        } else {
+            entries.push(entry);
+        }
+    }
+
+    /// Applies one `<<`: what the map has already wins.
+    fn merge(&mut self, entries: &mut Vec<Entry>, from: Yaml) {
+        match from.value {
+            Value::Map(others) => {
+                for other in others {
+                    if entries.iter().all(|entry| entry.key != other.key) {
+                        entries.push(other);
+                    }
+                }
+            }
+            Value::List(maps) if maps.iter().all(|map| matches!(map.value, Value::Map(_))) => {
+                for map in maps {
+                    self.merge(entries, map);
+                }
+            }
+            Value::Broken => {}
+            _ => self.report.problem(from.position, "<< takes a map, or a list of maps: <<: *name"),
+        }
+    }
+
+    /// Where a person would point: at the first character of a scalar, a key or an item.
+    fn start_of(&self, node: &YamlNode) -> Position {
+        let first = match node {
+            YamlNode::Mapping(mapping) if !mapping.is_flow_style() => {
+                mapping.entries().next().and_then(|entry| entry.key_node())
+            }
+            _ => None,
+        };
+        self.lines.position(first.as_ref().unwrap_or(node).byte_range().start as usize)
+    }
+}
+
+/// Tells why a text is no YAML.
+fn refuse(text: &str, error: &serde_yaml::Error, report: &mut Report) {
+    let position = error.location().map(|at| Lines::new(text).position(at.index()));
+    let told = error.to_string();
+    // The reader adds its own place at the end, and may quote values where a tag does not fit.
+    let told = told.split(" at line ").next().unwrap_or_default();
+    let line = position.and_then(|at| text.lines().nth(at.line.saturating_sub(1))).unwrap_or_default();
+    if indented_by_tab(line) {
+        for (i, _) in text.lines().enumerate().filter(|(_, line)| indented_by_tab(line)) {
+            let at = Position { line: i + 1, column: 1 };
+            report.problem(at, "a tab is used to indent: YAML allows blanks only");
+        }
+        return;
+    }
+    let message = match told {
+        "too many values" | "repetition limit exceeded" => {
+            "the file holds too many values once its aliases are followed".to_owned()
+        }
+        "recursion limit exceeded" => "this is nested too deep, or an alias holds itself".to_owned(),
+        "found character that cannot start any token" => {
+            "this is no YAML: a text that begins with @, `, % or a tab must be in quotes".to_owned()
+        }
+        "unknown anchor" => {
+            "there is no anchor of this name (& and the name) before: put a text that begins with * in quotes"
+                .to_owned()
+        }
+        "deserializing from YAML containing more than one document is not supported" => {
+            "there is more than one document (---): keep one".to_owned()
+        }
+        other if other.contains('"') => "a tag (!! and a word) does not fit its value".to_owned(),
+        other => format!("this is no YAML: {other}"),
+    };
+    report.problem(position, message);
+}
+
+fn indented_by_tab(line: &str) -> bool {
+    line.chars().take_while(|c| c.is_whitespace()).any(|c| c == '\t') && !line.trim().is_empty()
+}
+
+/// Finds the line and column of a byte.
+struct Lines<'text> {
+    text: &'text str,
+    starts: Vec<usize>,
+}
+
+impl<'text> Lines<'text> {
+    fn new(text: &'text str) -> Self {
+        let starts = std::iter::once(0).chain(text.match_indices('\n').map(|(at, _)| at + 1)).collect();
+        Self { text, starts }
+    }
+
+    fn position(&self, byte: usize) -> Position {
+        let line = self.starts.partition_point(|start| *start <= byte);
+        let start = self.starts.get(line.saturating_sub(1)).copied().unwrap_or(0);
+        let column = self.text.get(start..byte).map_or(1, |before| before.chars().count() + 1);
+        Position { line, column }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn places(yaml: &Yaml, path: &str, out: &mut Vec<String>) {
+        let Position { line, column } = yaml.position;
+        match &yaml.value {
+            Value::Map(entries) => {
+                for entry in entries {
+                    places(&entry.value, &format!("{path}.{}", entry.key), out);
+                }
+            }
+            Value::List(items) => items.iter().for_each(|item| places(item, &format!("{path}[]"), out)),
+            Value::Text(text) => out.push(format!("{path}={text}@{line}:{column}")),
+            other => out.push(format!("{path}={other:?}@{line}:{column}")),
+        }
+    }
+
+    fn read_places(text: &str) -> Vec<String> {
+        let mut report = Report::new("f");
+        let yaml = read(text, &mut report).unwrap();
+        let mut out = Vec::new();
+        places(&yaml, "", &mut out);
+        out.extend(report.finish().err().unwrap_or_default().iter().map(ToString::to_string));
+        out
+    }
+
+    #[test]
+    fn every_value_has_its_place() {
+        let text = "# top\n---\na: 1\nb:\n  c: 'x y'   # note\n  d: [p, \"q\",\n    00]\ne: &k {f: 1e3, g: }\nh: *k\ni:\n- é: ü\n  z: 2\n\
+                    j: |\n  text\nl: !!str 5\n";
+        assert_eq!(
+            read_places(text),
+            [
+                ".a=1@3:4",
+                ".b.c=x y@5:6",
+                ".b.d[]=p@6:7",
+                ".b.d[]=q@6:10",
+                ".b.d[]=00@7:5",
+                ".e.f=1e3@8:11",
+                ".e.g=Null@8:16",
+                ".h.f=1e3@8:11",
+                ".h.g=Null@8:16",
+                ".i[].é=ü@11:6",
+                ".i[].z=2@12:6",
+                ".j=text\n@13:4",
+                ".l=5@15:4",
+            ]
+        );
+    }
+
+    #[test]
+    fn merge_keys_and_keys_written_twice() {
+        let text = "x: &x {a: 1, b: 2}\ny: &y\n  c: 3\nn:\n  <<: [*x, *y]\n  a: 9\n  d: 4\n  d: 5\r\n";
+        assert_eq!(
+            read_places(text),
+            [
+                ".x.a=1@1:11",
+                ".x.b=2@1:17",
+                ".y.c=3@3:6",
+                ".n.a=9@6:6",
+                ".n.d=4@7:6",
+                ".n.b=2@1:17",
+                ".n.c=3@3:6",
+                "f:8:3: \"d\" is written twice, first on line 7: keep one"
+            ]
+        );
+    }
+}
