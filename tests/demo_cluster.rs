@@ -14,6 +14,7 @@ use pgwatch::demo::{Cluster, Load, Server, StopMode};
 use support::proxy::{Link, Proxy};
 use support::pty::{Tui, ending};
 use support::servers::cluster;
+use support::tls::{Authority, with_tls};
 use support::wait::{PATIENCE, SOON, wait_for};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -168,6 +169,29 @@ fn processes_in(folder: &Path) -> Vec<PathBuf> {
     let links =
         std::fs::read_dir("/proc").unwrap().filter_map(|entry| entry.unwrap().path().join("cwd").read_link().ok());
     links.filter(|path| path.starts_with(folder)).collect()
+}
+
+#[test]
+fn a_server_with_tls_shows_its_own_certificate() {
+    let (ours, theirs) = (Authority::new("ours"), Authority::new("theirs"));
+    let cluster = with_tls(cluster(), &ours.server("localhost"), &ours).start().unwrap();
+    assert_eq!(answers(cluster.primary().port(), SOON).unwrap(), b'S');
+    let folder = tempfile::tempdir().unwrap();
+    let connect = |root: &Authority, host: &str| {
+        let (file, port) = (folder.path().join("root.crt"), cluster.primary().port());
+        std::fs::write(&file, root.pem()).unwrap();
+        let conninfo = format!(
+            "host={host} hostaddr=127.0.0.1 port={port} user=pgwatch dbname=postgres sslmode=verify-full sslrootcert={}",
+            file.display()
+        );
+        let mut psql = Command::new("psql");
+        psql.args(["-X", "-c", "select 1", &conninfo]).env("PGPASSWORD", cluster.primary().password().expose());
+        let output = psql.output().unwrap();
+        if output.status.success() { Ok(()) } else { Err(String::from_utf8(output.stderr).unwrap()) }
+    };
+    assert_eq!(connect(&ours, "localhost"), Ok(()));
+    assert!(connect(&theirs, "localhost").unwrap_err().contains("certificate verify failed"));
+    assert!(connect(&ours, "127.0.0.1").unwrap_err().contains("does not match"));
 }
 
 /// The demo's load does what it says, survives a killed standby, and leaves nobody behind (L5).

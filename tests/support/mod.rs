@@ -8,4 +8,5 @@
 pub mod proxy;
 pub mod pty;
 pub mod servers;
+pub mod tls;
 pub mod wait;
