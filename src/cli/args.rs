@@ -65,11 +65,11 @@ file or usage).";
 pub struct Args {
     #[command(flatten)]
     pub source: Source,
-    #[command(flatten)]
-    pub dashboard: DashboardOptions,
     /// Append a log of what pgwatch itself does to FILE (how much: PGWATCH_LOG, as in `pgwatch=debug`)
     #[arg(long, value_name = "FILE", global = true)]
     pub log: Option<PathBuf>,
+    #[command(flatten)]
+    pub dashboard: DashboardOptions,
     #[command(subcommand)]
     pub command: Option<Command>,
 }

@@ -19,7 +19,6 @@ pub(crate) fn millis(duration: Duration) -> f64 {
     duration.as_micros() as f64 / 1000.0
 }
 
-#[allow(dead_code, reason = "status comes next")]
 /// The gauge of a pool; its totals are the event log's business.
 #[derive(Debug, Serialize)]
 pub(crate) struct PoolGauge {

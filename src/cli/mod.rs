@@ -5,10 +5,16 @@
 pub mod args;
 mod check;
 mod completions;
+mod demo;
 pub mod event_log;
 mod json;
 mod log;
 mod man;
+mod query;
+mod rows;
+mod signals;
+mod status;
+mod table;
 
 use std::ffi::OsString;
 use std::fmt::Write as _;
@@ -21,12 +27,17 @@ use color_eyre::config::{HookBuilder, Theme};
 
 use crate::config::{self, Config, Diagnostic, Environment};
 use crate::tui::text::safe;
-use args::{Args, Command, Source, exit};
+use args::{Args, Command, DashboardOptions, Source, exit};
+
+/// What `status` and `query` say where there is nobody to ask.
+const NO_NODES: &str = "there are no nodes: name a file with --config FILE, or one node with --host HOST";
 
 /// Why a command ends early.
 enum Stop {
     /// A wrong file or usage: a text that ends in a remedy.
     Wrong(String),
+    /// Something failed while running: a text that ends in a remedy.
+    Failed(String),
     /// Nobody thought of this.
     Unexpected(Report),
 }
@@ -58,6 +69,10 @@ fn run(args: Args) -> u8 {
             complain(&text);
             if is_status { exit::UNKNOWN } else { exit::USAGE }
         }
+        Err(Stop::Failed(text)) => {
+            complain(&text);
+            exit::FAILED
+        }
         Err(Stop::Unexpected(report)) => {
             complain(&format!("{report:?}"));
             if is_status { exit::UNKNOWN } else { exit::FAILED }
@@ -76,22 +91,24 @@ fn dispatch(args: Args) -> Result<u8, Stop> {
         log::start(path).map_err(Stop::Wrong)?;
     }
     match args.command {
-        None => {
-            let _config = load(&args.source)?;
-            Err(Stop::Wrong("the dashboard".to_owned()))
-        }
+        None => block_on(dashboard(load(&args.source)?, &args.dashboard))?,
         Some(Command::Check { source }) => check::run(&source),
-        Some(Command::Status { .. } | Command::Query(_) | Command::Demo { .. }) => {
-            Err(Stop::Wrong("not yet".to_owned()))
-        }
+        Some(Command::Status { source, format }) => status::run(&source, format),
+        Some(Command::Query(args)) => query::run(&args),
+        Some(Command::Demo { fault, dashboard }) => demo::run(fault, &dashboard),
         Some(Command::Completions { shell }) => print(&completions::script(shell)).map(|()| exit::OK),
         Some(Command::Man) => print(&man::page()?).map(|()| exit::OK),
     }
 }
 
+/// Opens the dashboard.
+async fn dashboard(config: Config, options: &DashboardOptions) -> Result<u8, Stop> {
+    std::future::ready((config, options)).await;
+    Err(Stop::Failed("the dashboard is not built yet".to_owned()))
+}
+
 /// Runs a future to its end on a runtime of its own. Two threads: one may be busy with rows while the other probes.
 /// Blocking calls that hang (a name server, a disk) are not waited for.
-#[allow(dead_code, reason = "status and query come next")]
 fn block_on<T>(future: impl Future<Output = T>) -> io::Result<T> {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
     let outcome = runtime.block_on(future);
@@ -140,10 +157,14 @@ fn list(faults: &[Diagnostic]) -> String {
     text
 }
 
-/// Writes to standard output. A reader that has gone (`| head`) has what it wanted.
 fn print(bytes: &[u8]) -> Result<(), Stop> {
-    let mut out = io::stdout().lock();
-    match out.write_all(bytes).and_then(|()| out.flush()) {
+    print_with(|out| out.write_all(bytes))
+}
+
+/// Writes to standard output. A reader that has gone (`| head`) has what it wanted.
+fn print_with(write: impl FnOnce(&mut dyn io::Write) -> io::Result<()>) -> Result<(), Stop> {
+    let mut out = io::BufWriter::with_capacity(1 << 16, io::stdout().lock());
+    match write(&mut out).and_then(|()| out.flush()) {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(error.into()),
         _ => Ok(()),
     }

@@ -28,6 +28,7 @@ mod yaml;
 
 pub use diagnostic::{Diagnostic, Position};
 pub use environment::Environment;
+pub(crate) use nearest::nearest;
 
 /// No configuration is larger: 5,000 nodes with every key have half of it.
 const MAX_BYTES: u64 = 4 << 20;

@@ -1,0 +1,95 @@
+//! `pgwatch demo`: a real primary with two standbys and a load, made in a temporary folder and removed at the end.
+
+use std::io::{self, IsTerminal as _};
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use tokio::task::JoinSet;
+use tokio::time::{Instant, sleep, timeout};
+use tokio_util::sync::CancellationToken;
+
+use super::args::{DashboardOptions, exit};
+use super::signals::Signals;
+use super::status::{self, Report};
+use super::{Stop, block_on, complain, dashboard, print_with};
+use crate::config::Config;
+use crate::demo::{Cluster, Load, Server, faults};
+
+/// How long the nodes may take to be healthy, where no dashboard shows how they get there.
+const PATIENCE: Duration = Duration::from_mins(1);
+const STOPPING: Duration = Duration::from_secs(1);
+const ASK_AGAIN: Duration = Duration::from_millis(200);
+
+pub(super) fn run(with_faults: bool, options: &DashboardOptions) -> Result<u8, Stop> {
+    block_on(async {
+        let mut signals = Signals::listen()?;
+        complain("Starting a PostgreSQL primary and two standbys in a temporary folder ...");
+        let starting = tokio::task::spawn_blocking(|| Cluster::builder().standbys(2).start());
+        let cluster = tokio::select! {
+            started = starting => Arc::new(started?.map_err(|error| Stop::Failed(format!("pgwatch demo: {error}")))?),
+            // The servers have a guard of their own that ends them with this process.
+            _ = signals.next() => return Ok(exit::OK),
+        };
+        let background = Background::start(&cluster, with_faults);
+        let config = Config {
+            nodes: cluster.servers().iter().map(Server::node_config).collect(),
+            cluster: Some("demo".to_owned()),
+            ..Config::default()
+        };
+        let code = if io::stdin().is_terminal() && io::stdout().is_terminal() {
+            // The dashboard listens to signals itself.
+            drop(signals);
+            dashboard(config, options).await
+        } else {
+            tokio::select! {
+                code = print_status_once(&config) => code,
+                _ = signals.next() => Ok(exit::OK),
+            }
+        };
+        background.stop().await;
+        tokio::task::spawn_blocking(move || drop(cluster)).await?;
+        code
+    })?
+}
+
+/// Without a terminal there is nothing to open: says how the nodes are as soon as all are healthy.
+async fn print_status_once(config: &Config) -> Result<u8, Stop> {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        let nodes = match status::ask(config).await? {
+            Ok(nodes) => nodes,
+            Err(_signalled) => return Ok(exit::OK),
+        };
+        let report = Report::new(SystemTime::now(), config.cluster.as_deref(), &nodes);
+        let is_healthy = report.exit_code() == exit::OK;
+        if is_healthy || Instant::now() > deadline {
+            print_with(|out| report.write_table(out, false))?;
+            return Ok(if is_healthy { exit::OK } else { exit::FAILED });
+        }
+        sleep(ASK_AGAIN).await;
+    }
+}
+
+/// What goes on in the cluster while somebody looks at it.
+struct Background {
+    tasks: JoinSet<()>,
+    stop: CancellationToken,
+}
+
+impl Background {
+    fn start(cluster: &Arc<Cluster>, with_faults: bool) -> Self {
+        let stop = CancellationToken::new();
+        let mut tasks = JoinSet::new();
+        tasks.spawn(Load::new(cluster).run(stop.clone()));
+        if with_faults {
+            tasks.spawn(faults::rota(Arc::clone(cluster), stop.clone()));
+        }
+        Self { tasks, stop }
+    }
+
+    async fn stop(mut self) {
+        self.stop.cancel();
+        // A server that is just starting is not waited for: the cluster's guard ends it with this process.
+        let _ = timeout(STOPPING, async { while self.tasks.join_next().await.is_some() {} }).await;
+    }
+}

@@ -1,0 +1,193 @@
+//! `pgwatch query`: one statement on many nodes at the same time, and every node's rows or error.
+
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::{Instant, timeout_at};
+
+use super::args::{QueryArgs, QueryFormat, exit};
+use super::rows::{Answer, Answers};
+use super::signals::Signals;
+use super::{NO_NODES, Stop, block_on, complain, load, print_with};
+use crate::config::{Config, nearest};
+use crate::connection::{ConnectionManager, Handle, ManagerConfig};
+use crate::model::protocol::{NodeOutcome, QueryProgress, QueryRequest};
+use crate::model::{BatchId, Command, ErrorKind, Event, EventKind, NodeConfig, NodeError, NodeName};
+
+const BATCH: BatchId = BatchId(1);
+/// Every node answers by its deadline; a manager that does not say so this much later is not waited for.
+const GRACE: Duration = Duration::from_secs(5);
+/// How long servers are given to confirm that they cancelled, after a signal.
+const CANCELLING: Duration = Duration::from_secs(2);
+
+pub(super) fn run(args: &QueryArgs) -> Result<u8, Stop> {
+    let mut config = load(&args.source)?;
+    config.nodes = chosen(&config, &args.nodes)?;
+    if args.read_write {
+        config.apply_read_write();
+        for node in config.nodes.iter().filter(|node| node.is_read_only()) {
+            complain(&format!("{}: stays read-only, since the file says read_only: true", node.name));
+        }
+    }
+    let request = QueryRequest {
+        batch: BATCH,
+        statement: statement(&args.sql)?,
+        nodes: config.nodes.iter().map(|node| node.name.clone()).collect(),
+        timeout: args.timeout.unwrap_or(config.query_timeout),
+        max_rows: args.max_rows,
+        max_bytes: QueryRequest::MAX_BYTES,
+    };
+    // JSON has a place for errors and notices; elsewhere they are told as they come.
+    let told = if args.format == QueryFormat::Json { |_: &Answer| {} } else { tell };
+    let (answers, signalled) = block_on(ask(&config, request, told))??;
+    print_with(|out| match args.format {
+        QueryFormat::Json => answers.write_json(out),
+        QueryFormat::Csv => answers.write_csv(out),
+        QueryFormat::Table => answers.write_tables(out),
+    })?;
+    if args.format == QueryFormat::Table {
+        complain(&answers.summary());
+    }
+    Ok(signalled.unwrap_or(if answers.all_ok() { exit::OK } else { exit::FAILED }))
+}
+
+/// The nodes that `--nodes` names, in the order of the file.
+fn chosen(config: &Config, names: &[String]) -> Result<Vec<NodeConfig>, Stop> {
+    if config.nodes.is_empty() {
+        return Err(Stop::Wrong(NO_NODES.to_owned()));
+    }
+    if let Some(unknown) = names.iter().find(|name| !config.nodes.iter().any(|node| node.name.as_str() == *name)) {
+        let known: Vec<&str> = config.nodes.iter().map(|node| node.name.as_str()).collect();
+        let meant = nearest(unknown, known.iter().copied()).map(|near| format!(", did you mean {near}?"));
+        return Err(Stop::Wrong(format!(
+            "--nodes: there is no node named {unknown:?}{} The nodes are {}.",
+            meant.unwrap_or_else(|| ".".to_owned()),
+            known.join(", ")
+        )));
+    }
+    let wanted = |node: &&NodeConfig| names.is_empty() || names.iter().any(|name| node.name.as_str() == name);
+    Ok(config.nodes.iter().filter(wanted).cloned().collect())
+}
+
+fn statement(sql: &str) -> Result<String, Stop> {
+    let text = if sql == "-" {
+        io::read_to_string(io::stdin()).map_err(|error| Stop::Wrong(format!("standard input: {error}")))?
+    } else {
+        sql.to_owned()
+    };
+    if text.trim().is_empty() {
+        return Err(Stop::Wrong(
+            "there is no statement: give one as argument, or - to read it from standard input".to_owned(),
+        ));
+    }
+    if text.contains('\0') {
+        return Err(Stop::Wrong("the statement has a zero byte, which no server takes".to_owned()));
+    }
+    Ok(text)
+}
+
+/// Runs the batch to its end. After a signal it is cancelled on the servers, and the answers are those that came;
+/// the second value is then the exit code.
+async fn ask(config: &Config, request: QueryRequest, told: fn(&Answer)) -> io::Result<(Answers, Option<u8>)> {
+    let mut signals = Signals::listen()?;
+    let mut batch = Batch::new(&request, told);
+    let (handle, mut events) = ConnectionManager::start(ManagerConfig {
+        shutdown_timeout: config.shutdown_timeout.min(CANCELLING),
+        ..ManagerConfig::new(config.nodes.clone())
+    });
+    let deadline = Instant::now() + request.timeout + GRACE;
+    if let Err(error) = handle.send(Command::Run(request)).await {
+        return Err(io::Error::other(error));
+    }
+    let signalled = tokio::select! {
+        _ = timeout_at(deadline, batch.listen(&mut events)) => None,
+        code = signals.next() => Some(code),
+    };
+    if signalled.is_some() {
+        cancel(&handle, &mut batch, &mut events, &mut signals).await;
+    }
+    handle.shutdown(false).await;
+    Ok((batch.answers, signalled))
+}
+
+/// Waits until the servers say that they cancelled; a second signal waits for nobody.
+async fn cancel(
+    handle: &Handle,
+    batch: &mut Batch,
+    events: &mut tokio::sync::mpsc::Receiver<Event>,
+    signals: &mut Signals,
+) {
+    // Refused only if the batch has just ended by itself.
+    let _ = handle.send(Command::CancelBatch(BATCH)).await;
+    tokio::select! {
+        _ = timeout_at(Instant::now() + CANCELLING, batch.listen(events)) => {}
+        _ = signals.next() => {}
+    }
+}
+
+/// The answers that have come so far.
+struct Batch {
+    answers: Answers,
+    told: fn(&Answer),
+}
+
+impl Batch {
+    fn new(request: &QueryRequest, told: fn(&Answer)) -> Self {
+        let silent = NodeError::new(ErrorKind::Internal, "no answer");
+        let nodes = request.nodes.iter().map(|node| {
+            let outcome = NodeOutcome { elapsed: request.timeout, result: Err(silent.clone()) };
+            Answer { node: node.clone(), outcome: Arc::new(outcome) }
+        });
+        let answers =
+            Answers { statement: request.statement.clone(), elapsed: request.timeout, nodes: nodes.collect() };
+        Self { answers, told }
+    }
+
+    /// Returns when the batch is done, or the manager gone. Cancel-safe: what has come is kept.
+    async fn listen(&mut self, events: &mut tokio::sync::mpsc::Receiver<Event>) {
+        while let Some(event) = events.recv().await {
+            let EventKind::Query { batch: BATCH, progress } = event.kind else { continue };
+            match progress {
+                QueryProgress::NodeDone { node, outcome } => self.done(&node, outcome),
+                QueryProgress::Done { elapsed } => {
+                    self.answers.elapsed = elapsed;
+                    return;
+                }
+                QueryProgress::Started { .. } | QueryProgress::Reading { .. } | QueryProgress::Cancelled => {}
+            }
+        }
+    }
+
+    fn done(&mut self, node: &NodeName, outcome: Arc<NodeOutcome>) {
+        if let Some(answer) = self.answers.nodes.iter_mut().find(|answer| answer.node == *node) {
+            answer.outcome = outcome;
+            (self.told)(answer);
+        }
+    }
+}
+
+/// What neither csv nor a table has a place for, on standard error.
+fn tell(answer: &Answer) {
+    let node = &answer.node;
+    match &answer.outcome.result {
+        Ok(rows) => {
+            for notice in &rows.notices {
+                complain(&format!("{node}: {}: {}", notice.severity, notice.message));
+            }
+            if let Some(why) = &rows.truncated {
+                complain(&format!("{node}: {why}"));
+            }
+            if rows.rows.columns().is_empty() {
+                complain(&format!("{node}: done, {} rows affected", rows.row_count));
+            }
+        }
+        Err(error) => {
+            let sqlstate = error.sqlstate.as_ref().map(|code| format!(" (SQLSTATE {code})"));
+            complain(&format!("{node}: {}{}", error.message, sqlstate.unwrap_or_default()));
+            if let Some(hint) = &error.hint {
+                complain(&format!("  {hint}"));
+            }
+        }
+    }
+}
