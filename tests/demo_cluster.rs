@@ -105,6 +105,24 @@ fn frozen_means_no_answer_from_anybody_and_thawed_all_of_it() {
 }
 
 #[test]
+fn held_while_starting_up() {
+    let cluster = cluster().standbys(1).start().unwrap();
+    let standby = cluster.server("standby1");
+    standby.stop(StopMode::Fast).unwrap();
+    // It asks for a piece of the archive before all else, and the archive takes its time.
+    standby.set("restore_command", "sleep 600").unwrap();
+    standby.spawn().unwrap();
+    wait_for("starting up", PATIENCE, || {
+        standby.psql("select 1").is_err_and(|error| error.to_string().contains("starting up")).then_some(())
+    });
+    standby.kill().unwrap();
+    assert!(cluster.primary().set("work_mem", "it's").is_ok());
+    assert!(
+        std::fs::read_to_string(cluster.primary().data_dir().join("postgresql.conf")).unwrap().ends_with("'it''s'\n")
+    );
+}
+
+#[test]
 fn a_standby_is_promoted() {
     let cluster = cluster().standbys(1).start().unwrap();
     let standby = cluster.server("standby1");

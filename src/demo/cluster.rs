@@ -9,13 +9,13 @@
 //! # }
 //! ```
 
-use std::fmt::Write as _;
 use std::fs;
 use std::path::Path;
 use std::sync::Arc;
 use std::thread;
 
 use super::guard::Folder;
+use super::server::setting;
 use super::{DemoError, Install, Server, install};
 use crate::model::{NodeName, Secret};
 
@@ -179,9 +179,7 @@ impl<'a> Builder<'a> {
 
     fn configure(&self, install: &Install, server: &Server, more: &[(&str, String)]) -> Result<(), DemoError> {
         let mut text = String::new();
-        let mut set = |name: &str, value: &str| {
-            let _ = writeln!(text, "{name} = '{}'", value.replace('\'', "''"));
-        };
+        let mut set = |name: &str, value: &str| text.push_str(&setting(name, value));
         for (name, value) in SETTINGS {
             set(name, value);
         }

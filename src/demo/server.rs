@@ -3,7 +3,7 @@
 
 use std::fs;
 use std::fs::OpenOptions;
-use std::io;
+use std::io::{self, Write as _};
 use std::net::{Ipv4Addr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Stdio};
@@ -210,6 +210,13 @@ impl Server {
         self.psql("select pg_promote(true, 60)").map(drop)
     }
 
+    /// Writes a setting into its configuration file, for the next start or `select pg_reload_conf()`.
+    pub fn set(&self, name: &str, value: &str) -> Result<(), DemoError> {
+        let path = self.data_dir.join("postgresql.conf");
+        let mut file = OpenOptions::new().append(true).open(&path).map_err(DemoError::file(&path))?;
+        file.write_all(setting(name, value).as_bytes()).map_err(DemoError::file(&path))
+    }
+
     /// Runs SQL as superuser over the unix socket; rows as lines, columns parted by `|`.
     pub fn psql(&self, sql: &str) -> Result<String, DemoError> {
         let mut command = self.install.program("psql");
@@ -263,6 +270,11 @@ impl Drop for Server {
             let _ = self.kill();
         }
     }
+}
+
+/// A line of `postgresql.conf`; of two for one name the later counts.
+pub(super) fn setting(name: &str, value: &str) -> String {
+    format!("{name} = '{}'\n", value.replace('\\', r"\\").replace('\'', "''"))
 }
 
 /// The child if it still runs; one that has ended is reaped here.
