@@ -20,7 +20,7 @@
 //! | loop | where | period | speaks through |
 //! | --- | --- | --- | --- |
 //! | actor | `manager.rs` | woken by commands, reports, and once a second | `Command` in, `Event` out |
-//! | health, one a node | `probe.rs` | `health.interval`; retries by `backoff.rs` | reports to the actor, orders from it |
+//! | health, one a node | `watch.rs`, on the connection of `probe.rs` | `health.interval`; retries by `backoff.rs` | reports to the actor, orders from it |
 //! | facts, one a node | `poller.rs` | `refresh`, while the node answers | reports to the actor |
 //! | pool, one a node | `pool.rs` | bb8's own | `PoolStats`, read by the actor once a second |
 //! | query, one a node and batch | `query.rs` | ends with the statement | reports to the actor |
@@ -28,11 +28,23 @@
 //! All channels are bounded. Tasks wait for the actor when it is behind; the actor waits for nobody: what a listener
 //! does not take is kept in its outbox, where newer news of a kind replace older (`outbox.rs`).
 
+mod backoff;
+mod batch;
 pub mod error;
+mod facts;
+mod health;
+mod leave;
 mod manager;
+mod node;
+mod outbox;
+mod poller;
 pub mod pool;
+mod probe;
 pub mod query;
+mod report;
+mod roster;
 pub mod session;
+mod watch;
 
 use std::time::Duration;
 
@@ -84,7 +96,6 @@ impl ConnectionManager {
     }
 }
 
-#[allow(dead_code, reason = "the actor that reads it comes next")]
 /// What reaches the actor: a command with whoever waits for its answer, or a question.
 #[derive(Debug)]
 pub(crate) enum Request {

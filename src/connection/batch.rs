@@ -1,0 +1,176 @@
+//! Statements under way: which nodes of a batch still run, and the task that runs one of them (C6).
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+
+use super::manager::Actor;
+use super::pool::NodePool;
+use super::query;
+use super::report::Report;
+use crate::model::protocol::{CommandError, NodeOutcome, QueryProgress, QueryRequest};
+use crate::model::{BatchId, ErrorKind, EventKind, NodeError, NodeName};
+
+/// Batches under way at the same time; each may hold 64 MB a node.
+const BATCHES: usize = 16;
+/// Between two reports of rows read so far, of one node.
+const READING: Duration = Duration::from_millis(100);
+
+#[derive(Debug)]
+struct Batch {
+    pub(super) started: Instant,
+    /// Nodes that have not answered.
+    pub(super) running: u32,
+    pub(super) cancel: CancellationToken,
+}
+
+/// All batches under way.
+#[derive(Debug, Default)]
+pub(super) struct Batches(HashMap<BatchId, Batch>);
+
+impl Batches {
+    pub(super) fn contains(&self, id: BatchId) -> bool {
+        self.0.contains_key(&id)
+    }
+
+    /// Queries in flight: one a node and batch.
+    pub(super) fn running(&self) -> u32 {
+        self.0.values().map(|batch| batch.running).sum()
+    }
+
+    pub(super) fn cancel_all(&self) {
+        for batch in self.0.values() {
+            batch.cancel.cancel();
+        }
+    }
+
+    /// One node of a batch answered. When it was the last: how long the batch took.
+    pub(super) fn done(&mut self, id: BatchId) -> Option<Duration> {
+        let batch = self.0.get_mut(&id)?;
+        batch.running = batch.running.saturating_sub(1);
+        if batch.running > 0 {
+            return None;
+        }
+        self.0.remove(&id).map(|batch| batch.started.elapsed())
+    }
+}
+
+/// One node's share of a batch.
+#[derive(Debug)]
+struct Job {
+    pub(super) node: NodeName,
+    pub(super) pool: NodePool,
+    pub(super) request: Arc<QueryRequest>,
+    pub(super) started: Instant,
+    /// Cancelled with the batch.
+    pub(super) cancel: CancellationToken,
+    /// Cancelled with the node.
+    pub(super) kill: CancellationToken,
+    pub(super) reports: mpsc::Sender<Report>,
+}
+
+impl Job {
+    pub(super) async fn run(self) {
+        let batch = self.request.batch;
+        let told = AtomicU64::new(0);
+        let reading = |rows: usize| {
+            let now = self.started.elapsed().as_millis() as u64;
+            if now >= told.load(Ordering::Relaxed) + READING.as_millis() as u64 {
+                told.store(now, Ordering::Relaxed);
+                let progress = QueryProgress::Reading { node: self.node.clone(), rows };
+                // Only the newest counts: when the actor is behind, the next one will do.
+                drop(self.reports.try_send(Report::Reading(batch, progress)));
+            }
+        };
+        let query = query::run(&self.pool, &self.request, self.started, &self.cancel, &reading);
+        let mut query = std::pin::pin!(query);
+        let outcome = tokio::select! {
+            outcome = &mut query => outcome,
+            () = self.kill.cancelled() => {
+                self.cancel.cancel();
+                query.await
+            }
+        };
+        drop(self.reports.send(Report::QueryDone(batch, self.node.clone(), Arc::new(outcome))).await);
+    }
+}
+
+impl Actor {
+    pub(super) fn start_batch(&mut self, mut request: QueryRequest) -> Result<(), CommandError> {
+        let batch = request.batch;
+        if self.batches.contains(batch) {
+            return Err(CommandError::BatchExists(batch));
+        }
+        if self.batches.0.len() >= BATCHES {
+            return Err(CommandError::TooManyQueries);
+        }
+        let mut seen = HashSet::new();
+        request.nodes.retain(|name| seen.insert(name.clone()));
+        let request = Arc::new(request);
+        let (started, cancel) = (Instant::now(), CancellationToken::new());
+        let running = request.nodes.len() as u32;
+        self.batches.0.insert(batch, Batch { started, running, cancel: cancel.clone() });
+        self.progress(batch, QueryProgress::Started { nodes: request.nodes.clone() });
+        for name in &request.nodes {
+            let node = self.nodes.get(name);
+            let Some((node, crew)) = node.and_then(|node| Some((node, node.crew.as_ref()?))) else {
+                let outcome = match node.and_then(|node| node.gate.clone()) {
+                    Some(Err(error)) => failed(error, started),
+                    _ => nobody(name, started),
+                };
+                self.query_done(batch, name.clone(), Arc::new(outcome));
+                continue;
+            };
+            let job = Job {
+                node: name.clone(),
+                pool: node.pool.clone(),
+                request: Arc::clone(&request),
+                started,
+                cancel: cancel.child_token(),
+                kill: crew.kill.clone(),
+                reports: self.reports.clone(),
+            };
+            self.tasks.spawn(crew.queries.track_future(job.run()));
+        }
+        if running == 0 {
+            self.batches.0.remove(&batch);
+            self.progress(batch, QueryProgress::Done { elapsed: started.elapsed() });
+        }
+        Ok(())
+    }
+
+    pub(super) fn cancel(&mut self, id: BatchId) {
+        if let Some(batch) = self.batches.0.get(&id)
+            && !batch.cancel.is_cancelled()
+        {
+            batch.cancel.cancel();
+            self.progress(id, QueryProgress::Cancelled);
+        }
+    }
+
+    pub(super) fn progress(&mut self, batch: BatchId, progress: QueryProgress) {
+        self.emit(EventKind::Query { batch, progress });
+    }
+
+    pub(super) fn query_done(&mut self, batch: BatchId, node: NodeName, outcome: Arc<NodeOutcome>) {
+        self.progress(batch, QueryProgress::NodeDone { node, outcome });
+        if let Some(elapsed) = self.batches.done(batch) {
+            self.progress(batch, QueryProgress::Done { elapsed });
+        }
+        self.leave_on();
+    }
+}
+
+/// The answer of a node that is not there.
+pub(super) fn nobody(node: &NodeName, started: Instant) -> NodeOutcome {
+    failed(NodeError::new(ErrorKind::NotConnected, format!("there is no node named {node}")), started)
+}
+
+/// The answer of a node that cannot be asked.
+pub(super) fn failed(error: NodeError, started: Instant) -> NodeOutcome {
+    NodeOutcome { elapsed: started.elapsed(), result: Err(error) }
+}

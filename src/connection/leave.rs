@@ -1,0 +1,130 @@
+//! Leaving (C8): wait for the user's queries or cancel them, close every session, and report; the whole bounded by
+//! `shutdown_timeout`, whatever the servers do.
+
+use std::collections::HashSet;
+use std::time::{Duration, SystemTime};
+
+use tokio::sync::oneshot;
+use tokio::time::Instant;
+
+use super::manager::Actor;
+use super::report::LifeId;
+use crate::model::protocol::{DisconnectReason, ShutdownReport};
+use crate::model::{EventKind, NodeName};
+
+/// Kept back of `shutdown_timeout` for cancelling and closing (a fifth of it, where that is less).
+const CLOSING: Duration = Duration::from_secs(2);
+/// While queries are waited for, how many is told this often.
+const TELL: Duration = Duration::from_secs(1);
+/// Queries that were cancelled have so long to say so.
+const CANCELLING: Duration = Duration::from_millis(1500);
+/// Listeners have so long to take the last events.
+const LAST_WORDS: Duration = Duration::from_millis(500);
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Stage {
+    /// For the user's queries, until then.
+    Waiting(Instant),
+    Cancelling(Instant),
+    Closing,
+}
+
+#[derive(Debug)]
+pub(super) struct Leaving {
+    began: Instant,
+    /// When it ends, whatever is still open.
+    pub(super) deadline: Instant,
+    stage: Stage,
+    told: Instant,
+    /// Lives of nodes whose sessions are being closed.
+    pub(super) closing: HashSet<LifeId>,
+    pub(super) report: ShutdownReport,
+    answers: Vec<oneshot::Sender<ShutdownReport>>,
+}
+
+impl Leaving {
+    /// When to look again.
+    pub(super) fn next(&self) -> Instant {
+        match self.stage {
+            Stage::Waiting(until) => until.min(self.told + TELL),
+            Stage::Cancelling(until) => until,
+            Stage::Closing => self.deadline,
+        }
+    }
+}
+
+impl Actor {
+    /// Begins to leave, or hurries.
+    pub(super) fn leave(&mut self, drain: bool, answer: Option<oneshot::Sender<ShutdownReport>>) {
+        let now = Instant::now();
+        let timeout = self.shutdown_timeout;
+        let leaving = self.leaving.get_or_insert_with(|| Leaving {
+            began: now,
+            deadline: now + timeout,
+            stage: Stage::Waiting(now + timeout - CLOSING.min(timeout / 5)),
+            told: now,
+            closing: HashSet::new(),
+            report: ShutdownReport::default(),
+            answers: Vec::new(),
+        });
+        leaving.answers.extend(answer);
+        if !drain && matches!(leaving.stage, Stage::Waiting(_)) {
+            leaving.stage = Stage::Waiting(now);
+        }
+        self.leave_on();
+    }
+
+    /// Takes the next step, if it is time for it.
+    pub(super) fn leave_on(&mut self) {
+        let queries = self.batches.running();
+        let now = Instant::now();
+        let Some(leaving) = self.leaving.as_mut() else { return };
+        match leaving.stage {
+            Stage::Waiting(until) if queries > 0 && now < until => {
+                leaving.told = now;
+                self.emit(EventKind::Draining { queries, until: SystemTime::now() + (until - now) });
+            }
+            Stage::Waiting(_) if queries > 0 => {
+                leaving.report.queries_cancelled += queries;
+                leaving.stage = Stage::Cancelling((now + CANCELLING).min(leaving.deadline));
+                self.batches.cancel_all();
+            }
+            Stage::Cancelling(until) if queries > 0 && now < until => {}
+            Stage::Waiting(_) | Stage::Cancelling(_) => self.close_all(),
+            Stage::Closing => {}
+        }
+    }
+
+    fn close_all(&mut self) {
+        let names: Vec<NodeName> = self.nodes.keys().cloned().collect();
+        if let Some(leaving) = self.leaving.as_mut() {
+            leaving.stage = Stage::Closing;
+        }
+        for name in names {
+            let life = self.end(&name, DisconnectReason::Shutdown, Duration::ZERO, true);
+            if let Some(leaving) = self.leaving.as_mut() {
+                leaving.closing.extend(life);
+            }
+        }
+    }
+
+    pub(super) fn has_left(&self) -> bool {
+        self.leaving.as_ref().is_some_and(|leaving| {
+            leaving.stage == Stage::Closing && (leaving.closing.is_empty() || Instant::now() >= leaving.deadline)
+        })
+    }
+
+    /// Drops what did not end in time, and says the last word.
+    pub(super) async fn farewell(&mut self) {
+        let Some(mut leaving) = self.leaving.take() else { return };
+        while self.tasks.try_join_next().is_some() {}
+        leaving.report.stragglers = self.tasks.len() as u32;
+        self.tasks.abort_all();
+        leaving.report.elapsed = leaving.began.elapsed();
+        self.emit(EventKind::Stopped(leaving.report));
+        self.hand_over(Instant::now() + LAST_WORDS).await;
+        for answer in leaving.answers {
+            answer.send(leaving.report).ok();
+        }
+    }
+}

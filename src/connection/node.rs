@@ -1,0 +1,196 @@
+//! A node as the actor keeps it, and the tasks that serve it: how they are started, and how they are dismissed so that
+//! no session stays (C7, C8).
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::{Duration, SystemTime};
+
+use tokio::sync::{Notify, oneshot, watch};
+use tokio::task::JoinSet;
+use tokio::time::{Instant, timeout, timeout_at};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use super::poller::Poller;
+use super::pool::NodePool;
+use super::report::{LifeId, Reporter};
+use super::watch::Watch;
+use crate::model::protocol::{CommandError, DisconnectReason, NodeSnapshot};
+use crate::model::{Health, NodeConfig, NodeError, PoolStats, ProbeStats, Role};
+
+/// How long a query that was told to end may take for it, its cancel request to the server included.
+const CANCELLING: Duration = Duration::from_millis(1500);
+
+/// One node as it stands.
+#[derive(Debug)]
+pub(super) struct Node {
+    pub(super) life: LifeId,
+    pub(super) config: Arc<NodeConfig>,
+    pub(super) health: Health,
+    pub(super) role: Option<Role>,
+    pub(super) server_version: Option<String>,
+    pub(super) connect_time: Option<Duration>,
+    pub(super) probes: ProbeStats,
+    pub(super) pool: NodePool,
+    /// What the pool was last told: whether the node answers, and why not.
+    pub(super) gate: Option<Result<(), NodeError>>,
+    /// The pool figures last told, and when.
+    pub(super) told: Option<(PoolStats, Instant)>,
+    /// A session of ours is open, as far as events have told.
+    pub(super) connected: bool,
+    /// Nobody serves a paused node, nor one that is being removed.
+    pub(super) crew: Option<Crew>,
+    pub(super) removal: Option<Removal>,
+}
+
+/// A node on its way out.
+#[derive(Debug, Default)]
+pub(super) struct Removal {
+    pub(super) answers: Vec<oneshot::Sender<Result<(), CommandError>>>,
+    /// What a file read anew put in its place meanwhile.
+    pub(super) successor: Option<Box<NodeConfig>>,
+}
+
+impl Node {
+    pub(super) fn new(config: NodeConfig) -> Self {
+        let config = Arc::new(config);
+        Self {
+            life: LifeId(0),
+            pool: NodePool::new(Arc::clone(&config)),
+            config,
+            health: Health::new(SystemTime::now()),
+            role: None,
+            server_version: None,
+            connect_time: None,
+            probes: ProbeStats::default(),
+            gate: None,
+            told: None,
+            connected: false,
+            crew: None,
+            removal: None,
+        }
+    }
+
+    pub(super) fn snapshot(&self) -> NodeSnapshot {
+        NodeSnapshot {
+            config: self.config.as_ref().clone(),
+            health: self.health.clone(),
+            role: self.role,
+            server_version: self.server_version.clone(),
+            connect_time: self.connect_time,
+            pool: self.pool.stats(),
+            probes: self.probes,
+        }
+    }
+
+    /// Opens or shuts the pool with the node's health: nobody should queue for a dead node.
+    pub(super) fn set_gate(&mut self, gate: Result<(), NodeError>) {
+        let kind = |gate: &Result<(), NodeError>| gate.as_ref().err().map(|error| error.kind);
+        if self.gate.as_ref().map(kind) != Some(kind(&gate)) {
+            self.pool.set_available(gate.clone());
+            self.gate = Some(gate);
+        }
+    }
+}
+
+/// The tasks that serve one life of a node.
+#[derive(Debug)]
+pub(super) struct Crew {
+    loops: TaskTracker,
+    stop: CancellationToken,
+    nudge: Arc<Notify>,
+    closed: Arc<AtomicU32>,
+    /// Queries in flight on this node.
+    pub(super) queries: TaskTracker,
+    /// Cancels them.
+    pub(super) kill: CancellationToken,
+}
+
+impl Crew {
+    /// Starts the health loop, after `delay`, and the poller.
+    pub(super) fn start(
+        config: &Arc<NodeConfig>,
+        reporter: &Reporter,
+        refresh: watch::Receiver<Duration>,
+        delay: Duration,
+        tasks: &mut JoinSet<()>,
+    ) -> Self {
+        let crew = Self {
+            loops: TaskTracker::new(),
+            stop: CancellationToken::new(),
+            nudge: Arc::new(Notify::new()),
+            closed: Arc::default(),
+            queries: TaskTracker::new(),
+            kill: CancellationToken::new(),
+        };
+        let (up, is_up) = watch::channel(false);
+        let watch = Watch::new(Arc::clone(config), reporter.clone(), Arc::clone(&crew.nudge), up);
+        let (stop, closed) = (crew.stop.clone(), Arc::clone(&crew.closed));
+        tasks.spawn(crew.loops.track_future(async move {
+            closed.fetch_add(watch.run(delay, stop).await, Ordering::Relaxed);
+        }));
+        let poller = Poller::new(Arc::clone(config), reporter.clone(), refresh, is_up);
+        let (stop, closed) = (crew.stop.clone(), Arc::clone(&crew.closed));
+        tasks.spawn(crew.loops.track_future(async move {
+            closed.fetch_add(poller.run(stop).await, Ordering::Relaxed);
+        }));
+        crew
+    }
+
+    /// Retry, or probe, at once.
+    pub(super) fn nudge(&self) {
+        self.nudge.notify_one();
+    }
+
+    /// Ends the loops at once, and the queries after `drain`.
+    async fn dismiss(self, drain: Duration, deadline: Instant) -> Dismissed {
+        self.stop.cancel();
+        self.loops.close();
+        self.queries.close();
+        let mut cancelled = 0;
+        if timeout(drain, self.queries.wait()).await.is_err() {
+            cancelled = self.queries.len() as u32;
+            self.kill.cancel();
+            let patience = deadline.min(Instant::now() + CANCELLING);
+            drop(timeout_at(patience, self.queries.wait()).await);
+        }
+        drop(timeout_at(deadline, self.loops.wait()).await);
+        Dismissed { sessions: self.closed.load(Ordering::Relaxed), cancelled }
+    }
+}
+
+/// Dismisses the crew, if the node has one, and then closes the pool, if given. Everything ends by `deadline`.
+pub(super) async fn dismiss(
+    crew: Option<Crew>,
+    drain: Duration,
+    pool: Option<NodePool>,
+    deadline: Instant,
+) -> Dismissed {
+    let mut dismissed = match crew {
+        Some(crew) => crew.dismiss(drain, deadline).await,
+        None => Dismissed::default(),
+    };
+    if let Some(pool) = pool {
+        dismissed.sessions += pool.close(deadline.into_std()).await;
+    }
+    dismissed
+}
+
+/// What a dismissed crew left.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Dismissed {
+    pub(super) sessions: u32,
+    pub(super) cancelled: u32,
+}
+
+/// Why our sessions end, and what the pool tells who comes all the same.
+pub(super) fn left(reason: &DisconnectReason) -> NodeError {
+    let text = match reason {
+        DisconnectReason::Error(error) => return error.clone(),
+        DisconnectReason::Removed => "the node is being removed",
+        DisconnectReason::Edited => "the node is being changed",
+        DisconnectReason::Paused => "the node is paused",
+        DisconnectReason::Shutdown => "pgwatch is leaving",
+    };
+    NodeError::new(crate::model::ErrorKind::NotConnected, text)
+}

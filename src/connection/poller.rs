@@ -1,0 +1,199 @@
+//! The figures of one node, each `refresh`, on a connection of their own that is open while the node answers.
+//!
+//! Why not on the probe's connection: the facts statement may wait on the server for reasons that say nothing of its
+//! life (a lock, a statistics file being written, a backup of many sessions to count), and a probe that stood behind it
+//! would be missed. A second idle session costs the server less than one false alarm costs a person. It is one prepared
+//! statement a refresh and no new session; the probe beside it is no statement at all (N11).
+//!
+//! What fails for a reason that the next second will not cure (rights, a version that lacks a column) is asked again
+//! once a minute only, and said.
+
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use tokio::sync::watch;
+use tokio::time::{Instant, sleep, sleep_until, timeout};
+use tokio_postgres::{Client, Statement};
+use tokio_util::sync::CancellationToken;
+
+use super::facts;
+use super::probe::goodbye;
+use super::report::{News, Reporter};
+use super::session::{self, Driver, Purpose};
+use super::{backoff, error};
+use crate::model::{ErrorKind, NodeConfig, NodeError};
+
+/// A facts statement that takes longer is given up, with its connection. The session's own statement timeout is
+/// shorter; this bounds a server that does not answer at all.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// Between two tries of what will not cure itself.
+const INCURABLE: Duration = Duration::from_mins(1);
+
+/// The facts loop of one node.
+pub(super) struct Poller {
+    node: Arc<NodeConfig>,
+    reporter: Reporter,
+    refresh: watch::Receiver<Duration>,
+    up: watch::Receiver<bool>,
+    link: Option<Link>,
+    failures: u32,
+}
+
+/// The connection, and what was prepared on it.
+struct Link {
+    client: Client,
+    driver: Driver,
+    statement: Statement,
+    version: (String, u32),
+    /// As of the `ServerFacts` last reported.
+    config_loaded: Option<SystemTime>,
+}
+
+impl Poller {
+    pub(super) fn new(
+        node: Arc<NodeConfig>,
+        reporter: Reporter,
+        refresh: watch::Receiver<Duration>,
+        up: watch::Receiver<bool>,
+    ) -> Self {
+        Self { node, reporter, refresh, up, link: None, failures: 0 }
+    }
+
+    /// Runs until `stop`, then closes the connection. Says how many it closed.
+    pub(super) async fn run(mut self, stop: CancellationToken) -> u32 {
+        tokio::select! {
+            () = stop.cancelled() => {}
+            () = self.live() => {}
+        }
+        match self.link.take() {
+            Some(Link { client, mut driver, .. }) => {
+                drop(client);
+                goodbye(&mut driver).await;
+                1
+            }
+            None => 0,
+        }
+    }
+
+    async fn live(&mut self) {
+        // A health loop that is gone will say no more: `stop` is on its way.
+        while self.up.wait_for(|up| *up).await.is_ok() {
+            let mut up = self.up.clone();
+            tokio::select! {
+                _ = up.wait_for(|up| !*up) => {}
+                () = Box::pin(self.poll()) => {}
+            }
+            // A node that is down takes its connection with it; what it still sends is old.
+            self.link = None;
+        }
+    }
+
+    /// One refresh after the other, until the node is down.
+    async fn poll(&mut self) {
+        loop {
+            let began = Instant::now();
+            let wait = match Box::pin(timeout(PATIENCE, self.refresh())).await {
+                Ok(Ok(())) => {
+                    self.failures = 0;
+                    Duration::ZERO
+                }
+                Ok(Err(error)) => self.failed(error).await,
+                Err(_) => self.failed(error::no_answer(&self.node, PATIENCE)).await,
+            };
+            self.rest(began, wait).await;
+        }
+    }
+
+    /// Until the next refresh is due, at least `wait` from now. A refresh that was changed counts at once.
+    async fn rest(&mut self, began: Instant, wait: Duration) {
+        let earliest = Instant::now() + wait;
+        loop {
+            let every = *self.refresh.borrow_and_update();
+            let due = earliest.max(began + every);
+            let ended = async {
+                match self.link.as_mut() {
+                    Some(link) => while let Some(Ok(_)) = link.driver.next().await {},
+                    None => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                biased;
+                () = ended => self.link = None,
+                () = sleep_until(due) => return,
+                changed = self.refresh.changed() => if changed.is_err() {
+                    sleep(INCURABLE).await;
+                },
+            }
+        }
+    }
+
+    async fn failed(&mut self, error: NodeError) -> Duration {
+        // The statement may still run there: its session's own timeout ends it, and ours is closed.
+        self.link = None;
+        self.failures = self.failures.saturating_add(1);
+        let wait = if matches!(error.kind, ErrorKind::Permission | ErrorKind::Sql) {
+            INCURABLE
+        } else {
+            backoff::delay(self.failures - 1, fastrand::f64())
+        };
+        self.reporter.send(News::Facts(Err(error))).await;
+        wait
+    }
+
+    /// Asks once, over a connection that is opened if there is none.
+    async fn refresh(&mut self) -> Result<(), NodeError> {
+        let link = match self.link.take() {
+            Some(link) => link,
+            None => self.open().await?,
+        };
+        let link = self.link.insert(link);
+        let Link { client, driver, statement, .. } = &mut *link;
+        let row = drive(driver, client.query_one(&*statement, &[])).await;
+        let facts = row.and_then(|row| facts::read_facts(&row)).map_err(|error| error::classify(&error, &self.node))?;
+        let config_loaded = facts.config_loaded;
+        self.reporter.send(News::Facts(Ok(Arc::new(facts)))).await;
+        if link.config_loaded.is_none() || (config_loaded.is_some() && link.config_loaded != config_loaded) {
+            let server = server_facts(link).await.map_err(|error| error::classify(&error, &self.node))?;
+            link.config_loaded = config_loaded.or(Some(SystemTime::UNIX_EPOCH));
+            self.reporter.send(News::Server(Arc::new(server))).await;
+        }
+        Ok(())
+    }
+
+    async fn open(&self) -> Result<Link, NodeError> {
+        let session = session::open(&self.node, Purpose::Poll).await?;
+        let (client, mut driver) = (session.client, session.driver);
+        let statement = drive(&mut driver, client.prepare(facts::FACTS)).await;
+        let statement = statement.map_err(|error| error::classify(&error, &self.node))?;
+        let version = (session.server_version, session.version_num);
+        Ok(Link { client, driver, statement, version, config_loaded: None })
+    }
+}
+
+async fn server_facts(link: &mut Link) -> Result<crate::model::ServerFacts, tokio_postgres::Error> {
+    let Link { client, driver, version, .. } = link;
+    let row = drive(driver, client.query_typed_one(facts::SERVER, &[])).await?;
+    let identifier = drive(driver, client.query_typed_one(facts::IDENTIFIER, &[])).await;
+    let identifier = identifier.and_then(|row| row.try_get(0)).ok();
+    let settings = drive(driver, client.query_typed(facts::SETTINGS, &[])).await?;
+    facts::read_server(version.clone(), &row, identifier, &settings)
+}
+
+/// Waits for an answer while moving the connection's bytes.
+async fn drive<T>(
+    driver: &mut Driver,
+    answer: impl Future<Output = Result<T, tokio_postgres::Error>>,
+) -> Result<T, tokio_postgres::Error> {
+    let mut answer = std::pin::pin!(answer);
+    loop {
+        tokio::select! {
+            biased;
+            answer = &mut answer => return answer,
+            message = driver.next() => match message {
+                Some(Ok(_)) => {}
+                // The answer ends with the connection: it knows why.
+                Some(Err(_)) | None => return answer.await,
+            },
+        }
+    }
+}

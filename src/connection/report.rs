@@ -1,0 +1,48 @@
+//! What the tasks of a node tell the actor.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::mpsc;
+
+use super::node::Dismissed;
+use crate::model::protocol::{NodeOutcome, QueryProgress, Tested};
+use crate::model::{BatchId, Facts, Health, NodeError, NodeName, ProbeStats, Role, ServerFacts};
+
+/// Tells one life of a node (between start and pause, edit or removal) from the next: late reports of an old one are
+/// thrown away.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) struct LifeId(pub(super) u64);
+
+#[derive(Debug)]
+pub(super) enum Report {
+    Node(LifeId, News),
+    Reading(BatchId, QueryProgress),
+    QueryDone(BatchId, NodeName, Arc<NodeOutcome>),
+    Dismissed(NodeName, LifeId, Dismissed),
+    Tested(u64, Result<Tested, NodeError>),
+}
+
+/// What happened to a node.
+#[derive(Debug)]
+pub(super) enum News {
+    Connected { role: Role, server_version: String, connect_time: Duration, attempt: u32 },
+    Disconnected(NodeError),
+    Health(Box<Health>, ProbeStats),
+    Facts(Result<Arc<Facts>, NodeError>),
+    Server(Arc<ServerFacts>),
+}
+
+/// Where a node's tasks report to.
+#[derive(Debug, Clone)]
+pub(super) struct Reporter {
+    pub(super) life: LifeId,
+    pub(super) reports: mpsc::Sender<Report>,
+}
+
+impl Reporter {
+    /// Waits while the actor is behind. An actor that is gone needs no news.
+    pub(super) async fn send(&self, news: News) {
+        drop(self.reports.send(Report::Node(self.life, news)).await);
+    }
+}

@@ -1,0 +1,175 @@
+//! The set of nodes, and how it changes while running: add, edit, remove, pause, resume, reload (C7, F9). What is seen
+//! changes at once; sessions are closed in a task that reports back.
+
+use std::collections::HashSet;
+use std::time::{Duration, SystemTime};
+
+use tokio::sync::oneshot;
+use tokio::time::Instant;
+
+use super::health::{self, Observation};
+use super::manager::Actor;
+use super::node::{Crew, Dismissed, Node, Removal, dismiss, left};
+use super::report::{LifeId, Report, Reporter};
+use crate::model::protocol::{CommandError, DisconnectReason};
+use crate::model::{EventKind, Health, HealthState, NodeConfig, NodeName};
+
+/// How long queries may go on running on a node that is removed, edited or paused.
+const DRAIN: Duration = Duration::from_secs(2);
+/// Bounds the dismissal of one node's tasks and sessions.
+const DISMISSAL: Duration = Duration::from_secs(6);
+
+/// Who waits for a command to be carried out.
+pub(super) type Answer = Option<oneshot::Sender<Result<(), CommandError>>>;
+
+impl Actor {
+    /// A node that is there and not on its way out.
+    pub(super) fn node(&mut self, name: &NodeName) -> Result<&mut Node, CommandError> {
+        self.nodes
+            .get_mut(name)
+            .filter(|node| node.removal.is_none())
+            .ok_or_else(|| CommandError::NoSuchNode(name.clone()))
+    }
+
+    pub(super) fn add(&mut self, config: NodeConfig, delay: Duration) -> Result<(), CommandError> {
+        if self.nodes.contains_key(&config.name) {
+            return Err(CommandError::Exists(config.name));
+        }
+        let name = config.name.clone();
+        self.emit(EventKind::NodeAdded { node: Box::new(config.clone()) });
+        self.nodes.insert(name.clone(), Node::new(config));
+        self.begin(&name, delay);
+        Ok(())
+    }
+
+    /// Gives a node a new life: health, tasks.
+    pub(super) fn begin(&mut self, name: &NodeName, delay: Duration) {
+        self.lives += 1;
+        let life = LifeId(self.lives);
+        let Some(node) = self.nodes.get_mut(name) else { return };
+        node.life = life;
+        node.health = Health::new(SystemTime::now());
+        node.gate = None;
+        let reporter = Reporter { life, reports: self.reports.clone() };
+        node.crew = Some(Crew::start(&node.config, &reporter, self.refresh.subscribe(), delay, &mut self.tasks));
+    }
+
+    /// Ends a node's life, as far as anybody sees at once; its crew is dismissed in a task. `close` closes the pool.
+    pub(super) fn end(
+        &mut self,
+        name: &NodeName,
+        reason: DisconnectReason,
+        drain: Duration,
+        close: bool,
+    ) -> Option<LifeId> {
+        self.lives += 1;
+        let life = LifeId(self.lives);
+        let node = self.nodes.get_mut(name)?;
+        node.life = life;
+        let from = node.health.state;
+        let paused = reason == DisconnectReason::Paused;
+        let seen = Observation::Left { paused };
+        node.health = health::step(&node.config.health, &node.health, seen, SystemTime::now());
+        let was_connected = std::mem::take(&mut node.connected);
+        node.set_gate(Err(left(&reason)));
+        let pool = close.then(|| node.pool.clone());
+        let crew = node.crew.take();
+        let health = Box::new(node.health.clone());
+        if was_connected {
+            self.emit(EventKind::Disconnected { node: name.clone(), reason });
+        }
+        if from != HealthState::Disconnected {
+            self.emit(EventKind::Health { node: name.clone(), from, health });
+        }
+        let deadline = self.leaving.as_ref().map_or_else(|| Instant::now() + DISMISSAL, |leaving| leaving.deadline);
+        let (reports, name) = (self.reports.clone(), name.clone());
+        self.tasks.spawn(async move {
+            let dismissed = dismiss(crew, drain, pool, deadline).await;
+            drop(reports.send(Report::Dismissed(name, life, dismissed)).await);
+        });
+        Some(life)
+    }
+
+    pub(super) fn edit(&mut self, config: NodeConfig) -> Result<(), CommandError> {
+        let name = config.name.clone();
+        self.node(&name)?;
+        self.end(&name, DisconnectReason::Edited, DRAIN, true);
+        self.emit(EventKind::NodeEdited { node: Box::new(config.clone()) });
+        if let Some(node) = self.nodes.get_mut(&name) {
+            *node = Node::new(config);
+        }
+        self.begin(&name, Duration::ZERO);
+        Ok(())
+    }
+
+    /// Gives the answer back where there is no such node.
+    pub(super) fn remove(&mut self, name: &NodeName, answer: Answer) -> Option<Answer> {
+        let Ok(node) = self.node(name) else { return Some(answer) };
+        node.removal = Some(Removal { answers: answer.into_iter().collect(), successor: None });
+        self.end(name, DisconnectReason::Removed, DRAIN, true);
+        None
+    }
+
+    pub(super) fn pause(&mut self, name: &NodeName) -> Result<(), CommandError> {
+        if self.node(name)?.crew.is_some() {
+            self.end(name, DisconnectReason::Paused, DRAIN, false);
+        }
+        Ok(())
+    }
+
+    pub(super) fn resume(&mut self, name: &NodeName) -> Result<(), CommandError> {
+        let node = self.node(name)?;
+        if node.crew.is_none() {
+            let from = node.health.state;
+            self.begin(name, Duration::ZERO);
+            let health = Box::new(self.node(name)?.health.clone());
+            self.emit(EventKind::Health { node: name.clone(), from, health });
+        }
+        Ok(())
+    }
+
+    /// The nodes of the file, read anew (F9).
+    pub(super) fn reload(&mut self, nodes: Vec<NodeConfig>) {
+        let wanted: HashSet<NodeName> = nodes.iter().map(|node| node.name.clone()).collect();
+        let gone: Vec<NodeName> = self.nodes.keys().filter(|name| !wanted.contains(*name)).cloned().collect();
+        for name in gone {
+            self.remove(&name, None);
+        }
+        for (place, config) in nodes.into_iter().enumerate() {
+            let name = config.name.clone();
+            match self.nodes.get_mut(&name) {
+                None => drop(self.add(config, Duration::ZERO)),
+                Some(Node { removal: Some(removal), .. }) => removal.successor = Some(Box::new(config)),
+                Some(node) if *node.config == config => {}
+                Some(_) => drop(self.edit(config)),
+            }
+            if let Some(at) = self.nodes.get_index_of(&name) {
+                self.nodes.move_index(at, place.min(self.nodes.len() - 1));
+            }
+        }
+    }
+
+    pub(super) fn dismissed(&mut self, name: &NodeName, life: LifeId, dismissed: Dismissed) {
+        if let Some(leaving) = self.leaving.as_mut() {
+            leaving.closing.remove(&life);
+            leaving.report.sessions_closed += dismissed.sessions;
+            leaving.report.queries_cancelled += dismissed.cancelled;
+        }
+        let Some(node) = self.nodes.get_mut(name).filter(|node| node.life == life) else { return };
+        let Some(removal) = node.removal.take() else { return };
+        self.nodes.shift_remove(name);
+        self.emit(EventKind::NodeRemoved {
+            node: name.clone(),
+            sessions_closed: dismissed.sessions,
+            cancelled: dismissed.cancelled,
+        });
+        for answer in removal.answers {
+            drop(answer.send(Ok(())));
+        }
+        if let Some(config) = removal.successor
+            && self.leaving.is_none()
+        {
+            drop(self.add(*config, Duration::ZERO));
+        }
+    }
+}

@@ -1,0 +1,340 @@
+//! The health loop of one node: connect, probe each `health.interval`, confirm what looks like a failure, and retry
+//! with backoff. It applies the rules of `health.rs` and reports every step to the actor.
+//!
+//! Periods: a probe each `health.interval`; after a miss up to `unhealthy_after - 1` fresh connections, [`SPACING`]
+//! apart and side by side; while the node is lost one attempt at a time, by `backoff.rs`, and in between a knock each
+//! second where nothing listens, so that a port that accepts again is tried at once (N13).
+
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use futures_util::StreamExt;
+use futures_util::future::BoxFuture;
+use futures_util::stream::FuturesUnordered;
+use tokio::sync::{Notify, watch};
+use tokio::time::{Instant, sleep, sleep_until};
+use tokio_util::sync::CancellationToken;
+
+use super::backoff;
+use super::health::{self, Observation};
+use super::probe::{Probe, Seen, knock};
+use super::report::{News, Reporter};
+use crate::model::{ErrorKind, Health, HealthState, NodeConfig, NodeError, ProbeStats};
+
+/// Between two confirmations.
+const SPACING: Duration = Duration::from_millis(100);
+/// Between two knocks at a port where nothing listened.
+const KNOCKS: Duration = Duration::from_secs(1);
+/// So many retries of a server that says it is starting up come a second apart: most are up within that time.
+const STARTING: u32 = 60;
+
+type Opening = BoxFuture<'static, Result<(Probe, Option<Duration>), NodeError>>;
+
+/// One node's health loop.
+pub(super) struct Watch {
+    node: Arc<NodeConfig>,
+    health: Health,
+    stats: ProbeStats,
+    reporter: Reporter,
+    /// Try, or probe, at once.
+    nudge: Arc<Notify>,
+    /// Whether the node answers: the poller follows it.
+    up: watch::Sender<bool>,
+    probe: Option<Probe>,
+    /// Retries that failed since the node last answered for a while.
+    retries: u32,
+    starting: u32,
+    retry_at: Instant,
+    usual_connect: Duration,
+    connected_at: Instant,
+    answered_at: Instant,
+    /// Why fresh connections are refused while ours answers, and how often they were.
+    refusing: Option<(NodeError, u32)>,
+}
+
+/// What the watching of an open connection waits for next.
+struct Plan {
+    next_probe: Instant,
+    next_opening: Instant,
+    openings: FuturesUnordered<Opening>,
+}
+
+impl Watch {
+    pub(super) fn new(node: Arc<NodeConfig>, reporter: Reporter, nudge: Arc<Notify>, up: watch::Sender<bool>) -> Self {
+        let now = Instant::now();
+        Self {
+            health: Health::new(SystemTime::now()),
+            node,
+            stats: ProbeStats::default(),
+            reporter,
+            nudge,
+            up,
+            probe: None,
+            retries: 0,
+            starting: 0,
+            retry_at: now,
+            usual_connect: Duration::ZERO,
+            connected_at: now,
+            answered_at: now,
+            refusing: None,
+        }
+    }
+
+    /// Runs until `stop`, then closes the connection. Says how many it closed.
+    pub(super) async fn run(mut self, delay: Duration, stop: CancellationToken) -> u32 {
+        tokio::select! {
+            () = stop.cancelled() => {}
+            () = self.live(delay) => {}
+        }
+        match self.probe.take() {
+            Some(probe) => {
+                probe.close().await;
+                1
+            }
+            None => 0,
+        }
+    }
+
+    /// For ever; in `delay`, since many nodes should not all be dialled in one instant.
+    async fn live(&mut self, delay: Duration) {
+        sleep(delay).await;
+        loop {
+            self.observe(Observation::Attempt).await;
+            let attempt = Box::pin(Probe::open(Arc::clone(&self.node), self.node.pool.connect_timeout));
+            match attempt.await {
+                Ok((probe, latency)) => {
+                    self.connected(probe).await;
+                    self.observe(Observation::Answered { latency, refusing: None }).await;
+                    Box::pin(self.watch()).await;
+                }
+                Err(error) => {
+                    let next = self.plan_retry(&error);
+                    self.observe(Observation::AttemptFailed { error, next }).await;
+                }
+            }
+            self.retries = self.retries.saturating_add(1);
+            self.wait_for_retry().await;
+        }
+    }
+
+    /// Watches the open connection until the node is unhealthy, and then drops all that was open.
+    async fn watch(&mut self) {
+        let spread = self.node.health.interval.mul_f64(0.5 + fastrand::f64() / 2.0);
+        let now = Instant::now();
+        let mut plan = Plan { next_probe: now + spread, next_opening: now, openings: FuturesUnordered::new() };
+        while self.health.state != HealthState::Unhealthy {
+            let idle = self.probe.as_ref().is_some_and(|probe| !probe.is_out());
+            let opening = self.wants_opening(plan.openings.len());
+            let seen = async {
+                match self.probe.as_mut() {
+                    Some(probe) => probe.seen().await,
+                    None => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                biased;
+                seen = seen => self.seen(seen, &mut plan).await,
+                Some(opened) = plan.openings.next() => self.opened(opened, &mut plan).await,
+                () = sleep_until(plan.next_opening), if opening => self.confirm(&mut plan),
+                () = sleep_until(plan.next_probe), if idle => self.ask(),
+                () = self.nudge.notified() => (plan.next_probe, plan.next_opening) = (Instant::now(), Instant::now()),
+            }
+        }
+        if self.answered_at.saturating_duration_since(self.connected_at) >= self.node.health.interval {
+            self.retries = 0;
+        }
+        self.refusing = None;
+        if self.probe.take().is_some()
+            && let Some(error) = self.health.error.clone()
+        {
+            self.reporter.send(News::Disconnected(error)).await;
+        }
+    }
+
+    fn ask(&mut self) {
+        self.stats.probes += 1;
+        if let Some(probe) = self.probe.as_mut() {
+            probe.ask();
+        }
+    }
+
+    /// The probe's own connection said something.
+    async fn seen(&mut self, seen: Seen, plan: &mut Plan) {
+        match seen {
+            Seen::Answered { sent, latency } => {
+                plan.next_probe = sent + self.node.health.interval;
+                let refusing = self.refusing.as_ref().map(|(error, _)| error.clone());
+                self.observe(Observation::Answered { latency, refusing }).await;
+            }
+            Seen::Late { sent, latency } => {
+                plan.openings.clear();
+                plan.next_probe = sent + self.node.health.interval;
+                self.observe(Observation::Late { latency, error: self.late(latency) }).await;
+            }
+            Seen::TimedOut => {
+                plan.next_opening = Instant::now();
+                self.miss(super::error::no_answer(&self.node, self.node.health.timeout)).await;
+            }
+            Seen::Ended(error) => {
+                self.probe = None;
+                plan.next_opening = Instant::now();
+                self.reporter.send(News::Disconnected(error.clone())).await;
+                self.observe(Observation::Lost(error)).await;
+            }
+        }
+    }
+
+    /// Opens a fresh connection to confirm a failure, or to see whether the node takes new ones again.
+    fn confirm(&mut self, plan: &mut Plan) {
+        let within = self.node.health.timeout.max(self.usual_connect * 3);
+        plan.openings.push(Box::pin(Probe::open(Arc::clone(&self.node), within)));
+        plan.next_opening = Instant::now() + SPACING;
+    }
+
+    /// A fresh connection is open, or was refused, or had no answer.
+    async fn opened(&mut self, opened: Result<(Probe, Option<Duration>), NodeError>, plan: &mut Plan) {
+        match opened {
+            Ok((fresh, latency)) => {
+                self.refusing = None;
+                match self.probe.take() {
+                    None => {
+                        plan.openings.clear();
+                        plan.next_probe = Instant::now() + self.node.health.interval;
+                        self.connected(fresh).await;
+                        self.observe(Observation::Answered { latency, refusing: None }).await;
+                    }
+                    Some(old) if old.is_overdue() => {
+                        // The node lives; the old connection may be one that something on the way forgot.
+                        plan.openings.clear();
+                        plan.next_probe = Instant::now() + self.node.health.interval;
+                        self.probe = Some(fresh);
+                        self.observe(Observation::Late { latency: None, error: self.late(None) }).await;
+                    }
+                    Some(old) => {
+                        self.probe = Some(old);
+                        fresh.close().await;
+                        self.observe(Observation::Answered { latency: None, refusing: None }).await;
+                    }
+                }
+            }
+            Err(error) if self.probe.is_some() && answers(error.kind) => {
+                let times = self.refusing.take().map_or(0, |(_, times)| times);
+                plan.next_opening = Instant::now() + backoff::delay(times, 0.0);
+                self.refusing = Some((error.clone(), times + 1));
+                self.observe(Observation::Refusing(error)).await;
+            }
+            // The probe was answered while this one was out: it says nothing any more.
+            Err(_) if self.probe.as_ref().is_some_and(|probe| !probe.is_overdue()) => {
+                plan.next_opening = Instant::now() + KNOCKS;
+            }
+            Err(error) => self.miss(error).await,
+        }
+    }
+
+    async fn connected(&mut self, probe: Probe) {
+        self.usual_connect = match self.usual_connect {
+            Duration::ZERO => probe.connect_time,
+            usual => usual.mul_f64(0.7) + probe.connect_time.mul_f64(0.3),
+        };
+        self.connected_at = Instant::now();
+        self.starting = 0;
+        let news = News::Connected {
+            role: probe.role,
+            server_version: probe.server_version.clone(),
+            connect_time: probe.connect_time,
+            attempt: self.health.attempt.max(1),
+        };
+        self.probe = Some(probe);
+        self.reporter.send(news).await;
+    }
+
+    async fn miss(&mut self, error: NodeError) {
+        self.stats.missed += 1;
+        let next = self.plan_retry(&error);
+        self.observe(Observation::Missed { error, next }).await;
+    }
+
+    /// Applies the rules, and tells.
+    async fn observe(&mut self, seen: Observation) {
+        if matches!(seen, Observation::Answered { .. } | Observation::Late { .. }) {
+            self.answered_at = Instant::now();
+        }
+        self.health = health::step(&self.node.health, &self.health, seen, SystemTime::now());
+        self.stats.latency = self.health.latency;
+        let answers = self.health.state.answers();
+        self.up.send_if_modified(|up| std::mem::replace(up, answers) != answers);
+        self.reporter.send(News::Health(Box::new(self.health.clone()), self.stats)).await;
+    }
+
+    /// When the next retry would be, after this error.
+    fn plan_retry(&mut self, error: &NodeError) -> Duration {
+        let lasted = self.answered_at.saturating_duration_since(self.connected_at) >= self.node.health.interval;
+        let retries = if self.health.state.answers() && lasted { 0 } else { self.retries };
+        let wait = if error.kind == ErrorKind::StartingUp && self.starting < STARTING {
+            self.starting += 1;
+            backoff::delay(0, fastrand::f64())
+        } else {
+            backoff::delay(retries, fastrand::f64())
+        };
+        self.retry_at = Instant::now() + wait;
+        wait
+    }
+
+    /// Until the retry is due, or asked for, or the port that was closed accepts again.
+    async fn wait_for_retry(&mut self) {
+        let kind = self.health.error.as_ref().map(|error| error.kind);
+        let mut closed = kind == Some(ErrorKind::Refused);
+        let knocks = closed || kind.is_some_and(|kind| GOES_DOWN.contains(&kind));
+        loop {
+            let knocked = async {
+                sleep(KNOCKS).await;
+                knock(&self.node, KNOCKS).await
+            };
+            tokio::select! {
+                () = sleep_until(self.retry_at) => return,
+                () = self.nudge.notified() => return,
+                open = knocked, if knocks => {
+                    if open && closed {
+                        return;
+                    }
+                    closed = !open;
+                }
+            }
+        }
+    }
+
+    /// A fresh connection is due as long as those under way cannot bring the misses to the threshold; one at a time
+    /// where it is only to see whether a living node takes connections again.
+    fn wants_opening(&self, under_way: usize) -> bool {
+        if self.probe.is_none() || self.health.failures > 0 {
+            return self.health.failures as usize + under_way < self.node.health.unhealthy_after.max(1) as usize;
+        }
+        self.refusing.is_some() && under_way == 0
+    }
+
+    fn late(&self, latency: Option<Duration>) -> NodeError {
+        let text = match latency {
+            Some(latency) => format!("slow: answered after {} ms", latency.as_millis()),
+            None => "slow: only a fresh connection answered".to_owned(),
+        };
+        let limit = format!("health.timeout is {} ms for this node", self.node.health.timeout.as_millis());
+        NodeError::new(ErrorKind::Timeout, text).with_hint(limit)
+    }
+}
+
+/// After these a server often closes its port, and opens it again when it is back.
+const GOES_DOWN: [ErrorKind; 4] =
+    [ErrorKind::ShuttingDown, ErrorKind::StartingUp, ErrorKind::ConnectionLost, ErrorKind::Terminated];
+
+/// Whether this is the server's own answer to a connection it does not want: it lives.
+fn answers(kind: ErrorKind) -> bool {
+    matches!(
+        kind,
+        ErrorKind::TooManyConnections
+            | ErrorKind::StartingUp
+            | ErrorKind::ShuttingDown
+            | ErrorKind::Authentication
+            | ErrorKind::NoDatabase
+            | ErrorKind::Permission
+    )
+}
