@@ -1,0 +1,80 @@
+# The front door. `make` lists what there is.
+
+PREFIX ?= /usr/local
+CARGO ?= cargo
+
+# What the build and the tests need beside Rust, and the Debian packages that bring it.
+BUILD_PACKAGES := build-essential libssl-dev pkg-config
+SERVER_PACKAGES := postgresql
+TEST_PACKAGES := pgbouncer openssl
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test bench build install uninstall deps test-deps
+
+help: ## list these targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+# The dev profile: it is there in a third of the time that the release profile takes from nothing, and a demo of three
+# nodes does not notice the difference. ARGS=--fault kills, freezes and revives a standby now and then.
+demo: deps ## open the dashboard on a throw-away PostgreSQL cluster (ARGS=--fault: with trouble)
+	@$(CARGO) build --quiet --bin pgwatch
+	@./target/debug/pgwatch demo $(ARGS)
+
+test: test-deps ## formatting, lints, documentation and all tests
+	$(CARGO) fmt --check
+	$(CARGO) clippy --all-targets -- -D warnings
+	RUSTDOCFLAGS='-D warnings' $(CARGO) doc --no-deps
+	$(CARGO) test
+
+bench: test-deps ## measure the figures of the README on this machine
+	$(CARGO) bench --bench figures
+
+build: deps ## the release build, in target/release
+	$(CARGO) build --release
+
+install: build ## install the program, its manual page and its completions (PREFIX=/usr/local)
+	install -D -m 755 target/release/pgwatch $(DESTDIR)$(PREFIX)/bin/pgwatch
+	mkdir -p $(DESTDIR)$(PREFIX)/share/man/man1 $(DESTDIR)$(PREFIX)/share/bash-completion/completions \
+	  $(DESTDIR)$(PREFIX)/share/zsh/site-functions $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d
+	target/release/pgwatch man > $(DESTDIR)$(PREFIX)/share/man/man1/pgwatch.1
+	target/release/pgwatch completions bash > $(DESTDIR)$(PREFIX)/share/bash-completion/completions/pgwatch
+	target/release/pgwatch completions zsh > $(DESTDIR)$(PREFIX)/share/zsh/site-functions/_pgwatch
+	target/release/pgwatch completions fish > $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/pgwatch.fish
+
+uninstall: ## remove what install brought
+	rm -f $(DESTDIR)$(PREFIX)/bin/pgwatch $(DESTDIR)$(PREFIX)/share/man/man1/pgwatch.1 \
+	  $(DESTDIR)$(PREFIX)/share/bash-completion/completions/pgwatch \
+	  $(DESTDIR)$(PREFIX)/share/zsh/site-functions/_pgwatch \
+	  $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/pgwatch.fish
+
+# Quick and quiet when everything is there. Otherwise apt installs it, as root or by a sudo that asks nothing; where
+# that is not to be had, says what to do.
+deps:
+	@command -v $(CARGO) > /dev/null || { echo 'Rust is missing: https://rustup.rs' >&2; exit 1; }
+	@packages=; \
+	command -v cc > /dev/null && command -v pkg-config > /dev/null && pkg-config --exists openssl \
+	  || packages=" $(BUILD_PACKAGES)"; \
+	$(have_server) || packages="$$packages $(SERVER_PACKAGES)"; \
+	$(install_packages)
+
+test-deps: deps
+	@packages=; \
+	PATH="$$PATH:/usr/sbin"; command -v pgbouncer > /dev/null && command -v openssl > /dev/null \
+	  || packages=" $(TEST_PACKAGES)"; \
+	$(install_packages)
+
+# Debian and Fedora keep a server's programs beside the PATH.
+have_server = { ls /usr/lib/postgresql/*/bin/initdb /usr/pgsql-*/bin/initdb 2> /dev/null | grep -q . || \
+	  command -v initdb > /dev/null; }
+
+define install_packages
+[ -z "$$packages" ] && exit 0; \
+	if [ "$$(id -u)" = 0 ]; then sudo=; elif sudo -n true 2> /dev/null; then sudo='sudo -n'; else sudo=none; fi; \
+	if [ "$$sudo" = none ] || ! command -v apt-get > /dev/null; then \
+	  echo "Missing on this machine:$$packages. Install it, then try again; on Debian and Ubuntu:" >&2; \
+	  echo "  sudo apt-get install$$packages" >&2; exit 1; \
+	fi; \
+	echo "Installing$$packages ..." >&2; \
+	$$sudo apt-get update -q > /dev/null && \
+	$$sudo env DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends $$packages > /dev/null
+endef
