@@ -1,5 +1,5 @@
-//! Trouble on schedule, for `pgwatch demo --fault`: every [`CALM`] something happens to a standby, and after
-//! [`TROUBLE`] it is over. Killed, frozen, stopped in order, then the same with the next standby.
+//! Trouble on schedule, for `pgwatch demo --fault`: after 15 s of calm something happens to a standby, and 12 s later
+//! it is over. Killed, frozen, stopped in order, then the same with the next standby.
 
 use std::sync::Arc;
 use std::time::Duration;
