@@ -1,0 +1,178 @@
+//! Which rows the tables show in which order: filter, `!` and sort applied to the picture. Rows keep their place
+//! otherwise, whatever happens to them.
+
+use super::filter::Filter;
+use super::journal::Line;
+use super::nodes::{Node, NodeColumn};
+use super::tables::{Sort, next_sort, shift_sort};
+use super::{App, Drawn, Effect, Pane, Screen, Severity};
+
+/// What `column:text` may name in the events.
+pub(super) const EVENT_COLUMNS: [&str; 3] = ["node", "what", "text"];
+
+impl App {
+    pub(super) fn arrange_nodes(&mut self) {
+        let picture = self.frozen.as_deref().unwrap_or(&self.live);
+        let (table, thresholds) = (&self.nodes_table, &self.thresholds);
+        let shown = |node: &&Node| {
+            (!table.problems_only || node.has_problem(thresholds))
+                && table.filter.matches(NodeColumn::SORTABLE, |column| NodeColumn::ALL[column].text(node))
+        };
+        let mut nodes: Vec<&Node> = picture.nodes.iter().filter(shown).collect();
+        if let Some(Sort { column, descending }) = table.sort {
+            let column = NodeColumn::ALL[column.min(NodeColumn::SORTABLE - 1)];
+            nodes.sort_by(|a, b| column.compare(a, b, descending, picture.at, self.refresh));
+        }
+        let rows = nodes.into_iter().map(|node| node.name().clone()).collect();
+        let total = picture.nodes.len();
+        self.nodes_table.marks.retain(|name| picture.nodes.get(name).is_some());
+        let page = self.drawn.page(Pane::Nodes);
+        self.changing_node(|app| app.nodes_table.set_rows(rows, total, page));
+    }
+
+    /// Rows that may move or vanish as figures change, once a tick.
+    pub(super) fn rearrange_nodes(&mut self) {
+        if self.nodes_table.sort.is_some() || self.nodes_table.is_filtered() {
+            self.arrange_nodes();
+        }
+    }
+
+    pub(super) fn arrange_events(&mut self) {
+        let picture = self.frozen.as_deref().unwrap_or(&self.live);
+        let mine = |line: &&Line| self.is_in_scope(line);
+        let total = picture.journal.iter().filter(mine).count();
+        let rows = picture.journal.iter().filter(|line| self.shows(line)).map(|line| line.seq).collect();
+        let page = self.drawn.page(Pane::Events);
+        self.events_table.set_rows(rows, total, page);
+        self.hold_event();
+    }
+
+    /// A new line of the live journal: put in front instead of arranging all of them.
+    pub(super) fn show_line(&mut self, line: &Line) {
+        if self.frozen.is_some() || !self.is_in_scope(line) {
+            return;
+        }
+        self.events_table.total += 1;
+        if self.shows(line) {
+            self.events_table.rows.insert(0, line.seq);
+            if self.events_table.follow {
+                self.events_table.cursor.at += 1;
+                self.events_table.cursor.offset += 1;
+            }
+        }
+        let gone = |seq: &u64| self.live.journal.get(*seq).is_none();
+        if self.events_table.rows.last().is_some_and(gone) {
+            self.events_table.rows.pop();
+            self.events_table.total -= 1;
+        }
+    }
+
+    fn is_in_scope(&self, line: &Line) -> bool {
+        self.screen != Screen::Detail || line.node.as_ref() == self.nodes_table.selected()
+    }
+
+    fn shows(&self, line: &Line) -> bool {
+        self.is_in_scope(line)
+            && (!self.events_table.problems_only || line.severity.is_problem())
+            && self.events_table.filter.matches(EVENT_COLUMNS.len(), |column| match column {
+                0 => line.node.as_ref().map_or("", |node| node.as_str()),
+                1 => line.what.as_str(),
+                _ => line.text.as_str(),
+            })
+    }
+
+    /// The filter that a line means for the table it is about.
+    pub(super) fn filter_of(&self, source: &str) -> Filter {
+        match self.filter_pane() {
+            Pane::Result => Filter::new(source, self.query.results.filter_names()),
+            Pane::Events => Filter::new(source, EVENT_COLUMNS),
+            _ => Filter::new(source, NodeColumn::ALL.map(NodeColumn::word)),
+        }
+    }
+
+    pub(super) fn filter_source(&self) -> &str {
+        match self.filter_pane() {
+            Pane::Result => self.query.results.filter.source(),
+            Pane::Events => self.events_table.filter.source(),
+            _ => self.nodes_table.filter.source(),
+        }
+    }
+
+    pub(super) fn toggle_problems(&mut self) {
+        if self.filter_pane() == Pane::Events {
+            self.events_table.problems_only ^= true;
+            self.arrange_events();
+        } else {
+            self.nodes_table.problems_only ^= true;
+            self.arrange_nodes();
+        }
+    }
+
+    pub(super) fn toggle_follow(&mut self) {
+        if self.filter_pane() == Pane::Events {
+            self.events_table.go(super::cursor::Move::First, self.drawn.page(Pane::Events));
+            self.hold_event();
+        } else {
+            self.nodes_table.follow ^= true;
+            let text = if self.nodes_table.follow { "follows its row" } else { "stays at its place" };
+            self.say(Severity::Info, format!("the selection {text}"));
+        }
+    }
+
+    pub(super) fn sort_next(&mut self) {
+        self.sort_by(next_sort);
+    }
+
+    pub(super) fn sort_reverse(&mut self) {
+        self.sort_by(|sort, _| sort.map(|sort| Sort { descending: !sort.descending, ..sort }));
+    }
+
+    pub(super) fn sort_shift(&mut self, right: bool) {
+        self.sort_by(|sort, columns| shift_sort(sort, columns, right));
+    }
+
+    /// A click on a column's head: sorts by it; once more, the other way round.
+    pub(super) fn sort_column(&mut self, column: usize) {
+        self.sort_by(|sort, columns| match sort {
+            Some(sort) if sort.column == column => Some(Sort { descending: !sort.descending, ..sort }),
+            _ => (column < columns).then_some(Sort { column, descending: false }),
+        });
+    }
+
+    fn sort_by(&mut self, change: impl FnOnce(Option<Sort>, usize) -> Option<Sort>) {
+        if self.filter_pane() == Pane::Result {
+            let results = &mut self.query.results;
+            if !results.is_sortable() {
+                self.say(Severity::Info, "too many rows to sort here: add ORDER BY to the statement");
+                return;
+            }
+            results.sort = change(results.sort, results.columns().len());
+            results.arrange();
+        } else {
+            self.nodes_table.sort = change(self.nodes_table.sort, NodeColumn::SORTABLE);
+            self.arrange_nodes();
+        }
+    }
+
+    /// What drawing measured. Drawn once more only if something hangs on it.
+    pub(super) fn measured(&mut self, drawn: Drawn) -> Vec<Effect> {
+        let extent = |drawn: &Drawn| {
+            let panes = drawn.panes.iter().map(|pane| (pane.pane, pane.rows, pane.len, pane.more_right));
+            (drawn.width, drawn.height, panes.collect::<Vec<_>>())
+        };
+        self.dirty |= extent(&drawn) != extent(&self.drawn);
+        self.drawn = drawn;
+        let (nodes, events, results) =
+            (self.drawn.page(Pane::Nodes), self.drawn.page(Pane::Events), self.drawn.page(Pane::Result));
+        self.nodes_table.cursor.select(self.nodes_table.cursor.at, self.nodes_table.rows.len(), nodes);
+        self.events_table.cursor.select(self.events_table.cursor.at, self.events_table.rows.len(), events);
+        let len = self.query.results.len();
+        self.query.results.cursor.select(self.query.results.cursor.at, len, results);
+        Vec::new()
+    }
+
+    pub(super) fn resize(&mut self, width: u16, height: u16) -> Vec<Effect> {
+        (self.drawn.width, self.drawn.height) = (width, height);
+        Vec::new()
+    }
+}

@@ -1,0 +1,135 @@
+//! Which keys do something now. The key line shows those and no others; a key that is not among them does nothing.
+
+use super::keymap::Place;
+use super::nodes::NodeColumn;
+use super::{Action, App, Dialog, Form, Pane, Screen, keymap};
+
+impl App {
+    /// Whether an action would do something here and now.
+    pub fn can(&self, action: Action) -> bool {
+        match action {
+            Action::Up
+            | Action::Down
+            | Action::Top
+            | Action::Bottom
+            | Action::PageUp
+            | Action::PageDown
+            | Action::HalfUp
+            | Action::HalfDown => self.can_move(),
+            Action::Left => self.can_scroll(false),
+            Action::Right => self.can_scroll(true),
+            Action::Open => self.can_open(),
+            Action::Mark => self.pane == Pane::Nodes && self.selected().is_some(),
+            Action::Edit | Action::Remove | Action::Retry | Action::Pause => {
+                self.selected().is_some() || !self.nodes_table.marks.is_empty()
+            }
+            Action::Rerun => self.query.batch.is_some() && !self.query.is_running(),
+            Action::Run => !self.query.editor.is_empty(),
+            Action::ProblemsOnly => self.filter_pane() != Pane::Result,
+            Action::Filter => self.has_rows(self.filter_pane()) || self.back_step() == Some(super::back::Step::Filter),
+            Action::Sort | Action::SortLeft | Action::SortRight => self.sortable() > 0,
+            Action::SortReverse => self.is_sorted(),
+            Action::Follow => match self.filter_pane() {
+                Pane::Events => self.events_table.cursor.at > 0,
+                pane => pane == Pane::Nodes,
+            },
+            Action::PreviousNode | Action::NextNode => match self.screen {
+                Screen::Query => self.query.results.len() > 1,
+                Screen::Nodes | Screen::Detail => self.nodes_table.rows.len() > 1,
+                Screen::Events => false,
+            },
+            Action::Copy => self.copied().is_some_and(|text| !text.is_empty()),
+            Action::Slower => self.refresh < super::targets::REFRESH_STEPS[super::targets::REFRESH_STEPS.len() - 1],
+            Action::Faster => self.refresh > super::targets::REFRESH_STEPS[0],
+            Action::Freeze => !self.is_empty() || self.frozen.is_some(),
+            Action::Complete | Action::CompleteBack => {
+                self.prompt.as_ref().is_some_and(|prompt| !prompt.completions.is_empty())
+            }
+            Action::Older | Action::Newer => !self.query.history.is_empty(),
+            Action::Back => self.back_step().is_some(),
+            _ => true,
+        }
+    }
+
+    /// The same for a line of the help, whose own keys are not asked for.
+    pub(super) fn can_on_screen(&self, action: Action, place: Place) -> bool {
+        let chain = keymap::screen_place(self.screen, self.pane).chain();
+        let moves = Action::Up <= action && action <= Action::HalfDown;
+        chain.contains(&place) && if moves { self.can_move_in_pane() } else { self.can(action) }
+    }
+
+    /// The word for an action in the key line; it says what would happen now.
+    pub(super) fn word(&self, action: Action) -> &'static str {
+        let place = keymap::place(self);
+        match (action, place) {
+            (Action::Back, _) => self.back_step().map_or("", super::back::Step::word),
+            (Action::Quit, _) if self.leaving.is_some() => "cancel queries and quit",
+            (Action::Quit, _) if self.screen != Screen::Nodes => "back",
+            (Action::Pause, _) if self.all_paused() => "resume",
+            (Action::Freeze, _) if self.frozen.is_some() => "unfreeze",
+            (Action::Accept, Place::Form) => self.form_word(),
+            (Action::Accept, Place::Confirm) => "choose",
+            (Action::Accept, Place::Command) => "run",
+            (Action::Accept, Place::Filter) => "keep",
+            (Action::Accept, Place::Editor) if self.query.editor.is_complete() => "run",
+            (Action::Accept, Place::Editor) => "new line",
+            (Action::NextPane, Place::Nodes) | (Action::NextField, Place::Confirm) => "",
+            (Action::Cancel, Place::Editor) if self.query.is_running() => "cancel query",
+            (Action::Cancel, Place::Editor) => "results",
+            (Action::Cancel, Place::Filter) => "as before",
+            _ => action.short(),
+        }
+    }
+
+    fn form_word(&self) -> &'static str {
+        match &self.dialog {
+            Some(Dialog::Form(form)) if form.focus >= Form::BUTTON - 1 => form.button(),
+            _ => "next",
+        }
+    }
+
+    fn can_move(&self) -> bool {
+        matches!(self.dialog, Some(Dialog::Help(_))) || self.can_move_in_pane()
+    }
+
+    fn can_move_in_pane(&self) -> bool {
+        self.has_rows(self.pane)
+    }
+
+    fn has_rows(&self, pane: Pane) -> bool {
+        match pane {
+            Pane::Nodes => !self.nodes_table.rows.is_empty(),
+            Pane::Result => !self.query.results.is_empty(),
+            Pane::Events => !self.events_table.rows.is_empty(),
+            Pane::Summary | Pane::Settings => {
+                self.drawn.pane(pane).is_some_and(|drawn| drawn.len > usize::from(drawn.rows.height))
+            }
+            Pane::Editor => true,
+        }
+    }
+
+    fn can_open(&self) -> bool {
+        match (self.screen, self.pane) {
+            (Screen::Nodes, Pane::Nodes | Pane::Summary) => self.selected().is_some(),
+            (Screen::Nodes, Pane::Result) => true,
+            (Screen::Nodes | Screen::Events, Pane::Events) => self.event_node().is_some(),
+            _ => false,
+        }
+    }
+
+    fn sortable(&self) -> usize {
+        match self.filter_pane() {
+            Pane::Nodes => NodeColumn::SORTABLE,
+            Pane::Result => self.query.results.columns().len(),
+            _ => 0,
+        }
+    }
+
+    fn is_sorted(&self) -> bool {
+        match self.filter_pane() {
+            Pane::Nodes => self.nodes_table.sort.is_some(),
+            Pane::Result => self.query.results.sort.is_some(),
+            _ => false,
+        }
+    }
+}

@@ -1,0 +1,349 @@
+//! The line behind `:`: a command with fuzzy completion, or a statement for the marked nodes, else for all.
+
+use std::time::Duration;
+
+use crate::config::units;
+use crate::model::NodeName;
+
+use super::keymap::Place;
+use super::targets::REFRESH_STEPS;
+use super::{Action, App, Effect, Prompt, Screen, Severity};
+
+/// A command of the command line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Spec {
+    pub name: &'static str,
+    /// What stands behind it, as the help shows it.
+    pub argument: &'static str,
+    pub doc: &'static str,
+}
+
+const fn spec(name: &'static str, argument: &'static str, doc: &'static str) -> Spec {
+    Spec { name, argument, doc }
+}
+
+/// All commands, in the order of the help.
+pub const COMMANDS: [Spec; 16] = [
+    spec("nodes", "", "The nodes"),
+    spec("query", "", "The query editor and its results"),
+    spec("events", "", "What happened"),
+    spec("node", "NAME", "Open a node"),
+    spec("add", "[CONNECTION STRING]", "Add a node"),
+    spec("edit", "[NODE]", "Edit a node"),
+    spec("remove", "[NODE]", "Remove a node from the dashboard (asks first)"),
+    spec("retry", "[NODE]", "Try a node again now"),
+    spec("pause", "[NODE]", "Close our sessions on a node"),
+    spec("resume", "[NODE]", "Connect to a paused node again"),
+    spec("filter", "[TEXT]", "Filter the rows"),
+    spec("refresh", "250ms .. 1m", "How often figures are asked for"),
+    spec("theme", "NAME", "Another theme"),
+    spec("reload", "", "Read the configuration file again"),
+    spec("help", "", "Help"),
+    spec("quit", "", "Leave"),
+];
+
+/// Words that begin a statement.
+const STATEMENTS: [&str; 34] = [
+    "select",
+    "with",
+    "show",
+    "table",
+    "values",
+    "explain",
+    "insert",
+    "update",
+    "delete",
+    "merge",
+    "create",
+    "alter",
+    "drop",
+    "truncate",
+    "analyze",
+    "vacuum",
+    "set",
+    "reset",
+    "begin",
+    "commit",
+    "rollback",
+    "call",
+    "do",
+    "grant",
+    "revoke",
+    "copy",
+    "lock",
+    "reindex",
+    "cluster",
+    "checkpoint",
+    "notify",
+    "listen",
+    "discard",
+    "comment",
+];
+
+impl App {
+    pub(super) fn open_command(&mut self) {
+        self.prompt = Some(Prompt::command(""));
+        self.prompt_changed();
+    }
+
+    pub(super) fn open_filter(&mut self) {
+        self.prompt = Some(Prompt::filter(self.filter_source()));
+    }
+
+    /// The line was edited: a filter works at once, a command offers completions.
+    pub(super) fn prompt_changed(&mut self) {
+        let Some(mut prompt) = self.prompt.take() else { return };
+        prompt.error = None;
+        prompt.chosen = None;
+        prompt.back = 0;
+        prompt.input.text().clone_into(&mut prompt.typed);
+        if prompt.place() == Place::Filter {
+            let filter = self.filter_of(&prompt.typed);
+            self.set_filter(filter);
+        } else {
+            prompt.completions = self.completions(&prompt.typed);
+        }
+        self.prompt = Some(prompt);
+    }
+
+    /// `Tab` puts the next completion into the line; behind the last comes what was typed.
+    pub(super) fn complete(&mut self, forward: bool) {
+        let Some(prompt) = &mut self.prompt else { return };
+        let places = prompt.completions.len() + 1;
+        let at = prompt.chosen.map_or(0, |chosen| chosen + 1);
+        let next = (at + if forward { 1 } else { places - 1 }) % places;
+        prompt.chosen = next.checked_sub(1);
+        let text = prompt.chosen.and_then(|chosen| prompt.completions.get(chosen)).unwrap_or(&prompt.typed);
+        prompt.input.set(text.clone());
+    }
+
+    /// Goes back and forth in the history, in the command line or in the editor.
+    pub(super) fn recall(&mut self, older: bool) {
+        let history = &self.query.history;
+        let back = self.prompt.as_ref().map_or(self.query.back, |prompt| prompt.back);
+        let next = if older { (back + 1).min(history.len()) } else { back.saturating_sub(1) };
+        if next == back {
+            return;
+        }
+        let line = history.len().checked_sub(next).and_then(|at| history.get(at)).cloned().unwrap_or_default();
+        if let Some(prompt) = &mut self.prompt {
+            let text = if next == 0 { prompt.typed.clone() } else { line };
+            prompt.input.set(text.replace('\n', " "));
+            prompt.back = next;
+        } else {
+            self.query.editor.set(&line);
+            self.query.back = next;
+        }
+    }
+
+    pub(super) fn accept_command(&mut self) -> Vec<Effect> {
+        let Some(prompt) = self.prompt.take() else { return Vec::new() };
+        let line = prompt.input.text().trim().to_owned();
+        if line.is_empty() {
+            return Vec::new();
+        }
+        match self.execute(&line) {
+            Ok(mut effects) => {
+                effects.extend(self.remember(&line));
+                effects
+            }
+            Err(error) => {
+                self.prompt = Some(Prompt { error: Some(error), ..prompt });
+                Vec::new()
+            }
+        }
+    }
+
+    fn execute(&mut self, line: &str) -> Result<Vec<Effect>, String> {
+        let (word, rest) = line.split_once(char::is_whitespace).unwrap_or((line, ""));
+        let rest = rest.trim();
+        if is_statement(line) {
+            return Ok(self.run(line));
+        }
+        let effects = match command_name(word)? {
+            "nodes" => self.perform(Action::ScreenNodes),
+            "query" => self.perform(Action::ScreenQuery),
+            "events" => self.perform(Action::ScreenEvents),
+            "help" => self.perform(Action::Help),
+            "node" => {
+                self.select_node(&self.known_node(rest)?);
+                self.show(Screen::Detail);
+                Vec::new()
+            }
+            "add" => {
+                self.open_add_form();
+                if rest.is_empty() { Vec::new() } else { self.paste(rest) }
+            }
+            "edit" => {
+                if !rest.is_empty() {
+                    self.select_node(&self.known_node(rest)?);
+                }
+                self.named_targets("")?;
+                self.perform(Action::Edit)
+            }
+            "remove" => {
+                let nodes = self.named_targets(rest)?;
+                self.dialog = Some(super::Dialog::Confirm(super::Confirm::removal(nodes)));
+                Vec::new()
+            }
+            "retry" => self
+                .named_targets(rest)?
+                .into_iter()
+                .map(|node| Effect::Send(crate::model::Command::Retry(node)))
+                .collect(),
+            "pause" => {
+                let nodes = self.named_targets(rest)?;
+                self.pause(nodes)
+            }
+            "resume" => {
+                let nodes = self.named_targets(rest)?;
+                self.resume(nodes)
+            }
+            "filter" => {
+                let filter = self.filter_of(rest);
+                self.set_filter(filter);
+                Vec::new()
+            }
+            "refresh" => self.set_refresh(refresh(rest)?),
+            "theme" => self.set_theme(rest)?,
+            "reload" => vec![Effect::Reload],
+            _ => self.leave(),
+        };
+        Ok(effects)
+    }
+
+    fn known_node(&self, name: &str) -> Result<NodeName, String> {
+        let known = self.live.nodes.names().find(|known| known.as_str() == name);
+        known.cloned().ok_or_else(|| format!("there is no node named {name}"))
+    }
+
+    /// The nodes named behind a command, else those that a key would act on.
+    fn named_targets(&self, names: &str) -> Result<Vec<NodeName>, String> {
+        let nodes = if names.is_empty() {
+            self.targets()
+        } else {
+            names
+                .split([' ', ','])
+                .filter(|name| !name.is_empty())
+                .map(|name| self.known_node(name))
+                .collect::<Result<_, _>>()?
+        };
+        if nodes.is_empty() { Err("no node is selected".to_owned()) } else { Ok(nodes) }
+    }
+
+    fn set_theme(&mut self, name: &str) -> Result<Vec<Effect>, String> {
+        if !self.themes.iter().any(|theme| theme == name) {
+            return Err(format!("no theme {name:?}; there are {}", self.themes.join(", ")));
+        }
+        name.clone_into(&mut self.theme);
+        self.say(Severity::Info, format!("theme {name}"));
+        Ok(Vec::new())
+    }
+
+    fn completions(&self, typed: &str) -> Vec<String> {
+        let Some((word, rest)) = typed.split_once(' ') else {
+            return ranked(typed, COMMANDS.iter().map(|spec| spec.name)).into_iter().map(str::to_owned).collect();
+        };
+        let candidates: Vec<String> = match word {
+            "theme" => self.themes.clone(),
+            "node" | "edit" | "remove" | "retry" | "pause" | "resume" => {
+                self.live.nodes.names().map(ToString::to_string).collect()
+            }
+            "refresh" => REFRESH_STEPS.iter().map(|step| units::format_duration(*step)).collect(),
+            _ => Vec::new(),
+        };
+        ranked(rest, candidates.iter().map(String::as_str)).into_iter().map(|found| format!("{word} {found}")).collect()
+    }
+}
+
+fn is_statement(line: &str) -> bool {
+    let lower = line.to_ascii_lowercase();
+    let word = lower.split(|c: char| !c.is_ascii_alphanumeric() && c != '_').next().unwrap_or_default();
+    lower.starts_with(['(', '-', '/'])
+        || lower.starts_with("refresh materialized")
+        || lower.ends_with(';')
+        || STATEMENTS.contains(&word)
+}
+
+/// The command that a word means: its name, vim's `q`, or the beginning of one name alone.
+fn command_name(word: &str) -> Result<&'static str, String> {
+    if matches!(word, "q" | "q!" | "exit") {
+        return Ok("quit");
+    }
+    let names = || COMMANDS.iter().map(|spec| spec.name);
+    let starting: Vec<&str> = names().filter(|name| name.starts_with(word)).collect();
+    match (names().find(|name| *name == word), starting.as_slice()) {
+        (Some(name), _) => Ok(name),
+        (None, [name]) => Ok(name),
+        (None, []) => Err(match ranked(word, names()).first() {
+            Some(near) => format!("no command {word:?}; {near}?"),
+            None => format!("no command {word:?}, and no statement either; Tab shows the commands"),
+        }),
+        (None, several) => Err(format!("{word:?} may be {}", several.join(" or "))),
+    }
+}
+
+fn refresh(text: &str) -> Result<Duration, String> {
+    let allowed = || "a time between 250ms and 1m, as 500ms or 2s".to_owned();
+    let refresh = units::parse_duration(text).ok_or_else(allowed)?;
+    let bounds = REFRESH_STEPS[0]..=REFRESH_STEPS[REFRESH_STEPS.len() - 1];
+    if bounds.contains(&refresh) { Ok(refresh) } else { Err(allowed()) }
+}
+
+/// Candidates that hold the letters of `typed` in that order, the closest first: those that begin with it, then
+/// those with fewest letters between.
+fn ranked<'a>(typed: &str, candidates: impl Iterator<Item = &'a str>) -> Vec<&'a str> {
+    let wanted = typed.trim().to_ascii_lowercase();
+    let mut found: Vec<(usize, &str)> = candidates.filter_map(|name| Some((distance(&wanted, name)?, name))).collect();
+    found.sort_by_key(|(distance, _)| *distance);
+    found.into_iter().map(|(_, name)| name).collect()
+}
+
+/// Letters passed over to find all of `wanted` in `name`; `None` where they are not all there.
+fn distance(wanted: &str, name: &str) -> Option<usize> {
+    let lower = name.to_ascii_lowercase();
+    let mut letters = lower.chars();
+    let mut passed = 0;
+    for c in wanted.chars() {
+        passed += letters.position(|letter| letter == c)?;
+    }
+    Some(passed)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn statements_and_commands_are_told_apart() {
+        for (line, statement) in [
+            ("select 1", true),
+            ("SELECT(1)", true),
+            ("show all", true),
+            ("(select 1)", true),
+            ("refresh materialized view x", true),
+            ("refresh 1s", false),
+            ("nodes", false),
+            ("foo bar;", true),
+            ("settle", false),
+        ] {
+            assert_eq!(is_statement(line), statement, "{line}");
+        }
+    }
+
+    #[test]
+    fn a_beginning_is_enough_when_it_is_one_alone() {
+        assert_eq!(command_name("ev"), Ok("events"));
+        assert_eq!(command_name("node"), Ok("node"));
+        assert_eq!(command_name("q"), Ok("quit"));
+        assert_eq!(command_name("re"), Err("\"re\" may be remove or retry or resume or refresh or reload".to_owned()));
+        assert_eq!(command_name("vnt"), Err("no command \"vnt\"; events?".to_owned()));
+        assert!(command_name("zzz").is_err());
+    }
+
+    #[test]
+    fn completions_are_fuzzy() {
+        assert_eq!(ranked("rt", ["retry", "remove", "reset"].into_iter()), ["retry", "reset"]);
+        assert_eq!(ranked("", ["b", "a"].into_iter()), ["b", "a"]);
+    }
+}

@@ -1,0 +1,115 @@
+//! A place in a list of rows, and how keys move it. Knows rows by number only; what they are is the table's matter.
+
+use std::ops::Range;
+
+/// The selected row and the first row shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Cursor {
+    pub at: usize,
+    pub offset: usize,
+}
+
+/// What a movement key asks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Move {
+    Up,
+    Down,
+    First,
+    Last,
+    PageUp,
+    PageDown,
+    HalfUp,
+    HalfDown,
+}
+
+impl Cursor {
+    /// Moves the selection among `len` rows of which `page` are visible, and keeps it visible.
+    pub fn go(&mut self, movement: Move, len: usize, page: usize) {
+        let page = page.max(1);
+        let at = match movement {
+            Move::Up => self.at.saturating_sub(1),
+            Move::Down => self.at.saturating_add(1),
+            Move::First => 0,
+            Move::Last => usize::MAX,
+            Move::PageUp => self.at.saturating_sub(page),
+            Move::PageDown => self.at.saturating_add(page),
+            Move::HalfUp => self.at.saturating_sub(page.div_ceil(2)),
+            Move::HalfDown => self.at.saturating_add(page.div_ceil(2)),
+        };
+        self.select(at, len, page);
+    }
+
+    pub fn select(&mut self, at: usize, len: usize, page: usize) {
+        self.at = at.min(len.saturating_sub(1));
+        self.offset = self.window(len, page).start;
+    }
+
+    /// Scrolls a pane of plain lines, where no line is selected: `offset` is all there is.
+    pub fn scroll(&mut self, movement: Move, len: usize, page: usize) {
+        let mut by_line = Self { at: self.offset, offset: self.offset };
+        by_line.go(movement, len, page);
+        self.offset = by_line.at.min(len.saturating_sub(page));
+        self.at = self.offset;
+    }
+
+    /// The rows to show where `page` fit: the selected one is always among them, and no page is left half empty.
+    pub fn window(&self, len: usize, page: usize) -> Range<usize> {
+        let page = page.max(1);
+        let at = self.at.min(len.saturating_sub(1));
+        let lowest = (at + 1).saturating_sub(page);
+        let start = self.offset.clamp(lowest, at).min(len.saturating_sub(page));
+        start..len.min(start + page)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn movements_stay_inside_and_in_sight() {
+        let cases = [
+            (Move::Down, 0, 10, 4, 1, 0),
+            (Move::Up, 0, 10, 4, 0, 0),
+            (Move::Last, 0, 10, 4, 9, 6),
+            (Move::PageDown, 0, 10, 4, 4, 1),
+            (Move::HalfDown, 9, 10, 4, 9, 6),
+            (Move::PageUp, 9, 10, 4, 5, 5),
+            (Move::Down, 0, 0, 4, 0, 0),
+        ];
+        for (movement, at, len, page, expected, offset) in cases {
+            let mut cursor = Cursor::default();
+            cursor.select(at, len, page);
+            cursor.go(movement, len, page);
+            assert_eq!((cursor.at, cursor.offset), (expected, offset), "{movement:?} from {at} of {len}");
+        }
+    }
+
+    #[test]
+    fn plain_lines_scroll_until_the_last_page_is_full() {
+        let mut cursor = Cursor::default();
+        cursor.scroll(Move::Last, 10, 4);
+        assert_eq!(cursor.offset, 6);
+        cursor.scroll(Move::Down, 10, 4);
+        assert_eq!(cursor.offset, 6);
+        cursor.scroll(Move::Up, 10, 4);
+        assert_eq!(cursor.offset, 5);
+        cursor.scroll(Move::Down, 3, 4);
+        assert_eq!(cursor.offset, 0);
+    }
+
+    proptest! {
+        #[test]
+        fn the_window_always_holds_the_selected_row(at in 0..300usize, offset in 0..300usize, len in 0..200usize, page in 0..50usize) {
+            let cursor = Cursor { at, offset };
+            let window = cursor.window(len, page);
+            prop_assert!(window.end <= len);
+            if len > 0 {
+                prop_assert!(window.contains(&at.min(len - 1)));
+                prop_assert_eq!(window.len(), len.min(page.max(1)));
+            }
+        }
+    }
+}

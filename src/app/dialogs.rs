@@ -1,0 +1,149 @@
+//! What keys do in dialogs, input lines and the editor.
+
+use crate::model::Command;
+
+use super::form::{Field, Test};
+use super::keymap::{self, Place};
+use super::{App, Dialog, Effect, Form, Key, KeyCode, Pane, Severity};
+
+impl App {
+    /// A key that means no action here: text, where there is something to write in.
+    pub(super) fn type_key(&mut self, key: Key) -> Vec<Effect> {
+        match keymap::place(self) {
+            Place::Form => {
+                if let Some(Dialog::Form(form)) = &mut self.dialog {
+                    form.key(key);
+                }
+            }
+            Place::Command | Place::Filter if self.prompt.as_mut().is_some_and(|prompt| prompt.input.key(key)) => {
+                self.prompt_changed();
+            }
+            Place::Editor => self.type_in_editor(key),
+            _ => {}
+        }
+        Vec::new()
+    }
+
+    /// In the first and last line of the editor, up and down go on into the history.
+    fn type_in_editor(&mut self, key: Key) {
+        match key.code {
+            KeyCode::Up if self.query.editor.at_edge(true) => self.recall(true),
+            KeyCode::Down if self.query.editor.at_edge(false) => self.recall(false),
+            _ => {
+                self.query.editor.key(key);
+            }
+        }
+    }
+
+    pub(super) fn paste(&mut self, text: &str) -> Vec<Effect> {
+        match keymap::place(self) {
+            Place::Form => {
+                if let Some(Dialog::Form(form)) = &mut self.dialog {
+                    form.paste(text);
+                }
+            }
+            Place::Command | Place::Filter => {
+                if let Some(prompt) = &mut self.prompt {
+                    prompt.input.insert(text);
+                    self.prompt_changed();
+                }
+            }
+            Place::Editor => self.query.editor.insert(text),
+            _ => self.say(Severity::Info, "nothing to paste into: 9 opens the query editor, : the command line"),
+        }
+        Vec::new()
+    }
+
+    /// `Enter`, where it is not `open`.
+    pub(super) fn accept(&mut self) -> Vec<Effect> {
+        match keymap::place(self) {
+            Place::Form => self.accept_form(),
+            Place::Confirm => {
+                let yes = matches!(&self.dialog, Some(Dialog::Confirm(confirm)) if confirm.yes);
+                self.answer(yes)
+            }
+            Place::Command => self.accept_command(),
+            Place::Filter => {
+                self.prompt = None;
+                Vec::new()
+            }
+            Place::Editor if self.query.editor.is_complete() => self.run_editor(),
+            Place::Editor => {
+                self.query.editor.break_line();
+                Vec::new()
+            }
+            _ => Vec::new(),
+        }
+    }
+
+    /// `Esc` in a dialog, an input line or the editor.
+    pub(super) fn cancel(&mut self) -> Vec<Effect> {
+        if self.dialog.take().is_some() {
+            return Vec::new();
+        }
+        if let Some(prompt) = self.prompt.take() {
+            if prompt.place() == Place::Filter {
+                let filter = self.filter_of(&prompt.before);
+                self.set_filter(filter);
+            }
+            return Vec::new();
+        }
+        if self.query.is_running() {
+            return self.cancel_query();
+        }
+        self.pane = Pane::Result;
+        Vec::new()
+    }
+
+    pub(super) fn step_dialog(&mut self, forward: bool) {
+        match &mut self.dialog {
+            Some(Dialog::Form(form)) => form.step(forward),
+            Some(Dialog::Confirm(confirm)) => confirm.yes = !confirm.yes,
+            Some(Dialog::Help(_)) | None => {}
+        }
+    }
+
+    /// The answer to the open question.
+    pub(super) fn answer(&mut self, yes: bool) -> Vec<Effect> {
+        match self.dialog.take() {
+            Some(Dialog::Confirm(confirm)) if yes => self.remove(confirm.remove),
+            _ => Vec::new(),
+        }
+    }
+
+    /// `Enter` goes from field to field; behind the last it tests, and what is tested it adds.
+    fn accept_form(&mut self) -> Vec<Effect> {
+        let Some(Dialog::Form(form)) = &mut self.dialog else { return Vec::new() };
+        match form.field() {
+            Some(Field::Tls) | None => self.submit_form(),
+            Some(_) => {
+                form.step(true);
+                Vec::new()
+            }
+        }
+    }
+
+    fn submit_form(&mut self) -> Vec<Effect> {
+        let Some(Dialog::Form(form)) = &mut self.dialog else { return Vec::new() };
+        match form.test {
+            Test::Idle => self.test_form(),
+            Test::Running { .. } => Vec::new(),
+            Test::Passed(_) | Test::Failed(_) => {
+                let Some(node) = form.checked() else { return Vec::new() };
+                let node = Box::new(node);
+                let command = if form.is_editing() { Command::EditNode(node) } else { Command::AddNode(node) };
+                self.dialog = None;
+                vec![Effect::Send(command)]
+            }
+        }
+    }
+
+    pub(super) fn test_form(&mut self) -> Vec<Effect> {
+        let id = self.next_id();
+        let Some(Dialog::Form(form)) = &mut self.dialog else { return Vec::new() };
+        let Some(node) = form.checked() else { return Vec::new() };
+        form.test = Test::Running { id };
+        form.focus = Form::BUTTON;
+        vec![Effect::Send(Command::Test { id, node: Box::new(node) })]
+    }
+}

@@ -1,0 +1,162 @@
+//! What the manager tells, and the time: the only ways in which the picture of the cluster changes (C10).
+
+use std::time::SystemTime;
+
+use crate::model::protocol::CommandError;
+use crate::model::{Command, Event, EventKind, NodeConfig, NodeName};
+
+use super::form::Test;
+use super::journal::{Line, wording};
+use super::nodes::Node;
+use super::{App, Dialog, Effect, Leaving, Severity};
+
+impl App {
+    pub(super) fn apply(&mut self, event: Event) -> Vec<Effect> {
+        let Event { seq, at, kind } = event;
+        self.now = self.now.max(at);
+        self.live.at = self.live.at.max(at);
+        // Worded before it is taken in: what changes is told against what was.
+        let wording = wording::of(&kind, &self.live.nodes, self.query.batch.as_ref());
+        let effects = self.take_in(at, kind);
+        if let Some(wording::Wording { node, severity, what, text }) = wording {
+            let line = Line { seq, at, node, severity, what, text };
+            self.live.journal.push(line.clone());
+            self.show_line(&line);
+        }
+        effects
+    }
+
+    fn take_in(&mut self, at: SystemTime, kind: EventKind) -> Vec<Effect> {
+        match kind {
+            EventKind::Connected { node, role, server_version, connect_time, .. } => self.of(&node, |node| {
+                node.role = Some(role);
+                node.server_version = Some(server_version);
+                node.connect_time = Some(connect_time);
+                node.connected_at = Some(at);
+            }),
+            EventKind::Disconnected { node, .. } => self.of(&node, |node| node.connected_at = None),
+            EventKind::Health { node, health, .. } => {
+                self.of(&node, |node| node.set_health(at, *health));
+                self.rearrange_nodes();
+            }
+            EventKind::Checked { node, health } => self.of(&node, |node| node.set_health(at, *health)),
+            EventKind::NodeAdded { node } => self.node_added(at, *node),
+            EventKind::NodeEdited { node } => self.live.nodes.edit(*node, at),
+            EventKind::NodeRemoved { node, .. } => self.node_removed(&node),
+            EventKind::Pool { node, pool, probes } => self.of(&node, |node| {
+                node.pool = Some(pool);
+                node.probes = Some(probes);
+            }),
+            EventKind::Facts { node, facts } => self.of(&node, |node| match facts {
+                Ok(facts) => node.set_facts(at, facts),
+                Err(error) => node.facts_error = Some(error),
+            }),
+            EventKind::Server { node, server } => self.of(&node, |node| node.server = Some(server)),
+            EventKind::Query { batch, progress } => self.query.apply(batch, &progress),
+            EventKind::Refused { node, error } => self.refused(node.as_ref(), &error),
+            EventKind::Tested { id, outcome } => self.tested(id, outcome.map_or_else(Test::Failed, Test::Passed)),
+            EventKind::Draining { queries, until } => {
+                let drain = self.leaving.is_none_or(|leaving| leaving.drain);
+                self.leaving = Some(Leaving { queries, until: Some(until), drain });
+            }
+            EventKind::Stopped(report) => {
+                self.stopped = Some(report);
+                return vec![Effect::Quit];
+            }
+        }
+        Vec::new()
+    }
+
+    fn of(&mut self, name: &NodeName, change: impl FnOnce(&mut Node)) {
+        if let Some(node) = self.live.nodes.get_mut(name) {
+            change(node);
+        }
+    }
+
+    fn node_added(&mut self, at: SystemTime, node: NodeConfig) {
+        // The nodes of the start are known; the manager tells of them as well.
+        if self.live.nodes.get(&node.name).is_none_or(|known| known.removing) {
+            self.live.nodes.put(node, at);
+        }
+        self.arrange_nodes();
+    }
+
+    fn node_removed(&mut self, name: &NodeName) {
+        self.live.nodes.remove(name);
+        self.arrange_nodes();
+    }
+
+    /// Nothing changed; the reason is shown where the command was given.
+    fn refused(&mut self, node: Option<&NodeName>, error: &CommandError) {
+        if let Some(node) = node.and_then(|name| self.live.nodes.get_mut(name)) {
+            node.removing = false;
+        }
+        let of_query = matches!(error, CommandError::BatchExists(_) | CommandError::TooManyQueries);
+        if of_query && let Some(batch) = self.query.batch.as_mut().filter(|batch| batch.is_running()) {
+            batch.refused = Some(error.to_string());
+        }
+        self.say(Severity::Critical, error.to_string());
+    }
+
+    fn tested(&mut self, id: u64, outcome: Test) {
+        if let Some(Dialog::Form(form)) = &mut self.dialog
+            && form.test == (Test::Running { id })
+        {
+            form.test = outcome;
+        }
+    }
+
+    /// Time passed: ages, the history, notices. Commands that must not be lost are sent again.
+    pub(super) fn tick(&mut self, now: SystemTime) -> Vec<Effect> {
+        let second = |time: SystemTime| time.duration_since(SystemTime::UNIX_EPOCH).map_or(0, |time| time.as_secs());
+        self.dirty |= second(now) != second(self.now) || self.query.is_running() || self.leaving.is_some();
+        self.now = now;
+        self.live.at = now;
+        self.live.nodes.advance(now);
+        if self.notice.as_ref().is_some_and(|notice| notice.until <= now) {
+            self.notice = None;
+            self.dirty = true;
+        }
+        if self.frozen.is_none() {
+            self.rearrange_nodes();
+        }
+        std::mem::take(&mut self.unsent).into_iter().map(Effect::Send).collect()
+    }
+
+    /// The manager's channel was full. Leaving and cancelling are tried again; the rest is for the user to repeat.
+    pub(super) fn not_sent(&mut self, command: Command) -> Vec<Effect> {
+        match command {
+            Command::Shutdown { .. } | Command::CancelBatch(_) | Command::Reload(_) | Command::SetRefresh(_) => {
+                self.unsent.push(command);
+            }
+            Command::Run(request) => {
+                let busy = CommandError::Busy.to_string();
+                if let Some(batch) = self.query.batch.as_mut().filter(|batch| batch.id == request.batch) {
+                    batch.refused = Some(busy);
+                }
+            }
+            Command::Test { id, .. } => self.tested(id, Test::Idle),
+            Command::RemoveNode(name) => self.of(&name, |node| node.removing = false),
+            _ => {}
+        }
+        self.say(Severity::Warning, CommandError::Busy.to_string());
+        Vec::new()
+    }
+
+    /// The file was read again (F9). A wrong one changes nothing but the errors shown.
+    pub(super) fn reloaded(&mut self, outcome: Result<Vec<NodeConfig>, Vec<String>>) -> Vec<Effect> {
+        match outcome {
+            Ok(nodes) => {
+                self.reload_errors.clear();
+                self.say(Severity::Info, "the configuration file was read again");
+                vec![Effect::Send(Command::Reload(nodes))]
+            }
+            Err(errors) => {
+                let first = errors.first().cloned().unwrap_or_default();
+                self.say(Severity::Critical, format!("the configuration file is wrong and changes nothing: {first}"));
+                self.reload_errors = errors;
+                Vec::new()
+            }
+        }
+    }
+}

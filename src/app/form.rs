@@ -1,0 +1,350 @@
+//! The form that adds or edits a node: its fields, what is wrong with them while they are typed, and the test of the
+//! connection before anything is added (D8).
+
+mod mask;
+
+use std::path::PathBuf;
+
+use crate::config::conninfo::{self, ConnInfo};
+use crate::model::protocol::Tested;
+use crate::model::{NodeConfig, NodeError, NodeName, PasswordSource, RootCert, Secret, SslMode};
+
+use super::input::Input;
+use super::{Key, KeyCode};
+
+/// A field, in the order of `Tab`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Field {
+    Conninfo,
+    Name,
+    Host,
+    Port,
+    Database,
+    User,
+    Password,
+    Tls,
+}
+
+impl Field {
+    pub const ALL: [Self; 8] =
+        [Self::Conninfo, Self::Name, Self::Host, Self::Port, Self::Database, Self::User, Self::Password, Self::Tls];
+
+    pub fn label(self) -> &'static str {
+        match self {
+            Self::Conninfo => "Connection string",
+            Self::Name => "Name",
+            Self::Host => "Host",
+            Self::Port => "Port",
+            Self::Database => "Database",
+            Self::User => "User",
+            Self::Password => "Password",
+            Self::Tls => "TLS",
+        }
+    }
+}
+
+/// What the test of the connection says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Test {
+    Idle,
+    Running { id: u64 },
+    Passed(Tested),
+    Failed(NodeError),
+}
+
+/// The open form.
+#[derive(Debug, Clone)]
+pub struct Form {
+    /// What the node has besides the fields, and, when editing, the node as it was.
+    base: NodeConfig,
+    editing: bool,
+    /// Names that are in use.
+    taken: Vec<NodeName>,
+    inputs: [Input; 7],
+    pub tls: SslMode,
+    /// TLS files and the like of the last connection string that was right.
+    info: ConnInfo,
+    /// The name was typed, so a connection string leaves it alone.
+    named: bool,
+    /// Index into [`Field::ALL`], or [`Form::BUTTON`].
+    pub focus: usize,
+    /// Say what is wrong with empty fields too: the button was pressed.
+    complain: bool,
+    pub test: Test,
+}
+
+impl Form {
+    /// The focus on the button.
+    pub const BUTTON: usize = Field::ALL.len();
+
+    /// To add a node; what the fields do not say comes from `template`.
+    pub fn add(template: &NodeConfig, taken: Vec<NodeName>) -> Self {
+        Self {
+            base: template.clone(),
+            editing: false,
+            taken,
+            inputs: Default::default(),
+            tls: template.tls.mode,
+            info: ConnInfo::default(),
+            named: false,
+            focus: 0,
+            complain: false,
+            test: Test::Idle,
+        }
+    }
+
+    /// To edit a node. Its name stays; an empty password keeps the one it has.
+    pub fn edit(node: &NodeConfig) -> Self {
+        let mut form = Self { editing: true, named: true, focus: 2, ..Self::add(node, Vec::new()) };
+        form.put(Field::Name, node.name.as_str());
+        form.put(Field::Host, &node.host);
+        form.put(Field::Port, &node.port.to_string());
+        form.put(Field::Database, &node.database);
+        form.put(Field::User, &node.user);
+        form
+    }
+
+    pub fn title(&self) -> String {
+        if self.editing { format!("Edit {}", self.base.name) } else { "Add a node".to_owned() }
+    }
+
+    pub fn is_editing(&self) -> bool {
+        self.editing
+    }
+
+    /// The field that has the focus; `None` on the button.
+    pub fn field(&self) -> Option<Field> {
+        Field::ALL.get(self.focus).copied()
+    }
+
+    /// The name cannot be edited.
+    pub fn is_fixed(&self, field: Field) -> bool {
+        self.editing && field == Field::Name
+    }
+
+    /// The word on the button: what `Enter` does there next.
+    pub fn button(&self) -> &'static str {
+        match (&self.test, self.editing) {
+            (Test::Idle, _) => "Test the connection",
+            (Test::Running { .. }, _) => "Testing …",
+            (Test::Passed(_), false) => "Add",
+            (Test::Passed(_), true) => "Save",
+            (Test::Failed(_), false) => "Add anyway",
+            (Test::Failed(_), true) => "Save anyway",
+        }
+    }
+
+    /// The text of a field as the screen may show it, passwords masked, and the cursor's column in it.
+    pub fn shown(&self, field: Field) -> (String, usize) {
+        match (self.input(field), field) {
+            (None, _) => (self.tls.as_str().to_owned(), 0),
+            (Some(input), Field::Password) => (mask::all(input.text()), input.column()),
+            (Some(input), Field::Conninfo) => (mask::conninfo(input.text()), input.column()),
+            (Some(input), _) => (input.text().to_owned(), input.column()),
+        }
+    }
+
+    /// What an empty field shows in place of a text.
+    pub fn placeholder(&self, field: Field) -> &str {
+        match field {
+            Field::Conninfo => "postgresql://user@host:5432/database",
+            Field::Name => "a letter, then letters, digits, - and _",
+            Field::Host => "name, address, or a socket's directory",
+            Field::Port => "5432",
+            Field::Database | Field::User => "postgres",
+            Field::Password if self.editing => "unchanged",
+            Field::Password if matches!(self.base.password, PasswordSource::None) => "none",
+            Field::Password => "from the environment or the password file",
+            Field::Tls => "",
+        }
+    }
+
+    /// What is wrong with a field, told while it is typed.
+    pub fn error(&self, field: Field) -> Option<String> {
+        let text = self.text(field).trim();
+        if text.is_empty() {
+            let missing = self.complain && matches!(field, Field::Name | Field::Host);
+            return missing.then(|| format!("{} is needed", field.label()));
+        }
+        match field {
+            Field::Conninfo => conninfo::parse(text).err().map(|error| error.message),
+            Field::Name => match NodeName::parse(text) {
+                Err(_) => Some("a letter first, then letters, digits, - and _".to_owned()),
+                Ok(name) if self.taken.contains(&name) => Some("there is a node of that name".to_owned()),
+                Ok(_) => None,
+            },
+            Field::Host => text.contains(char::is_whitespace).then(|| "one host, without blanks".to_owned()),
+            Field::Port => match text.parse::<u16>() {
+                Ok(1..) => None,
+                _ => Some("1 to 65535".to_owned()),
+            },
+            Field::Database | Field::User | Field::Password | Field::Tls => None,
+        }
+    }
+
+    /// The node that the fields describe, if all of them are right.
+    pub fn config(&self) -> Option<NodeConfig> {
+        let wrong = |field: &Field| self.error(*field).is_some();
+        if Field::ALL.iter().any(wrong) || self.text(Field::Host).trim().is_empty() {
+            return None;
+        }
+        let or = |field: Field, default: &str| {
+            let text = self.text(field).trim();
+            if text.is_empty() { default.to_owned() } else { text.to_owned() }
+        };
+        let mut node = self.base.clone();
+        node.name = NodeName::parse(self.text(Field::Name).trim()).ok()?;
+        node.host = or(Field::Host, "");
+        node.port = or(Field::Port, "5432").parse().ok()?;
+        node.database = or(Field::Database, "postgres");
+        node.user = or(Field::User, "postgres");
+        node.tls.mode = self.tls;
+        self.apply_info(&mut node);
+        let password = self.text(Field::Password);
+        if !password.is_empty() {
+            node.password = PasswordSource::Given(Secret::new(password));
+        }
+        Some(node)
+    }
+
+    /// What the connection string says beyond the fields.
+    fn apply_info(&self, node: &mut NodeConfig) {
+        let path = |text: &Option<String>| text.as_ref().map(PathBuf::from);
+        match self.info.sslrootcert.as_deref() {
+            Some("system") => node.tls.root_cert = Some(RootCert::System),
+            Some(file) => node.tls.root_cert = Some(RootCert::File(file.into())),
+            None => {}
+        }
+        node.tls.cert = path(&self.info.sslcert).or_else(|| node.tls.cert.take());
+        node.tls.key = path(&self.info.sslkey).or_else(|| node.tls.key.take());
+        node.tls.key_password = self.info.sslpassword.clone().or_else(|| node.tls.key_password.take());
+        node.pool.connect_timeout = self.info.connect_timeout.unwrap_or(node.pool.connect_timeout);
+        if let Some(file) = &self.info.passfile {
+            node.password = PasswordSource::File(file.clone().into());
+        }
+    }
+
+    /// A key that no action of the form took: typing.
+    pub(super) fn key(&mut self, key: Key) {
+        let Some(field) = self.field().filter(|field| !self.is_fixed(*field)) else { return };
+        let changed = match field {
+            Field::Tls => self.turn_tls(key),
+            _ => self.input_mut(field).is_some_and(|input| {
+                let before = input.text().len();
+                input.key(key) && (input.text().len() != before || matches!(key.code, KeyCode::Char(_)))
+            }),
+        };
+        if changed {
+            self.changed(field);
+        }
+    }
+
+    pub(super) fn paste(&mut self, text: &str) {
+        let Some(field) = self.field().filter(|field| !self.is_fixed(*field)) else { return };
+        if let Some(input) = self.input_mut(field) {
+            input.insert(text.trim());
+            self.changed(field);
+        }
+    }
+
+    pub(super) fn step(&mut self, forward: bool) {
+        let places = Self::BUTTON + 1;
+        let step = if forward { 1 } else { places - 1 };
+        self.focus = (self.focus + step) % places;
+        if self.field().is_some_and(|field| self.is_fixed(field)) {
+            self.focus = (self.focus + step) % places;
+        }
+    }
+
+    /// The node to test or to submit; without one the focus goes to what is wrong.
+    pub(super) fn checked(&mut self) -> Option<NodeConfig> {
+        self.complain = true;
+        let node = self.config();
+        if node.is_none() {
+            let wrong = |field: &Field| self.error(*field).is_some();
+            self.focus = Field::ALL.iter().position(wrong).unwrap_or(self.focus);
+        }
+        node
+    }
+
+    fn changed(&mut self, field: Field) {
+        self.test = Test::Idle;
+        match field {
+            Field::Conninfo => self.fill(),
+            Field::Name => self.named = !self.text(Field::Name).is_empty(),
+            _ => {}
+        }
+    }
+
+    /// Fills the fields from the connection string, as soon as it is one.
+    fn fill(&mut self) {
+        let text = self.text(Field::Conninfo).trim().to_owned();
+        // Until its `@` is typed, a password looks like a port.
+        let half_typed = text.contains("://") && !text.contains('@') && text.matches(':').count() > 1;
+        let Ok(info) = conninfo::parse(&text) else { return };
+        if half_typed && !text.get(13..).is_some_and(|rest| rest.contains('/')) {
+            return;
+        }
+        let port = info.port.map(|port| port.to_string());
+        let password = info.password.as_ref().map(Secret::expose);
+        for (field, value) in [
+            (Field::Host, info.host.as_deref()),
+            (Field::Port, port.as_deref()),
+            (Field::Database, info.database.as_deref()),
+            (Field::User, info.user.as_deref()),
+            (Field::Password, password),
+        ] {
+            if let Some(value) = value {
+                self.put(field, value);
+            }
+        }
+        if !self.named {
+            let name = info.host.as_deref().map(suggested_name).unwrap_or_default();
+            self.put(Field::Name, &name);
+        }
+        self.tls = info.sslmode.unwrap_or(self.tls);
+        self.info = info;
+    }
+
+    fn turn_tls(&mut self, key: Key) -> bool {
+        let step = match key.code {
+            KeyCode::Left => SslMode::ALL.len() - 1,
+            KeyCode::Right | KeyCode::Char(' ') => 1,
+            _ => return false,
+        };
+        let at = SslMode::ALL.iter().position(|mode| *mode == self.tls).unwrap_or_default();
+        self.tls = SslMode::ALL[(at + step) % SslMode::ALL.len()];
+        true
+    }
+
+    fn text(&self, field: Field) -> &str {
+        self.input(field).map_or("", Input::text)
+    }
+
+    fn input(&self, field: Field) -> Option<&Input> {
+        self.inputs.get(field as usize)
+    }
+
+    fn input_mut(&mut self, field: Field) -> Option<&mut Input> {
+        self.inputs.get_mut(field as usize)
+    }
+
+    fn put(&mut self, field: Field, text: &str) {
+        if let Some(input) = self.input_mut(field) {
+            input.set(text);
+        }
+    }
+}
+
+/// A name out of a host: its first label, or the whole address where that is a number.
+fn suggested_name(host: &str) -> String {
+    let label = host.split('.').next().unwrap_or(host);
+    let text = if label.starts_with(|c: char| c.is_ascii_alphabetic()) { label } else { host };
+    let clean: String = text.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '-' }).collect();
+    let clean = clean.trim_matches('-');
+    match clean.chars().next() {
+        Some(first) if first.is_ascii_alphabetic() => clean.to_owned(),
+        Some(_) => format!("node-{clean}"),
+        None => String::new(),
+    }
+}

@@ -1,0 +1,88 @@
+//! What happened, newest last: a bounded list of lines made from the manager's events.
+
+pub(super) mod wording;
+
+use std::collections::VecDeque;
+use std::time::SystemTime;
+
+use crate::model::NodeName;
+
+/// How much a line matters; its sign and colour.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Severity {
+    /// Something came: a node added.
+    Added,
+    /// Something left as it was told: a node removed.
+    Removed,
+    Info,
+    /// It is well again.
+    Good,
+    Warning,
+    Critical,
+}
+
+impl Severity {
+    pub fn is_problem(self) -> bool {
+        self >= Self::Warning
+    }
+}
+
+/// One line. `what` and `text` may hold text of a server: make it safe before it reaches a terminal.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Line {
+    /// The event's number: the key of the line.
+    pub seq: u64,
+    pub at: SystemTime,
+    pub node: Option<NodeName>,
+    pub severity: Severity,
+    /// What happened in two or three words: `healthy → unhealthy`, `node added`.
+    pub what: String,
+    /// Why, and the figures.
+    pub text: String,
+}
+
+/// The newest lines.
+#[derive(Debug, Clone, Default)]
+pub struct Journal {
+    lines: VecDeque<Line>,
+}
+
+impl Journal {
+    /// Lines kept: hours of a restless cluster, some megabytes at most.
+    pub const CAPACITY: usize = 5_000;
+
+    pub(super) fn push(&mut self, line: Line) {
+        if self.lines.len() == Self::CAPACITY {
+            self.lines.pop_front();
+        }
+        self.lines.push_back(line);
+    }
+
+    pub fn newest(&self) -> Option<&Line> {
+        self.lines.back()
+    }
+
+    /// The line of that key. Lines stand in the order of their keys.
+    pub fn get(&self, seq: u64) -> Option<&Line> {
+        let at = self.lines.binary_search_by_key(&seq, |line| line.seq).ok()?;
+        self.lines.get(at)
+    }
+
+    /// Newest first.
+    pub fn iter(&self) -> impl DoubleEndedIterator<Item = &Line> + ExactSizeIterator {
+        self.lines.iter().rev()
+    }
+
+    /// Of one node, newest first.
+    pub fn of<'a>(&'a self, node: &'a NodeName) -> impl Iterator<Item = &'a Line> {
+        self.iter().filter(move |line| line.node.as_ref() == Some(node))
+    }
+
+    pub fn len(&self) -> usize {
+        self.lines.len()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.lines.is_empty()
+    }
+}

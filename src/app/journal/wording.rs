@@ -1,0 +1,128 @@
+//! Events as lines of the journal. Those that come again and again (probes, figures, pool statistics) are no lines.
+
+use std::time::Duration;
+
+use crate::model::protocol::{DisconnectReason, QueryProgress};
+use crate::model::{EventKind, Health, HealthState, NodeName};
+
+use super::super::nodes::Nodes;
+use super::super::query::Batch;
+use super::Severity;
+
+/// A line without its time.
+#[derive(Debug, PartialEq, Eq)]
+pub(in crate::app) struct Wording {
+    pub(in crate::app) node: Option<NodeName>,
+    pub(in crate::app) severity: Severity,
+    pub(in crate::app) what: String,
+    pub(in crate::app) text: String,
+}
+
+/// The line of an event, told against the nodes and the batch as they were before it.
+pub(in crate::app) fn of(kind: &EventKind, nodes: &Nodes, batch: Option<&Batch>) -> Option<Wording> {
+    match kind {
+        EventKind::Connected { node, role, server_version, connect_time, .. } => {
+            let took = milliseconds(*connect_time);
+            let text = format!("in {took}, PostgreSQL {server_version}, {}", role.as_str());
+            Some(line(node, Severity::Good, "connected", text))
+        }
+        EventKind::Disconnected { node, reason } => disconnected(node, reason),
+        EventKind::Health { node, from, health } => {
+            let what = format!("{} → {}", from.as_str(), health.state.as_str());
+            Some(line(node, severity(health), &what, why(health)))
+        }
+        EventKind::NodeAdded { node } => {
+            let known = nodes.get(&node.name).is_some_and(|known| !known.removing);
+            let text = format!("{}/{}", node.address(), node.database);
+            (!known).then(|| line(&node.name, Severity::Added, "node added", text))
+        }
+        EventKind::NodeEdited { node } => {
+            let text = format!("{}/{}", node.address(), node.database);
+            Some(line(&node.name, Severity::Info, "node edited", text))
+        }
+        EventKind::NodeRemoved { node, sessions_closed, cancelled } => {
+            let mut text = counted(*sessions_closed, "session closed", "sessions closed");
+            if *cancelled > 0 {
+                text.push_str(", ");
+                text.push_str(&counted(*cancelled, "query cancelled", "queries cancelled"));
+            }
+            Some(line(node, Severity::Removed, "node removed", text))
+        }
+        // Told when it begins, not at every refresh.
+        EventKind::Facts { node, facts: Err(error) } => {
+            let told = nodes.get(node).and_then(|node| node.facts_error.as_ref());
+            let new = told.is_none_or(|told| told.kind != error.kind || told.message != error.message);
+            new.then(|| line(node, Severity::Warning, "no figures", error.message.clone()))
+        }
+        EventKind::Query { batch: id, progress: QueryProgress::Done { elapsed } } => {
+            batch.filter(|batch| batch.id == *id).map(|batch| finished(batch, *elapsed))
+        }
+        EventKind::Refused { node, error } => Some(Wording {
+            node: node.clone(),
+            severity: Severity::Warning,
+            what: "refused".to_owned(),
+            text: error.to_string(),
+        }),
+        _ => None,
+    }
+}
+
+fn line(node: &NodeName, severity: Severity, what: &str, text: String) -> Wording {
+    Wording { node: Some(node.clone()), severity, what: what.to_owned(), text }
+}
+
+/// An end that follows from trouble is told by the change of health; one that was asked for, by itself.
+fn disconnected(node: &NodeName, reason: &DisconnectReason) -> Option<Wording> {
+    match reason {
+        DisconnectReason::Error(error) => Some(line(node, Severity::Warning, "connection lost", error.message.clone())),
+        DisconnectReason::Edited => Some(line(node, Severity::Info, "disconnected", "to connect anew".to_owned())),
+        DisconnectReason::Paused => Some(line(node, Severity::Info, "paused", "our sessions are closed".to_owned())),
+        DisconnectReason::Removed | DisconnectReason::Shutdown => None,
+    }
+}
+
+fn severity(health: &Health) -> Severity {
+    match health.state {
+        HealthState::Healthy => Severity::Good,
+        HealthState::Degraded => Severity::Warning,
+        HealthState::Unhealthy | HealthState::Reconnecting => Severity::Critical,
+        HealthState::Connecting | HealthState::Disconnected => Severity::Info,
+    }
+}
+
+fn why(health: &Health) -> String {
+    let latency = || health.latency.map(|time| format!("answered in {}", milliseconds(time))).unwrap_or_default();
+    match (health.state, &health.error) {
+        (HealthState::Disconnected, _) if health.paused => "paused".to_owned(),
+        (HealthState::Healthy, _) | (_, None) => latency(),
+        (_, Some(error)) if health.failures > 1 => {
+            format!("{} ({} probes missed)", error.message.clone(), health.failures)
+        }
+        (_, Some(error)) => error.message.clone(),
+    }
+}
+
+fn finished(batch: &Batch, elapsed: Duration) -> Wording {
+    let (answered, failed) = (batch.answered(), batch.failed());
+    let failures = if failed > 0 { format!(", {failed} failed") } else { String::new() };
+    let text = format!("{answered} of {} answered in {}{failures}", batch.nodes.len(), milliseconds(elapsed));
+    let what = if batch.cancelled { "query cancelled" } else { "query done" };
+    let severity = if failed > 0 { Severity::Warning } else { Severity::Info };
+    Wording { node: None, severity, what: what.to_owned(), text }
+}
+
+fn counted(count: u32, one: &str, several: &str) -> String {
+    if count == 1 { format!("1 {one}") } else { format!("{count} {several}") }
+}
+
+/// `0.4 ms`, `12 ms`, and longer times in seconds.
+fn milliseconds(time: Duration) -> String {
+    let ms = time.as_secs_f64() * 1e3;
+    if ms < 10.0 {
+        format!("{ms:.1} ms")
+    } else if ms < 1_000.0 {
+        format!("{ms:.0} ms")
+    } else {
+        format!("{:.1} s", ms / 1e3)
+    }
+}

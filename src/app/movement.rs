@@ -1,0 +1,149 @@
+//! Moving about: rows, columns, panes, screens, neighbours.
+
+use super::cursor::Move;
+use super::nodes::NodeColumn;
+use super::{App, Cursor, Dialog, Effect, Pane, Screen};
+
+impl App {
+    /// Moves in the open help, else in the focused pane.
+    pub(super) fn go(&mut self, movement: Move) {
+        if let Some(Dialog::Help(cursor)) = &mut self.dialog {
+            let (page, len) = self.drawn.help.unwrap_or((20, 100));
+            cursor.scroll(movement, len, page);
+            return;
+        }
+        self.go_in(self.pane, movement);
+    }
+
+    pub(super) fn go_in(&mut self, pane: Pane, movement: Move) {
+        let height = self.drawn.page(pane);
+        let lines = self.drawn.pane(pane).map_or(0, |drawn| drawn.len);
+        match pane {
+            Pane::Nodes => self.changing_node(|app| app.nodes_table.go(movement, height)),
+            Pane::Result => self.query.results.go(movement, height),
+            Pane::Events => {
+                self.events_table.go(movement, height);
+                self.hold_event();
+            }
+            Pane::Summary => self.summary.scroll(movement, lines, height),
+            Pane::Settings => self.settings.scroll(movement, lines, height),
+            Pane::Editor => {}
+        }
+    }
+
+    /// At the top the newest event stays selected; below it the selected row is held.
+    pub(super) fn hold_event(&mut self) {
+        self.events_table.follow = self.events_table.cursor.at > 0;
+    }
+
+    /// What belongs to the selected node begins anew when another is selected.
+    pub(super) fn changing_node(&mut self, change: impl FnOnce(&mut Self)) {
+        let before = self.nodes_table.selected().cloned();
+        change(self);
+        if before.as_ref() != self.nodes_table.selected() {
+            self.summary = Cursor::default();
+            self.settings = Cursor::default();
+            if self.screen == Screen::Detail {
+                self.arrange_events();
+            }
+        }
+    }
+
+    pub(super) fn scroll_columns(&mut self, right: bool) {
+        let column = match self.pane {
+            Pane::Nodes => &mut self.nodes_table.column,
+            Pane::Result => &mut self.query.results.column,
+            Pane::Events => &mut self.events_table.column,
+            Pane::Summary | Pane::Settings | Pane::Editor => return,
+        };
+        *column = if right { *column + 1 } else { column.saturating_sub(1) };
+    }
+
+    /// Whether there is a column to scroll to.
+    pub(super) fn can_scroll(&self, right: bool) -> bool {
+        let (column, columns) = match self.pane {
+            Pane::Nodes => (self.nodes_table.column, NodeColumn::ALL.len() - 1),
+            Pane::Result => (self.query.results.column, self.query.results.columns().len()),
+            Pane::Events => (self.events_table.column, usize::MAX),
+            Pane::Summary | Pane::Settings | Pane::Editor => return false,
+        };
+        if !right {
+            return column > 0;
+        }
+        column + 1 < columns && self.drawn.pane(self.pane).is_none_or(|drawn| drawn.more_right)
+    }
+
+    /// `Enter`: the node of the selected row, or the screen that the pane is a part of.
+    pub(super) fn open(&mut self) {
+        match (self.screen, self.pane) {
+            (Screen::Nodes, Pane::Nodes | Pane::Summary) => self.show(Screen::Detail),
+            (Screen::Nodes, Pane::Result) => self.show(Screen::Query),
+            (_, Pane::Events) => self.open_event(),
+            _ => {}
+        }
+    }
+
+    pub(super) fn event_node(&self) -> Option<crate::model::NodeName> {
+        let node = self.picture().journal.get(*self.events_table.selected()?)?.node.clone()?;
+        self.picture().nodes.get(&node).is_some().then_some(node)
+    }
+
+    fn open_event(&mut self) {
+        let Some(node) = self.event_node() else { return };
+        self.select_node(&node);
+        self.show(Screen::Detail);
+    }
+
+    /// Selects a node on every screen; a filter that hides it gives way.
+    pub(super) fn select_node(&mut self, node: &crate::model::NodeName) {
+        if self.nodes_table.position(node).is_none() {
+            self.nodes_table.filter = super::filter::Filter::default();
+            self.nodes_table.problems_only = false;
+            self.arrange_nodes();
+        }
+        let page = self.drawn.page(Pane::Nodes);
+        self.changing_node(|app| app.nodes_table.select_key(node, page));
+    }
+
+    pub(super) fn show(&mut self, screen: Screen) {
+        self.zoomed = false;
+        self.screen = screen;
+        let first = screen.panes().first().copied().unwrap_or(Pane::Nodes);
+        self.pane = if screen == Screen::Query && self.query.batch.is_some() { Pane::Result } else { first };
+        self.arrange_events();
+    }
+
+    /// The panes that `Tab` goes through: those that are drawn, and a folded one in place of its neighbour.
+    pub(super) fn next_pane(&mut self, forward: bool) {
+        let panes = self.screen.panes();
+        let at = panes.iter().position(|pane| *pane == self.pane).unwrap_or_default();
+        let step = if forward { 1 } else { panes.len() - 1 };
+        self.focus(panes[(at + step) % panes.len()]);
+    }
+
+    pub(super) fn focus(&mut self, pane: Pane) {
+        self.pane = pane;
+        if self.screen == Screen::Nodes && pane != Pane::Nodes {
+            self.lower = pane;
+        }
+    }
+
+    /// `[` and `]`: another node, the same screen.
+    pub(super) fn go_to_neighbour(&mut self, next: bool) {
+        if self.screen == Screen::Query {
+            let page = self.drawn.page(Pane::Result);
+            self.query.results.go_to_neighbour(next, page);
+        } else {
+            self.go_in(Pane::Nodes, if next { Move::Down } else { Move::Up });
+        }
+    }
+
+    /// `q`: back to the first screen, from there out.
+    pub(super) fn quit(&mut self) -> Vec<Effect> {
+        if self.leaving.is_none() && self.screen != Screen::Nodes {
+            self.show(Screen::Nodes);
+            return Vec::new();
+        }
+        self.leave()
+    }
+}

@@ -1,0 +1,67 @@
+//! The input line at the foot of the screen: `:` takes a command or a statement, `/` a filter.
+
+use super::input::Input;
+use super::keymap::Place;
+
+/// What the line is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Purpose {
+    Command,
+    Filter,
+}
+
+/// The open line.
+#[derive(Debug, Clone)]
+pub struct Prompt {
+    pub purpose: Purpose,
+    pub input: Input,
+    /// Completions of the command line for what is typed, best first, and which of them is in the line.
+    pub completions: Vec<String>,
+    pub chosen: Option<usize>,
+    /// What is wrong with the line that was accepted.
+    pub error: Option<String>,
+    /// The line before completing or going through the history.
+    pub(super) typed: String,
+    /// How far back in the history, 1 being the newest.
+    pub(super) back: usize,
+    /// The filter as it was, for `Esc`.
+    pub(super) before: String,
+}
+
+impl Prompt {
+    pub(super) fn command(text: &str) -> Self {
+        Self::new(Purpose::Command, text)
+    }
+
+    pub(super) fn filter(text: &str) -> Self {
+        Self { before: text.to_owned(), ..Self::new(Purpose::Filter, text) }
+    }
+
+    fn new(purpose: Purpose, text: &str) -> Self {
+        Self {
+            purpose,
+            input: Input::new(text),
+            completions: Vec::new(),
+            chosen: None,
+            error: None,
+            typed: text.to_owned(),
+            back: 0,
+            before: String::new(),
+        }
+    }
+
+    /// The sign in front of the line.
+    pub fn sign(&self) -> char {
+        match self.purpose {
+            Purpose::Command => ':',
+            Purpose::Filter => '/',
+        }
+    }
+
+    pub(super) fn place(&self) -> Place {
+        match self.purpose {
+            Purpose::Command => Place::Command,
+            Purpose::Filter => Place::Filter,
+        }
+    }
+}

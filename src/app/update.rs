@@ -1,0 +1,101 @@
+//! The one way in: a message changes the state and asks effects of the world. One match, each arm one call.
+
+use super::cursor::Move;
+use super::{Action, App, Dialog, Effect, Key, Msg, Screen, Severity, keymap};
+
+/// Applies a message. Awaits nothing, reads no clock.
+pub fn update(app: &mut App, msg: Msg) -> Vec<Effect> {
+    app.dirty |= !matches!(msg, Msg::Drawn(_) | Msg::Tick(_));
+    match msg {
+        Msg::Key(key) => app.press(key),
+        Msg::Mouse(mouse) => app.click(mouse),
+        Msg::Paste(text) => app.paste(&text),
+        Msg::Resize { width, height } => app.resize(width, height),
+        Msg::Event(event) => app.apply(event),
+        Msg::Tick(now) => app.tick(now),
+        Msg::Drawn(drawn) => app.measured(drawn),
+        Msg::Busy(command) => app.not_sent(*command),
+        Msg::Reloaded(outcome) => app.reloaded(outcome),
+        Msg::Failed(text) => app.tell(Severity::Warning, text),
+        Msg::Terminate => app.leave_now(),
+    }
+}
+
+impl App {
+    fn press(&mut self, key: Key) -> Vec<Effect> {
+        self.notice = None;
+        match keymap::keymap().resolve(key, keymap::place(self)) {
+            Some(action) if self.can(action) => self.perform(action),
+            Some(_) => Vec::new(),
+            None => self.type_key(key),
+        }
+    }
+
+    /// What an action does, here and now.
+    pub(super) fn perform(&mut self, action: Action) -> Vec<Effect> {
+        match action {
+            Action::Up => self.go(Move::Up),
+            Action::Down => self.go(Move::Down),
+            Action::Top => self.go(Move::First),
+            Action::Bottom => self.go(Move::Last),
+            Action::PageUp => self.go(Move::PageUp),
+            Action::PageDown => self.go(Move::PageDown),
+            Action::HalfUp => self.go(Move::HalfUp),
+            Action::HalfDown => self.go(Move::HalfDown),
+            Action::Left => self.scroll_columns(false),
+            Action::Right => self.scroll_columns(true),
+            Action::Open => self.open(),
+            Action::Mark => self.mark(),
+            Action::Add => self.open_add_form(),
+            Action::Edit => self.open_edit_form(),
+            Action::Remove => self.ask_removal(),
+            Action::Retry => return self.retry(),
+            Action::Pause => return self.pause_or_resume(),
+            Action::EditStatement => self.edit_statement(),
+            Action::Rerun => return self.rerun(),
+            Action::Run => return self.run_editor(),
+            Action::Accept => return self.accept(),
+            Action::Test => return self.test_form(),
+            Action::Yes => return self.answer(true),
+            Action::No => return self.answer(false),
+            Action::NextField => self.step_dialog(true),
+            Action::PreviousField => self.step_dialog(false),
+            Action::Complete => self.complete(true),
+            Action::CompleteBack => self.complete(false),
+            Action::Older => self.recall(true),
+            Action::Newer => self.recall(false),
+            Action::Cancel => return self.cancel(),
+            Action::ProblemsOnly => self.toggle_problems(),
+            Action::Filter => self.open_filter(),
+            Action::Sort => self.sort_next(),
+            Action::SortReverse => self.sort_reverse(),
+            Action::SortLeft => self.sort_shift(false),
+            Action::SortRight => self.sort_shift(true),
+            Action::Follow => self.toggle_follow(),
+            Action::PreviousNode => self.go_to_neighbour(false),
+            Action::NextNode => self.go_to_neighbour(true),
+            Action::NextPane => self.next_pane(true),
+            Action::PreviousPane => self.next_pane(false),
+            Action::Zoom => self.zoomed = !self.zoomed,
+            Action::Wrap => self.wrap = !self.wrap,
+            Action::Copy => return self.copy(),
+            Action::Freeze => self.toggle_frozen(),
+            Action::Slower => return self.step_refresh(true),
+            Action::Faster => return self.step_refresh(false),
+            Action::ScreenNodes => self.show(Screen::Nodes),
+            Action::ScreenQuery => self.show(Screen::Query),
+            Action::ScreenEvents => self.show(Screen::Events),
+            Action::Command => self.open_command(),
+            Action::Help => self.dialog = Some(Dialog::Help(super::Cursor::default())),
+            Action::Back => return self.back(),
+            Action::Quit => return self.quit(),
+            Action::LeaveNow => return self.leave_now(),
+        }
+        Vec::new()
+    }
+
+    fn tell(&mut self, severity: Severity, text: String) -> Vec<Effect> {
+        self.say(severity, text);
+        Vec::new()
+    }
+}
