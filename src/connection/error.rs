@@ -1,17 +1,93 @@
 //! Every failure of a node, sorted once, at the edge, into a kind with a text for people and a remedy (C4).
 
+use std::error::Error as _;
+use std::io;
 use std::time::Duration;
 
-use crate::model::{ErrorKind, NodeConfig, NodeError};
+use tokio_postgres::error::{DbError, ErrorPosition, Severity};
+
+use super::heard::Heard;
+use super::tls::TlsError;
+use crate::model::{ErrorKind, NodeConfig, NodeError, SslMode};
 
 /// Sorts what the driver reports.
 pub fn classify(error: &tokio_postgres::Error, node: &NodeConfig) -> NodeError {
-    NodeError::new(ErrorKind::Internal, format!("{}: {error}", node.address()))
+    if let Some(error) = error.as_db_error() {
+        return of_server(error, node);
+    }
+    // The driver tells its kinds apart by their text alone.
+    let what = error.to_string();
+    let source = error.source();
+    if let Some(error) = source.and_then(|source| source.downcast_ref::<TlsError>()) {
+        return of_tls(error, node);
+    }
+    if let Some(error) = source.and_then(|source| source.downcast_ref::<io::Error>()) {
+        return of_io(error, node, what.starts_with("error connecting"));
+    }
+    let why = source.map_or(what.clone(), ToString::to_string);
+    if what.starts_with("authentication error") || why == "password missing" {
+        return of_authentication(&why, node);
+    }
+    if error.is_closed() {
+        return lost(node, "");
+    }
+    NodeError::new(ErrorKind::Internal, format!("{}: {why}", node.address()))
+}
+
+/// Sorts it with what the stream heard: why a session was ended is said before the end of the stream.
+pub(crate) fn classify_with(error: &tokio_postgres::Error, heard: &Heard, node: &NodeConfig) -> NodeError {
+    if error.as_db_error().is_some() {
+        return classify(error, node);
+    }
+    reason(heard, node).unwrap_or_else(|| classify(error, node))
+}
+
+/// Why a connection ended, as far as its stream heard.
+pub(crate) fn reason(heard: &Heard, node: &NodeConfig) -> Option<NodeError> {
+    if let Some(fatal) = heard.fatal() {
+        return Some(of_sqlstate(&fatal.sqlstate, &fatal.message, true, node));
+    }
+    if let Some(fault) = heard.found_fault() {
+        let kind = if fault.contains("protocol") { ErrorKind::Internal } else { ErrorKind::Sql };
+        let hint = match kind {
+            ErrorKind::Sql => "select fewer or shorter values, with left() or substring()",
+            _ => "check host and port: is a PostgreSQL server listening there?",
+        };
+        return Some(NodeError::new(kind, format!("{}: {fault}", node.address())).with_hint(hint));
+    }
+    heard.how_it_ended().map(|how| if is_alert(&how) { of_tls_text(&how, node) } else { lost(node, &how) })
 }
 
 /// Nothing came back in time.
 pub fn no_answer(node: &NodeConfig, after: Duration) -> NodeError {
-    NodeError::new(ErrorKind::Timeout, format!("no answer from {} within {} ms", node.address(), after.as_millis()))
+    NodeError::new(ErrorKind::Timeout, format!("no answer from {} within {}", node.address(), seconds(after)))
+        .with_hint("the server hangs, or packets to it are dropped: look at the machine, the network, a firewall")
+}
+
+/// Our own pool is full.
+pub(crate) fn busy(node: &NodeConfig, waited: Duration, waiting: u32) -> NodeError {
+    let max = node.pool.max;
+    let text = format!(
+        "all {max} connections of the pool to {} are in use ({waiting} more wait, {} waited)",
+        node.name,
+        seconds(waited)
+    );
+    NodeError::new(ErrorKind::Busy, text).with_hint("wait for a query to end, cancel one, or raise pool.max")
+}
+
+pub(crate) fn cancelled(node: &NodeConfig) -> NodeError {
+    NodeError::new(ErrorKind::Cancelled, format!("cancelled on {}", node.name))
+}
+
+/// The statement's own time was up, and the server was told.
+pub(crate) fn too_late(node: &NodeConfig, timeout: Duration) -> NodeError {
+    let text = format!("cancelled on {} after {}, the time it was given", node.name, seconds(timeout));
+    NodeError::new(ErrorKind::StatementTimeout, text).with_hint("give it more time, or make it cheaper: EXPLAIN it")
+}
+
+pub(crate) fn no_copy() -> NodeError {
+    NodeError::new(ErrorKind::Sql, "COPY from or to the client is not possible here")
+        .with_hint("use SELECT or INSERT, COPY with a file on the server, or psql")
 }
 
 /// Whether trying again may help without anybody changing anything.
@@ -30,4 +106,266 @@ pub fn is_retryable(kind: ErrorKind) -> bool {
             | ErrorKind::Busy
             | ErrorKind::NotConnected
     )
+}
+
+fn seconds(duration: Duration) -> String {
+    if duration < Duration::from_secs(1) {
+        format!("{} ms", duration.as_millis())
+    } else {
+        format!("{} s", (duration.as_secs_f64() * 10.0).round() / 10.0)
+    }
+}
+
+fn lost(node: &NodeConfig, how: &str) -> NodeError {
+    let how = if how.is_empty() { "it was closed without a word" } else { how };
+    NodeError::new(ErrorKind::ConnectionLost, format!("the connection to {} was lost: {how}", node.address()))
+        .with_hint("the server died, was restarted, or something between closed the connection")
+}
+
+pub(crate) fn of_io(error: &io::Error, node: &NodeConfig, connecting: bool) -> NodeError {
+    let address = node.address();
+    if !connecting {
+        let text = error.to_string();
+        return if is_alert(&text) { of_tls_text(&text, node) } else { lost(node, &text) };
+    }
+    let text = error.to_string();
+    let (kind, message, hint) = match error.kind() {
+        io::ErrorKind::ConnectionRefused => (
+            ErrorKind::Refused,
+            format!("connection refused by {address}"),
+            "is the server running, and does it listen there (listen_addresses, port)?",
+        ),
+        io::ErrorKind::NotFound if node.is_unix_socket() => (
+            ErrorKind::Refused,
+            format!("no server listens on the socket {address}"),
+            "is the server running, and is this its unix_socket_directories and port?",
+        ),
+        io::ErrorKind::PermissionDenied => (
+            ErrorKind::Permission,
+            format!("permission denied to connect to {address}"),
+            "the operating system says no: check the socket's directory, or a firewall",
+        ),
+        io::ErrorKind::TimedOut => return NodeError::new(ErrorKind::Timeout, format!("no answer from {address}")),
+        _ if text.contains("lookup address") || text.contains("could not resolve") => (
+            ErrorKind::HostNotFound,
+            format!("the host name {} is not known", node.host),
+            "check the name and the resolver",
+        ),
+        _ => (
+            ErrorKind::Unreachable,
+            format!("{address} cannot be reached: {text}"),
+            "check the route to it: address, network, VPN, firewall",
+        ),
+    };
+    NodeError::new(kind, message).with_hint(hint)
+}
+
+/// A TLS alert of the server, which in TLS 1.3 comes after the handshake.
+fn is_alert(text: &str) -> bool {
+    text.contains(" alert ")
+}
+
+fn of_tls(error: &TlsError, node: &NodeConfig) -> NodeError {
+    match error {
+        TlsError::NotSupported => {
+            let mode = node.tls.mode.as_str();
+            let text = format!("{} does not support TLS, and sslmode={mode} needs it", node.address());
+            NodeError::new(ErrorKind::Tls, text).with_hint("set ssl = on in the server, or choose sslmode=prefer")
+        }
+        TlsError::NotPostgres => NodeError::new(ErrorKind::Internal, format!("{}: {error}", node.address()))
+            .with_hint("check host and port: is a PostgreSQL server listening there?"),
+        TlsError::Certificate(what) => NodeError::new(ErrorKind::Tls, what.clone()),
+        TlsError::Handshake(error) => of_tls_text(&error.to_string(), node),
+        TlsError::Io(error) => lost(node, &error.to_string()),
+    }
+}
+
+/// openssl's own words, made readable where they are known.
+fn of_tls_text(text: &str, node: &NodeConfig) -> NodeError {
+    let (address, host) = (node.address(), &node.host);
+    let known: [(&str, String, &str); 8] = [
+        ("Hostname mismatch", format!("the certificate of {address} is not for the name {host}"), NAME),
+        ("IP address mismatch", format!("the certificate of {address} is not for the address {host}"), NAME),
+        ("has expired", format!("the certificate of {address} has expired"), "renew it on the server"),
+        ("not yet valid", format!("the certificate of {address} is not valid yet"), "compare the clocks"),
+        ("certificate verify failed", format!("the certificate of {address} is not signed by a root we trust"), ROOT),
+        ("certificate required", format!("{address} wants a client certificate"), CLIENT),
+        (
+            "unknown ca",
+            format!("{address} does not accept our client certificate: it does not know its issuer"),
+            CLIENT,
+        ),
+        ("alert", format!("{address} refuses our TLS"), CLIENT),
+    ];
+    let found = known.into_iter().find(|(sign, _, _)| text.contains(sign));
+    let (message, hint) = found.map_or_else(
+        || (format!("TLS with {address} failed"), "is it a PostgreSQL server with TLS 1.2 or later?"),
+        |(_, message, hint)| (message, hint),
+    );
+    NodeError::new(ErrorKind::Tls, format!("{message} ({})", short(text))).with_hint(hint)
+}
+
+const NAME: &str = "connect by a name that the certificate holds, or choose sslmode=verify-ca";
+const ROOT: &str = "set sslrootcert to the certificate of the authority that signed it";
+const CLIENT: &str = "check sslcert and sslkey against the server's ssl_ca_file";
+
+/// What openssl means, without its file names and numbers: the last parentheses, or the fourth field.
+fn short(text: &str) -> &str {
+    if let Some((_, inner)) = text.strip_suffix(')').and_then(|text| text.rsplit_once('(')) {
+        return inner;
+    }
+    text.split(':').nth(3).unwrap_or(text)
+}
+
+fn of_authentication(why: &str, node: &NodeConfig) -> NodeError {
+    let who = format!("user \"{}\" at {}", node.user, node.address());
+    if why == "password missing" {
+        return NodeError::new(ErrorKind::Authentication, format!("a password is asked for {who}, and none is given"))
+            .with_hint("give password, password_command, PGPASSWORD, or a line in ~/.pgpass");
+    }
+    NodeError::new(ErrorKind::Authentication, format!("authentication failed for {who}: {why}"))
+}
+
+fn of_server(error: &DbError, node: &NodeConfig) -> NodeError {
+    let fatal = matches!(error.parsed_severity(), Some(Severity::Fatal | Severity::Panic));
+    let mut message = error.message().to_owned();
+    if let Some(detail) = error.detail() {
+        message = format!("{message}: {detail}");
+    }
+    if let Some(ErrorPosition::Original(at)) = error.position() {
+        message = format!("{message} (at character {at})");
+    }
+    let mut sorted = of_sqlstate(error.code().code(), &message, fatal, node);
+    // What the server advises on a statement knows more than we do.
+    if let Some(hint) = error.hint() {
+        sorted.hint = Some(hint.to_owned());
+    }
+    sorted
+}
+
+/// By SQLSTATE, and by the English text where one code means two things. `fatal` says that it ended the session.
+fn of_sqlstate(code: &str, message: &str, fatal: bool, node: &NodeConfig) -> NodeError {
+    use ErrorKind as Kind;
+    let says = |word: &str| message.contains(word);
+    let user = &node.user;
+    let (kind, hint) = match code {
+        "28P01" => (Kind::Authentication, "check user and password".to_owned()),
+        "28000" if says("pg_hba.conf") => (Kind::Authentication, hba_hint(node)),
+        "28000" => (Kind::Authentication, "check the user: it must exist, may log in, and pass pg_hba.conf".to_owned()),
+        "3D000" | "57P04" => (Kind::NoDatabase, "check the database's name".to_owned()),
+        "55000" if fatal => (Kind::NoDatabase, "the database does not accept connections".to_owned()),
+        "08P01" if fatal && says("no such database") => (Kind::NoDatabase, "check the database's name".to_owned()),
+        "42501" if fatal => {
+            (Kind::Permission, format!("GRANT CONNECT ON DATABASE \"{}\" TO \"{user}\"", node.database))
+        }
+        "42501" => {
+            (Kind::Permission, format!("GRANT the right it names, or for statistics GRANT pg_monitor TO \"{user}\""))
+        }
+        "53300" => {
+            (Kind::TooManyConnections, "close sessions, raise max_connections, or put a pooler before it".to_owned())
+        }
+        "08P01" if fatal && says("more connections") => (Kind::TooManyConnections, "the pooler is full".to_owned()),
+        "57P03" if says("shutting down") => (Kind::ShuttingDown, "it was told to stop".to_owned()),
+        "57P03" => (Kind::StartingUp, "wait: it recovers, or replays WAL until it is consistent".to_owned()),
+        "57P01" => (Kind::Terminated, "pg_terminate_backend, or the server is being stopped".to_owned()),
+        "57P02" => (Kind::Terminated, "a process of the server crashed: look at its log".to_owned()),
+        "57P05" => (Kind::Terminated, "idle_session_timeout of the server".to_owned()),
+        "25P03" => (Kind::Terminated, "idle_in_transaction_session_timeout".to_owned()),
+        "57014" if says("timeout") => {
+            (Kind::StatementTimeout, "give it more time, or make it cheaper: EXPLAIN it".to_owned())
+        }
+        "25P04" => (Kind::StatementTimeout, "transaction_timeout of the server".to_owned()),
+        "57014" => (Kind::Cancelled, "somebody cancelled it (pg_cancel_backend)".to_owned()),
+        "55P03" => (Kind::LockTimeout, "another session holds a lock: see pg_blocking_pids()".to_owned()),
+        "25006" => (Kind::ReadOnly, read_only_hint(node)),
+        _ if code.starts_with("08") => (Kind::ConnectionLost, String::new()),
+        _ => (Kind::Sql, String::new()),
+    };
+    let connecting_kind = fatal && !matches!(kind, Kind::Sql);
+    let message = if connecting_kind { format!("{}: {message}", node.address()) } else { message.to_owned() };
+    NodeError { kind, sqlstate: Some(code.to_owned()), message, hint: (!hint.is_empty()).then_some(hint) }
+}
+
+fn hba_hint(node: &NodeConfig) -> String {
+    let tls = match node.tls.mode {
+        SslMode::Disable => ", or choose sslmode=require where the server insists on TLS",
+        _ => "",
+    };
+    format!("add a line for user \"{}\" and database \"{}\" to the server's pg_hba.conf{tls}", node.user, node.database)
+}
+
+pub(crate) fn read_only_hint(node: &NodeConfig) -> String {
+    if node.is_read_only() {
+        "our sessions are read-only: start with --read-write, or set read_only: false for this node".to_owned()
+    } else {
+        "the server itself is read-only: is it a standby?".to_owned()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::NodeName;
+
+    fn node() -> NodeConfig {
+        NodeConfig::new(NodeName::parse("n1").unwrap(), "10.0.0.9")
+    }
+
+    #[test]
+    fn sqlstates_of_c4() {
+        for (code, message, fatal, kind) in [
+            ("28P01", "password authentication failed for user \"x\"", true, ErrorKind::Authentication),
+            ("28000", "no pg_hba.conf entry for host", true, ErrorKind::Authentication),
+            ("3D000", "database \"x\" does not exist", true, ErrorKind::NoDatabase),
+            ("53300", "sorry, too many clients already", true, ErrorKind::TooManyConnections),
+            ("57P03", "the database system is starting up", true, ErrorKind::StartingUp),
+            ("57P03", "the database system is not accepting connections", true, ErrorKind::StartingUp),
+            ("57P03", "the database system is shutting down", true, ErrorKind::ShuttingDown),
+            ("57P01", "terminating connection due to administrator command", true, ErrorKind::Terminated),
+            ("57014", "canceling statement due to statement timeout", false, ErrorKind::StatementTimeout),
+            ("57014", "canceling statement due to user request", false, ErrorKind::Cancelled),
+            ("55P03", "canceling statement due to lock timeout", false, ErrorKind::LockTimeout),
+            ("25006", "cannot execute INSERT in a read-only transaction", false, ErrorKind::ReadOnly),
+            ("42501", "permission denied for table t", false, ErrorKind::Permission),
+            ("42P01", "relation \"t\" does not exist", false, ErrorKind::Sql),
+        ] {
+            let sorted = of_sqlstate(code, message, fatal, &node());
+            assert_eq!(sorted.kind, kind, "{message}");
+            assert_eq!(sorted.sqlstate.as_deref(), Some(code));
+            assert!(sorted.hint.is_some() || kind == ErrorKind::Sql, "{message} has no remedy");
+        }
+    }
+
+    #[test]
+    fn system_errors_of_c4() {
+        for (error, kind, text) in [
+            (
+                io::Error::from(io::ErrorKind::ConnectionRefused),
+                ErrorKind::Refused,
+                "connection refused by 10.0.0.9:5432",
+            ),
+            (
+                io::Error::from(io::ErrorKind::HostUnreachable),
+                ErrorKind::Unreachable,
+                "10.0.0.9:5432 cannot be reached",
+            ),
+            (
+                io::Error::other("failed to lookup address information: Name or service not known"),
+                ErrorKind::HostNotFound,
+                "the host name 10.0.0.9 is not known",
+            ),
+        ] {
+            let sorted = of_io(&error, &node(), true);
+            assert_eq!(sorted.kind, kind);
+            assert!(sorted.message.starts_with(text), "{}", sorted.message);
+        }
+    }
+
+    #[test]
+    fn openssl_is_made_readable() {
+        let text = "error:0A000086:SSL routines:tls_post_process_server_certificate:certificate verify failed:\
+                    ../ssl/statem/statem_clnt.c:1889: (Hostname mismatch)";
+        let sorted = of_tls_text(text, &node());
+        assert_eq!(sorted.message, "the certificate of 10.0.0.9:5432 is not for the name 10.0.0.9 (Hostname mismatch)");
+    }
 }

@@ -30,21 +30,30 @@
 
 mod backoff;
 mod batch;
+mod certificates;
 pub mod error;
 mod facts;
 mod health;
+mod heard;
 mod leave;
+mod manage;
 mod manager;
 mod node;
 mod outbox;
+mod password;
 mod poller;
 pub mod pool;
 mod probe;
 pub mod query;
 mod report;
 mod roster;
+mod rows;
 pub mod session;
+mod settings;
+mod statement;
+mod tls;
 mod watch;
+mod wire;
 
 use std::time::Duration;
 

@@ -1,37 +1,363 @@
 //! The bb8 pool of one node, gated by whether the node is there (C1, C9).
+//!
+//! bb8 alone hides why a connect failed, and queues callers on a node that is known to be dead. So the pool exists
+//! only while the node is available; a checkout answers at once with why it is not, or with the error of the connect
+//! that it waits for. One loop a pool ([`NodePool::keep`]) touches `min` idle sessions every third of the idle
+//! timeout, so that bb8 closes only the surplus and not all of them for being idle, and takes sessions that the
+//! server ended out of the pool as soon as their sockets close.
 
-use std::sync::Arc;
-use std::time::Instant;
+use std::fmt;
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
-use crate::model::{NodeConfig, NodeError, PoolStats};
+use bb8::QueueStrategy;
+use futures_util::FutureExt;
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use super::error;
+use super::heard::Sockets;
+use super::manage::{ErrorsTo, Manager, PooledSession};
+use crate::model::{ErrorKind, NodeConfig, NodeError, PoolStats};
+
+type Pool = bb8::Pool<Manager>;
+
+/// Cut sockets close as soon as their tasks are polled.
+const AFTER_CUT: Duration = Duration::from_millis(500);
 
 /// The pool of one node. Cloning shares it.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct NodePool {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
     node: Arc<NodeConfig>,
+    sockets: Sockets,
+    tasks: TaskTracker,
+    gate: Mutex<Gate>,
+    /// The newest reason why there is no connection: for those who wait for one.
+    errors: watch::Sender<Option<NodeError>>,
+    active: AtomicU32,
+    waiting: AtomicU32,
+    gets: AtomicU64,
+    waited: AtomicU64,
+    timed_out: AtomicU64,
+    wait_micros: AtomicU64,
+}
+
+/// Whether sessions may be had, and the totals of the pools before this one.
+struct Gate {
+    state: State,
+    past: Closings,
+}
+
+enum State {
+    Unavailable(NodeError),
+    Open { pool: Pool, retire: CancellationToken },
+    Closed,
+}
+
+/// Why sessions were closed.
+#[derive(Clone, Copy, Default)]
+struct Closings {
+    broken: u64,
+    idle: u64,
+    lifetime: u64,
+}
+
+impl Closings {
+    fn of(pool: &Pool) -> Self {
+        let totals = pool.state().statistics;
+        Self {
+            broken: totals.connections_closed_broken + totals.connections_closed_invalid,
+            idle: totals.connections_closed_idle_timeout,
+            lifetime: totals.connections_closed_max_lifetime,
+        }
+    }
+
+    fn plus(self, other: Self) -> Self {
+        Self {
+            broken: self.broken + other.broken,
+            idle: self.idle + other.idle,
+            lifetime: self.lifetime + other.lifetime,
+        }
+    }
 }
 
 impl NodePool {
     /// A pool that is not available yet: it opens nothing until [`NodePool::set_available`].
     pub fn new(node: Arc<NodeConfig>) -> Self {
-        Self { node }
+        let state = State::Unavailable(not_connected(&node));
+        Self {
+            shared: Arc::new(Shared {
+                node,
+                sockets: Sockets::default(),
+                tasks: TaskTracker::new(),
+                gate: Mutex::new(Gate { state, past: Closings::default() }),
+                errors: watch::Sender::default(),
+                active: AtomicU32::new(0),
+                waiting: AtomicU32::new(0),
+                gets: AtomicU64::new(0),
+                waited: AtomicU64::new(0),
+                timed_out: AtomicU64::new(0),
+                wait_micros: AtomicU64::new(0),
+            }),
+        }
     }
 
     pub fn node(&self) -> &NodeConfig {
-        &self.node
+        &self.shared.node
     }
 
-    /// `Err`: every checkout answers at once with it, and idle sessions are closed. `Ok`: the pool is built, and
-    /// opens its `min` sessions in the background. Totals are kept. Needs a tokio runtime.
-    pub fn set_available(&self, _available: Result<(), NodeError>) {}
+    /// `Err`: every checkout answers at once with it, and idle sessions are closed. `Ok`: the pool is built unless it
+    /// is there, and opens its `min` sessions in the background. Totals are kept. After [`NodePool::close`] it does
+    /// nothing. Must be called within a Tokio runtime.
+    pub fn set_available(&self, available: Result<(), NodeError>) {
+        let mut gate = self.gate();
+        match (&gate.state, available) {
+            (State::Closed, _) | (State::Open { .. }, Ok(())) => {}
+            (_, Ok(())) => gate.state = self.build(),
+            (_, Err(error)) => {
+                self.shared.errors.send_replace(Some(error.clone()));
+                gate.leave(State::Unavailable(error));
+            }
+        }
+    }
 
+    /// The pool now, and its totals since start.
     pub fn stats(&self) -> PoolStats {
-        PoolStats { max: self.node.pool.max, ..PoolStats::default() }
+        let shared = &*self.shared;
+        let gate = self.gate();
+        let (idle, closings) = match &gate.state {
+            State::Open { pool, .. } => (pool.state().idle_connections, gate.past.plus(Closings::of(pool))),
+            _ => (0, gate.past),
+        };
+        drop(gate);
+        let open = shared.sockets.count() as u32;
+        let opened = shared.sockets.ever();
+        PoolStats {
+            max: shared.node.pool.max,
+            open,
+            active: shared.active.load(Ordering::Relaxed),
+            idle: idle.min(open),
+            waiting: shared.waiting.load(Ordering::Relaxed),
+            gets: shared.gets.load(Ordering::Relaxed),
+            waited: shared.waited.load(Ordering::Relaxed),
+            timed_out: shared.timed_out.load(Ordering::Relaxed),
+            wait_time: Duration::from_micros(shared.wait_micros.load(Ordering::Relaxed)),
+            opened,
+            closed: opened.saturating_sub(u64::from(open)),
+            closed_broken: closings.broken,
+            closed_idle: closings.idle,
+            closed_lifetime: closings.lifetime,
+        }
     }
 
-    /// Closes every session and waits until their sockets are closed; what is still open at `deadline` is cut.
-    /// Says how many were closed. Every later checkout is refused.
-    pub async fn close(&self, _deadline: Instant) -> u32 {
-        std::future::ready(0).await
+    /// Closes every session and waits until their servers have hung up; what is still open at `deadline` is cut.
+    /// Says how many were closed. Cancel what runs before: a session in use is closed when its user gives it back.
+    /// Every later checkout is refused.
+    pub async fn close(&self, deadline: Instant) -> u32 {
+        let shared = &*self.shared;
+        let open = shared.sockets.count() as u32;
+        self.gate().leave(State::Closed);
+        shared.errors.send_replace(Some(not_connected(&shared.node)));
+        shared.tasks.close();
+        let gone = async {
+            shared.tasks.wait().await;
+            shared.sockets.all_closed().await;
+        };
+        if tokio::time::timeout_at(deadline.into(), gone).await.is_err() {
+            shared.sockets.cut_all();
+            // What even then does not end belongs to a caller that never gave its session back.
+            let _ = tokio::time::timeout(AFTER_CUT, shared.sockets.all_closed()).await;
+        }
+        open
+    }
+
+    /// A session, at the latest after `within` or the node's `connect_timeout`. Cancel-safe.
+    pub(crate) async fn get(&self, within: Duration) -> Result<Checkout, NodeError> {
+        let shared = &*self.shared;
+        let started = Instant::now();
+        shared.gets.fetch_add(1, Ordering::Relaxed);
+        let mut errors = shared.errors.subscribe();
+        let pool = match &self.gate().state {
+            State::Open { pool, .. } => pool.clone(),
+            State::Unavailable(error) => return Err(error.clone()),
+            State::Closed => return Err(not_connected(&shared.node)),
+        };
+        let bound = within.min(shared.node.pool.connect_timeout);
+        let got = if let Some(got) = pool.get_owned().now_or_never() {
+            got.map_err(|_| None)
+        } else {
+            let _waiting = Counted::new(&shared.waiting);
+            shared.waited.fetch_add(1, Ordering::Relaxed);
+            let got = tokio::select! {
+                biased;
+                got = pool.get_owned() => got.map_err(|_| None),
+                () = wait_for_error(&mut errors) => Err(errors.borrow().clone()),
+                () = tokio::time::sleep(bound) => Err(None),
+            };
+            shared.wait_micros.fetch_add(started.elapsed().as_micros() as u64, Ordering::Relaxed);
+            got
+        };
+        match got {
+            Ok(session) => {
+                shared.active.fetch_add(1, Ordering::Relaxed);
+                Ok(Checkout { session, pool: self.clone() })
+            }
+            Err(Some(error)) => Err(error),
+            Err(None) => {
+                shared.timed_out.fetch_add(1, Ordering::Relaxed);
+                let state = pool.state();
+                let full = state.connections >= shared.node.pool.max && state.idle_connections == 0;
+                Err(if full {
+                    error::busy(&shared.node, started.elapsed(), shared.waiting.load(Ordering::Relaxed))
+                } else {
+                    error::no_answer(&shared.node, started.elapsed())
+                })
+            }
+        }
+    }
+
+    /// Owns what must go on when its caller is gone: telling a server to cancel.
+    pub(crate) fn tasks(&self) -> &TaskTracker {
+        &self.shared.tasks
+    }
+
+    fn gate(&self) -> MutexGuard<'_, Gate> {
+        self.shared.gate.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn build(&self) -> State {
+        let shared = &*self.shared;
+        let limits = &shared.node.pool;
+        let retire = CancellationToken::new();
+        let manager =
+            Manager::new(Arc::clone(&shared.node), shared.sockets.clone(), shared.tasks.clone(), retire.clone());
+        let max = limits.max.max(1);
+        let idle_timeout = limits.idle_timeout.max(Duration::from_millis(100));
+        let pool = Pool::builder()
+            .max_size(max)
+            .min_idle(limits.min.min(max))
+            .idle_timeout(idle_timeout)
+            .reaper_rate((idle_timeout / 3).min(Duration::from_secs(10)))
+            .connection_timeout(limits.connect_timeout.max(Duration::from_millis(1)))
+            .retry_connection(false)
+            .test_on_check_out(false)
+            // The last one back goes out first: the surplus grows old and is closed.
+            .queue_strategy(QueueStrategy::Lifo)
+            .error_sink(Box::new(ErrorsTo { errors: shared.errors.clone(), retired: retire.clone() }))
+            .build_unchecked(manager);
+        let keeper = keep(pool.clone(), shared.sockets.watch(), limits.min.min(max), idle_timeout / 3);
+        let retired = retire.clone();
+        shared.tasks.spawn(async move { retired.run_until_cancelled(keeper).await });
+        State::Open { pool, retire }
+    }
+}
+
+impl Gate {
+    /// Leaves the state it is in: a pool that is open is dropped, and its idle sessions say goodbye.
+    fn leave(&mut self, next: State) {
+        if let State::Open { pool, retire } = std::mem::replace(&mut self.state, next) {
+            self.past = self.past.plus(Closings::of(&pool));
+            retire.cancel();
+        }
+    }
+}
+
+/// Period: a third of the idle timeout, and whenever a socket closed (at most once a second).
+async fn keep(pool: Pool, mut sockets: watch::Receiver<usize>, min: u32, period: Duration) {
+    loop {
+        let mut open = *sockets.borrow_and_update();
+        let closed = async {
+            while sockets.changed().await.is_ok() {
+                let before = std::mem::replace(&mut open, *sockets.borrow_and_update());
+                if open < before {
+                    tokio::time::sleep(Duration::from_millis(20)).await;
+                    return;
+                }
+            }
+            std::future::pending::<()>().await;
+        };
+        let touched = tokio::select! {
+            () = tokio::time::sleep(period) => min,
+            () = closed => u32::MAX,
+        };
+        // Taken out and given back: bb8 looks at a session when it comes back, and its idle time begins anew. Asking
+        // an empty pool makes it connect.
+        let idle = pool.state().idle_connections.max(u32::from(min > 0));
+        let mut held = Vec::new();
+        for _ in 0..idle.min(touched) {
+            match pool.get_owned().now_or_never() {
+                Some(Ok(session)) => held.push(session),
+                _ => break,
+            }
+        }
+        drop(held);
+        if touched > min {
+            tokio::time::sleep(Duration::from_secs(1)).await;
+        }
+    }
+}
+
+async fn wait_for_error(errors: &mut watch::Receiver<Option<NodeError>>) {
+    // The sender lives as long as the pool.
+    if errors.changed().await.is_err() {
+        std::future::pending::<()>().await;
+    }
+}
+
+fn not_connected(node: &NodeConfig) -> NodeError {
+    NodeError::new(ErrorKind::NotConnected, format!("{} is not connected", node.name))
+}
+
+impl fmt::Debug for NodePool {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("NodePool").field("node", &self.shared.node.name).field("stats", &self.stats()).finish()
+    }
+}
+
+/// A session that was taken out. It goes back when dropped, unless it is broken or was marked `discard`.
+pub(crate) struct Checkout {
+    session: bb8::PooledConnection<'static, Manager>,
+    pool: NodePool,
+}
+
+impl std::ops::Deref for Checkout {
+    type Target = PooledSession;
+
+    fn deref(&self) -> &PooledSession {
+        &self.session
+    }
+}
+
+impl std::ops::DerefMut for Checkout {
+    fn deref_mut(&mut self) -> &mut PooledSession {
+        &mut self.session
+    }
+}
+
+impl Drop for Checkout {
+    fn drop(&mut self) {
+        self.pool.shared.active.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// Counts itself while it lives.
+struct Counted<'a>(&'a AtomicU32);
+
+impl<'a> Counted<'a> {
+    fn new(count: &'a AtomicU32) -> Self {
+        count.fetch_add(1, Ordering::Relaxed);
+        Self(count)
+    }
+}
+
+impl Drop for Counted<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
     }
 }

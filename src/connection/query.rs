@@ -1,23 +1,260 @@
 //! One statement on one node: checkout, run, rows as they come, cancel on the server (C6).
+//!
+//! Two round trips. The first opens a read-only transaction (on a read-only node) and has the server parse the
+//! statement, which says its column types and refuses several statements at once. The second runs it by the simple
+//! protocol, whose values are the server's own text. What follows a statement (`ROLLBACK`, `DISCARD ALL`) travels
+//! while nobody waits: the server takes it before anything that is asked of that session later.
 
-use std::time::Instant;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
+use futures_util::{FutureExt, StreamExt};
+use tokio_postgres::{SimpleQueryMessage, Statement};
 use tokio_util::sync::CancellationToken;
 
-use super::pool::NodePool;
-use crate::model::protocol::{NodeOutcome, QueryRequest};
-use crate::model::{ErrorKind, NodeError};
+use super::pool::{Checkout, NodePool};
+use super::rows::Rows;
+use super::{error, settings, statement};
+use crate::model::protocol::{NodeOutcome, NodeRows, QueryRequest};
+use crate::model::{ErrorKind, NodeConfig, NodeError};
+
+/// How long a server may take to hear a cancel, and to obey it.
+const CANCEL: Duration = Duration::from_secs(1);
+/// The first type that is no built-in one.
+const FIRST_USER_TYPE: u32 = 16_384;
 
 /// Runs the request's statement on the pool's node. Never later than `request.timeout` after `started`, plus a
-/// second for telling the server. `reading` hears the rows kept so far, now and then. Cancel-safe: dropping it
-/// cancels on the server and closes the session.
+/// second for telling the server. `reading` hears the rows kept so far: each 1,000 rows, or each 200 ms.
+///
+/// Cancel-safe: dropping it cancels on the server and closes the session.
 pub async fn run(
     pool: &NodePool,
-    _request: &QueryRequest,
+    request: &QueryRequest,
     started: Instant,
-    _cancel: &CancellationToken,
-    _reading: &(dyn Fn(usize) + Sync),
+    cancel: &CancellationToken,
+    reading: &(dyn Fn(usize) + Sync),
 ) -> NodeOutcome {
-    let error = NodeError::new(ErrorKind::NotConnected, format!("{} is not connected", pool.node().name));
-    std::future::ready(NodeOutcome { elapsed: started.elapsed(), result: Err(error) }).await
+    let node = pool.node();
+    let job = Job { pool, request, deadline: started + request.timeout, reading };
+    let result = match refuse(request, node) {
+        Some(error) => Err(error),
+        None => job.run(started, cancel).await,
+    };
+    NodeOutcome { elapsed: started.elapsed(), result }
+}
+
+fn refuse(request: &QueryRequest, node: &NodeConfig) -> Option<NodeError> {
+    let what = statement::leaves_read_only(&request.statement).filter(|_| node.is_read_only())?;
+    let text = format!("{what} is refused: {} is read-only", node.name);
+    Some(NodeError::new(ErrorKind::ReadOnly, text).with_hint(error::read_only_hint(node)))
+}
+
+struct Job<'a> {
+    pool: &'a NodePool,
+    request: &'a QueryRequest,
+    deadline: Instant,
+    reading: &'a (dyn Fn(usize) + Sync),
+}
+
+/// Why a job ended before its statement did.
+#[derive(Clone, Copy)]
+enum Stop {
+    Cancelled,
+    TooLate,
+}
+
+impl Job<'_> {
+    fn left(&self) -> Duration {
+        self.deadline.saturating_duration_since(Instant::now())
+    }
+
+    async fn run(&self, started: Instant, cancel: &CancellationToken) -> Result<NodeRows, NodeError> {
+        let node = self.pool.node();
+        let mut tries = 0;
+        loop {
+            tries += 1;
+            let session = tokio::select! {
+                biased;
+                () = cancel.cancelled() => return Err(error::cancelled(node)),
+                session = self.pool.get(self.left()) => session?,
+            };
+            let running = Running { session: Some(session), pool: self.pool };
+            let stop = tokio::select! {
+                biased;
+                outcome = self.on(&running) => match outcome {
+                    Ok(done) => return Ok(running.finish(done)),
+                    // It had ended in the pool, before the statement reached it: nothing ran.
+                    Err(Failure::NotBegun(_)) if tries <= node.pool.max => continue,
+                    Err(Failure::Said(error)) => {
+                        running.finish(Done { complete: true, ..Done::default() });
+                        return Err(error);
+                    }
+                    Err(Failure::NotBegun(error) | Failure::Broken(error)) => return Err(error),
+                },
+                () = cancel.cancelled() => Stop::Cancelled,
+                () = tokio::time::sleep_until(self.deadline.into()) => Stop::TooLate,
+            };
+            let obeyed = running.abandon().await;
+            return Err(match stop {
+                Stop::Cancelled => error::cancelled(node),
+                Stop::TooLate if obeyed => error::too_late(node, self.request.timeout),
+                Stop::TooLate => error::no_answer(node, started.elapsed()),
+            });
+        }
+    }
+
+    /// Runs the statement on a session.
+    async fn on(&self, running: &Running<'_>) -> Result<Done, Failure> {
+        let Some(session) = &running.session else { return Ok(Done::default()) };
+        let node = self.pool.node();
+        let (client, heard) = (&session.client, &session.link.heard);
+        let fail = |error: &tokio_postgres::Error| error::classify_with(error, heard, node);
+        let broken = |error: &tokio_postgres::Error| {
+            if heard.wants_copy() {
+                Failure::Broken(error::no_copy())
+            } else if error.as_db_error().is_some() && !client.is_closed() && heard.fatal().is_none() {
+                Failure::Said(self.in_block(fail(error)))
+            } else {
+                Failure::Broken(fail(error))
+            }
+        };
+
+        let before = settings::before_statement(node, session.link.pooled, self.left());
+        let open = async { if before.is_empty() { Ok(()) } else { client.batch_execute(&before).await } };
+        let (opened, prepared) = futures_util::future::join(open, client.prepare(&self.request.statement)).await;
+        let prepared = match opened.and(prepared) {
+            Ok(prepared) => prepared,
+            Err(error) if client.is_closed() || error.is_closed() || heard.fatal().is_some() => {
+                return Err(Failure::NotBegun(fail(&error)));
+            }
+            Err(error) => return Err(broken(&error)),
+        };
+        if uses_looked_up_types(&prepared) {
+            session.discard();
+        }
+
+        heard.clear();
+        let stream = client.simple_query_raw(&self.request.statement).await.map_err(|error| broken(&error))?;
+        let mut stream = std::pin::pin!(stream);
+        let mut rows = Rows::new(self.request, prepared.columns());
+        let mut affected = 0;
+        while let Some(message) = stream.next().await {
+            match message.map_err(|error| broken(&error))? {
+                SimpleQueryMessage::RowDescription(columns) => {
+                    rows.describe(columns.iter().map(tokio_postgres::SimpleColumn::name));
+                }
+                SimpleQueryMessage::Row(row) => {
+                    if !rows.push(&row) {
+                        return Ok(Done { rows: rows.finish(0, heard.take_notices()), complete: false });
+                    }
+                    if let Some(count) = rows.worth_telling() {
+                        (self.reading)(count);
+                    }
+                }
+                SimpleQueryMessage::CommandComplete(count) => affected = count,
+                _ => {}
+            }
+        }
+        Ok(Done { rows: rows.finish(affected, heard.take_notices()), complete: true })
+    }
+
+    /// `VACUUM` and the like run in no transaction block, and ours is what makes the node read-only.
+    fn in_block(&self, error: NodeError) -> NodeError {
+        let node = self.pool.node();
+        if error.sqlstate.as_deref() == Some("25001") && node.is_read_only() {
+            NodeError { kind: ErrorKind::ReadOnly, hint: Some(error::read_only_hint(node)), ..error }
+        } else {
+            error
+        }
+    }
+}
+
+/// To know such a type the driver prepared statements of its own on the session, which `DISCARD ALL` would drop
+/// under its feet.
+fn uses_looked_up_types(prepared: &Statement) -> bool {
+    let columns = prepared.columns().iter().map(tokio_postgres::Column::type_);
+    columns.chain(prepared.params()).any(|of_type| of_type.oid() >= FIRST_USER_TYPE)
+}
+
+#[derive(Default)]
+struct Done {
+    rows: NodeRows,
+    /// The server has finished; else the result was cut, and it still sends.
+    complete: bool,
+}
+
+enum Failure {
+    /// The session was dead before the statement reached it.
+    NotBegun(NodeError),
+    /// The server answered with an error; the session lives.
+    Said(NodeError),
+    /// The session cannot be used any more.
+    Broken(NodeError),
+}
+
+/// A session on which something runs. Whichever way it is left, the server is told to stop, or the session is clean.
+struct Running<'a> {
+    session: Option<Checkout>,
+    pool: &'a NodePool,
+}
+
+impl Running<'_> {
+    /// Cleans the session and gives it back, where the server has finished.
+    fn finish(mut self, done: Done) -> NodeRows {
+        if let Some(session) = self.session.take_if(|_| done.complete) {
+            clean(&session);
+        }
+        done.rows
+    }
+
+    /// Tells the server to stop and waits until it has, no longer than [`CANCEL`]; says whether it did.
+    async fn abandon(mut self) -> bool {
+        let Some(session) = self.session.take() else { return false };
+        // Spawned, not awaited: whoever drops us here still wants the server to stop.
+        let stopped = self.pool.tasks().spawn(stop(session));
+        stopped.await.unwrap_or(false)
+    }
+}
+
+impl Drop for Running<'_> {
+    fn drop(&mut self) {
+        if let Some(session) = self.session.take() {
+            self.pool.tasks().spawn(stop(session));
+        }
+    }
+}
+
+/// Cancels what runs on the session and closes it: a cancel that comes late must not hit the next statement.
+async fn stop(session: Checkout) -> bool {
+    session.discard();
+    let heard = Arc::clone(&session.link.heard);
+    let until = tokio::time::Instant::now() + CANCEL;
+    let obeyed = if session.client.is_closed() {
+        false
+    } else {
+        let mut answers = heard.answers();
+        let before = *answers.borrow_and_update();
+        let told = session.link.cancel(session.client.cancel_token(), CANCEL).await;
+        let answered = tokio::time::timeout_at(until, answers.wait_for(|count| *count > before)).await;
+        told && matches!(answered, Ok(Ok(_)))
+    };
+    drop(session);
+    if !obeyed {
+        // It would wait for an answer for as long as the system holds the socket.
+        heard.cut();
+    }
+    obeyed
+}
+
+/// Leaves nothing of a statement behind: a transaction, settings, temporary tables, advisory locks. The first poll of
+/// each sends it, and the server takes them in order, before anything that is asked of the session later.
+fn clean(session: &Checkout) {
+    let (client, link) = (&session.client, &session.link);
+    let open = link.heard.transaction() != b'I';
+    let rollback = open.then_some("ROLLBACK");
+    // Behind a pooler the session belongs to other programs too.
+    let discard = (!link.pooled).then_some("DISCARD ALL");
+    for statement in [rollback, discard, link.late_settings()].into_iter().flatten() {
+        drop(client.batch_execute(statement).now_or_never());
+    }
 }

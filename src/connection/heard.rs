@@ -1,0 +1,234 @@
+//! What the stream of one connection learnt while reading along, shared with whoever uses the connection; and the
+//! count of sockets that are still open.
+
+use std::fmt;
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::task::Context;
+
+use futures_util::task::AtomicWaker;
+use tokio::sync::watch;
+
+use crate::model::protocol::Notice;
+
+/// Notices kept of one statement; a server may send millions.
+const MAX_NOTICES: usize = 100;
+/// Characters kept of one.
+const MAX_NOTICE: usize = 4_000;
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// The notebook of one connection.
+#[derive(Default)]
+pub(crate) struct Heard {
+    kept: Mutex<Kept>,
+    /// The state of the transaction in the last `ReadyForQuery`: `I`, `T` or `E`; 0 before the first.
+    transaction: AtomicU8,
+    /// Answers that the server has finished so far.
+    answers: watch::Sender<u64>,
+    cut: AtomicBool,
+    waker: AtomicWaker,
+}
+
+#[derive(Default)]
+struct Kept {
+    notices: Vec<Notice>,
+    more_notices: usize,
+    /// The error that ended the session.
+    fatal: Option<Notice>,
+    /// What was wrong with the bytes.
+    fault: Option<String>,
+    /// The stream has ended; how, where the system said more than that.
+    ended: Option<String>,
+    server_version: Option<String>,
+    /// A `COPY` wants data or sends some.
+    copy: bool,
+}
+
+impl Heard {
+    pub(crate) fn new() -> Arc<Self> {
+        Arc::new(Self::default())
+    }
+
+    /// A message has passed.
+    pub(super) fn message(&self, tag: u8, body: &[u8]) {
+        match tag {
+            b'Z' => {
+                self.transaction.store(body.first().copied().unwrap_or(0), Ordering::Release);
+                self.answers.send_modify(|count| *count += 1);
+            }
+            b'N' => self.notice(fields(body)),
+            b'E' => {
+                let error = fields(body);
+                if matches!(error.severity.as_str(), "FATAL" | "PANIC") {
+                    lock(&self.kept).fatal = Some(error);
+                }
+            }
+            b'S' => {
+                let mut texts = body.split(|&byte| byte == 0).map(String::from_utf8_lossy);
+                if let (Some("server_version"), Some(version)) = (texts.next().as_deref(), texts.next()) {
+                    lock(&self.kept).server_version = version.split_whitespace().next().map(str::to_owned);
+                }
+            }
+            b'G' | b'H' | b'W' => lock(&self.kept).copy = true,
+            _ => {}
+        }
+    }
+
+    fn notice(&self, notice: Notice) {
+        let mut kept = lock(&self.kept);
+        if kept.notices.len() < MAX_NOTICES {
+            kept.notices.push(notice);
+        } else {
+            kept.more_notices += 1;
+        }
+    }
+
+    pub(super) fn fault(&self, what: &str) {
+        lock(&self.kept).fault = Some(what.to_owned());
+    }
+
+    pub(super) fn ended(&self, how: &str) {
+        lock(&self.kept).ended.get_or_insert_with(|| how.to_owned());
+    }
+
+    /// Whether the connection was cut; if not, wakes this task when it is.
+    pub(super) fn is_cut(&self, cx: &Context<'_>) -> bool {
+        self.waker.register(cx.waker());
+        self.cut.load(Ordering::Acquire)
+    }
+
+    /// Ends the connection at once, without a word to the server.
+    pub(crate) fn cut(&self) {
+        self.cut.store(true, Ordering::Release);
+        self.waker.wake();
+    }
+
+    /// Forgets what an earlier statement left: call it before the next one is sent.
+    pub(crate) fn clear(&self) {
+        let mut kept = lock(&self.kept);
+        kept.notices.clear();
+        kept.more_notices = 0;
+        kept.copy = false;
+    }
+
+    pub(crate) fn take_notices(&self) -> Vec<Notice> {
+        let mut kept = lock(&self.kept);
+        let mut notices = std::mem::take(&mut kept.notices);
+        if kept.more_notices > 0 {
+            let message = format!("{} more notices were dropped", kept.more_notices);
+            notices.push(Notice { severity: "NOTICE".to_owned(), sqlstate: "00000".to_owned(), message });
+        }
+        notices
+    }
+
+    pub(crate) fn transaction(&self) -> u8 {
+        self.transaction.load(Ordering::Acquire)
+    }
+
+    pub(crate) fn answers(&self) -> watch::Receiver<u64> {
+        self.answers.subscribe()
+    }
+
+    pub(crate) fn fatal(&self) -> Option<Notice> {
+        lock(&self.kept).fatal.clone()
+    }
+
+    pub(crate) fn found_fault(&self) -> Option<String> {
+        lock(&self.kept).fault.clone()
+    }
+
+    pub(crate) fn how_it_ended(&self) -> Option<String> {
+        lock(&self.kept).ended.clone()
+    }
+
+    /// As the server prints it, without the packager's words behind it.
+    pub(crate) fn server_version(&self) -> Option<String> {
+        lock(&self.kept).server_version.clone()
+    }
+
+    pub(crate) fn wants_copy(&self) -> bool {
+        lock(&self.kept).copy
+    }
+}
+
+impl fmt::Debug for Heard {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Heard").field("cut", &self.cut).finish_non_exhaustive()
+    }
+}
+
+/// The fields of an error or a notice that we show. `V` is the severity in English, whatever the server's language.
+fn fields(body: &[u8]) -> Notice {
+    let mut notice = Notice { severity: String::new(), sqlstate: String::new(), message: String::new() };
+    for field in body.split(|&byte| byte == 0) {
+        let Some((&code, text)) = field.split_first() else { continue };
+        let text = || String::from_utf8_lossy(text).chars().take(MAX_NOTICE).collect::<String>();
+        match code {
+            b'S' if notice.severity.is_empty() => notice.severity = text(),
+            b'V' => notice.severity = text(),
+            b'C' => notice.sqlstate = text(),
+            b'M' => notice.message = text(),
+            _ => {}
+        }
+    }
+    notice
+}
+
+/// Counts the sockets of a node's pool, so that closing can wait until nothing is left.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Sockets(Arc<Counts>);
+
+#[derive(Debug, Default)]
+struct Counts {
+    open: watch::Sender<usize>,
+    ever: std::sync::atomic::AtomicU64,
+    all_heard: Mutex<Vec<Weak<Heard>>>,
+}
+
+impl Sockets {
+    pub(crate) fn open(&self, heard: &Arc<Heard>) -> OpenSocket {
+        let mut all_heard = lock(&self.0.all_heard);
+        all_heard.retain(|heard| heard.strong_count() > 0);
+        all_heard.push(Arc::downgrade(heard));
+        self.0.ever.fetch_add(1, Ordering::Relaxed);
+        self.0.open.send_modify(|open| *open += 1);
+        OpenSocket(self.clone())
+    }
+
+    pub(crate) fn count(&self) -> usize {
+        *self.0.open.borrow()
+    }
+
+    /// Opened since start.
+    pub(crate) fn ever(&self) -> u64 {
+        self.0.ever.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn watch(&self) -> watch::Receiver<usize> {
+        self.0.open.subscribe()
+    }
+
+    pub(crate) async fn all_closed(&self) {
+        // The sender lives as long as `self`, so this cannot fail.
+        let _ = self.watch().wait_for(|open| *open == 0).await;
+    }
+
+    pub(crate) fn cut_all(&self) {
+        for heard in lock(&self.0.all_heard).iter().filter_map(Weak::upgrade) {
+            heard.cut();
+        }
+    }
+}
+
+/// One open socket.
+#[derive(Debug)]
+pub(crate) struct OpenSocket(Sockets);
+
+impl Drop for OpenSocket {
+    fn drop(&mut self) {
+        self.0.0.open.send_modify(|open| *open -= 1);
+    }
+}

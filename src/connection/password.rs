@@ -1,0 +1,93 @@
+//! Where a password comes from, looked up at each connect so that a rotated one is found (F5). It never stands in an
+//! error, and neither does what a command prints (F7).
+
+use std::process::Stdio;
+
+use rustix::process::{Pid, Signal, kill_process_group};
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader};
+use tokio::process::{Child, Command};
+
+use crate::config::passfile;
+use crate::model::{ErrorKind, NodeConfig, NodeError, PasswordSource, Secret};
+
+/// No password of people is longer; tokens of clouds reach some kilobytes.
+const MAX_BYTES: u64 = 64 << 10;
+
+/// The password for `node` now. Waits for as long as a command runs: bound it. Dropping the future kills the command
+/// and all that it started.
+pub(crate) async fn look_up(node: &NodeConfig) -> Result<Option<Secret>, NodeError> {
+    match &node.password {
+        PasswordSource::None => Ok(None),
+        PasswordSource::Given(secret) => Ok(Some(secret.clone())),
+        // A small local file: not worth a thread.
+        PasswordSource::File(path) => passfile::lookup(path, &node.host, node.port, &node.database, &node.user)
+            .map_err(|why| NodeError::new(ErrorKind::Authentication, why)),
+        PasswordSource::Command(line) => run(line).await.map(Some).map_err(|why| {
+            NodeError::new(ErrorKind::Authentication, format!("password_command of {}: {why}", node.name))
+                .with_hint("run it in a shell: it must print the password as its first line and exit with 0")
+        }),
+    }
+}
+
+async fn run(line: &str) -> Result<Secret, String> {
+    let mut command = Command::new("sh");
+    command.args(["-c", line]).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null()).process_group(0);
+    let child = command.kill_on_drop(true).spawn().map_err(|error| format!("sh cannot be started: {error}"))?;
+    let mut group = Group { leader: child.id(), child };
+    let output = group.child.stdout.take().ok_or("its output cannot be read")?;
+    let mut first = Vec::new();
+    BufReader::new(output.take(MAX_BYTES))
+        .read_until(b'\n', &mut first)
+        .await
+        .map_err(|error| format!("its output cannot be read: {error}"))?;
+    let status = group.child.wait().await.map_err(|error| format!("its end was not seen: {error}"))?;
+    group.leader = None;
+    if !status.success() {
+        return Err(format!("it failed ({status})"));
+    }
+    let text = String::from_utf8(first).map_err(|_| "it printed no UTF-8")?;
+    let password = text.trim_end_matches(['\n', '\r']);
+    if password.is_empty() { Err("it printed nothing".to_owned()) } else { Ok(Secret::new(password)) }
+}
+
+/// A shell and what it started: killed together when nobody waits any more.
+struct Group {
+    leader: Option<u32>,
+    child: Child,
+}
+
+impl Drop for Group {
+    fn drop(&mut self) {
+        if let Some(pid) = self.leader.and_then(|pid| Pid::from_raw(pid as i32)) {
+            // It may have ended by itself in the meantime.
+            let _ = kill_process_group(pid, Signal::KILL);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::{Duration, Instant};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn the_first_line_is_the_password_f5() {
+        assert_eq!(run("printf 'secret\\nsecond\\n'").await.unwrap().expose(), "secret");
+        assert_eq!(run("printf secret").await.unwrap().expose(), "secret");
+        assert!(run("echo hunter2; exit 3").await.unwrap_err().contains("exit status: 3"));
+        assert_eq!(run("true").await.unwrap_err(), "it printed nothing");
+    }
+
+    #[tokio::test]
+    async fn a_command_that_hangs_is_killed_with_its_children() {
+        let dir = tempfile::tempdir().unwrap();
+        let mark = dir.path().join("mark");
+        let line = format!("(sleep 1; touch {}) & sleep 60", mark.display());
+        let began = Instant::now();
+        assert!(tokio::time::timeout(Duration::from_millis(200), run(&line)).await.is_err());
+        assert!(began.elapsed() < Duration::from_secs(1));
+        tokio::time::sleep(Duration::from_millis(1_500)).await;
+        assert!(!mark.exists(), "a grandchild lived on");
+    }
+}

@@ -1,0 +1,110 @@
+//! Collects the rows of one node's answer, within the limits of its request.
+
+use std::time::{Duration, Instant};
+
+use tokio_postgres::SimpleQueryRow;
+
+use crate::model::protocol::{NodeRows, Notice, QueryRequest};
+use crate::model::{Column, RowSet};
+
+/// Rows between two reports.
+const REPORT_ROWS: usize = 1_000;
+/// Time between two reports of a server that sends slowly.
+const REPORT_TIME: Duration = Duration::from_millis(200);
+
+pub(crate) struct Rows<'a> {
+    request: &'a QueryRequest,
+    prepared: &'a [tokio_postgres::Column],
+    kept: RowSet,
+    truncated: Option<String>,
+    reported: usize,
+    reported_at: Instant,
+}
+
+impl<'a> Rows<'a> {
+    /// `prepared`: the columns as the server described them when it parsed the statement.
+    pub(crate) fn new(request: &'a QueryRequest, prepared: &'a [tokio_postgres::Column]) -> Self {
+        Self { request, prepared, kept: RowSet::default(), truncated: None, reported: 0, reported_at: Instant::now() }
+    }
+
+    pub(crate) fn describe<'n>(&mut self, names: impl Iterator<Item = &'n str>) {
+        let type_name = |at: usize| self.prepared.get(at).map_or("", |column| column.type_().name()).to_owned();
+        let columns = names.enumerate().map(|(at, name)| Column { name: name.to_owned(), type_name: type_name(at) });
+        self.kept = RowSet::new(columns.collect());
+    }
+
+    /// Keeps the row, if there is room; `false` when the result is cut here.
+    pub(crate) fn push(&mut self, row: &SimpleQueryRow) -> bool {
+        if self.kept.len() >= self.request.max_rows {
+            self.truncated = Some(format!("cut at {} rows", grouped(self.request.max_rows)));
+            return false;
+        }
+        let cells = || (0..row.len()).map(|at| row.try_get(at).unwrap_or(Some(NO_TEXT)));
+        let size = cells().flatten().map(str::len).sum::<usize>() + row.len() * size_of::<u32>();
+        let room = self.request.max_bytes.saturating_sub(self.kept.bytes());
+        if size <= room {
+            self.kept.push(cells());
+            return true;
+        }
+        self.truncated = Some(format!("cut at {}", megabytes(self.request.max_bytes)));
+        if self.kept.is_empty() {
+            // One row that is too large alone is shown as far as it goes.
+            let mut room = room;
+            self.kept.push(cells().map(|cell| {
+                let kept = cell.map(|text| text.get(..text.floor_char_boundary(room)).unwrap_or_default());
+                room -= kept.map_or(0, str::len);
+                kept
+            }));
+        }
+        false
+    }
+
+    /// The rows so far, where it is time to say so.
+    pub(crate) fn worth_telling(&mut self) -> Option<usize> {
+        let count = self.kept.len();
+        let many = count - self.reported >= REPORT_ROWS;
+        if !many && self.reported_at.elapsed() < REPORT_TIME {
+            return None;
+        }
+        self.reported = count;
+        self.reported_at = Instant::now();
+        Some(count)
+    }
+
+    pub(crate) fn finish(self, affected: u64, notices: Vec<Notice>) -> NodeRows {
+        let row_count =
+            if self.kept.columns().is_empty() && self.kept.is_empty() { affected } else { self.kept.len() as u64 };
+        NodeRows { rows: self.kept, row_count, truncated: self.truncated, notices }
+    }
+}
+
+/// A database of encoding `SQL_ASCII` may hold any bytes.
+const NO_TEXT: &str = "(bytes that are no UTF-8)";
+
+fn grouped(number: usize) -> String {
+    let digits = number.to_string();
+    let mut text = String::new();
+    for (at, digit) in digits.chars().enumerate() {
+        if at > 0 && (digits.len() - at).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+fn megabytes(bytes: usize) -> String {
+    if bytes >= 1 << 20 { format!("{} MB", bytes >> 20) } else { format!("{} bytes", grouped(bytes)) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_of_people() {
+        assert_eq!([7, 1_000, 100_000, 1_234_567].map(grouped), ["7", "1,000", "100,000", "1,234,567"]);
+        assert_eq!(megabytes(64 << 20), "64 MB");
+        assert_eq!(megabytes(1_000), "1,000 bytes");
+    }
+}

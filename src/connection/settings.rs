@@ -1,0 +1,102 @@
+//! What our sessions set (C12), and how: by the startup packet, which costs no round trip and is what `DISCARD ALL`
+//! goes back to.
+//!
+//! A pooler such as PgBouncer refuses most of it. Nothing is then set for the session: with transaction pooling a
+//! `SET` would stay on a connection that other programs use next. Statements of the user are still guarded there, by
+//! `BEGIN READ ONLY` and `SET LOCAL` around each.
+
+use std::time::Duration;
+
+use crate::model::NodeConfig;
+
+/// What a session is for; decides its settings.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Purpose {
+    /// The health loop's own connection.
+    Probe,
+    /// Server facts and views.
+    Poll,
+    /// Statements of the user.
+    Query,
+    /// The form's connection test.
+    Test,
+}
+
+/// Our own statements take milliseconds; what takes longer than this is stuck, and nobody waits for it any more.
+const OWN_STATEMENT: Duration = Duration::from_secs(5);
+/// Our own statements only read catalogs: a lock on one of those is somebody's maintenance.
+const OWN_LOCK: Duration = Duration::from_millis(500);
+/// How long a statement of the user may stand in a queue for a lock, where others queue behind it.
+const USER_LOCK: Duration = Duration::from_secs(10);
+/// We never leave a transaction open for longer than a round trip.
+const IDLE_IN_TRANSACTION: Duration = Duration::from_secs(30);
+
+/// The `options` of the startup packet. A statement of the user has no `statement_timeout` here: it gets what is left
+/// of its batch, when it runs ([`before_statement`]).
+pub(super) fn startup(node: &NodeConfig, purpose: Purpose) -> String {
+    let query = purpose == Purpose::Query;
+    let lock = if query { USER_LOCK } else { OWN_LOCK };
+    let mut options = format!(
+        "-c DateStyle=ISO -c idle_in_transaction_session_timeout={} -c lock_timeout={}",
+        IDLE_IN_TRANSACTION.as_millis(),
+        lock.as_millis()
+    );
+    if !query || node.is_read_only() {
+        options += " -c default_transaction_read_only=on";
+    }
+    if !query {
+        options += " -c search_path=pg_catalog -c statement_timeout=";
+        options += &OWN_STATEMENT.as_millis().to_string();
+    }
+    options
+}
+
+/// What only newer servers take, which refuse a startup packet with a setting that they do not know: a server of 14
+/// or later ends a statement by itself when its client is gone.
+pub(super) fn late(server_version: Option<&str>) -> Option<&'static str> {
+    let major = server_version?.split(|c: char| !c.is_ascii_digit()).next()?.parse::<u32>().ok()?;
+    (major >= 14).then_some("SET client_connection_check_interval = '1s'")
+}
+
+/// What runs before a statement of the user, in one message: a read-only transaction around it where the node is
+/// read-only, and a time limit a little longer than our own, should the cancel never arrive.
+pub(super) fn before_statement(node: &NodeConfig, pooled: bool, left: Duration) -> String {
+    let timeout = (left + Duration::from_secs(2)).as_millis().min(i32::MAX as u128);
+    let lock = USER_LOCK.as_millis();
+    match (node.is_read_only(), pooled) {
+        (true, false) => format!("BEGIN READ ONLY; SET LOCAL statement_timeout = {timeout}"),
+        (true, true) => format!(
+            "BEGIN READ ONLY; SET LOCAL statement_timeout = {timeout}; SET LOCAL lock_timeout = {lock}; \
+             SET LOCAL DateStyle = 'ISO'"
+        ),
+        (false, false) => format!("SET statement_timeout = {timeout}"),
+        // Nothing may be left behind, and the statement may be one that runs in no transaction block.
+        (false, true) => String::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::NodeName;
+
+    #[test]
+    fn sessions_are_read_only_unless_the_user_said_otherwise_c12() {
+        let mut node = NodeConfig::new(NodeName::parse("n").unwrap(), "h");
+        assert!(startup(&node, Purpose::Query).contains("default_transaction_read_only=on"));
+        node.read_only = Some(false);
+        assert!(!startup(&node, Purpose::Query).contains("read_only"));
+        assert!(startup(&node, Purpose::Probe).contains("default_transaction_read_only=on"));
+        assert!(startup(&node, Purpose::Poll).contains("search_path=pg_catalog"));
+        assert!(!startup(&node, Purpose::Query).contains("search_path"));
+    }
+
+    #[test]
+    fn late_settings_by_version() {
+        assert_eq!(late(Some("13.14")), None);
+        assert_eq!(late(Some("9.6.24")), None);
+        assert!(late(Some("14.0")).is_some());
+        assert!(late(Some("18beta1")).is_some());
+        assert_eq!(late(None), None);
+    }
+}
