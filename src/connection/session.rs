@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
@@ -46,14 +46,15 @@ impl Session {
 
 /// The half that moves the bytes: nothing happens on a session unless its driver is polled.
 pub struct Driver {
-    messages: Option<Box<dyn Messages>>,
+    /// Never locked: the lock makes it shareable by reference, which futures that hold a session need.
+    messages: Option<Mutex<Box<dyn Messages>>>,
     heard: Arc<Heard>,
 }
 
 impl Driver {
     /// The next asynchronous message; an error, then `None`, is the end of the connection. Cancel-safe.
     pub async fn next(&mut self) -> Option<Result<AsyncMessage, tokio_postgres::Error>> {
-        let messages = self.messages.as_mut()?;
+        let messages = self.messages.as_mut()?.get_mut().unwrap_or_else(PoisonError::into_inner);
         let next = std::future::poll_fn(|cx| messages.poll(cx)).await;
         if !matches!(next, Some(Ok(_))) {
             self.messages = None;
@@ -108,7 +109,7 @@ async fn open_unbounded(node: &NodeConfig, purpose: Purpose) -> Result<Session, 
     let started = Instant::now();
     let sockets = Sockets::default();
     let (link, (client, connection)) = dial(node, purpose, &sockets, connect).await?;
-    let mut driver = Driver { messages: Some(connection), heard: Arc::clone(&link.heard) };
+    let mut driver = Driver { messages: Some(Mutex::new(connection)), heard: Arc::clone(&link.heard) };
     let answer = tokio::select! {
         answer = first_answer(&client, &link) => answer,
         // Its own error is repeated to whoever asks the client, and the notebook knows why.
