@@ -241,7 +241,6 @@ impl NodePool {
         let idle_timeout = limits.idle_timeout.max(Duration::from_millis(100));
         let pool = Pool::builder()
             .max_size(max)
-            .min_idle(limits.min.min(max))
             .idle_timeout(idle_timeout)
             .reaper_rate((idle_timeout / 3).min(Duration::from_secs(10)))
             .connection_timeout(limits.connect_timeout.max(Duration::from_millis(1)))
@@ -268,39 +267,44 @@ impl Gate {
     }
 }
 
-/// Period: a third of the idle timeout, and whenever a socket closed (at most once a second).
+/// Keeps `min` sessions open (bb8 knows only a number of idle ones, and would open one more whenever one is taken).
+///
+/// Period: a third of the idle timeout, so that none of those kept is idle for all of it; and a second after a socket
+/// closed, so that a server which ends each session at once is not hammered.
 async fn keep(pool: Pool, mut sockets: watch::Receiver<usize>, min: u32, period: Duration) {
+    let mut touched = min;
     loop {
-        let mut open = *sockets.borrow_and_update();
-        let closed = async {
-            while sockets.changed().await.is_ok() {
-                let before = std::mem::replace(&mut open, *sockets.borrow_and_update());
-                if open < before {
-                    tokio::time::sleep(Duration::from_millis(20)).await;
-                    return;
-                }
-            }
-            std::future::pending::<()>().await;
-        };
-        let touched = tokio::select! {
-            () = tokio::time::sleep(period) => min,
-            () = closed => u32::MAX,
-        };
-        // Taken out and given back: bb8 looks at a session when it comes back, and its idle time begins anew. Asking
-        // an empty pool makes it connect.
-        let idle = pool.state().idle_connections.max(u32::from(min > 0));
-        let mut held = Vec::new();
-        for _ in 0..idle.min(touched) {
-            match pool.get_owned().now_or_never() {
-                Some(Ok(session)) => held.push(session),
-                _ => break,
+        // Taken out and given back: bb8 looks at a session when it comes back, and its idle time begins anew.
+        let idle = pool.state().idle_connections;
+        let held = (0..idle.min(touched)).map_while(|_| pool.get_owned().now_or_never()).collect::<Vec<_>>();
+        drop(held);
+        while pool.state().connections < min {
+            // A node that refuses is the health loop's business; we ask again after a period.
+            let Ok(session) = pool.dedicated_connection().await else { break };
+            if pool.add(session).is_err() {
+                break;
             }
         }
-        drop(held);
-        if touched > min {
-            tokio::time::sleep(Duration::from_secs(1)).await;
+        tokio::select! {
+            () = tokio::time::sleep(period) => touched = min,
+            () = a_socket_closes(&mut sockets) => {
+                touched = u32::MAX;
+                tokio::time::sleep(period.min(Duration::from_secs(1))).await;
+            }
         }
     }
+}
+
+async fn a_socket_closes(sockets: &mut watch::Receiver<usize>) {
+    let mut open = *sockets.borrow_and_update();
+    while sockets.changed().await.is_ok() {
+        let before = std::mem::replace(&mut open, *sockets.borrow_and_update());
+        if open < before {
+            return;
+        }
+    }
+    // The sender lives as long as the pool.
+    std::future::pending::<()>().await;
 }
 
 async fn wait_for_error(errors: &mut watch::Receiver<Option<NodeError>>) {
