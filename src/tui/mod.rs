@@ -1,8 +1,99 @@
-//! The picture: reads the app state, writes nothing.
+//! The picture: reads the app state, writes nothing. [`draw`] is all of it; [`Screen`] is the terminal it goes to.
 
+mod ascii;
+mod canvas;
+mod chrome;
+pub mod input;
+mod screens;
 pub mod terminal;
 pub mod text;
 pub mod theme;
+mod widgets;
+
+use ratatui::Frame;
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+use ratatui::style::Color;
 
 pub use terminal::{Screen, ScreenOptions};
 pub use theme::{ColorDepth, Theme, ThemeOptions};
+
+use crate::app::{self, App, Dialog, Drawn};
+use canvas::Canvas;
+use widgets::pen::Pen;
+
+/// The smallest terminal that has room for a dashboard.
+const LEAST: (u16, u16) = (80, 24);
+
+/// Draws the state; says where things came to stand, for the mouse and the page keys.
+pub fn draw(app: &App, theme: &Theme, frame: &mut Frame<'_>) -> Drawn {
+    let area = frame.area();
+    let buf = frame.buffer_mut();
+    if [theme.base.fg, theme.base.bg].iter().any(|color| color.is_some_and(|color| color != Color::Reset)) {
+        buf.set_style(area, theme.base);
+    }
+    let drawn = Drawn { width: area.width, height: area.height, ..Drawn::default() };
+    let mut canvas = Canvas { app, theme, buf, drawn, cursor: None };
+    if area.width < LEAST.0 || area.height < LEAST.1 {
+        too_small(&mut canvas, area);
+    } else {
+        picture(&mut canvas, area);
+    }
+    let (drawn, cursor) = (canvas.drawn, canvas.cursor);
+    if theme.ascii {
+        ascii::to_ascii(frame.buffer_mut());
+    }
+    if let Some(cursor) = cursor {
+        frame.set_cursor_position(cursor);
+    }
+    drawn
+}
+
+fn picture(canvas: &mut Canvas<'_>, area: Rect) {
+    let line = |y: u16| Rect { y, height: 1, ..area };
+    let body = Rect { y: area.y + 2, height: area.height - 4, ..area };
+    chrome::header(canvas, line(area.y));
+    chrome::tabs(canvas, line(area.y + 1));
+    match canvas.app.screen {
+        app::Screen::Nodes | app::Screen::Detail if canvas.app.is_empty() => empty(canvas, body),
+        app::Screen::Nodes => screens::nodes::draw(canvas, body),
+        app::Screen::Detail => screens::node::draw(canvas, body),
+        app::Screen::Query => screens::query::draw(canvas, body),
+        app::Screen::Events => screens::events::draw(canvas, body),
+    }
+    match &canvas.app.dialog {
+        Some(Dialog::Form(form)) => screens::form::draw(canvas, form_area(canvas.app, body), form),
+        Some(Dialog::Confirm(confirm)) => screens::confirm::draw(canvas, body, confirm),
+        Some(Dialog::Help(scrolled)) => screens::help::draw(canvas, body, scrolled),
+        None => {}
+    }
+    chrome::event_line(canvas, line(area.bottom() - 2));
+    chrome::key_line(canvas, line(area.bottom() - 1));
+}
+
+/// Without nodes the form stands above what to write into a file, so that both are seen.
+fn form_area(app: &App, body: Rect) -> Rect {
+    if app.is_empty() { Rect { height: screens::form::HEIGHT.min(body.height), ..body } } else { body }
+}
+
+fn empty(canvas: &mut Canvas<'_>, body: Rect) {
+    let form = matches!(canvas.app.dialog, Some(Dialog::Form(_)));
+    let above = if form { screens::form::HEIGHT.min(body.height) } else { 1 };
+    screens::empty::draw(canvas, Rect { y: body.y + above, height: body.height - above, ..body });
+}
+
+/// Says that there is no room, and still answers the first question.
+fn too_small(canvas: &mut Canvas<'_>, area: Rect) {
+    let (app, theme) = (canvas.app, canvas.theme);
+    let counts = app.picture().nodes.counts();
+    let buf: &mut Buffer = canvas.buf;
+    let mut pen = Pen::row(buf, area, 0);
+    for (sign, count, style) in
+        [("●", counts.healthy, theme.ok), ("◐", counts.degraded, theme.warn), ("✖", counts.down, theme.bad)]
+    {
+        pen.put(sign, style).gap(1).put(&count.to_string(), style).gap(2);
+    }
+    Pen::row(buf, area, 1).put(&format!("pgwatch needs {}x{}", LEAST.0, LEAST.1), theme.text);
+    Pen::row(buf, area, 2).put(&format!("this terminal is {}x{}", area.width, area.height), theme.dim);
+    Pen::row(buf, area, 3).put("q quits", theme.dim);
+}

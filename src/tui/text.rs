@@ -163,6 +163,18 @@ pub fn age(duration: Duration) -> String {
     }
 }
 
+/// A period as the file writes it: `250ms`, `1s`, `1m`.
+pub fn period(period: Duration) -> String {
+    let ms = period.as_millis();
+    if ms.is_multiple_of(60_000) && ms > 0 {
+        format!("{}m", ms / 60_000)
+    } else if ms.is_multiple_of(1_000) {
+        format!("{}s", ms / 1_000)
+    } else {
+        format!("{ms}ms")
+    }
+}
+
 /// A size in PostgreSQL's units: `0 B`, `412 MB`, `1.2 GB`.
 pub fn bytes(bytes: f64) -> String {
     const UNITS: [&str; 6] = ["B", "kB", "MB", "GB", "TB", "PB"];

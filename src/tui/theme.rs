@@ -172,6 +172,8 @@ pub struct Theme {
     pub selection: Style,
     /// The same in a pane that has not the focus.
     pub selection_idle: Style,
+    /// Behind a field of a form.
+    pub field: Style,
     /// A patch of the accent: the tab of the screen, the choice of a dialog.
     pub patch: Style,
     /// A patch that warns: READ-WRITE, PAUSED.
@@ -211,6 +213,7 @@ impl Theme {
             border_focus: plain,
             selection: reversed,
             selection_idle: plain.underlined(),
+            field: plain.underlined(),
             patch: reversed.bold(),
             patch_warn: reversed.bold(),
             patch_bad: reversed.bold(),
@@ -262,6 +265,7 @@ impl Theme {
             border_focus: fg(accent),
             selection,
             selection_idle: if sixteen { Style::new().bold() } else { Style::new().bg(shade(palette.selection)) },
+            field: if sixteen { Style::new().underlined() } else { Style::new().bg(shade(palette.selection)) },
             patch: Style::new().fg(on_patch).bg(accent).bold(),
             patch_warn: Style::new().fg(on_patch).bg(warn).bold(),
             patch_bad: Style::new().fg(on_patch).bg(bad).bold(),

@@ -1,0 +1,49 @@
+//! What a screen draws with: the state it reads, the buffer it writes, and what it measured on the way.
+
+use ratatui::buffer::Buffer;
+use ratatui::layout::{Position, Rect};
+
+use super::Theme;
+use super::widgets::pane::Pane as Frame;
+use crate::app::{self, App, Drawn, DrawnPane, Pane};
+
+pub(crate) struct Canvas<'a> {
+    pub(crate) app: &'a App,
+    pub(crate) theme: &'a Theme,
+    pub(crate) buf: &'a mut Buffer,
+    pub(crate) drawn: Drawn,
+    /// Where the terminal's cursor stands: only where text is written.
+    pub(crate) cursor: Option<Position>,
+}
+
+impl Canvas<'_> {
+    /// Whether this pane takes the keys now.
+    pub(crate) fn is_focused(&self, pane: Pane) -> bool {
+        self.app.pane == pane && self.app.dialog.is_none()
+    }
+
+    /// Frames a pane and remembers it; returns the inside.
+    pub(crate) fn pane(&mut self, pane: Pane, area: Rect, frame: Frame<'_>) -> Rect {
+        let focused = self.is_focused(pane);
+        let inner = Frame { focused, ..frame }.draw(self.buf, area, self.theme);
+        self.drawn.panes.push(DrawnPane {
+            pane,
+            area: to_app(area),
+            rows: to_app(inner),
+            first: 0,
+            len: 0,
+            heads: Vec::new(),
+            more_right: false,
+        });
+        inner
+    }
+
+    /// What was drawn into the pane framed last.
+    pub(crate) fn last_pane(&mut self) -> Option<&mut DrawnPane> {
+        self.drawn.panes.last_mut()
+    }
+}
+
+pub(crate) fn to_app(area: Rect) -> app::Rect {
+    app::Rect { x: area.x, y: area.y, width: area.width, height: area.height }
+}

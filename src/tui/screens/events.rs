@@ -1,0 +1,92 @@
+//! The journal: what happened, when, to whom and why, newest first. Screen 0, and a pane of the others.
+
+use ratatui::layout::Rect;
+use ratatui::style::Style;
+
+use crate::app::journal::Line;
+use crate::app::{App, Pane, Severity};
+use crate::tui::canvas::{Canvas, to_app};
+use crate::tui::widgets::data_table::select;
+use crate::tui::widgets::pane::Pane as Frame;
+use crate::tui::widgets::pen::Pen;
+use crate::tui::{Theme, text};
+
+/// Columns of `healthy → unhealthy`.
+const WHAT: usize = 21;
+
+pub(crate) fn draw(canvas: &mut Canvas<'_>, area: Rect) {
+    let (app, theme, picture) = (canvas.app, canvas.theme, canvas.app.picture());
+    let table = &app.events_table;
+    let of_node = app.screen == crate::app::Screen::Detail;
+    let window = table.cursor.window(table.rows.len(), usize::from(area.height.saturating_sub(2)));
+    let note = note(app, of_node);
+    let foot = if window.len() == table.rows.len() {
+        String::new()
+    } else {
+        format!("{}–{} of {}", window.start + 1, window.end, text::count(table.rows.len() as u64))
+    };
+    let inner = canvas.pane(Pane::Events, area, Frame { title: "Events", note: &note, foot: &foot, focused: false });
+    let focused = canvas.is_focused(Pane::Events);
+    let name = if of_node { 0 } else { name_width(app).min(usize::from(inner.width) / 4) };
+    for (row, number) in (0..inner.height).zip(window.clone()) {
+        let Some(line) = table.rows.get(number).and_then(|seq| picture.journal.get(*seq)) else { continue };
+        let area = Rect { y: inner.y + row, height: 1, ..inner };
+        draw_line(&mut Pen::new(canvas.buf, area), line, name, app, theme);
+        if focused && number == table.cursor.at {
+            select(canvas.buf, area, true, theme);
+        }
+    }
+    if table.rows.is_empty() {
+        let why = if table.is_filtered() { "No event matches the filter." } else { "Nothing has happened yet." };
+        Pen::row(canvas.buf, inner, 0).put(why, theme.dim);
+    }
+    if let Some(pane) = canvas.last_pane() {
+        pane.rows = to_app(inner);
+        pane.first = window.start;
+        pane.len = table.rows.len();
+    }
+}
+
+fn note(app: &App, of_node: bool) -> String {
+    let table = &app.events_table;
+    let mut parts = Vec::new();
+    if table.problems_only {
+        parts.push("problems only".to_owned());
+    }
+    if !table.filter.is_empty() {
+        parts.push(format!("/{}", table.filter.source()));
+    }
+    if parts.is_empty() && !of_node {
+        parts.push("all nodes".to_owned());
+    }
+    parts.join(" · ")
+}
+
+/// Room for the longest name, the same in every line.
+pub(crate) fn name_width(app: &App) -> usize {
+    app.picture().nodes.names().map(|name| name.as_str().len()).max().unwrap_or(0).clamp(8, 20)
+}
+
+/// Sign and style of a line.
+pub(crate) fn sign(severity: Severity, theme: &Theme) -> (&'static str, Style) {
+    match severity {
+        Severity::Added => ("+", theme.accent),
+        Severity::Removed => ("–", theme.dim),
+        Severity::Info => ("·", theme.dim),
+        Severity::Good => ("●", theme.ok),
+        Severity::Warning => ("◐", theme.warn),
+        Severity::Critical => ("✖", theme.bad),
+    }
+}
+
+/// `14:03:08  ✖ reporting   healthy → unhealthy   connection refused`; no name column where `name` is 0.
+pub(crate) fn draw_line(pen: &mut Pen<'_>, line: &Line, name: usize, app: &App, theme: &Theme) {
+    let (sign, style) = sign(line.severity, theme);
+    pen.column(&text::clock(line.at, app.now, &theme.zone), 8, theme.dim).gap(2).put(sign, style).gap(1);
+    if name > 0 {
+        pen.column(line.node.as_ref().map_or("", |node| node.as_str()), name, style).gap(2);
+    }
+    // A short line spares the blanks of the column.
+    let what = if line.text.is_empty() { pen.room() } else { WHAT.max(text::width(&line.what).min(28)) };
+    pen.column(&line.what, what, theme.text).gap(2).put(&line.text, theme.dim);
+}

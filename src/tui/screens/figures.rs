@@ -1,0 +1,172 @@
+//! The figures of one refresh as lines: connections, rates, cache, replication. Old ones are dim from end to end.
+
+use ratatui::style::Style;
+
+use super::summary::{GAUGE, SPARK, VALUES};
+use crate::app::App;
+use crate::app::nodes::{Level, Node};
+use crate::model::delta::Rates;
+use crate::model::{Facts, Role};
+use crate::tui::widgets::doc::DocLine;
+use crate::tui::widgets::meter::level;
+use crate::tui::widgets::spark::Bar;
+use crate::tui::{Theme, text};
+
+/// Age in seconds from which an open transaction is worth a second look: it holds back vacuum.
+const OLD_TRANSACTION: u64 = 300;
+
+pub(super) struct FiguresText<'a> {
+    pub(super) app: &'a App,
+    pub(super) node: &'a Node,
+    pub(super) theme: &'a Theme,
+    pub(super) facts: &'a Facts,
+    /// They were true once.
+    pub(super) stale: bool,
+    pub(super) width: usize,
+}
+
+impl FiguresText<'_> {
+    pub(super) fn lines(&self, lines: &mut Vec<DocLine>) {
+        lines.push(self.connections());
+        lines.push(self.transactions());
+        lines.push(self.rates());
+        if self.facts.role == Role::Standby {
+            lines.push(self.replay());
+        }
+        let primary = self.facts.role == Role::Primary;
+        let standbys = self.facts.standbys.filter(|standbys| *standbys > 0 || primary);
+        lines.extend(standbys.map(|standbys| self.standbys(standbys)));
+        lines.extend(self.oldest());
+    }
+
+    fn label(&self, label: &'static str) -> DocLine {
+        DocLine::default().text(label, self.theme.dim).at(VALUES)
+    }
+
+    fn tone(&self, style: Style) -> Style {
+        if self.stale { self.theme.dim } else { style }
+    }
+
+    fn value(&self) -> Style {
+        self.tone(self.theme.text)
+    }
+
+    fn connections(&self) -> DocLine {
+        let (facts, theme) = (self.facts, self.theme);
+        let mut row = self.label("Conns");
+        if let (Some(open), Some(max)) = (facts.connections, facts.max_connections) {
+            let share = f64::from(open) / f64::from(max.max(1));
+            row = row.meter(share, GAUGE, self.tone(level(share, theme))).text("  ", self.value());
+        }
+        let in_transaction = if facts.idle_in_transaction > Some(0) { theme.warn } else { theme.text };
+        row = row
+            .text(known(facts.connections), self.value())
+            .text(format!(" of {}   active ", known(facts.max_connections)), theme.dim)
+            .text(known(facts.active), self.value())
+            .text("   idle in tx ", theme.dim)
+            .text(known(facts.idle_in_transaction), self.tone(in_transaction));
+        match facts.waiting_for_lock {
+            Some(waiting @ 1..) => {
+                row.text("   wait for lock ", theme.dim).text(waiting.to_string(), self.tone(theme.bad))
+            }
+            _ => row,
+        }
+    }
+
+    /// Rates of a while ago say nothing at all.
+    fn current_rates(&self) -> Rates {
+        if self.stale { Rates::default() } else { self.node.rates }
+    }
+
+    fn transactions(&self) -> DocLine {
+        let (rates, theme) = (self.current_rates(), self.theme);
+        let room = self.width.saturating_sub(VALUES + 32).min(SPARK);
+        let bars = if self.stale { Vec::new() } else { self.rate_bars(room) };
+        self.label("TPS")
+            .text(said(rates.transactions, text::rate), self.tone(theme.bright))
+            .at(VALUES + 9)
+            .text("commit ", theme.dim)
+            .text(said(rates.commit_ratio, text::percent), self.value())
+            .at(VALUES + 30)
+            .spark(bars, room)
+    }
+
+    fn rates(&self) -> DocLine {
+        let (rates, theme) = (self.current_rates(), self.theme);
+        self.label("Cache")
+            .text(said(rates.cache_hit_ratio, text::percent), self.value())
+            .at(VALUES + 9)
+            .text("temp ", theme.dim)
+            .text(said(rates.temp_bytes, per_second), self.value())
+            .text("   WAL ", theme.dim)
+            .text(said(rates.wal_bytes, per_second), self.value())
+    }
+
+    fn replay(&self) -> DocLine {
+        let (facts, theme) = (self.facts, self.theme);
+        let level = match self.node.lag_level(&self.app.thresholds) {
+            Level::Normal => theme.text,
+            Level::Warning => theme.warn,
+            Level::Critical => theme.bad,
+        };
+        let mut row = self
+            .label("Replay")
+            .text(facts.replay_lag.map_or(text::UNKNOWN.to_owned(), text::duration), self.tone(level))
+            .text(" behind", theme.dim);
+        if let Some(bytes) = facts.replay_lag_bytes {
+            row = row.text(format!("   {}", text::bytes(bytes as f64)), self.value()).text(" to replay", theme.dim);
+        }
+        match facts.streaming {
+            Some(true) => row.text("   streaming", self.tone(theme.ok)),
+            Some(false) => row.text("   not streaming", self.tone(theme.warn)),
+            None => row,
+        }
+    }
+
+    fn standbys(&self, standbys: u32) -> DocLine {
+        let (facts, theme) = (self.facts, self.theme);
+        let level = if standbys > 0 { theme.ok } else { theme.text };
+        let mut row = self.label("Standbys").text(format!("{standbys} streaming"), self.tone(level));
+        let Some(worst) = &facts.worst_standby else { return row };
+        let over = facts.worst_standby_lag >= Some(self.app.thresholds.replication_lag.warning);
+        row = row.text("   worst ", theme.dim).text(worst.clone(), self.value()).text(" ", theme.dim).text(
+            facts.worst_standby_lag.map_or(text::UNKNOWN.to_owned(), text::duration),
+            self.tone(if over { theme.warn } else { theme.text }),
+        );
+        match facts.worst_standby_lag_bytes {
+            Some(bytes @ 1..) => row.text(format!("  {}", text::bytes(bytes as f64)), theme.dim),
+            _ => row,
+        }
+    }
+
+    fn oldest(&self) -> Option<DocLine> {
+        let (oldest, theme) = (self.facts.oldest_transaction?, self.theme);
+        let level = if oldest.as_secs() >= OLD_TRANSACTION { theme.warn } else { theme.text };
+        let row = self.label("Oldest").text("transaction ", theme.dim).text(text::duration(oldest), self.tone(level));
+        Some(match self.facts.deadlocks {
+            Some(deadlocks) => row.text("   deadlocks ", theme.dim).text(text::count(deadlocks), self.value()),
+            None => row,
+        })
+    }
+
+    /// Rates of the newest refreshes against the highest of them.
+    fn rate_bars(&self, cells: usize) -> Vec<Bar> {
+        let rates = self.node.history.rates();
+        let top = rates.newest(cells).flatten().copied().fold(0.0_f64, f64::max);
+        let height = |rate: f64| if top > 0.0 { rate / top } else { 0.0 };
+        let bar = |rate: &Option<f64>| rate.map_or(Bar::Blank, |rate| Bar::Level(height(rate), self.theme.accent));
+        rates.newest(cells).map(bar).collect()
+    }
+}
+
+fn known(number: Option<u32>) -> String {
+    number.map_or(text::UNKNOWN.to_owned(), |number| number.to_string())
+}
+
+fn said(number: Option<f64>, say: fn(f64) -> String) -> String {
+    number.map_or(text::UNKNOWN.to_owned(), say)
+}
+
+fn per_second(bytes: f64) -> String {
+    text::bytes(bytes) + "/s"
+}

@@ -1,0 +1,109 @@
+//! The form that adds or edits a node: what is wrong stands beside its field while it is typed, what the test of the
+//! connection found stands below (D8).
+
+use ratatui::layout::Rect;
+use unicode_segmentation::UnicodeSegmentation;
+
+use crate::app::Form;
+use crate::app::form::{Field, Test};
+use crate::tui::canvas::{Canvas, to_app};
+use crate::tui::text;
+use crate::tui::widgets::dialog::dialog;
+use crate::tui::widgets::input_line::input_line;
+use crate::tui::widgets::pane::Pane as Frame;
+use crate::tui::widgets::pen::Pen;
+
+/// Columns of the labels and, at most, of the fields.
+const LABEL: u16 = 19;
+const FIELD: u16 = 44;
+/// Rows under the fields for what the test found.
+const MESSAGE: u16 = 3;
+
+/// Rows that the form takes, borders included.
+pub(crate) const HEIGHT: u16 = Field::ALL.len() as u16 + MESSAGE + 3;
+
+pub(crate) fn draw(canvas: &mut Canvas<'_>, area: Rect, form: &Form) {
+    let theme = canvas.theme;
+    let title = form.title();
+    let size = (area.width.saturating_sub(4).min(96), HEIGHT);
+    let frame = Frame { title: &title, foot: "Tab next · Esc leaves", ..Frame::default() };
+    let (_, inner) = dialog(canvas.buf, area, size, frame, theme);
+    let mut places = Vec::with_capacity(Field::ALL.len() + 1);
+    for ((row, at), field) in (0..inner.height).zip(0..).zip(Field::ALL) {
+        let line = Rect { y: inner.y + row, height: 1, ..inner };
+        draw_field(canvas, line, form, field, form.focus == at);
+        places.push((to_app(line), at));
+    }
+    let below = Field::ALL.len() as u16;
+    let message =
+        Rect { y: inner.y.saturating_add(below), height: inner.height.saturating_sub(below + 1).min(MESSAGE), ..inner };
+    draw_message(canvas, message, form);
+    if inner.height > below {
+        let line = Rect { y: inner.bottom() - 1, height: 1, ..inner };
+        let mut pen = Pen::new(canvas.buf, Rect { x: line.x + LABEL.min(line.width), ..line }.intersection(line));
+        let start = pen.x();
+        let style = if form.focus == Form::BUTTON { theme.patch } else { theme.field };
+        pen.put(&format!(" {} ", form.button()), style);
+        places.push((to_app(Rect { x: start, width: pen.x() - start, ..line }), Form::BUTTON));
+    }
+    canvas.drawn.fields = places;
+}
+
+fn draw_field(canvas: &mut Canvas<'_>, line: Rect, form: &Form, field: Field, focused: bool) {
+    let theme = canvas.theme;
+    let error = form.error(field);
+    let label = if focused { theme.accent_bold } else { theme.dim };
+    let mut pen = Pen::new(canvas.buf, line);
+    pen.column(field.label(), usize::from(LABEL), label);
+    let width = FIELD.min(line.width.saturating_sub(LABEL) * 2 / 3);
+    let place = Rect { x: pen.x(), width, ..line }.intersection(line);
+    if let Some(error) = &error {
+        pen.gap(usize::from(width) + 1).put("✖ ", theme.bad).put(error, theme.bad);
+    }
+    let (shown, column) = form.shown(field);
+    if !form.is_fixed(field) {
+        canvas.buf.set_style(place, theme.field);
+    }
+    if field == Field::Tls {
+        let style = if focused { theme.accent_bold } else { theme.text };
+        Pen::new(canvas.buf, place).put("‹ ", theme.dim).put(&shown, style).put(" ›", theme.dim);
+        return;
+    }
+    if shown.is_empty() {
+        Pen::new(canvas.buf, place).put(form.placeholder(field), theme.dim);
+    }
+    let at = shown.graphemes(true).take(column).map(str::len).sum();
+    let cursor = input_line(canvas.buf, place, &shown, at, theme.text);
+    if focused {
+        canvas.cursor = Some(cursor);
+    }
+}
+
+/// What the test found; before it, what is wrong with the field in full.
+fn draw_message(canvas: &mut Canvas<'_>, area: Rect, form: &Form) {
+    let theme = canvas.theme;
+    let width = usize::from(area.width).saturating_sub(2);
+    let (sign, style, said, hint) = match &form.test {
+        Test::Idle => match form.field().and_then(|field| form.error(field)) {
+            Some(error) => ("✖", theme.bad, error, None),
+            None => return,
+        },
+        Test::Running { .. } => ("◌", theme.accent, "connecting …".to_owned(), None),
+        Test::Passed(tested) => {
+            let said = format!(
+                "PostgreSQL {}, {}, connected in {}",
+                tested.server_version,
+                tested.role.as_str(),
+                text::duration(tested.connect_time)
+            );
+            ("●", theme.ok, said, None)
+        }
+        Test::Failed(error) => ("✖", theme.bad, error.message.clone(), error.hint.as_deref()),
+    };
+    let lines = text::wrap(&said, width).into_iter().map(|line| (line, style));
+    let hints = hint.iter().flat_map(|hint| text::wrap(hint, width)).map(|line| (line, theme.dim));
+    for ((row, (line, style)), n) in (0..area.height).zip(lines.chain(hints)).zip(0..) {
+        let mut pen = Pen::row(canvas.buf, area, row);
+        pen.column(if n == 0 { sign } else { "" }, 2, style).put(&line, style);
+    }
+}

@@ -1,0 +1,67 @@
+//! The help: the keys of this screen, live ones first, then those of everywhere, the signs and the zone of the times.
+
+use ratatui::layout::Rect;
+
+use crate::app::{Cursor, keymap};
+use crate::model::HealthState;
+use crate::tui::canvas::Canvas;
+use crate::tui::widgets::badge;
+use crate::tui::widgets::dialog::dialog;
+use crate::tui::widgets::doc::{DocLine, draw_lines};
+use crate::tui::widgets::pane::Pane as Frame;
+use crate::tui::{Theme, text};
+
+pub(crate) fn draw(canvas: &mut Canvas<'_>, area: Rect, scrolled: &Cursor) {
+    let theme = canvas.theme;
+    let lines = lines(canvas);
+    let size = (area.width.saturating_sub(4).min(100), area.height.saturating_sub(2).min(lines.len() as u16 + 2));
+    let page = usize::from(size.1.saturating_sub(2));
+    let first = scrolled.offset.min(lines.len().saturating_sub(page));
+    let foot = if lines.len() > page {
+        format!("{}–{} of {} lines · Esc closes", first + 1, (first + page).min(lines.len()), lines.len())
+    } else {
+        "Esc closes".to_owned()
+    };
+    let frame = Frame { title: "Help", note: canvas.app.screen.title(), foot: &foot, focused: true };
+    let (_, inner) = dialog(canvas.buf, area, size, frame, theme);
+    let len = draw_lines(canvas.buf, inner, &lines, first, theme);
+    canvas.drawn.help = Some((usize::from(inner.height), len));
+}
+
+fn lines(canvas: &Canvas<'_>) -> Vec<DocLine> {
+    let (app, theme) = (canvas.app, canvas.theme);
+    let mut lines = vec![
+        DocLine::default()
+            .text("Lowercase looks, ", theme.text)
+            .text("UPPERCASE", theme.bright)
+            .text(" acts on a server or on a file.", theme.text),
+        signs(theme),
+    ];
+    let zone = theme.zone.iana_name().map_or_else(|| "local time".to_owned(), str::to_owned);
+    lines.push(DocLine::default().text("Times are ", theme.dim).text(zone, theme.text).text(".", theme.dim));
+    for (place, section) in keymap::help(app) {
+        lines.push(DocLine::default());
+        lines.push(DocLine::default().text(place.title(), theme.accent_bold));
+        let keys = section.iter().map(|line| text::width(&line.keys)).max().unwrap_or(0).clamp(12, 28);
+        for line in section {
+            let (key, doc) = if line.live { (theme.bright, theme.text) } else { (theme.dim, theme.dim) };
+            lines.push(DocLine::default().text("  ", doc).text(line.keys, key).at(keys + 4).text(line.doc, doc));
+        }
+    }
+    lines
+}
+
+fn signs(theme: &Theme) -> DocLine {
+    let mut line = DocLine::default();
+    for (state, word) in [
+        (HealthState::Healthy, " healthy   "),
+        (HealthState::Degraded, " slow or missing probes   "),
+        (HealthState::Unhealthy, " down   "),
+        (HealthState::Connecting, " connecting   "),
+        (HealthState::Disconnected, " paused"),
+    ] {
+        let (sign, style) = badge::sign(state, theme);
+        line = line.text(sign, style).text(word, theme.dim);
+    }
+    line
+}

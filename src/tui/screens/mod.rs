@@ -1,0 +1,12 @@
+//! One file per screen, and per dialog that stands over them.
+
+pub(crate) mod confirm;
+pub(crate) mod empty;
+pub(crate) mod events;
+mod figures;
+pub(crate) mod form;
+pub(crate) mod help;
+pub(crate) mod node;
+pub(crate) mod nodes;
+pub(crate) mod query;
+pub(crate) mod summary;

@@ -1,0 +1,112 @@
+//! The detail screen: everything known of the selected node (D2): its summary, what the server says of itself, the
+//! settings that matter, and its own events.
+
+use ratatui::layout::Rect;
+
+use super::{events, summary};
+use crate::app::Pane;
+use crate::app::nodes::Node;
+use crate::tui::canvas::Canvas;
+use crate::tui::widgets::doc::{DocLine, draw_lines};
+use crate::tui::widgets::pane::Pane as Frame;
+use crate::tui::{Theme, text};
+
+/// From this width on summary and settings stand side by side.
+const SIDE_BY_SIDE: u16 = 100;
+/// Where values begin.
+const VALUES: usize = 34;
+
+pub(crate) fn draw(canvas: &mut Canvas<'_>, area: Rect) {
+    let pane = canvas.app.pane;
+    if canvas.app.zoomed {
+        return draw_pane(canvas, pane, area);
+    }
+    if area.width >= SIDE_BY_SIDE {
+        let top = (area.height * 3 / 5).max(14).min(area.height);
+        let left = area.width * 11 / 20;
+        let upper = Rect { height: top, ..area };
+        draw_pane(canvas, Pane::Summary, Rect { width: left, ..upper });
+        draw_pane(canvas, Pane::Settings, Rect { x: area.x + left, width: area.width - left, ..upper });
+        draw_pane(canvas, Pane::Events, Rect { y: area.y + top, height: area.height - top, ..area });
+    } else {
+        let top = 13.min(area.height);
+        draw_pane(canvas, Pane::Summary, Rect { height: top, ..area });
+        let lower = if pane == Pane::Settings { Pane::Settings } else { Pane::Events };
+        draw_pane(canvas, lower, Rect { y: area.y + top, height: area.height - top, ..area });
+    }
+}
+
+fn draw_pane(canvas: &mut Canvas<'_>, pane: Pane, area: Rect) {
+    match pane {
+        Pane::Settings => settings(canvas, area),
+        Pane::Events => events::draw(canvas, area),
+        _ => summary::draw(canvas, area),
+    }
+}
+
+fn settings(canvas: &mut Canvas<'_>, area: Rect) {
+    let (app, theme) = (canvas.app, canvas.theme);
+    let lines = app.selected().map(|node| lines(node, canvas)).unwrap_or_default();
+    let inner = canvas.pane(Pane::Settings, area, Frame { title: "Server", ..Frame::default() });
+    let first = app.settings.offset.min(lines.len().saturating_sub(usize::from(inner.height)));
+    let len = draw_lines(canvas.buf, inner, &lines, first, theme);
+    if let Some(pane) = canvas.last_pane() {
+        (pane.first, pane.len) = (first, len);
+    }
+}
+
+fn lines(node: &Node, canvas: &Canvas<'_>) -> Vec<DocLine> {
+    let (app, theme) = (canvas.app, canvas.theme);
+    let at = app.picture().at;
+    let pair = |label: &'static str, value: String| {
+        DocLine::default().text(label, theme.dim).at(VALUES).text(value, theme.text)
+    };
+    let config = &node.config;
+    let mut lines = vec![
+        pair("address", config.address()),
+        pair("database", config.database.clone()),
+        pair("user", config.user.clone()),
+        pair("sessions", if config.is_read_only() { "read-only" } else { "read-write" }.to_owned()),
+        pair("sslmode", config.tls.mode.as_str().to_owned()),
+        pair("version", node.server_version.clone().unwrap_or_else(|| text::UNKNOWN.to_owned())),
+        pair("connect time", node.connect_time.map_or(text::UNKNOWN.to_owned(), text::duration)),
+    ];
+    if let Some(probes) = &node.probes {
+        let said = format!("{} asked, {} missed", text::count(probes.probes), text::count(probes.missed));
+        lines.push(pair("probes", said));
+    }
+    let Some(server) = &node.server else {
+        lines.push(DocLine::default());
+        lines.push(DocLine::default().text("The server has not told its settings yet.", theme.dim));
+        return lines;
+    };
+    if let Some(started) = server.started_at {
+        let up = node.uptime(at).map(text::age).unwrap_or_default();
+        lines.push(pair("started", format!("{} ago, {}", up, text::clock(started, app.now, &theme.zone).trim())));
+    }
+    if let Some(name) = server.cluster_name.as_ref().filter(|name| !name.is_empty()) {
+        lines.push(pair("cluster_name", name.clone()));
+    }
+    if let Some(id) = server.system_identifier {
+        lines.push(pair("system identifier", id.to_string()));
+    }
+    if let Some(timeline) = node.facts.as_ref().and_then(|(_, facts)| facts.timeline) {
+        lines.push(pair("timeline", timeline.to_string()));
+    }
+    if let Some(waiting) = server.pending_restart.filter(|waiting| *waiting > 0) {
+        let said = format!("{waiting} wait for a restart");
+        lines.push(DocLine::default().text("settings", theme.dim).at(VALUES).text(said, theme.warn));
+    }
+    if !server.settings.is_empty() {
+        lines.push(DocLine::default());
+    }
+    lines.extend(server.settings.iter().map(|setting| setting_line(setting, theme)));
+    lines
+}
+
+fn setting_line(setting: &crate::model::facts::Setting, theme: &Theme) -> DocLine {
+    // A default is what nobody chose: quiet.
+    let style = if setting.source == "default" { theme.dim } else { theme.text };
+    let line = DocLine::default().text(setting.name.clone(), theme.dim).at(VALUES).text(setting.value.clone(), style);
+    if setting.pending_restart { line.text("  waits for a restart", theme.warn) } else { line }
+}

@@ -1,0 +1,223 @@
+//! The selected node at length: health over the last hour, round trips and their percentiles, pool, connections,
+//! rates, replication. A pane of screen 1 and, with more room, of the detail screen (D1, D2).
+
+use std::time::SystemTime;
+
+use ratatui::layout::Rect;
+
+use super::figures::FiguresText;
+use super::nodes::last_minute;
+use crate::app::nodes::{Figures, Minute, Node};
+use crate::app::{App, Pane};
+use crate::model::{Facts, HealthState};
+use crate::tui::canvas::Canvas;
+use crate::tui::widgets::badge;
+use crate::tui::widgets::doc::{DocLine, draw_lines};
+use crate::tui::widgets::meter::level;
+use crate::tui::widgets::pane::Pane as Frame;
+use crate::tui::{Theme, text};
+
+/// Where values begin, and where the second group of a line does.
+pub(super) const VALUES: usize = 10;
+pub(super) const GAUGE: usize = 10;
+const HEALTH_CELLS: usize = 30;
+pub(super) const SPARK: usize = 20;
+
+pub(crate) fn draw(canvas: &mut Canvas<'_>, area: Rect) {
+    let (app, theme) = (canvas.app, canvas.theme);
+    let Some(node) = app.selected() else {
+        let inner = canvas.pane(Pane::Summary, area, Frame { title: "Node", ..Frame::default() });
+        let line = DocLine::default().text("No node is selected.", theme.dim);
+        draw_lines(canvas.buf, inner, &[line], 0, theme);
+        return;
+    };
+    let origin = origin(node, app.picture().at);
+    let inner =
+        canvas.pane(Pane::Summary, area, Frame { title: node.name().as_str(), note: &origin, ..Frame::default() });
+    let lines = Summary { app, node, theme, at: app.picture().at, width: usize::from(inner.width) }.lines();
+    let first = app.summary.offset.min(lines.len().saturating_sub(usize::from(inner.height)));
+    let len = draw_lines(canvas.buf, inner, &lines, first, theme);
+    if let Some(pane) = canvas.last_pane() {
+        (pane.first, pane.len) = (first, len);
+    }
+}
+
+/// `10.0.0.1:5432/app · PostgreSQL 17.2 · up 41 d`
+fn origin(node: &Node, at: SystemTime) -> String {
+    let mut said = format!("{}/{}", node.config.address(), node.config.database);
+    if let Some(version) = &node.server_version {
+        said.push_str(" · PostgreSQL ");
+        said.push_str(version);
+    }
+    if let Some(uptime) = node.uptime(at).filter(|_| node.health.state.answers()) {
+        said.push_str(" · up ");
+        said.push_str(&text::age(uptime));
+    }
+    said
+}
+
+/// Values and labels as a run: `34` bright, ` of 100` dim.
+struct Summary<'a> {
+    app: &'a App,
+    node: &'a Node,
+    theme: &'a Theme,
+    at: SystemTime,
+    width: usize,
+}
+
+impl Summary<'_> {
+    fn lines(&self) -> Vec<DocLine> {
+        let mut lines = Vec::with_capacity(16);
+        self.trouble(&mut lines);
+        lines.push(self.health());
+        lines.push(self.ping());
+        self.pool(&mut lines);
+        match self.node.figures(self.at, self.app.refresh) {
+            Figures::Fresh(facts) => self.figures(facts, false).lines(&mut lines),
+            Figures::Stale(facts, age) => {
+                let said = format!("figures of {} ago", text::age(age));
+                lines.push(self.label("").text(said, self.theme.warn));
+                self.figures(facts, true).lines(&mut lines);
+            }
+            Figures::Unknown => lines.push(self.label("Figures").text(text::UNKNOWN, self.theme.dim)),
+        }
+        if let Some(error) = &self.node.facts_error {
+            lines.push(self.label("").text(error.message.clone(), self.theme.warn));
+            if let Some(hint) = &error.hint {
+                lines.push(self.label("").text(hint.clone(), self.theme.dim));
+            }
+        }
+        lines
+    }
+
+    fn figures<'f>(&'f self, facts: &'f Facts, stale: bool) -> FiguresText<'f> {
+        FiguresText { app: self.app, node: self.node, theme: self.theme, facts, stale, width: self.width }
+    }
+
+    fn label(&self, label: &'static str) -> DocLine {
+        DocLine::default().text(label, self.theme.dim).at(VALUES)
+    }
+
+    /// What is wrong, why, since when, and what to do; nothing for a node that is well.
+    fn trouble(&self, lines: &mut Vec<DocLine>) {
+        let (node, theme) = (self.node, self.theme);
+        let health = &node.health;
+        if health.state == HealthState::Healthy {
+            return;
+        }
+        let (sign, style) = badge::sign(health.state, theme);
+        let mut line = self.label("State").text(sign, style).text(" ", style).text(badge::word(health), style);
+        if let Some(down) = node.down_for(self.at) {
+            line = line.text(format!(" {}", text::age(down)), style);
+        }
+        let since = text::clock(health.down_since.unwrap_or(health.since), self.app.now, &theme.zone);
+        line = line.text(format!("   since {since}"), theme.dim);
+        if let Some(next) = node.next_try_in(self.at) {
+            line = line
+                .text("   try ", theme.dim)
+                .text((health.attempt + 1).to_string(), theme.text)
+                .text(" in ", theme.dim)
+                .text(text::age(next), theme.text);
+        }
+        lines.push(line);
+        if let Some(error) = &health.error {
+            let width = self.width.saturating_sub(VALUES);
+            let wrapped = text::wrap(&error.message, width);
+            for (n, part) in wrapped.into_iter().take(3).enumerate() {
+                lines.push(self.label(if n == 0 { "Why" } else { "" }).text(part, style));
+            }
+            for part in error.hint.iter().flat_map(|hint| text::wrap(hint, width)).take(2) {
+                lines.push(self.label("").text(part, theme.dim));
+            }
+        }
+    }
+
+    /// The last hour as dots, and the share of it that the node answered.
+    fn health(&self) -> DocLine {
+        let (history, theme) = (&self.node.history, self.theme);
+        let minutes: Vec<&Minute> = history.minutes().collect();
+        let cells = HEALTH_CELLS.min(self.width.saturating_sub(VALUES + 28)).max(10);
+        let per_cell = 60_usize.div_ceil(cells);
+        let mut line = self.label("Health");
+        let dots = 60 / per_cell;
+        for cell in (0..dots).rev() {
+            let end = minutes.len().saturating_sub(cell * per_cell);
+            let start = minutes.len().saturating_sub((cell + 1) * per_cell);
+            let worst = minutes.get(start..end).into_iter().flatten().filter_map(|minute| minute.worst());
+            let (sign, style) = match worst.max_by_key(|state| rank(*state)) {
+                Some(state) => badge::sign(state, theme),
+                None => ("·", theme.border),
+            };
+            line = line.text(sign, style);
+        }
+        match history.availability() {
+            Some(share) => line
+                .text(format!("  {}", text::percent(share)), if share < 1.0 { theme.text } else { theme.bright })
+                .text(" of the last hour", theme.dim),
+            None => line.text("  no answer yet", theme.dim),
+        }
+    }
+
+    fn ping(&self) -> DocLine {
+        let (node, theme) = (self.node, self.theme);
+        let answers = node.health.state.answers();
+        let now = node.health.latency.map_or(text::UNKNOWN.to_owned(), text::duration);
+        let style = match node.health.state {
+            HealthState::Healthy => theme.bright,
+            HealthState::Degraded => theme.warn,
+            _ => theme.dim,
+        };
+        let mut line =
+            self.label("Ping").text(if answers { now } else { text::UNKNOWN.to_owned() }, style).at(VALUES + 9);
+        for (label, q) in [("p50", 0.5), ("p99", 0.99)] {
+            let said = node.history.latency(q).map_or(text::UNKNOWN.to_owned(), milliseconds);
+            line = line.text(label, theme.dim).text(" ", theme.dim).text(said, theme.text).text("  ", theme.dim);
+        }
+        let room = self.width.saturating_sub(VALUES + 32).min(SPARK);
+        let bars = last_minute(node, self.at, room, theme);
+        line.at(VALUES + 30).spark(bars, room)
+    }
+
+    fn pool(&self, lines: &mut Vec<DocLine>) {
+        let theme = self.theme;
+        let Some(pool) = self.node.pool else {
+            lines.push(self.label("Pool").text(text::UNKNOWN, theme.dim));
+            return;
+        };
+        let share = f64::from(pool.active) / f64::from(pool.max.max(1));
+        let mut line = self.label("Pool").meter(share, GAUGE, level(share, theme)).text("  ", theme.dim);
+        for (value, label) in [(pool.active, " active  "), (pool.idle, " idle  ")] {
+            line = line.text(value.to_string(), theme.text).text(label, theme.dim);
+        }
+        let waiting = if pool.waiting > 0 { theme.bad_bold } else { theme.text };
+        lines.push(line.text(pool.waiting.to_string(), waiting).text(format!(" waiting  of {}", pool.max), theme.dim));
+        let lost = if pool.closed_broken > 0 { theme.warn } else { theme.text };
+        let waited = if pool.waited > 0 { theme.warn } else { theme.text };
+        let mut line = self.label("");
+        for (label, value, style) in [
+            ("opened ", pool.opened, theme.text),
+            ("lost ", pool.closed_broken, lost),
+            ("gets ", pool.gets, theme.text),
+            ("waited ", pool.waited, waited),
+        ] {
+            line = line.text(label, theme.dim).text(text::count(value), style).text("  ", theme.dim);
+        }
+        if pool.timed_out > 0 {
+            line = line.text("timed out ", theme.dim).text(text::count(pool.timed_out), theme.bad);
+        }
+        lines.push(line);
+    }
+}
+
+fn rank(state: HealthState) -> u8 {
+    match state {
+        HealthState::Unhealthy => 2,
+        HealthState::Degraded => 1,
+        _ => 0,
+    }
+}
+
+/// A percentile without its unit, as the figure before it has one: `0.4`, `12`.
+fn milliseconds(ms: f64) -> String {
+    if ms < 9.95 { format!("{ms:.1}") } else { format!("{ms:.0}") }
+}

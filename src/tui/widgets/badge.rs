@@ -1,0 +1,26 @@
+//! The state of a node: its sign, its word and its colour, which always come together.
+
+use ratatui::style::Style;
+
+use crate::model::{Health, HealthState};
+use crate::tui::Theme;
+
+/// Sign and style of a state.
+pub(crate) fn sign(state: HealthState, theme: &Theme) -> (&'static str, Style) {
+    match state {
+        HealthState::Healthy => ("●", theme.ok),
+        HealthState::Degraded => ("◐", theme.warn),
+        HealthState::Unhealthy | HealthState::Reconnecting => ("✖", theme.bad_bold),
+        HealthState::Connecting => ("◌", theme.accent),
+        HealthState::Disconnected => ("○", theme.dim),
+    }
+}
+
+/// The word a person reads: a node that is being retried is simply down, for so long.
+pub(crate) fn word(health: &Health) -> &'static str {
+    match health.state {
+        HealthState::Unhealthy | HealthState::Reconnecting => "down",
+        HealthState::Disconnected if health.paused => "paused",
+        state => state.as_str(),
+    }
+}

@@ -1,0 +1,24 @@
+//! A dialog: a box in the middle, over a screen that stays readable around it.
+
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+use ratatui::widgets::{Clear, Widget};
+
+use super::pane::Pane;
+use crate::tui::Theme;
+
+/// Clears a box of this size (or what there is) in the middle of `area` and frames it; returns the inside.
+pub(crate) fn dialog(
+    buf: &mut Buffer,
+    area: Rect,
+    (width, height): (u16, u16),
+    pane: Pane<'_>,
+    theme: &Theme,
+) -> (Rect, Rect) {
+    let (width, height) = (width.min(area.width), height.min(area.height));
+    let outer = Rect { x: area.x + (area.width - width) / 2, y: area.y + (area.height - height) / 2, width, height }
+        .intersection(buf.area);
+    Clear.render(outer, buf);
+    buf.set_style(outer, theme.base);
+    (outer, Pane { focused: true, ..pane }.draw(buf, outer, theme))
+}

@@ -1,0 +1,12 @@
+//! One file per widget. They are given facts and a theme, and write into the buffer by hand: a frame of 100 nodes
+//! costs a few allocations, not thousands.
+
+pub(crate) mod badge;
+pub(crate) mod data_table;
+pub(crate) mod dialog;
+pub(crate) mod doc;
+pub(crate) mod input_line;
+pub(crate) mod meter;
+pub(crate) mod pane;
+pub(crate) mod pen;
+pub(crate) mod spark;

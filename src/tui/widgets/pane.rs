@@ -1,0 +1,56 @@
+//! A pane: rounded border, a title, a note at the right of the top, another at the foot. Never one in another.
+
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+use ratatui::style::Style;
+use ratatui::symbols::border;
+use ratatui::widgets::{Block, Widget};
+
+use super::pen::Pen;
+use crate::tui::{Theme, text};
+
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Pane<'a> {
+    pub(crate) title: &'a str,
+    pub(crate) note: &'a str,
+    pub(crate) foot: &'a str,
+    pub(crate) focused: bool,
+}
+
+impl Pane<'_> {
+    /// Draws the frame; what is inside is returned, one column of air at each side.
+    pub(crate) fn draw(self, buf: &mut Buffer, area: Rect, theme: &Theme) -> Rect {
+        let area = area.intersection(buf.area);
+        if area.width < 4 || area.height < 2 {
+            return Rect { width: 0, height: 0, ..area };
+        }
+        let border = if self.focused { theme.border_focus } else { theme.border };
+        Block::bordered().border_set(border::ROUNDED).border_style(border).render(area, buf);
+        let title = if self.focused { theme.accent_bold } else { theme.text };
+        let top = Rect { x: area.x + 2, width: area.width - 4, height: 1, ..area };
+        let used = label(buf, top, self.title, title);
+        let right = Rect { x: top.x + used, width: top.width - used, ..top };
+        label_right(buf, right, self.note, theme.dim);
+        label_right(buf, Rect { y: area.bottom() - 1, ..top }, self.foot, theme.dim);
+        Rect { x: area.x + 2, y: area.y + 1, width: area.width - 4, height: area.height - 2 }
+    }
+}
+
+/// A text in the border, with a blank at each side; says how many columns it took.
+fn label(buf: &mut Buffer, area: Rect, text: &str, style: Style) -> u16 {
+    if text.is_empty() || area.width < 3 {
+        return 0;
+    }
+    let text = text::fit(text, usize::from(area.width) - 2);
+    let mut pen = Pen::new(buf, area);
+    pen.put(" ", style).put(&text, style).put(" ", style);
+    pen.x() - area.x
+}
+
+fn label_right(buf: &mut Buffer, area: Rect, text: &str, style: Style) {
+    if text.is_empty() || area.width < 6 {
+        return;
+    }
+    let width = (text::width(&text::fit(text, usize::from(area.width) - 2)) + 2) as u16;
+    label(buf, Rect { x: area.right() - width, width, ..area }, text, style);
+}

@@ -1,0 +1,117 @@
+//! A pen that writes one row from left to right and never past its end. All text on the screen goes through it, so
+//! what a server sent is made safe here and nowhere else (D7).
+
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+use ratatui::style::Style;
+
+use crate::tui::text;
+
+#[derive(Debug)]
+pub(crate) struct Pen<'b> {
+    buf: &'b mut Buffer,
+    x: u16,
+    y: u16,
+    end: u16,
+}
+
+impl<'b> Pen<'b> {
+    /// Writes the first row of `area`; nothing at all where that is outside the buffer.
+    pub(crate) fn new(buf: &'b mut Buffer, area: Rect) -> Self {
+        let area = Rect { height: area.height.min(1), ..area }.intersection(buf.area);
+        let end = if area.height == 0 { area.x } else { area.right() };
+        Self { x: area.x, y: area.y, end, buf }
+    }
+
+    /// A pen for the `n`th row of `area`.
+    pub(crate) fn row(buf: &'b mut Buffer, area: Rect, n: u16) -> Self {
+        if n >= area.height {
+            return Self::new(buf, Rect { height: 0, ..area });
+        }
+        Self::new(buf, Rect { y: area.y.saturating_add(n), height: 1, ..area })
+    }
+
+    /// Columns left.
+    pub(crate) fn room(&self) -> usize {
+        usize::from(self.end.saturating_sub(self.x))
+    }
+
+    pub(crate) fn x(&self) -> u16 {
+        self.x
+    }
+
+    /// Writes as much as there is room for; `…` ends what was cut.
+    pub(crate) fn put(&mut self, text: &str, style: Style) -> &mut Self {
+        let room = self.room();
+        if room > 0 {
+            let text = text::fit(text, room);
+            let (x, _) = self.buf.set_stringn(self.x, self.y, &text, room, style);
+            self.x = x.min(self.end);
+        }
+        self
+    }
+
+    /// Writes in a column of `columns`, then stands behind it.
+    pub(crate) fn column(&mut self, text: &str, columns: usize, style: Style) -> &mut Self {
+        let columns = columns.min(self.room());
+        let end = self.x + columns as u16;
+        let text = text::fit(text, columns);
+        if columns > 0 {
+            self.buf.set_stringn(self.x, self.y, &text, columns, style);
+        }
+        self.x = end;
+        self
+    }
+
+    /// The same, right-aligned.
+    pub(crate) fn column_right(&mut self, text: &str, columns: usize, style: Style) -> &mut Self {
+        let columns = columns.min(self.room());
+        let end = self.x + columns as u16;
+        let text = text::fit(text, columns);
+        let blank = columns.saturating_sub(text::width(&text));
+        if columns > 0 {
+            self.buf.set_stringn(self.x + blank as u16, self.y, &text, columns - blank, style);
+        }
+        self.x = end;
+        self
+    }
+
+    pub(crate) fn gap(&mut self, columns: usize) -> &mut Self {
+        self.x += columns.min(self.room()) as u16;
+        self
+    }
+
+    /// Stands at this column of the screen, but never past the end or before where it is.
+    pub(crate) fn to(&mut self, x: u16) -> &mut Self {
+        self.x = x.clamp(self.x, self.end.max(self.x));
+        self
+    }
+
+    /// One sign of ours, `times` over.
+    pub(crate) fn repeat(&mut self, sign: char, times: usize, style: Style) -> &mut Self {
+        for _ in 0..times.min(self.room()) {
+            if let Some(cell) = self.buf.cell_mut((self.x, self.y)) {
+                cell.set_char(sign).set_style(style);
+            }
+            self.x += 1;
+        }
+        self
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_is_written_past_the_end_or_outside() {
+        let mut buf = Buffer::empty(Rect::new(0, 0, 8, 1));
+        Pen::new(&mut buf, Rect::new(1, 0, 5, 1)).put("ab", Style::new()).gap(1).put("long", Style::new());
+        assert_eq!(buf, Buffer::with_lines([" ab l…  "]));
+        Pen::new(&mut buf, Rect::new(4, 3, 9, 2)).put("outside", Style::new()).repeat('x', 9, Style::new());
+        Pen::row(&mut buf, Rect::new(0, 0, 8, 1), 1).column("outside", 9, Style::new());
+        assert_eq!(buf, Buffer::with_lines([" ab l…  "]));
+        Pen::new(&mut buf, Rect::new(0, 0, 8, 1)).column_right("1", 3, Style::new()).put("\x1b[2J", Style::new());
+        assert_eq!(buf, Buffer::with_lines([" a1\\x1b…"]));
+    }
+}

@@ -1,0 +1,403 @@
+//! A cluster as the connection manager would tell of it, second by second: what the screens are drawn from.
+
+#![allow(dead_code, reason = "each test file uses its own part")]
+#![allow(unreachable_pub, reason = "a test file is a crate of its own")]
+
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use pgwatch::app::{App, Key, Msg, Setup, update};
+use pgwatch::model::facts::Setting;
+use pgwatch::model::protocol::{NodeOutcome, NodeRows, QueryProgress};
+use pgwatch::model::{
+    BatchId, Column, Command, ErrorKind, Event, EventKind, Facts, Health, HealthState, NodeConfig, NodeError, NodeName,
+    PoolStats, ProbeStats, Role, RowSet, ServerFacts, Thresholds,
+};
+use pgwatch::tui::{ColorDepth, Theme, ThemeOptions};
+use ratatui::Terminal;
+use ratatui::backend::TestBackend;
+use ratatui::buffer::Buffer;
+
+/// 2026-11-23 14:03:22 UTC: the moment that is drawn.
+pub const NOW: u64 = 1_795_442_602;
+
+pub fn name(text: &str) -> NodeName {
+    NodeName::parse(text).unwrap()
+}
+
+fn at(second: u64) -> SystemTime {
+    SystemTime::UNIX_EPOCH + Duration::from_secs(second)
+}
+
+const fn ms(ms: u64) -> Duration {
+    Duration::from_millis(ms)
+}
+
+/// One node of the drawing.
+struct Part {
+    name: &'static str,
+    host: &'static str,
+    role: Role,
+    version: &'static str,
+    latency: Duration,
+    active: u32,
+    connections: (u32, u32),
+    tps: u64,
+    lag: Option<Duration>,
+}
+
+const fn part(name: &'static str, host: &'static str, role: Role, latency: Duration) -> Part {
+    Part { name, host, role, version: "17.2", latency, active: 1, connections: (12, 100), tps: 310, lag: None }
+}
+
+fn parts() -> Vec<Part> {
+    let primary = |name, host, latency| part(name, host, Role::Primary, latency);
+    let standby = |name, host, latency, lag| Part { lag: Some(lag), ..part(name, host, Role::Standby, latency) };
+    let tenths = |tenths: u64| Duration::from_micros(tenths * 100);
+    vec![
+        Part { active: 2, connections: (34, 100), tps: 1204, ..primary("primary", "10.0.0.1", tenths(4)) },
+        standby("replica-1", "10.0.0.2", tenths(6), ms(12)),
+        Part { active: 10, connections: (97, 100), tps: 88, ..standby("replica-2", "10.0.0.3", ms(812), ms(4100)) },
+        Part { tps: 240, ..standby("replica-3", "10.0.0.4", tenths(5), ms(9)) },
+        standby("reporting", "10.0.0.9", tenths(7), ms(80)),
+        Part { connections: (51, 200), tps: 640, version: "16.9", ..primary("eu-primary", "10.1.0.1", ms(38)) },
+        Part { connections: (8, 200), tps: 12, version: "16.9", ..standby("eu-replica", "10.1.0.2", ms(39), ms(40)) },
+    ]
+}
+
+/// The app and the time that its manager tells.
+pub struct Scene {
+    pub app: App,
+    pub now: u64,
+    seq: u64,
+}
+
+impl Scene {
+    /// A dashboard that starts at `start` (seconds of the epoch) and has heard nothing yet.
+    pub fn new(nodes: Vec<NodeConfig>, start: u64) -> Self {
+        let setup = Setup {
+            cluster: (!nodes.is_empty()).then(|| "production".to_owned()),
+            config_path: None,
+            nodes,
+            template: NodeConfig::new(name("node"), "localhost"),
+            refresh: Duration::from_secs(1),
+            query_timeout: Duration::from_secs(30),
+            theme: "dark".to_owned(),
+            themes: Vec::new(),
+            thresholds: Thresholds::default(),
+            read_write: false,
+            ascii: false,
+            history: Vec::new(),
+        };
+        Self { app: App::new(setup, at(start)), now: start, seq: 0 }
+    }
+
+    pub fn event(&mut self, kind: EventKind) {
+        self.seq += 1;
+        let _ = update(&mut self.app, Msg::Event(Event { seq: self.seq, at: at(self.now), kind }));
+    }
+
+    pub fn tick(&mut self, seconds: u64) {
+        for _ in 0..seconds {
+            self.now += 1;
+            let _ = update(&mut self.app, Msg::Tick(at(self.now)));
+        }
+    }
+
+    pub fn press(&mut self, keys: &str) -> Vec<pgwatch::app::Effect> {
+        Key::sequence(keys).into_iter().flat_map(|key| update(&mut self.app, Msg::Key(key))).collect()
+    }
+
+    /// Draws, and tells the app what was measured, as the loop does.
+    pub fn draw(&mut self, width: u16, height: u16, theme: &Theme) -> Buffer {
+        let mut terminal = Terminal::new(TestBackend::new(width, height)).unwrap();
+        for _ in 0..2 {
+            let mut drawn = None;
+            terminal.draw(|frame| drawn = Some(pgwatch::tui::draw(&self.app, theme, frame))).unwrap();
+            let _ = update(&mut self.app, Msg::Drawn(drawn.unwrap()));
+        }
+        terminal.backend().buffer().clone()
+    }
+
+    /// The state changes, `ago` seconds before the scene's time.
+    pub fn health(&mut self, node: &str, from: HealthState, health: Health) {
+        self.event(EventKind::Health { node: name(node), from, health: Box::new(health) });
+    }
+
+    /// A node answers as it should: connected, healthy, with its facts, pool and settings.
+    fn comes_up(&mut self, part: &Part) {
+        let node = name(part.name);
+        self.event(EventKind::Connected {
+            node: node.clone(),
+            role: part.role,
+            server_version: part.version.to_owned(),
+            connect_time: ms(6),
+            attempt: 1,
+        });
+        self.health(part.name, HealthState::Connecting, healthy(self.now, ms(1)));
+        self.event(EventKind::Server { node, server: Arc::new(server_facts(part)) });
+    }
+
+    /// One second of a node that answers: a probe, a refresh, its pool.
+    fn answers(&mut self, part: &Part, latency: Duration) {
+        let node = name(part.name);
+        let slow = latency >= ms(250);
+        let state = if slow { HealthState::Degraded } else { HealthState::Healthy };
+        let mut health = Health { state, since: at(NOW - 31), ..healthy(self.now, latency) };
+        if slow {
+            let error = NodeError::new(ErrorKind::Timeout, "probe took 431 ms, slow is 250 ms");
+            health.error = Some(error);
+        }
+        let before = self.app.picture().nodes.get(&node).map(|node| node.health.state);
+        let kind = match before {
+            Some(before) if before != state => {
+                EventKind::Health { node: node.clone(), from: before, health: Box::new(health) }
+            }
+            _ => EventKind::Checked { node: node.clone(), health: Box::new(health) },
+        };
+        self.event(kind);
+        self.event(EventKind::Facts { node: node.clone(), facts: Ok(Arc::new(facts(part, self.now))) });
+        self.event(EventKind::Pool { node, pool: pool(part), probes: probes() });
+    }
+
+    /// Runs a statement on the nodes of the screen, as `:` and the statement do.
+    pub fn run(&mut self, statement: &str) -> BatchId {
+        let effects = self.press(&format!(":{statement}<enter>"));
+        let batch = effects.into_iter().find_map(|effect| match effect {
+            pgwatch::app::Effect::Send(Command::Run(request)) => Some(request.batch),
+            _ => None,
+        });
+        batch.expect("a statement was sent")
+    }
+
+    pub fn answer(&mut self, batch: BatchId, node: &str, elapsed: Duration, result: Result<NodeRows, NodeError>) {
+        let outcome = Arc::new(NodeOutcome { elapsed, result });
+        self.event(EventKind::Query { batch, progress: QueryProgress::NodeDone { node: name(node), outcome } });
+    }
+
+    pub fn done(&mut self, batch: BatchId, elapsed: Duration) {
+        self.event(EventKind::Query { batch, progress: QueryProgress::Done { elapsed } });
+    }
+}
+
+/// The drawing of the dashboard: seven nodes, one slow, one down, the newest fifteen minutes of their lives.
+pub fn production() -> Scene {
+    let parts = parts();
+    let start = NOW - 900;
+    let mut scene = Scene::new(parts.iter().map(|part| config(part.name, part.host)).collect(), start);
+    for part in &parts {
+        scene.comes_up(part);
+    }
+    for second in start + 1..=NOW {
+        scene.tick(1);
+        let left = NOW - second;
+        for part in &parts {
+            let jitter = Duration::from_micros(second * 7919 % 97 * part.latency.as_micros() as u64 / 300);
+            match part.name {
+                "reporting" if left < 14 => {}
+                "reporting" if left == 14 => goes_down(&mut scene, part.name),
+                "replica-2" if left > 31 => scene.answers(part, ms(1) + jitter / 60),
+                "replica-2" => scene.answers(part, ms(812 - left * 17)),
+                _ => scene.answers(part, part.latency + jitter),
+            }
+        }
+        if left == 10 {
+            retried(&mut scene, "reporting");
+        }
+    }
+    scene
+}
+
+/// With the answers of the drawing: one value that differs, one timeout, one node down.
+pub fn production_with_answers() -> Scene {
+    let mut scene = production();
+    let batch = scene.run("select count(*) from orders");
+    let elapsed = |index: u64| ms(3 + index * 8);
+    for (index, part) in (0..).zip(parts()) {
+        let result = match part.name {
+            "replica-2" => Err(NodeError::new(ErrorKind::StatementTimeout, "timed out")),
+            "reporting" => Err(NodeError::new(ErrorKind::NotConnected, "down: connection refused by 10.0.0.9:5432")),
+            "replica-3" => Ok(one("count", "int8", "1204769")),
+            _ => Ok(one("count", "int8", "1204771")),
+        };
+        let elapsed = if part.name == "replica-2" { ms(5000) } else { elapsed(index) };
+        scene.answer(batch, part.name, elapsed, result);
+    }
+    scene.done(batch, ms(5000));
+    scene
+}
+
+/// A node whose port refuses: three misses in a row, within a second.
+pub fn goes_down(scene: &mut Scene, node: &str) {
+    let now = scene.now;
+    let lost = NodeError::new(ErrorKind::Terminated, "session ended by the server: administrator command");
+    let slow = Health {
+        state: HealthState::Degraded,
+        error: Some(lost.clone()),
+        failures: 1,
+        ..healthy(now, Duration::from_micros(700))
+    };
+    scene.event(EventKind::Disconnected {
+        node: name(node),
+        reason: pgwatch::model::protocol::DisconnectReason::Error(lost),
+    });
+    scene.health(node, HealthState::Healthy, slow.clone());
+    let refused = NodeError::new(ErrorKind::Refused, "connection refused by 10.0.0.9:5432")
+        .with_hint("is the server running, and does it listen on this address and port?");
+    let down = Health {
+        state: HealthState::Unhealthy,
+        since: at(now),
+        down_since: Some(at(now)),
+        failures: 3,
+        error: Some(refused),
+        latency: None,
+        last_success: Some(at(now - 1)),
+        ..slow
+    };
+    scene.health(node, HealthState::Degraded, down);
+}
+
+/// The retries of a node that is down: the fourth is due three seconds from the drawing.
+fn retried(scene: &mut Scene, node: &str) {
+    let health = scene.app.picture().nodes.get(&name(node)).unwrap().health.clone();
+    let next = Health {
+        state: HealthState::Reconnecting,
+        since: at(scene.now),
+        attempt: 3,
+        next_retry: Some(at(NOW + 3)),
+        ..health
+    };
+    scene.health(node, HealthState::Unhealthy, next);
+}
+
+pub fn config(node: &str, host: &str) -> NodeConfig {
+    let mut config = NodeConfig::new(name(node), host);
+    "app".clone_into(&mut config.database);
+    config
+}
+
+pub fn healthy(now: u64, latency: Duration) -> Health {
+    Health {
+        state: HealthState::Healthy,
+        last_check: Some(at(now)),
+        last_success: Some(at(now)),
+        latency: Some(latency),
+        attempt: 0,
+        ..Health::new(at(now))
+    }
+}
+
+fn facts(part: &Part, now: u64) -> Facts {
+    let total = now * part.tps;
+    let primary = part.role == Role::Primary;
+    Facts {
+        server_time: at(now),
+        role: part.role,
+        connections: Some(part.connections.0),
+        max_connections: Some(part.connections.1),
+        active: Some(4),
+        idle: Some(part.connections.0 - 5),
+        idle_in_transaction: Some(1),
+        waiting_for_lock: Some(0),
+        oldest_transaction: Some(ms(2_300)),
+        commits: Some(total - total / 1000),
+        rollbacks: Some(total / 1000),
+        blocks_read: Some(now * 3),
+        blocks_hit: Some(now * 997),
+        temp_bytes: Some(0),
+        deadlocks: Some(0),
+        stats_reset: None,
+        wal_position: Some(now * 2_200_000),
+        replay_lag: part.lag,
+        replay_lag_bytes: part.lag.map(|lag| lag.as_millis() as u64 * 3000),
+        streaming: (!primary).then_some(true),
+        standbys: Some(if primary { 3 } else { 0 }),
+        worst_standby: primary.then(|| "replica-2".to_owned()),
+        worst_standby_lag: primary.then_some(ms(4100)),
+        worst_standby_lag_bytes: primary.then_some(12_300_000),
+        timeline: Some(1),
+        config_loaded: None,
+    }
+}
+
+fn server_facts(part: &Part) -> ServerFacts {
+    let setting = |name: &str, value: &str, source: &str| Setting {
+        name: name.to_owned(),
+        value: value.to_owned(),
+        source: source.to_owned(),
+        pending_restart: name == "shared_buffers",
+    };
+    ServerFacts {
+        version: part.version.to_owned(),
+        version_num: 170_002,
+        started_at: Some(at(NOW - 41 * 86_400)),
+        system_identifier: Some(7_441_290_887_651_234_567),
+        cluster_name: Some("main".to_owned()),
+        settings: vec![
+            setting("max_connections", "100", "configuration file"),
+            setting("shared_buffers", "4GB", "configuration file"),
+            setting("work_mem", "4MB", "default"),
+            setting("wal_level", "replica", "default"),
+            setting("synchronous_commit", "on", "default"),
+            setting("hot_standby_feedback", "off", "default"),
+            setting("statement_timeout", "0", "default"),
+        ],
+        pending_restart: Some(1),
+    }
+}
+
+fn pool(part: &Part) -> PoolStats {
+    PoolStats {
+        max: 10,
+        open: part.active.clamp(3, 10),
+        active: part.active,
+        idle: u32::from(part.active < 10),
+        waiting: if part.active == 10 { 3 } else { 0 },
+        gets: 1204,
+        opened: 3,
+        ..PoolStats::default()
+    }
+}
+
+fn probes() -> ProbeStats {
+    ProbeStats { probes: 900, missed: 2, latency: None }
+}
+
+pub fn one(column: &str, type_name: &str, value: &str) -> NodeRows {
+    rows(&[(column, type_name)], [vec![Some(value)]])
+}
+
+pub fn rows<'a>(columns: &[(&str, &str)], lines: impl IntoIterator<Item = Vec<Option<&'a str>>>) -> NodeRows {
+    let columns =
+        columns.iter().map(|(name, type_name)| Column { name: (*name).to_owned(), type_name: (*type_name).to_owned() });
+    let mut rows = RowSet::new(columns.collect());
+    for line in lines {
+        rows.push(line);
+    }
+    let row_count = rows.len() as u64;
+    NodeRows { rows, row_count, ..NodeRows::default() }
+}
+
+pub fn theme(name: &str, depth: ColorDepth) -> Theme {
+    Theme::new(&ThemeOptions { name: name.to_owned(), depth, ..ThemeOptions::default() })
+}
+
+/// The picture as lines of text.
+pub fn text(buf: &Buffer) -> String {
+    let mut out = String::new();
+    for y in 0..buf.area.height {
+        let mut line = String::new();
+        let mut skip = 0;
+        for x in 0..buf.area.width {
+            let symbol = buf[(x, y)].symbol();
+            if skip == 0 {
+                line.push_str(symbol);
+                skip = unicode_width::UnicodeWidthStr::width(symbol).max(1);
+            }
+            skip -= 1;
+        }
+        out.push_str(line.trim_end());
+        out.push('\n');
+    }
+    out
+}
