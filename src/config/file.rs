@@ -1,21 +1,24 @@
 //! The schema of the file: what stands at its top, and how it becomes a [`Config`].
 
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::time::Duration;
 
 use super::environment::Environment;
-use super::nearest::nearest;
 use super::node::{self, NODE_KEYS, NodeReader};
 use super::report::{At, Report};
 use super::settings::Settings;
 use super::walk::{self, Section};
 use super::yaml::{self, Entry, Value, Yaml};
-use super::{Cluster, Config, Diagnostic, interpolate, libpq};
+use super::{Cluster, Config, Diagnostic, interpolate, libpq, passfile};
 use crate::model::node::Limit;
-use crate::model::{ColorRole, NodeConfig, NodeName, Rgb, THEMES, Thresholds};
+use crate::model::{ColorRole, NodeConfig, NodeName, PasswordSource, Rgb, THEMES, Thresholds};
 
 const KEYS: [&str; 9] =
     ["nodes", "defaults", "clusters", "refresh", "health", "query_timeout", "shutdown_timeout", "theme", "thresholds"];
+
+/// More than anybody watches in one dashboard.
+const MAX_NODES: usize = 10_000;
 
 const MS: Duration = Duration::from_millis(1);
 const HOUR: Duration = Duration::from_hours(1);
@@ -36,8 +39,22 @@ pub(super) fn read(
         let reader = NodeReader { folder: path.parent().unwrap_or(Path::new("")), env };
         fill(&mut config, &tree, cluster, reader, &mut report);
     }
+    warn_of_passfiles(&config.nodes, &mut report);
     config.warnings = report.finish()?;
     Ok(config)
+}
+
+/// Tells of each password file in use that libpq's rules forbid to use, once.
+fn warn_of_passfiles(nodes: &[NodeConfig], report: &mut Report) {
+    let files = nodes.iter().filter_map(|node| match &node.password {
+        PasswordSource::File(path) => Some(path),
+        _ => None,
+    });
+    for path in files.collect::<BTreeSet<_>>() {
+        if let Err(message) = passfile::check(path) {
+            report.warning(None, message);
+        }
+    }
 }
 
 fn fill(config: &mut Config, tree: &Yaml, cluster: Option<&str>, reader: NodeReader<'_>, report: &mut Report) {
@@ -91,35 +108,25 @@ fn nodes(top: Section<'_>, defined: Section<'_>, reader: NodeReader<'_>, report:
     if defined.entries().is_empty() {
         return Vec::new();
     }
+    if defined.entries().len() > MAX_NODES {
+        report.problem(top.get("nodes").map(|entry| entry.position), format!("there are more than {MAX_NODES} nodes"));
+        return Vec::new();
+    }
     let environment = libpq::of_environment(reader.env, report);
     let mut nodes = Vec::with_capacity(defined.entries().len());
     for entry in defined.entries() {
+        let told = report.count();
         let mut settings = reader.node(entry, report);
         settings.fill_from(shared.clone());
         libpq::fill_rest(&mut settings, &environment, reader.env, report);
         match NodeName::parse(&entry.key) {
-            Ok(name) if !broken(entry) => nodes.extend(settings.finish(name, Some(entry.position), reader.env, report)),
-            Ok(_) => {}
+            // Where something is wrong already, a host that is missing may be what is written wrong.
+            Ok(_) if settings.host.is_none() && report.count() > told => {}
+            Ok(name) => nodes.extend(settings.finish(name, Some(entry.position), reader.env, report)),
             Err(error) => report.problem(entry.position, error.to_string()),
         }
     }
     nodes
-}
-
-/// Whether the node, or its host, was told to be wrong already: then its host is not missed too.
-fn broken(entry: &Entry) -> bool {
-    match &entry.value.value {
-        Value::Map(keys) => keys.iter().any(|key| key.key == "host" && unusable(&key.value)),
-        Value::Text(text) => super::conninfo::parse(text.trim()).is_err(),
-        other => matches!(other, Value::Broken | Value::List(_)),
-    }
-}
-
-fn unusable(host: &Yaml) -> bool {
-    match &host.value {
-        Value::Text(text) => text.is_empty() || super::conninfo::check_host(text).is_err(),
-        _ => true,
-    }
 }
 
 fn clusters(entry: &Entry, defined: Section<'_>, report: &mut Report) -> Vec<Cluster> {
@@ -158,8 +165,10 @@ fn members(list: &Entry, defined: Section<'_>, report: &mut Report) -> Vec<NodeN
     for item in items {
         let Some(text) = walk::text_of("a node's name", item, report) else { continue };
         let Some(known) = defined.get(&text) else {
-            let near = nearest(&text, defined.entries().iter().map(|entry| entry.key.as_str()));
-            let hint = near.map_or_else(|| "name one of nodes:".to_owned(), |near| format!("did you mean {near}?"));
+            let names = defined.entries().iter().map(|entry| entry.key.as_str());
+            let near = report.nearest(&text, names);
+            let hint = near
+                .map_or_else(|| "name one that stands under nodes:".to_owned(), |near| format!("did you mean {near}?"));
             report.problem(item.position, format!("there is no node {text:?}: {hint}"));
             continue;
         };
@@ -182,7 +191,7 @@ fn choose(config: &mut Config, wanted: Option<&str>, top: Section<'_>, report: &
             let found = config.clusters.iter().find(|cluster| cluster.name == wanted);
             if found.is_none() {
                 let there = if config.clusters.is_empty() {
-                    "the file has no clusters:".to_owned()
+                    "the file has none".to_owned()
                 } else {
                     format!("there are {}", names())
                 };

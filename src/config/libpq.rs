@@ -65,7 +65,8 @@ pub(super) fn of_environment(env: &Environment, report: &mut Report) -> Settings
         if let Some(value) = env.filled_var(variable)
             && let Err(message) = ConnInfo::default().set(keyword, value)
         {
-            report.warning_in(THE_ENVIRONMENT, format!("{variable} has no effect: {message}"));
+            let reason = message.split_once(": ").map_or(message.as_str(), |(_, reason)| reason);
+            report.warning_in(THE_ENVIRONMENT, format!("{variable} has no effect: {reason}"));
         }
     }
     of_conninfo(info, None, |path| env.expand_home(path))

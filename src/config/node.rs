@@ -68,7 +68,7 @@ impl NodeReader<'_> {
 
     /// `defaults:` of the file.
     pub(super) fn defaults(&self, entry: &Entry, report: &mut Report) -> Settings {
-        let keys = NODE_KEYS.map(|key| if key == "dsn" { "service" } else { key });
+        let keys: Vec<&str> = NODE_KEYS.into_iter().filter(|key| *key != "dsn").collect();
         self.keys(walk::section(entry, &keys, &["ssl"], report), report)
     }
 

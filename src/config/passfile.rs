@@ -1,6 +1,8 @@
 //! libpq's password file (`~/.pgpass`): which line of it is for whom.
 
+use std::fs::File;
 use std::io::Read;
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use crate::model::Secret;
@@ -16,47 +18,54 @@ const MAX_BYTES: u64 = 4 << 20;
 /// # Errors
 /// A text for people (without any password in it) if the file cannot be read, or if the group or others may read it.
 pub fn lookup(path: &Path, host: &str, port: u16, database: &str, user: &str) -> Result<Option<Secret>, String> {
-    let shown = path.display();
-    let file =
-        std::fs::File::open(path).map_err(|error| format!("the password file {shown} cannot be read: {error}"))?;
-    let meta = file.metadata().map_err(|error| format!("the password file {shown} cannot be read: {error}"))?;
-    if !meta.is_file() {
-        return Err(format!("the password file {shown} is no plain file"));
-    }
-    if others_may_read(&meta) {
-        return Err(format!(
-            "the password file {shown} is not used: its group or others can read it; chmod 0600 {shown} makes it right"
-        ));
-    }
+    let file = open(path)?;
     let mut bytes = Vec::new();
-    file.take(MAX_BYTES + 1)
-        .read_to_end(&mut bytes)
-        .map_err(|error| format!("the password file {shown} cannot be read: {error}"))?;
+    file.take(MAX_BYTES + 1).read_to_end(&mut bytes).map_err(|error| unreadable(path, &error))?;
     if bytes.len() as u64 > MAX_BYTES {
-        return Err(format!("the password file {shown} is larger than 4 MB"));
+        return Err(format!("the password file {} is larger than 4 MB", path.display()));
     }
     Ok(find(&String::from_utf8_lossy(&bytes), host, port, database, user))
 }
 
-#[cfg(unix)]
-fn others_may_read(meta: &std::fs::Metadata) -> bool {
-    use std::os::unix::fs::PermissionsExt;
-    meta.permissions().mode() & 0o077 != 0
+/// Whether the file may be used at all.
+///
+/// # Errors
+/// As [`lookup`].
+pub fn check(path: &Path) -> Result<(), String> {
+    open(path).map(drop)
+}
+
+fn open(path: &Path) -> Result<File, String> {
+    let shown = path.display();
+    let meta = std::fs::metadata(path).map_err(|error| unreadable(path, &error))?;
+    // Asked before it is opened: opening a pipe would wait for a writer.
+    if !meta.is_file() {
+        return Err(format!("the password file {shown} is no plain file"));
+    }
+    if meta.permissions().mode() & 0o077 != 0 {
+        return Err(format!(
+            "the password file {shown} is not used: its group or others can read it; chmod 0600 {shown} makes it right"
+        ));
+    }
+    File::open(path).map_err(|error| unreadable(path, &error))
+}
+
+fn unreadable(path: &Path, error: &std::io::Error) -> String {
+    format!("the password file {} cannot be read: {error}", path.display())
 }
 
 /// [`lookup`] in a text that is at hand.
 pub fn find(text: &str, host: &str, port: u16, database: &str, user: &str) -> Option<Secret> {
-    // libpq looks for `localhost` where it connects through a socket.
-    let host = if host.starts_with('/') || host.starts_with('@') { "localhost" } else { host };
-    let wanted = [host, &port.to_string(), database, user];
-    text.lines().filter(|line| !line.starts_with('#')).find_map(|line| {
-        let mut rest = line;
-        for want in wanted {
-            rest = match_field(rest, want)?;
-        }
-        let password = unescape(rest);
-        (!password.is_empty()).then(|| Secret::new(password))
-    })
+    // For libpq a connection through a socket is one to `localhost`, or, in an unusual folder, one to that folder.
+    let socket = host.starts_with('/') || host.starts_with('@');
+    let hosts = [host, if socket { "localhost" } else { host }];
+    let port = port.to_string();
+    let password = text.lines().filter(|line| !line.starts_with('#')).find_map(|line| {
+        hosts.iter().find_map(|host| {
+            [host, port.as_str(), database, user].into_iter().try_fold(line, match_field).map(unescape)
+        })
+    })?;
+    (!password.is_empty()).then(|| Secret::new(password))
 }
 
 /// What follows the first field of `line` and its `:`, if the field is `*` or stands for `want`.

@@ -1,5 +1,6 @@
 //! Collects what is wrong while a configuration is read, so that reading goes on and everything is told at once.
 
+use super::nearest;
 use super::{Diagnostic, Position};
 
 /// A value and where it was written.
@@ -31,6 +32,20 @@ pub(super) struct Report {
 impl Report {
     pub(super) fn new(file: impl Into<String>) -> Self {
         Self { file: file.into(), problems: Vec::new(), warnings: Vec::new() }
+    }
+
+    /// How many problems were told so far.
+    pub(super) fn count(&self) -> usize {
+        self.problems.len()
+    }
+
+    /// [`nearest`], while somebody still reads hints: a file with hundreds of faults is the wrong file.
+    pub(super) fn nearest<'known>(
+        &self,
+        word: &str,
+        known: impl IntoIterator<Item = &'known str>,
+    ) -> Option<&'known str> {
+        if self.count() < 100 { nearest(word, known) } else { None }
     }
 
     pub(super) fn problem(&mut self, position: impl Into<Option<Position>>, message: impl Into<String>) {

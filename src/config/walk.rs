@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use super::nearest::nearest;
 use super::report::{At, Report};
 use super::units::{self, format_duration};
 use super::yaml::{Entry, Value, Yaml};
@@ -52,7 +51,8 @@ pub(super) fn section_of<'y>(
     for entry in section.entries {
         let key = entry.key.as_str();
         if !known.contains(&key) && !earlier.contains(&key) {
-            report.problem(entry.position, unknown_key(key, known));
+            let message = unknown_key(key, known, report);
+            report.problem(entry.position, message);
         }
     }
     section
@@ -70,8 +70,8 @@ pub(super) fn map_of<'y>(name: &str, value: &'y Yaml, what: &str, report: &mut R
     }
 }
 
-fn unknown_key(key: &str, known: &[&str]) -> String {
-    match nearest(key, known.iter().copied()) {
+fn unknown_key(key: &str, known: &[&str], report: &Report) -> String {
+    match report.nearest(key, known.iter().copied()) {
         Some(near) => format!("unknown key {key:?}: did you mean {near}?"),
         None => format!("unknown key {key:?}: allowed here are {}", known.join(", ")),
     }

@@ -5,6 +5,7 @@
 //! problem with both lines. The only file that knows these two crates.
 
 use std::cell::Cell;
+use std::collections::HashMap;
 
 use serde::de::{DeserializeSeed, Deserializer, EnumAccess, Error as _, MapAccess, SeqAccess, Visitor};
 use yaml_edit::{AnchorRegistry, Document, YamlNode};
@@ -40,6 +41,10 @@ pub(super) struct Entry {
 
 /// Reads a text. `None` if it is no YAML at all, which the report then says.
 pub(super) fn read(text: &str, report: &mut Report) -> Option<Yaml> {
+    if nested_absurdly(text) {
+        report.problem(None, "the file is nested too deep");
+        return None;
+    }
     let budget = Cell::new(MAX_VALUES);
     let raw = match (Seed { budget: &budget }).deserialize(serde_yaml::Deserializer::from_str(text)) {
         Ok(raw) => raw,
@@ -57,6 +62,19 @@ pub(super) fn read(text: &str, report: &mut Report) -> Option<Yaml> {
         .or_else(|| document.as_scalar().map(YamlNode::Scalar));
     let mut builder = Builder { lines: Lines::new(text), anchors, report };
     Some(builder.build(raw, root.as_ref(), Position { line: 1, column: 1 }))
+}
+
+/// Whether thousands of brackets are open at once. The reader would say so itself, but takes minutes to find out.
+fn nested_absurdly(text: &str) -> bool {
+    let mut open = 0_usize;
+    text.bytes().any(|byte| {
+        match byte {
+            b'[' | b'{' => open += 1,
+            b']' | b'}' => open = open.saturating_sub(1),
+            _ => {}
+        }
+        open > 5_000
+    })
 }
 
 /// A value without its place.
@@ -152,6 +170,25 @@ impl<'de> Visitor<'de> for Seed<'_> {
     }
 }
 
+/// The entries of a map while it is read, each key once.
+#[derive(Default)]
+struct Entries {
+    list: Vec<Entry>,
+    places: HashMap<String, Position>,
+}
+
+impl Entries {
+    /// Gives the entry back, with the place of the first, if its key is there already.
+    fn add(&mut self, entry: Entry) -> Result<(), (Entry, Position)> {
+        if let Some(first) = self.places.get(&entry.key) {
+            return Err((entry, *first));
+        }
+        self.places.insert(entry.key.clone(), entry.position);
+        self.list.push(entry);
+        Ok(())
+    }
+}
+
 /// Joins what a text means with where it stands.
 struct Builder<'a> {
     lines: Lines<'a>,
@@ -206,7 +243,7 @@ impl Builder<'_> {
         };
         // Where the two readers disagree about the entries, the map's own place has to do for all of them.
         let places = if places.len() == raw.len() { places } else { Vec::new() };
-        let mut entries: Vec<Entry> = Vec::with_capacity(raw.len());
+        let mut entries = Entries::default();
         let mut merged: Vec<Yaml> = Vec::new();
         for (i, (raw_key, raw_value)) in raw.into_iter().enumerate() {
             let key = self.build(raw_key, places.get(i).and_then(yaml_edit::MappingEntry::key_node).as_ref(), position);
@@ -225,31 +262,19 @@ impl Builder<'_> {
         for value in merged {
             self.merge(&mut entries, value);
         }
-        entries
+        entries.list
     }
 
-    fn insert(&mut self, entries: &mut Vec<Entry>, entry: Entry) {
-        if let Some(first) = entries.iter().find(|other| other.key == entry.key) {
-            let Entry { key, position, .. } = entry;
-            self.report.problem(
-                position,
-                format!("{key:?} is written twice, first on line {}: keep one", first.position.line),
-            );
-        } else {
-            entries.push(entry);
+    fn insert(&mut self, entries: &mut Entries, entry: Entry) {
+        if let Err((Entry { key, position, .. }, first)) = entries.add(entry) {
+            self.report.problem(position, format!("{key:?} is written twice, first on line {}: keep one", first.line));
         }
     }
 
     /// Applies one `<<`: what the map has already wins.
-    fn merge(&mut self, entries: &mut Vec<Entry>, from: Yaml) {
+    fn merge(&mut self, entries: &mut Entries, from: Yaml) {
         match from.value {
-            Value::Map(others) => {
-                for other in others {
-                    if entries.iter().all(|entry| entry.key != other.key) {
-                        entries.push(other);
-                    }
-                }
-            }
+            Value::Map(others) => others.into_iter().for_each(|other| drop(entries.add(other))),
             Value::List(maps) if maps.iter().all(|map| matches!(map.value, Value::Map(_))) => {
                 for map in maps {
                     self.merge(entries, map);
@@ -276,35 +301,51 @@ impl Builder<'_> {
 fn refuse(text: &str, error: &serde_yaml::Error, report: &mut Report) {
     let position = error.location().map(|at| Lines::new(text).position(at.index()));
     let told = error.to_string();
-    // The reader adds its own place at the end, and may quote values where a tag does not fit.
-    let told = told.split(" at line ").next().unwrap_or_default();
     let line = position.and_then(|at| text.lines().nth(at.line.saturating_sub(1))).unwrap_or_default();
     if indented_by_tab(line) {
         for (i, _) in text.lines().enumerate().filter(|(_, line)| indented_by_tab(line)) {
             let at = Position { line: i + 1, column: 1 };
             report.problem(at, "a tab is used to indent: YAML allows blanks only");
         }
-        return;
+    } else if let Some(start) = told.split_once("while scanning a quoted scalar").and_then(|(_, place)| place_of(place))
+    {
+        report.problem(start, "a quote is opened here and not closed");
+    } else {
+        report.problem(position, syntax_error(&told));
     }
-    let message = match told {
+}
+
+/// The reader's words for a fault in words for people.
+fn syntax_error(told: &str) -> String {
+    // Its own place follows at the end; and where a tag does not fit, it quotes the value.
+    let told = told.split(" at line ").next().unwrap_or_default();
+    let plain = match told {
         "too many values" | "repetition limit exceeded" => {
-            "the file holds too many values once its aliases are followed".to_owned()
+            "the file holds too many values once its aliases are followed"
         }
-        "recursion limit exceeded" => "this is nested too deep, or an alias holds itself".to_owned(),
+        "recursion limit exceeded" => "this is nested too deep, or an alias holds itself",
         "found character that cannot start any token" => {
-            "this is no YAML: a text that begins with @, `, % or a tab must be in quotes".to_owned()
+            "this is no YAML: a text that begins with @, `, % or a tab must be in quotes"
         }
+        "did not find expected key" => "this is no YAML: a line is indented as none above it, or text follows a quote",
+        "mapping values are not allowed in this context" => {
+            "this is no YAML: a line is indented too far, or a text with \": \" in it is not in quotes"
+        }
+        "could not find expected ':'" => "this is no YAML: a key has no : after it",
         "unknown anchor" => {
             "there is no anchor of this name (& and the name) before: put a text that begins with * in quotes"
-                .to_owned()
         }
-        "deserializing from YAML containing more than one document is not supported" => {
-            "there is more than one document (---): keep one".to_owned()
-        }
-        other if other.contains('"') => "a tag (!! and a word) does not fit its value".to_owned(),
-        other => format!("this is no YAML: {other}"),
+        told if told.contains("more than one document") => "there is more than one document (---): keep one",
+        told if told.contains('"') => "a tag (!! and a word) does not fit its value",
+        told => return format!("this is no YAML: {told}"),
     };
-    report.problem(position, message);
+    plain.to_owned()
+}
+
+/// The place in ` at line 2 column 13`.
+fn place_of(text: &str) -> Option<Position> {
+    let (line, column) = text.trim().strip_prefix("at line ")?.split_once(" column ")?;
+    Some(Position { line: line.parse().ok()?, column: column.parse().ok()? })
 }
 
 fn indented_by_tab(line: &str) -> bool {

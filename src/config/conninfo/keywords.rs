@@ -52,10 +52,10 @@ const REFUSED: [(&str, &[&str], &str); 24] = [
     ("gssencmode", &["disable", "prefer"], "pgwatch does not speak GSSAPI: use sslmode"),
     ("max_protocol_version", &["3.0", "latest"], "leave it out: pgwatch speaks version 3.0"),
     ("min_protocol_version", &["3.0"], "leave it out: pgwatch speaks version 3.0"),
-    ("oauth_client_id", &[], "OAuth is not supported: use a password or password_command"),
-    ("oauth_client_secret", &[], "OAuth is not supported: use a password or password_command"),
-    ("oauth_issuer", &[], "OAuth is not supported: use a password or password_command"),
-    ("oauth_scope", &[], "OAuth is not supported: use a password or password_command"),
+    ("oauth_client_id", &[], "use a password or password_command"),
+    ("oauth_client_secret", &[], "use a password or password_command"),
+    ("oauth_issuer", &[], "use a password or password_command"),
+    ("oauth_scope", &[], "use a password or password_command"),
     ("options", &[], "pgwatch chooses the settings of its own sessions; ALTER ROLE ... SET gives a role others"),
     ("replication", &["false", "off", "no", "0"], "pgwatch opens ordinary sessions only"),
     ("require_auth", &[], "it cannot be promised"),
@@ -66,8 +66,8 @@ const REFUSED: [(&str, &[&str], &str); 24] = [
     ("ssl_max_protocol_version", &[], "leave it out"),
     ("ssl_min_protocol_version", &["TLSv1", "TLSv1.1", "TLSv1.2"], "TLSv1.2 is what can be promised"),
     ("sslcertmode", &["allow"], "leave it out: a client certificate is sent where sslcert names one"),
-    ("sslcrl", &[], "revocation lists are not supported"),
-    ("sslcrldir", &[], "revocation lists are not supported"),
+    ("sslcrl", &[], "pgwatch cannot ask revocation lists"),
+    ("sslcrldir", &[], "pgwatch cannot ask revocation lists"),
     ("sslkeylogfile", &[], "leave it out"),
     ("sslnegotiation", &["postgres"], "leave it out: TLS is asked for the ordinary way"),
     ("sslsni", &["1"], "leave it out: the server's name is always sent"),
@@ -92,7 +92,8 @@ impl ConnInfo {
         }
         match REFUSED.iter().find(|(name, ..)| *name == keyword) {
             Some((_, same, _)) if same.contains(&value) => Ok(()),
-            Some((_, _, instead)) => Err(format!("{keyword} with this value is not supported: {instead}")),
+            Some((_, [], instead)) => Err(format!("{keyword} is not supported: {instead}")),
+            Some((_, _, instead)) => Err(format!("this {keyword} is not supported: {instead}")),
             None => Err(unknown(keyword)),
         }
     }
