@@ -14,7 +14,7 @@ use tokio_util::task::TaskTracker;
 use super::poller::Poller;
 use super::pool::NodePool;
 use super::report::{LifeId, Reporter};
-use super::watch::Watch;
+use super::watch::{Signals, Watch};
 use crate::model::protocol::{CommandError, DisconnectReason, NodeSnapshot};
 use crate::model::{Health, NodeConfig, NodeError, PoolStats, ProbeStats, Role};
 
@@ -124,12 +124,14 @@ impl Crew {
             kill: CancellationToken::new(),
         };
         let (up, is_up) = watch::channel(false);
-        let watch = Watch::new(Arc::clone(config), reporter.clone(), Arc::clone(&crew.nudge), up);
+        let doubt = Arc::new(Notify::new());
+        let signals = Signals { nudge: Arc::clone(&crew.nudge), doubt: Arc::clone(&doubt), up };
+        let watch = Watch::new(Arc::clone(config), reporter.clone(), signals);
         let (stop, closed) = (crew.stop.clone(), Arc::clone(&crew.closed));
         tasks.spawn(crew.loops.track_future(async move {
             closed.fetch_add(watch.run(delay, stop).await, Ordering::Relaxed);
         }));
-        let poller = Poller::new(Arc::clone(config), reporter.clone(), refresh, is_up);
+        let poller = Poller::new(Arc::clone(config), reporter.clone(), refresh, is_up, doubt);
         let (stop, closed) = (crew.stop.clone(), Arc::clone(&crew.closed));
         tasks.spawn(crew.loops.track_future(async move {
             closed.fetch_add(poller.run(stop).await, Ordering::Relaxed);

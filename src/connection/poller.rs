@@ -11,7 +11,7 @@
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 use tokio_postgres::{Client, Statement};
 use tokio_util::sync::CancellationToken;
@@ -26,6 +26,8 @@ use crate::model::{ErrorKind, NodeConfig, NodeError};
 /// A facts statement that takes longer is given up, with its connection. The session's own statement timeout is
 /// shorter; this bounds a server that does not answer at all.
 const PATIENCE: Duration = Duration::from_secs(10);
+/// `superuser_reserved_connections` by default: with no more left, everybody else is refused.
+const RESERVED: u32 = 3;
 /// Between two tries of what will not cure itself.
 const INCURABLE: Duration = Duration::from_mins(1);
 
@@ -35,6 +37,8 @@ pub(super) struct Poller {
     reporter: Reporter,
     refresh: watch::Receiver<Duration>,
     up: watch::Receiver<bool>,
+    /// Tells the health loop that the node may not take new connections.
+    doubt: Arc<Notify>,
     link: Option<Link>,
     failures: u32,
 }
@@ -55,8 +59,9 @@ impl Poller {
         reporter: Reporter,
         refresh: watch::Receiver<Duration>,
         up: watch::Receiver<bool>,
+        doubt: Arc<Notify>,
     ) -> Self {
-        Self { node, reporter, refresh, up, link: None, failures: 0 }
+        Self { node, reporter, refresh, up, doubt, link: None, failures: 0 }
     }
 
     /// Runs until `stop`, then closes the connection. Says how many it closed.
@@ -151,6 +156,9 @@ impl Poller {
         let row = drive(driver, client.query_one(&*statement, &[])).await;
         let facts = row.and_then(|row| facts::read_facts(&row)).map_err(|error| error::classify(&error, &self.node))?;
         let config_loaded = facts.config_loaded;
+        if facts.connections.zip(facts.max_connections).is_some_and(|(used, of)| used + RESERVED >= of) {
+            self.doubt.notify_one();
+        }
         self.reporter.send(News::Facts(Ok(Arc::new(facts)))).await;
         if link.config_loaded.is_none() || (config_loaded.is_some() && link.config_loaded != config_loaded) {
             let server = server_facts(link).await.map_err(|error| error::classify(&error, &self.node))?;

@@ -25,8 +25,24 @@ use crate::model::{ErrorKind, Health, HealthState, NodeConfig, NodeError, ProbeS
 const SPACING: Duration = Duration::from_millis(100);
 /// Between two knocks at a port where nothing listened.
 const KNOCKS: Duration = Duration::from_secs(1);
+/// Between two looks whether a living node takes new connections: rare, since each costs the server a process. What
+/// hints that it may not (all its connections in use, the user asking) brings the look forward, but not before
+/// [`DOOR_AT_MOST`].
+const DOOR: Duration = Duration::from_mins(2);
+const DOOR_AT_MOST: Duration = Duration::from_secs(10);
 /// So many retries of a server that says it is starting up come a second apart: most are up within that time.
 const STARTING: u32 = 60;
+
+/// What comes from outside, and what goes there.
+#[derive(Debug)]
+pub(super) struct Signals {
+    /// Try, or probe, at once.
+    pub(super) nudge: Arc<Notify>,
+    /// The node may not take new connections: look.
+    pub(super) doubt: Arc<Notify>,
+    /// Whether the node answers: the poller follows it.
+    pub(super) up: watch::Sender<bool>,
+}
 
 type Opening = BoxFuture<'static, Result<(Probe, Option<Duration>), NodeError>>;
 
@@ -36,10 +52,7 @@ pub(super) struct Watch {
     health: Health,
     stats: ProbeStats,
     reporter: Reporter,
-    /// Try, or probe, at once.
-    nudge: Arc<Notify>,
-    /// Whether the node answers: the poller follows it.
-    up: watch::Sender<bool>,
+    signals: Signals,
     probe: Option<Probe>,
     /// Retries that failed since the node last answered for a while.
     retries: u32,
@@ -56,19 +69,21 @@ pub(super) struct Watch {
 struct Plan {
     next_probe: Instant,
     next_opening: Instant,
+    /// When to look whether the node takes new connections, and when that was done.
+    next_door: Instant,
+    last_door: Instant,
     openings: FuturesUnordered<Opening>,
 }
 
 impl Watch {
-    pub(super) fn new(node: Arc<NodeConfig>, reporter: Reporter, nudge: Arc<Notify>, up: watch::Sender<bool>) -> Self {
+    pub(super) fn new(node: Arc<NodeConfig>, reporter: Reporter, signals: Signals) -> Self {
         let now = Instant::now();
         Self {
             health: Health::new(SystemTime::now()),
             node,
             stats: ProbeStats::default(),
             reporter,
-            nudge,
-            up,
+            signals,
             probe: None,
             retries: 0,
             starting: 0,
@@ -121,10 +136,17 @@ impl Watch {
     async fn watch(&mut self) {
         let spread = self.node.health.interval.mul_f64(0.5 + fastrand::f64() / 2.0);
         let now = Instant::now();
-        let mut plan = Plan { next_probe: now + spread, next_opening: now, openings: FuturesUnordered::new() };
+        let mut plan = Plan {
+            next_probe: now + spread,
+            next_opening: now,
+            next_door: now + DOOR,
+            last_door: now,
+            openings: FuturesUnordered::new(),
+        };
         while self.health.state != HealthState::Unhealthy {
             let idle = self.probe.as_ref().is_some_and(|probe| !probe.is_out());
             let opening = self.wants_opening(plan.openings.len());
+            let door = idle && !opening && plan.openings.is_empty() && self.refusing.is_none();
             let seen = async {
                 match self.probe.as_mut() {
                     Some(probe) => probe.seen().await,
@@ -137,7 +159,14 @@ impl Watch {
                 Some(opened) = plan.openings.next() => self.opened(opened, &mut plan).await,
                 () = sleep_until(plan.next_opening), if opening => self.confirm(&mut plan),
                 () = sleep_until(plan.next_probe), if idle => self.ask(),
-                () = self.nudge.notified() => (plan.next_probe, plan.next_opening) = (Instant::now(), Instant::now()),
+                () = self.signals.nudge.notified() => {
+                    let now = Instant::now();
+                    plan = Plan { next_probe: now, next_opening: now, next_door: now, ..plan };
+                }
+                () = sleep_until(plan.next_door), if door => self.confirm(&mut plan),
+                () = self.signals.doubt.notified() => {
+                    plan.next_door = plan.next_door.min(plan.last_door + DOOR_AT_MOST);
+                }
             }
         }
         if self.answered_at.saturating_duration_since(self.connected_at) >= self.node.health.interval {
@@ -188,7 +217,9 @@ impl Watch {
     fn confirm(&mut self, plan: &mut Plan) {
         let within = self.node.health.timeout.max(self.usual_connect * 3);
         plan.openings.push(Box::pin(Probe::open(Arc::clone(&self.node), within)));
-        plan.next_opening = Instant::now() + SPACING;
+        plan.last_door = Instant::now();
+        plan.next_opening = plan.last_door + SPACING;
+        plan.next_door = plan.last_door + DOOR;
     }
 
     /// A fresh connection is open, or was refused, or had no answer.
@@ -262,7 +293,7 @@ impl Watch {
         self.health = health::step(&self.node.health, &self.health, seen, SystemTime::now());
         self.stats.latency = self.health.latency;
         let answers = self.health.state.answers();
-        self.up.send_if_modified(|up| std::mem::replace(up, answers) != answers);
+        self.signals.up.send_if_modified(|up| std::mem::replace(up, answers) != answers);
         self.reporter.send(News::Health(Box::new(self.health.clone()), self.stats)).await;
     }
 
@@ -292,7 +323,7 @@ impl Watch {
             };
             tokio::select! {
                 () = sleep_until(self.retry_at) => return,
-                () = self.nudge.notified() => return,
+                () = self.signals.nudge.notified() => return,
                 open = knocked, if knocks => {
                     if open && closed {
                         return;
