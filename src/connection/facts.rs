@@ -12,7 +12,8 @@ use crate::model::facts::Setting;
 use crate::model::{Facts, Role, ServerFacts};
 
 /// One refresh (N11): each view is read once. A plain role sees other people's sessions without state and type: then
-/// nobody's activity is known, and connections are counted by `pg_stat_database`. Logical subscribers are no standbys.
+/// nobody's activity is known, and connections are counted by `pg_stat_database`. Logical subscribers are no standbys. A
+/// standby has replayed all when it is at or past what it received: after a start it is past it for a while.
 pub(super) const FACTS: &str = "\
 select extract(epoch from clock_timestamp())::float8 as server_time, w.standby,
   case when a.hidden = 0 then a.clients else d.backends end as connections,
@@ -24,7 +25,7 @@ select extract(epoch from clock_timestamp())::float8 as server_time, w.standby,
   d.commits, d.rollbacks, d.blocks_read, d.blocks_hit, d.temp_bytes, d.deadlocks, d.stats_reset,
   pg_wal_lsn_diff(w.position, '0/0')::int8 as position,
   case when not w.standby then null
-    when w.received = w.position then case when r.streaming then 0::float8
+    when w.received <= w.position then case when r.streaming then 0::float8
       when not r.streaming then extract(epoch from clock_timestamp() - pg_last_xact_replay_timestamp())::float8 end
     else extract(epoch from clock_timestamp() - pg_last_xact_replay_timestamp())::float8 end as replay_lag,
   case when w.standby then greatest(pg_wal_lsn_diff(w.received, w.position), 0)::int8 end as replay_lag_bytes,

@@ -149,7 +149,7 @@ impl Poller {
     async fn refresh(&mut self) -> Result<(), NodeError> {
         let link = match self.link.take() {
             Some(link) => link,
-            None => self.open().await?,
+            None => open(&self.node).await?,
         };
         let link = self.link.insert(link);
         let Link { client, driver, statement, .. } = &mut *link;
@@ -167,15 +167,15 @@ impl Poller {
         }
         Ok(())
     }
+}
 
-    async fn open(&self) -> Result<Link, NodeError> {
-        let session = session::open(&self.node, Purpose::Poll).await?;
-        let (client, mut driver) = (session.client, session.driver);
-        let statement = drive(&mut driver, client.prepare(facts::FACTS)).await;
-        let statement = statement.map_err(|error| error::classify(&error, &self.node))?;
-        let version = (session.server_version, session.version_num);
-        Ok(Link { client, driver, statement, version, config_loaded: None })
-    }
+async fn open(node: &NodeConfig) -> Result<Link, NodeError> {
+    let session = session::open(node, Purpose::Poll).await?;
+    let (client, mut driver) = (session.client, session.driver);
+    let statement = drive(&mut driver, client.prepare(facts::FACTS)).await;
+    let statement = statement.map_err(|error| error::classify(&error, node))?;
+    let version = (session.server_version, session.version_num);
+    Ok(Link { client, driver, statement, version, config_loaded: None })
 }
 
 async fn server_facts(link: &mut Link) -> Result<crate::model::ServerFacts, tokio_postgres::Error> {

@@ -15,10 +15,9 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use tokio::time::{Instant, sleep_until, timeout};
-use tokio_postgres::{AsyncMessage, Client};
+use tokio_postgres::Client;
 
 use super::error;
 use super::session::{self, Driver, Purpose};
@@ -48,8 +47,6 @@ pub(super) struct Probe {
     client: Arc<Client>,
     driver: Driver,
     out: Option<Out>,
-    /// What the server said before it hung up.
-    farewell: Option<NodeError>,
     pub(super) connect_time: Duration,
     pub(super) server_version: String,
     pub(super) role: Role,
@@ -91,7 +88,6 @@ impl Probe {
             client: Arc::new(session.client),
             driver: session.driver,
             out: None,
-            farewell: None,
             connect_time: session.connect_time,
             server_version: session.server_version,
             role: session.role,
@@ -147,14 +143,13 @@ impl Probe {
             tokio::select! {
                 biased;
                 message = self.driver.next() => match message {
-                    Some(Ok(AsyncMessage::Notice(notice))) => self.farewell = farewell(&notice).or(self.farewell.take()),
                     Some(Ok(_)) => {}
                     Some(Err(error)) => return self.ended(Some(&error)),
                     None => return self.ended(None),
                 },
                 answer = answer => return match answer {
                     Ok(()) => self.answered(),
-                    Err(error) => Seen::Ended(self.reason(Some(&error))),
+                    Err(error) => self.ended(Some(&error)),
                 },
                 () = until(due) => if self.overdue() {
                     return Seen::TimedOut;
@@ -193,20 +188,12 @@ impl Probe {
         true
     }
 
-    fn ended(&mut self, error: Option<&tokio_postgres::Error>) -> Seen {
-        // The server's last words may have gone to the probe that was out.
-        let last = self.out.take().and_then(|out| out.answer.now_or_never()).and_then(Result::err);
-        let told = last.filter(|error| error.as_db_error().is_some());
-        Seen::Ended(self.reason(told.as_ref().or(error)))
-    }
-
-    fn reason(&mut self, error: Option<&tokio_postgres::Error>) -> NodeError {
-        let spoken = error.is_some_and(|error| error.as_db_error().is_some());
-        match (self.farewell.take(), error) {
-            (Some(farewell), _) if !spoken => farewell,
-            (_, Some(error)) => error::classify(error, &self.node),
-            _ => NodeError::new(ErrorKind::ConnectionLost, format!("{} closed the connection", self.node.address())),
-        }
+    /// Why it ended: what the server said before it hung up, else what the driver made of it.
+    fn ended(&self, error: Option<&tokio_postgres::Error>) -> Seen {
+        let told = self.driver.reason(&self.node);
+        Seen::Ended(told.or_else(|| Some(self.driver.explain(error?, &self.node))).unwrap_or_else(|| {
+            NodeError::new(ErrorKind::ConnectionLost, format!("{} closed the connection", self.node.address()))
+        }))
     }
 
     /// Says goodbye and closes the socket. A server that owes us an answer is not waited for.
@@ -240,19 +227,6 @@ impl fmt::Debug for Probe {
 pub(super) async fn goodbye(driver: &mut Driver) {
     let closed = async { while let Some(Ok(_)) = driver.next().await {} };
     drop(timeout(GOODBYE, closed).await);
-}
-
-/// What a notice says of the end that follows it: the server warns so before it ends all sessions after a crash.
-fn farewell(notice: &tokio_postgres::error::DbError) -> Option<NodeError> {
-    let code = notice.code().code();
-    let kind = match code {
-        "57P01" => ErrorKind::Terminated,
-        "57P02" | "57P03" => ErrorKind::ShuttingDown,
-        _ => return None,
-    };
-    let mut error = NodeError::new(kind, notice.message());
-    error.sqlstate = Some(code.to_owned());
-    Some(error)
 }
 
 async fn until(due: Option<Instant>) {

@@ -71,8 +71,13 @@ impl Actor {
         let seen = Observation::Left { paused };
         node.health = health::step(&node.config.health, &node.health, seen, SystemTime::now());
         let was_connected = std::mem::take(&mut node.connected);
-        node.set_gate(Err(left(&reason)));
         let pool = close.then(|| node.pool.clone());
+        if close {
+            // Closing shuts the gate too, and counts what it closes.
+            node.gate = Some(Err(left(&reason)));
+        } else {
+            node.set_gate(Err(left(&reason)));
+        }
         let crew = node.crew.take();
         let health = Box::new(node.health.clone());
         if was_connected {

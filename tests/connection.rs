@@ -1,0 +1,471 @@
+//! The connection manager on real servers under real faults (C2 to C8), with the times that N2, N3, N6 and N13 ask for.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
+#![allow(clippy::print_stdout, reason = "the times it measured")]
+
+mod support;
+
+use std::time::{Duration, Instant};
+
+use HealthState::{Degraded, Healthy, Reconnecting, Unhealthy};
+use pgwatch::connection::{ConnectionManager, Handle, ManagerConfig};
+use pgwatch::demo::{Server, StopMode};
+use pgwatch::model::protocol::{CommandError, DisconnectReason, NodeOutcome, QueryProgress, QueryRequest};
+use pgwatch::model::{BatchId, Command, ErrorKind, Event, EventKind, Health, HealthState, NodeConfig, NodeName, Role};
+use support::servers::{assert_no_sessions, cluster, sessions};
+use support::wait::{PATIENCE, SOON};
+use tokio::sync::mpsc;
+
+/// A manager, and all it told so far.
+struct Watched {
+    handle: Handle,
+    events: mpsc::Receiver<Event>,
+    seen: Vec<Event>,
+}
+
+impl Watched {
+    fn start(nodes: Vec<NodeConfig>) -> Self {
+        let (handle, events) = ConnectionManager::start(ManagerConfig::new(nodes));
+        Self { handle, events, seen: Vec::new() }
+    }
+
+    /// A manager that has found all of its nodes healthy.
+    async fn healthy(nodes: Vec<NodeConfig>) -> Self {
+        let names: Vec<NodeName> = nodes.iter().map(|node| node.name.clone()).collect();
+        let mut watched = Self::start(nodes);
+        for name in names {
+            if watched.state(&name).await != Some(HealthState::Healthy) {
+                watched.until_state(&name, HealthState::Healthy).await;
+            }
+        }
+        watched
+    }
+
+    async fn state(&self, name: &NodeName) -> Option<HealthState> {
+        let nodes = self.handle.snapshot().await;
+        nodes.into_iter().find(|node| node.config.name == *name).map(|node| node.health.state)
+    }
+
+    /// Finds it among the events so far, or reads on until it comes.
+    async fn ever<T>(&mut self, what: &str, mut find: impl FnMut(&Event) -> Option<T>) -> T {
+        match self.seen.iter().find_map(&mut find) {
+            Some(found) => found,
+            None => self.until(what, find).await,
+        }
+    }
+
+    /// Reads events until `find` finds what it wants.
+    async fn until<T>(&mut self, what: &str, mut find: impl FnMut(&Event) -> Option<T>) -> T {
+        let deadline = tokio::time::Instant::now() + PATIENCE;
+        loop {
+            let event = match tokio::time::timeout_at(deadline, self.events.recv()).await {
+                Ok(Some(event)) => event,
+                ended => panic!("never: {what} ({ended:?}); seen: {:#?}", self.story()),
+            };
+            let found = find(&event);
+            self.seen.push(event);
+            if let Some(found) = found {
+                return found;
+            }
+        }
+    }
+
+    async fn until_state(&mut self, node: &NodeName, state: HealthState) -> Health {
+        self.until(&format!("{node} {}", state.as_str()), |event| match &event.kind {
+            EventKind::Health { node: name, health, .. } if name == node && health.state == state => {
+                Some(health.as_ref().clone())
+            }
+            _ => None,
+        })
+        .await
+    }
+
+    async fn outcome(&mut self, batch: BatchId) -> NodeOutcome {
+        self.until("an answer", |event| match &event.kind {
+            EventKind::Query { batch: id, progress: QueryProgress::NodeDone { outcome, .. } } if *id == batch => {
+                Some(outcome.as_ref().clone())
+            }
+            _ => None,
+        })
+        .await
+    }
+
+    /// The states that a node went through since `from` events were seen.
+    fn states(&self, node: &NodeName, from: usize) -> Vec<HealthState> {
+        let changes = self.seen.iter().skip(from).filter_map(|event| match &event.kind {
+            EventKind::Health { node: name, health, .. } if name == node => Some(health.state),
+            _ => None,
+        });
+        changes.collect()
+    }
+
+    fn story(&self) -> Vec<String> {
+        let told = self.seen.iter().filter(|event| {
+            !matches!(event.kind, EventKind::Checked { .. } | EventKind::Pool { .. } | EventKind::Facts { .. })
+        });
+        told.map(|event| format!("{:?} {:?}", event.at, event.kind)).collect()
+    }
+
+    async fn stop(mut self) {
+        let begun = Instant::now();
+        let report = self.handle.shutdown(false).await;
+        println!("left in {:?}: {report:?}", begun.elapsed());
+        assert_eq!(report.stragglers, 0);
+        while self.events.recv().await.is_some_and(|event| !matches!(event.kind, EventKind::Stopped(_))) {}
+        assert!(self.events.recv().await.is_none(), "nothing comes after `stopped`");
+    }
+}
+
+fn name(text: &str) -> NodeName {
+    NodeName::parse(text).unwrap()
+}
+
+fn query(batch: u64, statement: &str, nodes: &[&NodeName]) -> QueryRequest {
+    QueryRequest {
+        batch: BatchId(batch),
+        statement: statement.to_owned(),
+        nodes: nodes.iter().map(|&name| name.clone()).collect(),
+        timeout: Duration::from_mins(1),
+        max_rows: 1000,
+        max_bytes: QueryRequest::MAX_BYTES,
+    }
+}
+
+/// Blocking work of a test beside the runtime.
+fn blocking<T>(work: impl FnOnce() -> T) -> T {
+    tokio::task::block_in_place(work)
+}
+
+/// Breaks the node, waits until it is unhealthy, mends it, waits until it is healthy; checks the order of states.
+/// Says how long each took.
+async fn break_and_mend(
+    watched: &mut Watched,
+    node: &NodeName,
+    what: &str,
+    break_it: impl FnOnce(),
+    mend: impl FnOnce(),
+) -> (Duration, Duration, Health) {
+    let before = watched.seen.len();
+    let broken = Instant::now();
+    blocking(break_it);
+    let degraded = watched.until_state(node, HealthState::Degraded).await;
+    let seen = broken.elapsed();
+    let down = watched.until_state(node, HealthState::Unhealthy).await;
+    let unhealthy = broken.elapsed();
+    watched.until_state(node, HealthState::Reconnecting).await;
+    let mended = Instant::now();
+    blocking(mend);
+    let ready = mended.elapsed();
+    watched.until_state(node, HealthState::Healthy).await;
+    let healthy = mended.elapsed();
+    println!(
+        "{what}: degraded {seen:?} ({:?}), unhealthy {unhealthy:?} ({:?}), healthy {:?} after it accepted",
+        degraded.error.map(|error| error.message),
+        down.error.as_ref().map(|error| error.message.as_str()),
+        healthy.saturating_sub(ready),
+    );
+    let mut states = watched.states(node, before);
+    states.dedup();
+    assert_eq!(states, [Degraded, Unhealthy, Reconnecting, Healthy], "{what}");
+    (unhealthy, healthy.saturating_sub(ready), down)
+}
+
+type Fault<'a> = (&'a str, Box<dyn FnOnce() + 'a>);
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn killed_and_stopped_nodes_are_unhealthy_at_once_n2_n13() {
+    let cluster = blocking(|| cluster().standbys(1).start().unwrap());
+    let server = cluster.server("standby1");
+    let mut watched = Watched::healthy(vec![cluster.primary().node_config(), server.node_config()]).await;
+    let node = name("standby1");
+    let stop = |mode| move || server.stop(mode).unwrap();
+    let restart = || server.start().unwrap();
+
+    let faults: [Fault<'_>; 3] = [
+        ("kill -9", Box::new(|| server.kill().unwrap())),
+        ("fast stop", Box::new(stop(StopMode::Fast))),
+        ("immediate stop", Box::new(stop(StopMode::Immediate))),
+    ];
+    for (what, fault) in faults {
+        let (unhealthy, healthy, down) = break_and_mend(&mut watched, &node, what, fault, restart).await;
+        assert!(unhealthy < Duration::from_secs(2), "{what}: N2: {unhealthy:?}");
+        assert!(healthy < Duration::from_secs(2), "{what}: N13: {healthy:?}");
+        let kind = down.error.unwrap().kind;
+        assert!(matches!(kind, ErrorKind::Refused | ErrorKind::ShuttingDown), "{what}: {kind:?}");
+    }
+    assert_eq!(watched.state(&name("primary")).await, Some(HealthState::Healthy));
+    watched.stop().await;
+    blocking(|| cluster.servers().iter().for_each(|server| assert_no_sessions(server, SOON)));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_frozen_node_is_unhealthy_after_three_misses_n3() {
+    let cluster = blocking(|| cluster().start().unwrap());
+    let server = cluster.primary();
+    let mut watched = Watched::healthy(vec![server.node_config()]).await;
+    for trial in 1..=3 {
+        let what = format!("freeze {trial}");
+        let freeze = || server.freeze().unwrap();
+        let (unhealthy, _, down) =
+            break_and_mend(&mut watched, &name("primary"), &what, freeze, || server.thaw().unwrap()).await;
+        assert!(unhealthy < Duration::from_secs(4), "N3 with room for a loaded machine: {unhealthy:?}");
+        assert_eq!(down.error.unwrap().kind, ErrorKind::Timeout);
+        assert!(down.failures >= 3);
+    }
+    watched.stop().await;
+    blocking(|| assert_no_sessions(server, SOON));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_terminated_session_never_makes_a_node_unhealthy_n2() {
+    let cluster = blocking(|| cluster().start().unwrap());
+    let server = cluster.primary();
+    let mut watched = Watched::healthy(vec![server.node_config()]).await;
+    let node = name("primary");
+    let before = watched.seen.len();
+    for trial in 1..=3 {
+        let begun = Instant::now();
+        let sql = "select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'pgwatch'";
+        blocking(|| server.psql(sql).unwrap());
+        let degraded = watched.until_state(&node, HealthState::Degraded).await;
+        let seen = begun.elapsed();
+        watched.until_state(&node, HealthState::Healthy).await;
+        println!("terminated {trial}: degraded {seen:?}, healthy {:?}", begun.elapsed());
+        assert_eq!(degraded.error.unwrap().kind, ErrorKind::Terminated);
+    }
+    assert!(!watched.states(&node, before).contains(&HealthState::Unhealthy));
+    watched.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_smart_stop_and_used_up_connections_are_degraded_c2() {
+    let cluster = blocking(|| cluster().start().unwrap());
+    let server = cluster.primary();
+    let mut watched = Watched::healthy(vec![server.node_config()]).await;
+    let node = name("primary");
+    blocking(|| server.request_stop(StopMode::Smart).unwrap());
+    watched.handle.send(Command::Retry(node.clone())).await.unwrap();
+    let degraded = watched.until_state(&node, HealthState::Degraded).await;
+    assert_eq!(degraded.error.unwrap().kind, ErrorKind::ShuttingDown);
+    watched
+        .until("probes go on", |event| match &event.kind {
+            EventKind::Checked { health, .. } if health.latency.is_some() => Some(()),
+            _ => None,
+        })
+        .await;
+    assert_eq!(watched.state(&node).await, Some(HealthState::Degraded));
+    watched.stop().await;
+    blocking(|| server.wait_stopped(PATIENCE).unwrap());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_node_that_refuses_is_no_error_and_comes_up_by_itself_c5() {
+    let cluster = blocking(|| cluster().start().unwrap());
+    let server = cluster.primary();
+    blocking(|| server.stop(StopMode::Fast).unwrap());
+    let mut watched = Watched::start(vec![server.node_config()]);
+    let node = name("primary");
+    let down = watched.until_state(&node, HealthState::Unhealthy).await;
+    assert_eq!(down.error.unwrap().kind, ErrorKind::Refused);
+    assert!(down.next_retry.is_some());
+    // Late in the backoff, a port that accepts again is tried at once.
+    watched
+        .until("the third retry failed", |event| match &event.kind {
+            EventKind::Checked { health, .. } if health.attempt >= 4 && health.next_retry.is_some() => Some(()),
+            _ => None,
+        })
+        .await;
+    blocking(|| server.start().unwrap());
+    let accepted = Instant::now();
+    watched.until_state(&node, HealthState::Healthy).await;
+    println!("healthy {:?} after the refused port accepted", accepted.elapsed());
+    assert!(accepted.elapsed() < Duration::from_secs(3), "N13: {:?}", accepted.elapsed());
+    watched.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nodes_come_and_go_while_running_c7() {
+    let cluster = blocking(|| cluster().standbys(1).start().unwrap());
+    let (primary, standby) = (cluster.primary(), cluster.server("standby1"));
+    let mut watched = Watched::healthy(vec![primary.node_config()]).await;
+    let node = name("standby1");
+
+    let begun = Instant::now();
+    watched.handle.add_node(standby.node_config()).await.unwrap();
+    watched.until_state(&node, HealthState::Healthy).await;
+    println!("added and healthy in {:?}", begun.elapsed());
+    let again = watched.handle.add_node(standby.node_config()).await;
+    assert_eq!(again, Err(CommandError::Exists(node.clone())));
+    let names: Vec<_> = watched.handle.snapshot().await.into_iter().map(|node| (node.config.name, node.role)).collect();
+    assert_eq!(names, [(name("primary"), Some(Role::Primary)), (node.clone(), Some(Role::Standby))]);
+
+    // A query that runs too long for the drain is cancelled on the server.
+    watched.handle.send(Command::Run(query(1, "select pg_sleep(60)", &[&node]))).await.unwrap();
+    let running = "select count(*) from pg_stat_activity where query like '%pg_sleep(60)%' and state = 'active' \
+                   and application_name = 'pgwatch'";
+    blocking(|| {
+        support::wait::wait_for("the query runs", SOON, || (standby.psql(running).unwrap() == "1").then_some(()));
+    });
+    let begun = Instant::now();
+    watched.handle.remove_node(node.clone()).await.unwrap();
+    println!("removed with a query running in {:?}", begun.elapsed());
+    assert!(begun.elapsed() < Duration::from_secs(8));
+    let cancelled = watched
+        .until("removed", |event| match &event.kind {
+            EventKind::NodeRemoved { node: name, cancelled, .. } if *name == node => Some(*cancelled),
+            _ => None,
+        })
+        .await;
+    assert_eq!(cancelled, 1);
+    blocking(|| assert_no_sessions(standby, SOON));
+    assert_eq!(watched.handle.remove_node(node.clone()).await, Err(CommandError::NoSuchNode(node.clone())));
+
+    // Without a query it is quick.
+    watched.handle.add_node(standby.node_config()).await.unwrap();
+    watched.until_state(&node, HealthState::Healthy).await;
+    let begun = Instant::now();
+    watched.handle.remove_node(node.clone()).await.unwrap();
+    println!("removed in {:?}", begun.elapsed());
+    assert!(begun.elapsed() < Duration::from_secs(1), "N5");
+    watched.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_paused_node_has_no_session_until_resumed_c2() {
+    let cluster = blocking(|| cluster().start().unwrap());
+    let server = cluster.primary();
+    let node = name("primary");
+    let mut watched = Watched::healthy(vec![server.node_config()]).await;
+    watched.handle.send(Command::Pause(node.clone())).await.unwrap();
+    let paused = watched.until_state(&node, HealthState::Disconnected).await;
+    assert!(paused.paused);
+    assert!(
+        watched
+            .seen
+            .iter()
+            .any(|event| matches!(&event.kind, EventKind::Disconnected { reason: DisconnectReason::Paused, .. }))
+    );
+    blocking(|| assert_no_sessions(server, SOON));
+    watched.handle.send(Command::Run(query(1, "select 1", &[&node]))).await.unwrap();
+    let outcome = watched.outcome(BatchId(1)).await;
+    assert_eq!(outcome.result.unwrap_err().kind, ErrorKind::NotConnected);
+    watched.handle.send(Command::Resume(node.clone())).await.unwrap();
+    watched.until_state(&node, HealthState::Healthy).await;
+    watched.handle.send(Command::Run(query(2, "select 1", &[&node]))).await.unwrap();
+    assert_eq!(watched.outcome(BatchId(2)).await.result.unwrap().row_count, 1);
+    watched.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_full_pool_leaves_a_node_healthy_c3() {
+    let cluster = blocking(|| cluster().start().unwrap());
+    let server = cluster.primary();
+    let node = name("primary");
+    let mut config = server.node_config();
+    config.pool.max = 2;
+    let mut watched = Watched::healthy(vec![config]).await;
+    for batch in 1..=4 {
+        watched.handle.send(Command::Run(query(batch, "select pg_sleep(4)", &[&node]))).await.unwrap();
+    }
+    watched
+        .until("the pool is full", |event| match &event.kind {
+            EventKind::Pool { pool, .. } if pool.active == 2 && pool.waiting > 0 => Some(()),
+            _ => None,
+        })
+        .await;
+    let before = watched.seen.len();
+    for batch in 1..=4 {
+        watched.outcome(BatchId(batch)).await;
+    }
+    assert_eq!(watched.states(&node, before), [], "health does not change");
+    watched.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn leaving_waits_for_queries_or_cancels_them_c8_n6() {
+    let cluster = blocking(|| cluster().start().unwrap());
+    let server = cluster.primary();
+    let node = name("primary");
+    let mut watched = Watched::healthy(vec![server.node_config()]).await;
+    watched.handle.send(Command::Run(query(1, "select pg_sleep(60)", &[&node]))).await.unwrap();
+    watched.handle.send(Command::Shutdown { drain: true }).await.unwrap();
+    let queries = watched
+        .until("draining", |event| match event.kind {
+            EventKind::Draining { queries, .. } => Some(queries),
+            _ => None,
+        })
+        .await;
+    assert_eq!(queries, 1);
+    assert_eq!(watched.handle.add_node(server.node_config()).await, Err(CommandError::ShuttingDown));
+    let begun = Instant::now();
+    let report = watched.handle.shutdown(false).await;
+    println!("left with a query cancelled in {:?}: {report:?}", begun.elapsed());
+    assert_eq!((report.queries_cancelled, report.stragglers), (1, 0));
+    assert!(begun.elapsed() < Duration::from_secs(3), "N6");
+    blocking(|| assert_no_sessions(server, SOON));
+
+    // Nothing to wait for.
+    let mut watched = Watched::healthy(vec![server.node_config()]).await;
+    blocking(|| {
+        support::wait::wait_for("all sessions are open", SOON, || (sessions(server) >= 3).then_some(()));
+    });
+    let begun = Instant::now();
+    let report = watched.handle.shutdown(true).await;
+    println!("left idle in {:?}: {report:?}", begun.elapsed());
+    assert!(begun.elapsed() < Duration::from_secs(2), "N6");
+    assert!(report.sessions_closed >= 3);
+    watched.ever("stopped", |event| matches!(event.kind, EventKind::Stopped(_)).then_some(())).await;
+    blocking(|| assert_no_sessions(server, SOON));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn leaving_is_bounded_while_a_node_is_frozen_c8() {
+    let cluster = blocking(|| cluster().start().unwrap());
+    let server: &Server = cluster.primary();
+    let mut watched = Watched::healthy(vec![server.node_config()]).await;
+    watched.handle.send(Command::Run(query(1, "select pg_sleep(60)", &[&name("primary")]))).await.unwrap();
+    blocking(|| server.freeze().unwrap());
+    watched.until_state(&name("primary"), HealthState::Unhealthy).await;
+    let begun = Instant::now();
+    let report = watched.handle.shutdown(false).await;
+    println!("left a frozen node in {:?}: {report:?}", begun.elapsed());
+    assert!(begun.elapsed() < Duration::from_secs(5));
+    blocking(|| server.thaw().unwrap());
+    blocking(|| assert_no_sessions(server, SOON));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn facts_of_primary_and_standby_for_any_role_n11() {
+    let cluster = blocking(|| cluster().standbys(1).start().unwrap());
+    let (primary, standby) = (cluster.primary(), cluster.server("standby1"));
+    let mut plain = primary.node_config_as("app");
+    plain.name = name("plain");
+    let mut watched = Watched::start(vec![primary.node_config(), standby.node_config(), plain]);
+    let facts = |node: &'static str| {
+        let node = name(node);
+        move |event: &Event| match &event.kind {
+            EventKind::Facts { node: name, facts: Ok(facts) } if *name == node => Some(facts.clone()),
+            EventKind::Facts { node: name, facts: Err(error) } if *name == node => panic!("{error:?}"),
+            _ => None,
+        }
+    };
+    let of_primary = watched.until("facts of the primary", facts("primary")).await;
+    assert_eq!(of_primary.role, Role::Primary);
+    assert!(of_primary.commits > Some(0) && of_primary.connections > Some(0) && of_primary.timeline == Some(1));
+    assert!(of_primary.wal_position > Some(0) && of_primary.standbys == Some(1), "{of_primary:?}");
+    let mut of_standby = watched.until("facts of the standby", facts("standby1")).await;
+    while of_standby.streaming != Some(true) || of_standby.replay_lag_bytes != Some(0) {
+        of_standby = watched.until("the standby has caught up", facts("standby1")).await;
+    }
+    assert_eq!((of_standby.role, of_standby.replay_lag), (Role::Standby, Some(Duration::ZERO)));
+    let of_plain = watched.until("facts for a plain role", facts("plain")).await;
+    assert!(of_plain.commits > Some(0) && of_plain.connections > Some(0));
+    assert_eq!((of_plain.active, of_plain.worst_standby_lag), (None, None), "{of_plain:?}");
+    let server = watched
+        .ever("version and settings", |event| match &event.kind {
+            EventKind::Server { server, .. } => Some(server.clone()),
+            _ => None,
+        })
+        .await;
+    assert!(server.version_num >= 100_000 && server.settings.len() > 10 && server.system_identifier.is_some());
+    watched.stop().await;
+}
