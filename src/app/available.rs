@@ -46,6 +46,8 @@ impl App {
                 self.prompt.as_ref().is_some_and(|prompt| !prompt.completions.is_empty())
             }
             Action::Older | Action::Newer => !self.query.history.is_empty(),
+            // A form half filled in is not thrown away for the help.
+            Action::Help => self.dialog.is_none() && self.prompt.is_none(),
             Action::Back => self.back_step().is_some(),
             _ => true,
         }
@@ -73,7 +75,7 @@ impl App {
             (Action::Accept, Place::Filter) => "keep",
             (Action::Accept, Place::Editor) if self.query.editor.is_complete() => "run",
             (Action::Accept, Place::Editor) => "new line",
-            (Action::NextPane, Place::Nodes) | (Action::NextField, Place::Confirm) => "",
+            (Action::NextField, Place::Confirm) => "",
             (Action::Cancel, Place::Editor) if self.query.is_running() => "cancel query",
             (Action::Cancel, Place::Editor) => "results",
             (Action::Cancel, Place::Filter) => "as before",

@@ -28,7 +28,7 @@ pub const COMMANDS: [Spec; 16] = [
     spec("query", "", "The query editor and its results"),
     spec("events", "", "What happened"),
     spec("node", "NAME", "Open a node"),
-    spec("add", "[CONNECTION STRING]", "Add a node"),
+    spec("add", "", "Add a node"),
     spec("edit", "[NODE]", "Edit a node"),
     spec("remove", "[NODE]", "Remove a node from the dashboard (asks first)"),
     spec("retry", "[NODE]", "Try a node again now"),
@@ -170,10 +170,7 @@ impl App {
                 self.show(Screen::Detail);
                 Vec::new()
             }
-            "add" => {
-                self.open_add_form();
-                if rest.is_empty() { Vec::new() } else { self.paste(rest) }
-            }
+            "add" => self.perform(Action::Add),
             "edit" => {
                 if !rest.is_empty() {
                     self.select_node(&self.known_node(rest)?);

@@ -130,10 +130,13 @@ impl App {
             Test::Running { .. } => Vec::new(),
             Test::Passed(_) | Test::Failed(_) => {
                 let Some(node) = form.checked() else { return Vec::new() };
-                let node = Box::new(node);
-                let command = if form.is_editing() { Command::EditNode(node) } else { Command::AddNode(node) };
+                let editing = form.is_editing();
                 self.dialog = None;
-                vec![Effect::Send(command)]
+                if editing {
+                    return vec![Effect::Send(Command::EditNode(Box::new(node)))];
+                }
+                self.expected = Some(node.name.clone());
+                vec![Effect::Send(Command::AddNode(Box::new(node)))]
             }
         }
     }

@@ -75,10 +75,14 @@ impl App {
 
     fn node_added(&mut self, at: SystemTime, node: NodeConfig) {
         // The nodes of the start are known; the manager tells of them as well.
-        if self.live.nodes.get(&node.name).is_none_or(|known| known.removing) {
+        let name = node.name.clone();
+        if self.live.nodes.get(&name).is_none_or(|known| known.removing) {
             self.live.nodes.put(node, at);
         }
         self.arrange_nodes();
+        if self.expected.take_if(|expected| *expected == name).is_some() {
+            self.select_node(&name);
+        }
     }
 
     fn node_removed(&mut self, name: &NodeName) {

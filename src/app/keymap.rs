@@ -174,12 +174,16 @@ pub fn hints(app: &App) -> Vec<Hint> {
     let mut hints: Vec<Hint> = Vec::new();
     for action in Action::ALL {
         let Some(key) = keymap().keys(*action, place).first() else { continue };
-        if action.short().is_empty() || !app.can(*action) {
+        let word = app.word(*action);
+        if word.is_empty() || !app.can(*action) {
             continue;
         }
-        let word = app.word(*action);
         match hints.last_mut() {
-            Some(last) if last.word == word => last.keys.push_str(&key.label(app.ascii)),
+            Some(last) if last.word == word => {
+                let label = key.label(app.ascii);
+                let short = last.keys.chars().count() + label.chars().count() == 2;
+                last.keys = [last.keys.as_str(), label.as_str()].join(if short { "" } else { " " });
+            }
             _ => hints.push(Hint { keys: key.label(app.ascii), word, action: *action }),
         }
     }

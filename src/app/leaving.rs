@@ -4,7 +4,7 @@ use std::time::{Duration, SystemTime};
 
 use crate::model::Command;
 
-use super::{App, Effect};
+use super::{App, Effect, Pane};
 
 /// Leaving has begun.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,7 +31,7 @@ impl App {
         }
         let queries = u32::from(self.query.is_running());
         let drain = queries > 0;
-        self.leaving = Some(Leaving { queries, until: None, drain });
+        self.begin_to_leave(Leaving { queries, until: None, drain });
         vec![Effect::Send(Command::Shutdown { drain })]
     }
 
@@ -41,7 +41,17 @@ impl App {
             return vec![Effect::Quit];
         }
         let queries = self.leaving.map_or(0, |leaving| leaving.queries);
-        self.leaving = Some(Leaving { queries, until: None, drain: false });
+        self.begin_to_leave(Leaving { queries, until: None, drain: false });
         vec![Effect::Send(Command::Shutdown { drain: false })]
+    }
+
+    /// Nothing open takes the next `q` from now on.
+    fn begin_to_leave(&mut self, leaving: Leaving) {
+        self.leaving = Some(leaving);
+        self.dialog = None;
+        self.prompt = None;
+        if self.pane == Pane::Editor {
+            self.pane = Pane::Result;
+        }
     }
 }

@@ -148,6 +148,8 @@ pub struct App {
     pub reload_errors: Vec<String>,
     /// What the last drawing measured.
     pub drawn: Drawn,
+    /// A node that the form added: selected as soon as the manager has it.
+    expected: Option<NodeName>,
     /// Commands that found the manager's channel full and must not be lost.
     unsent: Vec<Command>,
     next_id: u64,
@@ -229,6 +231,7 @@ impl App {
             stopped: None,
             reload_errors: Vec::new(),
             drawn: Drawn::default(),
+            expected: None,
             unsent: Vec::new(),
             next_id: 1,
             dirty: true,

@@ -161,7 +161,7 @@ impl Node {
     /// A word on its health, true at `at`.
     pub(super) fn set_health(&mut self, at: SystemTime, health: Health) {
         self.history.advance(at, self.health.state);
-        if health.last_success == Some(at) || health.last_success != self.health.last_success {
+        if health.last_success != self.health.last_success {
             self.history.probe(health.latency);
         }
         self.health = health;
