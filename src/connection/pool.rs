@@ -38,6 +38,8 @@ struct Shared {
     sockets: Sockets,
     tasks: TaskTracker,
     gate: Mutex<Gate>,
+    /// Tells that the gate moved.
+    moved: watch::Sender<()>,
     /// The newest reason why there is no connection: for those who wait for one.
     errors: watch::Sender<Option<NodeError>>,
     active: AtomicU32,
@@ -55,8 +57,13 @@ struct Gate {
 }
 
 enum State {
+    /// The first attempt is under way: whoever comes waits for how it ends.
+    New,
     Unavailable(NodeError),
-    Open { pool: Pool, retire: CancellationToken },
+    Open {
+        pool: Pool,
+        retire: CancellationToken,
+    },
     Closed,
 }
 
@@ -88,15 +95,15 @@ impl Closings {
 }
 
 impl NodePool {
-    /// A pool that is not available yet: it opens nothing until [`NodePool::set_available`].
+    /// A pool that opens nothing until [`NodePool::set_available`], for which early checkouts wait.
     pub fn new(node: Arc<NodeConfig>) -> Self {
-        let state = State::Unavailable(not_connected(&node));
         Self {
             shared: Arc::new(Shared {
                 node,
                 sockets: Sockets::default(),
                 tasks: TaskTracker::new(),
-                gate: Mutex::new(Gate { state, past: Closings::default() }),
+                gate: Mutex::new(Gate { state: State::New, past: Closings::default() }),
+                moved: watch::Sender::default(),
                 errors: watch::Sender::default(),
                 active: AtomicU32::new(0),
                 waiting: AtomicU32::new(0),
@@ -125,6 +132,7 @@ impl NodePool {
                 gate.leave(State::Unavailable(error));
             }
         }
+        self.shared.moved.send_replace(());
     }
 
     /// The pool now, and its totals since start.
@@ -163,6 +171,7 @@ impl NodePool {
         let shared = &*self.shared;
         let open = shared.sockets.count() as u32;
         self.gate().leave(State::Closed);
+        shared.moved.send_replace(());
         shared.errors.send_replace(Some(not_connected(&shared.node)));
         shared.tasks.close();
         let gone = async {
@@ -183,12 +192,9 @@ impl NodePool {
         let started = Instant::now();
         shared.gets.fetch_add(1, Ordering::Relaxed);
         let mut errors = shared.errors.subscribe();
-        let pool = match &self.gate().state {
-            State::Open { pool, .. } => pool.clone(),
-            State::Unavailable(error) => return Err(error.clone()),
-            State::Closed => return Err(not_connected(&shared.node)),
-        };
         let bound = within.min(shared.node.pool.connect_timeout);
+        let opened = tokio::time::timeout(bound, self.opened()).await;
+        let pool = opened.unwrap_or_else(|_| Err(error::no_answer(&shared.node, started.elapsed())))?;
         let got = if let Some(got) = pool.get_owned().now_or_never() {
             got.map_err(|_| None)
         } else {
@@ -198,7 +204,7 @@ impl NodePool {
                 biased;
                 got = pool.get_owned() => got.map_err(|_| None),
                 () = wait_for_error(&mut errors) => Err(errors.borrow().clone()),
-                () = tokio::time::sleep(bound) => Err(None),
+                () = tokio::time::sleep(bound.saturating_sub(started.elapsed())) => Err(None),
             };
             shared.wait_micros.fetch_add(started.elapsed().as_micros() as u64, Ordering::Relaxed);
             got
@@ -219,6 +225,21 @@ impl NodePool {
                     error::no_answer(&shared.node, started.elapsed())
                 })
             }
+        }
+    }
+
+    /// bb8's pool, or why there is none, as soon as one or the other is known.
+    async fn opened(&self) -> Result<Pool, NodeError> {
+        let mut moved = self.shared.moved.subscribe();
+        loop {
+            match &self.gate().state {
+                State::New => {}
+                State::Open { pool, .. } => return Ok(pool.clone()),
+                State::Unavailable(error) => return Err(error.clone()),
+                State::Closed => return Err(not_connected(&self.shared.node)),
+            }
+            // The sender lives as long as we do.
+            let _ = moved.changed().await;
         }
     }
 

@@ -8,5 +8,6 @@
 pub mod proxy;
 pub mod pty;
 pub mod servers;
+pub mod stage;
 pub mod tls;
 pub mod wait;

@@ -1,0 +1,72 @@
+//! A cluster and a dashboard that watches it: the stage of tests that look at the whole.
+
+use std::time::Duration;
+
+use pgwatch::demo::{Cluster, Server};
+
+use super::pty::{Tui, ending};
+use super::servers::{ConfigFile, assert_no_sessions, cluster};
+use super::wait::{PATIENCE, SOON, wait_for};
+
+/// What the dashboard promises at most (`shutdown_timeout`), and room for a busy machine.
+pub const LEAVING: Duration = Duration::from_secs(15);
+
+/// A primary, a standby, and a dashboard that shows both as healthy.
+pub struct Stage {
+    // In the order of their end: the dashboard first.
+    pub tui: Tui,
+    pub config: ConfigFile,
+    pub cluster: Cluster,
+}
+
+impl Stage {
+    pub fn new() -> Self {
+        let cluster = cluster().standbys(1).start().unwrap();
+        let config = ConfigFile::new("", cluster.servers());
+        let tui = Tui::start(&["--config", config.arg()], 120, 40, &[]);
+        let stage = Self { tui, config, cluster };
+        stage.wait_healthy(2);
+        stage
+    }
+
+    /// Waits until so many rows of the Nodes screen say healthy.
+    #[track_caller]
+    pub fn wait_healthy(&self, nodes: usize) {
+        self.tui.wait_for(&format!("{nodes} nodes are healthy"), PATIENCE, |screen| {
+            screen.contents().lines().filter(|line| line.contains("● healthy")).count() == nodes
+        });
+    }
+
+    /// Types a statement and waits until it runs on every server; ends on the Nodes screen.
+    #[track_caller]
+    pub fn run(&mut self, statement: &str) {
+        self.tui.press(&format!(":{statement}<enter>"));
+        for server in self.cluster.servers() {
+            wait_for("the statement runs", SOON, || (running(server, statement) > 0).then_some(()));
+        }
+        self.tui.press("1");
+        self.tui.wait_text("LAST MINUTE", SOON);
+    }
+
+    /// The program ends well and soon, gives the terminal back, and has left no session behind.
+    #[track_caller]
+    pub fn assert_left_clean(&mut self) {
+        assert_eq!(ending(self.tui.wait_exit(LEAVING)), "code 0", "\n{}", self.tui.screen_text());
+        assert_eq!(self.tui.restored(), Ok(()));
+        self.assert_no_sessions();
+    }
+
+    #[track_caller]
+    pub fn assert_no_sessions(&self) {
+        for server in self.cluster.servers() {
+            // Gone at once; a moment for a backend to end after its socket closed.
+            assert_no_sessions(server, Duration::from_secs(2));
+        }
+    }
+}
+
+/// How many of our sessions run this statement now.
+pub fn running(server: &Server, statement: &str) -> u32 {
+    let sql = "select count(*) from pg_stat_activity where application_name = 'pgwatch' and state = 'active'";
+    server.psql(&format!("{sql} and query like '%{statement}%'")).unwrap().parse().unwrap()
+}
