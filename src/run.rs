@@ -1,1 +1,268 @@
-//! The composition root of the dashboard: one `select!` over keys, events and ticks. Performs effects; nothing else.
+//! The composition root of the dashboard: one `select!` over keys, events, signals, the watched file and the tick.
+//! It performs effects and draws; what anything means is decided in `app`, and no network future is awaited here.
+//!
+//! | arm | period | why |
+//! | --- | --- | --- |
+//! | tick | 1 s | the clock and the ages on the screen |
+//! | frame | when due | a key or a change of state is drawn at once, figures at most every [`FIGURES`], so that twenty nodes cost few frames |
+
+mod history;
+mod signals;
+mod watch;
+
+use std::panic::AssertUnwindSafe;
+use std::path::PathBuf;
+use std::time::{Duration, SystemTime};
+
+use color_eyre::eyre::{Result, WrapErr as _, eyre};
+use crossterm::event::EventStream;
+use futures_util::{FutureExt as _, StreamExt as _};
+use tokio::sync::mpsc;
+use tokio::time::{Instant, MissedTickBehavior, interval_at, sleep_until};
+
+use crate::app::{App, Effect, Msg, Setup, update};
+use crate::config::{Config, Diagnostic};
+use crate::connection::{ConnectionManager, Handle, ManagerConfig};
+use crate::model::protocol::{CommandError, ShutdownReport};
+use crate::model::{Event, EventKind, Rgb, THEMES};
+use crate::tui::{self, Screen, ScreenOptions, Theme, ThemeOptions};
+
+pub use signals::LeaveReason;
+
+/// Figures that came in wait so long for a common frame.
+const FIGURES: Duration = Duration::from_millis(250);
+/// No two frames closer than this: what comes faster is drawn together.
+const FRAME: Duration = Duration::from_millis(16);
+/// Beyond `shutdown_timeout`, for a terminal that does not take our last bytes.
+const GRACE: Duration = Duration::from_secs(1);
+
+/// Reads the configuration again; called on a thread of its own.
+pub type Reload = Box<dyn Fn() -> Result<Config, Vec<Diagnostic>> + Send + Sync>;
+
+/// What the dashboard runs with.
+pub struct RunOptions {
+    pub config: Config,
+    pub read_write: bool,
+    /// How to read the file again (F9); without it nothing is watched.
+    pub reload: Option<Reload>,
+    /// Statements of earlier runs; `None` keeps none.
+    pub history: Option<PathBuf>,
+    /// A second listener to all events: the event log.
+    pub tap: Option<mpsc::Sender<Event>>,
+}
+
+impl std::fmt::Debug for RunOptions {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("RunOptions").field("config", &self.config).finish_non_exhaustive()
+    }
+}
+
+/// How the dashboard was left.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Left {
+    pub reason: LeaveReason,
+    pub report: ShutdownReport,
+}
+
+/// Opens the dashboard and returns when it was left: the terminal is given back, every session is closed.
+///
+/// # Errors
+/// The terminal could not be taken or went away, or something panicked; the sessions are closed all the same, and
+/// the report of that is lost.
+pub async fn run(options: RunOptions) -> Result<Left> {
+    let mut signals = signals::listen()?;
+    let screen = Screen::enter(ScreenOptions::default()).wrap_err("pgwatch needs a terminal: see `pgwatch status`")?;
+    let limit = options.config.shutdown_timeout + GRACE;
+    let (handle, events) = ConnectionManager::start(ManagerConfig {
+        nodes: options.config.nodes.clone(),
+        refresh: options.config.refresh,
+        shutdown_timeout: options.config.shutdown_timeout,
+        tap: options.tap.clone(),
+    });
+    signals.watchdog(handle.clone(), limit);
+    // A panic of the screen half must not leave a session behind: the manager is closed first, then it goes on.
+    let dashboard = Dashboard::new(screen, handle.clone(), options);
+    let ended = AssertUnwindSafe(dashboard.run(events, &mut signals)).catch_unwind().await;
+    let report = handle.shutdown(false).await;
+    let reason = match ended {
+        Ok(result) => result?,
+        Err(_) => return Err(eyre!("the dashboard panicked; the report stands above")),
+    };
+    Ok(Left { reason, report })
+}
+
+/// Everything the loop owns.
+struct Dashboard {
+    app: App,
+    screen: Screen,
+    handle: Handle,
+    theme: Theme,
+    config: Config,
+    reload: Option<watch::Reloader>,
+    history: Option<PathBuf>,
+    reason: Option<LeaveReason>,
+    /// When the next frame is due; `None` when nothing changed.
+    due: Option<Instant>,
+    drawn_at: Instant,
+    quit: bool,
+}
+
+impl Dashboard {
+    fn new(screen: Screen, handle: Handle, options: RunOptions) -> Self {
+        let RunOptions { config, read_write, reload, history, .. } = options;
+        let theme = theme(&config, config.theme.as_deref().unwrap_or(THEMES[0]));
+        let setup = Setup {
+            cluster: config.cluster.clone(),
+            config_path: config.path.clone(),
+            nodes: config.nodes.clone(),
+            refresh: config.refresh,
+            query_timeout: config.query_timeout,
+            theme: config.theme.clone().unwrap_or_else(|| THEMES[0].to_owned()),
+            themes: THEMES.iter().map(ToString::to_string).collect(),
+            thresholds: config.thresholds.clone(),
+            template: config.template.clone(),
+            read_write,
+            ascii: theme.ascii,
+            history: history.as_deref().map(history::read).unwrap_or_default(),
+        };
+        let reload = reload.map(|load| watch::Reloader::start(config.clone(), load));
+        let now = Instant::now();
+        Self {
+            app: App::new(setup, SystemTime::now()),
+            screen,
+            handle,
+            theme,
+            config,
+            reload,
+            history,
+            reason: None,
+            due: Some(now),
+            drawn_at: now - FIGURES,
+            quit: false,
+        }
+    }
+
+    async fn run(mut self, mut events: mpsc::Receiver<Event>, signals: &mut signals::Signals) -> Result<LeaveReason> {
+        let mut keys = EventStream::new();
+        let mut tick = interval_at(Instant::now(), Duration::from_secs(1));
+        tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        while !self.quit {
+            let due = self.due;
+            tokio::select! {
+                reason = signals.next() => {
+                    self.reason.get_or_insert(reason);
+                    self.update(Msg::Terminate, FRAME);
+                }
+                event = keys.next() => match event {
+                    Some(Ok(event)) => self.input(event),
+                    Some(Err(error)) => return Err(error).wrap_err("the terminal is gone"),
+                    None => return Err(eyre!("the terminal is gone")),
+                },
+                event = events.recv() => match event {
+                    Some(event) => self.events(event, &mut events),
+                    None => self.quit = true,
+                },
+                reloaded = watch::next(&mut self.reload) => self.reloaded(reloaded),
+                _ = tick.tick() => self.update(Msg::Tick(SystemTime::now()), FRAME),
+                () = async { sleep_until(due.unwrap_or_else(Instant::now)).await }, if due.is_some() => self.draw()?,
+            }
+        }
+        Ok(self.reason.unwrap_or(LeaveReason::Key))
+    }
+
+    /// A key, a click, a paste, a new size.
+    fn input(&mut self, event: crossterm::event::Event) {
+        if let Some(msg) = tui::input::message(event) {
+            self.update(msg, FRAME);
+        }
+    }
+
+    /// Everything that waits is taken in before the next frame.
+    fn events(&mut self, first: Event, events: &mut mpsc::Receiver<Event>) {
+        let mut next = Some(first);
+        while let Some(event) = next {
+            let within = if is_figure(&event.kind) { FIGURES } else { FRAME };
+            self.update(Msg::Event(event), within);
+            next = events.try_recv().ok();
+        }
+    }
+
+    fn reloaded(&mut self, loaded: Result<Config, Vec<Diagnostic>>) {
+        let msg = match loaded {
+            Ok(config) => {
+                let nodes = config.nodes.clone();
+                self.theme = theme(&config, &self.app.theme);
+                self.config = config;
+                Msg::Reloaded(Ok(nodes))
+            }
+            Err(problems) => Msg::Reloaded(Err(problems.iter().map(ToString::to_string).collect())),
+        };
+        self.update(msg, FRAME);
+    }
+
+    /// Hands a message to the state, performs what it asks for, and plans a frame within `within` if it changed.
+    fn update(&mut self, msg: Msg, within: Duration) {
+        for effect in update(&mut self.app, msg) {
+            self.perform(effect);
+        }
+        if self.app.take_dirty() {
+            let due = self.drawn_at + within;
+            self.due = Some(self.due.map_or(due, |planned| planned.min(due)));
+        }
+    }
+
+    fn perform(&mut self, effect: Effect) {
+        match effect {
+            Effect::Send(command) => match self.handle.try_send(command.clone()) {
+                Ok(()) => {}
+                // The manager has ended, so its last event is on the way: nothing is left to be told.
+                Err(CommandError::ShuttingDown) => self.quit |= self.app.stopped.is_some(),
+                Err(_) => self.update(Msg::Busy(Box::new(command)), FRAME),
+            },
+            Effect::Copy(text) => self.try_to("copy", |dashboard| dashboard.screen.copy(&text)),
+            Effect::Reload => match &self.reload {
+                Some(reload) => reload.now(),
+                None => self.update(Msg::Failed("there is no file to read again".to_owned()), FRAME),
+            },
+            Effect::SaveHistory(line) => self.try_to("keep the history", |dashboard| {
+                dashboard.history.as_deref().map_or(Ok(()), |path| history::append(path, &line))
+            }),
+            Effect::Quit => self.quit = true,
+        }
+    }
+
+    fn try_to(&mut self, what: &str, act: impl FnOnce(&mut Self) -> std::io::Result<()>) {
+        if let Err(error) = act(self) {
+            self.update(Msg::Failed(format!("could not {what}: {error}")), FRAME);
+        }
+    }
+
+    fn draw(&mut self) -> Result<()> {
+        if self.theme.name != self.app.theme {
+            self.theme = theme(&self.config, &self.app.theme);
+        }
+        let mut drawn = None;
+        let (app, theme) = (&self.app, &self.theme);
+        self.screen.draw(|frame| drawn = Some(tui::draw(app, theme, frame))).wrap_err("the terminal is gone")?;
+        self.drawn_at = Instant::now();
+        self.due = None;
+        if let Some(drawn) = drawn {
+            self.update(Msg::Drawn(drawn), FRAME);
+        }
+        Ok(())
+    }
+}
+
+/// What may wait for the next common frame: figures, not changes of state.
+fn is_figure(kind: &EventKind) -> bool {
+    matches!(
+        kind,
+        EventKind::Checked { .. } | EventKind::Pool { .. } | EventKind::Facts { .. } | EventKind::Server { .. }
+    )
+}
+
+fn theme(config: &Config, name: &str) -> Theme {
+    let hex = |Rgb(r, g, b): Rgb| format!("#{r:02x}{g:02x}{b:02x}");
+    let colors = config.colors.iter().map(|(role, color)| (role.as_str().to_owned(), hex(*color))).collect();
+    Theme::new(&ThemeOptions::of_terminal(name, colors))
+}

@@ -39,7 +39,7 @@ pub(super) fn run(with_faults: bool, options: &DashboardOptions) -> Result<u8, S
         let code = if io::stdin().is_terminal() && io::stdout().is_terminal() {
             // The dashboard listens to signals itself.
             drop(signals);
-            dashboard(config, options).await
+            dashboard::open(config, options, None).await
         } else {
             tokio::select! {
                 code = print_status_once(&config) => code,

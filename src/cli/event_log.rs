@@ -17,40 +17,19 @@ use super::json::{millis, time};
 use super::log::open_private;
 use crate::model::protocol::{DisconnectReason, QueryProgress, ShutdownReport};
 use crate::model::{BatchId, ErrorKind, Event, EventKind, Health, HealthState, NodeError, NodeName};
+use crate::run::LeaveReason;
 
 /// Events that may wait for the disk before the manager has to drop some.
 const QUEUE: usize = 4096;
 /// How long leaving waits for a disk that does not answer.
 const PATIENCE: Duration = Duration::from_secs(1);
 
-/// Why the dashboard was left, in the words that programs read.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum StopReason {
-    Key,
-    Sigterm,
-    Sighup,
-    Sigint,
-    Error,
-}
-
-impl StopReason {
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Key => "key",
-            Self::Sigterm => "SIGTERM",
-            Self::Sighup => "SIGHUP",
-            Self::Sigint => "SIGINT",
-            Self::Error => "error",
-        }
-    }
-}
-
 /// A log that is being written. Hand [`EventLog::tap`] to the manager; [`EventLog::finish`] writes the last line.
 #[derive(Debug)]
 pub struct EventLog {
     tap: mpsc::Sender<Event>,
     writer: JoinHandle<()>,
-    reason: oneshot::Sender<StopReason>,
+    reason: oneshot::Sender<LeaveReason>,
     failure: oneshot::Receiver<String>,
 }
 
@@ -91,7 +70,7 @@ impl EventLog {
 
     /// Waits until all events are written, then writes the line `stopped`. Call it after the manager has ended; a disk
     /// that does not answer is not waited for.
-    pub async fn finish(self, reason: StopReason) {
+    pub async fn finish(self, reason: LeaveReason) {
         // The writer may have given up already; then nobody asks for the reason.
         let _ = self.reason.send(reason);
         drop(self.tap);
@@ -105,7 +84,7 @@ impl EventLog {
 fn write_all(
     file: &mut LogFile,
     mut events: mpsc::Receiver<Event>,
-    reason: oneshot::Receiver<StopReason>,
+    reason: oneshot::Receiver<LeaveReason>,
 ) -> Result<(), String> {
     let mut report = None;
     let mut waiting = Vec::new();
@@ -120,7 +99,7 @@ fn write_all(
         }
         file.write(&lines)?;
     }
-    let reason = reason.blocking_recv().unwrap_or(StopReason::Error);
+    let reason = reason.blocking_recv().unwrap_or(LeaveReason::Error);
     let (at, report) = report.unzip();
     let line = file.line(at.unwrap_or_else(SystemTime::now), "stopped", None, stopped(reason, report));
     file.write(&line)
@@ -253,7 +232,7 @@ fn without_values(error: &NodeError) -> NodeError {
     NodeError { message: "the statement failed".to_owned(), hint: None, ..error.clone() }
 }
 
-fn stopped(reason: StopReason, report: Option<ShutdownReport>) -> Value {
+fn stopped(reason: LeaveReason, report: Option<ShutdownReport>) -> Value {
     json!({
         "reason": reason.as_str(),
         "elapsed_ms": report.map(|report| millis(report.elapsed)),
@@ -354,7 +333,7 @@ mod tests {
         let report = ShutdownReport { sessions_closed: 3, ..ShutdownReport::default() };
         tap.send(event(EventKind::Stopped(report))).await.unwrap();
         // The manager's copy of the tap may well outlive it.
-        log.finish(StopReason::Sigterm).await;
+        log.finish(LeaveReason::Sigterm).await;
         let text = fs::read_to_string(&path).unwrap();
         let lines: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
         let of = |key: &str| lines.iter().map(|line| line[key].clone()).collect::<Vec<_>>();

@@ -5,6 +5,7 @@
 pub mod args;
 mod check;
 mod completions;
+mod dashboard;
 mod demo;
 pub mod event_log;
 mod json;
@@ -27,7 +28,7 @@ use color_eyre::config::{HookBuilder, Theme};
 
 use crate::config::{self, Config, Diagnostic, Environment};
 use crate::tui::text::safe;
-use args::{Args, Command, DashboardOptions, Source, exit};
+use args::{Args, Command, Source, exit};
 
 /// What `status` and `query` say where there is nobody to ask.
 const NO_NODES: &str = "there are no nodes: name a file with --config FILE, or one node with --host HOST";
@@ -91,7 +92,7 @@ fn dispatch(args: Args) -> Result<u8, Stop> {
         log::start(path).map_err(Stop::Wrong)?;
     }
     match args.command {
-        None => block_on(dashboard(load(&args.source)?, &args.dashboard))?,
+        None => block_on(dashboard::open(load(&args.source)?, &args.dashboard, Some(&args.source)))?,
         Some(Command::Check { source }) => check::run(&source),
         Some(Command::Status { source, format }) => status::run(&source, format),
         Some(Command::Query(args)) => query::run(&args),
@@ -99,12 +100,6 @@ fn dispatch(args: Args) -> Result<u8, Stop> {
         Some(Command::Completions { shell }) => print(&completions::script(shell)).map(|()| exit::OK),
         Some(Command::Man) => print(&man::page()?).map(|()| exit::OK),
     }
-}
-
-/// Opens the dashboard.
-async fn dashboard(config: Config, options: &DashboardOptions) -> Result<u8, Stop> {
-    std::future::ready((config, options)).await;
-    Err(Stop::Failed("the dashboard is not built yet".to_owned()))
 }
 
 /// Runs a future to its end on a runtime of its own. Two threads: one may be busy with rows while the other probes.
@@ -132,7 +127,7 @@ pub fn configuration(source: &Source, env: &Environment) -> Result<Config, Vec<D
     match config::default_path(env).filter(|path| path.exists()) {
         Some(path) => config::load(&path, cluster, env),
         None => match cluster {
-            None => Ok(Config::default()),
+            None => Ok(Config::empty(env)),
             Some(_) => {
                 Err(vec![Diagnostic::new("--cluster", None, "no file has clusters: name it with --config FILE")])
             }

@@ -84,7 +84,9 @@ fn fill(config: &mut Config, tree: &Yaml, cluster: Option<&str>, reader: NodeRea
     }
     let defined = top.get("nodes").map(|entry| walk::map_of("nodes", &entry.value, "names to nodes", report));
     let defined = defined.unwrap_or_default();
-    config.nodes = nodes(top, defined, reader, report);
+    let shared = shared(top, reader, report);
+    config.template = shared.clone().template(reader.env);
+    config.nodes = nodes(top, defined, &shared, reader, report);
     if let Some(entry) = top.get("clusters") {
         config.clusters = clusters(entry, defined, report);
     }
@@ -97,14 +99,25 @@ fn set<T>(target: &mut T, value: Option<At<T>>) {
     }
 }
 
-/// Every node of the file, with everything that stands behind its own keys.
-fn nodes(top: Section<'_>, defined: Section<'_>, reader: NodeReader<'_>, report: &mut Report) -> Vec<NodeConfig> {
+/// What the file says of all nodes.
+fn shared(top: Section<'_>, reader: NodeReader<'_>, report: &mut Report) -> Settings {
     let mut shared = top.get("defaults").map(|entry| reader.defaults(entry, report)).unwrap_or_default();
     if let Some(entry) = top.get("health") {
         let mut settings = Settings::default();
         node::health(entry, &mut settings, report);
         shared.fill_from(settings);
     }
+    shared
+}
+
+/// Every node of the file, with everything that stands behind its own keys.
+fn nodes(
+    top: Section<'_>,
+    defined: Section<'_>,
+    shared: &Settings,
+    reader: NodeReader<'_>,
+    report: &mut Report,
+) -> Vec<NodeConfig> {
     if defined.entries().is_empty() {
         return Vec::new();
     }

@@ -37,7 +37,7 @@ pub(super) fn read(flags: &Flags, env: &Environment) -> Result<Config, Vec<Diagn
     let environment = libpq::of_environment(env, &mut report);
     libpq::fill_rest(&mut settings, &environment, env, &mut report);
     let host = settings.host.get_or_insert_with(|| At::new(libpq::local_host(), None)).value.clone();
-    let mut config = Config::default();
+    let mut config = Config { template: Settings::default().template(env), ..Config::default() };
     match NodeName::parse(&name_for(&host)) {
         Ok(name) => config.nodes.extend(settings.finish(name, None, env, &mut report)),
         Err(error) => report.problem(None, error.to_string()),

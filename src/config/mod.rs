@@ -40,6 +40,8 @@ pub struct Config {
     pub path: Option<PathBuf>,
     /// The nodes of the chosen cluster, in the order of the file.
     pub nodes: Vec<NodeConfig>,
+    /// What a node added by hand begins with: `defaults:` and libpq's environment.
+    pub template: NodeConfig,
     /// The chosen cluster; `None` where the file has no clusters.
     pub cluster: Option<String>,
     pub clusters: Vec<Cluster>,
@@ -63,6 +65,7 @@ impl Default for Config {
         Self {
             path: None,
             nodes: Vec::new(),
+            template: NodeConfig::new(NodeName::default(), "localhost"),
             cluster: None,
             clusters: Vec::new(),
             refresh: Duration::from_secs(1),
@@ -152,6 +155,11 @@ pub fn from_flags(flags: &Flags, env: &Environment) -> Result<Config, Vec<Diagno
 }
 
 impl Config {
+    /// No file and no node, in these surroundings (F6).
+    pub fn empty(env: &Environment) -> Self {
+        Self { template: settings::Settings::default().template(env), ..Self::default() }
+    }
+
     /// `--read-write`: our sessions may write, but on a node whose `read_only: true` stands in the file (L4).
     pub fn apply_read_write(&mut self) {
         for node in &mut self.nodes {

@@ -76,6 +76,17 @@ impl Settings {
         fill(&mut self.pglogical, weaker.pglogical);
     }
 
+    /// What a node added by hand begins with: these settings over the environment. What is wrong with them is told
+    /// where they stand.
+    pub(super) fn template(mut self, env: &Environment) -> NodeConfig {
+        let mut unheard = Report::new("");
+        let environment = libpq::of_environment(env, &mut unheard);
+        libpq::fill_rest(&mut self, &environment, env, &mut unheard);
+        self.host.get_or_insert_with(|| At::new("localhost".to_owned(), None));
+        let node = self.finish(NodeName::default(), None, env, &mut unheard);
+        node.unwrap_or_else(|| NodeConfig::new(NodeName::default(), "localhost"))
+    }
+
     /// The node that these settings make, with the defaults of libpq and of the model where they are silent. `at` is
     /// where the node is named. `None` if something was wrong, which the report then says.
     pub(super) fn finish(

@@ -31,6 +31,13 @@ impl NodeName {
     }
 }
 
+impl Default for NodeName {
+    /// `node`: for one that has no name yet.
+    fn default() -> Self {
+        Self("node".into())
+    }
+}
+
 impl fmt::Display for NodeName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(&self.0)

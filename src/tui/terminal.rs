@@ -155,6 +155,13 @@ pub fn restore() -> io::Result<()> {
     disable_raw_mode().and(written)
 }
 
+/// Ends raw mode on a terminal that takes no bytes any more, where [`restore`] would wait for ever. What it was sent and
+/// did not show is dropped.
+pub fn abandon() {
+    let _ = tcflush(io::stdout(), QueueSelector::OFlush);
+    let _ = disable_raw_mode();
+}
+
 /// A report printed into the alternate screen is lost with it.
 fn restore_before_panic_reports() {
     static INSTALLED: Once = Once::new();

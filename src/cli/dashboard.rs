@@ -1,0 +1,59 @@
+//! The dashboard as the command line asks for it: flags over the file, the event log, the history, the file read again.
+
+use std::path::PathBuf;
+
+use super::args::{DashboardOptions, Source, exit};
+use super::event_log::EventLog;
+use super::{Stop, complain, configuration};
+use crate::config::{Config, Diagnostic, Environment};
+use crate::model::NodeName;
+use crate::run::{self, LeaveReason, Reload, RunOptions};
+
+/// Opens the dashboard and returns the exit code once it was left. With a `source` its file is watched (F9).
+pub(super) async fn open(config: Config, options: &DashboardOptions, source: Option<&Source>) -> Result<u8, Stop> {
+    let config = with_flags(config, options);
+    let names: Vec<NodeName> = config.nodes.iter().map(|node| node.name.clone()).collect();
+    let event_log = options.event_log.as_deref().map(|path| EventLog::start(path, config.cluster.as_deref(), &names));
+    let mut event_log = event_log.transpose().map_err(Stop::Failed)?;
+    let left = run::run(RunOptions {
+        config,
+        read_write: options.read_write,
+        reload: source.map(|source| reload(source.clone(), options.clone())),
+        history: history(&Environment::of_process()),
+        tap: event_log.as_ref().map(EventLog::tap),
+    })
+    .await;
+    let reason = left.as_ref().map_or(LeaveReason::Error, |left| left.reason);
+    if let Some(mut log) = event_log.take() {
+        let failure = log.failure();
+        log.finish(reason).await;
+        if let Some(text) = failure {
+            complain(&text);
+        }
+    }
+    left?;
+    Ok(exit::OK)
+}
+
+/// What the command line says wins over the file.
+fn with_flags(mut config: Config, options: &DashboardOptions) -> Config {
+    config.refresh = options.refresh.unwrap_or(config.refresh);
+    config.theme = options.theme.clone().or(config.theme);
+    if options.read_write {
+        config.apply_read_write();
+    }
+    config
+}
+
+fn reload(source: Source, options: DashboardOptions) -> Reload {
+    Box::new(move || -> Result<Config, Vec<Diagnostic>> {
+        let config = configuration(&source, &Environment::of_process())?;
+        Ok(with_flags(config, &options))
+    })
+}
+
+/// `$XDG_STATE_HOME/pgwatch/history`, `~/.local/state/pgwatch/history` without the variable.
+fn history(env: &Environment) -> Option<PathBuf> {
+    let base = env.filled_var("XDG_STATE_HOME").map(PathBuf::from).filter(|path| path.is_absolute());
+    base.or_else(|| Some(env.home()?.join(".local/state"))).map(|base| base.join("pgwatch/history"))
+}

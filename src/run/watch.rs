@@ -1,0 +1,113 @@
+//! The configuration file, watched while the dashboard runs (F9).
+//!
+//! The folder is watched, not the file: editors and configuration managers replace a file by renaming another over it,
+//! and some swap a link above it. After the last change [`QUIET`] passes before the file is read, so a file that is
+//! written in pieces is read once; one that says the same as before is no news.
+
+use std::ffi::OsStr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use notify::{RecommendedWatcher, RecursiveMode, Watcher as _};
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+use tokio::time::timeout;
+
+use super::Reload;
+use crate::config::{Config, Diagnostic};
+
+const QUIET: Duration = Duration::from_millis(200);
+/// The link that a mounted `ConfigMap` of Kubernetes swaps; the file itself is a link through it and never changes.
+const MOUNTED: &str = "..data";
+
+type Loaded = Result<Config, Vec<Diagnostic>>;
+
+/// Reads the file when it changed, or when told to.
+pub(super) struct Reloader {
+    ask: mpsc::Sender<Ask>,
+    loaded: mpsc::Receiver<Loaded>,
+    /// Held, not used: dropping them ends the watching.
+    _watcher: Option<RecommendedWatcher>,
+    _tasks: JoinSet<()>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Ask {
+    Changed,
+    /// The user asked: answer even when the file says the same as before.
+    Now,
+}
+
+impl Reloader {
+    /// Without a path (an empty start) nothing is watched, but `now` works.
+    pub(super) fn start(known: Config, reload: Reload) -> Self {
+        let (ask, asked) = mpsc::channel(8);
+        let (tell, loaded) = mpsc::channel(1);
+        let watcher = known.path.as_deref().and_then(|path| watch(path, ask.clone()));
+        let mut tasks = JoinSet::new();
+        tasks.spawn(read_when_asked(asked, tell, Ok(known), Arc::new(reload)));
+        Self { ask, loaded, _watcher: watcher, _tasks: tasks }
+    }
+
+    pub(super) fn now(&self) {
+        // A full channel means that it is about to be read anyway.
+        let _ = self.ask.try_send(Ask::Now);
+    }
+}
+
+/// The next result of a reading; pends for ever where nothing is watched. Cancel-safe.
+pub(super) async fn next(reloader: &mut Option<Reloader>) -> Loaded {
+    if let Some(reloader) = reloader
+        && let Some(loaded) = reloader.loaded.recv().await
+    {
+        return loaded;
+    }
+    std::future::pending().await
+}
+
+fn watch(path: &Path, ask: mpsc::Sender<Ask>) -> Option<RecommendedWatcher> {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).map_or(".".into(), PathBuf::from);
+    let name = path.file_name().map(OsStr::to_owned);
+    let watcher = notify::recommended_watcher(move |event: notify::Result<notify::Event>| {
+        let Ok(event) = event else { return };
+        let concerns = |path: &PathBuf| path.file_name() == name.as_deref() || path.ends_with(MOUNTED);
+        if !event.kind.is_access() && event.paths.iter().any(concerns) {
+            let _ = ask.try_send(Ask::Changed);
+        }
+    });
+    let result = watcher.and_then(|mut watcher| {
+        watcher.watch(&folder, RecursiveMode::NonRecursive)?;
+        Ok(watcher)
+    });
+    result.inspect_err(|error| tracing::warn!(%error, "the configuration file is not watched")).ok()
+}
+
+async fn read_when_asked(
+    mut asked: mpsc::Receiver<Ask>,
+    tell: mpsc::Sender<Loaded>,
+    mut known: Loaded,
+    reload: Arc<Reload>,
+) {
+    while let Some(mut ask) = asked.recv().await {
+        while let Ok(Some(more)) = timeout(QUIET, asked.recv()).await {
+            if more == Ask::Now {
+                ask = Ask::Now;
+            }
+        }
+        let loaded = read(&reload).await;
+        if (ask == Ask::Now || loaded != known) && tell.send(loaded.clone()).await.is_err() {
+            return;
+        }
+        known = loaded;
+    }
+}
+
+async fn read(reload: &Arc<Reload>) -> Loaded {
+    let reload = Arc::clone(reload);
+    match tokio::task::spawn_blocking(move || reload()).await {
+        Ok(loaded) => loaded,
+        // A panic of the reader was reported where it happened; the nodes on the screen stay as they are.
+        Err(_) => Err(Vec::new()),
+    }
+}
