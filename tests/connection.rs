@@ -11,6 +11,7 @@ use pgwatch::connection::{ConnectionManager, Handle, ManagerConfig};
 use pgwatch::demo::{Server, StopMode};
 use pgwatch::model::protocol::{CommandError, DisconnectReason, NodeOutcome, QueryProgress, QueryRequest};
 use pgwatch::model::{BatchId, Command, ErrorKind, Event, EventKind, Health, HealthState, NodeConfig, NodeName, Role};
+use support::proxy::{Link, Proxy};
 use support::servers::{assert_no_sessions, cluster, sessions};
 use support::wait::{PATIENCE, SOON};
 use tokio::sync::mpsc;
@@ -80,7 +81,7 @@ impl Watched {
     }
 
     async fn outcome(&mut self, batch: BatchId) -> NodeOutcome {
-        self.until("an answer", |event| match &event.kind {
+        self.ever("an answer", |event| match &event.kind {
             EventKind::Query { batch: id, progress: QueryProgress::NodeDone { outcome, .. } } if *id == batch => {
                 Some(outcome.as_ref().clone())
             }
@@ -237,7 +238,7 @@ async fn a_terminated_session_never_makes_a_node_unhealthy_n2() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_smart_stop_and_used_up_connections_are_degraded_c2() {
+async fn a_smart_stop_is_degraded_while_ours_answers_c2() {
     let cluster = blocking(|| cluster().start().unwrap());
     let server = cluster.primary();
     let mut watched = Watched::healthy(vec![server.node_config()]).await;
@@ -255,6 +256,76 @@ async fn a_smart_stop_and_used_up_connections_are_degraded_c2() {
     assert_eq!(watched.state(&node).await, Some(HealthState::Degraded));
     watched.stop().await;
     blocking(|| server.wait_stopped(PATIENCE).unwrap());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn used_up_connections_are_degraded_while_ours_answers_c2() {
+    let cluster = blocking(|| cluster().config("max_connections", "10").start().unwrap());
+    let server = cluster.primary();
+    let node = name("primary");
+    let mut watched = Watched::healthy(vec![server.node_config()]).await;
+    let mut greedy = server.node_config_as("app");
+    greedy.pool.min = 10;
+    let crowd = Watched::start(vec![greedy]);
+    let degraded = watched.until_state(&node, HealthState::Degraded).await;
+    assert_eq!(degraded.error.unwrap().kind, ErrorKind::TooManyConnections);
+    let before = watched.seen.len();
+    crowd.stop().await;
+    watched.until_state(&node, HealthState::Healthy).await;
+    assert_eq!(watched.states(&node, before), [Healthy]);
+    watched.stop().await;
+}
+
+/// A node behind a proxy that spoils the network.
+fn behind(proxy: &Proxy, server: &Server) -> NodeConfig {
+    let mut node = server.node_config();
+    node.port = proxy.port();
+    node
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_cut_link_is_unhealthy_after_three_misses_n3() {
+    let cluster = blocking(|| cluster().start().unwrap());
+    let proxy = Proxy::to(cluster.primary().port());
+    let mut watched = Watched::healthy(vec![behind(&proxy, cluster.primary())]).await;
+    for link in [Link::Blackhole, Link::BlackholeToClient, Link::BlackholeToServer] {
+        let what = format!("{link:?}");
+        let (cut, mend) = (|| proxy.set(link), || proxy.set(Link::Up));
+        let (unhealthy, _, down) = break_and_mend(&mut watched, &name("primary"), &what, cut, mend).await;
+        assert!(unhealthy < Duration::from_secs(4), "N3 with room for a loaded machine: {unhealthy:?}");
+        assert_eq!(down.error.unwrap().kind, ErrorKind::Timeout);
+    }
+    watched.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_slow_or_reset_link_is_never_unhealthy_c3() {
+    let cluster = blocking(|| cluster().start().unwrap());
+    let proxy = Proxy::to(cluster.primary().port());
+    let node = name("primary");
+    let mut watched = Watched::healthy(vec![behind(&proxy, cluster.primary())]).await;
+    let before = watched.seen.len();
+    for each_way in [150, 270] {
+        // Slower than `slow_after`, then later than `timeout`.
+        proxy.set(Link::Delay(Duration::from_millis(each_way)));
+        watched.until_state(&node, HealthState::Degraded).await;
+        for _ in 0..4 {
+            watched
+                .until("probes are answered late", |event| match &event.kind {
+                    EventKind::Checked { health, .. } => health.latency.map(drop),
+                    _ => None,
+                })
+                .await;
+        }
+        proxy.set(Link::Up);
+        watched.until_state(&node, HealthState::Healthy).await;
+    }
+    proxy.reset();
+    watched.until_state(&node, HealthState::Degraded).await;
+    watched.until_state(&node, HealthState::Healthy).await;
+    let states = watched.states(&node, before);
+    assert!(!states.contains(&HealthState::Unhealthy), "{states:?}");
+    watched.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -364,7 +435,7 @@ async fn a_full_pool_leaves_a_node_healthy_c3() {
     config.pool.max = 2;
     let mut watched = Watched::healthy(vec![config]).await;
     for batch in 1..=4 {
-        watched.handle.send(Command::Run(query(batch, "select pg_sleep(4)", &[&node]))).await.unwrap();
+        watched.handle.send(Command::Run(query(batch, "select pg_sleep(3)", &[&node]))).await.unwrap();
     }
     watched
         .until("the pool is full", |event| match &event.kind {

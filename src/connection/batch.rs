@@ -157,6 +157,11 @@ impl Actor {
     }
 
     pub(super) fn query_done(&mut self, batch: BatchId, node: NodeName, outcome: Arc<NodeOutcome>) {
+        if let Err(error) = &outcome.result
+            && let Some(crew) = self.nodes.get(&node).and_then(|node| node.crew.as_ref())
+        {
+            crew.doubt(error);
+        }
         self.progress(batch, QueryProgress::NodeDone { node, outcome });
         if let Some(elapsed) = self.batches.done(batch) {
             self.progress(batch, QueryProgress::Done { elapsed });

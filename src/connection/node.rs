@@ -14,7 +14,7 @@ use tokio_util::task::TaskTracker;
 use super::poller::Poller;
 use super::pool::NodePool;
 use super::report::{LifeId, Reporter};
-use super::watch::{Signals, Watch};
+use super::watch::{Signals, Watch, refuses};
 use crate::model::protocol::{CommandError, DisconnectReason, NodeSnapshot};
 use crate::model::{Health, NodeConfig, NodeError, PoolStats, ProbeStats, Role};
 
@@ -99,6 +99,7 @@ pub(super) struct Crew {
     loops: TaskTracker,
     stop: CancellationToken,
     nudge: Arc<Notify>,
+    doubt: Arc<Notify>,
     closed: Arc<AtomicU32>,
     /// Queries in flight on this node.
     pub(super) queries: TaskTracker,
@@ -119,19 +120,20 @@ impl Crew {
             loops: TaskTracker::new(),
             stop: CancellationToken::new(),
             nudge: Arc::new(Notify::new()),
+            doubt: Arc::new(Notify::new()),
             closed: Arc::default(),
             queries: TaskTracker::new(),
             kill: CancellationToken::new(),
         };
         let (up, is_up) = watch::channel(false);
-        let doubt = Arc::new(Notify::new());
-        let signals = Signals { nudge: Arc::clone(&crew.nudge), doubt: Arc::clone(&doubt), up };
+        let (nudge, doubt) = (Arc::clone(&crew.nudge), Arc::clone(&crew.doubt));
+        let signals = Signals { nudge, doubt, up };
         let watch = Watch::new(Arc::clone(config), reporter.clone(), signals);
         let (stop, closed) = (crew.stop.clone(), Arc::clone(&crew.closed));
         tasks.spawn(crew.loops.track_future(async move {
             closed.fetch_add(watch.run(delay, stop).await, Ordering::Relaxed);
         }));
-        let poller = Poller::new(Arc::clone(config), reporter.clone(), refresh, is_up, doubt);
+        let poller = Poller::new(Arc::clone(config), reporter.clone(), refresh, is_up, Arc::clone(&crew.doubt));
         let (stop, closed) = (crew.stop.clone(), Arc::clone(&crew.closed));
         tasks.spawn(crew.loops.track_future(async move {
             closed.fetch_add(poller.run(stop).await, Ordering::Relaxed);
@@ -142,6 +144,13 @@ impl Crew {
     /// Retry, or probe, at once.
     pub(super) fn nudge(&self) {
         self.nudge.notify_one();
+    }
+
+    /// A query got no connection: look whether the node takes new ones.
+    pub(super) fn doubt(&self, error: &NodeError) {
+        if refuses(error.kind) {
+            self.doubt.notify_one();
+        }
     }
 
     /// Ends the loops at once, and the queries after `drain`.

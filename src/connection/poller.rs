@@ -31,6 +31,9 @@ const RESERVED: u32 = 3;
 /// Between two tries of what will not cure itself.
 const INCURABLE: Duration = Duration::from_mins(1);
 
+/// A prepared statement is not there, or there already: a pooler stands between.
+const UNPREPARED: [&str; 2] = ["26000", "42P05"];
+
 /// The facts loop of one node.
 pub(super) struct Poller {
     node: Arc<NodeConfig>,
@@ -40,6 +43,8 @@ pub(super) struct Poller {
     /// Tells the health loop that the node may not take new connections.
     doubt: Arc<Notify>,
     link: Option<Link>,
+    /// Whether statements can be prepared: found out by trying.
+    prepares: bool,
     failures: u32,
 }
 
@@ -47,7 +52,8 @@ pub(super) struct Poller {
 struct Link {
     client: Client,
     driver: Driver,
-    statement: Statement,
+    /// `None` where a pooler gives each transaction another session, which knows nothing of it.
+    statement: Option<Statement>,
     version: (String, u32),
     /// As of the `ServerFacts` last reported.
     config_loaded: Option<SystemTime>,
@@ -61,7 +67,7 @@ impl Poller {
         up: watch::Receiver<bool>,
         doubt: Arc<Notify>,
     ) -> Self {
-        Self { node, reporter, refresh, up, doubt, link: None, failures: 0 }
+        Self { node, reporter, refresh, up, doubt, link: None, prepares: true, failures: 0 }
     }
 
     /// Runs until `stop`, then closes the connection. Says how many it closed.
@@ -136,6 +142,10 @@ impl Poller {
         // The statement may still run there: its session's own timeout ends it, and ours is closed.
         self.link = None;
         self.failures = self.failures.saturating_add(1);
+        if self.prepares && error.sqlstate.as_deref().is_some_and(|code| UNPREPARED.contains(&code)) {
+            self.prepares = false;
+            return Duration::ZERO;
+        }
         let wait = if matches!(error.kind, ErrorKind::Permission | ErrorKind::Sql) {
             INCURABLE
         } else {
@@ -149,11 +159,14 @@ impl Poller {
     async fn refresh(&mut self) -> Result<(), NodeError> {
         let link = match self.link.take() {
             Some(link) => link,
-            None => open(&self.node).await?,
+            None => open(&self.node, self.prepares).await?,
         };
         let link = self.link.insert(link);
         let Link { client, driver, statement, .. } = &mut *link;
-        let row = drive(driver, client.query_one(&*statement, &[])).await;
+        let row = match statement {
+            Some(statement) => drive(driver, client.query_one(&*statement, &[])).await,
+            None => drive(driver, client.query_typed_one(facts::FACTS, &[])).await,
+        };
         let facts = row.and_then(|row| facts::read_facts(&row)).map_err(|error| error::classify(&error, &self.node))?;
         let config_loaded = facts.config_loaded;
         if facts.connections.zip(facts.max_connections).is_some_and(|(used, of)| used + RESERVED >= of) {
@@ -169,11 +182,15 @@ impl Poller {
     }
 }
 
-async fn open(node: &NodeConfig) -> Result<Link, NodeError> {
+async fn open(node: &NodeConfig, prepares: bool) -> Result<Link, NodeError> {
     let session = session::open(node, Purpose::Poll).await?;
     let (client, mut driver) = (session.client, session.driver);
-    let statement = drive(&mut driver, client.prepare(facts::FACTS)).await;
-    let statement = statement.map_err(|error| error::classify(&error, node))?;
+    let statement = if prepares {
+        let statement = drive(&mut driver, client.prepare(facts::FACTS)).await;
+        Some(statement.map_err(|error| error::classify(&error, node))?)
+    } else {
+        None
+    };
     let version = (session.server_version, session.version_num);
     Ok(Link { client, driver, statement, version, config_loaded: None })
 }

@@ -26,7 +26,7 @@ const SPACING: Duration = Duration::from_millis(100);
 /// Between two knocks at a port where nothing listened.
 const KNOCKS: Duration = Duration::from_secs(1);
 /// Between two looks whether a living node takes new connections: rare, since each costs the server a process. What
-/// hints that it may not (all its connections in use, the user asking) brings the look forward, but not before
+/// hints that it may not (all its connections in use, a query that got none, the user asking) brings the look forward, but not before
 /// [`DOOR_AT_MOST`].
 const DOOR: Duration = Duration::from_mins(2);
 const DOOR_AT_MOST: Duration = Duration::from_secs(10);
@@ -71,7 +71,7 @@ struct Plan {
     next_opening: Instant,
     /// When to look whether the node takes new connections, and when that was done.
     next_door: Instant,
-    last_door: Instant,
+    last_door: Option<Instant>,
     openings: FuturesUnordered<Opening>,
 }
 
@@ -140,7 +140,7 @@ impl Watch {
             next_probe: now + spread,
             next_opening: now,
             next_door: now + DOOR,
-            last_door: now,
+            last_door: None,
             openings: FuturesUnordered::new(),
         };
         while self.health.state != HealthState::Unhealthy {
@@ -165,7 +165,8 @@ impl Watch {
                 }
                 () = sleep_until(plan.next_door), if door => self.confirm(&mut plan),
                 () = self.signals.doubt.notified() => {
-                    plan.next_door = plan.next_door.min(plan.last_door + DOOR_AT_MOST);
+                    let earliest = plan.last_door.map_or_else(Instant::now, |last| last + DOOR_AT_MOST);
+                    plan.next_door = plan.next_door.min(earliest);
                 }
             }
         }
@@ -217,9 +218,10 @@ impl Watch {
     fn confirm(&mut self, plan: &mut Plan) {
         let within = self.node.health.timeout.max(self.usual_connect * 3);
         plan.openings.push(Box::pin(Probe::open(Arc::clone(&self.node), within)));
-        plan.last_door = Instant::now();
-        plan.next_opening = plan.last_door + SPACING;
-        plan.next_door = plan.last_door + DOOR;
+        let now = Instant::now();
+        plan.last_door = Some(now);
+        plan.next_opening = now + SPACING;
+        plan.next_door = now + DOOR;
     }
 
     /// A fresh connection is open, or was refused, or had no answer.
@@ -248,7 +250,7 @@ impl Watch {
                     }
                 }
             }
-            Err(error) if self.probe.is_some() && answers(error.kind) => {
+            Err(error) if self.probe.is_some() && refuses(error.kind) => {
                 let times = self.refusing.take().map_or(0, |(_, times)| times);
                 plan.next_opening = Instant::now() + backoff::delay(times, 0.0);
                 self.refusing = Some((error.clone(), times + 1));
@@ -358,7 +360,7 @@ const GOES_DOWN: [ErrorKind; 4] =
     [ErrorKind::ShuttingDown, ErrorKind::StartingUp, ErrorKind::ConnectionLost, ErrorKind::Terminated];
 
 /// Whether this is the server's own answer to a connection it does not want: it lives.
-fn answers(kind: ErrorKind) -> bool {
+pub(super) fn refuses(kind: ErrorKind) -> bool {
     matches!(
         kind,
         ErrorKind::TooManyConnections
