@@ -183,14 +183,12 @@ fn the_example_documents_every_default() {
     }
 }
 
-/// A home folder with a password file and a certificate.
+/// A home folder with a password file.
 fn home() -> tempfile::TempDir {
     use std::os::unix::fs::PermissionsExt;
     let home = tempfile::tempdir().unwrap();
     fs::write(home.path().join(".pgpass"), "*:*:*:*:hunter2\n").unwrap();
     fs::set_permissions(home.path().join(".pgpass"), fs::Permissions::from_mode(0o600)).unwrap();
-    fs::create_dir(home.path().join(".postgresql")).unwrap();
-    fs::write(home.path().join(".postgresql/root.crt"), "").unwrap();
     home
 }
 
@@ -236,16 +234,6 @@ fn a_password_file_that_others_can_read_is_refused_with_a_warning_f5() {
     assert!(loaded.warnings[0].message.contains("chmod 0600"));
     assert!(config::passfile::lookup(home.path(), "h", 1, "d", "u").is_err());
     assert!(config::passfile::lookup(Path::new("/nonexistent"), "h", 1, "d", "u").is_err());
-}
-
-#[test]
-fn certificates_of_the_home_folder_are_found_as_psql_finds_them() {
-    let home = home();
-    let env = environment().with_home(home.path());
-    let root = |text: &str| load_text(text, &env).unwrap().nodes.remove(0).tls.root_cert;
-    assert_eq!(root("nodes: {a: {host: x}}"), Some(RootCert::File(home.path().join(".postgresql/root.crt"))));
-    assert_eq!(root("nodes: {a: {host: x, sslrootcert: system}}"), Some(RootCert::System));
-    assert_eq!(root("nodes: {a: {host: x, sslmode: disable}}"), None);
 }
 
 #[test]

@@ -104,6 +104,8 @@ fn unescape(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -117,5 +119,30 @@ mod tests {
         assert_eq!(got("a::1", 1, "x", "y").as_deref(), Some("four:\\x"));
         assert_eq!(got("db.example", 5432, "other", "alice"), None);
         assert_eq!(got("any", 1, "empty", "u"), None);
+    }
+
+    #[test]
+    fn the_first_match_counts_even_if_empty() {
+        assert_eq!(find("h:1:d:u:\n*:*:*:*:x\n", "h", 1, "d", "u"), None);
+        let own = find("/run/pg:1:d:u:own\n", "/run/pg", 1, "d", "u");
+        assert_eq!(own.as_ref().map(Secret::expose), Some("own"));
+    }
+
+    fn escaped(text: &str) -> String {
+        text.replace('\\', "\\\\").replace(':', "\\:")
+    }
+
+    proptest! {
+        #[test]
+        fn no_text_panics(text in "([*:\\\\a-z\n]|.)*") {
+            find(&text, "h", 1, "d", "u");
+        }
+
+        #[test]
+        fn what_is_escaped_is_found(host in "[^#/@*\r\n][^\r\n]*", user in "[^\r\n]+", password in "[^\r\n]+") {
+            let line = format!("x:1:d:u:other\n{}:*:d:{}:{}\n", escaped(&host), escaped(&user), escaped(&password));
+            let found = find(&line, &host, 5432, "d", &user);
+            prop_assert_eq!(found.as_ref().map(Secret::expose), Some(password.as_str()));
+        }
     }
 }

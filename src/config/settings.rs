@@ -112,10 +112,10 @@ impl Settings {
         node.read_only = self.read_only.as_ref().map(|at| at.value);
         node.pglogical = value_or(self.pglogical.as_ref(), node.pglogical);
         node.password = self.password_source(env);
-        let tls = self.tls(env, report);
+        node.tls = self.tls(report);
         let pool = self.pool(at, report);
         let health = self.health(at, report);
-        (node.tls, node.pool, node.health) = (tls?, pool?, health?);
+        (node.pool, node.health) = (pool?, health?);
         (!unnamed).then_some(node)
     }
 
@@ -127,23 +127,8 @@ impl Settings {
         file.filter(|path| path.exists()).map_or(PasswordSource::None, PasswordSource::File)
     }
 
-    /// TLS, with the files of `~/.postgresql` that libpq looks for.
-    fn tls(&self, env: &Environment, report: &mut Report) -> Option<TlsConfig> {
-        let mut tls = TlsConfig { mode: value_or(self.sslmode.as_ref(), SslMode::default()), ..TlsConfig::default() };
-        tls.key_password = self.sslpassword.as_ref().map(|at| at.value.clone());
-        if tls.mode == SslMode::Disable {
-            return Some(tls);
-        }
-        let in_home =
-            |file: &str| env.home().map(|home| home.join(".postgresql").join(file)).filter(|path| path.exists());
-        tls.root_cert =
-            self.sslrootcert.as_ref().map(|at| at.value.clone()).or_else(|| in_home("root.crt").map(RootCert::File));
-        tls.cert = self.sslcert.as_ref().map(|at| at.value.clone()).or_else(|| in_home("postgresql.crt"));
-        tls.key = self.sslkey.as_ref().map(|at| at.value.clone()).or_else(|| in_home("postgresql.key"));
-        if let (Some(cert), None) = (&self.sslcert, &tls.key) {
-            report.problem(cert.position, "sslcert needs its key: add sslkey:");
-            return None;
-        }
+    /// TLS as it is written: the files of `~/.postgresql` are looked for at each connect, as they may come and go.
+    fn tls(&self, report: &mut Report) -> TlsConfig {
         if let Some(At { value: RootCert::File(path), position }) = &self.sslrootcert {
             warn_missing("sslrootcert", path, *position, report);
         }
@@ -152,7 +137,13 @@ impl Settings {
                 warn_missing(key, value, *position, report);
             }
         }
-        Some(tls)
+        TlsConfig {
+            mode: value_or(self.sslmode.as_ref(), SslMode::default()),
+            root_cert: self.sslrootcert.as_ref().map(|at| at.value.clone()),
+            cert: self.sslcert.as_ref().map(|at| at.value.clone()),
+            key: self.sslkey.as_ref().map(|at| at.value.clone()),
+            key_password: self.sslpassword.as_ref().map(|at| at.value.clone()),
+        }
     }
 
     fn pool(&self, at: Option<Position>, report: &mut Report) -> Option<PoolConfig> {

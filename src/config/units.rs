@@ -85,6 +85,8 @@ fn times(number: &str, factor: u128) -> Option<u128> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -136,5 +138,22 @@ mod tests {
         }
         assert_eq!(format_size(64 << 20), "64MB");
         assert_eq!(format_size(1500), "1500B");
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_written_is_read(seconds in 0_u64..1 << 40, nanos in 0_u32..1_000_000_000, bytes: u64, unit in 0_u32..4) {
+            for duration in [Duration::new(seconds, nanos), Duration::from_millis(seconds), Duration::from_secs(seconds)] {
+                prop_assert_eq!(parse_duration(&format_duration(duration)), Some(duration));
+            }
+            for size in [bytes, bytes >> (10 * unit) << (10 * unit)] {
+                prop_assert_eq!(parse_size(&format_size(size)), Some(size));
+            }
+        }
+
+        #[test]
+        fn no_text_panics(text in "[0-9]*[.]?[0-9]*.*") {
+            let _ = (parse_duration(&text), parse_size(&text));
+        }
     }
 }

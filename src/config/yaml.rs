@@ -374,6 +374,8 @@ impl<'text> Lines<'text> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     fn places(yaml: &Yaml, path: &str, out: &mut Vec<String>) {
@@ -439,5 +441,20 @@ mod tests {
                 "f:8:3: \"d\" is written twice, first on line 7: keep one"
             ]
         );
+    }
+
+    proptest! {
+        #[test]
+        fn no_text_panics(text in "(nodes|a|b|: |:|- |\n|\n  |\n    |\t|[{}\\[\\],&*!|>'\"#%@`é~$<-]|<<: |---|\\.\\.\\.|\r\n| ){0,40}") {
+            read(&text, &mut Report::new("f"));
+        }
+
+        #[test]
+        fn quoted_texts_come_back(text in "[^\\p{C}]*") {
+            let quoted = format!("a: '{}'", text.replace('\'', "''"));
+            let yaml = read(&quoted, &mut Report::new("f")).unwrap();
+            let Value::Map(entries) = yaml.value else { panic!("no map") };
+            prop_assert_eq!(&entries[0].value.value, &Value::Text(text));
+        }
     }
 }
