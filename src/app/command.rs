@@ -119,13 +119,16 @@ impl App {
 
     /// Goes back and forth in the history, in the command line or in the editor.
     pub(super) fn recall(&mut self, older: bool) {
-        let history = &self.query.history;
         let back = self.prompt.as_ref().map_or(self.query.back, |prompt| prompt.back);
-        let next = if older { (back + 1).min(history.len()) } else { back.saturating_sub(1) };
-        if next == back {
-            return;
-        }
-        let line = history.len().checked_sub(next).and_then(|at| history.get(at)).cloned().unwrap_or_default();
+        // The editor is for statements alone.
+        let fits = |line: &&String| self.prompt.is_some() || is_statement(line);
+        let next = if older { back + 1 } else { back.saturating_sub(1) };
+        let found = next.checked_sub(1).map(|at| self.query.history.iter().rev().filter(fits).nth(at).cloned());
+        let line = match found {
+            Some(Some(line)) => line,
+            None if back > 0 => String::new(),
+            Some(None) | None => return,
+        };
         if let Some(prompt) = &mut self.prompt {
             let text = if next == 0 { prompt.typed.clone() } else { line };
             prompt.input.set(text.replace('\n', " "));

@@ -8,7 +8,7 @@ use crate::model::{Command, Event, EventKind, NodeConfig, NodeName};
 use super::form::Test;
 use super::journal::{Line, wording};
 use super::nodes::Node;
-use super::{App, Dialog, Effect, Leaving, Severity};
+use super::{App, Dialog, Effect, Leaving, Screen, Severity};
 
 impl App {
     pub(super) fn apply(&mut self, event: Event) -> Vec<Effect> {
@@ -56,8 +56,8 @@ impl App {
             EventKind::Refused { node, error } => self.refused(node.as_ref(), &error),
             EventKind::Tested { id, outcome } => self.tested(id, outcome.map_or_else(Test::Failed, Test::Passed)),
             EventKind::Draining { queries, until } => {
-                let drain = self.leaving.is_none_or(|leaving| leaving.drain);
-                self.leaving = Some(Leaving { queries, until: Some(until), drain });
+                let leaving = self.leaving.unwrap_or(Leaving { queries, until: None, drain: true, since: at });
+                self.leaving = Some(Leaving { queries, until: Some(until), ..leaving });
             }
             EventKind::Stopped(report) => {
                 self.stopped = Some(report);
@@ -88,6 +88,9 @@ impl App {
     fn node_removed(&mut self, name: &NodeName) {
         self.live.nodes.remove(name);
         self.arrange_nodes();
+        if self.screen == Screen::Detail && self.selected().is_none() {
+            self.show(Screen::Nodes);
+        }
     }
 
     /// Nothing changed; the reason is shown where the command was given.
@@ -116,7 +119,7 @@ impl App {
         self.dirty |= second(now) != second(self.now) || self.query.is_running() || self.leaving.is_some();
         self.now = now;
         self.live.at = now;
-        self.live.nodes.advance(now);
+        self.live.nodes.advance(now, self.refresh);
         if self.notice.as_ref().is_some_and(|notice| notice.until <= now) {
             self.notice = None;
             self.dirty = true;

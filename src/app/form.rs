@@ -167,7 +167,7 @@ impl Form {
             return missing.then(|| format!("{} is needed", field.label()));
         }
         match field {
-            Field::Conninfo => conninfo::parse(text).err().map(|error| error.message),
+            Field::Conninfo => self.conninfo_error(text),
             Field::Name => match NodeName::parse(text) {
                 Err(_) => Some("a letter first, then letters, digits, - and _".to_owned()),
                 Ok(name) if self.taken.contains(&name) => Some("there is a node of that name".to_owned()),
@@ -179,6 +179,17 @@ impl Form {
                 _ => Some("1 to 65535".to_owned()),
             },
             Field::Database | Field::User | Field::Password | Field::Tls => None,
+        }
+    }
+
+    fn conninfo_error(&self, text: &str) -> Option<String> {
+        // The first letters of one are not yet wrong.
+        let begun = self.field() == Some(Field::Conninfo) && !self.complain && !conninfo::is_conninfo(text);
+        match conninfo::parse(text) {
+            Err(_) if begun => None,
+            Err(error) => Some(error.message),
+            Ok(info) if info.service.is_some() => Some("a service belongs into the configuration file".to_owned()),
+            Ok(_) => None,
         }
     }
 
@@ -244,10 +255,14 @@ impl Form {
         if let Some(input) = self.input_mut(field) {
             input.insert(text.trim());
             self.changed(field);
+            self.fill(field == Field::Conninfo);
         }
     }
 
     pub(super) fn step(&mut self, forward: bool) {
+        if self.field() == Some(Field::Conninfo) {
+            self.fill(true);
+        }
         let places = Self::BUTTON + 1;
         let step = if forward { 1 } else { places - 1 };
         self.focus = (self.focus + step) % places;
@@ -270,19 +285,21 @@ impl Form {
     fn changed(&mut self, field: Field) {
         self.test = Test::Idle;
         match field {
-            Field::Conninfo => self.fill(),
+            Field::Conninfo => self.fill(false),
             Field::Name => self.named = !self.text(Field::Name).is_empty(),
             _ => {}
         }
     }
 
-    /// Fills the fields from the connection string, as soon as it is one.
-    fn fill(&mut self) {
+    /// Fills the fields from the connection string: while it is typed as soon as nothing in it can change its
+    /// meaning, and when it is `complete`.
+    fn fill(&mut self, complete: bool) {
         let text = self.text(Field::Conninfo).trim().to_owned();
+        let authority = text.split_once("://").map_or("", |(_, rest)| rest);
         // Until its `@` is typed, a password looks like a port.
-        let half_typed = text.contains("://") && !text.contains('@') && text.matches(':').count() > 1;
+        let ambiguous = authority.contains(':') && !authority.contains(['@', '/']);
         let Ok(info) = conninfo::parse(&text) else { return };
-        if half_typed && !text.get(13..).is_some_and(|rest| rest.contains('/')) {
+        if text.is_empty() || info == self.info || (ambiguous && !complete) {
             return;
         }
         let port = info.port.map(|port| port.to_string());

@@ -140,7 +140,7 @@ impl Keymap {
     }
 }
 
-/// The key map that is built in. `tests/keys.rs` proves that it can be read.
+/// The key map that is built in. `tests/keys` proves that it can be read.
 pub fn keymap() -> &'static Keymap {
     static KEYMAP: LazyLock<Keymap> = LazyLock::new(|| Keymap::parse(SOURCE).unwrap_or_default());
     &KEYMAP
@@ -182,7 +182,7 @@ pub fn hints(app: &App) -> Vec<Hint> {
             Some(last) if last.word == word => {
                 let label = key.label(app.ascii);
                 let short = last.keys.chars().count() + label.chars().count() == 2;
-                last.keys = [last.keys.as_str(), label.as_str()].join(if short { "" } else { " " });
+                last.keys = [last.keys.as_str(), label.as_str()].join(if short { "" } else { "/" });
             }
             _ => hints.push(Hint { keys: key.label(app.ascii), word, action: *action }),
         }

@@ -1,4 +1,5 @@
-//! Leaving (C8): the first `q` waits for the user's queries, the second cancels them, the third waits for nothing.
+//! Leaving (C8): the first `q` waits for the user's queries, the second cancels them. One more leaves what does not
+//! close, but only after a while: a hasty double press must not leave sessions behind.
 
 use std::time::{Duration, SystemTime};
 
@@ -14,7 +15,12 @@ pub struct Leaving {
     pub until: Option<SystemTime>,
     /// They are waited for; else they are being cancelled.
     pub drain: bool,
+    /// Since when it has been so.
+    pub since: SystemTime,
 }
+
+/// How long sessions may take to close before a key gives up on them.
+const PATIENCE: Duration = Duration::from_secs(2);
 
 impl Leaving {
     /// How long queries are waited for from here.
@@ -31,17 +37,18 @@ impl App {
         }
         let queries = u32::from(self.query.is_running());
         let drain = queries > 0;
-        self.begin_to_leave(Leaving { queries, until: None, drain });
+        self.begin_to_leave(Leaving { queries, until: None, drain, since: self.now });
         vec![Effect::Send(Command::Shutdown { drain })]
     }
 
-    /// Ctrl-C, a signal, or `q` again: cancels what runs. Once more, and not even that is waited for.
+    /// Ctrl-C, a signal, or `q` again: cancels what runs.
     pub(super) fn leave_now(&mut self) -> Vec<Effect> {
-        if self.leaving.is_some_and(|leaving| !leaving.drain) {
-            return vec![Effect::Quit];
+        if let Some(leaving) = self.leaving.filter(|leaving| !leaving.drain) {
+            let waited = self.now.duration_since(leaving.since).unwrap_or_default();
+            return if waited >= PATIENCE { vec![Effect::Quit] } else { Vec::new() };
         }
         let queries = self.leaving.map_or(0, |leaving| leaving.queries);
-        self.begin_to_leave(Leaving { queries, until: None, drain: false });
+        self.begin_to_leave(Leaving { queries, until: None, drain: false, since: self.now });
         vec![Effect::Send(Command::Shutdown { drain: false })]
     }
 

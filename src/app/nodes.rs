@@ -259,12 +259,12 @@ impl Nodes {
         self.0.shift_remove(name);
     }
 
-    /// Time passed.
-    pub(super) fn advance(&mut self, at: SystemTime) {
+    /// Time passed. A rate counts for the seconds in which it is fresh.
+    pub(super) fn advance(&mut self, at: SystemTime, refresh: Duration) {
         for node in self.0.values_mut() {
-            let (state, rate) = (node.health.state, node.rates.transactions);
-            node.history.advance(at, state);
-            node.history.keep_rate(rate.filter(|_| state.answers()));
+            let rate = node.fresh(at, refresh).and(node.rates.transactions);
+            node.history.advance(at, node.health.state);
+            node.history.keep_rate(rate);
         }
     }
 }

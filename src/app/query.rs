@@ -1,5 +1,6 @@
 //! Statements on many nodes: the editor, the batch that runs or ran last, and its answers as they come (C6, D3).
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
@@ -95,21 +96,23 @@ impl Batch {
     /// majority: by their place in `nodes`.
     pub fn differing(&self) -> Vec<usize> {
         let mut values: Vec<(usize, Option<&str>)> = Vec::new();
+        let mut votes: BTreeMap<Option<&str>, usize> = BTreeMap::new();
         for (at, node) in self.nodes.iter().enumerate() {
             match (node.answer.rows(), node.answer.single()) {
-                (Some(_), Some(value)) => values.push((at, value)),
+                (Some(_), Some(value)) => {
+                    values.push((at, value));
+                    *votes.entry(value).or_default() += 1;
+                }
                 (Some(_), None) => return Vec::new(),
                 (None, _) => {}
             }
         }
-        let votes = |value: Option<&str>| values.iter().filter(|(_, other)| *other == value).count();
-        let Some(most) = values.iter().map(|(_, value)| *value).max_by_key(|value| votes(*value)) else {
-            return Vec::new();
-        };
-        if votes(most) * 2 <= values.len() {
-            return Vec::new();
+        match votes.into_iter().max_by_key(|(_, votes)| *votes) {
+            Some((most, votes)) if votes * 2 > values.len() => {
+                values.into_iter().filter(|(_, value)| *value != most).map(|(at, _)| at).collect()
+            }
+            _ => Vec::new(),
         }
-        values.iter().filter(|(_, value)| *value != most).map(|(at, _)| *at).collect()
     }
 
     /// How long it has run, or ran.

@@ -35,7 +35,9 @@ fn q_waits_for_the_users_queries_and_a_second_q_cancels_them() {
     assert!(dashboard.hints().contains("q cancel queries and quit"), "{}", dashboard.hints());
     assert_eq!(dashboard.press("q"), [CANCEL]);
     assert!(!dashboard.app.leaving.unwrap().drain);
-    assert_eq!(dashboard.effects("q"), [Effect::Quit], "a third waits for nothing");
+    assert_eq!(dashboard.effects("qq<ctrl-c>"), [], "sessions are given time to close");
+    dashboard.wait(2);
+    assert_eq!(dashboard.effects("q"), [Effect::Quit], "but no more than that");
 }
 
 #[test]

@@ -103,7 +103,7 @@ fn the_key_line_shows_what_does_something_now() {
     dashboard.press("<enter>");
     assert!(dashboard.hints().contains("Esc clear filter"), "{}", dashboard.hints());
     dashboard.press("0");
-    assert!(dashboard.hints().ends_with("? help  Esc q back"), "{}", dashboard.hints());
+    assert!(dashboard.hints().ends_with("? help  Esc/q back"), "{}", dashboard.hints());
     assert!(Dashboard::new(&[]).press("<esc>").is_empty());
 }
 

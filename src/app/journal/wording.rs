@@ -71,13 +71,14 @@ fn line(node: &NodeName, severity: Severity, what: &str, text: String) -> Wordin
     Wording { node: Some(node.clone()), severity, what: what.to_owned(), text }
 }
 
-/// An end that follows from trouble is told by the change of health; one that was asked for, by itself.
+/// An end that was asked for is told by what was asked for.
 fn disconnected(node: &NodeName, reason: &DisconnectReason) -> Option<Wording> {
     match reason {
         DisconnectReason::Error(error) => Some(line(node, Severity::Warning, "connection lost", error.message.clone())),
-        DisconnectReason::Edited => Some(line(node, Severity::Info, "disconnected", "to connect anew".to_owned())),
-        DisconnectReason::Paused => Some(line(node, Severity::Info, "paused", "our sessions are closed".to_owned())),
-        DisconnectReason::Removed | DisconnectReason::Shutdown => None,
+        DisconnectReason::Edited
+        | DisconnectReason::Paused
+        | DisconnectReason::Removed
+        | DisconnectReason::Shutdown => None,
     }
 }
 
