@@ -10,8 +10,8 @@ use super::screens::events;
 use super::widgets::input_line::input_line;
 use super::widgets::pen::Pen;
 use super::{Theme, text};
-use crate::app::keymap;
-use crate::app::{App, Screen, Severity};
+use crate::app::keymap::{self, Hint};
+use crate::app::{Action, App, Screen, Severity};
 
 /// Cluster, counts by state, sum of transactions, alerts; at the right mode, refresh and clock.
 pub(crate) fn header(canvas: &mut Canvas<'_>, line: Rect) {
@@ -51,11 +51,12 @@ fn header_left(app: &App, theme: &Theme, mut pen: Pen<'_>) {
     for (sign, count, style) in
         [("●", counts.healthy, theme.ok), ("◐", counts.degraded, theme.warn), ("✖", counts.down, theme.bad)]
     {
-        if count > 0 || sign == "●" {
+        if count > 0 || (sign == "●" && counts.total() > 0) {
             pen.put(sign, style).gap(1).put(&count.to_string(), style).gap(2);
         }
     }
     let nodes = match counts.total() {
+        0 => "no nodes yet".to_owned(),
         1 => "of 1 node".to_owned(),
         total => format!("of {total} nodes"),
     };
@@ -80,6 +81,7 @@ fn header_left(app: &App, theme: &Theme, mut pen: Pen<'_>) {
 pub(crate) fn tabs(canvas: &mut Canvas<'_>, line: Rect) {
     let (app, theme) = (canvas.app, canvas.theme);
     let mut pen = Pen::new(canvas.buf, line);
+    pen.gap(1);
     for screen in Screen::TABS {
         let digit = screen.digit().map(String::from).unwrap_or_default();
         let start = pen.x();
@@ -163,17 +165,27 @@ pub(crate) fn key_line(canvas: &mut Canvas<'_>, line: Rect) {
         }
     }
     let mut pen = Pen::new(canvas.buf, area);
-    for hint in keymap::hints(app) {
-        let width = text::width(&hint.keys) + 1 + hint.word.len();
-        if width > pen.room() {
-            break;
-        }
+    for hint in that_fit(keymap::hints(app), pen.room()) {
         let start = pen.x();
         pen.put(&hint.keys, theme.accent_bold).gap(1).put(hint.word, theme.dim);
         let area = app_rect(start, pen.x(), line);
         canvas.drawn.keys.push((area, hint.action));
         pen.gap(2);
     }
+}
+
+/// The ways out and the help stay where there is no room for all; what stands before them is left out from its end.
+fn that_fit(mut hints: Vec<Hint>, room: usize) -> Vec<Hint> {
+    const STAY: [Action; 6] =
+        [Action::Filter, Action::Command, Action::Help, Action::Back, Action::Quit, Action::Cancel];
+    hints.retain(|hint| !hint.word.is_empty());
+    let width = |hint: &Hint| text::width(&hint.keys) + text::width(hint.word) + 3;
+    while hints.iter().map(width).sum::<usize>() > room + 2 {
+        let last = hints.iter().rposition(|hint| !STAY.contains(&hint.action));
+        let Some(last) = last.or(hints.len().checked_sub(1)) else { break };
+        hints.remove(last);
+    }
+    hints
 }
 
 fn app_rect(start: u16, end: u16, line: Rect) -> crate::app::Rect {

@@ -146,11 +146,17 @@ pub fn duration(duration: Duration) -> String {
     match ms {
         0.0 => "0 ms".to_owned(),
         _ if ms < 0.05 => "<0.1 ms".to_owned(),
-        _ if ms < 9.95 => format!("{ms:.1} ms"),
+        _ if ms < 9.95 => short(ms, 1) + " ms",
         _ if ms < 999.5 => format!("{ms:.0} ms"),
         _ if ms < 9_950.0 => format!("{:.1} s", ms / 1000.0),
         _ => age(duration),
     }
+}
+
+/// Without zeros behind the point: `3`, `0.4`, `99.7`.
+fn short(number: f64, decimals: usize) -> String {
+    let said = format!("{number:.decimals$}");
+    said.trim_end_matches('0').trim_end_matches('.').to_owned()
 }
 
 /// How long ago, in whole units: `0 s`, `14 s`, `5 min`, `3 h`, `41 d`.
@@ -218,9 +224,9 @@ pub fn percent(share: f64) -> String {
     if percent >= 100.0 {
         "100 %".to_owned()
     } else if percent >= 99.0 {
-        format!("{:.2} %", (percent * 100.0).floor() / 100.0)
+        short((percent * 100.0).floor() / 100.0, 2) + " %"
     } else if percent >= 90.0 {
-        format!("{:.1} %", (percent * 10.0).floor() / 10.0)
+        short((percent * 10.0).floor() / 10.0, 1) + " %"
     } else {
         format!("{percent:.0} %")
     }
@@ -278,6 +284,7 @@ mod tests {
             (0, "0 ms"),
             (20, "<0.1 ms"),
             (400, "0.4 ms"),
+            (3_010, "3 ms"),
             (9_960, "10 ms"),
             (812_000, "812 ms"),
             (4_100_000, "4.1 s"),
@@ -291,7 +298,8 @@ mod tests {
         assert_eq!([0.0, 999.0, 1024.0, 2.1e6, 1.3e9].map(bytes), ["0 B", "999 B", "1.0 kB", "2.0 MB", "1.2 GB"]);
         assert_eq!([0, 999, 1204, 1_204_771].map(count), ["0", "999", "1,204", "1,204,771"]);
         assert_eq!([0.0, 3.42, 88.2, 1204.4].map(rate), ["0", "3.4", "88", "1,204"]);
-        assert_eq!([1.0, 0.99999, 0.972, 0.31].map(percent), ["100 %", "99.99 %", "97.2 %", "31 %"]);
+        assert_eq!([1.0, 0.99999, 0.997, 0.972, 0.9].map(percent), ["100 %", "99.99 %", "99.7 %", "97.2 %", "90 %"]);
+        assert_eq!([0.31, 0.0].map(percent), ["31 %", "0 %"]);
     }
 
     #[test]

@@ -3,7 +3,7 @@
 #![allow(dead_code, reason = "each test file uses its own part")]
 #![allow(unreachable_pub, reason = "a test file is a crate of its own")]
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, SystemTime};
 
 use pgwatch::app::{App, Key, Msg, Setup, update};
@@ -66,6 +66,7 @@ fn parts() -> Vec<Part> {
 }
 
 /// The app and the time that its manager tells.
+#[derive(Clone)]
 pub struct Scene {
     pub app: App,
     pub now: u64,
@@ -182,6 +183,11 @@ impl Scene {
 
 /// The drawing of the dashboard: seven nodes, one slow, one down, the newest fifteen minutes of their lives.
 pub fn production() -> Scene {
+    static SCENE: OnceLock<Scene> = OnceLock::new();
+    SCENE.get_or_init(play).clone()
+}
+
+fn play() -> Scene {
     let parts = parts();
     let start = NOW - 900;
     let mut scene = Scene::new(parts.iter().map(|part| config(part.name, part.host)).collect(), start);
@@ -288,7 +294,9 @@ pub fn healthy(now: u64, latency: Duration) -> Health {
 }
 
 fn facts(part: &Part, now: u64) -> Facts {
-    let total = now * part.tps;
+    // A load that swings by a third in half a minute, and is what the drawing says at its moment.
+    let swing = |second: u64| part.tps * (72 + 4 * (second % 30).abs_diff(15)) / 100;
+    let total: u64 = (NOW - 1000..=now).map(swing).sum();
     let primary = part.role == Role::Primary;
     Facts {
         server_time: at(now),
@@ -398,6 +406,30 @@ pub fn text(buf: &Buffer) -> String {
         }
         out.push_str(line.trim_end());
         out.push('\n');
+    }
+    out
+}
+
+/// The styles of the first rows: a letter for each style where it stands, and what the letters are.
+pub fn styles(buf: &Buffer, rows: u16) -> String {
+    use std::fmt::Write as _;
+
+    let mut seen = Vec::new();
+    let mut out = String::new();
+    for y in 0..rows.min(buf.area.height) {
+        for x in 0..buf.area.width {
+            let cell = &buf[(x, y)];
+            let style = (cell.fg, cell.bg, cell.modifier);
+            let at = seen.iter().position(|known| *known == style).unwrap_or_else(|| {
+                seen.push(style);
+                seen.len() - 1
+            });
+            out.push(char::from(b'a' + at as u8));
+        }
+        out.push('\n');
+    }
+    for (at, (fg, bg, modifier)) in seen.iter().enumerate() {
+        writeln!(out, "{} {fg} on {bg} {modifier:?}", char::from(b'a' + at as u8)).unwrap();
     }
     out
 }

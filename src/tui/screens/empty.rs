@@ -15,14 +15,12 @@ pub(crate) fn draw(canvas: &mut Canvas<'_>, area: Rect) {
             .text("  adds a node now.  Or write ", theme.text)
             .text(path.clone(), theme.bright)
             .text(":", theme.text),
-        line(),
         line().text("  nodes:", theme.dim),
         line().text("    primary: ", theme.dim).text("postgres://monitor@db1.example.com:5432/app", theme.text),
         line()
             .text("    replica: ", theme.dim)
             .text("{ host: db2.example.com, user: monitor, database: app }", theme.text),
-        line(),
-        line().text("and start with  ", theme.dim).text(format!("pgwatch --config {path}"), theme.bright),
+        line().text("and start ", theme.text).text(format!("pgwatch --config {path}"), theme.bright),
     ];
     let inner = Rect { x: area.x + 4, width: area.width.saturating_sub(8), ..area }.intersection(area);
     draw_lines(canvas.buf, inner, &lines, 0, theme);

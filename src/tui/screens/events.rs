@@ -11,8 +11,8 @@ use crate::tui::widgets::pane::Pane as Frame;
 use crate::tui::widgets::pen::Pen;
 use crate::tui::{Theme, text};
 
-/// Columns of `healthy → unhealthy`.
-const WHAT: usize = 21;
+/// Columns of `unhealthy → reconnecting`.
+const WHAT: usize = 24;
 
 pub(crate) fn draw(canvas: &mut Canvas<'_>, area: Rect) {
     let (app, theme, picture) = (canvas.app, canvas.theme, canvas.app.picture());
@@ -86,7 +86,8 @@ pub(crate) fn draw_line(pen: &mut Pen<'_>, line: &Line, name: usize, app: &App, 
     if name > 0 {
         pen.column(line.node.as_ref().map_or("", |node| node.as_str()), name, style).gap(2);
     }
-    // A short line spares the blanks of the column.
-    let what = if line.text.is_empty() { pen.room() } else { WHAT.max(text::width(&line.what).min(28)) };
+    // Where there is little room, the column's blanks are better spent on the reason.
+    let short = if pen.room() < 3 * WHAT { text::width(&line.what).clamp(WHAT - 6, WHAT) } else { WHAT };
+    let what = if line.text.is_empty() { pen.room() } else { short };
     pen.column(&line.what, what, theme.text).gap(2).put(&line.text, theme.dim);
 }

@@ -13,8 +13,6 @@ use crate::tui::{Theme, text};
 
 /// From this width on summary and settings stand side by side.
 const SIDE_BY_SIDE: u16 = 100;
-/// Where values begin.
-const VALUES: usize = 34;
 
 pub(crate) fn draw(canvas: &mut Canvas<'_>, area: Rect) {
     let pane = canvas.app.pane;
@@ -46,7 +44,8 @@ fn draw_pane(canvas: &mut Canvas<'_>, pane: Pane, area: Rect) {
 
 fn settings(canvas: &mut Canvas<'_>, area: Rect) {
     let (app, theme) = (canvas.app, canvas.theme);
-    let lines = app.selected().map(|node| lines(node, canvas)).unwrap_or_default();
+    let values = if area.width < 70 { 24 } else { 36 };
+    let lines = app.selected().map(|node| lines(node, canvas, values)).unwrap_or_default();
     let inner = canvas.pane(Pane::Settings, area, Frame { title: "Server", ..Frame::default() });
     let first = app.settings.offset.min(lines.len().saturating_sub(usize::from(inner.height)));
     let len = draw_lines(canvas.buf, inner, &lines, first, theme);
@@ -55,11 +54,11 @@ fn settings(canvas: &mut Canvas<'_>, area: Rect) {
     }
 }
 
-fn lines(node: &Node, canvas: &Canvas<'_>) -> Vec<DocLine> {
+fn lines(node: &Node, canvas: &Canvas<'_>, values: usize) -> Vec<DocLine> {
     let (app, theme) = (canvas.app, canvas.theme);
     let at = app.picture().at;
     let pair = |label: &'static str, value: String| {
-        DocLine::default().text(label, theme.dim).at(VALUES).text(value, theme.text)
+        DocLine::default().text(label, theme.dim).at(values).text(value, theme.text)
     };
     let config = &node.config;
     let mut lines = vec![
@@ -95,18 +94,19 @@ fn lines(node: &Node, canvas: &Canvas<'_>) -> Vec<DocLine> {
     }
     if let Some(waiting) = server.pending_restart.filter(|waiting| *waiting > 0) {
         let said = format!("{waiting} wait for a restart");
-        lines.push(DocLine::default().text("settings", theme.dim).at(VALUES).text(said, theme.warn));
+        lines.push(DocLine::default().text("settings", theme.dim).at(values).text(said, theme.warn));
     }
     if !server.settings.is_empty() {
         lines.push(DocLine::default());
     }
-    lines.extend(server.settings.iter().map(|setting| setting_line(setting, theme)));
+    lines.extend(server.settings.iter().map(|setting| setting_line(setting, values, theme)));
     lines
 }
 
-fn setting_line(setting: &crate::model::facts::Setting, theme: &Theme) -> DocLine {
+fn setting_line(setting: &crate::model::facts::Setting, values: usize, theme: &Theme) -> DocLine {
     // A default is what nobody chose: quiet.
     let style = if setting.source == "default" { theme.dim } else { theme.text };
-    let line = DocLine::default().text(setting.name.clone(), theme.dim).at(VALUES).text(setting.value.clone(), style);
+    let line =
+        DocLine::default().text(setting.name.clone() + "  ", theme.dim).at(values).text(setting.value.clone(), style);
     if setting.pending_restart { line.text("  waits for a restart", theme.warn) } else { line }
 }

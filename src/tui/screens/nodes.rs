@@ -118,7 +118,7 @@ fn columns(app: &App) -> Vec<Column<'static>> {
                 NodeColumn::Conns => (8, 9, true, 6),
                 NodeColumn::Tps => (6, 7, true, 7),
                 NodeColumn::Lag => (7, 9, true, 3),
-                NodeColumn::LastMinute => (10, 30, false, 8),
+                NodeColumn::LastMinute => (10, 60, false, 8),
             };
             Column { title: column.title(), index, min, max, right, importance }
         })
@@ -322,6 +322,7 @@ pub(crate) fn last_minute(node: &Node, at: std::time::SystemTime, cells: usize, 
     let newest = now % per_cell + 1;
     let slow = node.config.health.slow_after.as_secs_f64();
     let seconds = node.history.seconds();
+    let usual = usual_seconds(node);
     let mut bars = Vec::with_capacity(cells);
     let mut end = seconds.len();
     let mut take = newest;
@@ -329,7 +330,7 @@ pub(crate) fn last_minute(node: &Node, at: std::time::SystemTime, cells: usize, 
         let start = end.saturating_sub(take);
         let mut bar = Bar::Blank;
         for second in seconds.iter().skip(start).take(end - start) {
-            bar = worse(bar, bar_of(second, slow, theme));
+            bar = worse(bar, bar_of(second, usual, slow, theme));
         }
         bars.push(bar);
         (end, take) = (start, per_cell);
@@ -338,13 +339,25 @@ pub(crate) fn last_minute(node: &Node, at: std::time::SystemTime, cells: usize, 
     bars
 }
 
-fn bar_of(second: &crate::app::nodes::Sample, slow: f64, theme: &Theme) -> Bar {
+/// The newest seconds, a cell each.
+pub(crate) fn newest_seconds(node: &Node, cells: usize, theme: &Theme) -> Vec<Bar> {
+    let slow = node.config.health.slow_after.as_secs_f64();
+    let usual = usual_seconds(node);
+    node.history.seconds().newest(cells).map(|second| bar_of(second, usual, slow, theme)).collect()
+}
+
+/// The quickest answer of the last minute: what a round trip to this node takes at least.
+fn usual_seconds(node: &Node) -> f64 {
+    node.history.seconds().iter().filter_map(|second| second.latency).min().map_or(0.0, |least| least.as_secs_f64())
+}
+
+fn bar_of(second: &crate::app::nodes::Sample, usual: f64, slow: f64, theme: &Theme) -> Bar {
     match (second.state, second.latency) {
         (HealthState::Unhealthy | HealthState::Reconnecting, _) => Bar::Miss(theme.bad),
         (HealthState::Connecting | HealthState::Disconnected, _) | (_, None) => Bar::Blank,
         (_, Some(latency)) => {
             let seconds = latency.as_secs_f64();
-            Bar::Level(latency_height(seconds, slow), if seconds >= slow { theme.warn } else { theme.ok })
+            Bar::Level(latency_height(seconds, usual, slow), if seconds >= slow { theme.warn } else { theme.ok })
         }
     }
 }

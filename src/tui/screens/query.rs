@@ -78,8 +78,7 @@ fn editor(canvas: &mut Canvas<'_>, area: Rect) {
 fn progress(canvas: &mut Canvas<'_>, area: Rect) {
     let (app, theme) = (canvas.app, canvas.theme);
     let Some(batch) = &app.query.batch else { return };
-    let note = outcome(batch, app);
-    let inner = Frame { title: "Nodes", note: &note, ..Frame::default() }.draw(canvas.buf, area, theme);
+    let inner = Frame { title: "Nodes", ..Frame::default() }.draw(canvas.buf, area, theme);
     let mut nodes: Vec<&NodeAnswer> = batch.nodes.iter().collect();
     let room = usize::from(inner.height);
     if nodes.len() > room {
@@ -157,7 +156,7 @@ pub(crate) fn result(canvas: &mut Canvas<'_>, area: Rect) {
         placed: &placed,
         order: results.sort.map(|sort| Order { index: sort.column, descending: sort.descending }),
         window: window.clone(),
-        selected: (!results.is_empty()).then_some(results.cursor.at),
+        selected: (here || canvas.is_focused(Pane::Result)).then_some(results.cursor.at),
         focused: canvas.is_focused(Pane::Result),
         more: (results.column > 0, more_right),
     };

@@ -3,18 +3,21 @@
 
 use std::time::SystemTime;
 
+use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
 use super::figures::FiguresText;
-use super::nodes::last_minute;
+use super::nodes::{last_minute, newest_seconds};
 use crate::app::nodes::{Figures, Minute, Node};
-use crate::app::{App, Pane};
+use crate::app::{App, Pane, Screen};
 use crate::model::{Facts, HealthState};
 use crate::tui::canvas::Canvas;
 use crate::tui::widgets::badge;
+use crate::tui::widgets::chart::columns;
 use crate::tui::widgets::doc::{DocLine, draw_lines};
 use crate::tui::widgets::meter::level;
 use crate::tui::widgets::pane::Pane as Frame;
+use crate::tui::widgets::pen::Pen;
 use crate::tui::{Theme, text};
 
 /// Where values begin, and where the second group of a line does.
@@ -35,11 +38,40 @@ pub(crate) fn draw(canvas: &mut Canvas<'_>, area: Rect) {
     let inner =
         canvas.pane(Pane::Summary, area, Frame { title: node.name().as_str(), note: &origin, ..Frame::default() });
     let lines = Summary { app, node, theme, at: app.picture().at, width: usize::from(inner.width) }.lines();
+    if app.screen == Screen::Detail {
+        let used = lines.len().min(usize::from(inner.height)) as u16;
+        let below = Rect { y: inner.y + used, height: inner.height - used, ..inner };
+        round_trips(canvas.buf, below, node, theme);
+    }
     let first = app.summary.offset.min(lines.len().saturating_sub(usize::from(inner.height)));
     let len = draw_lines(canvas.buf, inner, &lines, first, theme);
     if let Some(pane) = canvas.last_pane() {
         (pane.first, pane.len) = (first, len);
     }
+}
+
+/// The last minute second by second, where a pane has room for a picture of it.
+fn round_trips(buf: &mut Buffer, area: Rect, node: &Node, theme: &Theme) {
+    const LEAST: u16 = 5;
+    const MOST: u16 = 10;
+    if area.height < LEAST || area.width < 40 {
+        return;
+    }
+    let rows = (area.height - 3).min(MOST);
+    let left = VALUES as u16;
+    let chart = Rect { x: area.x + left, y: area.y + 1, width: (area.width - left).min(60), height: rows };
+    columns(buf, chart, &newest_seconds(node, usize::from(chart.width), theme));
+    let label = |y: u16| Rect { y, width: left - 2, height: 1, ..area };
+    let slow = text::duration(node.config.health.slow_after);
+    let usual = node.history.seconds().iter().filter_map(|second| second.latency).min();
+    Pen::new(buf, label(chart.y)).put(&slow, theme.dim);
+    if let Some(usual) = usual {
+        Pen::new(buf, label(chart.bottom() - 1)).put(&text::duration(usual), theme.dim);
+    }
+    let foot = Rect { y: chart.bottom(), height: 1, ..chart };
+    let ago = format!("{} s ago", chart.width);
+    let now = usize::from(chart.width).saturating_sub(ago.len());
+    Pen::new(buf, foot).put(&ago, theme.dim).column_right("now", now, theme.dim);
 }
 
 /// `10.0.0.1:5432/app · PostgreSQL 17.2 · up 41 d`
@@ -87,7 +119,28 @@ impl Summary<'_> {
                 lines.push(self.label("").text(hint.clone(), self.theme.dim));
             }
         }
+        if self.app.screen == Screen::Nodes {
+            self.events(&mut lines);
+        }
         lines
+    }
+
+    /// The newest events of the node, where it has no pane of them.
+    fn events(&self, lines: &mut Vec<DocLine>) {
+        let picture = self.app.picture();
+        for (n, event) in picture.journal.of(self.node.name()).take(3).enumerate() {
+            let row = self.label(if n == 0 { "Events" } else { "" });
+            let (sign, style) = super::events::sign(event.severity, self.theme);
+            lines.push(
+                row.text(text::clock(event.at, self.app.now, &self.theme.zone), self.theme.dim)
+                    .text("  ", style)
+                    .text(sign, style)
+                    .text(" ", style)
+                    .text(event.what.clone(), self.theme.text)
+                    .text("  ", style)
+                    .text(event.text.clone(), self.theme.dim),
+            );
+        }
     }
 
     fn figures<'f>(&'f self, facts: &'f Facts, stale: bool) -> FiguresText<'f> {

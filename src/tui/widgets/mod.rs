@@ -2,6 +2,7 @@
 //! costs a few allocations, not thousands.
 
 pub(crate) mod badge;
+pub(crate) mod chart;
 pub(crate) mod data_table;
 pub(crate) mod dialog;
 pub(crate) mod doc;
