@@ -145,3 +145,30 @@ fn check_mode(path: &Path) -> Result<(), TlsError> {
 fn wrong(what: &str, path: &Path, why: &str) -> TlsError {
     TlsError::Certificate(format!("{what} {} cannot be used: {why}", path.display()))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn found(mode: SslMode, root_cert: Option<RootCert>, home: &Path) -> (Verify, bool, bool) {
+        let files = Files::find(&TlsConfig { mode, root_cert, ..TlsConfig::default() }, Some(home));
+        (files.verify, files.root.is_some(), files.identity.is_some())
+    }
+
+    #[test]
+    fn files_in_the_home_directory_are_used_as_libpq_does_c11() {
+        let home = tempfile::tempdir().unwrap();
+        assert_eq!(found(SslMode::Require, None, home.path()), (Verify::Nothing, false, false));
+        assert_eq!(found(SslMode::VerifyCa, None, home.path()), (Verify::Chain, false, false));
+        let dir = home.path().join(".postgresql");
+        fs::create_dir(&dir).unwrap();
+        for name in ["root.crt", "postgresql.crt", "postgresql.key"] {
+            fs::write(dir.join(name), "").unwrap();
+        }
+        assert_eq!(found(SslMode::Prefer, None, home.path()), (Verify::Chain, true, true));
+        assert_eq!(found(SslMode::Require, None, home.path()), (Verify::Chain, true, true));
+        assert_eq!(found(SslMode::VerifyFull, None, home.path()), (Verify::ChainAndName, true, true));
+        let system = Some(RootCert::System);
+        assert_eq!(found(SslMode::Require, system, home.path()), (Verify::ChainAndName, false, true));
+    }
+}

@@ -62,6 +62,18 @@ impl Driver {
         next
     }
 
+    /// Drives the connection until it ends with an error.
+    async fn end(&mut self) -> tokio_postgres::Error {
+        loop {
+            match self.next().await {
+                Some(Ok(_)) => {}
+                Some(Err(error)) => return error,
+                // Ended in order, which it does only after its client was dropped.
+                None => std::future::pending().await,
+            }
+        }
+    }
+
     /// Why the connection ended, as far as the server said before it hung up.
     pub fn reason(&self, node: &NodeConfig) -> Option<NodeError> {
         error::reason(&self.heard, node)
@@ -111,23 +123,21 @@ async fn open_unbounded(node: &NodeConfig, purpose: Purpose) -> Result<Session, 
     let (link, (client, connection)) = dial(node, purpose, &sockets, connect).await?;
     let mut driver = Driver { messages: Some(Mutex::new(connection)), heard: Arc::clone(&link.heard) };
     let answer = tokio::select! {
+        // The driver first: its own error says more than what is left for whoever asks the client.
+        biased;
+        error = driver.end() => Err(error),
         answer = first_answer(&client, &link) => answer,
-        // Its own error is repeated to whoever asks the client, and the notebook knows why.
-        () = async { while let Some(Ok(_)) = driver.next().await {} } => Err(None),
     };
-    let (version_num, role) = answer.map_err(|error| match error {
-        Some(error) => error::classify_with(&error, &link.heard, node),
-        None => driver.reason(node).unwrap_or_else(|| error::no_answer(node, started.elapsed())),
-    })?;
+    let (version_num, role) = answer.map_err(|error| error::classify_with(&error, &link.heard, node))?;
     let server_version = link.heard.server_version().unwrap_or_default();
     Ok(Session { client, driver, connect_time: started.elapsed(), server_version, version_num, role })
 }
 
 /// Version and role: the first round trip. The session's last setting travels along.
-async fn first_answer(client: &Client, link: &Link) -> Result<(u32, Role), Option<tokio_postgres::Error>> {
+async fn first_answer(client: &Client, link: &Link) -> Result<(u32, Role), tokio_postgres::Error> {
     let ask = client.simple_query("SELECT current_setting('server_version_num'), pg_is_in_recovery()");
     let ((), rows) = futures_util::future::join(link.settle(client), ask).await;
-    let rows = rows.map_err(Some)?;
+    let rows = rows?;
     let row = rows.iter().find_map(|message| match message {
         SimpleQueryMessage::Row(row) => Some(row),
         _ => None,

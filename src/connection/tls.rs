@@ -142,3 +142,50 @@ where
         Box::pin(self.secure(socket))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use openssl::asn1::Asn1Time;
+    use openssl::hash::MessageDigest;
+    use openssl::pkey::PKey;
+    use openssl::rsa::Rsa;
+    use openssl::x509::X509;
+    use tokio_postgres::Config;
+    use tokio_postgres::config::ChannelBinding;
+
+    use super::*;
+    use crate::connection::session::{DialError, dial};
+    use crate::connection::settings::Purpose;
+    use crate::demo::Cluster;
+    use crate::model::ErrorKind;
+
+    /// A session that insists on SCRAM-SHA-256-PLUS opens over our stream, and only over its TLS.
+    #[tokio::test]
+    async fn scram_is_bound_to_the_tls_channel_c11() {
+        let key = PKey::from_rsa(Rsa::generate(2048).unwrap()).unwrap();
+        let mut cert = X509::builder().unwrap();
+        cert.set_not_before(&Asn1Time::days_from_now(0).unwrap()).unwrap();
+        cert.set_not_after(&Asn1Time::days_from_now(1).unwrap()).unwrap();
+        cert.set_pubkey(&key).unwrap();
+        cert.sign(&key, MessageDigest::sha256()).unwrap();
+        let cluster = Cluster::builder()
+            .config("ssl", "on")
+            .config("ssl_cert_file", "server.crt")
+            .config("ssl_key_file", "server.key")
+            .file("server.crt", cert.build().to_pem().unwrap())
+            .file("server.key", key.private_key_to_pem_pkcs8().unwrap())
+            .start()
+            .unwrap();
+        let mut node = cluster.primary().node_config();
+        let connect = async |mut config: Config, connector: Connector, _| {
+            config.channel_binding(ChannelBinding::Require);
+            config.connect(connector).await.map(drop).map_err(DialError::from)
+        };
+        node.tls.mode = SslMode::Require;
+        dial(&node, Purpose::Test, &Sockets::default(), connect).await.unwrap();
+        node.tls.mode = SslMode::Disable;
+        let error = dial(&node, Purpose::Test, &Sockets::default(), connect).await.unwrap_err();
+        assert_eq!(error.kind, ErrorKind::Authentication);
+        assert!(error.message.contains("did not use channel binding"), "{error:?}");
+    }
+}
