@@ -41,7 +41,7 @@ async fn refused(node: &NodeConfig) -> NodeError {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn real_servers_that_refuse() {
-    let cluster = Cluster::builder().config("max_connections", "12").start().unwrap();
+    let cluster = Cluster::builder().start().unwrap();
     let server = cluster.primary();
     let good = server.node_config();
     let secret = server.password().expose().to_owned();
@@ -114,7 +114,13 @@ async fn real_servers_that_refuse() {
         assert!(!format!("{error:?} {node:?}").contains("hunter2"), "{what}");
         assert!(!format!("{error:?} {node:?}").contains(&secret), "{what}");
     }
+}
 
+#[tokio::test(flavor = "multi_thread")]
+async fn servers_that_are_full_or_stopping() {
+    let cluster = Cluster::builder().config("max_connections", "12").start().unwrap();
+    let server = cluster.primary();
+    let good = server.node_config();
     // Used up.
     let mut held = Vec::new();
     let full = loop {
@@ -218,14 +224,14 @@ async fn let_in(socket: &mut tokio::net::TcpStream) {
 #[tokio::test(flavor = "multi_thread")]
 async fn servers_that_are_none() {
     // Accepts, and never says a word; so does one that speaks TLS and then nothing.
-    let silent = impostor(async |_socket| std::future::pending().await).await;
+    let silent = impostor(async |_socket| std::future::pending::<()>().await).await;
     let error = refused(&silent).await;
     assert_eq!(error.kind, ErrorKind::Timeout);
     assert!(error.message.contains("no answer from 127.0.0.1"), "{error:?}");
     let stuck = impostor(async |mut socket| {
         let _ = socket.read(&mut [0; 8]).await;
         let _ = socket.write_all(b"S").await;
-        std::future::pending().await
+        std::future::pending::<()>().await;
     })
     .await;
     assert_eq!(refused(&stuck).await.kind, ErrorKind::Timeout);
@@ -233,7 +239,7 @@ async fn servers_that_are_none() {
     // Lets in and is silent then: the first answer counts too.
     let half = impostor(async |mut socket| {
         let_in(&mut socket).await;
-        std::future::pending().await
+        std::future::pending::<()>().await;
     })
     .await;
     let error = session::open(&half, Purpose::Probe).await.unwrap_err();
@@ -263,7 +269,7 @@ async fn servers_that_are_none() {
         let_in(&mut socket).await;
         let _ = socket.read(&mut [0; 1024]).await;
         let _ = socket.write_all(b"?\0\0\0\x08abcd").await;
-        std::future::pending().await
+        std::future::pending::<()>().await;
     })
     .await;
     let error = session::open(&garbled, Purpose::Probe).await.unwrap_err();
@@ -275,7 +281,7 @@ async fn servers_that_are_none() {
         let mut buf = [0; 1024];
         let _ = socket.read(&mut buf).await;
         let _ = socket.write_all(b"D\x7f\xff\xff\xff").await;
-        while socket.write_all(&[b'x'; 65_536]).await.is_ok() {}
+        while socket.write_all(&[b'x'; 8_192]).await.is_ok() {}
     })
     .await;
     let before = resident();

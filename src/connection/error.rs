@@ -227,7 +227,9 @@ fn of_authentication(why: &str, node: &NodeConfig) -> NodeError {
 }
 
 fn of_server(error: &DbError, node: &NodeConfig) -> NodeError {
-    let fatal = matches!(error.parsed_severity(), Some(Severity::Fatal | Severity::Panic));
+    // A pooler says its severity in words alone.
+    let fatal =
+        matches!(error.parsed_severity(), Some(Severity::Fatal | Severity::Panic)) || error.severity() == "FATAL";
     let mut message = error.message().to_owned();
     if let Some(detail) = error.detail() {
         message = format!("{message}: {detail}");
@@ -254,7 +256,12 @@ fn of_sqlstate(code: &str, message: &str, fatal: bool, node: &NodeConfig) -> Nod
         "28000" => (Kind::Authentication, "check the user: it must exist, may log in, and pass pg_hba.conf".to_owned()),
         "3D000" | "57P04" => (Kind::NoDatabase, "check the database's name".to_owned()),
         "55000" if fatal => (Kind::NoDatabase, "the database does not accept connections".to_owned()),
-        "08P01" if fatal && says("no such database") => (Kind::NoDatabase, "check the database's name".to_owned()),
+        "08P01" if fatal && (says("authentication failed") || says("no such user")) => {
+            (Kind::Authentication, "the pooler says so: check user and password, and its auth_file".to_owned())
+        }
+        "08P01" if fatal && (says("no such database") || says("does not exist")) => {
+            (Kind::NoDatabase, "check the database's name".to_owned())
+        }
         "42501" if fatal => {
             (Kind::Permission, format!("GRANT CONNECT ON DATABASE \"{}\" TO \"{user}\"", node.database))
         }
@@ -316,6 +323,7 @@ mod tests {
         for (code, message, fatal, kind) in [
             ("28P01", "password authentication failed for user \"x\"", true, ErrorKind::Authentication),
             ("28000", "no pg_hba.conf entry for host", true, ErrorKind::Authentication),
+            ("08P01", "SASL authentication failed", true, ErrorKind::Authentication),
             ("3D000", "database \"x\" does not exist", true, ErrorKind::NoDatabase),
             ("53300", "sorry, too many clients already", true, ErrorKind::TooManyConnections),
             ("57P03", "the database system is starting up", true, ErrorKind::StartingUp),

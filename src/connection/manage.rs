@@ -27,6 +27,8 @@ pub(crate) struct Manager {
     tasks: TaskTracker,
     /// Cancelled when the pool is given up: bb8 must not open anything for it any more.
     retired: CancellationToken,
+    /// The node takes no settings in its startup packet: a pooler stands before it.
+    pooled: AtomicBool,
 }
 
 /// A session of the pool.
@@ -46,7 +48,7 @@ impl PooledSession {
 
 impl Manager {
     pub(crate) fn new(node: Arc<NodeConfig>, sockets: Sockets, tasks: TaskTracker, retired: CancellationToken) -> Self {
-        Self { node, sockets, tasks, retired }
+        Self { node, sockets, tasks, retired, pooled: AtomicBool::new(false) }
     }
 
     async fn open(&self) -> Result<PooledSession, NodeError> {
@@ -61,7 +63,7 @@ impl Manager {
                 Ok::<_, DialError>(client)
             }
         };
-        let (link, client) = dial(&self.node, Purpose::Query, &self.sockets, connect).await?;
+        let (link, client) = dial(&self.node, Purpose::Query, &self.sockets, &self.pooled, connect).await?;
         link.settle(&client).await;
         Ok(PooledSession { client, link, discard: AtomicBool::new(false) })
     }

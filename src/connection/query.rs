@@ -127,6 +127,10 @@ impl Job<'_> {
             Err(error) if client.is_closed() || error.is_closed() || heard.fatal().is_some() => {
                 return Err(Failure::NotBegun(fail(&error)));
             }
+            // Behind a pooler another program may have left a prepared statement of that name, or taken ours along.
+            Err(error) if session.link.pooled && matches!(sqlstate(&error), Some("42P05" | "26000")) => {
+                return Err(Failure::NotBegun(fail(&error)));
+            }
             Err(error) => return Err(broken(&error)),
         };
         if uses_looked_up_types(&prepared) {
@@ -167,6 +171,10 @@ impl Job<'_> {
             error
         }
     }
+}
+
+fn sqlstate(error: &tokio_postgres::Error) -> Option<&str> {
+    error.code().map(tokio_postgres::error::SqlState::code)
 }
 
 /// To know such a type the driver prepared statements of its own on the session, which `DISCARD ALL` would drop

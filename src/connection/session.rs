@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
@@ -120,7 +121,7 @@ pub async fn open(node: &NodeConfig, purpose: Purpose) -> Result<Session, NodeEr
 async fn open_unbounded(node: &NodeConfig, purpose: Purpose) -> Result<Session, NodeError> {
     let started = Instant::now();
     let sockets = Sockets::default();
-    let (link, (client, connection)) = dial(node, purpose, &sockets, connect).await?;
+    let (link, (client, connection)) = dial(node, purpose, &sockets, &AtomicBool::new(false), connect).await?;
     let mut driver = Driver { messages: Some(Mutex::new(connection)), heard: Arc::clone(&link.heard) };
     let answer = tokio::select! {
         // The driver first: its own error says more than what is left for whoever asks the client.
@@ -220,12 +221,13 @@ impl Link {
     }
 }
 
-/// Makes the attempts that the node's `sslmode` allows, and one more without settings where a pooler refuses them.
-/// `connect` makes one attempt.
+/// Makes the attempts that the node's `sslmode` allows, and one more without settings where a pooler refuses them,
+/// which `pooled` remembers. `connect` makes one attempt.
 pub(super) async fn dial<T, F, A>(
     node: &NodeConfig,
     purpose: Purpose,
     sockets: &Sockets,
+    pooled: &AtomicBool,
     connect: F,
 ) -> Result<(Link, T), NodeError>
 where
@@ -233,7 +235,7 @@ where
     A: Future<Output = Result<T, DialError>>,
 {
     let password = password::look_up(node).await?;
-    let mut options = Some(settings::startup(node, purpose));
+    let mut options = (!pooled.load(Ordering::Relaxed)).then(|| settings::startup(node, purpose));
     let mut attempts = tls::attempts(node).iter().peekable();
     let mut earlier: Option<NodeError> = None;
     let socket = node.is_unix_socket().then(|| socket_path(node));
@@ -253,6 +255,7 @@ where
         };
         if options.is_some() && refuses_options(&error) {
             options = None;
+            pooled.store(true, Ordering::Relaxed);
             continue;
         }
         attempts.next();

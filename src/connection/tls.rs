@@ -62,17 +62,25 @@ pub(crate) struct Connector {
     tls: TlsConfig,
     host: String,
     heard: Arc<Heard>,
+    cancels: bool,
     sockets: Sockets,
 }
 
 impl Connector {
     pub(crate) fn new(node: &NodeConfig, encryption: Encryption, sockets: Sockets) -> Self {
-        Self { encryption, tls: node.tls.clone(), host: node.host.clone(), heard: Heard::new(), sockets }
+        Self {
+            encryption,
+            tls: node.tls.clone(),
+            host: node.host.clone(),
+            heard: Heard::new(),
+            cancels: false,
+            sockets,
+        }
     }
 
     /// One for the connection that carries a cancel request: secured alike, with a notebook of its own.
     pub(crate) fn for_cancel(&self) -> Self {
-        Self { heard: Heard::new(), sockets: Sockets::default(), ..self.clone() }
+        Self { heard: Heard::new(), cancels: true, sockets: Sockets::default(), ..self.clone() }
     }
 
     pub(crate) fn heard(&self) -> &Arc<Heard> {
@@ -93,7 +101,7 @@ impl Connector {
         } else {
             Transport::Plain(socket)
         };
-        Ok(Wire::new(transport, self.heard, open))
+        Ok(Wire::new(transport, self.heard, self.cancels, open))
     }
 }
 
@@ -145,6 +153,8 @@ where
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::AtomicBool;
+
     use openssl::asn1::Asn1Time;
     use openssl::hash::MessageDigest;
     use openssl::pkey::PKey;
@@ -182,9 +192,10 @@ mod tests {
             config.connect(connector).await.map(drop).map_err(DialError::from)
         };
         node.tls.mode = SslMode::Require;
-        dial(&node, Purpose::Test, &Sockets::default(), connect).await.unwrap();
+        dial(&node, Purpose::Test, &Sockets::default(), &AtomicBool::new(false), connect).await.unwrap();
         node.tls.mode = SslMode::Disable;
-        let error = dial(&node, Purpose::Test, &Sockets::default(), connect).await.unwrap_err();
+        let error =
+            dial(&node, Purpose::Test, &Sockets::default(), &AtomicBool::new(false), connect).await.unwrap_err();
         assert_eq!(error.kind, ErrorKind::Authentication);
         assert!(error.message.contains("did not use channel binding"), "{error:?}");
     }

@@ -41,12 +41,14 @@ pub(crate) struct Wire<S> {
     frames: Frames,
     heard: Arc<Heard>,
     goodbye: Option<Pin<Box<Sleep>>>,
+    /// It carries a cancel request and nothing else.
+    cancels: bool,
     _open: OpenSocket,
 }
 
 impl<S> Wire<S> {
-    pub(crate) fn new(transport: Transport<S>, heard: Arc<Heard>, open: OpenSocket) -> Self {
-        Self { transport, frames: Frames::default(), heard, goodbye: None, _open: open }
+    pub(crate) fn new(transport: Transport<S>, heard: Arc<Heard>, cancels: bool, open: OpenSocket) -> Self {
+        Self { transport, frames: Frames::default(), heard, goodbye: None, cancels, _open: open }
     }
 }
 
@@ -126,7 +128,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Wire<S> {
             return Poll::Ready(Ok(()));
         }
         if this.goodbye.is_none() {
-            if ready!(this.transport.poll_shutdown(cx)).is_err() {
+            // A server hangs up when it has passed a cancel request on. PgBouncer forgets one whose sender hung up
+            // first (and 1.18 dies of it), so there we keep our half open.
+            if !this.cancels && ready!(this.transport.poll_shutdown(cx)).is_err() {
                 return Poll::Ready(Ok(()));
             }
             this.goodbye = Some(Box::pin(tokio::time::sleep(GOODBYE)));
