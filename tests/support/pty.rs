@@ -112,7 +112,10 @@ impl Tui {
             let left = within.saturating_sub(start.elapsed());
             if left.is_zero() || output.ended {
                 let state = if output.ended { "the program ended" } else { "time is up" };
-                panic!("{state} after {:?}, not seen: {what}\n{}", start.elapsed(), output.parser.screen().contents());
+                let text = output.parser.screen().contents();
+                // The reader goes on while the test fails.
+                drop(output);
+                panic!("{state} after {:?}, not seen: {what}\n{text}", start.elapsed());
             }
             output = self.seen.more.wait_timeout(output, left).unwrap().0;
         }
