@@ -269,14 +269,19 @@ fn flags_make_one_node_f6() {
     assert_eq!((node.name.as_str(), node.host.as_str(), node.user.as_str()), ("local", "/run/pg", "oncall"));
     assert_eq!(one(flags("fe80::1%eth0", None, "", ""), &env).host, "fe80::1%eth0");
     // As with psql, the connection string is stronger than the other flags.
-    let node = one(flags("other", Some(1), "", "postgres://u:hunter2@db.example/shop?sslmode=require"), &env);
+    let node = one(flags("other", Some(1), "", "postgres://u@db.example/shop?sslmode=require"), &env);
     assert_eq!((node.name.as_str(), node.address().as_str()), ("db-example", "db.example:1"));
     assert_eq!((node.database.as_str(), node.tls.mode), ("shop", SslMode::Require));
     let env = env.with_var("PGHOST", "fromenv").with_var("PGDATABASE", "envdb");
     let node = one(flags("", None, "x", ""), &env);
     assert_eq!((node.name.as_str(), node.database.as_str()), ("fromenv", "envdb"));
-    for bad in [flags("a b", None, "", ""), flags("a", Some(0), "", ""), flags("", None, "", "host=x passwrd=hunter2")]
-    {
+    for bad in [
+        flags("a b", None, "", ""),
+        flags("a", Some(0), "", ""),
+        flags("", None, "", "host=x passwrd=hunter2"),
+        // A process list shows it to everybody.
+        flags("", None, "", "postgres://u:hunter2@db.example/shop"),
+    ] {
         let told = config::from_flags(&bad, &environment()).unwrap_err();
         assert!(
             !format!("{told:?}").contains("hunter2") && told[0].to_string().starts_with("the command line: --"),

@@ -6,6 +6,10 @@ use super::settings::Settings;
 use super::{Config, Diagnostic, Flags, conninfo, libpq};
 use crate::model::NodeName;
 
+/// Whoever is on the machine can list what runs on it, with its arguments (F7).
+const PASSWORD: &str = "--dbname: everybody on this machine can read a password on a command line; \
+                        put it into a file, ~/.pgpass or PGPASSWORD";
+
 /// Reads the flags.
 pub(super) fn read(flags: &Flags, env: &Environment) -> Result<Config, Vec<Diagnostic>> {
     let mut report = Report::new("the command line");
@@ -15,6 +19,9 @@ pub(super) fn read(flags: &Flags, env: &Environment) -> Result<Config, Vec<Diagn
         database = None;
         match conninfo::parse(text) {
             Ok(info) => {
+                if info.password.is_some() || info.sslpassword.is_some() {
+                    report.problem(None, PASSWORD);
+                }
                 info.notes.iter().for_each(|note| report.warning(None, format!("--dbname: {note}")));
                 settings = libpq::of_conninfo(info, None, |path| env.expand_home(path));
             }
