@@ -52,7 +52,7 @@ from (select pg_is_in_recovery() as standby, pg_last_wal_receive_lsn() as receiv
     from pg_stat_database) d,
   (select case when count(*) = 0 then false else bool_or(status = 'streaming') end as streaming,
     max(received_tli)::int8 as timeline from pg_stat_wal_receiver) r,
-  (select count(*) as standbys, min(replay_lsn) as worst_position,
+  (select count(*) as standbys, (array_agg(replay_lsn order by replay_lsn nulls last))[1] as worst_position,
     extract(epoch from max(replay_lag))::float8 as worst_lag,
     (array_agg(application_name order by replay_lsn nulls last, replay_lag desc nulls last))[1] as worst
     from pg_stat_replication where state is distinct from 'backup' and pid not in

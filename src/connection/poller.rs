@@ -21,7 +21,7 @@ use super::probe::goodbye;
 use super::report::{News, Reporter};
 use super::session::{self, Driver, Purpose};
 use super::{backoff, error};
-use crate::model::{ErrorKind, NodeConfig, NodeError};
+use crate::model::{ErrorKind, Facts, NodeConfig, NodeError, delta};
 
 /// A facts statement that takes longer is given up, with its connection. The session's own statement timeout is
 /// shorter; this bounds a server that does not answer at all.
@@ -57,6 +57,8 @@ struct Link {
     version: (String, u32),
     /// As of the `ServerFacts` last reported.
     config_loaded: Option<SystemTime>,
+    /// The refresh before.
+    before: Option<Arc<Facts>>,
 }
 
 impl Poller {
@@ -167,12 +169,18 @@ impl Poller {
             Some(statement) => drive(driver, client.query_one(&*statement, &[])).await,
             None => drive(driver, client.query_typed_one(facts::FACTS, &[])).await,
         };
-        let facts = row.and_then(|row| facts::read_facts(&row)).map_err(|error| error::classify(&error, &self.node))?;
+        let facts = row.and_then(|row| facts::read_facts(&row));
+        let mut facts = facts.map_err(|error| error::classify(&error, &self.node))?;
+        if let Some(before) = &link.before {
+            facts.replay_lag = delta::proven_replay_lag(before, &facts);
+        }
         let config_loaded = facts.config_loaded;
         if facts.connections.zip(facts.max_connections).is_some_and(|(used, of)| used + RESERVED >= of) {
             self.doubt.notify_one();
         }
-        self.reporter.send(News::Facts(Ok(Arc::new(facts)))).await;
+        let facts = Arc::new(facts);
+        link.before = Some(Arc::clone(&facts));
+        self.reporter.send(News::Facts(Ok(facts))).await;
         if link.config_loaded.is_none() || (config_loaded.is_some() && link.config_loaded != config_loaded) {
             let server = server_facts(link).await.map_err(|error| error::classify(&error, &self.node))?;
             link.config_loaded = config_loaded.or(Some(SystemTime::UNIX_EPOCH));
@@ -192,7 +200,7 @@ async fn open(node: &NodeConfig, prepares: bool) -> Result<Link, NodeError> {
         None
     };
     let version = (session.server_version, session.version_num);
-    Ok(Link { client, driver, statement, version, config_loaded: None })
+    Ok(Link { client, driver, statement, version, config_loaded: None, before: None })
 }
 
 async fn server_facts(link: &mut Link) -> Result<crate::model::ServerFacts, tokio_postgres::Error> {

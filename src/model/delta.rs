@@ -1,7 +1,7 @@
 //! Rates out of totals: what happened between two answers of a server. A reset, a restart or a clock that went
 //! back gives no rate at all, never a negative one.
 
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use super::Facts;
 
@@ -9,6 +9,17 @@ use super::Facts;
 pub fn rate(before: Option<u64>, after: Option<u64>, seconds: f64) -> Option<f64> {
     let change = after?.checked_sub(before?)?;
     (seconds > 0.0).then(|| change as f64 / seconds)
+}
+
+/// The replay lag of a standby, cut down to what two refreshes prove. `now() - pg_last_xact_replay_timestamp()` counts
+/// from the last *commit* that was replayed, which may be long ago on a quiet primary while the next one is just coming
+/// in. What had been received at the refresh before and is replayed by now is not behind by more than the time between.
+pub fn proven_replay_lag(before: &Facts, after: &Facts) -> Option<Duration> {
+    let lag = after.replay_lag?;
+    let received = before.wal_position.zip(before.replay_lag_bytes).map(|(replayed, behind)| replayed + behind);
+    let caught_up = received.zip(after.wal_position).is_some_and(|(received, replayed)| replayed >= received);
+    let between = after.server_time.duration_since(before.server_time).ok();
+    Some(between.filter(|_| caught_up && before.role == after.role).map_or(lag, |between| lag.min(between)))
 }
 
 /// What two refreshes of one node say together.
@@ -63,6 +74,29 @@ fn ratio(part: f64, whole: f64) -> Option<f64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::Role;
+
+    fn standby(at: u64, replayed: u64, behind: u64, lag: u64) -> Facts {
+        Facts {
+            server_time: SystemTime::UNIX_EPOCH + Duration::from_secs(at),
+            wal_position: Some(replayed),
+            replay_lag_bytes: Some(behind),
+            replay_lag: Some(Duration::from_secs(lag)),
+            ..Facts::unknown(Role::Standby, SystemTime::UNIX_EPOCH)
+        }
+    }
+
+    #[test]
+    fn a_quiet_primary_is_no_lag() {
+        let lag = |before: &Facts, after: &Facts| proven_replay_lag(before, after).map(|lag| lag.as_secs());
+        let before = standby(100, 1000, 50, 0);
+        // All that was there a second ago is replayed, so the commit of a minute ago says nothing.
+        assert_eq!(lag(&before, &standby(101, 1050, 200, 60)), Some(1));
+        assert_eq!(lag(&before, &standby(101, 1300, 0, 0)), Some(0));
+        // It is not replayed yet: the lag is real.
+        assert_eq!(lag(&before, &standby(101, 1049, 200, 60)), Some(60));
+        assert_eq!(lag(&before, &Facts { replay_lag: None, ..standby(101, 2000, 0, 0) }), None);
+    }
 
     #[test]
     fn a_counter_that_went_back_has_no_rate() {

@@ -65,6 +65,40 @@ pub struct Facts {
     pub config_loaded: Option<SystemTime>,
 }
 
+impl Facts {
+    /// A server that said when and what it is, and nothing else.
+    pub fn unknown(role: Role, server_time: SystemTime) -> Self {
+        Self {
+            server_time,
+            role,
+            connections: None,
+            max_connections: None,
+            active: None,
+            idle: None,
+            idle_in_transaction: None,
+            waiting_for_lock: None,
+            oldest_transaction: None,
+            commits: None,
+            rollbacks: None,
+            blocks_read: None,
+            blocks_hit: None,
+            temp_bytes: None,
+            deadlocks: None,
+            stats_reset: None,
+            wal_position: None,
+            replay_lag: None,
+            replay_lag_bytes: None,
+            streaming: None,
+            standbys: None,
+            worst_standby: None,
+            worst_standby_lag: None,
+            worst_standby_lag_bytes: None,
+            timeline: None,
+            config_loaded: None,
+        }
+    }
+}
+
 /// What is asked once a connection, and again after the server read its configuration anew.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct ServerFacts {
