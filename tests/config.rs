@@ -42,14 +42,54 @@ fn told(outcome: Result<Config, Vec<config::Diagnostic>>) -> String {
         Err(problems) => problems.iter().for_each(|problem| writeln!(out, "{problem}").unwrap()),
         Ok(config) => {
             config.warnings.iter().for_each(|warning| writeln!(out, "warning: {warning}").unwrap());
-            config.nodes.iter().for_each(|node| writeln!(out, "{node:?}").unwrap());
-            let rest = Config { path: None, nodes: Vec::new(), warnings: Vec::new(), ..config };
-            if rest != Config::default() {
-                writeln!(out, "{rest:?}").unwrap();
-            }
+            config.nodes.iter().for_each(|node| writeln!(out, "{}", described(node)).unwrap());
+            out.push_str(&described_rest(&config));
         }
     }
     out.replace(&format!("{CASES}/"), "")
+}
+
+/// A node in a line: where and as whom, then what is not the default.
+fn described(node: &NodeConfig) -> String {
+    let mut out = format!("{}: {}@{}/{}", node.name, node.user, node.address(), node.database);
+    let default = NodeConfig::new(node.name.clone(), &*node.host);
+    let mut tell = |what: &str, value: String, usual: String| {
+        if value != usual {
+            write!(out, ", {what} {value}").unwrap();
+        }
+    };
+    tell("password", format!("{:?}", node.password), format!("{:?}", default.password));
+    let (tls, usual) = (&node.tls, &default.tls);
+    tell("sslmode", tls.mode.as_str().to_owned(), usual.mode.as_str().to_owned());
+    tell("sslrootcert", format!("{:?}", tls.root_cert), format!("{:?}", usual.root_cert));
+    tell("sslcert", format!("{:?}", tls.cert), format!("{:?}", usual.cert));
+    tell("sslkey", format!("{:?}", tls.key), format!("{:?}", usual.key));
+    tell("sslpassword", format!("{:?}", tls.key_password), format!("{:?}", usual.key_password));
+    tell("", format!("{:?}", node.pool), format!("{:?}", default.pool));
+    tell("", format!("{:?}", node.health), format!("{:?}", default.health));
+    tell("read_only", format!("{:?}", node.read_only), format!("{:?}", default.read_only));
+    tell("pglogical", node.pglogical.to_string(), default.pglogical.to_string());
+    out
+}
+
+/// What stands beside the nodes and is not the default.
+fn described_rest(config: &Config) -> String {
+    let default = Config::default();
+    let mut out = String::new();
+    let mut tell = |what: &str, value: String, usual: String| {
+        if value != usual {
+            writeln!(out, "{what}: {value}").unwrap();
+        }
+    };
+    tell("cluster", format!("{:?}", config.cluster), format!("{:?}", default.cluster));
+    tell("clusters", format!("{:?}", config.clusters), format!("{:?}", default.clusters));
+    tell("refresh", format!("{:?}", config.refresh), format!("{:?}", default.refresh));
+    tell("query_timeout", format!("{:?}", config.query_timeout), format!("{:?}", default.query_timeout));
+    tell("shutdown_timeout", format!("{:?}", config.shutdown_timeout), format!("{:?}", default.shutdown_timeout));
+    tell("theme", format!("{:?}", config.theme), format!("{:?}", default.theme));
+    tell("colors", format!("{:?}", config.colors), format!("{:?}", default.colors));
+    tell("thresholds", format!("{:?}", config.thresholds), format!("{:?}", default.thresholds));
+    out
 }
 
 #[test]
@@ -327,6 +367,7 @@ fn read_only_of_the_file_wins_over_read_write_l4() {
     assert_eq!(config.nodes.iter().map(NodeConfig::is_read_only).collect::<Vec<_>>(), [true, true, false]);
     config.apply_read_write();
     assert_eq!(config.nodes.iter().map(NodeConfig::is_read_only).collect::<Vec<_>>(), [false, true, false]);
+    assert!(!config.template.is_read_only(), "a node added by hand may write as well");
 }
 
 #[test]

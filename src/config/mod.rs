@@ -162,7 +162,7 @@ impl Config {
 
     /// `--read-write`: our sessions may write, but on a node whose `read_only: true` stands in the file (L4).
     pub fn apply_read_write(&mut self) {
-        for node in &mut self.nodes {
+        for node in self.nodes.iter_mut().chain([&mut self.template]) {
             node.read_only.get_or_insert(false);
         }
     }

@@ -1,0 +1,182 @@
+//! What a text means, by `serde_yaml`: values without their places, keys perhaps twice. And why a text is no YAML.
+
+use std::cell::Cell;
+
+use serde::de::{DeserializeSeed, Deserializer, EnumAccess, Error as _, MapAccess, SeqAccess, Visitor};
+
+use super::{Lines, Position, Report};
+
+/// Values in a file once its aliases are followed. 5,000 nodes with every key have a tenth of it.
+const MAX_VALUES: usize = 1_000_000;
+
+/// Reads a text; `None` if it is no YAML, which the report then says.
+pub(super) fn read(text: &str, report: &mut Report) -> Option<Raw> {
+    if nested_absurdly(text) {
+        report.problem(None, "the file is nested too deep");
+        return None;
+    }
+    let budget = Cell::new(MAX_VALUES);
+    let read = Seed { budget: &budget }.deserialize(serde_yaml::Deserializer::from_str(text));
+    read.map_err(|error| refuse(text, &error, report)).ok()
+}
+
+/// Whether thousands of brackets are open at once. The reader would say so itself, but takes minutes to find out.
+fn nested_absurdly(text: &str) -> bool {
+    let mut open = 0_usize;
+    text.bytes().any(|byte| {
+        match byte {
+            b'[' | b'{' => open += 1,
+            b']' | b'}' => open = open.saturating_sub(1),
+            _ => {}
+        }
+        open > 5_000
+    })
+}
+
+/// A value without its place.
+pub(super) enum Raw {
+    Null,
+    Text(String),
+    /// A number as `serde_yaml` understood it; the text of the file is preferred.
+    Number(String),
+    List(Vec<Raw>),
+    Map(Vec<(Raw, Raw)>),
+    Tagged,
+}
+
+#[derive(Clone, Copy)]
+struct Seed<'budget> {
+    budget: &'budget Cell<usize>,
+}
+
+impl<'de> DeserializeSeed<'de> for Seed<'_> {
+    type Value = Raw;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Raw, D::Error> {
+        let left = self.budget.get().checked_sub(1);
+        self.budget.set(left.ok_or_else(|| D::Error::custom("too many values"))?);
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Seed<'_> {
+    type Value = Raw;
+
+    fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("a value")
+    }
+
+    fn visit_unit<E>(self) -> Result<Raw, E> {
+        Ok(Raw::Null)
+    }
+
+    fn visit_none<E>(self) -> Result<Raw, E> {
+        Ok(Raw::Null)
+    }
+
+    fn visit_bool<E>(self, value: bool) -> Result<Raw, E> {
+        Ok(Raw::Number(value.to_string()))
+    }
+
+    fn visit_i64<E>(self, value: i64) -> Result<Raw, E> {
+        Ok(Raw::Number(value.to_string()))
+    }
+
+    fn visit_u64<E>(self, value: u64) -> Result<Raw, E> {
+        Ok(Raw::Number(value.to_string()))
+    }
+
+    fn visit_i128<E>(self, value: i128) -> Result<Raw, E> {
+        Ok(Raw::Number(value.to_string()))
+    }
+
+    fn visit_u128<E>(self, value: u128) -> Result<Raw, E> {
+        Ok(Raw::Number(value.to_string()))
+    }
+
+    fn visit_f64<E>(self, value: f64) -> Result<Raw, E> {
+        Ok(Raw::Number(value.to_string()))
+    }
+
+    fn visit_str<E>(self, value: &str) -> Result<Raw, E> {
+        Ok(Raw::Text(value.to_owned()))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut access: A) -> Result<Raw, A::Error> {
+        let mut list = Vec::new();
+        while let Some(value) = access.next_element_seed(self)? {
+            list.push(value);
+        }
+        Ok(Raw::List(list))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut access: A) -> Result<Raw, A::Error> {
+        let mut map = Vec::new();
+        while let Some(entry) = access.next_entry_seed(self, self)? {
+            map.push(entry);
+        }
+        Ok(Raw::Map(map))
+    }
+
+    fn visit_enum<A: EnumAccess<'de>>(self, access: A) -> Result<Raw, A::Error> {
+        use serde::de::VariantAccess as _;
+        let (_, content) = access.variant_seed(self)?;
+        content.newtype_variant_seed(self)?;
+        Ok(Raw::Tagged)
+    }
+}
+
+/// Tells why a text is no YAML.
+fn refuse(text: &str, error: &serde_yaml::Error, report: &mut Report) {
+    let position = error.location().map(|at| Lines::new(text).position(at.index()));
+    let told = error.to_string();
+    let line = position.and_then(|at| text.lines().nth(at.line.saturating_sub(1))).unwrap_or_default();
+    if indented_by_tab(line) {
+        for (i, _) in text.lines().enumerate().filter(|(_, line)| indented_by_tab(line)) {
+            let at = Position { line: i + 1, column: 1 };
+            report.problem(at, "a tab is used to indent: YAML allows blanks only");
+        }
+    } else if let Some(start) = told.split_once("while scanning a quoted scalar").and_then(|(_, place)| place_of(place))
+    {
+        report.problem(start, "a quote is opened here and not closed");
+    } else {
+        report.problem(position, syntax_error(&told));
+    }
+}
+
+/// The reader's words for a fault in words for people.
+fn syntax_error(told: &str) -> String {
+    // Its own place follows at the end; and where a tag does not fit, it quotes the value.
+    let told = told.split(" at line ").next().unwrap_or_default();
+    let plain = match told {
+        "too many values" | "repetition limit exceeded" => {
+            "the file holds too many values once its aliases are followed"
+        }
+        "recursion limit exceeded" => "this is nested too deep, or an alias holds itself",
+        "found character that cannot start any token" => {
+            "this is no YAML: a text that begins with @, `, % or a tab must be in quotes"
+        }
+        "did not find expected key" => "this is no YAML: a line is indented as none above it, or text follows a quote",
+        "mapping values are not allowed in this context" => {
+            "this is no YAML: a line is indented too far, or a text with \": \" in it is not in quotes"
+        }
+        "could not find expected ':'" => "this is no YAML: a key has no : after it",
+        "unknown anchor" => {
+            "there is no anchor of this name (& and the name) before: put a text that begins with * in quotes"
+        }
+        told if told.contains("more than one document") => "there is more than one document (---): keep one",
+        told if told.contains('"') => "a tag (!! and a word) does not fit its value",
+        told => return format!("this is no YAML: {told}"),
+    };
+    plain.to_owned()
+}
+
+/// The place in ` at line 2 column 13`.
+fn place_of(text: &str) -> Option<Position> {
+    let (line, column) = text.trim().strip_prefix("at line ")?.split_once(" column ")?;
+    Some(Position { line: line.parse().ok()?, column: column.parse().ok()? })
+}
+
+fn indented_by_tab(line: &str) -> bool {
+    line.chars().take_while(|c| c.is_whitespace()).any(|c| c == '\t') && !line.trim().is_empty()
+}
