@@ -172,8 +172,10 @@ impl App {
         }
     }
 
+    /// The pane under the mouse; none if the frame that measured it was of another screen.
     fn pane_at(&self, x: u16, y: u16) -> Option<DrawnPane> {
-        self.drawn.panes.iter().find(|drawn| drawn.area.contains(x, y)).cloned()
+        let panes = self.screen.panes();
+        self.drawn.panes.iter().find(|drawn| drawn.area.contains(x, y) && panes.contains(&drawn.pane)).cloned()
     }
 }
 

@@ -6,5 +6,6 @@ mod events;
 mod forms;
 mod leaving;
 mod map;
+mod monkey;
 mod moving;
 mod queries;
