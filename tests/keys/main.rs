@@ -9,3 +9,4 @@ mod map;
 mod monkey;
 mod moving;
 mod queries;
+mod readme;

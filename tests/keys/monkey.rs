@@ -74,7 +74,7 @@ fn step(dashboard: &mut Dashboard, what: usize, which: usize) {
     let known = dashboard.app.picture().nodes.get(&node).is_some();
     match what {
         0 if known => {
-            dashboard.health(node.as_str(), HealthState::Unhealthy, Some(NodeError::new(ErrorKind::Refused, "no")))
+            dashboard.health(node.as_str(), HealthState::Unhealthy, Some(NodeError::new(ErrorKind::Refused, "no")));
         }
         1 if known => dashboard.health(node.as_str(), HealthState::Healthy, None),
         2 => drop(dashboard.tell(EventKind::NodeRemoved { node, sessions_closed: 1, cancelled: 0 })),
