@@ -75,7 +75,7 @@ impl App {
             (Action::Accept, Place::Filter) => "keep",
             (Action::Accept, Place::Editor) if self.query.editor.is_complete() => "run",
             (Action::Accept, Place::Editor) => "new line",
-            (Action::NextField, Place::Confirm) => "",
+            (Action::NextField, Place::Confirm | Place::Form) | (Action::Add, Place::Query | Place::Events) => "",
             (Action::Cancel, Place::Editor) if self.query.is_running() => "cancel query",
             (Action::Cancel, Place::Editor) => "results",
             (Action::Cancel, Place::Filter) => "as before",
