@@ -1,14 +1,12 @@
 //! Leaving (C8): wait for the user's queries or cancel them, close every session, and report; the whole bounded by
 //! `shutdown_timeout`, whatever the servers do.
 
-use std::collections::HashSet;
 use std::time::{Duration, SystemTime};
 
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 
 use super::manager::Actor;
-use super::report::LifeId;
 use crate::model::protocol::{DisconnectReason, ShutdownReport};
 use crate::model::{EventKind, NodeName};
 
@@ -18,6 +16,8 @@ const CLOSING: Duration = Duration::from_secs(2);
 const TELL: Duration = Duration::from_secs(1);
 /// Queries that were cancelled have so long to say so.
 const CANCELLING: Duration = Duration::from_millis(1500);
+/// Tasks that are done but for their last step have so long for it.
+const LAST_STEP: Duration = Duration::from_millis(100);
 /// Listeners have so long to take the last events.
 const LAST_WORDS: Duration = Duration::from_millis(500);
 
@@ -36,8 +36,6 @@ pub(super) struct Leaving {
     pub(super) deadline: Instant,
     stage: Stage,
     told: Instant,
-    /// Lives of nodes whose sessions are being closed.
-    pub(super) closing: HashSet<LifeId>,
     pub(super) report: ShutdownReport,
     answers: Vec<oneshot::Sender<ShutdownReport>>,
 }
@@ -63,7 +61,6 @@ impl Actor {
             deadline: now + timeout,
             stage: Stage::Waiting(now + timeout - CLOSING.min(timeout / 5)),
             told: now,
-            closing: HashSet::new(),
             report: ShutdownReport::default(),
             answers: Vec::new(),
         });
@@ -100,24 +97,24 @@ impl Actor {
         if let Some(leaving) = self.leaving.as_mut() {
             leaving.stage = Stage::Closing;
         }
+        self.quit.cancel();
         for name in names {
-            let life = self.end(&name, DisconnectReason::Shutdown, Duration::ZERO, true);
-            if let Some(leaving) = self.leaving.as_mut() {
-                leaving.closing.extend(life);
-            }
+            self.end(&name, DisconnectReason::Shutdown, Duration::ZERO, true);
         }
     }
 
     pub(super) fn has_left(&self) -> bool {
         self.leaving.as_ref().is_some_and(|leaving| {
-            leaving.stage == Stage::Closing && (leaving.closing.is_empty() || Instant::now() >= leaving.deadline)
+            leaving.stage == Stage::Closing && (self.dismissing.is_empty() || Instant::now() >= leaving.deadline)
         })
     }
 
     /// Drops what did not end in time, and says the last word.
     pub(super) async fn farewell(&mut self) {
         let Some(mut leaving) = self.leaving.take() else { return };
-        while self.tasks.try_join_next().is_some() {}
+        // What was told to end does so with its next step.
+        let ended = async { while self.tasks.join_next().await.is_some() {} };
+        drop(tokio::time::timeout(LAST_STEP, ended).await);
         leaving.report.stragglers = self.tasks.len() as u32;
         self.tasks.abort_all();
         leaving.report.elapsed = leaving.began.elapsed();

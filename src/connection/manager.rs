@@ -2,19 +2,21 @@
 //! tasks, by listeners that have room again, and once a second for pool figures. It awaits nothing else: whatever takes
 //! time is a task that reports back.
 
+use std::collections::HashSet;
 use std::time::{Duration, SystemTime};
 
 use indexmap::IndexMap;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
+use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::batch::Batches;
 use super::leave::Leaving;
 use super::node::Node;
 use super::outbox::Outbox;
-use super::report::{News, Report};
+use super::report::{LifeId, News, Report};
 use super::roster::Answer;
 use super::session::{self, Purpose};
 use super::{ManagerConfig, Request};
@@ -26,6 +28,8 @@ const REPORTS: usize = 1024;
 /// Pool figures: at most once a [`TICK`], at least each [`POOL_AT_LEAST`].
 const TICK: Duration = Duration::from_secs(1);
 const POOL_AT_LEAST: Duration = Duration::from_secs(10);
+/// A tested server has so long to hang up.
+const GOODBYE: Duration = Duration::from_millis(300);
 /// Between the first connects of two nodes, up to a second in all: many nodes are not dialled in one instant.
 const STAGGER: Duration = Duration::from_millis(2);
 
@@ -42,6 +46,8 @@ pub(super) fn spawn(config: ManagerConfig, requests: mpsc::Receiver<Request>, li
         refresh,
         shutdown_timeout: config.shutdown_timeout,
         leaving: None,
+        dismissing: HashSet::new(),
+        quit: CancellationToken::new(),
         tasks: JoinSet::new(),
         reports,
     };
@@ -58,6 +64,10 @@ pub(super) struct Actor {
     pub(super) refresh: watch::Sender<Duration>,
     pub(super) shutdown_timeout: Duration,
     pub(super) leaving: Option<Leaving>,
+    /// Lives whose tasks and sessions are being ended.
+    pub(super) dismissing: HashSet<LifeId>,
+    /// Ends connection tests.
+    pub(super) quit: CancellationToken,
     pub(super) tasks: JoinSet<()>,
     pub(super) reports: mpsc::Sender<Report>,
 }
@@ -183,9 +193,8 @@ impl Actor {
 
     fn report(&mut self, report: Report) {
         match report {
-            Report::Node(life, news) => {
-                let node = self.nodes.iter().find(|(_, node)| node.life == life).map(|(name, _)| name.clone());
-                if let Some(name) = node {
+            Report::Node(name, life, news) => {
+                if self.nodes.get(&name).is_some_and(|node| node.life == life) {
                     self.news(name, news);
                 }
             }
@@ -241,13 +250,24 @@ impl Actor {
 
     fn test(&mut self, id: u64, node: Box<NodeConfig>) {
         let reports = self.reports.clone();
-        self.tasks.spawn(async move {
-            let outcome = session::open(&node, Purpose::Test).await.map(|session| Tested {
-                server_version: session.server_version,
-                role: session.role,
-                connect_time: session.connect_time,
-            });
+        let test = async move {
+            let outcome = match session::open(&node, Purpose::Test).await {
+                Ok(session) => {
+                    let tested = Tested {
+                        server_version: session.server_version.clone(),
+                        role: session.role,
+                        connect_time: session.connect_time,
+                    };
+                    session.close(GOODBYE).await;
+                    Ok(tested)
+                }
+                Err(error) => Err(error),
+            };
             drop(reports.send(Report::Tested(id, outcome)).await);
+        };
+        let quit = self.quit.clone();
+        self.tasks.spawn(async move {
+            quit.run_until_cancelled(Box::pin(test)).await;
         });
     }
 

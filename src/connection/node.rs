@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, SystemTime};
 
-use tokio::sync::{Notify, oneshot, watch};
+use tokio::sync::{Notify, watch};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout, timeout_at};
 use tokio_util::sync::CancellationToken;
@@ -14,8 +14,9 @@ use tokio_util::task::TaskTracker;
 use super::poller::Poller;
 use super::pool::NodePool;
 use super::report::{LifeId, Reporter};
+use super::roster::Answer;
 use super::watch::{Signals, Watch, refuses};
-use crate::model::protocol::{CommandError, DisconnectReason, NodeSnapshot};
+use crate::model::protocol::{DisconnectReason, NodeSnapshot};
 use crate::model::{Health, NodeConfig, NodeError, PoolStats, ProbeStats, Role};
 
 /// How long a query that was told to end may take for it, its cancel request to the server included.
@@ -46,7 +47,7 @@ pub(super) struct Node {
 /// A node on its way out.
 #[derive(Debug, Default)]
 pub(super) struct Removal {
-    pub(super) answers: Vec<oneshot::Sender<Result<(), CommandError>>>,
+    pub(super) answer: Answer,
     /// What a file read anew put in its place meanwhile.
     pub(super) successor: Option<Box<NodeConfig>>,
 }

@@ -28,6 +28,8 @@ use crate::model::{ErrorKind, Facts, NodeConfig, NodeError, delta};
 const PATIENCE: Duration = Duration::from_secs(10);
 /// `superuser_reserved_connections` by default: with no more left, everybody else is refused.
 const RESERVED: u32 = 3;
+/// However short a refresh is asked for.
+const FASTEST: Duration = Duration::from_millis(100);
 /// Between two tries of what will not cure itself.
 const INCURABLE: Duration = Duration::from_mins(1);
 
@@ -55,6 +57,8 @@ struct Link {
     /// `None` where a pooler gives each transaction another session, which knows nothing of it.
     statement: Option<Statement>,
     version: (String, u32),
+    /// The server owes an answer.
+    busy: bool,
     /// As of the `ServerFacts` last reported.
     config_loaded: Option<SystemTime>,
     /// The refresh before.
@@ -79,9 +83,11 @@ impl Poller {
             () = self.live() => {}
         }
         match self.link.take() {
-            Some(Link { client, mut driver, .. }) => {
+            Some(Link { client, mut driver, busy, .. }) => {
                 drop(client);
-                goodbye(&mut driver).await;
+                if !busy {
+                    goodbye(&mut driver).await;
+                }
                 1
             }
             None => 0,
@@ -121,7 +127,7 @@ impl Poller {
     async fn rest(&mut self, began: Instant, wait: Duration) {
         let earliest = Instant::now() + wait;
         loop {
-            let every = *self.refresh.borrow_and_update();
+            let every = (*self.refresh.borrow_and_update()).max(FASTEST);
             let due = earliest.max(began + every);
             let ended = async {
                 match self.link.as_mut() {
@@ -164,6 +170,7 @@ impl Poller {
             None => open(&self.node, self.prepares).await?,
         };
         let link = self.link.insert(link);
+        link.busy = true;
         let Link { client, driver, statement, .. } = &mut *link;
         let row = match statement {
             Some(statement) => drive(driver, client.query_one(&*statement, &[])).await,
@@ -186,6 +193,7 @@ impl Poller {
             link.config_loaded = config_loaded.or(Some(SystemTime::UNIX_EPOCH));
             self.reporter.send(News::Server(Arc::new(server))).await;
         }
+        link.busy = false;
         Ok(())
     }
 }
@@ -200,7 +208,7 @@ async fn open(node: &NodeConfig, prepares: bool) -> Result<Link, NodeError> {
         None
     };
     let version = (session.server_version, session.version_num);
-    Ok(Link { client, driver, statement, version, config_loaded: None, before: None })
+    Ok(Link { client, driver, statement, version, busy: false, config_loaded: None, before: None })
 }
 
 async fn server_facts(link: &mut Link) -> Result<crate::model::ServerFacts, tokio_postgres::Error> {

@@ -16,7 +16,7 @@ pub(super) struct LifeId(pub(super) u64);
 
 #[derive(Debug)]
 pub(super) enum Report {
-    Node(LifeId, News),
+    Node(NodeName, LifeId, News),
     Reading(BatchId, QueryProgress),
     QueryDone(BatchId, NodeName, Arc<NodeOutcome>),
     Dismissed(NodeName, LifeId, Dismissed),
@@ -36,6 +36,7 @@ pub(super) enum News {
 /// Where a node's tasks report to.
 #[derive(Debug, Clone)]
 pub(super) struct Reporter {
+    pub(super) node: NodeName,
     pub(super) life: LifeId,
     pub(super) reports: mpsc::Sender<Report>,
 }
@@ -43,6 +44,6 @@ pub(super) struct Reporter {
 impl Reporter {
     /// Waits while the actor is behind. An actor that is gone needs no news.
     pub(super) async fn send(&self, news: News) {
-        drop(self.reports.send(Report::Node(self.life, news)).await);
+        drop(self.reports.send(Report::Node(self.node.clone(), self.life, news)).await);
     }
 }

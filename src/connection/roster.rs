@@ -50,21 +50,15 @@ impl Actor {
         node.life = life;
         node.health = Health::new(SystemTime::now());
         node.gate = None;
-        let reporter = Reporter { life, reports: self.reports.clone() };
+        let reporter = Reporter { node: name.clone(), life, reports: self.reports.clone() };
         node.crew = Some(Crew::start(&node.config, &reporter, self.refresh.subscribe(), delay, &mut self.tasks));
     }
 
     /// Ends a node's life, as far as anybody sees at once; its crew is dismissed in a task. `close` closes the pool.
-    pub(super) fn end(
-        &mut self,
-        name: &NodeName,
-        reason: DisconnectReason,
-        drain: Duration,
-        close: bool,
-    ) -> Option<LifeId> {
+    pub(super) fn end(&mut self, name: &NodeName, reason: DisconnectReason, drain: Duration, close: bool) {
         self.lives += 1;
         let life = LifeId(self.lives);
-        let node = self.nodes.get_mut(name)?;
+        let Some(node) = self.nodes.get_mut(name) else { return };
         node.life = life;
         let from = node.health.state;
         let paused = reason == DisconnectReason::Paused;
@@ -88,11 +82,11 @@ impl Actor {
         }
         let deadline = self.leaving.as_ref().map_or_else(|| Instant::now() + DISMISSAL, |leaving| leaving.deadline);
         let (reports, name) = (self.reports.clone(), name.clone());
+        self.dismissing.insert(life);
         self.tasks.spawn(async move {
             let dismissed = dismiss(crew, drain, pool, deadline).await;
             drop(reports.send(Report::Dismissed(name, life, dismissed)).await);
         });
-        Some(life)
     }
 
     pub(super) fn edit(&mut self, config: NodeConfig) -> Result<(), CommandError> {
@@ -110,7 +104,7 @@ impl Actor {
     /// Gives the answer back where there is no such node.
     pub(super) fn remove(&mut self, name: &NodeName, answer: Answer) -> Option<Answer> {
         let Ok(node) = self.node(name) else { return Some(answer) };
-        node.removal = Some(Removal { answers: answer.into_iter().collect(), successor: None });
+        node.removal = Some(Removal { answer, successor: None });
         self.end(name, DisconnectReason::Removed, DRAIN, true);
         None
     }
@@ -155,8 +149,8 @@ impl Actor {
     }
 
     pub(super) fn dismissed(&mut self, name: &NodeName, life: LifeId, dismissed: Dismissed) {
+        self.dismissing.remove(&life);
         if let Some(leaving) = self.leaving.as_mut() {
-            leaving.closing.remove(&life);
             leaving.report.sessions_closed += dismissed.sessions;
             leaving.report.queries_cancelled += dismissed.cancelled;
         }
@@ -168,7 +162,7 @@ impl Actor {
             sessions_closed: dismissed.sessions,
             cancelled: dismissed.cancelled,
         });
-        for answer in removal.answers {
+        if let Some(answer) = removal.answer {
             drop(answer.send(Ok(())));
         }
         if let Some(config) = removal.successor

@@ -19,6 +19,7 @@ use super::backoff;
 use super::health::{self, Observation};
 use super::probe::{Probe, Seen, knock};
 use super::report::{News, Reporter};
+use crate::model::history::Ring;
 use crate::model::{ErrorKind, Health, HealthState, NodeConfig, NodeError, ProbeStats};
 
 /// Between two confirmations.
@@ -44,6 +45,9 @@ pub(super) struct Signals {
     pub(super) up: watch::Sender<bool>,
 }
 
+/// Connect times that tell what is usual.
+const CONNECTS: usize = 7;
+
 type Opening = BoxFuture<'static, Result<(Probe, Option<Duration>), NodeError>>;
 
 /// One node's health loop.
@@ -58,7 +62,8 @@ pub(super) struct Watch {
     retries: u32,
     starting: u32,
     retry_at: Instant,
-    usual_connect: Duration,
+    /// The newest connect times.
+    connects: Ring<Duration>,
     connected_at: Instant,
     answered_at: Instant,
     /// Why fresh connections are refused while ours answers, and how often they were.
@@ -88,7 +93,7 @@ impl Watch {
             retries: 0,
             starting: 0,
             retry_at: now,
-            usual_connect: Duration::ZERO,
+            connects: Ring::new(CONNECTS),
             connected_at: now,
             answered_at: now,
             refusing: None,
@@ -216,7 +221,7 @@ impl Watch {
 
     /// Opens a fresh connection to confirm a failure, or to see whether the node takes new ones again.
     fn confirm(&mut self, plan: &mut Plan) {
-        let within = self.node.health.timeout.max(self.usual_connect * 3);
+        let within = self.node.health.timeout.max(self.usual_connect() * 3);
         plan.openings.push(Box::pin(Probe::open(Arc::clone(&self.node), within)));
         let now = Instant::now();
         plan.last_door = Some(now);
@@ -240,11 +245,13 @@ impl Watch {
                         // The node lives; the old connection may be one that something on the way forgot.
                         plan.openings.clear();
                         plan.next_probe = Instant::now() + self.node.health.interval;
+                        self.connects.push(fresh.connect_time);
                         self.probe = Some(fresh);
                         self.observe(Observation::Late { latency: None, error: self.late(None) }).await;
                     }
                     Some(old) => {
                         self.probe = Some(old);
+                        self.connects.push(fresh.connect_time);
                         fresh.close().await;
                         self.observe(Observation::Answered { latency: None, refusing: None }).await;
                     }
@@ -265,10 +272,7 @@ impl Watch {
     }
 
     async fn connected(&mut self, probe: Probe) {
-        self.usual_connect = match self.usual_connect {
-            Duration::ZERO => probe.connect_time,
-            usual => usual.mul_f64(0.7) + probe.connect_time.mul_f64(0.3),
-        };
+        self.connects.push(probe.connect_time);
         self.connected_at = Instant::now();
         self.starting = 0;
         let news = News::Connected {
@@ -279,6 +283,13 @@ impl Watch {
         };
         self.probe = Some(probe);
         self.reporter.send(news).await;
+    }
+
+    /// The lower median of the last few: one that hung, on a node that was frozen, is not usual.
+    fn usual_connect(&self) -> Duration {
+        let mut times: Vec<Duration> = self.connects.iter().copied().collect();
+        times.sort_unstable();
+        times.get(times.len().saturating_sub(1) / 2).copied().unwrap_or_default()
     }
 
     async fn miss(&mut self, error: NodeError) {

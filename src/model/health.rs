@@ -57,7 +57,7 @@ pub struct Health {
     /// Attempts to connect since it was lost; 0 while connected.
     pub attempt: u32,
     pub next_retry: Option<SystemTime>,
-    /// Why it is not healthy, or the last trouble while it is.
+    /// Why it is not healthy; `None` while it is.
     pub error: Option<NodeError>,
     /// Round trip of the last answered probe.
     pub latency: Option<Duration>,
