@@ -59,7 +59,14 @@ impl Heard {
                 self.transaction.store(body.first().copied().unwrap_or(0), Ordering::Release);
                 self.answers.send_modify(|count| *count += 1);
             }
-            b'N' => self.notice(fields(body)),
+            b'N' => {
+                let notice = fields(body);
+                // Before it ends all sessions after a crash, or to stop at once, the server warns and just hangs up.
+                if matches!(notice.sqlstate.as_str(), "57P01" | "57P02") {
+                    lock(&self.kept).fatal = Some(notice.clone());
+                }
+                self.notice(notice);
+            }
             b'E' => {
                 let error = fields(body);
                 if matches!(error.severity.as_str(), "FATAL" | "PANIC") {

@@ -11,7 +11,7 @@ use tokio::time::{Instant, timeout, timeout_at};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use super::poller::Poller;
+use super::poller::{Hints, Poller};
 use super::pool::NodePool;
 use super::report::{LifeId, Reporter};
 use super::roster::Answer;
@@ -128,13 +128,15 @@ impl Crew {
         };
         let (up, is_up) = watch::channel(false);
         let (nudge, doubt) = (Arc::clone(&crew.nudge), Arc::clone(&crew.doubt));
-        let signals = Signals { nudge, doubt, up };
+        let hunch = Arc::new(Notify::new());
+        let hints = Hints { doubt: Arc::clone(&doubt), hunch: Arc::clone(&hunch) };
+        let signals = Signals { nudge, hunch, doubt, up };
         let watch = Watch::new(Arc::clone(config), reporter.clone(), signals);
         let (stop, closed) = (crew.stop.clone(), Arc::clone(&crew.closed));
         tasks.spawn(crew.loops.track_future(async move {
             closed.fetch_add(watch.run(delay, stop).await, Ordering::Relaxed);
         }));
-        let poller = Poller::new(Arc::clone(config), reporter.clone(), refresh, is_up, Arc::clone(&crew.doubt));
+        let poller = Poller::new(Arc::clone(config), reporter.clone(), refresh, is_up, hints);
         let (stop, closed) = (crew.stop.clone(), Arc::clone(&crew.closed));
         tasks.spawn(crew.loops.track_future(async move {
             closed.fetch_add(poller.run(stop).await, Ordering::Relaxed);

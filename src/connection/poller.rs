@@ -26,6 +26,8 @@ use crate::model::{ErrorKind, Facts, NodeConfig, NodeError, delta};
 /// A facts statement that takes longer is given up, with its connection. The session's own statement timeout is
 /// shorter; this bounds a server that does not answer at all.
 const PATIENCE: Duration = Duration::from_secs(10);
+/// Facts usually take a millisecond: after this it is worth a probe (N3).
+const LATE: Duration = Duration::from_millis(100);
 /// `superuser_reserved_connections` by default: with no more left, everybody else is refused.
 const RESERVED: u32 = 3;
 /// However short a refresh is asked for.
@@ -36,14 +38,22 @@ const INCURABLE: Duration = Duration::from_mins(1);
 /// A prepared statement is not there, or there already: a pooler stands between.
 const UNPREPARED: [&str; 2] = ["26000", "42P05"];
 
+/// What the facts tell the health loop.
+#[derive(Debug)]
+pub(super) struct Hints {
+    /// The node may not take new connections.
+    pub(super) doubt: Arc<Notify>,
+    /// The node may be dead: they are late. Nothing but a reason to probe at once: late facts are no miss.
+    pub(super) hunch: Arc<Notify>,
+}
+
 /// The facts loop of one node.
 pub(super) struct Poller {
     node: Arc<NodeConfig>,
     reporter: Reporter,
     refresh: watch::Receiver<Duration>,
     up: watch::Receiver<bool>,
-    /// Tells the health loop that the node may not take new connections.
-    doubt: Arc<Notify>,
+    hints: Hints,
     link: Option<Link>,
     /// Whether statements can be prepared: found out by trying.
     prepares: bool,
@@ -71,9 +81,9 @@ impl Poller {
         reporter: Reporter,
         refresh: watch::Receiver<Duration>,
         up: watch::Receiver<bool>,
-        doubt: Arc<Notify>,
+        hints: Hints,
     ) -> Self {
-        Self { node, reporter, refresh, up, doubt, link: None, prepares: true, failures: 0 }
+        Self { node, reporter, refresh, up, hints, link: None, prepares: true, failures: 0 }
     }
 
     /// Runs until `stop`, then closes the connection. Says how many it closed.
@@ -172,10 +182,13 @@ impl Poller {
         let link = self.link.insert(link);
         link.busy = true;
         let Link { client, driver, statement, .. } = &mut *link;
-        let row = match statement {
-            Some(statement) => drive(driver, client.query_one(&*statement, &[])).await,
-            None => drive(driver, client.query_typed_one(facts::FACTS, &[])).await,
+        let answer = async {
+            match statement {
+                Some(statement) => drive(driver, client.query_one(&*statement, &[])).await,
+                None => drive(driver, client.query_typed_one(facts::FACTS, &[])).await,
+            }
         };
+        let row = tell_when_late(answer, &self.hints.hunch).await;
         let facts = row.and_then(|row| facts::read_facts(&row));
         let mut facts = facts.map_err(|error| error::classify(&error, &self.node))?;
         if let Some(before) = &link.before {
@@ -183,7 +196,7 @@ impl Poller {
         }
         let config_loaded = facts.config_loaded;
         if facts.connections.zip(facts.max_connections).is_some_and(|(used, of)| used + RESERVED >= of) {
-            self.doubt.notify_one();
+            self.hints.doubt.notify_one();
         }
         let facts = Arc::new(facts);
         link.before = Some(Arc::clone(&facts));
@@ -218,6 +231,15 @@ async fn server_facts(link: &mut Link) -> Result<crate::model::ServerFacts, toki
     let identifier = identifier.and_then(|row| row.try_get(0)).ok();
     let settings = drive(driver, client.query_typed(facts::SETTINGS, &[])).await?;
     facts::read_server(version.clone(), &row, identifier, &settings)
+}
+
+async fn tell_when_late<T>(answer: impl Future<Output = T>, hunch: &Notify) -> T {
+    let mut answer = std::pin::pin!(answer);
+    if let Ok(answer) = timeout(LATE, &mut answer).await {
+        return answer;
+    }
+    hunch.notify_one();
+    answer.await
 }
 
 /// Waits for an answer while moving the connection's bytes.

@@ -39,6 +39,8 @@ const STARTING: u32 = 60;
 pub(super) struct Signals {
     /// Try, or probe, at once.
     pub(super) nudge: Arc<Notify>,
+    /// The facts are late: probe now, not at the end of the interval.
+    pub(super) hunch: Arc<Notify>,
     /// The node may not take new connections: look.
     pub(super) doubt: Arc<Notify>,
     /// Whether the node answers: the poller follows it.
@@ -139,7 +141,8 @@ impl Watch {
 
     /// Watches the open connection until the node is unhealthy, and then drops all that was open.
     async fn watch(&mut self) {
-        let spread = self.node.health.interval.mul_f64(0.5 + fastrand::f64() / 2.0);
+        // Halfway between two refreshes, which began at once: a node that dies in silence is noticed by the nearer.
+        let spread = self.node.health.interval.mul_f64(0.45 + fastrand::f64() / 10.0);
         let now = Instant::now();
         let mut plan = Plan {
             next_probe: now + spread,
@@ -168,6 +171,7 @@ impl Watch {
                     let now = Instant::now();
                     plan = Plan { next_probe: now, next_opening: now, next_door: now, ..plan };
                 }
+                () = self.signals.hunch.notified() => plan.next_probe = plan.next_probe.min(Instant::now()),
                 () = sleep_until(plan.next_door), if door => self.confirm(&mut plan),
                 () = self.signals.doubt.notified() => {
                     let earliest = plan.last_door.map_or_else(Instant::now, |last| last + DOOR_AT_MOST);
