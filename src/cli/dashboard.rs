@@ -14,7 +14,7 @@ pub(super) async fn open(config: Config, options: &DashboardOptions, source: Opt
     let config = with_flags(config, options);
     let names: Vec<NodeName> = config.nodes.iter().map(|node| node.name.clone()).collect();
     let event_log = options.event_log.as_deref().map(|path| EventLog::start(path, config.cluster.as_deref(), &names));
-    let mut event_log = event_log.transpose().map_err(Stop::Failed)?;
+    let event_log = event_log.transpose().map_err(Stop::Wrong)?;
     let left = run::run(RunOptions {
         config,
         read_write: options.read_write,
@@ -24,12 +24,10 @@ pub(super) async fn open(config: Config, options: &DashboardOptions, source: Opt
     })
     .await;
     let reason = left.as_ref().map_or(LeaveReason::Error, |left| left.reason);
-    if let Some(mut log) = event_log.take() {
-        let failure = log.failure();
-        log.finish(reason).await;
-        if let Some(text) = failure {
-            complain(&text);
-        }
+    if let Some(log) = event_log
+        && let Some(text) = log.finish(reason).await
+    {
+        complain(&text);
     }
     left?;
     Ok(exit::OK)

@@ -63,24 +63,20 @@ impl EventLog {
         self.tap.clone()
     }
 
-    /// Why no more events are written, once, if that is so.
-    pub fn failure(&mut self) -> Option<String> {
-        self.failure.try_recv().ok()
-    }
-
     /// Waits until all events are written, then writes the line `stopped`. Call it after the manager has ended; a disk
-    /// that does not answer is not waited for.
-    pub async fn finish(self, reason: LeaveReason) {
+    /// that does not answer is not waited for. Says, for people, what was not written and why.
+    pub async fn finish(mut self, reason: LeaveReason) -> Option<String> {
         // The writer may have given up already; then nobody asks for the reason.
         let _ = self.reason.send(reason);
         drop(self.tap);
         if tokio::time::timeout(PATIENCE, self.writer).await.is_err() {
-            tracing::warn!("the event log was not written to its end: the disk does not answer");
+            return Some("--event-log: the disk does not answer; the last events are not written".to_owned());
         }
+        self.failure.try_recv().ok()
     }
 }
 
-/// Writes until the manager has stopped. After an error the events are still taken, so that nobody waits.
+/// Writes until the manager has stopped. After an error the channel is closed, and the manager goes on without it.
 fn write_all(
     file: &mut LogFile,
     mut events: mpsc::Receiver<Event>,
@@ -244,6 +240,7 @@ fn stopped(reason: LeaveReason, report: Option<ShutdownReport>) -> Value {
 #[cfg(test)]
 mod tests {
     use std::fs;
+    use std::os::fd::AsRawFd as _;
     use std::os::unix::fs::PermissionsExt as _;
     use std::sync::Arc;
 
@@ -346,10 +343,20 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_bad_path_is_said_at_once_and_a_full_disk_once() {
+    async fn a_bad_path_is_said_at_once_and_a_disk_that_fails_later_at_the_end() {
         let error = EventLog::start(Path::new("/nonexistent/x"), None, &[]).unwrap_err();
         assert!(error.starts_with("--event-log /nonexistent/x: "), "{error}");
         let error = EventLog::start(Path::new("/dev/full"), None, &[]).unwrap_err();
         assert!(error.contains("No space left"), "{error}");
+
+        let (reader, writer) = std::io::pipe().unwrap();
+        let path = format!("/proc/self/fd/{}", writer.as_raw_fd());
+        let log = EventLog::start(Path::new(&path), None, &[]).unwrap();
+        drop((reader, writer));
+        let tap = log.tap();
+        tap.send(event(EventKind::NodeRemoved { node: name(), sessions_closed: 0, cancelled: 0 })).await.unwrap();
+        tap.closed().await;
+        let told = log.finish(LeaveReason::Key).await.unwrap();
+        assert!(told.contains("Broken pipe") && told.ends_with("no more events are written"), "{told}");
     }
 }
