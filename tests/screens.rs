@@ -174,6 +174,23 @@ fn a_table_of_100_000_rows_is_a_window() {
     assert!(started.elapsed() < Duration::from_secs(10), "40 frames took {:?}", started.elapsed());
 }
 
+#[test]
+fn long_text_is_wrapped_when_asked() {
+    let mut scene = production();
+    let long = "select ".to_owned() + &"first_column, ".repeat(20) + "last_column from orders";
+    let batch = scene.run(&long);
+    scene.answer(batch, "primary", Duration::from_millis(3), Ok(scene::one("note", "text", &"word ".repeat(60))));
+    scene.done(batch, Duration::from_millis(3));
+    scene.press("9e");
+    let text = scene::text(&scene.draw(120, 40, &dark()));
+    assert!(text.contains("select first_column") && text.contains("last_column from orders"), "{text}");
+    scene.press("<esc>");
+    assert!(scene::text(&scene.draw(120, 40, &dark())).matches("word").count() < 60);
+    scene.press("w");
+    let text = scene::text(&scene.draw(120, 40, &dark()));
+    assert!(text.matches("word").count() >= 60, "{text}");
+}
+
 /// Everything that a server can put on the screen, set to `text`.
 fn hostile(text: &str) -> Scene {
     let mut scene = production();

@@ -214,7 +214,7 @@ pub fn rate(per_second: f64) -> String {
     } else if per_second < 0.05 {
         "0".to_owned()
     } else {
-        format!("{per_second:.1}")
+        short(per_second, 1)
     }
 }
 

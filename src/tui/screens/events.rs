@@ -18,7 +18,9 @@ pub(crate) fn draw(canvas: &mut Canvas<'_>, area: Rect) {
     let (app, theme, picture) = (canvas.app, canvas.theme, canvas.app.picture());
     let table = &app.events_table;
     let of_node = app.screen == crate::app::Screen::Detail;
-    let window = table.cursor.window(table.rows.len(), usize::from(area.height.saturating_sub(2)));
+    let whole = whole_text(canvas, area);
+    let page = usize::from(area.height.saturating_sub(2)).saturating_sub(whole.len());
+    let window = table.cursor.window(table.rows.len(), page);
     let note = note(app, of_node);
     let foot = if window.len() == table.rows.len() {
         String::new()
@@ -26,6 +28,11 @@ pub(crate) fn draw(canvas: &mut Canvas<'_>, area: Rect) {
         format!("{}–{} of {}", window.start + 1, window.end, text::count(table.rows.len() as u64))
     };
     let inner = canvas.pane(Pane::Events, area, Frame { title: "Events", note: &note, foot: &foot, focused: false });
+    let height = inner.height.saturating_sub(whole.len() as u16);
+    for (row, line) in (height..inner.height).zip(&whole) {
+        Pen::row(canvas.buf, inner, row).gap(2).put(line, theme.text);
+    }
+    let inner = Rect { height, ..inner };
     let focused = canvas.is_focused(Pane::Events);
     let name = if of_node { 0 } else { name_width(app).min(usize::from(inner.width) / 4) };
     for (row, number) in (0..inner.height).zip(window.clone()) {
@@ -45,6 +52,16 @@ pub(crate) fn draw(canvas: &mut Canvas<'_>, area: Rect) {
         pane.first = window.start;
         pane.len = table.rows.len();
     }
+}
+
+/// With long text wrapped (`w`): the selected line's reason, whole.
+fn whole_text(canvas: &Canvas<'_>, area: Rect) -> Vec<String> {
+    let app = canvas.app;
+    let selected = app.events_table.selected().and_then(|seq| app.picture().journal.get(*seq));
+    let Some(line) = selected.filter(|_| app.wrap && canvas.is_focused(Pane::Events)) else { return Vec::new() };
+    let mut lines = text::wrap(&line.text, usize::from(area.width.saturating_sub(8)));
+    lines.truncate(usize::from(area.height.saturating_sub(2)) / 2);
+    lines
 }
 
 fn note(app: &App, of_node: bool) -> String {

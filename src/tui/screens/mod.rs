@@ -1,5 +1,6 @@
 //! One file per screen, and per dialog that stands over them.
 
+mod answers;
 pub(crate) mod confirm;
 pub(crate) mod empty;
 pub(crate) mod events;
@@ -7,6 +8,7 @@ mod figures;
 pub(crate) mod form;
 pub(crate) mod help;
 pub(crate) mod node;
+mod node_row;
 pub(crate) mod nodes;
 pub(crate) mod query;
 pub(crate) mod summary;

@@ -7,7 +7,7 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
 use super::figures::FiguresText;
-use super::nodes::{last_minute, newest_seconds};
+use super::node_row::{last_minute, newest_seconds};
 use crate::app::nodes::{Figures, Minute, Node};
 use crate::app::{App, Pane, Screen};
 use crate::model::{Facts, HealthState};
@@ -34,7 +34,8 @@ pub(crate) fn draw(canvas: &mut Canvas<'_>, area: Rect) {
         draw_lines(canvas.buf, inner, &[line], 0, theme);
         return;
     };
-    let origin = origin(node, app.picture().at);
+    let room = usize::from(area.width).saturating_sub(node.name().as_str().len() + 8);
+    let origin = origin(node, app.picture().at, room);
     let inner =
         canvas.pane(Pane::Summary, area, Frame { title: node.name().as_str(), note: &origin, ..Frame::default() });
     let lines = Summary { app, node, theme, at: app.picture().at, width: usize::from(inner.width) }.lines();
@@ -74,9 +75,13 @@ fn round_trips(buf: &mut Buffer, area: Rect, node: &Node, theme: &Theme) {
     Pen::new(buf, foot).put(&ago, theme.dim).column_right("now", now, theme.dim);
 }
 
-/// `10.0.0.1:5432/app · PostgreSQL 17.2 · up 41 d`
-fn origin(node: &Node, at: SystemTime) -> String {
-    let mut said = format!("{}/{}", node.config.address(), node.config.database);
+/// `10.0.0.1:5432/app · PostgreSQL 17.2 · up 41 d`, without the database where that is too long.
+fn origin(node: &Node, at: SystemTime, room: usize) -> String {
+    let full = origin_from(node, at, format!("{}/{}", node.config.address(), node.config.database));
+    if text::width(&full) <= room { full } else { origin_from(node, at, node.config.address()) }
+}
+
+fn origin_from(node: &Node, at: SystemTime, mut said: String) -> String {
     if let Some(version) = &node.server_version {
         said.push_str(" · PostgreSQL ");
         said.push_str(version);

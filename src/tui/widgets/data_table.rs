@@ -77,6 +77,9 @@ pub(crate) fn place_scrolled(columns: &[Column<'_>], fixed: usize, first: usize,
             return (placed, true);
         }
         placed.push(Placed { nth, x, width });
+        if width < column.max {
+            return (placed, true);
+        }
         x = x.saturating_add(width + GAP).min(area.right());
     }
     (placed, false)

@@ -1,0 +1,241 @@
+//! All answers to a statement as one table that scrolls both ways; errors stand in place of the rows they cost (D3).
+//! A pane of the query screen and of screen 1.
+
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+
+use super::query::{note_line, outcome};
+use crate::app::query::{Answer, Batch};
+use crate::app::results::{Cell, Line, Results, is_numeric};
+use crate::app::{App, Pane};
+use crate::tui::canvas::{Canvas, to_app};
+use crate::tui::widgets::data_table::{Column, DataTable, Order, Placed, place_scrolled};
+use crate::tui::widgets::pane::Pane as Frame;
+use crate::tui::widgets::pen::Pen;
+use crate::tui::{Theme, text};
+
+/// A cell of text is cut at this width; the last column may take what is left.
+const WIDEST: usize = 40;
+/// What a head of no column is called where clicks are told: there is nothing to sort by.
+const NO_COLUMN: usize = usize::MAX;
+
+/// The answers as one table.
+pub(crate) fn draw(canvas: &mut Canvas<'_>, area: Rect) {
+    let (app, theme) = (canvas.app, canvas.theme);
+    let results = &app.query.results;
+    let Some(batch) = &app.query.batch else {
+        let inner = canvas.pane(Pane::Result, area, Frame { title: "Query", ..Frame::default() });
+        nothing_asked(canvas.buf, inner, app, theme);
+        return;
+    };
+    let here = app.screen == crate::app::Screen::Query;
+    let statement = one_line(&batch.statement);
+    let said = outcome(batch, app);
+    let title = if here { "Answers" } else { "Query" };
+    let note = if here { said.as_str() } else { statement.as_str() };
+    let width = usize::from(area.width).saturating_sub(title.len() + 10);
+    let page = usize::from(area.height.saturating_sub(3));
+    let page = if app.wrap { page - page / 2 } else { page };
+    let window = results.cursor.window(results.len(), page);
+    let foot = foot(results, window.clone(), if here { "" } else { &said });
+    let inner =
+        canvas.pane(Pane::Result, area, Frame { title, note: &text::fit(note, width), foot: &foot, focused: false });
+    if let Some(refused) = &batch.refused {
+        Pen::row(canvas.buf, inner, 0).put("✖ ", theme.bad).put(refused, theme.bad);
+        return;
+    }
+    let (inner, below) = split_for_record(app, inner);
+    if let Some(below) = below {
+        record(canvas.buf, below, results, theme);
+    }
+    let sheet = Sheet::new(app, batch, theme);
+    let (placed, more_right) = place_scrolled(&sheet.columns, sheet.fixed, results.column, inner);
+    let grid = DataTable {
+        columns: &sheet.columns,
+        placed: &placed,
+        order: results.sort.map(|sort| Order { index: sort.column, descending: sort.descending }),
+        window: window.clone(),
+        selected: (here || canvas.is_focused(Pane::Result)).then_some(results.cursor.at),
+        focused: canvas.is_focused(Pane::Result),
+        more: (results.column > 0, more_right),
+    };
+    let drawn = grid.draw(canvas.buf, inner, theme, |buf, line, number| {
+        if let Some(row) = results.line(number) {
+            sheet.draw(buf, line, row, &placed);
+        }
+    });
+    if results.is_empty() {
+        Pen::row(canvas.buf, drawn.rows, 0).put("No row matches the filter.", theme.dim);
+    }
+    if let Some(pane) = canvas.last_pane() {
+        pane.rows = to_app(drawn.rows);
+        pane.first = window.start;
+        pane.len = results.len();
+        pane.more_right = more_right;
+        let heads = drawn.heads.into_iter().filter(|(_, index)| *index != NO_COLUMN);
+        pane.heads = heads.map(|(area, index)| (to_app(area), index)).collect();
+    }
+}
+
+/// With long text wrapped (`w`), the lower half is for the selected row, whole.
+fn split_for_record(app: &App, inner: Rect) -> (Rect, Option<Rect>) {
+    if !app.wrap {
+        return (inner, None);
+    }
+    let below = inner.height.saturating_sub(1) / 2;
+    let table = Rect { height: inner.height - below, ..inner };
+    (table, Some(Rect { y: table.bottom(), height: below, ..inner }))
+}
+
+/// The selected row, a column a line, its values wrapped.
+fn record(buf: &mut Buffer, area: Rect, results: &Results, theme: &Theme) {
+    /// Of one value, so that a cell of megabytes costs no more than what could be seen of it.
+    const CHARS: usize = 4_000;
+    let columns = results.columns();
+    let label = columns.iter().map(|column| text::width(&column.name)).max().unwrap_or(0).clamp(4, 24);
+    let width = usize::from(area.width).saturating_sub(label + 2);
+    Pen::row(buf, area, 0).repeat('╌', usize::from(area.width), theme.border);
+    let mut rows = 1..area.height;
+    let mut part = |name: &str, value: &str, style| {
+        let value: String = value.chars().take(CHARS).collect();
+        for (n, line) in text::wrap(&value, width).iter().enumerate() {
+            let Some(row) = rows.next() else { return };
+            Pen::row(buf, area, row).column(if n == 0 { name } else { "" }, label, theme.dim).gap(2).put(line, style);
+        }
+    };
+    match results.selected() {
+        Some(Line::Row { row, .. }) => {
+            for (n, column) in columns.iter().enumerate() {
+                match row.cell(n) {
+                    Cell::Text(value) => part(&column.name, value, theme.text),
+                    Cell::Null => part(&column.name, "NULL", theme.border),
+                    Cell::Absent => {}
+                }
+            }
+        }
+        Some(Line::Note { answer, .. }) => {
+            if let Some(error) = answer.error() {
+                part("error", &error.message, theme.bad);
+                part("hint", error.hint.as_deref().unwrap_or_default(), theme.text);
+            }
+        }
+        None => {}
+    }
+}
+
+fn nothing_asked(buf: &mut Buffer, inner: Rect, app: &App, theme: &Theme) {
+    Pen::row(buf, inner, 0).put("Nothing asked yet.", theme.text);
+    if app.screen == crate::app::Screen::Query {
+        Pen::row(buf, inner, 1).put("Write a statement above; all nodes answer side by side.", theme.dim);
+    } else {
+        Pen::row(buf, inner, 1)
+            .put(":", theme.accent_bold)
+            .put(" select …  asks all nodes, or the marked ones", theme.dim);
+        Pen::row(buf, inner, 2).put("9", theme.accent_bold).put(" opens the editor", theme.dim);
+    }
+}
+
+fn foot(results: &Results, window: std::ops::Range<usize>, said: &str) -> String {
+    let mut parts = Vec::new();
+    if !results.filter.is_empty() {
+        parts.push(format!("/{}", results.filter.source()));
+    }
+    if window.len() < results.len() {
+        let len = text::count(results.len() as u64);
+        parts.push(format!(
+            "{}–{} of {len} rows",
+            text::count(window.start as u64 + 1),
+            text::count(window.end as u64)
+        ));
+    }
+    if !said.is_empty() {
+        parts.push(said.to_owned());
+    }
+    parts.join(" · ")
+}
+
+fn one_line(statement: &str) -> String {
+    statement.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+/// The table's columns and how its lines are drawn.
+struct Sheet<'a> {
+    app: &'a App,
+    batch: &'a Batch,
+    theme: &'a Theme,
+    columns: Vec<Column<'a>>,
+    /// Columns that do not scroll: the node, and its rows and time where every node has one line.
+    fixed: usize,
+    differing: Vec<usize>,
+}
+
+impl<'a> Sheet<'a> {
+    fn new(app: &'a App, batch: &'a Batch, theme: &'a Theme) -> Self {
+        let results = &app.query.results;
+        let name = batch.nodes.iter().map(|node| node.node.as_str().len()).max().unwrap_or(4).clamp(4, 24) as u16;
+        let column = |title, index, width, right| Column { title, index, min: width, max: width, right, importance: 0 };
+        let mut columns = vec![column("NODE", NO_COLUMN, name, false)];
+        if results.len() == batch.nodes.len() {
+            columns.push(column("ROWS", NO_COLUMN, 7, true));
+            columns.push(column("TIME", NO_COLUMN, 7, true));
+        }
+        let fixed = columns.len();
+        for (index, data) in results.columns().iter().enumerate() {
+            let width = results.width(index).max(text::width(&data.name).min(WIDEST)).clamp(1, WIDEST) as u16;
+            // Room for the arrow of a sort, so that the column does not jump when it is sorted.
+            columns.push(column(&data.name, index, width.max(3), is_numeric(&data.type_name)));
+        }
+        Self { app, batch, theme, columns, fixed, differing: batch.differing() }
+    }
+
+    fn draw(&self, buf: &mut Buffer, line: Rect, row: Line<'_>, placed: &[Placed]) {
+        let theme = self.theme;
+        let answered = self.batch.nodes.iter().position(|node| node.node == *row.node());
+        let answer = answered.and_then(|at| self.batch.nodes.get(at)).map(|node| &node.answer);
+        for place in placed.iter().take(self.fixed) {
+            let mut pen = Pen::new(buf, Rect { x: place.x, width: place.width, ..line });
+            let width = usize::from(place.width);
+            match place.nth {
+                0 => {
+                    pen.put(row.node().as_str(), theme.text);
+                }
+                1 => {
+                    let rows = answer.and_then(Answer::rows).map(|rows| text::count(rows.row_count));
+                    pen.column_right(rows.as_deref().unwrap_or(text::UNKNOWN), width, theme.text);
+                }
+                _ => {
+                    let time = match answer {
+                        Some(Answer::Done(outcome)) => text::duration(outcome.elapsed),
+                        _ => text::age(self.batch.runtime(self.app.now)),
+                    };
+                    pen.column_right(&time, width, theme.dim);
+                }
+            }
+        }
+        match row {
+            Line::Row { row, .. } => {
+                let differs = answered.is_some_and(|at| self.differing.contains(&at));
+                for place in placed.iter().skip(self.fixed) {
+                    let Some(column) = self.columns.get(place.nth) else { continue };
+                    let mut pen = Pen::new(buf, Rect { x: place.x, width: place.width, ..line });
+                    let (said, style) = match row.cell(column.index) {
+                        Cell::Text(text) => (text, if differs { theme.patch_warn } else { theme.text }),
+                        Cell::Null => ("NULL", theme.border),
+                        Cell::Absent => (text::UNKNOWN, theme.border),
+                    };
+                    if column.right {
+                        pen.column_right(said, usize::from(place.width), style);
+                    } else {
+                        pen.put(said, style);
+                    }
+                }
+            }
+            Line::Note { answer, .. } => {
+                let last = placed.get(self.fixed.saturating_sub(1));
+                let x = last.map_or(line.x, |last| (last.x + last.width + 2).min(line.right()));
+                let mut pen = Pen::new(buf, Rect { x, width: line.right() - x, ..line });
+                note_line(&mut pen, answer, self.batch, self.app, theme);
+            }
+        }
+    }
+}
