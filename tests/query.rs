@@ -165,6 +165,7 @@ async fn statements_of_a_read_only_node() {
     assert_eq!(node.fails("select 1 / 0").await.sqlstate.as_deref(), Some("22012"));
     assert_eq!(node.fails("copy t to stdout").await.kind, ErrorKind::Sql);
     assert!(node.fails("copy t to stdout").await.message.contains("COPY"));
+    assert_eq!(node.fails("select '\0'").await.kind, ErrorKind::Sql);
     assert_eq!(node.ask("").await.unwrap().row_count, 0);
     assert_eq!(node.cell("select count(*) from t").await, "1");
     assert_eq!(node.cell("explain (costs off) select 1").await, "Result");
@@ -294,6 +295,30 @@ async fn time_is_bounded_and_servers_stop_working() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_frozen_server_costs_its_time_and_no_more() {
+    let cluster = Cluster::builder().start().unwrap();
+    let server = cluster.primary();
+    let node = Node::new(server.node_config());
+    assert_eq!(node.cell("select 1").await, "1");
+    server.freeze().unwrap();
+    let began = Instant::now();
+    let request = QueryRequest { timeout: Duration::from_millis(500), ..Node::request("select 2") };
+    let error = node.run(&request).await.result.unwrap_err();
+    assert_eq!(error.kind, ErrorKind::Timeout, "{error:?}");
+    assert!(began.elapsed() < Duration::from_secs(4), "{:?}", began.elapsed());
+    // Another one runs into it and is dropped; closing waits for no longer than it may.
+    let request = QueryRequest { timeout: Duration::from_mins(1), ..Node::request("select 3") };
+    let dropped = tokio::time::timeout(Duration::from_millis(200), node.run(&request)).await;
+    assert!(dropped.is_err());
+    let began = Instant::now();
+    node.pool.close(Instant::now() + Duration::from_secs(2)).await;
+    assert!(began.elapsed() < Duration::from_secs(5), "{:?}", began.elapsed());
+    assert_eq!(node.pool.stats().open, 0);
+    server.thaw().unwrap();
+    until("nothing is left", async || sessions(server) == 0).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn large_answers_are_cut_in_bounded_memory() {
     let cluster = Cluster::builder().start().unwrap();
     let server = cluster.primary();
@@ -333,7 +358,7 @@ async fn a_full_pool_says_so_and_is_counted_c9() {
     let server = cluster.primary();
     let mut config = server.node_config();
     config.pool.max = 2;
-    config.pool.connect_timeout = Duration::from_millis(700);
+    config.pool.connect_timeout = Duration::from_secs(3);
     let node = Node::new(config);
     let cancel = CancellationToken::new();
     let request = Node::request("select pg_sleep(60)");

@@ -22,7 +22,7 @@
 //! | actor | `manager.rs` | woken by commands, reports, and once a second | `Command` in, `Event` out |
 //! | health, one a node | `watch.rs`, on the connection of `probe.rs` | `health.interval`; retries by `backoff.rs` | reports to the actor, orders from it |
 //! | facts, one a node | `poller.rs` | `refresh`, while the node answers | reports to the actor |
-//! | pool, one a node | `pool.rs` | bb8's own | `PoolStats`, read by the actor once a second |
+//! | pool, one a node | `pool.rs` | a third of `idle_timeout`; a socket that closes | `PoolStats`, read by the actor once a second |
 //! | query, one a node and batch | `query.rs` | ends with the statement | reports to the actor |
 //!
 //! All channels are bounded. Tasks wait for the actor when it is behind; the actor waits for nobody: what a listener
@@ -31,18 +31,19 @@
 mod backoff;
 mod batch;
 mod certificates;
+mod dial;
 pub mod error;
 mod facts;
 mod health;
 mod heard;
 mod leave;
-mod manage;
 mod manager;
 mod node;
 mod outbox;
 mod password;
 mod poller;
 pub mod pool;
+mod pooled;
 mod probe;
 pub mod query;
 mod report;
@@ -50,6 +51,7 @@ mod roster;
 mod rows;
 pub mod session;
 mod settings;
+mod sqlstate;
 mod statement;
 mod tls;
 mod watch;

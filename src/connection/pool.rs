@@ -2,7 +2,7 @@
 //!
 //! bb8 alone hides why a connect failed, and queues callers on a node that is known to be dead. So the pool exists
 //! only while the node is available; a checkout answers at once with why it is not, or with the error of the connect
-//! that it waits for. One loop a pool ([`NodePool::keep`]) touches `min` idle sessions every third of the idle
+//! that it waits for. One loop a pool (`keep`) touches `min` idle sessions every third of the idle
 //! timeout, so that bb8 closes only the surplus and not all of them for being idle, and takes sessions that the
 //! server ended out of the pool as soon as their sockets close.
 
@@ -19,7 +19,7 @@ use tokio_util::task::TaskTracker;
 
 use super::error;
 use super::heard::Sockets;
-use super::manage::{ErrorsTo, Manager, PooledSession};
+use super::pooled::{Checkout, ErrorsTo, Manager};
 use crate::model::{ErrorKind, NodeConfig, NodeError, PoolStats};
 
 type Pool = bb8::Pool<Manager>;
@@ -42,7 +42,7 @@ struct Shared {
     moved: watch::Sender<()>,
     /// The newest reason why there is no connection: for those who wait for one.
     errors: watch::Sender<Option<NodeError>>,
-    active: AtomicU32,
+    active: Arc<AtomicU32>,
     waiting: AtomicU32,
     gets: AtomicU64,
     waited: AtomicU64,
@@ -105,7 +105,7 @@ impl NodePool {
                 gate: Mutex::new(Gate { state: State::New, past: Closings::default() }),
                 moved: watch::Sender::default(),
                 errors: watch::Sender::default(),
-                active: AtomicU32::new(0),
+                active: Arc::default(),
                 waiting: AtomicU32::new(0),
                 gets: AtomicU64::new(0),
                 waited: AtomicU64::new(0),
@@ -210,10 +210,7 @@ impl NodePool {
             got
         };
         match got {
-            Ok(session) => {
-                shared.active.fetch_add(1, Ordering::Relaxed);
-                Ok(Checkout { session, pool: self.clone() })
-            }
+            Ok(session) => Ok(Checkout::new(session, &shared.active)),
             Err(Some(error)) => Err(error),
             Err(None) => {
                 shared.timed_out.fetch_add(1, Ordering::Relaxed);
@@ -342,32 +339,6 @@ fn not_connected(node: &NodeConfig) -> NodeError {
 impl fmt::Debug for NodePool {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("NodePool").field("node", &self.shared.node.name).field("stats", &self.stats()).finish()
-    }
-}
-
-/// A session that was taken out. It goes back when dropped, unless it is broken or was marked `discard`.
-pub(crate) struct Checkout {
-    session: bb8::PooledConnection<'static, Manager>,
-    pool: NodePool,
-}
-
-impl std::ops::Deref for Checkout {
-    type Target = PooledSession;
-
-    fn deref(&self) -> &PooledSession {
-        &self.session
-    }
-}
-
-impl std::ops::DerefMut for Checkout {
-    fn deref_mut(&mut self) -> &mut PooledSession {
-        &mut self.session
-    }
-}
-
-impl Drop for Checkout {
-    fn drop(&mut self) {
-        self.pool.shared.active.fetch_sub(1, Ordering::Relaxed);
     }
 }
 

@@ -12,9 +12,10 @@ use futures_util::{FutureExt, StreamExt};
 use tokio_postgres::{SimpleQueryMessage, Statement};
 use tokio_util::sync::CancellationToken;
 
-use super::pool::{Checkout, NodePool};
+use super::pool::NodePool;
+use super::pooled::Checkout;
 use super::rows::Rows;
-use super::{error, settings, statement};
+use super::{error, settings, sqlstate, statement};
 use crate::model::protocol::{NodeOutcome, NodeRows, QueryRequest};
 use crate::model::{ErrorKind, NodeConfig, NodeError};
 
@@ -44,9 +45,12 @@ pub async fn run(
 }
 
 fn refuse(request: &QueryRequest, node: &NodeConfig) -> Option<NodeError> {
+    if request.statement.contains('\0') {
+        return Some(NodeError::new(ErrorKind::Sql, "the statement holds a NUL character, which no server takes"));
+    }
     let what = statement::leaves_read_only(&request.statement).filter(|_| node.is_read_only())?;
     let text = format!("{what} is refused: {} is read-only", node.name);
-    Some(NodeError::new(ErrorKind::ReadOnly, text).with_hint(error::read_only_hint(node)))
+    Some(NodeError::new(ErrorKind::ReadOnly, text).with_hint(sqlstate::read_only_hint(node)))
 }
 
 struct Job<'a> {
@@ -119,7 +123,7 @@ impl Job<'_> {
             }
         };
 
-        let before = settings::before_statement(node, session.link.pooled, self.left());
+        let before = settings::before_statement(node, session.link.pooled, self.request.timeout);
         let open = async { if before.is_empty() { Ok(()) } else { client.batch_execute(&before).await } };
         let (opened, prepared) = futures_util::future::join(open, client.prepare(&self.request.statement)).await;
         let prepared = match opened.and(prepared) {
@@ -128,7 +132,7 @@ impl Job<'_> {
                 return Err(Failure::NotBegun(fail(&error)));
             }
             // Behind a pooler another program may have left a prepared statement of that name, or taken ours along.
-            Err(error) if session.link.pooled && matches!(sqlstate(&error), Some("42P05" | "26000")) => {
+            Err(error) if session.link.pooled && matches!(code_of(&error), Some("42P05" | "26000")) => {
                 return Err(Failure::NotBegun(fail(&error)));
             }
             Err(error) => return Err(broken(&error)),
@@ -166,14 +170,14 @@ impl Job<'_> {
     fn in_block(&self, error: NodeError) -> NodeError {
         let node = self.pool.node();
         if error.sqlstate.as_deref() == Some("25001") && node.is_read_only() {
-            NodeError { kind: ErrorKind::ReadOnly, hint: Some(error::read_only_hint(node)), ..error }
+            NodeError { kind: ErrorKind::ReadOnly, hint: Some(sqlstate::read_only_hint(node)), ..error }
         } else {
             error
         }
     }
 }
 
-fn sqlstate(error: &tokio_postgres::Error) -> Option<&str> {
+fn code_of(error: &tokio_postgres::Error) -> Option<&str> {
     error.code().map(tokio_postgres::error::SqlState::code)
 }
 

@@ -31,7 +31,7 @@ const USER_LOCK: Duration = Duration::from_secs(10);
 /// We never leave a transaction open for longer than a round trip.
 const IDLE_IN_TRANSACTION: Duration = Duration::from_secs(30);
 
-/// The `options` of the startup packet. A statement of the user has no `statement_timeout` here: it gets what is left
+/// The `options` of the startup packet. A statement of the user has no `statement_timeout` here: it gets the time
 /// of its batch, when it runs ([`before_statement`]).
 pub(super) fn startup(node: &NodeConfig, purpose: Purpose) -> String {
     let query = purpose == Purpose::Query;
@@ -59,17 +59,18 @@ pub(super) fn late(server_version: Option<&str>) -> Option<&'static str> {
 }
 
 /// What runs before a statement of the user, in one message: a read-only transaction around it where the node is
-/// read-only, and a time limit a little longer than our own, should the cancel never arrive.
-pub(super) fn before_statement(node: &NodeConfig, pooled: bool, left: Duration) -> String {
-    let timeout = (left + Duration::from_secs(2)).as_millis().min(i32::MAX as u128);
+/// read-only, and a time limit a little longer than the batch's own, should the cancel never arrive. In whole seconds:
+/// each text is an entry of its own in the server's `pg_stat_statements`.
+pub(super) fn before_statement(node: &NodeConfig, pooled: bool, timeout: Duration) -> String {
+    let timeout = (timeout.as_secs() + 3).min(86_400);
     let lock = USER_LOCK.as_millis();
     match (node.is_read_only(), pooled) {
-        (true, false) => format!("BEGIN READ ONLY; SET LOCAL statement_timeout = {timeout}"),
+        (true, false) => format!("BEGIN READ ONLY; SET LOCAL statement_timeout = '{timeout}s'"),
         (true, true) => format!(
-            "BEGIN READ ONLY; SET LOCAL statement_timeout = {timeout}; SET LOCAL lock_timeout = {lock}; \
+            "BEGIN READ ONLY; SET LOCAL statement_timeout = '{timeout}s'; SET LOCAL lock_timeout = {lock}; \
              SET LOCAL DateStyle = 'ISO'"
         ),
-        (false, false) => format!("SET statement_timeout = {timeout}"),
+        (false, false) => format!("SET statement_timeout = '{timeout}s'"),
         // Nothing may be left behind, and the statement may be one that runs in no transaction block.
         (false, true) => String::new(),
     }

@@ -164,7 +164,7 @@ mod tests {
     use tokio_postgres::config::ChannelBinding;
 
     use super::*;
-    use crate::connection::session::{DialError, dial};
+    use crate::connection::dial::{DialError, dial};
     use crate::connection::settings::Purpose;
     use crate::demo::Cluster;
     use crate::model::ErrorKind;

@@ -1,8 +1,9 @@
-//! What bb8 is told of connections: how one is opened, and when it is no longer any good.
+//! The sessions of a pool: how bb8 opens one, when it is no longer any good, and one that is taken out.
 
+use std::ops::Deref;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 use bb8::ManageConnection;
 use bb8_postgres::PostgresConnectionManager;
@@ -11,9 +12,9 @@ use tokio_postgres::{Client, Config};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use super::dial::{DialError, Link, connect_unix, dial};
 use super::error;
 use super::heard::Sockets;
-use super::session::{DialError, Link, connect_unix, dial};
 use super::settings::Purpose;
 use super::tls::Connector;
 use crate::model::{ErrorKind, NodeConfig, NodeError};
@@ -110,5 +111,32 @@ impl bb8::ErrorSink<NodeError> for ErrorsTo {
 
     fn boxed_clone(&self) -> Box<dyn bb8::ErrorSink<NodeError>> {
         Box::new(self.clone())
+    }
+}
+/// A session that was taken out. It goes back when dropped, unless it is broken or was marked `discard`.
+pub(crate) struct Checkout {
+    session: bb8::PooledConnection<'static, Manager>,
+    /// How many are out.
+    active: Arc<AtomicU32>,
+}
+
+impl Checkout {
+    pub(crate) fn new(session: bb8::PooledConnection<'static, Manager>, active: &Arc<AtomicU32>) -> Self {
+        active.fetch_add(1, Ordering::Relaxed);
+        Self { session, active: Arc::clone(active) }
+    }
+}
+
+impl Deref for Checkout {
+    type Target = PooledSession;
+
+    fn deref(&self) -> &PooledSession {
+        &self.session
+    }
+}
+
+impl Drop for Checkout {
+    fn drop(&mut self) {
+        self.active.fetch_sub(1, Ordering::Relaxed);
     }
 }
