@@ -157,6 +157,8 @@ impl Job<'_> {
                     }
                     if let Some(count) = rows.worth_telling() {
                         (self.reading)(count);
+                        // Rows that come without a pause must not keep a cancel or the clock from being seen.
+                        tokio::task::yield_now().await;
                     }
                 }
                 SimpleQueryMessage::CommandComplete(count) => affected = count,
