@@ -30,10 +30,17 @@ impl App {
         self.changing_node(|app| app.nodes_table.set_rows(rows, total, page));
     }
 
-    /// Rows that may move or vanish as figures change, once a tick.
-    pub(super) fn rearrange_nodes(&mut self) {
-        if self.nodes_table.sort.is_some() || self.nodes_table.is_filtered() {
+    /// Figures changed: rows that are sorted or filtered may have to move or vanish.
+    pub(super) fn figures_changed(&mut self) {
+        let chosen = self.nodes_table.sort.is_some() || self.nodes_table.is_filtered();
+        self.unarranged |= chosen && self.frozen.is_none();
+    }
+
+    /// Puts the rows in order if they may not be.
+    pub(super) fn settle(&mut self) {
+        if std::mem::take(&mut self.unarranged) {
             self.arrange_nodes();
+            self.dirty = true;
         }
     }
 
@@ -162,6 +169,7 @@ impl App {
         };
         self.dirty |= extent(&drawn) != extent(&self.drawn);
         self.drawn = drawn;
+        self.settle();
         let (nodes, events, results) =
             (self.drawn.page(Pane::Nodes), self.drawn.page(Pane::Events), self.drawn.page(Pane::Result));
         self.nodes_table.cursor.select(self.nodes_table.cursor.at, self.nodes_table.rows.len(), nodes);

@@ -37,7 +37,7 @@ impl App {
             EventKind::Disconnected { node, .. } => self.of(&node, |node| node.connected_at = None),
             EventKind::Health { node, health, .. } => {
                 self.of(&node, |node| node.set_health(at, *health));
-                self.rearrange_nodes();
+                self.figures_changed();
             }
             EventKind::Checked { node, health } => self.of(&node, |node| node.set_health(at, *health)),
             EventKind::NodeAdded { node } => self.node_added(at, *node),
@@ -124,9 +124,8 @@ impl App {
             self.notice = None;
             self.dirty = true;
         }
-        if self.frozen.is_none() {
-            self.rearrange_nodes();
-        }
+        self.figures_changed();
+        self.settle();
         std::mem::take(&mut self.unsent).into_iter().map(Effect::Send).collect()
     }
 

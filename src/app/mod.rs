@@ -153,6 +153,8 @@ pub struct App {
     /// Commands that found the manager's channel full and must not be lost.
     unsent: Vec<Command>,
     next_id: u64,
+    /// Rows may have to move or vanish: seen to once a frame, however many nodes changed.
+    unarranged: bool,
     dirty: bool,
 }
 
@@ -234,6 +236,7 @@ impl App {
             expected: None,
             unsent: Vec::new(),
             next_id: 1,
+            unarranged: false,
             dirty: true,
         };
         app.arrange_nodes();

@@ -24,6 +24,7 @@ pub fn update(app: &mut App, msg: Msg) -> Vec<Effect> {
 impl App {
     fn press(&mut self, key: Key) -> Vec<Effect> {
         self.notice = None;
+        self.settle();
         match keymap::keymap().resolve(key, keymap::place(self)) {
             Some(action) if self.can(action) => self.perform(action),
             Some(_) => Vec::new(),

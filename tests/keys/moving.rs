@@ -91,7 +91,8 @@ fn problems_only() {
     dashboard.press("!");
     assert_eq!(dashboard.rows(), ["replica"]);
     dashboard.health("reporting", HealthState::Unhealthy, None);
-    assert_eq!(dashboard.rows(), ["replica", "reporting"]);
+    dashboard.draw(Pane::Nodes, 10);
+    assert_eq!(dashboard.rows(), ["replica", "reporting"], "once a frame, however many nodes changed");
     dashboard.press("!");
     assert_eq!(dashboard.rows(), ["primary", "replica", "reporting"]);
 }
