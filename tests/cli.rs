@@ -6,99 +6,15 @@ mod support;
 use std::collections::BTreeMap;
 use std::fs;
 use std::io::Write as _;
-use std::net::TcpListener;
-use std::os::unix::process::ExitStatusExt as _;
-use std::path::Path;
-use std::process::{Child, Command, Output, Stdio};
-use std::sync::OnceLock;
+use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use pgwatch::demo::{Cluster, Server};
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::Signal;
 use serde_json::{Value, json};
+use support::command::{code, each, err, file, keys, object, out, pgwatch, run, servers, signal, with_dead, working};
 use support::proxy::{Link, Proxy};
 use support::servers::{ConfigFile, assert_no_sessions, cluster};
 use support::wait::{PATIENCE, SOON, wait_for};
-use tempfile::TempDir;
-
-/// `pgwatch` with nothing of ours in its environment but an empty home.
-fn pgwatch(args: &[&str]) -> Command {
-    static HOME: OnceLock<TempDir> = OnceLock::new();
-    let mut command = Command::new(env!("CARGO_BIN_EXE_pgwatch"));
-    command
-        .args(args)
-        .env_clear()
-        .env("PATH", std::env::var_os("PATH").unwrap())
-        .env("HOME", HOME.get_or_init(|| tempfile::tempdir().unwrap()).path())
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped());
-    command
-}
-
-fn run(args: &[&str]) -> Output {
-    pgwatch(args).output().unwrap()
-}
-
-fn code(output: &Output) -> i32 {
-    output.status.code().unwrap_or_else(|| panic!("ended by signal {:?}", output.status.signal()))
-}
-
-fn out(output: &Output) -> &str {
-    std::str::from_utf8(&output.stdout).unwrap()
-}
-
-fn err(output: &Output) -> &str {
-    std::str::from_utf8(&output.stderr).unwrap()
-}
-
-/// The one object that a command printed, and its exit code.
-#[track_caller]
-fn object(args: &[&str]) -> (Value, i32) {
-    let output = run(args);
-    let value = serde_json::from_str(out(&output)).unwrap_or_else(|e| panic!("{e}: {} {}", out(&output), err(&output)));
-    (value, code(&output))
-}
-
-fn keys(value: &Value) -> Vec<&str> {
-    value.as_object().unwrap().keys().map(String::as_str).collect()
-}
-
-/// What stands under `key` for each node.
-fn each<'a>(report: &'a Value, key: &str) -> Vec<&'a Value> {
-    report["nodes"].as_array().unwrap().iter().map(|node| &node[key]).collect()
-}
-
-/// Servers that no test hurts: a primary, two standbys, and one behind the first.
-fn servers() -> &'static Cluster {
-    static CLUSTER: OnceLock<Cluster> = OnceLock::new();
-    CLUSTER.get_or_init(|| cluster().standbys(2).cascade().start().unwrap())
-}
-
-/// A file of this text.
-fn file(text: &str) -> ConfigFile {
-    let file = ConfigFile::new("", []);
-    fs::write(&file.path, text).unwrap();
-    file
-}
-
-/// The file's nodes, and a node `dead` on a port where nobody listens.
-fn with_dead(file: ConfigFile) -> ConfigFile {
-    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-    let text = fs::read_to_string(&file.path).unwrap();
-    fs::write(&file.path, format!("{text}  dead: {{host: 127.0.0.1, port: {port}, user: pgwatch}}\n")).unwrap();
-    file
-}
-
-fn signal(child: &Child, signal: Signal) {
-    kill_process(Pid::from_child(child), signal).unwrap();
-}
-
-fn working(server: &Server) -> usize {
-    let sql = "select count(*) from pg_stat_activity where application_name = 'pgwatch' and query ~ 'pg_sleep' \
-               and state = 'active'";
-    server.psql(sql).unwrap().parse().unwrap()
-}
 
 // check (L2)
 
@@ -476,35 +392,6 @@ fn completions_parse_and_the_manual_renders() {
     let help = run(&["--help"]);
     assert!(code(&help) == 0 && out(&help).contains("Examples:") && err(&help).is_empty());
     assert_eq!(out(&run(&["--version"])), format!("pgwatch {}\n", env!("CARGO_PKG_VERSION")));
-}
-
-// demo (L5)
-
-#[test]
-fn the_demo_without_a_terminal_says_how_the_nodes_are_and_leaves_nothing() {
-    let folder = tempfile::tempdir().unwrap();
-    // Servers run as another user where we are root: they have to reach their folder.
-    fs::set_permissions(folder.path(), std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
-    let output = pgwatch(&["demo"]).env("TMPDIR", folder.path()).output().unwrap();
-    assert_eq!(code(&output), 0, "{}{}", out(&output), err(&output));
-    assert!(out(&output).contains("3 healthy, 0 degraded, 0 down"), "{}", out(&output));
-    let left: Vec<_> = fs::read_dir(folder.path()).unwrap().flatten().map(|entry| entry.path()).collect();
-    assert!(left.is_empty(), "{left:?}");
-}
-
-#[test]
-fn the_demo_says_what_to_install() {
-    let nowhere = tempfile::tempdir().unwrap();
-    if Path::new("/usr/lib/postgresql").exists() {
-        // The programs are found wherever a distribution puts them, so they cannot be hidden here; the text is the
-        // library's and is tried with a folder of no programs.
-        let error = pgwatch::demo::Install::at(nowhere.path()).unwrap_err().to_string();
-        assert!(error.contains("apt-get install postgresql"), "{error}");
-    } else {
-        let output = pgwatch(&["demo"]).env("PATH", nowhere.path()).output().unwrap();
-        assert_eq!(code(&output), 1);
-        assert!(err(&output).contains("apt-get install postgresql"), "{}", err(&output));
-    }
 }
 
 // --event-log (L1, C10)

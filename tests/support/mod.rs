@@ -5,9 +5,11 @@
 #![allow(dead_code, reason = "each test file uses its own part")]
 #![allow(unreachable_pub, reason = "a test file is a crate of its own")]
 
+pub mod command;
 pub mod proxy;
 pub mod pty;
 pub mod servers;
 pub mod stage;
 pub mod tls;
 pub mod wait;
+pub mod watched;
