@@ -371,16 +371,26 @@ async fn leaving_waits_for_queries_or_cancels_them_c8_n6() {
 async fn leaving_is_bounded_while_a_node_is_frozen_c8() {
     let cluster = blocking(|| cluster().start().unwrap());
     let server: &Server = cluster.primary();
-    let mut watched = Watched::healthy(vec![server.node_config()]).await;
-    watched.handle.send(Command::Run(query(1, "select pg_sleep(60)", &[&name("primary")]))).await.unwrap();
-    blocking(|| server.freeze().unwrap());
-    watched.until_state(&name("primary"), HealthState::Unhealthy).await;
-    let begun = Instant::now();
-    let report = watched.handle.shutdown(false).await;
-    println!("left a frozen node in {:?}: {report:?}", begun.elapsed());
-    assert!(begun.elapsed() < Duration::from_secs(5));
-    blocking(|| server.thaw().unwrap());
-    blocking(|| assert_no_sessions(server, SOON));
+    let node = name("primary");
+    let query = || Command::Run(query(1, "select pg_sleep(60)", &[&node]));
+    // Before it is noticed, idle and with a query, and after.
+    for (what, running, noticed) in [("idle", false, false), ("with a query", true, false), ("unhealthy", true, true)] {
+        let mut watched = Watched::healthy(vec![server.node_config()]).await;
+        if running {
+            watched.handle.send(query()).await.unwrap();
+        }
+        blocking(|| server.freeze().unwrap());
+        if noticed {
+            watched.until_state(&node, HealthState::Unhealthy).await;
+        }
+        let begun = Instant::now();
+        let report = watched.handle.shutdown(false).await;
+        let took = begun.elapsed();
+        println!("left a frozen node, {what}, in {took:?}: {report:?}");
+        assert!(took < Duration::from_secs(5), "{what}: {took:?}");
+        blocking(|| server.thaw().unwrap());
+        blocking(|| assert_no_sessions(server, SOON));
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -22,6 +22,9 @@ use crate::model::{Health, NodeConfig, NodeError, PoolStats, ProbeStats, Role};
 /// How long a query that was told to end may take for it, its cancel request to the server included.
 const CANCELLING: Duration = Duration::from_millis(1500);
 
+/// A server that was told goodbye has so long to hang up; a frozen one never does, and nobody waits for that.
+const HANGING_UP: Duration = Duration::from_millis(400);
+
 /// One node as it stands.
 #[derive(Debug)]
 pub(super) struct Node {
@@ -156,38 +159,57 @@ impl Crew {
         }
     }
 
-    /// Ends the loops at once, and the queries after `drain`.
-    async fn dismiss(self, drain: Duration, deadline: Instant) -> Dismissed {
-        self.stop.cancel();
-        self.loops.close();
+    /// Ends the queries after `drain`. Says how many had to be cancelled.
+    async fn finish_queries(&self, drain: Duration, deadline: Instant) -> u32 {
         self.queries.close();
-        let mut cancelled = 0;
-        if timeout(drain, self.queries.wait()).await.is_err() {
-            cancelled = self.queries.len() as u32;
-            self.kill.cancel();
-            let patience = deadline.min(Instant::now() + CANCELLING);
-            drop(timeout_at(patience, self.queries.wait()).await);
+        if timeout(drain, self.queries.wait()).await.is_ok() {
+            return 0;
         }
+        let cancelled = self.queries.len() as u32;
+        self.kill.cancel();
+        let patience = deadline.min(Instant::now() + CANCELLING);
+        drop(timeout_at(patience, self.queries.wait()).await);
+        cancelled
+    }
+
+    /// Waits until the loops have ended. Says how many sessions they closed.
+    async fn finish_loops(&self, deadline: Instant) -> u32 {
+        self.loops.close();
         drop(timeout_at(deadline, self.loops.wait()).await);
-        Dismissed { sessions: self.closed.load(Ordering::Relaxed), cancelled }
+        self.closed.load(Ordering::Relaxed)
     }
 }
 
-/// Dismisses the crew, if the node has one, and then closes the pool, if given. Everything ends by `deadline`.
+/// Dismisses the crew, if the node has one, and closes the pool, if given: the loops end at once, the queries after
+/// `drain`, and then the pool's sessions. Everything ends by `deadline`.
 pub(super) async fn dismiss(
     crew: Option<Crew>,
     drain: Duration,
     pool: Option<NodePool>,
     deadline: Instant,
 ) -> Dismissed {
-    let mut dismissed = match crew {
-        Some(crew) => crew.dismiss(drain, deadline).await,
-        None => Dismissed::default(),
-    };
-    if let Some(pool) = pool {
-        dismissed.sessions += pool.close(deadline.into_std()).await;
+    if let Some(crew) = &crew {
+        crew.stop.cancel();
     }
-    dismissed
+    let loops = async {
+        match &crew {
+            Some(crew) => crew.finish_loops(deadline).await,
+            None => 0,
+        }
+    };
+    let queries = async {
+        let cancelled = match &crew {
+            Some(crew) => crew.finish_queries(drain, deadline).await,
+            None => 0,
+        };
+        let closed = match pool {
+            Some(pool) => pool.close(deadline.min(Instant::now() + HANGING_UP).into_std()).await,
+            None => 0,
+        };
+        (closed, cancelled)
+    };
+    let (own, (pooled, cancelled)) = tokio::join!(loops, queries);
+    Dismissed { sessions: own + pooled, cancelled }
 }
 
 /// What a dismissed crew left.
