@@ -29,35 +29,34 @@ Examples:
   pgwatch --config cluster.yaml --cluster staging    the nodes of one cluster of the file
   pgwatch --host db1 --user monitor --dbname app     one node, without a file
   pgwatch check --config cluster.yaml                is the file right?
-  pgwatch status --config cluster.yaml               health of every node, for people
-  pgwatch status --config cluster.yaml --format json and for monitoring: 0 up, 1 degraded, 2 down, 3 unknown
+  pgwatch status --config cluster.yaml               every node's health once; exits as monitoring plugins do
   pgwatch query --config cluster.yaml 'select 1'     one statement on all nodes at once
   pgwatch demo                                       look around on a throw-away cluster
 
-Without --config the file is $XDG_CONFIG_HOME/pgwatch/config.yaml (~/.config/pgwatch/config.yaml); without that
-one the dashboard starts empty and offers to add a node. Passwords come from the file, PGPASSWORD, ~/.pgpass or
-a password_command: there is no flag for one, since every user of a machine can read its process list.
+Without --config the file is $XDG_CONFIG_HOME/pgwatch/config.yaml (~/.config/pgwatch/config.yaml); without that \
+one the dashboard starts empty and offers to add a node. Passwords come from the file, PGPASSWORD, ~/.pgpass or a \
+password_command: there is no flag for one, since every user of a machine can read its process list.
 
 If it does not connect: `pgwatch status` says why and what to do; `--log FILE` with PGWATCH_LOG=pgwatch=debug tells more.";
 
 const QUERY_HELP: &str = "\
 Examples:
   pgwatch query -c cluster.yaml 'select count(*) from orders'
-  pgwatch query -c cluster.yaml --nodes primary,replica-1 --format csv 'select * from pg_stat_replication'
+  pgwatch query -c cluster.yaml --nodes primary,replica-1 --format csv 'show all'
   echo 'show work_mem' | pgwatch query -c cluster.yaml --format json -
 
-The statement runs on all nodes at the same time, read-only unless --read-write is given (and never on a node whose
-file says read_only: true). Output comes when every node has answered, failed or run out of time, in the order of the
-file; in csv and table, errors and notices go to standard error as they come. Nodes whose columns differ share one
-csv header with all the columns (those a node lacks are empty) and stand in tables of their own.
+The statement runs on all nodes at the same time, read-only unless --read-write is given (and always on a node whose \
+file says read_only: true). Output comes when every node has answered, failed or run out of time, in the order of the \
+file; with csv and table, errors and notices go to standard error as they come. Nodes whose columns differ share one \
+csv header with all the columns (those a node lacks are empty), and stand in tables of their own.
 
 Exit codes: 0 every node answered, 1 some did not, 2 wrong file or usage.";
 
 const STATUS_HELP: &str = "\
 Connects to all nodes at once and waits no longer than their connect_timeout.
 
-Exit codes, as monitoring plugins have them: 0 all healthy, 1 a node is degraded, 2 a node is down, 3 unknown (wrong
-file or usage).";
+Exit codes, as monitoring plugins have them: 0 all healthy, 1 a node is degraded, 2 a node is down, 3 unknown \
+(wrong file or usage).";
 
 /// A dashboard for a whole cluster of PostgreSQL nodes: health, pools, and one query on all of them.
 #[derive(Debug, Clone, Parser)]
@@ -126,7 +125,7 @@ pub struct DashboardOptions {
     /// Colours [default: the file's, else dark]
     #[arg(long, value_name = "NAME", value_parser = clap::builder::PossibleValuesParser::new(THEMES))]
     pub theme: Option<String>,
-    /// Let queries write, but on nodes whose file says `read_only: true`
+    /// Let queries write, except on nodes whose file says `read_only: true`
     #[arg(long)]
     pub read_write: bool,
     /// Append every event to FILE as one JSON object a line
@@ -179,7 +178,7 @@ pub struct QueryArgs {
     /// Rows kept of each node
     #[arg(long, value_name = "N", default_value = "10000", value_parser = max_rows)]
     pub max_rows: usize,
-    /// Let the statement write, but on nodes whose file says `read_only: true`
+    /// Let the statement write, except on nodes whose file says `read_only: true`
     #[arg(long)]
     pub read_write: bool,
     #[arg(long, value_enum, default_value_t)]

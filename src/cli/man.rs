@@ -45,7 +45,7 @@ pub(super) fn page() -> std::io::Result<Vec<u8>> {
     table(&mut rest, "FILES", FILES);
     table(&mut rest, "ENVIRONMENT", ENVIRONMENT);
     rest.control("SH", ["EXAMPLES"]);
-    verbatim(&mut rest, EXAMPLES.trim_start_matches("Examples:\n"));
+    prose(&mut rest, EXAMPLES.trim_start_matches("Examples:\n"));
     rest.to_writer(&mut page)?;
     Ok(page)
 }
@@ -65,7 +65,7 @@ fn subcommand(command: &Command, page: &mut Vec<u8>) -> std::io::Result<()> {
     if let Some(help) = command.get_after_help() {
         let mut notes = Roff::new();
         notes.control("SS", ["NOTES"]);
-        verbatim(&mut notes, &help.to_string());
+        prose(&mut notes, &help.to_string());
         notes.to_writer(page)?;
     }
     Ok(())
@@ -80,11 +80,17 @@ fn table(roff: &mut Roff, heading: &str, rows: &[(&str, &str)]) {
     }
 }
 
-/// Lines kept as they are.
-fn verbatim(roff: &mut Roff, text: &str) {
-    roff.control("nf", []);
+/// The text below `--help`: indented lines are examples, kept as they are; the others are paragraphs.
+fn prose(roff: &mut Roff, text: &str) {
     for line in text.lines() {
-        roff.text([roman(line)]);
+        if let Some(example) = line.strip_prefix("  ") {
+            roff.control("nf", []);
+            roff.text([roman(example)]);
+            roff.control("fi", []);
+        } else if line.is_empty() {
+            roff.control("PP", []);
+        } else {
+            roff.text([roman(line)]);
+        }
     }
-    roff.control("fi", []);
 }
