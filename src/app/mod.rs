@@ -1,5 +1,5 @@
 //! The screen's state: pure logic, no tokio, no ratatui, no crossterm, no clock. [`App`] is the whole of it;
-//! [`update`] is the only thing that changes it; drawing reads it.
+//! [`update()`] is the only thing that changes it; drawing reads it.
 
 pub mod action;
 mod arrange;
