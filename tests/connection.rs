@@ -280,6 +280,48 @@ async fn nodes_come_and_go_while_running_c7() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_file_read_anew_touches_only_what_changed_f9() {
+    let cluster = blocking(|| cluster().start().unwrap());
+    let server = cluster.primary();
+    let node = |text: &str| {
+        let mut node = server.node_config();
+        node.name = name(text);
+        node
+    };
+    let mut watched = Watched::healthy(vec![node("kept"), node("gone"), node("changed")]).await;
+    let before = watched.seen.len();
+    let mut changed = node("changed");
+    changed.pool.max = 3;
+    watched.handle.send(Command::Reload(vec![node("fresh"), changed, node("kept")])).await.unwrap();
+    watched
+        .until("removed", |event| match &event.kind {
+            EventKind::NodeRemoved { node, .. } if *node == name("gone") => Some(()),
+            _ => None,
+        })
+        .await;
+    for fresh in ["fresh", "changed"] {
+        if watched.state(&name(fresh)).await != Some(HealthState::Healthy) {
+            watched.until_state(&name(fresh), HealthState::Healthy).await;
+        }
+    }
+    let nodes = watched.handle.snapshot().await;
+    let names: Vec<_> = nodes.iter().map(|node| (node.config.name.as_str(), node.pool.max)).collect();
+    assert_eq!(names, [("fresh", 10), ("changed", 3), ("kept", 10)], "in the order of the file");
+    assert_eq!(watched.states(&name("kept"), before), []);
+
+    watched.handle.send(Command::Test { id: 7, node: Box::new(node("tried")) }).await.unwrap();
+    let tested = watched
+        .ever("tested", |event| match &event.kind {
+            EventKind::Tested { id: 7, outcome } => Some(outcome.clone()),
+            _ => None,
+        })
+        .await;
+    assert_eq!(tested.unwrap().role, Role::Primary);
+    watched.stop().await;
+    blocking(|| assert_no_sessions(server, SOON));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_paused_node_has_no_session_until_resumed_c2() {
     let cluster = blocking(|| cluster().start().unwrap());
     let server = cluster.primary();
