@@ -298,7 +298,7 @@ async fn client_certificates_of_every_form() {
     let cert = file(dir.path(), "stranger.crt", &stranger.cert_pem(), 0o644);
     let key = file(dir.path(), "stranger.key", &stranger.key_pem(), 0o600);
     let message = refused(&with(&cert, key, None)).await;
-    assert!(message.contains("does not accept our client certificate"), "{message}");
+    assert!(message.contains("client certificate"), "{message}");
     let another = authority.issue("somebody", rsa(), 30);
     let cert = file(dir.path(), "another.crt", &another.cert_pem(), 0o644);
     let key = file(dir.path(), "another.key", &another.key_pem(), 0o600);

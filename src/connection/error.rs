@@ -62,7 +62,16 @@ pub(crate) fn reason(heard: &Heard, node: &NodeConfig) -> Option<NodeError> {
         };
         return Some(NodeError::new(kind, format!("{}: {fault}", node.address())).with_hint(hint));
     }
-    heard.how_it_ended().map(|how| if is_alert(&how) { of_tls_text(&how, node) } else { lost(node, &how) })
+    let how = heard.how_it_ended()?;
+    if is_alert(&how) {
+        return Some(of_tls_text(&how, node));
+    }
+    if heard.is_judged() {
+        // A reset may overtake the alert that says so.
+        let text = format!("{} hung up on our client certificate: it seems not to accept it", node.address());
+        return Some(NodeError::new(ErrorKind::Tls, text).with_hint(CLIENT));
+    }
+    Some(lost(node, &how))
 }
 
 /// Nothing came back in time.

@@ -28,6 +28,8 @@ pub(crate) struct Heard {
     transaction: AtomicU8,
     /// Answers that the server has finished so far.
     answers: watch::Sender<u64>,
+    /// We showed a client certificate, which in TLS 1.3 is judged after the handshake, and no message has passed yet.
+    judged: AtomicBool,
     cut: AtomicBool,
     waker: AtomicWaker,
 }
@@ -54,6 +56,7 @@ impl Heard {
 
     /// A message has passed.
     pub(super) fn message(&self, tag: u8, body: &[u8]) {
+        self.judged.store(false, Ordering::Relaxed);
         match tag {
             b'Z' => {
                 self.transaction.store(body.first().copied().unwrap_or(0), Ordering::Release);
@@ -91,6 +94,15 @@ impl Heard {
         } else {
             kept.more_notices += 1;
         }
+    }
+
+    /// A client certificate was shown.
+    pub(super) fn showed_certificate(&self) {
+        self.judged.store(true, Ordering::Relaxed);
+    }
+
+    pub(crate) fn is_judged(&self) -> bool {
+        self.judged.load(Ordering::Relaxed)
     }
 
     pub(super) fn fault(&self, what: &str) {

@@ -95,6 +95,9 @@ impl Connector {
         let transport = if self.encryption != Encryption::Plain && offers_tls(&mut socket).await? {
             let connector = certificates::connector(&self.tls)?;
             let stream = Handshake::new(connector, &self.host).connect(socket).await?;
+            if self.tls.cert.is_some() {
+                self.heard.showed_certificate();
+            }
             Transport::Tls(Box::new(stream))
         } else if self.encryption == Encryption::Required {
             return Err(TlsError::NotSupported);

@@ -82,6 +82,31 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Transport<S> {
     }
 }
 
+impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
+    /// Why nothing can be written any more: a server that hung up said so first (a FATAL error, a TLS alert about our
+    /// certificate), and its words may still wait to be read.
+    fn last_words(&mut self, cx: &mut Context<'_>, error: io::Error) -> io::Error {
+        let mut bytes = [0; 4096];
+        for _ in 0..4 {
+            let mut buf = ReadBuf::new(&mut bytes);
+            match self.transport.poll_read(cx, &mut buf) {
+                Poll::Ready(Ok(())) if !buf.filled().is_empty() => {
+                    if self.frames.feed(buf.filled(), &self.heard).is_err() {
+                        break;
+                    }
+                }
+                Poll::Ready(Err(told)) => {
+                    self.heard.ended(&told.to_string());
+                    return told;
+                }
+                _ => break,
+            }
+        }
+        self.heard.ended(&error.to_string());
+        error
+    }
+}
+
 fn cut() -> io::Error {
     io::Error::new(io::ErrorKind::ConnectionAborted, "the connection was cut by us")
 }
@@ -115,11 +140,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Wire<S> {
         if this.heard.is_cut(cx) {
             return Poll::Ready(Err(cut()));
         }
-        this.transport.poll_write(cx, buf)
+        this.transport.poll_write(cx, buf).map_err(|error| this.last_words(cx, error))
     }
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.get_mut().transport.poll_flush(cx)
+        let this = self.get_mut();
+        this.transport.poll_flush(cx).map_err(|error| this.last_words(cx, error))
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
