@@ -4,7 +4,7 @@
 //! | arm | period | why |
 //! | --- | --- | --- |
 //! | tick | 1 s | the clock and the ages on the screen |
-//! | frame | when due | a key or a change of state is drawn at once, figures at most every [`FIGURES`], so that twenty nodes cost few frames |
+//! | frame | when due | a key or a change of state is drawn at once, figures at most every `FIGURES`, so that twenty nodes cost few frames |
 
 mod history;
 mod signals;
