@@ -47,6 +47,8 @@ pub struct Screen {
     pending: Pending,
     /// What a frame in which nothing changed comes to: not worth a byte.
     unchanged: Vec<u8>,
+    /// The frame before left the cursor visible, in a line that is written.
+    cursor_shown: bool,
     options: ScreenOptions,
 }
 
@@ -63,7 +65,7 @@ impl Screen {
         let terminal = Terminal::new(CrosstermBackend::new(pending.clone()))?;
         take(options)?;
         pending.lock().clear();
-        Ok(Self { terminal, pending, unchanged: unchanged_frame()?, options })
+        Ok(Self { terminal, pending, unchanged: unchanged_frame()?, cursor_shown: false, options })
     }
 
     /// Draws a frame and writes what differs from the one before; nothing differs, nothing is written.
@@ -75,13 +77,17 @@ impl Screen {
         }
         self.terminal.draw(render)?;
         let mut frame = self.pending.lock();
-        if *frame != self.unchanged && !frame.is_empty() {
-            let mut out = Vec::with_capacity(frame.len() + 16);
-            queue!(out, BeginSynchronizedUpdate)?;
-            out.extend_from_slice(&frame);
-            queue!(out, EndSynchronizedUpdate)?;
-            write_out(&out)?;
+        let shown = !frame.ends_with(&self.unchanged);
+        if shown || self.cursor_shown || frame.len() > self.unchanged.len() {
+            if !shown && !self.cursor_shown {
+                // The cursor is hidden as it is: one reset says the rest of what the backend ends a frame with.
+                let changed = frame.len() - self.unchanged.len();
+                frame.truncate(changed);
+                queue!(*frame, SetAttribute(Attribute::Reset))?;
+            }
+            write_frame(&frame)?;
         }
+        self.cursor_shown = shown;
         frame.clear();
         frame.shrink_to(FRAME_MEMORY);
         Ok(())
@@ -172,6 +178,19 @@ fn restore_before_panic_reports() {
             report(info);
         }));
     });
+}
+
+/// A small frame reaches the terminal in one piece anyway; a larger one says where it begins and ends.
+fn write_frame(frame: &[u8]) -> io::Result<()> {
+    const IN_ONE_PIECE: usize = 512;
+    if frame.len() <= IN_ONE_PIECE {
+        return write_out(frame);
+    }
+    let mut out = Vec::with_capacity(frame.len() + 16);
+    queue!(out, BeginSynchronizedUpdate)?;
+    out.extend_from_slice(frame);
+    queue!(out, EndSynchronizedUpdate)?;
+    write_out(&out)
 }
 
 fn write_out(bytes: &[u8]) -> io::Result<()> {

@@ -243,6 +243,9 @@ impl Theme {
             color("muted", palette.muted),
         ];
         let on_patch = if sixteen { Color::Black } else { shade(palette.on_patch) };
+        // Bold black is grey on many terminals of 16 colours.
+        let weight = if sixteen { Modifier::empty() } else { Modifier::BOLD };
+        let patch = |color: Color| Style::new().fg(on_patch).bg(color).add_modifier(weight);
         let selection = if sixteen {
             Style::new().fg(Color::Reset).bg(Color::Reset).reversed()
         } else {
@@ -266,9 +269,9 @@ impl Theme {
             selection,
             selection_idle: if sixteen { Style::new().bold() } else { Style::new().bg(shade(palette.selection)) },
             field: if sixteen { Style::new().underlined() } else { Style::new().bg(shade(palette.selection)) },
-            patch: Style::new().fg(on_patch).bg(accent).bold(),
-            patch_warn: Style::new().fg(on_patch).bg(warn).bold(),
-            patch_bad: Style::new().fg(on_patch).bg(bad).bold(),
+            patch: patch(accent),
+            patch_warn: patch(warn),
+            patch_bad: patch(bad),
             ascii: options.ascii,
             zone: options.zone.clone(),
         }
