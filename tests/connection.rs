@@ -182,7 +182,9 @@ async fn a_slow_or_reset_link_is_never_unhealthy_c3() {
     let cluster = blocking(|| cluster().start().unwrap());
     let proxy = Proxy::to(cluster.primary().port());
     let node = name("primary");
-    let mut watched = Watched::healthy(vec![behind(&proxy, cluster.primary())]).await;
+    let mut config = behind(&proxy, cluster.primary());
+    config.pool.connect_timeout = Duration::from_secs(2);
+    let mut watched = Watched::healthy(vec![config]).await;
     let before = watched.seen.len();
     for each_way in [150, 270] {
         // Slower than `slow_after`, then later than `timeout`.
@@ -199,6 +201,13 @@ async fn a_slow_or_reset_link_is_never_unhealthy_c3() {
         proxy.set(Link::Up);
         watched.until_state(&node, HealthState::Healthy).await;
     }
+    // New connections hang while ours answers.
+    proxy.set(Link::HangNew);
+    watched.handle.send(Command::Retry(node.clone())).await.unwrap();
+    let hangs = watched.until_state(&node, HealthState::Degraded).await;
+    assert_eq!((hangs.error.unwrap().kind, hangs.failures), (ErrorKind::Timeout, 0));
+    proxy.set(Link::Up);
+    watched.until_state(&node, HealthState::Healthy).await;
     proxy.reset();
     watched.until_state(&node, HealthState::Degraded).await;
     watched.until_state(&node, HealthState::Healthy).await;

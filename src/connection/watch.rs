@@ -1,9 +1,10 @@
 //! The health loop of one node: connect, probe each `health.interval`, confirm what looks like a failure, and retry
 //! with backoff. It applies the rules of `health.rs` and reports every step to the actor.
 //!
-//! Periods: a probe each `health.interval`; after a miss up to `unhealthy_after - 1` fresh connections, [`SPACING`]
-//! apart and side by side; while the node is lost one attempt at a time, by `backoff.rs`, and in between a knock each
-//! second where nothing listens, so that a port that accepts again is tried at once (N13).
+//! Periods: a probe each `health.interval`, or at once when the facts are late; after a miss up to
+//! `unhealthy_after - 1` fresh connections, [`SPACING`] apart and side by side; a look whether a living node takes new
+//! connections each [`DOOR`], or on a hint; while the node is lost one attempt at a time, by `backoff.rs`, and in between
+//! a knock each second where nothing listens, so that a port that accepts again is tried at once (N13).
 
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -211,11 +212,13 @@ impl Watch {
                 self.observe(Observation::Late { latency, error: self.late(latency) }).await;
             }
             Seen::TimedOut => {
+                plan.openings.clear();
                 plan.next_opening = Instant::now();
                 self.miss(super::error::no_answer(&self.node, self.node.health.timeout)).await;
             }
             Seen::Ended(error) => {
                 self.probe = None;
+                plan.openings.clear();
                 plan.next_opening = Instant::now();
                 self.reporter.send(News::Disconnected(error.clone())).await;
                 self.observe(Observation::Lost(error)).await;
@@ -225,7 +228,12 @@ impl Watch {
 
     /// Opens a fresh connection to confirm a failure, or to see whether the node takes new ones again.
     fn confirm(&mut self, plan: &mut Plan) {
-        let within = self.node.health.timeout.max(self.usual_connect() * 3);
+        // Only where the node may be dead is there a hurry.
+        let within = if self.probe.is_none() || self.health.failures > 0 {
+            self.node.health.timeout.max(self.usual_connect() * 3)
+        } else {
+            self.node.pool.connect_timeout
+        };
         plan.openings.push(Box::pin(Probe::open(Arc::clone(&self.node), within)));
         let now = Instant::now();
         plan.last_door = Some(now);
@@ -261,15 +269,12 @@ impl Watch {
                     }
                 }
             }
-            Err(error) if self.probe.is_some() && refuses(error.kind) => {
+            // Ours answers, or the server itself says no: it lives.
+            Err(error) if self.probe.as_ref().is_some_and(|probe| !probe.is_overdue() || refuses(error.kind)) => {
                 let times = self.refusing.take().map_or(0, |(_, times)| times);
                 plan.next_opening = Instant::now() + backoff::delay(times, 0.0);
                 self.refusing = Some((error.clone(), times + 1));
                 self.observe(Observation::Refusing(error)).await;
-            }
-            // The probe was answered while this one was out: it says nothing any more.
-            Err(_) if self.probe.as_ref().is_some_and(|probe| !probe.is_overdue()) => {
-                plan.next_opening = Instant::now() + KNOCKS;
             }
             Err(error) => self.miss(error).await,
         }
