@@ -19,7 +19,8 @@ struct Way {
     left: usize,
 }
 
-fn leave(rig: &Rig, busy: bool, end: impl Fn(&mut Tui)) -> Way {
+/// Leaves by `end`, then does `after` and counts what is left.
+fn leave(rig: &Rig, busy: bool, end: impl Fn(&mut Tui), after: impl Fn()) -> Way {
     let config = rig.config(3);
     let mut tui = Tui::start(&["--config", &config.path()], 120, 40, &[]);
     tui.wait_for("three nodes", PATIENCE, |screen| screen.contents().contains("● 3 "));
@@ -35,26 +36,27 @@ fn leave(rig: &Rig, busy: bool, end: impl Fn(&mut Tui)) -> Way {
     end(&mut tui);
     tui.wait_exit(PATIENCE);
     let took = begin.elapsed();
+    after();
     let count = || rig.cluster.servers().iter().map(sessions).sum();
     within(Duration::from_millis(500), || (count() == 0_usize).then_some(()));
     Way { took, left: count() }
 }
 
 pub fn leaving(rig: &Rig) -> Vec<Row> {
-    let idle = leave(rig, false, |tui| tui.press("q"));
-    let drained = leave(rig, true, |tui| tui.press("q"));
-    let twice = leave(rig, true, |tui| tui.press("qq"));
-    let signal = leave(rig, true, |tui| tui.signal(Signal::TERM));
-    let killed = leave(rig, true, |tui| tui.signal(Signal::KILL));
+    let nothing = || ();
+    let idle = leave(rig, false, |tui| tui.press("q"), nothing);
+    let drained = leave(rig, true, |tui| tui.press("q"), nothing);
+    let twice = leave(rig, true, |tui| tui.press("qq"), nothing);
+    let signal = leave(rig, true, |tui| tui.signal(Signal::TERM), nothing);
+    let killed = leave(rig, true, |tui| tui.signal(Signal::KILL), nothing);
     let standby = rig.cluster.server("standby1");
-    let frozen = leave(rig, false, |tui| {
+    let freeze = |tui: &mut Tui| {
         standby.freeze().expect("frozen");
         tui.press("q");
-    });
-    standby.thaw().expect("thawed");
-    within(SOON, || (sessions(standby) == 0).then_some(())).expect("a thawed server ends our sessions");
+    };
+    let frozen = leave(rig, false, freeze, || standby.thaw().expect("thawed"));
 
-    let ways = [&idle, &drained, &twice, &signal];
+    let ways = [&idle, &drained, &twice, &signal, &frozen];
     let left: usize = ways.iter().map(|way| way.left).sum();
     let row = |what, (must_text, must), (goal_text, goal), way: &Way| {
         let measured = seconds(way.took);

@@ -43,7 +43,11 @@ fn main() {
     for (ids, measure) in parts {
         if wanted.is_empty() || ids.iter().any(|id| wanted.iter().any(|wanted| wanted == id)) {
             eprintln!("measuring {}", ids.join(", "));
-            rows.extend(measure(&rig));
+            let measured = measure(&rig);
+            for row in &measured {
+                eprintln!("  {}: {}", row.what, row.measured);
+            }
+            rows.extend(measured);
         }
     }
     print(&rows);
