@@ -4,7 +4,7 @@
 //! | arm | period | why |
 //! | --- | --- | --- |
 //! | tick | 1 s | the clock and the ages on the screen |
-//! | frame | when due | a key or a change of state is drawn at once, figures at most every `FIGURES`, so that twenty nodes cost few frames |
+//! | frame | when due | a key or a change of state is drawn at once, figures once a refresh and with the tick if they can, so that twenty nodes cost one frame a second |
 
 mod history;
 mod signals;
@@ -29,8 +29,8 @@ use crate::tui::{self, Screen, ScreenOptions, Theme, ThemeOptions};
 
 pub use signals::LeaveReason;
 
-/// Figures that came in wait so long for a common frame.
-const FIGURES: Duration = Duration::from_millis(250);
+/// Figures that came in wait so long at most for a common frame; less with a quicker refresh.
+const FIGURES: Duration = Duration::from_secs(1);
 /// No two frames closer than this: what comes faster is drawn together.
 const FRAME: Duration = Duration::from_millis(16);
 /// Beyond `shutdown_timeout`, for a terminal that does not take our last bytes.
@@ -104,6 +104,9 @@ struct Dashboard {
     /// When the next frame is due; `None` when nothing changed.
     due: Option<Instant>,
     drawn_at: Instant,
+    /// There are figures that no frame has shown yet, and when one last did.
+    figures_wait: bool,
+    figures_at: Option<Instant>,
     quit: bool,
 }
 
@@ -137,7 +140,9 @@ impl Dashboard {
             history,
             reason: None,
             due: Some(now),
-            drawn_at: now - FIGURES,
+            drawn_at: now,
+            figures_wait: false,
+            figures_at: None,
             quit: false,
         }
     }
@@ -151,7 +156,7 @@ impl Dashboard {
             tokio::select! {
                 reason = signals.next() => {
                     self.reason.get_or_insert(reason);
-                    self.update(Msg::Terminate, FRAME);
+                    self.update(Msg::Terminate);
                 }
                 event = keys.next() => match event {
                     Some(Ok(event)) => self.input(event),
@@ -163,7 +168,7 @@ impl Dashboard {
                     None => self.quit = true,
                 },
                 reloaded = watch::next(&mut self.reload) => self.reloaded(reloaded),
-                _ = tick.tick() => self.update(Msg::Tick(SystemTime::now()), FRAME),
+                _ = tick.tick() => self.update(Msg::Tick(SystemTime::now())),
                 () = async { sleep_until(due.unwrap_or_else(Instant::now)).await }, if due.is_some() => self.draw()?,
             }
         }
@@ -173,7 +178,7 @@ impl Dashboard {
     /// A key, a click, a paste, a new size.
     fn input(&mut self, event: crossterm::event::Event) {
         if let Some(msg) = tui::input::message(event) {
-            self.update(msg, FRAME);
+            self.update(msg);
         }
     }
 
@@ -181,8 +186,8 @@ impl Dashboard {
     fn events(&mut self, first: Event, events: &mut mpsc::Receiver<Event>) {
         let mut next = Some(first);
         while let Some(event) = next {
-            let within = if is_figure(&event.kind) { FIGURES } else { FRAME };
-            self.update(Msg::Event(event), within);
+            let soonest = if is_figure(&event.kind) { self.next_figures() } else { Instant::now() };
+            self.update_by(Msg::Event(event), soonest);
             next = events.try_recv().ok();
         }
     }
@@ -197,16 +202,28 @@ impl Dashboard {
             }
             Err(problems) => Msg::Reloaded(Err(problems.iter().map(ToString::to_string).collect())),
         };
-        self.update(msg, FRAME);
+        self.update(msg);
     }
 
-    /// Hands a message to the state, performs what it asks for, and plans a frame within `within` if it changed.
-    fn update(&mut self, msg: Msg, within: Duration) {
+    /// When figures that come now are to be drawn: the first at once, later ones together.
+    fn next_figures(&mut self) -> Instant {
+        self.figures_wait = true;
+        let pause = FIGURES.min(self.app.refresh);
+        self.figures_at.map_or_else(Instant::now, |at| at + pause)
+    }
+
+    /// Hands a message to the state, performs what it asks for, and plans a frame at once if it changed.
+    fn update(&mut self, msg: Msg) {
+        self.update_by(msg, Instant::now());
+    }
+
+    /// The same with a frame no sooner than `soonest`.
+    fn update_by(&mut self, msg: Msg, soonest: Instant) {
         for effect in update(&mut self.app, msg) {
             self.perform(effect);
         }
         if self.app.take_dirty() {
-            let due = self.drawn_at + within;
+            let due = soonest.max(self.drawn_at + FRAME);
             self.due = Some(self.due.map_or(due, |planned| planned.min(due)));
         }
     }
@@ -217,23 +234,25 @@ impl Dashboard {
                 Ok(()) => {}
                 // The manager has ended, so its last event is on the way: nothing is left to be told.
                 Err(CommandError::ShuttingDown) => self.quit |= self.app.stopped.is_some(),
-                Err(_) => self.update(Msg::Busy(Box::new(command)), FRAME),
+                Err(_) => self.update(Msg::Busy(Box::new(command))),
             },
             Effect::Copy(text) => self.try_to("copy", |dashboard| dashboard.screen.copy(&text)),
             Effect::Reload => match &self.reload {
                 Some(reload) => reload.now(),
-                None => self.update(Msg::Failed("there is no file to read again".to_owned()), FRAME),
+                None => self.update(Msg::Failed("there is no file to read again".to_owned())),
             },
             Effect::SaveHistory(line) => self.try_to("keep the history", |dashboard| {
                 dashboard.history.as_deref().map_or(Ok(()), |path| history::append(path, &line))
             }),
+            Effect::Redraw => self.try_to("draw anew", |dashboard| dashboard.screen.redraw()),
+            Effect::Suspend => self.try_to("stop", |dashboard| dashboard.screen.suspend()),
             Effect::Quit => self.quit = true,
         }
     }
 
     fn try_to(&mut self, what: &str, act: impl FnOnce(&mut Self) -> std::io::Result<()>) {
         if let Err(error) = act(self) {
-            self.update(Msg::Failed(format!("could not {what}: {error}")), FRAME);
+            self.update(Msg::Failed(format!("could not {what}: {error}")));
         }
     }
 
@@ -246,8 +265,11 @@ impl Dashboard {
         self.screen.draw(|frame| drawn = Some(tui::draw(app, theme, frame))).wrap_err("the terminal is gone")?;
         self.drawn_at = Instant::now();
         self.due = None;
+        if std::mem::take(&mut self.figures_wait) {
+            self.figures_at = Some(self.drawn_at);
+        }
         if let Some(drawn) = drawn {
-            self.update(Msg::Drawn(drawn), FRAME);
+            self.update(Msg::Drawn(drawn));
         }
         Ok(())
     }

@@ -16,7 +16,7 @@ use crate::{ConfigFile, Rig};
 const SETTLE: Duration = Duration::from_secs(4);
 const WINDOW: Duration = Duration::from_secs(30);
 
-fn pass(time: Duration) {
+pub fn pass(time: Duration) {
     #[allow(clippy::disallowed_methods, reason = "the window that is measured")]
     std::thread::sleep(time);
 }

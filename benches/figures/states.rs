@@ -4,12 +4,15 @@ use std::time::{Duration, Instant};
 
 use vt100::Screen;
 
+use crate::cost::pass;
 use crate::support::pty::Tui;
 use crate::support::wait::PATIENCE;
 use crate::table::{Row, median, seconds, spread};
 use crate::{MAX_CONNECTIONS, Rig};
 
 const TRIALS: usize = 8;
+/// Of the probes.
+const INTERVAL: Duration = Duration::from_secs(1);
 
 fn up(count: usize) -> impl Fn(&Screen) -> bool {
     let text = format!("● {count} ");
@@ -101,6 +104,8 @@ pub fn frozen(rig: &Rig) -> Vec<Row> {
         let answers = Instant::now();
         tui.wait_for("it is back", PATIENCE, up(3));
         thawed.push(answers.elapsed());
+        // A node that is lost again at once counts as flapping, and is left alone for longer.
+        pass(2 * INTERVAL);
     }
     leave(tui);
     let (worst, worst_thawed) = (max(&seen), max(&thawed));

@@ -83,5 +83,7 @@ actions! {
     Help "help" "Help"
     Back "back" "Back, one thing at a time: the running query, the zoom, the filter, the marks, the screen"
     Quit "quit" "Back; at the top quit, once your queries have ended"
+    Redraw "" "Draw everything anew"
+    Suspend "" "Stop pgwatch and give the terminal to the shell; `fg` goes on"
     LeaveNow "" "Quit at once, cancelling what runs"
 }

@@ -195,6 +195,10 @@ pub enum Effect {
     Reload,
     /// Append a command or statement to the history file; it may hold line breaks.
     SaveHistory(String),
+    /// Write the next frame whole, whatever the terminal shows.
+    Redraw,
+    /// Stop the program as Ctrl-Z does elsewhere; it goes on when the shell says so.
+    Suspend,
     /// Leave the loop now.
     Quit,
 }

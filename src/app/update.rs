@@ -90,6 +90,8 @@ impl App {
             Action::Help => self.dialog = Some(Dialog::Help(super::Cursor::default())),
             Action::Back => return self.back(),
             Action::Quit => return self.quit(),
+            Action::Redraw => return vec![Effect::Redraw],
+            Action::Suspend => return vec![Effect::Suspend],
             Action::LeaveNow => return self.leave_now(),
         }
         Vec::new()

@@ -6,12 +6,14 @@ use std::time::Duration;
 const SECONDS: [u64; 6] = [1, 2, 4, 8, 16, 30];
 /// Share of the delay that `jitter` may add: nodes lost together do not come back in one burst.
 const JITTER: f64 = 0.1;
+/// Nobody waits longer: a node that answers again is to be seen within 31 s (N13).
+const LONGEST: Duration = Duration::from_millis(30_500);
 
-/// The wait after `failed` failed retries, with `jitter` (0 to 1) times ten percent on top.
+/// The wait after `failed` failed retries, with `jitter` (0 to 1) times ten percent on top, [`LONGEST`] at most.
 pub(crate) fn delay(failed: u32, jitter: f64) -> Duration {
     let step = usize::try_from(failed).unwrap_or(usize::MAX).min(SECONDS.len() - 1);
     let base = Duration::from_secs(SECONDS.get(step).copied().unwrap_or(30));
-    base.mul_f64(1.0 + JITTER * jitter.clamp(0.0, 1.0))
+    base.mul_f64(1.0 + JITTER * jitter.clamp(0.0, 1.0)).min(LONGEST)
 }
 
 #[cfg(test)]
@@ -28,7 +30,8 @@ mod tests {
     #[test]
     fn jitter_adds_ten_percent_at_most_c5() {
         assert_eq!(delay(0, 1.0), Duration::from_millis(1100));
-        assert_eq!(delay(5, 0.5), Duration::from_millis(31_500));
+        assert_eq!(delay(4, 0.5), Duration::from_millis(16_800));
+        assert_eq!(delay(5, 1.0), Duration::from_millis(30_500));
         assert_eq!(delay(0, 7.0), delay(0, 1.0));
         assert_eq!(delay(0, -1.0), delay(0, 0.0));
     }
