@@ -19,7 +19,8 @@ use crate::tui::text::{self, UNKNOWN, safe};
 
 /// A node that hangs is told so by its own connection attempt; this much later nobody waits for it any more.
 const GRACE: Duration = Duration::from_millis(500);
-/// How long a node that answers is given to open the rest of its pool.
+/// How long a node that answers is given to open the rest of its pool, and to be probed once more where the first
+/// latency was lost to our own lateness.
 const POOL_PATIENCE: Duration = Duration::from_secs(1);
 /// Nothing runs on the servers that would have to be waited for.
 const CLOSING: Duration = Duration::from_secs(1);
@@ -79,14 +80,17 @@ pub(super) async fn ask(config: &Config) -> io::Result<Result<Vec<NodeSnapshot>,
     Ok(nodes)
 }
 
-/// Whether there is no more to be learnt of a node: it failed, or it answers and its pool is open (or will not be).
+/// Whether there is no more to be learnt of a node: it failed, or it answers, its latency is known and its pool is open
+/// (or they will not be).
 fn is_settled(node: &NodeSnapshot, now: SystemTime) -> bool {
     match node.health.state {
         HealthState::Connecting => false,
         HealthState::Healthy | HealthState::Degraded => {
-            let is_open = node.pool.open >= node.config.pool.min.min(node.config.pool.max);
+            // `open` counts sessions that are still being opened.
+            let is_open = node.pool.active + node.pool.idle >= node.config.pool.min.min(node.config.pool.max);
+            let is_known = node.role.is_some() && node.health.latency.is_some();
             let waited = now.duration_since(node.health.since).unwrap_or_default();
-            (is_open && node.role.is_some()) || waited >= POOL_PATIENCE
+            (is_open && is_known) || waited >= POOL_PATIENCE
         }
         HealthState::Unhealthy | HealthState::Reconnecting | HealthState::Disconnected => true,
     }
