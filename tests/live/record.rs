@@ -1,0 +1,278 @@
+//! What a manager told of a real scene, and the same told again with its figures masked, so that it looks the same
+//! wherever and whenever it was recorded: times, ports, round trips, sizes, counters and versions become constants.
+//! States, their order, their reasons, roles, rows and errors stay what the servers made them.
+
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use pgwatch::model::protocol::{DisconnectReason, NodeOutcome, QueryProgress, Tested};
+use pgwatch::model::{
+    ErrorKind, Event, EventKind, Facts, Health, HealthState, NodeConfig, NodeError, NodeName, PoolStats, ProbeStats,
+    ServerFacts,
+};
+
+use crate::scene::{NOW, Scene};
+
+/// A part of the scene: the keys it begins with, the nodes whose state changes in it, and what was told.
+#[derive(Debug, Clone)]
+pub struct Act {
+    pub keys: String,
+    pub nodes: Vec<NodeName>,
+    pub events: Vec<Event>,
+}
+
+/// Seconds that an act takes when it is told again.
+const ACT: u64 = 6;
+const VERSION: &str = "17.2";
+const PORT: u16 = 5432;
+const ROUND_TRIP: Duration = Duration::from_millis(1);
+const MOMENT: Duration = Duration::from_millis(6);
+/// Settings that every version has and that the demo's servers set, or leave at a default that never changed.
+const SETTINGS: [&str; 9] = [
+    "max_connections",
+    "shared_buffers",
+    "work_mem",
+    "wal_level",
+    "max_wal_size",
+    "synchronous_commit",
+    "hot_standby",
+    "max_wal_senders",
+    "fsync",
+];
+
+/// The nodes of a scene at addresses that are always the same.
+pub fn at_constant_addresses(nodes: &[NodeConfig]) -> Vec<NodeConfig> {
+    nodes.iter().map(|node| NodeConfig { port: PORT, ..node.clone() }).collect()
+}
+
+/// A dashboard that was told all of it.
+pub fn replay(nodes: &[NodeConfig], acts: &[Act]) -> Scene {
+    let start = NOW - acts.len() as u64 * ACT;
+    let mut scene = Scene::new(at_constant_addresses(nodes), start);
+    for act in acts {
+        play(&mut scene, nodes, act);
+    }
+    scene
+}
+
+/// One act more. The events of a node keep their order; which of two nodes was quicker is chance.
+pub fn play(scene: &mut Scene, nodes: &[NodeConfig], act: &Act) {
+    scene.press(&act.keys);
+    for node in nodes {
+        let of_node = act.events.iter().filter(|event| subject(&event.kind) == Some(&node.name));
+        let mut story: Vec<EventKind> = of_node.filter_map(|event| masked(&event.kind, scene.now)).collect();
+        if !act.nodes.contains(&node.name) {
+            // A hiccup of a busy machine.
+            story.retain(|kind| !is_change(kind));
+        }
+        for kind in story {
+            scene.event(kind);
+        }
+    }
+    for event in act.events.iter().filter(|event| subject(&event.kind).is_none()) {
+        if let Some(kind) = masked(&event.kind, scene.now) {
+            scene.event(kind);
+        }
+    }
+    for _ in 0..ACT {
+        scene.tick(1);
+        for node in nodes {
+            figures(scene, &node.name, &act.events);
+        }
+    }
+}
+
+/// A second in the life of a node that answers: its newest figures.
+fn figures(scene: &mut Scene, node: &NodeName, events: &[Event]) {
+    if scene.app.picture().nodes.get(node).is_none_or(|node| node.health.state != HealthState::Healthy) {
+        return;
+    }
+    let mut newest = [None, None, None];
+    for event in events.iter().filter(|event| subject(&event.kind) == Some(node)) {
+        match &event.kind {
+            EventKind::Checked { health, .. } if health.state == HealthState::Healthy => newest[0] = Some(event),
+            EventKind::Facts { facts: Ok(_), .. } => newest[1] = Some(event),
+            EventKind::Pool { .. } => newest[2] = Some(event),
+            _ => {}
+        }
+    }
+    for event in newest.into_iter().flatten() {
+        scene.event(masked_figures(&event.kind, scene.now));
+    }
+}
+
+fn at(second: u64) -> SystemTime {
+    SystemTime::UNIX_EPOCH + Duration::from_secs(second)
+}
+
+/// The node of an event whose place among those of other nodes is chance.
+fn subject(kind: &EventKind) -> Option<&NodeName> {
+    match kind {
+        EventKind::Connected { node, .. }
+        | EventKind::Disconnected { node, .. }
+        | EventKind::Health { node, .. }
+        | EventKind::Checked { node, .. }
+        | EventKind::Pool { node, .. }
+        | EventKind::Facts { node, .. }
+        | EventKind::Server { node, .. }
+        | EventKind::Query { progress: QueryProgress::NodeDone { node, .. }, .. } => Some(node),
+        _ => None,
+    }
+}
+
+fn is_change(kind: &EventKind) -> bool {
+    matches!(kind, EventKind::Connected { .. } | EventKind::Disconnected { .. } | EventKind::Health { .. })
+}
+
+/// The event with its figures masked; `None` for those that come so often that their number is chance.
+fn masked(kind: &EventKind, now: u64) -> Option<EventKind> {
+    Some(match kind.clone() {
+        EventKind::Connected { node, role, .. } => EventKind::Connected {
+            node,
+            role,
+            server_version: VERSION.to_owned(),
+            connect_time: MOMENT,
+            attempt: 1,
+        },
+        EventKind::Disconnected { node, reason } => {
+            let reason = match reason {
+                DisconnectReason::Error(error) => DisconnectReason::Error(masked_error(error)),
+                other => other,
+            };
+            EventKind::Disconnected { node, reason }
+        }
+        EventKind::Health { node, from, health } => {
+            EventKind::Health { node, from, health: Box::new(masked_health(*health, now)) }
+        }
+        EventKind::Server { node, server } => EventKind::Server { node, server: Arc::new(masked_server(&server, now)) },
+        EventKind::Tested { id, outcome } => {
+            let version = |tested| Tested { server_version: VERSION.to_owned(), connect_time: MOMENT, ..tested };
+            EventKind::Tested { id, outcome: outcome.map(version).map_err(masked_error) }
+        }
+        EventKind::Query { progress: QueryProgress::Reading { .. }, .. }
+        | EventKind::Checked { .. }
+        | EventKind::Facts { .. }
+        | EventKind::Pool { .. } => return None,
+        EventKind::Query { batch, progress } => EventKind::Query { batch, progress: masked_progress(progress) },
+        kind => kind,
+    })
+}
+
+fn masked_figures(kind: &EventKind, now: u64) -> EventKind {
+    match kind.clone() {
+        EventKind::Checked { node, health } => {
+            EventKind::Checked { node, health: Box::new(masked_health(*health, now)) }
+        }
+        EventKind::Facts { node, facts } => {
+            EventKind::Facts { node, facts: facts.map(|facts| Arc::new(masked_facts(&facts, now))) }
+        }
+        EventKind::Pool { node, pool, .. } => {
+            let pool = PoolStats { max: pool.max, open: 1, idle: 1, gets: 2, opened: 1, ..PoolStats::default() };
+            EventKind::Pool { node, pool, probes: ProbeStats { probes: now - NOW + 900, missed: 0, latency: None } }
+        }
+        kind => kind,
+    }
+}
+
+fn masked_health(health: Health, now: u64) -> Health {
+    let then = |time: Option<SystemTime>| time.map(|_| at(now));
+    Health {
+        since: at(now),
+        down_since: then(health.down_since),
+        last_check: then(health.last_check),
+        last_success: then(health.last_success),
+        failures: health.failures.min(3),
+        attempt: health.attempt.min(1),
+        next_retry: health.next_retry.map(|_| at(now + 2 * ACT)),
+        error: health.error.map(masked_error),
+        latency: health.latency.map(|_| ROUND_TRIP),
+        ..health
+    }
+}
+
+/// The counters of a steady load; what the server did not say stays unsaid.
+fn masked_facts(facts: &Facts, now: u64) -> Facts {
+    let seconds = now + 1_000 - NOW;
+    let total = |counter: Option<u64>, a_second: u64| counter.map(|_| seconds * a_second);
+    Facts {
+        server_time: at(now),
+        role: facts.role,
+        connections: facts.connections.map(|_| 4),
+        max_connections: facts.max_connections,
+        active: facts.active.map(|_| 1),
+        idle: facts.idle.map(|_| 3),
+        idle_in_transaction: facts.idle_in_transaction.map(|_| 0),
+        waiting_for_lock: facts.waiting_for_lock.map(|_| 0),
+        oldest_transaction: None,
+        commits: total(facts.commits, 310),
+        rollbacks: total(facts.rollbacks, 1),
+        blocks_read: total(facts.blocks_read, 3),
+        blocks_hit: total(facts.blocks_hit, 997),
+        temp_bytes: facts.temp_bytes.map(|_| 0),
+        deadlocks: facts.deadlocks.map(|_| 0),
+        stats_reset: None,
+        wal_position: total(facts.wal_position, 2_200_000),
+        replay_lag: facts.replay_lag.map(|_| Duration::ZERO),
+        replay_lag_bytes: facts.replay_lag_bytes.map(|_| 0),
+        streaming: facts.streaming,
+        standbys: facts.standbys,
+        worst_standby: None,
+        worst_standby_lag: None,
+        worst_standby_lag_bytes: None,
+        timeline: facts.timeline,
+        config_loaded: None,
+    }
+}
+
+fn masked_server(server: &ServerFacts, now: u64) -> ServerFacts {
+    let mut settings = server.settings.clone();
+    settings.retain(|setting| SETTINGS.contains(&setting.name.as_str()));
+    ServerFacts {
+        version: VERSION.to_owned(),
+        version_num: 170_002,
+        started_at: server.started_at.map(|_| at(now - 41 * 86_400)),
+        system_identifier: server.system_identifier.map(|_| 7_441_290_887_651_234_567),
+        cluster_name: server.cluster_name.clone(),
+        settings,
+        pending_restart: server.pending_restart,
+    }
+}
+
+fn masked_progress(progress: QueryProgress) -> QueryProgress {
+    match progress {
+        QueryProgress::NodeDone { node, outcome } => {
+            let result = outcome.result.clone().map_err(masked_error);
+            QueryProgress::NodeDone { node, outcome: Arc::new(NodeOutcome { elapsed: MOMENT, result }) }
+        }
+        QueryProgress::Done { .. } => QueryProgress::Done { elapsed: MOMENT },
+        progress => progress,
+    }
+}
+
+/// Without ports, and without times: a number before a unit becomes `N`.
+fn masked_error(error: NodeError) -> NodeError {
+    // How a socket ends (reset or closed) is a race between the kernel and the dying processes.
+    let error = match error.kind {
+        ErrorKind::ConnectionLost => NodeError::new(error.kind, "the connection was lost"),
+        _ => error,
+    };
+    NodeError { message: masked_text(&error.message), hint: error.hint.as_deref().map(masked_text), ..error }
+}
+
+fn masked_text(text: &str) -> String {
+    let mask = |word: &str, next: Option<&&str>| {
+        let unit = next.is_some_and(|unit| matches!(unit.trim_end_matches([',', ':', ')']), "ms" | "s"));
+        let number = !word.is_empty() && word.chars().all(|c| c.is_ascii_digit() || c == '.');
+        match word.split_once("127.0.0.1:") {
+            Some((before, port)) => {
+                let after = port.trim_start_matches(|c: char| c.is_ascii_digit());
+                format!("{before}127.0.0.1:{PORT}{after}")
+            }
+            None if unit && number => "N".to_owned(),
+            None => word.to_owned(),
+        }
+    };
+    let words: Vec<&str> = text.split(' ').collect();
+    let masked = words.iter().enumerate().map(|(at, word)| mask(word, words.get(at + 1)));
+    masked.collect::<Vec<String>>().join(" ")
+}
