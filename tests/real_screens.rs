@@ -8,15 +8,16 @@ mod scene;
 mod support;
 
 use std::sync::OnceLock;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use live::Live;
 use live::record::{self, Act};
 use pgwatch::demo::Server;
-use pgwatch::model::{EventKind, HealthState, NodeConfig};
+use pgwatch::model::{Event, EventKind, HealthState, NodeConfig};
 use pgwatch::tui::{ColorDepth, Theme};
 use scene::{Scene, theme};
 use support::servers::cluster;
+use support::wait::PATIENCE;
 use support::watched::{blocking, name};
 
 const SIZES: [(u16, u16); 3] = [(80, 24), (120, 40), (200, 60)];
@@ -25,7 +26,7 @@ const QUERY: &str = ":select 41 + 1 as answer, null as nothing, 'text' as note<e
 const FORM: &str = "a<tab>spare<tab>127.0.0.1<tab>";
 
 /// Late enough that a machine at its limits is not taken for a slow server.
-const LATE: Duration = Duration::from_secs(3);
+const LATE: Duration = Duration::from_secs(2);
 
 fn themes() -> [(&'static str, Theme); 7] {
     let of = |name, depth| theme(name, depth);
@@ -93,9 +94,9 @@ async fn record() -> Recorded {
 
     let port = cluster.primary().port();
     let password = cluster.primary().password().expose();
-    stage.live.press(&format!("{FORM}<c-u>{port}<tab><tab><c-u>pgwatch<tab>{password}<c-t>"));
+    stage.live.press(&format!("{FORM}<ctrl-u>{port}<tab><tab><ctrl-u>pgwatch<tab>{password}<ctrl-t>"));
     stage.live.until("the test of the form", |frame| frame.contains("connected in")).await;
-    stage.end(&format!("{FORM}<c-u>5432<tab><tab><c-u>pgwatch<tab>secret<c-t>"), &[]);
+    stage.end(&format!("{FORM}<ctrl-u>5432<tab><tab><ctrl-u>pgwatch<tab>secret<ctrl-t>"), &[]);
     let acts = stage.acts;
     stage.live.watched.stop().await;
     Recorded { nodes, acts }
@@ -115,19 +116,24 @@ impl Recording {
         self.acts.push(Act { keys: keys.to_owned(), nodes: nodes.iter().map(|node| name(node)).collect(), events });
     }
 
-    /// Waits until all kinds of figures of a node have come in this act; a primary sees so many standbys.
+    /// Waits until a node's figures of this act have come; a primary sees so many standbys.
     async fn figures_of(&mut self, node: &NodeConfig, standbys: u32) {
         let name = &node.name;
-        let (mut facts, mut pool, mut checked) = (false, false, false);
+        let (mut facts, mut checked) = (false, false);
+        // Those of the pool come seldom while nothing happens in it.
+        let of_pool = |event: &Event| matches!(&event.kind, EventKind::Pool { node, .. } if node == name);
+        let mut pool = self.live.watched.seen.iter().any(of_pool);
         let mut next = self.heard;
+        let deadline = Instant::now() + PATIENCE;
         while !(facts && pool && checked) {
+            assert!(Instant::now() < deadline, "{name}: facts {facts}, pool {pool}, checked {checked}");
             self.live.step().await;
             for event in &self.live.watched.seen[next..] {
                 match &event.kind {
                     EventKind::Facts { node, facts: Ok(told) } if node == name => {
                         facts = told.streaming == Some(true) || told.standbys == Some(standbys);
                     }
-                    EventKind::Pool { node, .. } if node == name => pool = true,
+                    _ if of_pool(event) => pool = true,
                     EventKind::Checked { node, health } if node == name => {
                         checked |= health.state == HealthState::Healthy;
                     }
@@ -138,9 +144,13 @@ impl Recording {
         }
     }
 
+    /// Waits until a lost node was retried in vain.
     async fn reconnecting(&mut self, node: &str) {
         let (node, from) = (name(node), self.heard);
-        while !self.live.watched.states(&node, from).contains(&HealthState::Reconnecting) {
+        let deadline = Instant::now() + PATIENCE;
+        let retried = |event: &Event| record::is_failed_retry(&event.kind, &node);
+        while !self.live.watched.seen[from..].iter().any(retried) {
+            assert!(Instant::now() < deadline, "{:#?}", self.live.watched.story());
             self.live.step().await;
         }
     }

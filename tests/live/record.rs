@@ -49,46 +49,51 @@ pub fn at_constant_addresses(nodes: &[NodeConfig]) -> Vec<NodeConfig> {
 pub fn replay(nodes: &[NodeConfig], acts: &[Act]) -> Scene {
     let start = NOW - acts.len() as u64 * ACT;
     let mut scene = Scene::new(at_constant_addresses(nodes), start);
-    for act in acts {
+    for (at, act) in acts.iter().enumerate() {
         play(&mut scene, nodes, act);
+        for _ in 0..ACT {
+            scene.tick(1);
+            for node in nodes {
+                figures(&mut scene, &node.name, &acts[..=at]);
+            }
+        }
     }
     scene
 }
 
-/// One act more. The events of a node keep their order; which of two nodes was quicker is chance.
-pub fn play(scene: &mut Scene, nodes: &[NodeConfig], act: &Act) {
+/// One act. The events of a node keep their order; which of two nodes was quicker is chance, and a change of state of a
+/// node that the act is not about is the hiccup of a busy machine.
+fn play(scene: &mut Scene, nodes: &[NodeConfig], act: &Act) {
     scene.press(&act.keys);
-    for node in nodes {
-        let of_node = act.events.iter().filter(|event| subject(&event.kind) == Some(&node.name));
-        let mut story: Vec<EventKind> = of_node.filter_map(|event| masked(&event.kind, scene.now)).collect();
-        if !act.nodes.contains(&node.name) {
-            // A hiccup of a busy machine.
-            story.retain(|kind| !is_change(kind));
-        }
-        for kind in story {
+    let place = |kind: &EventKind| match subject(kind) {
+        Some(name) => 1 + nodes.iter().position(|node| node.name == *name).unwrap_or(nodes.len()),
+        None if matches!(kind, EventKind::Query { progress: QueryProgress::Started { .. }, .. }) => 0,
+        None => usize::MAX,
+    };
+    let mut story: Vec<&Event> = act.events.iter().collect();
+    story.sort_by_key(|event| place(&event.kind));
+    for event in story {
+        let hiccup = is_change(&event.kind) && subject(&event.kind).is_some_and(|node| !act.nodes.contains(node));
+        if let Some(kind) = masked(&event.kind, scene.now).filter(|_| !hiccup) {
             scene.event(kind);
         }
     }
-    for event in act.events.iter().filter(|event| subject(&event.kind).is_none()) {
-        if let Some(kind) = masked(&event.kind, scene.now) {
-            scene.event(kind);
-        }
-    }
-    for _ in 0..ACT {
-        scene.tick(1);
-        for node in nodes {
-            figures(scene, &node.name, &act.events);
+    for node in &act.nodes {
+        let failed = act.events.iter().rev().find(|event| is_failed_retry(&event.kind, node));
+        if let Some(event) = failed {
+            scene.event(masked_figures(&event.kind, scene.now));
         }
     }
 }
 
 /// A second in the life of a node that answers: its newest figures.
-fn figures(scene: &mut Scene, node: &NodeName, events: &[Event]) {
+fn figures(scene: &mut Scene, node: &NodeName, acts: &[Act]) {
     if scene.app.picture().nodes.get(node).is_none_or(|node| node.health.state != HealthState::Healthy) {
         return;
     }
     let mut newest = [None, None, None];
-    for event in events.iter().filter(|event| subject(&event.kind) == Some(node)) {
+    let events = acts.iter().flat_map(|act| &act.events);
+    for event in events.filter(|event| subject(&event.kind) == Some(node)) {
         match &event.kind {
             EventKind::Checked { health, .. } if health.state == HealthState::Healthy => newest[0] = Some(event),
             EventKind::Facts { facts: Ok(_), .. } => newest[1] = Some(event),
@@ -124,16 +129,18 @@ fn is_change(kind: &EventKind) -> bool {
     matches!(kind, EventKind::Connected { .. } | EventKind::Disconnected { .. } | EventKind::Health { .. })
 }
 
+/// A retry of a lost node that brought nothing: the next one is due.
+pub fn is_failed_retry(kind: &EventKind, of: &NodeName) -> bool {
+    matches!(kind, EventKind::Checked { node, health }
+        if node == of && health.state == HealthState::Reconnecting && health.next_retry.is_some())
+}
+
 /// The event with its figures masked; `None` for those that come so often that their number is chance.
 fn masked(kind: &EventKind, now: u64) -> Option<EventKind> {
     Some(match kind.clone() {
-        EventKind::Connected { node, role, .. } => EventKind::Connected {
-            node,
-            role,
-            server_version: VERSION.to_owned(),
-            connect_time: MOMENT,
-            attempt: 1,
-        },
+        EventKind::Connected { node, role, .. } => {
+            EventKind::Connected { node, role, server_version: VERSION.to_owned(), connect_time: MOMENT, attempt: 1 }
+        }
         EventKind::Disconnected { node, reason } => {
             let reason = match reason {
                 DisconnectReason::Error(error) => DisconnectReason::Error(masked_error(error)),
@@ -168,7 +175,7 @@ fn masked_figures(kind: &EventKind, now: u64) -> EventKind {
         }
         EventKind::Pool { node, pool, .. } => {
             let pool = PoolStats { max: pool.max, open: 1, idle: 1, gets: 2, opened: 1, ..PoolStats::default() };
-            EventKind::Pool { node, pool, probes: ProbeStats { probes: now - NOW + 900, missed: 0, latency: None } }
+            EventKind::Pool { node, pool, probes: ProbeStats { probes: now + 900 - NOW, missed: 0, latency: None } }
         }
         kind => kind,
     }
@@ -183,7 +190,7 @@ fn masked_health(health: Health, now: u64) -> Health {
         last_success: then(health.last_success),
         failures: health.failures.min(3),
         attempt: health.attempt.min(1),
-        next_retry: health.next_retry.map(|_| at(now + 2 * ACT)),
+        next_retry: health.next_retry.map(|_| at(NOW + 3)),
         error: health.error.map(masked_error),
         latency: health.latency.map(|_| ROUND_TRIP),
         ..health
@@ -212,8 +219,9 @@ fn masked_facts(facts: &Facts, now: u64) -> Facts {
         deadlocks: facts.deadlocks.map(|_| 0),
         stats_reset: None,
         wal_position: total(facts.wal_position, 2_200_000),
-        replay_lag: facts.replay_lag.map(|_| Duration::ZERO),
-        replay_lag_bytes: facts.replay_lag_bytes.map(|_| 0),
+        // Whether the last transaction is replayed this very moment is chance.
+        replay_lag: (facts.streaming == Some(true)).then_some(Duration::ZERO),
+        replay_lag_bytes: (facts.streaming == Some(true)).then_some(0),
         streaming: facts.streaming,
         standbys: facts.standbys,
         worst_standby: None,
@@ -251,9 +259,11 @@ fn masked_progress(progress: QueryProgress) -> QueryProgress {
 
 /// Without ports, and without times: a number before a unit becomes `N`.
 fn masked_error(error: NodeError) -> NodeError {
-    // How a socket ends (reset or closed) is a race between the kernel and the dying processes.
+    // How a killed server's sessions end (with a last word, closed, reset) is a race between its processes.
     let error = match error.kind {
-        ErrorKind::ConnectionLost => NodeError::new(error.kind, "the connection was lost"),
+        ErrorKind::ConnectionLost | ErrorKind::Terminated => {
+            NodeError::new(ErrorKind::ConnectionLost, "the connection was lost")
+        }
         _ => error,
     };
     NodeError { message: masked_text(&error.message), hint: error.hint.as_deref().map(masked_text), ..error }
