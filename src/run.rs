@@ -36,6 +36,8 @@ const FRAME: Duration = Duration::from_millis(16);
 /// Beyond `shutdown_timeout`, for a terminal that does not take our last bytes.
 const GRACE: Duration = Duration::from_secs(1);
 
+const NO_TERMINAL: &str = "the dashboard needs a terminal (`pgwatch status` and `pgwatch query` need none)";
+
 /// Reads the configuration again; called on a thread of its own.
 pub type Reload = Box<dyn Fn() -> Result<Config, Vec<Diagnostic>> + Send + Sync>;
 
@@ -71,7 +73,7 @@ pub struct Left {
 /// the report of that is lost.
 pub async fn run(options: RunOptions) -> Result<Left> {
     let mut signals = signals::listen()?;
-    let screen = Screen::enter(ScreenOptions::default()).wrap_err("pgwatch needs a terminal: see `pgwatch status`")?;
+    let screen = Screen::enter(ScreenOptions::default()).wrap_err(NO_TERMINAL)?;
     let limit = options.config.shutdown_timeout + GRACE;
     let (handle, events) = ConnectionManager::start(ManagerConfig {
         nodes: options.config.nodes.clone(),

@@ -62,6 +62,18 @@ fn a_wrong_file_or_flag_exits_with_2_and_with_3_for_status() {
 }
 
 #[test]
+fn what_cannot_go_on_is_said_in_one_line() {
+    let good = file("nodes:\n  a: {host: 127.0.0.1, port: 1}\n");
+    let full = || fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+    for (args, expected) in [(["check", "--config", good.arg()], 1), (["status", "--config", good.arg()], 3)] {
+        let output = pgwatch(&args).env("RUST_BACKTRACE", "1").stdout(full()).output().unwrap();
+        assert_eq!(code(&output), expected, "{args:?}");
+        assert!(err(&output).starts_with("standard output could not be written: "), "{}", err(&output));
+        assert_eq!(err(&output).lines().count(), 1, "{}", err(&output));
+    }
+}
+
+#[test]
 fn the_default_file_is_found_under_xdg_config_home() {
     let home = tempfile::tempdir().unwrap();
     fs::create_dir(home.path().join("pgwatch")).unwrap();

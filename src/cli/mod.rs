@@ -72,10 +72,11 @@ fn run(args: Args) -> u8 {
         }
         Err(Stop::Failed(text)) => {
             complain(&text);
-            exit::FAILED
+            if is_status { exit::UNKNOWN } else { exit::FAILED }
         }
         Err(Stop::Unexpected(report)) => {
-            complain(&format!("{report:?}"));
+            // One line with all its causes: where in our code it came up tells a user nothing.
+            complain(&format!("{report:#}"));
             if is_status { exit::UNKNOWN } else { exit::FAILED }
         }
     }
@@ -160,7 +161,9 @@ fn print(bytes: &[u8]) -> Result<(), Stop> {
 fn print_with(write: impl FnOnce(&mut dyn io::Write) -> io::Result<()>) -> Result<(), Stop> {
     let mut out = io::BufWriter::with_capacity(1 << 16, io::stdout().lock());
     match write(&mut out).and_then(|()| out.flush()) {
-        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(error.into()),
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+            Err(Stop::Failed(format!("standard output could not be written: {error}")))
+        }
         _ => Ok(()),
     }
 }

@@ -23,7 +23,8 @@ const CANCELLING: Duration = Duration::from_secs(2);
 
 pub(super) fn run(args: &QueryArgs) -> Result<u8, Stop> {
     let mut config = load(&args.source)?;
-    config.nodes = chosen(&config, &args.nodes)?;
+    let names: Vec<&str> = args.nodes.iter().map(|name| name.trim()).collect();
+    config.nodes = chosen(&config, &names)?;
     if args.read_write {
         config.apply_read_write();
         for node in config.nodes.iter().filter(|node| node.is_read_only()) {
@@ -53,11 +54,11 @@ pub(super) fn run(args: &QueryArgs) -> Result<u8, Stop> {
 }
 
 /// The nodes that `--nodes` names, in the order of the file.
-fn chosen(config: &Config, names: &[String]) -> Result<Vec<NodeConfig>, Stop> {
+fn chosen(config: &Config, names: &[&str]) -> Result<Vec<NodeConfig>, Stop> {
     if config.nodes.is_empty() {
         return Err(Stop::Wrong(NO_NODES.to_owned()));
     }
-    if let Some(unknown) = names.iter().find(|name| !config.nodes.iter().any(|node| node.name.as_str() == *name)) {
+    if let Some(unknown) = names.iter().find(|name| !config.nodes.iter().any(|node| node.name.as_str() == **name)) {
         let known: Vec<&str> = config.nodes.iter().map(|node| node.name.as_str()).collect();
         let meant = nearest(unknown, known.iter().copied()).map(|near| format!(", did you mean {near}?"));
         return Err(Stop::Wrong(format!(
@@ -66,7 +67,7 @@ fn chosen(config: &Config, names: &[String]) -> Result<Vec<NodeConfig>, Stop> {
             known.join(", ")
         )));
     }
-    let wanted = |node: &&NodeConfig| names.is_empty() || names.iter().any(|name| node.name.as_str() == name);
+    let wanted = |node: &&NodeConfig| names.is_empty() || names.contains(&node.name.as_str());
     Ok(config.nodes.iter().filter(wanted).cloned().collect())
 }
 

@@ -1,11 +1,14 @@
 //! Where a password comes from, looked up at each connect so that a rotated one is found (F5). It never stands in an
 //! error, and neither does what a command prints (F7).
 
+use std::pin::pin;
 use std::process::Stdio;
+use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process_group};
-use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader};
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader, copy, sink};
 use tokio::process::{Child, Command};
+use tokio::time::timeout;
 
 use crate::config::passfile;
 use crate::model::{ErrorKind, NodeConfig, NodeError, PasswordSource, Secret};
@@ -13,8 +16,11 @@ use crate::model::{ErrorKind, NodeConfig, NodeError, PasswordSource, Secret};
 /// No password of people is longer; tokens of clouds reach some kilobytes.
 const MAX_BYTES: u64 = 64 << 10;
 
-/// The password for `node` now. Waits for as long as a command runs: bound it. Dropping the future kills the command
-/// and all that it started.
+/// The share of `connect_timeout` that a command may take: less than all, so that who was late can be told apart.
+const SHARE: f64 = 0.9;
+
+/// The password for `node` now. A command is waited for no longer than most of `connect_timeout`; dropping the future
+/// kills it and all that it started.
 pub(crate) async fn look_up(node: &NodeConfig) -> Result<Option<Secret>, NodeError> {
     match &node.password {
         PasswordSource::None => Ok(None),
@@ -22,10 +28,20 @@ pub(crate) async fn look_up(node: &NodeConfig) -> Result<Option<Secret>, NodeErr
         // A small local file: not worth a thread.
         PasswordSource::File(path) => passfile::lookup(path, &node.host, node.port, &node.database, &node.user)
             .map_err(|why| NodeError::new(ErrorKind::Authentication, why)),
-        PasswordSource::Command(line) => run(line).await.map(Some).map_err(|why| {
-            NodeError::new(ErrorKind::Authentication, format!("password_command of {}: {why}", node.name))
-                .with_hint("run it in a shell: it must print the password as its first line and exit with 0")
-        }),
+        PasswordSource::Command(line) => {
+            let within = node.pool.connect_timeout.mul_f64(SHARE);
+            run_within(line, within).await.map(Some).map_err(|(kind, why)| {
+                NodeError::new(kind, format!("password_command of {}: {why}", node.name))
+                    .with_hint("run it in a shell: it must print the password as its first line and exit with 0")
+            })
+        }
+    }
+}
+
+async fn run_within(line: &str, within: Duration) -> Result<Secret, (ErrorKind, String)> {
+    match timeout(within, run(line)).await {
+        Ok(done) => done.map_err(|why| (ErrorKind::Authentication, why)),
+        Err(_) => Err((ErrorKind::Timeout, format!("it was not done within {} ms", within.as_millis()))),
     }
 }
 
@@ -34,13 +50,23 @@ async fn run(line: &str) -> Result<Secret, String> {
     command.args(["-c", line]).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null()).process_group(0);
     let child = command.kill_on_drop(true).spawn().map_err(|error| format!("sh cannot be started: {error}"))?;
     let mut group = Group { leader: child.id(), child };
-    let output = group.child.stdout.take().ok_or("its output cannot be read")?;
+    let mut output = BufReader::new(group.child.stdout.take().ok_or("its output cannot be read")?);
     let mut first = Vec::new();
-    BufReader::new(output.take(MAX_BYTES))
+    (&mut output)
+        .take(MAX_BYTES)
         .read_until(b'\n', &mut first)
         .await
         .map_err(|error| format!("its output cannot be read: {error}"))?;
-    let status = group.child.wait().await.map_err(|error| format!("its end was not seen: {error}"))?;
+    // What else it writes is read too: a closed pipe would kill it, and look like a failure of its own.
+    let mut nowhere = sink();
+    let mut rest = pin!(copy(&mut output, &mut nowhere));
+    let mut writes = true;
+    let status = loop {
+        tokio::select! {
+            status = group.child.wait() => break status.map_err(|error| format!("its end was not seen: {error}"))?,
+            _ = &mut rest, if writes => writes = false,
+        }
+    };
     group.leader = None;
     if !status.success() {
         return Err(format!("it failed ({status})"));
@@ -67,7 +93,7 @@ impl Drop for Group {
 
 #[cfg(test)]
 mod tests {
-    use std::time::{Duration, Instant};
+    use std::time::Instant;
 
     use super::*;
 
@@ -75,6 +101,7 @@ mod tests {
     async fn the_first_line_is_the_password_f5() {
         assert_eq!(run("printf 'secret\\nsecond\\n'").await.unwrap().expose(), "secret");
         assert_eq!(run("printf secret").await.unwrap().expose(), "secret");
+        assert_eq!(run("echo secret; sleep 0.05; echo more && sleep 0.01").await.unwrap().expose(), "secret");
         assert!(run("echo hunter2; exit 3").await.unwrap_err().contains("exit status: 3"));
         assert_eq!(run("true").await.unwrap_err(), "it printed nothing");
     }
@@ -85,7 +112,8 @@ mod tests {
         let mark = dir.path().join("mark");
         let line = format!("(sleep 1; touch {}) & sleep 60", mark.display());
         let began = Instant::now();
-        assert!(tokio::time::timeout(Duration::from_millis(200), run(&line)).await.is_err());
+        let (kind, why) = run_within(&line, Duration::from_millis(200)).await.unwrap_err();
+        assert_eq!((kind, why.as_str()), (ErrorKind::Timeout, "it was not done within 200 ms"));
         assert!(began.elapsed() < Duration::from_secs(1));
         tokio::time::sleep(Duration::from_millis(1_500)).await;
         assert!(!mark.exists(), "a grandchild lived on");
