@@ -20,7 +20,7 @@ use futures_util::{FutureExt as _, StreamExt as _};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, MissedTickBehavior, interval_at, sleep_until};
 
-use crate::app::{App, Effect, Msg, Setup, update};
+use crate::app::{App, Effect, Msg, Reread, Setup, update};
 use crate::config::{Config, Diagnostic};
 use crate::connection::{ConnectionManager, Handle, ManagerConfig};
 use crate::model::protocol::{CommandError, ShutdownReport};
@@ -41,6 +41,9 @@ const NO_TERMINAL: &str = "the dashboard needs a terminal (`pgwatch status` and 
 /// Reads the configuration again; called on a thread of its own.
 pub type Reload = Box<dyn Fn() -> Result<Config, Vec<Diagnostic>> + Send + Sync>;
 
+/// The newest thing that went wrong beside the dashboard.
+pub type Troubles = tokio::sync::watch::Receiver<Option<String>>;
+
 /// What the dashboard runs with.
 pub struct RunOptions {
     pub config: Config,
@@ -51,6 +54,8 @@ pub struct RunOptions {
     pub history: Option<PathBuf>,
     /// A second listener to all events: the event log.
     pub tap: Option<mpsc::Sender<Event>>,
+    /// What goes wrong with that listener, to be told on the screen.
+    pub troubles: Option<Troubles>,
 }
 
 impl std::fmt::Debug for RunOptions {
@@ -102,6 +107,7 @@ struct Dashboard {
     config: Config,
     reload: Option<watch::Reloader>,
     history: Option<PathBuf>,
+    troubles: Option<Troubles>,
     reason: Option<LeaveReason>,
     /// When the next frame is due; `None` when nothing changed.
     due: Option<Instant>,
@@ -114,7 +120,7 @@ struct Dashboard {
 
 impl Dashboard {
     fn new(screen: Screen, handle: Handle, options: RunOptions) -> Self {
-        let RunOptions { config, read_write, reload, history, .. } = options;
+        let RunOptions { config, read_write, reload, history, troubles, .. } = options;
         let theme = theme(&config, config.theme.as_deref().unwrap_or(THEMES[0]));
         let setup = Setup {
             cluster: config.cluster.clone(),
@@ -122,7 +128,7 @@ impl Dashboard {
             nodes: config.nodes.clone(),
             refresh: config.refresh,
             query_timeout: config.query_timeout,
-            theme: config.theme.clone().unwrap_or_else(|| THEMES[0].to_owned()),
+            theme: theme_name(&config),
             themes: THEMES.iter().map(ToString::to_string).collect(),
             thresholds: config.thresholds.clone(),
             template: config.template.clone(),
@@ -140,6 +146,7 @@ impl Dashboard {
             config,
             reload,
             history,
+            troubles,
             reason: None,
             due: Some(now),
             drawn_at: now,
@@ -170,6 +177,7 @@ impl Dashboard {
                     None => self.quit = true,
                 },
                 reloaded = watch::next(&mut self.reload) => self.reloaded(reloaded),
+                text = next_trouble(&mut self.troubles) => self.update(Msg::Failed(text)),
                 _ = tick.tick() => self.update(Msg::Tick(SystemTime::now())),
                 () = async { sleep_until(due.unwrap_or_else(Instant::now)).await }, if due.is_some() => self.draw()?,
             }
@@ -197,10 +205,9 @@ impl Dashboard {
     fn reloaded(&mut self, loaded: Result<Config, Vec<Diagnostic>>) {
         let msg = match loaded {
             Ok(config) => {
-                let nodes = config.nodes.clone();
                 self.theme = theme(&config, &self.app.theme);
-                self.config = config;
-                Msg::Reloaded(Ok(nodes))
+                let before = std::mem::replace(&mut self.config, config);
+                Msg::Reloaded(Ok(Box::new(reread(&before, &self.config))))
             }
             Err(problems) => Msg::Reloaded(Err(problems.iter().map(ToString::to_string).collect())),
         };
@@ -275,6 +282,34 @@ impl Dashboard {
         }
         Ok(())
     }
+}
+
+fn reread(before: &Config, config: &Config) -> Reread {
+    Reread {
+        cluster: config.cluster.clone(),
+        nodes: config.nodes.clone(),
+        query_timeout: config.query_timeout,
+        thresholds: config.thresholds.clone(),
+        template: config.template.clone(),
+        refresh: (config.refresh != before.refresh).then_some(config.refresh),
+        theme: (config.theme != before.theme).then(|| theme_name(config)),
+    }
+}
+
+fn theme_name(config: &Config) -> String {
+    config.theme.clone().unwrap_or_else(|| THEMES[0].to_owned())
+}
+
+/// The next thing that went wrong beside the dashboard; pends for ever where nobody tells. Cancel-safe.
+async fn next_trouble(troubles: &mut Option<Troubles>) -> String {
+    if let Some(troubles) = troubles {
+        while troubles.changed().await.is_ok() {
+            if let Some(text) = troubles.borrow_and_update().clone() {
+                return text;
+            }
+        }
+    }
+    std::future::pending().await
 }
 
 /// What may wait for the next common frame: figures, not changes of state.

@@ -8,7 +8,7 @@ use crate::model::{Command, Event, EventKind, NodeConfig, NodeName};
 use super::form::Test;
 use super::journal::{Line, wording};
 use super::nodes::Node;
-use super::{App, Dialog, Effect, Leaving, Screen, Severity};
+use super::{App, Dialog, Effect, Leaving, Reread, Screen, Severity};
 
 impl App {
     pub(super) fn apply(&mut self, event: Event) -> Vec<Effect> {
@@ -150,12 +150,21 @@ impl App {
     }
 
     /// The file was read again (F9). A wrong one changes nothing but the errors shown.
-    pub(super) fn reloaded(&mut self, outcome: Result<Vec<NodeConfig>, Vec<String>>) -> Vec<Effect> {
+    pub(super) fn reloaded(&mut self, outcome: Result<Box<Reread>, Vec<String>>) -> Vec<Effect> {
         match outcome {
-            Ok(nodes) => {
+            Ok(reread) => {
+                let Reread { cluster, nodes, query_timeout, thresholds, template, refresh, theme } = *reread;
                 self.reload_errors.clear();
                 self.say(Severity::Info, "the configuration file was read again");
-                vec![Effect::Send(Command::Reload(nodes))]
+                self.cluster = cluster;
+                self.query_timeout = query_timeout;
+                self.thresholds = thresholds;
+                self.template = template;
+                self.theme = theme.unwrap_or_else(|| std::mem::take(&mut self.theme));
+                self.arrange_nodes();
+                let mut effects = vec![Effect::Send(Command::Reload(nodes))];
+                effects.extend(refresh.into_iter().flat_map(|refresh| self.set_refresh(refresh)));
+                effects
             }
             Err(errors) => {
                 let first = errors.first().cloned().unwrap_or_default();

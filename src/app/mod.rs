@@ -76,6 +76,19 @@ pub struct Setup {
     pub history: Vec<String>,
 }
 
+/// What a file that was read anew says (F9).
+#[derive(Debug, Clone)]
+pub struct Reread {
+    pub cluster: Option<String>,
+    pub nodes: Vec<NodeConfig>,
+    pub query_timeout: Duration,
+    pub thresholds: Thresholds,
+    pub template: NodeConfig,
+    /// Only where the file says something else than before: keys change these two as well.
+    pub refresh: Option<Duration>,
+    pub theme: Option<String>,
+}
+
 /// What drawing shows of the cluster. There is a live one, and a frozen copy while the picture is frozen (`p`).
 #[derive(Debug, Clone)]
 pub struct Picture {
@@ -176,8 +189,8 @@ pub enum Msg {
     Drawn(Drawn),
     /// The manager's channel was full: this command was not sent.
     Busy(Box<Command>),
-    /// The file was read anew (F9), by itself or through [`Effect::Reload`]: its nodes, or what is wrong with it.
-    Reloaded(Result<Vec<NodeConfig>, Vec<String>>),
+    /// The file was read anew (F9), by itself or through [`Effect::Reload`]: what it says, or what is wrong with it.
+    Reloaded(Result<Box<Reread>, Vec<String>>),
     /// An effect did not work out (the clipboard, the history file): what to tell.
     Failed(String),
     /// SIGTERM, SIGHUP or SIGINT: leave at once, cancelling what runs.

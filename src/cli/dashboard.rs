@@ -21,6 +21,7 @@ pub(super) async fn open(config: Config, options: &DashboardOptions, source: Opt
         reload: source.map(|source| reload(source.clone(), options.clone())),
         history: history(&Environment::of_process()),
         tap: event_log.as_ref().map(EventLog::tap),
+        troubles: event_log.as_ref().map(EventLog::failure),
     })
     .await;
     let reason = left.as_ref().map_or(LeaveReason::Error, |left| left.reason);

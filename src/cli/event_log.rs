@@ -1,8 +1,8 @@
 //! `--event-log FILE`: every event as one JSON object a line, in the order in which the manager saw it.
 //!
 //! The file is written by a thread of its own, which sleeps until an event comes and then writes all that wait in one
-//! go: a disk that hangs holds up neither the screen nor a node. A disk that fails ends the log with one warning and
-//! nothing else.
+//! go: a disk that hangs holds up neither the screen nor a node. A disk that fails ends the log and nothing else: it
+//! is told on the screen, and again on the way out.
 
 use std::fs::File;
 use std::io::Write as _;
@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use serde_json::{Map, Value, json};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
 
 use super::json::{millis, time};
@@ -30,7 +30,7 @@ pub struct EventLog {
     tap: mpsc::Sender<Event>,
     writer: JoinHandle<()>,
     reason: oneshot::Sender<LeaveReason>,
-    failure: oneshot::Receiver<String>,
+    failure: watch::Receiver<Option<String>>,
 }
 
 impl EventLog {
@@ -48,11 +48,11 @@ impl EventLog {
         file.write(&line)?;
         let (tap, events) = mpsc::channel(QUEUE);
         let (reason, stopped) = oneshot::channel();
-        let (report, failure) = oneshot::channel();
+        let (report, failure) = watch::channel(None);
         let writer = tokio::task::spawn_blocking(move || {
             // The receiver is gone only when nobody wants to hear of a failure any more.
             if let Err(text) = write_all(&mut file, events, stopped) {
-                let _ = report.send(text);
+                let _ = report.send(Some(text));
             }
         });
         Ok(Self { tap, writer, reason, failure })
@@ -63,16 +63,21 @@ impl EventLog {
         self.tap.clone()
     }
 
+    /// Why no more events are written, as soon as that is known.
+    pub fn failure(&self) -> watch::Receiver<Option<String>> {
+        self.failure.clone()
+    }
+
     /// Waits until all events are written, then writes the line `stopped`. Call it after the manager has ended; a disk
     /// that does not answer is not waited for. Says, for people, what was not written and why.
-    pub async fn finish(mut self, reason: LeaveReason) -> Option<String> {
+    pub async fn finish(self, reason: LeaveReason) -> Option<String> {
         // The writer may have given up already; then nobody asks for the reason.
         let _ = self.reason.send(reason);
         drop(self.tap);
         if tokio::time::timeout(PATIENCE, self.writer).await.is_err() {
             return Some("--event-log: the disk does not answer; the last events are not written".to_owned());
         }
-        self.failure.try_recv().ok()
+        self.failure.borrow().clone()
     }
 }
 
@@ -356,7 +361,9 @@ mod tests {
         let tap = log.tap();
         tap.send(event(EventKind::NodeRemoved { node: name(), sessions_closed: 0, cancelled: 0 })).await.unwrap();
         tap.closed().await;
+        let shown = log.failure().wait_for(Option::is_some).await.unwrap().clone();
         let told = log.finish(LeaveReason::Key).await.unwrap();
+        assert_eq!(shown.as_deref(), Some(told.as_str()));
         assert!(told.contains("Broken pipe") && told.ends_with("no more events are written"), "{told}");
     }
 }

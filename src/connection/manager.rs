@@ -25,9 +25,9 @@ use crate::model::{Command, Event, EventKind, NodeConfig, NodeName};
 
 /// Reports that may wait for the actor.
 const REPORTS: usize = 1024;
-/// Pool figures: at most once a [`TICK`], at least each [`POOL_AT_LEAST`].
+/// Pool figures: at most once a [`TICK`], at least each ten seconds: at the last tick before they are over.
 const TICK: Duration = Duration::from_secs(1);
-const POOL_AT_LEAST: Duration = Duration::from_secs(10);
+const POOL_AT_LEAST: Duration = Duration::from_millis(8_500);
 /// A tested server has so long to hang up.
 const GOODBYE: Duration = Duration::from_millis(300);
 /// Between the first connects of two nodes, up to a second in all: many nodes are not dialled in one instant.
