@@ -24,7 +24,7 @@ use crate::app::{App, Effect, Msg, Reread, Setup, update};
 use crate::config::{Config, Diagnostic};
 use crate::connection::{ConnectionManager, Handle, ManagerConfig};
 use crate::model::protocol::{CommandError, ShutdownReport};
-use crate::model::{Event, EventKind, Rgb, THEMES};
+use crate::model::{Event, EventKind, THEMES};
 use crate::tui::{self, Screen, ScreenOptions, Theme, ThemeOptions};
 
 pub use signals::LeaveReason;
@@ -321,7 +321,5 @@ fn is_figure(kind: &EventKind) -> bool {
 }
 
 fn theme(config: &Config, name: &str) -> Theme {
-    let hex = |Rgb(r, g, b): Rgb| format!("#{r:02x}{g:02x}{b:02x}");
-    let colors = config.colors.iter().map(|(role, color)| (role.as_str().to_owned(), hex(*color))).collect();
-    Theme::new(&ThemeOptions::of_terminal(name, colors))
+    Theme::new(&ThemeOptions::of_terminal(name, config.colors.clone()))
 }

@@ -69,7 +69,7 @@ fn the_first_screen_answers_d1() {
             "97/100",
             "1,204",
             "4.1 s",
-            "connection refused by 10",
+            "connection refused",
             "try 4 in 3 s",
             "read-only",
             "14:03:22",

@@ -170,6 +170,7 @@ impl App {
         self.dirty |= extent(&drawn) != extent(&self.drawn);
         self.drawn = drawn;
         self.settle();
+        self.dirty |= self.query.results.look_on();
         let (nodes, events, results) =
             (self.drawn.page(Pane::Nodes), self.drawn.page(Pane::Events), self.drawn.page(Pane::Result));
         self.nodes_table.cursor.select(self.nodes_table.cursor.at, self.nodes_table.rows.len(), nodes);

@@ -15,7 +15,7 @@ use crate::model::{
 };
 
 pub use columns::NodeColumn;
-pub use history::{History, Minute, Sample};
+pub use history::{History, Sample, Span};
 
 /// One node.
 #[derive(Debug, Clone)]

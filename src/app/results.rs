@@ -11,6 +11,10 @@ use super::tables::Sort;
 
 /// More lines than this are not sorted on the screen: the server does it better with `ORDER BY`.
 pub const SORT_LIMIT: usize = 200_000;
+/// Lines that a filter looks at as it is typed, and lines more that it looks at behind each frame, so that a key is
+/// answered at once however much there is to look through.
+const FIRST_LOOK: usize = 1_000;
+const LOOK: usize = 10_000;
 /// Rows of each node that are looked at for the width of a column.
 const WIDTH_ROWS: usize = 200;
 
@@ -26,6 +30,8 @@ pub struct Results {
     total: usize,
     /// The lines shown, where filter or sort choose.
     order: Option<Vec<u32>>,
+    /// So many lines the filter has looked at.
+    looked: usize,
     pub cursor: Cursor,
     /// First column shown beside the node, counted from 0.
     pub column: usize,
@@ -195,21 +201,51 @@ impl Results {
     /// Applies filter and sort anew. Notes are always shown: an error is part of the answer.
     pub(super) fn arrange(&mut self) {
         self.order = None;
+        self.looked = self.total;
         let sort = self.sort.filter(|_| self.is_sortable());
         if self.filter.is_empty() && sort.is_none() {
             return;
         }
-        let mut order: Vec<u32> = (0..self.total as u32).filter(|at| self.passes(*at as usize)).collect();
         if let Some(sort) = sort {
+            let mut order = self.passing(0..self.total);
             let numeric = self.columns.get(sort.column).is_some_and(|column| is_numeric(&column.type_name));
             order.sort_by_cached_key(|at| self.sort_key(*at as usize, sort.column, numeric));
             if sort.descending {
                 let known = order.partition_point(|at| self.sort_key(*at as usize, sort.column, numeric).0 == 0);
                 order.get_mut(..known).unwrap_or_default().reverse();
             }
+            self.order = Some(order);
+        } else {
+            self.order = Some(Vec::new());
+            self.looked = 0;
+            self.look(FIRST_LOOK);
         }
-        self.order = Some(order);
         self.cursor.at = self.cursor.at.min(self.len().saturating_sub(1));
+    }
+
+    /// The filter goes on with the next lines, if there are some that it has not looked at.
+    pub(super) fn look_on(&mut self) -> bool {
+        self.look(LOOK)
+    }
+
+    fn look(&mut self, lines: usize) -> bool {
+        if self.looked >= self.total {
+            return false;
+        }
+        let end = (self.looked + lines).min(self.total);
+        let found = self.passing(self.looked..end);
+        self.order.get_or_insert_default().extend(found);
+        self.looked = end;
+        true
+    }
+
+    /// The share of the lines that the filter has looked at, while there are more to come.
+    pub fn looked_at(&self) -> Option<f64> {
+        (self.looked < self.total).then(|| self.looked as f64 / self.total as f64)
+    }
+
+    fn passing(&self, lines: std::ops::Range<usize>) -> Vec<u32> {
+        lines.filter(|at| self.passes(*at)).map(|at| at as u32).collect()
     }
 
     /// The names that `column:` of a filter may say: the node first.

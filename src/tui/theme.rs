@@ -3,12 +3,7 @@
 use jiff::tz::TimeZone;
 use ratatui::style::{Color, Modifier, Style};
 
-/// The themes by name; the first is the default.
-pub const THEMES: [&str; 4] = ["dark", "light", "mono", "colorblind"];
-
-/// The roles that `theme.colors` of the file may override.
-pub const ROLES: [&str; 8] =
-    ["background", "foreground", "primary", "secondary", "success", "warning", "critical", "muted"];
+use crate::model::{ColorRole, Rgb};
 
 /// How many colours the terminal has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -64,6 +59,8 @@ struct Palette {
     critical: (u32, Color),
     muted: (u32, Color),
     border: (u32, Color),
+    /// What everything is written on and with; `None` is the terminal's own.
+    paper: Option<(u32, u32)>,
     /// Behind the selected row, and what is written on it.
     selection: u32,
     selected: u32,
@@ -81,6 +78,7 @@ const PALETTES: [Palette; 3] = [
         critical: (0xff_5f_5f, Color::LightRed),
         muted: (0x80_84_8c, Color::DarkGray),
         border: (0x5a_5e_66, Color::DarkGray),
+        paper: None,
         selection: 0x2e_33_3b,
         selected: 0xff_ff_ff,
         on_patch: 0x0f_11_15,
@@ -94,6 +92,8 @@ const PALETTES: [Palette; 3] = [
         critical: (0xc4_1c_1c, Color::Red),
         muted: (0x6a_6f_76, Color::DarkGray),
         border: (0xa8_ad_b5, Color::DarkGray),
+        // Dark colours need a light ground, whatever the terminal has.
+        paper: Some((0xfc_fc_fc, 0x1f_23_28)),
         selection: 0xd9_e4_ef,
         selected: 0x00_00_00,
         on_patch: 0xff_ff_ff,
@@ -108,6 +108,7 @@ const PALETTES: [Palette; 3] = [
         critical: (0xd5_5e_00, Color::LightRed),
         muted: (0x86_8a_90, Color::DarkGray),
         border: (0x5a_5e_66, Color::DarkGray),
+        paper: None,
         selection: 0x2e_33_3b,
         selected: 0xff_ff_ff,
         on_patch: 0x0f_11_15,
@@ -117,10 +118,10 @@ const PALETTES: [Palette; 3] = [
 /// What a theme is made from; `Default` is the plainest terminal.
 #[derive(Debug, Clone)]
 pub struct ThemeOptions {
-    /// One of [`THEMES`]; anything else is the first.
+    /// One of [`crate::model::THEMES`]; anything else is the first.
     pub name: String,
-    /// Role (one of [`ROLES`]) and colour (`#00BFFF`, a name, `default`); what cannot be read is left out.
-    pub colors: Vec<(String, String)>,
+    /// Colours of the file, in place of the theme's own.
+    pub colors: Vec<(ColorRole, Rgb)>,
     pub depth: ColorDepth,
     pub ascii: bool,
     /// The zone in which times of day are shown.
@@ -135,7 +136,7 @@ impl Default for ThemeOptions {
 
 impl ThemeOptions {
     /// What this process' terminal and zone allow.
-    pub fn of_terminal(name: impl Into<String>, colors: Vec<(String, String)>) -> Self {
+    pub fn of_terminal(name: impl Into<String>, colors: Vec<(ColorRole, Rgb)>) -> Self {
         let env = |name: &str| std::env::var(name).ok();
         Self {
             name: name.into(),
@@ -224,23 +225,27 @@ impl Theme {
 
     fn colored(palette: &Palette, options: &ThemeOptions) -> Self {
         let sixteen = options.depth == ColorDepth::Sixteen;
-        let own = |role: &str| {
-            let (_, text) = options.colors.iter().find(|(name, _)| name == role)?;
-            parse_color(text).map(|color| at_depth(color, options.depth))
+        let own = |role: ColorRole| {
+            let (_, Rgb(r, g, b)) = *options.colors.iter().find(|(own, _)| *own == role)?;
+            Some(at_depth(Color::Rgb(r, g, b), options.depth))
         };
-        let color = |role: &str, (rgb, ansi): (u32, Color)| {
-            own(role).unwrap_or(if sixteen { ansi } else { at_depth(Color::from_u32(rgb), options.depth) })
-        };
+        let themed =
+            |(rgb, ansi): (u32, Color)| if sixteen { ansi } else { at_depth(Color::from_u32(rgb), options.depth) };
+        let color = |role: ColorRole, theme: (u32, Color)| own(role).unwrap_or(themed(theme));
         let shade = |rgb: u32| at_depth(Color::from_u32(rgb), options.depth);
-        let background = own("background").unwrap_or(Color::Reset);
-        let foreground = own("foreground").unwrap_or(Color::Reset);
+        let (paper, ink) = match palette.paper.filter(|_| !sixteen) {
+            Some((paper, ink)) => (shade(paper), shade(ink)),
+            None => (Color::Reset, Color::Reset),
+        };
+        let background = own(ColorRole::Background).unwrap_or(paper);
+        let foreground = own(ColorRole::Foreground).unwrap_or(ink);
         let fg = |color: Color| Style::new().fg(color);
         let [accent, ok, warn, bad, dim] = [
-            color("primary", palette.primary),
-            color("success", palette.success),
-            color("warning", palette.warning),
-            color("critical", palette.critical),
-            color("muted", palette.muted),
+            color(ColorRole::Primary, palette.primary),
+            color(ColorRole::Success, palette.success),
+            color(ColorRole::Warning, palette.warning),
+            color(ColorRole::Critical, palette.critical),
+            color(ColorRole::Muted, palette.muted),
         ];
         let on_patch = if sixteen { Color::Black } else { shade(palette.on_patch) };
         // Bold black is grey on many terminals of 16 colours.
@@ -255,16 +260,21 @@ impl Theme {
             name: palette.name,
             base: Style::new().fg(foreground).bg(background),
             text: fg(foreground),
-            bright: fg(if sixteen { foreground } else { own("foreground").unwrap_or(shade(palette.selected)) }).bold(),
+            bright: fg(if sixteen {
+                foreground
+            } else {
+                own(ColorRole::Foreground).unwrap_or(shade(palette.selected))
+            })
+            .bold(),
             dim: fg(dim),
             accent: fg(accent),
             accent_bold: fg(accent).bold(),
-            secondary: fg(color("secondary", palette.secondary)),
+            secondary: fg(color(ColorRole::Secondary, palette.secondary)),
             ok: fg(ok),
             warn: fg(warn),
             bad: fg(bad),
             bad_bold: fg(bad).bold(),
-            border: fg(own("muted").unwrap_or(color("border", palette.border))),
+            border: fg(own(ColorRole::Muted).unwrap_or(themed(palette.border))),
             border_focus: fg(accent),
             selection,
             selection_idle: if sixteen { Style::new().bold() } else { Style::new().bg(shade(palette.selection)) },
@@ -281,11 +291,6 @@ impl Theme {
     pub fn selection_is_reversed(&self) -> bool {
         self.selection.add_modifier.contains(Modifier::REVERSED)
     }
-}
-
-/// `#00BFFF`, a name (`red`, `lightblue`), an index of the 256, or `default` for the terminal's own.
-pub fn parse_color(text: &str) -> Option<Color> {
-    if matches!(text, "default" | "none") { Some(Color::Reset) } else { text.parse().ok() }
 }
 
 fn at_depth(color: Color, depth: ColorDepth) -> Color {
@@ -372,7 +377,7 @@ mod tests {
 
     #[test]
     fn the_selection_is_seen_in_every_theme_and_depth() {
-        for name in THEMES {
+        for name in crate::model::THEMES {
             for depth in [ColorDepth::True, ColorDepth::Indexed, ColorDepth::Sixteen, ColorDepth::None] {
                 let theme = Theme::new(&ThemeOptions { name: name.to_owned(), depth, ..ThemeOptions::default() });
                 assert_ne!(theme.selection, Style::new(), "{name} {depth:?}");
@@ -385,15 +390,15 @@ mod tests {
     #[test]
     fn colours_of_the_file_override_roles() {
         let colors = vec![
-            ("primary".to_owned(), "#00BFFF".to_owned()),
-            ("critical".to_owned(), "red".to_owned()),
-            ("background".to_owned(), "#101010".to_owned()),
+            (ColorRole::Primary, Rgb(0, 0xbf, 0xff)),
+            (ColorRole::Critical, Rgb(0xff, 0, 0)),
+            (ColorRole::Background, Rgb(0x10, 0x10, 0x10)),
         ];
         let options =
             ThemeOptions { name: "dark".to_owned(), colors, depth: ColorDepth::True, ..ThemeOptions::default() };
         let theme = Theme::new(&options);
         assert_eq!(theme.accent.fg, Some(Color::Rgb(0, 0xbf, 0xff)));
-        assert_eq!(theme.bad.fg, Some(Color::Red));
+        assert_eq!(theme.bad.fg, Some(Color::Rgb(0xff, 0, 0)));
         assert_eq!(theme.base.bg, Some(Color::Rgb(0x10, 0x10, 0x10)));
         let indexed = Theme::new(&ThemeOptions { depth: ColorDepth::Indexed, ..options });
         assert_eq!(indexed.accent.fg, Some(Color::Indexed(39)));

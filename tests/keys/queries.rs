@@ -230,3 +230,30 @@ fn a_hundred_thousand_rows_scroll_without_being_copied() {
     dashboard.press("s");
     assert!(dashboard.app.notice.as_ref().unwrap().text.contains("ORDER BY"));
 }
+
+#[test]
+fn a_filter_looks_through_many_rows_frame_by_frame() {
+    let mut dashboard = Dashboard::healthy();
+    let batch = request(&dashboard.press("9select n from t;<enter>")).batch;
+    let numbers: Vec<String> = (0..25_000).map(|number| number.to_string()).collect();
+    let values: Vec<[Option<&str>; 1]> = numbers.iter().map(|number| [Some(number.as_str())]).collect();
+    let values: Vec<&[Option<&str>]> = values.iter().map(|row| &row[..]).collect();
+    done(&mut dashboard, batch, "primary", Ok(rows(&[("n", "int4")], &values)));
+    end(&mut dashboard, batch);
+    dashboard.press("/n:999$");
+    let results = &dashboard.app.query.results;
+    assert!(results.looked_at().is_some_and(|share| share < 0.1), "a key is answered before all is looked at");
+    assert_eq!(table(&dashboard)[0], "primary 999");
+    for frame in 0.. {
+        assert!(frame < 9, "it comes to its end");
+        dashboard.app.take_dirty();
+        let drawn = dashboard.app.drawn.clone();
+        update(&mut dashboard.app, Msg::Drawn(drawn));
+        if !dashboard.app.take_dirty() {
+            break;
+        }
+    }
+    let results = &dashboard.app.query.results;
+    assert_eq!(results.looked_at(), None);
+    assert_eq!(results.len(), 25 + 2, "and the notes of two nodes");
+}

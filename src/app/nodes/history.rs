@@ -1,5 +1,5 @@
-//! What a node was like: the last minute second by second, the last hour minute by minute, and the round trips of
-//! its newest probes. Time comes in with the events and ticks; nothing here grows.
+//! What a node was like: the last minute second by second, the last hour in steps of ten, and the round trips of its
+//! newest probes. Time comes in with the events and ticks; nothing here grows.
 
 use std::time::{Duration, SystemTime};
 
@@ -7,7 +7,10 @@ use crate::model::HealthState;
 use crate::model::history::{Ring, percentile};
 
 const SECOND: Duration = Duration::from_secs(1);
-const MINUTE: Duration = Duration::from_mins(1);
+/// The last hour is kept in spans of so long.
+const SPAN: Duration = Duration::from_secs(10);
+/// How many of them are kept.
+const SPANS: usize = 360;
 /// Round trips kept for the percentiles: ten minutes of probes at one a second.
 const LATENCIES: usize = 600;
 
@@ -22,9 +25,9 @@ pub struct Sample {
     pub transactions: Option<f64>,
 }
 
-/// One minute of the last hour: how long the node was in which condition.
+/// Ten seconds of the last hour: how long the node was in which condition.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Minute {
+pub struct Span {
     pub healthy: Duration,
     pub degraded: Duration,
     pub down: Duration,
@@ -32,7 +35,7 @@ pub struct Minute {
     pub unknown: Duration,
 }
 
-impl Minute {
+impl Span {
     fn add(&mut self, state: HealthState, time: Duration) {
         let part = match state {
             HealthState::Healthy => &mut self.healthy,
@@ -43,7 +46,7 @@ impl Minute {
         *part += time;
     }
 
-    /// The worst state of the minute, for its dot; `None` where nothing is known.
+    /// The worst state of them, for a dot; `None` where nothing is known.
     pub fn worst(&self) -> Option<HealthState> {
         if !self.down.is_zero() {
             Some(HealthState::Unhealthy)
@@ -61,30 +64,33 @@ impl Minute {
 #[derive(Debug, Clone)]
 pub struct History {
     seconds: Ring<Sample>,
-    minutes: Ring<Minute>,
+    spans: Ring<Span>,
+    /// How many spans there ever were.
+    counted: usize,
     latencies: Ring<f64>,
     rates: Ring<Option<f64>>,
     /// Up to when time was accounted.
     until: SystemTime,
-    /// The second and the minute that are being filled, and how much of them has passed.
+    /// The second and the span that are being filled, and how much of them has passed.
     second: Sample,
     in_second: Duration,
-    minute: Minute,
-    in_minute: Duration,
+    span: Span,
+    in_span: Duration,
 }
 
 impl History {
     pub fn new(now: SystemTime) -> Self {
         Self {
             seconds: Ring::new(60),
-            minutes: Ring::new(60),
+            spans: Ring::new(SPANS),
+            counted: 0,
             latencies: Ring::new(LATENCIES),
             rates: Ring::new(120),
             until: now,
             second: empty(HealthState::Connecting),
             in_second: Duration::ZERO,
-            minute: Minute::default(),
-            in_minute: Duration::ZERO,
+            span: Span::default(),
+            in_span: Duration::ZERO,
         }
     }
 
@@ -93,13 +99,39 @@ impl History {
         &self.seconds
     }
 
-    /// The last hour, oldest first, the running minute last.
-    pub fn minutes(&self) -> impl Iterator<Item = &Minute> {
-        let running = (!self.in_minute.is_zero()).then_some(&self.minute);
-        self.minutes
-            .iter()
-            .skip((self.minutes.len() + usize::from(running.is_some())).saturating_sub(60))
-            .chain(running)
+    /// The last hour, oldest first, the running span last.
+    pub fn spans(&self) -> impl Iterator<Item = &Span> {
+        let running = (!self.in_span.is_zero()).then_some(&self.span);
+        self.spans.iter().skip((self.spans.len() + usize::from(running.is_some())).saturating_sub(SPANS)).chain(running)
+    }
+
+    /// The worst state of each of `cells` parts of what is known of the last hour, oldest first: ten seconds each at
+    /// the start, up to minutes each later. Where a part begins does not move, so that trouble keeps its place.
+    pub fn strip(&self, cells: usize) -> Vec<Option<HealthState>> {
+        const SCALES: [usize; 4] = [1, 3, 6, 12];
+        let cells = cells.max(1);
+        let spans: Vec<&Span> = self.spans().collect();
+        // A part more, as the oldest and the newest may both be begun.
+        let fits = |scale: &usize| spans.len().div_ceil(*scale) < cells;
+        let scale = SCALES.into_iter().find(fits).unwrap_or_else(|| SPANS.div_ceil(cells));
+        let running = usize::from(!self.in_span.is_zero());
+        let first = self.counted + running - spans.len();
+        let mut strip = Vec::with_capacity(cells + 1);
+        let mut rest = spans.as_slice();
+        let mut take = scale - first % scale;
+        while !rest.is_empty() {
+            let (part, more) = rest.split_at(take.min(rest.len()));
+            // Of healthy, degraded and unhealthy, in this order.
+            strip.push(part.iter().filter_map(|span| span.worst()).max_by_key(|state| *state as u8));
+            (rest, take) = (more, scale);
+        }
+        strip.drain(..strip.len().saturating_sub(cells));
+        strip
+    }
+
+    /// How much of the last hour is known.
+    pub fn known(&self) -> Duration {
+        self.spans().map(|span| span.healthy + span.degraded + span.down).sum()
     }
 
     /// Transactions a second of the newest refreshes, oldest first; `None` where one brought none.
@@ -120,9 +152,9 @@ impl History {
     /// Share of the last hour (of what is known of it) in which the node answered, 0 to 1.
     pub fn availability(&self) -> Option<f64> {
         let (mut up, mut known) = (Duration::ZERO, Duration::ZERO);
-        for minute in self.minutes() {
-            up += minute.healthy + minute.degraded;
-            known += minute.healthy + minute.degraded + minute.down;
+        for span in self.spans() {
+            up += span.healthy + span.degraded;
+            known += span.healthy + span.degraded + span.down;
         }
         (!known.is_zero()).then(|| up.as_secs_f64() / known.as_secs_f64())
     }
@@ -147,23 +179,24 @@ impl History {
     /// Accounts the time up to `at`, all of it spent in `state`. A clock that went back accounts nothing; after a
     /// sleep of the machine, what is older than the history is left out.
     pub(super) fn advance(&mut self, at: SystemTime, state: HealthState) {
-        let mut left = at.duration_since(self.until).unwrap_or_default().min(60 * MINUTE);
+        let mut left = at.duration_since(self.until).unwrap_or_default().min(SPAN * SPANS as u32);
         self.until = at;
         self.second.state = worse(self.second.state, state);
         while !left.is_zero() {
-            let step = left.min(SECOND.saturating_sub(self.in_second)).min(MINUTE.saturating_sub(self.in_minute));
+            let step = left.min(SECOND.saturating_sub(self.in_second)).min(SPAN.saturating_sub(self.in_span));
             left -= step;
             self.in_second += step;
-            self.in_minute += step;
-            self.minute.add(state, step);
+            self.in_span += step;
+            self.span.add(state, step);
             if self.in_second == SECOND {
                 let next = Sample { transactions: self.second.transactions, ..empty(state) };
                 self.seconds.push(std::mem::replace(&mut self.second, next));
                 self.in_second = Duration::ZERO;
             }
-            if self.in_minute == MINUTE {
-                self.minutes.push(std::mem::take(&mut self.minute));
-                self.in_minute = Duration::ZERO;
+            if self.in_span == SPAN {
+                self.spans.push(std::mem::take(&mut self.span));
+                self.counted += 1;
+                self.in_span = Duration::ZERO;
             }
         }
     }
@@ -215,11 +248,37 @@ mod tests {
         history.advance(at(150_000), HealthState::Healthy);
         history.advance(at(180_000), HealthState::Unhealthy);
         assert_eq!(history.availability(), Some(0.75));
-        let worst: Vec<_> = history.minutes().map(Minute::worst).collect();
-        assert_eq!(worst, [None, Some(HealthState::Healthy), Some(HealthState::Unhealthy)]);
+        assert_eq!(history.known(), Duration::from_mins(2));
         history.advance(at(10_000_000), HealthState::Healthy);
-        assert_eq!(history.minutes().count(), 60);
+        assert_eq!(history.spans().count(), SPANS);
         assert_eq!(history.seconds().len(), 60);
+    }
+
+    #[test]
+    fn the_strip_is_fine_at_first_and_keeps_trouble_in_its_place() {
+        let mut history = History::new(at(0));
+        assert_eq!(history.strip(30), []);
+        history.advance(at(10_000), HealthState::Connecting);
+        history.advance(at(25_000), HealthState::Healthy);
+        history.advance(at(26_000), HealthState::Unhealthy);
+        history.advance(at(35_000), HealthState::Healthy);
+        let (up, down) = (Some(HealthState::Healthy), Some(HealthState::Unhealthy));
+        assert_eq!(history.strip(30), [None, up, down, up]);
+        history.advance(at(600_000), HealthState::Healthy);
+        assert_eq!(history.strip(30).len(), 20, "half a minute each");
+        assert_eq!(history.strip(30).first(), Some(&down));
+        for minute in 11..180 {
+            history.advance(at(minute * 60_000 - 30_000), HealthState::Healthy);
+            history.advance(at(minute * 60_000), HealthState::Healthy);
+            assert!(history.strip(30).len() <= 30, "{minute}");
+        }
+        history.advance(at(180 * 60_000 + 5_000), HealthState::Unhealthy);
+        let ends = |history: &History| history.strip(30).iter().rev().position(|state| *state == down);
+        assert_eq!(ends(&history), Some(0));
+        history.advance(at(181 * 60_000 + 50_000), HealthState::Healthy);
+        assert_eq!(ends(&history), Some(0), "still within its two minutes");
+        history.advance(at(183 * 60_000), HealthState::Healthy);
+        assert_eq!(ends(&history), Some(1));
     }
 
     #[test]

@@ -9,13 +9,15 @@ use crate::app::query::{Answer, Batch};
 use crate::app::results::{Cell, Line, Results, is_numeric};
 use crate::app::{App, Pane};
 use crate::tui::canvas::{Canvas, to_app};
-use crate::tui::widgets::data_table::{Column, DataTable, Order, Placed, place_scrolled};
+use crate::tui::widgets::data_table::{Column, DataTable, GAP, GUTTER, Order, Placed, place_scrolled};
 use crate::tui::widgets::pane::Pane as Frame;
 use crate::tui::widgets::pen::Pen;
 use crate::tui::{Theme, text};
 
-/// A cell of text is cut at this width; the last column may take what is left.
+/// Where not all columns fit as wide as they are, none is wider than this, nor than two thirds of the room, but so wide
+/// at least.
 const WIDEST: usize = 40;
+const LEAST: usize = 16;
 /// What a head of no column is called where clicks are told: there is nothing to sort by.
 const NO_COLUMN: usize = usize::MAX;
 
@@ -48,7 +50,7 @@ pub(crate) fn draw(canvas: &mut Canvas<'_>, area: Rect) {
     if let Some(below) = below {
         record(canvas.buf, below, results, theme);
     }
-    let sheet = Sheet::new(app, batch, theme);
+    let sheet = Sheet::new(app, batch, theme, inner.width);
     let (placed, more_right) = place_scrolled(&sheet.columns, sheet.fixed, results.column, inner);
     let grid = DataTable {
         columns: &sheet.columns,
@@ -65,7 +67,8 @@ pub(crate) fn draw(canvas: &mut Canvas<'_>, area: Rect) {
         }
     });
     if results.is_empty() {
-        Pen::row(canvas.buf, drawn.rows, 0).put("No row matches the filter.", theme.dim);
+        let said = if results.looked_at().is_some() { "Looking …" } else { "No row matches the filter." };
+        Pen::row(canvas.buf, drawn.rows, 0).put(said, theme.dim);
     }
     if let Some(pane) = canvas.last_pane() {
         pane.rows = to_app(drawn.rows);
@@ -140,6 +143,9 @@ fn foot(results: &Results, window: std::ops::Range<usize>, said: &str) -> String
     if !results.filter.is_empty() {
         parts.push(format!("/{}", results.filter.source()));
     }
+    if let Some(share) = results.looked_at() {
+        parts.push(format!("looked at {}", text::percent(share)));
+    }
     if window.len() < results.len() {
         let len = text::count(results.len() as u64);
         parts.push(format!(
@@ -158,6 +164,18 @@ fn one_line(statement: &str) -> String {
     statement.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
+/// How wide a column may be: so wide that all of them fit, if they do without cutting any below [`WIDEST`] or two thirds
+/// of the room; they scroll else.
+fn widest(wants: &[usize], room: usize) -> usize {
+    let least = (room * 2 / 3).clamp(LEAST, WIDEST);
+    let total = |widest: usize| wants.iter().map(|want| want.min(&widest) + usize::from(GAP)).sum::<usize>();
+    let mut widest = room.max(least);
+    while widest > least && total(widest) > room + usize::from(GAP) {
+        widest -= 1;
+    }
+    widest
+}
+
 /// The table's columns and how its lines are drawn.
 struct Sheet<'a> {
     app: &'a App,
@@ -170,7 +188,7 @@ struct Sheet<'a> {
 }
 
 impl<'a> Sheet<'a> {
-    fn new(app: &'a App, batch: &'a Batch, theme: &'a Theme) -> Self {
+    fn new(app: &'a App, batch: &'a Batch, theme: &'a Theme, width: u16) -> Self {
         let results = &app.query.results;
         let name = batch.nodes.iter().map(|node| node.node.as_str().len()).max().unwrap_or(4).clamp(4, 24) as u16;
         let column = |title, index, width, right| Column { title, index, min: width, max: width, right, importance: 0 };
@@ -180,10 +198,14 @@ impl<'a> Sheet<'a> {
             columns.push(column("TIME", NO_COLUMN, 7, true));
         }
         let fixed = columns.len();
-        for (index, data) in results.columns().iter().enumerate() {
-            let width = results.width(index).max(text::width(&data.name).min(WIDEST)).clamp(1, WIDEST) as u16;
-            // Room for the arrow of a sort, so that the column does not jump when it is sorted.
-            columns.push(column(&data.name, index, width.max(3), is_numeric(&data.type_name)));
+        let taken: u16 = columns.iter().map(|column| column.max + GAP).sum::<u16>() + GUTTER;
+        // Room for the arrow of a sort, so that the column does not jump when it is sorted.
+        let wanted = |index: usize, name: &str| results.width(index).max(text::width(name)).max(3);
+        let wants: Vec<usize> =
+            results.columns().iter().enumerate().map(|(index, data)| wanted(index, &data.name)).collect();
+        let widest = widest(&wants, usize::from(width.saturating_sub(taken)));
+        for ((index, data), want) in results.columns().iter().enumerate().zip(wants) {
+            columns.push(column(&data.name, index, want.min(widest) as u16, is_numeric(&data.type_name)));
         }
         Self { app, batch, theme, columns, fixed, differing: batch.differing() }
     }

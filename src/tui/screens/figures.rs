@@ -127,12 +127,14 @@ impl FiguresText<'_> {
         let (facts, theme) = (self.facts, self.theme);
         let level = if standbys > 0 { theme.ok } else { theme.text };
         let mut row = self.label("Standbys").text(format!("{standbys} streaming"), self.tone(level));
-        let Some(worst) = &facts.worst_standby else { return row };
-        let over = facts.worst_standby_lag >= Some(self.app.thresholds.replication_lag.warning);
-        row = row.text("   worst ", theme.dim).text(worst.clone(), self.value()).text(" ", theme.dim).text(
-            facts.worst_standby_lag.map_or(text::UNKNOWN.to_owned(), text::duration),
-            self.tone(if over { theme.warn } else { theme.text }),
-        );
+        // An idle primary knows no lag: then nobody is worst.
+        let Some((worst, lag)) = facts.worst_standby.as_ref().zip(facts.worst_standby_lag) else { return row };
+        let over = lag >= self.app.thresholds.replication_lag.warning;
+        row = row
+            .text("   worst ", theme.dim)
+            .text(worst.clone(), self.value())
+            .text(" ", theme.dim)
+            .text(text::duration(lag), self.tone(if over { theme.warn } else { theme.text }));
         match facts.worst_standby_lag_bytes {
             Some(bytes @ 1..) => row.text(format!("  {}", text::bytes(bytes as f64)), theme.dim),
             _ => row,

@@ -19,6 +19,9 @@ use crate::tui::{Theme, text};
 /// Cells of the gauge in the POOL column, where there is room for it.
 const GAUGE: usize = 5;
 
+/// Columns of the longest usual countdown: ` · try 12 in 30 s`.
+const COUNTDOWN: usize = 17;
+
 /// One node as a row of the table.
 pub(super) struct Row<'a> {
     pub(super) node: &'a Node,
@@ -147,19 +150,36 @@ impl Row<'_> {
             );
             return;
         }
-        let next = self.node.next_try_in(self.app.picture().at).map(text::age);
+        let next = self.node.next_try_in(self.app.picture().at);
         let attempt = health.attempt;
-        let tail = match (&next, health.state) {
+        let tail = match (next, health.state) {
             (_, HealthState::Connecting) => String::new(),
-            (Some(next), _) => format!(" · try {} in {next}", attempt + 1),
+            (Some(next), _) if next.as_secs() == 0 => format!(" · try {} now", attempt + 1),
+            (Some(next), _) => format!(" · try {} in {}", attempt + 1, text::age(next)),
             (None, HealthState::Reconnecting) if attempt > 0 => format!(" · try {attempt} now"),
             (None, _) => String::new(),
         };
-        let error = health.error.as_ref().map_or("connecting", |error| error.message.as_str());
         let room = pen.room().saturating_sub(text::width(&tail));
+        let error = health.error.as_ref().map_or("connecting", |error| error.message.as_str());
+        // Whatever the countdown says: a reason that changes its words every few seconds cannot be read.
+        let steady = pen.room().saturating_sub(text::width(&tail).max(COUNTDOWN));
+        let error = if text::width(error) > steady {
+            without_address(error, &self.node.config.address())
+        } else {
+            error.to_owned()
+        };
         let style = if health.error.is_some() { theme.bad } else { theme.dim };
-        pen.put(&text::fit(error, room), style).put(&tail, theme.dim);
+        pen.put(&text::fit(&error, room), style).put(&tail, theme.dim);
     }
+}
+
+/// The reason without the node's own address: the pane below has it, and what is wrong must not be cut for it.
+fn without_address(message: &str, address: &str) -> String {
+    let said = |before: &str| format!(" {before} {address}");
+    ["by", "from", "to", "at"]
+        .iter()
+        .map(|before| said(before))
+        .fold(message.to_owned(), |message, said| message.replace(&said, ""))
 }
 
 fn connections(open: u32, max: u32, theme: &Theme) -> Style {

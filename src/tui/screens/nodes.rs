@@ -14,6 +14,8 @@ use crate::tui::widgets::pen::Pen;
 
 /// From this width on the two lower panes stand side by side.
 const SIDE_BY_SIDE: u16 = 100;
+/// What the lines of the summary need beside the other pane.
+const SUMMARY_LEAST: u16 = 60;
 /// Rows that the lower panes like to have, and the least they can do with.
 const LOWER: u16 = 13;
 const LOWER_LEAST: u16 = 8;
@@ -35,7 +37,7 @@ pub(crate) fn draw(canvas: &mut Canvas<'_>, area: Rect) {
     table(canvas, row(0, top));
     let lower_area = row(top, lower);
     if area.width >= SIDE_BY_SIDE {
-        let left = (area.width * 11 / 20).min(90);
+        let left = (area.width * 11 / 20).clamp(SUMMARY_LEAST, 90);
         draw_pane(canvas, Pane::Summary, Rect { width: left, ..lower_area });
         draw_pane(canvas, Pane::Result, Rect { x: area.x + left, width: area.width - left, ..lower_area });
     } else {
@@ -111,7 +113,7 @@ fn columns(app: &App) -> Vec<Column<'static>> {
                 NodeColumn::Conns => (8, 9, true, 6),
                 NodeColumn::Tps => (6, 7, true, 7),
                 NodeColumn::Lag => (7, 9, true, 3),
-                NodeColumn::LastMinute => (10, 60, false, 8),
+                NodeColumn::LastMinute => (11, 60, false, 8),
             };
             Column { title: column.title(), index, min, max, right, importance }
         })

@@ -1,14 +1,14 @@
 //! The selected node at length: health over the last hour, round trips and their percentiles, pool, connections,
 //! rates, replication. A pane of screen 1 and, with more room, of the detail screen (D1, D2).
 
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
 use super::figures::FiguresText;
 use super::node_row::{last_minute, newest_seconds};
-use crate::app::nodes::{Figures, Minute, Node};
+use crate::app::nodes::{Figures, Node};
 use crate::app::{App, Pane, Screen};
 use crate::model::{Facts, HealthState};
 use crate::tui::canvas::Canvas;
@@ -24,6 +24,8 @@ use crate::tui::{Theme, text};
 pub(super) const VALUES: usize = 10;
 pub(super) const GAUGE: usize = 10;
 const HEALTH_CELLS: usize = 30;
+/// Before this much of it is known, the last hour is not spoken of.
+const NEARLY_AN_HOUR: Duration = Duration::from_mins(59);
 pub(super) const SPARK: usize = 20;
 
 pub(crate) fn draw(canvas: &mut Canvas<'_>, area: Rect) {
@@ -75,22 +77,16 @@ fn round_trips(buf: &mut Buffer, area: Rect, node: &Node, theme: &Theme) {
     Pen::new(buf, foot).put(&ago, theme.dim).column_right("now", now, theme.dim);
 }
 
-/// `10.0.0.1:5432/app · PostgreSQL 17.2 · up 41 d`, without the database where that is too long.
+/// `10.0.0.1:5432/app · PostgreSQL 17.2 · up 41 d`; where that is too long, without the database, then without how long
+/// it is up.
 fn origin(node: &Node, at: SystemTime, room: usize) -> String {
-    let full = origin_from(node, at, format!("{}/{}", node.config.address(), node.config.database));
-    if text::width(&full) <= room { full } else { origin_from(node, at, node.config.address()) }
-}
-
-fn origin_from(node: &Node, at: SystemTime, mut said: String) -> String {
-    if let Some(version) = &node.server_version {
-        said.push_str(" · PostgreSQL ");
-        said.push_str(version);
-    }
-    if let Some(uptime) = node.uptime(at).filter(|_| node.health.state.answers()) {
-        said.push_str(" · up ");
-        said.push_str(&text::age(uptime));
-    }
-    said
+    let address = node.config.address();
+    let version = node.server_version.as_ref().map(|version| format!(" · PostgreSQL {version}")).unwrap_or_default();
+    let uptime = node.uptime(at).filter(|_| node.health.state.answers());
+    let up = uptime.map(|uptime| format!(" · up {}", text::age(uptime))).unwrap_or_default();
+    let short = format!("{address}{version}");
+    let full = format!("{address}/{}{version}{up}", node.config.database);
+    [full, format!("{short}{up}")].into_iter().find(|said| text::width(said) <= room).unwrap_or(short)
 }
 
 /// Values and labels as a run: `34` bright, ` of 100` dim.
@@ -190,30 +186,22 @@ impl Summary<'_> {
         }
     }
 
-    /// The last hour as dots, and the share of it that the node answered.
+    /// The last hour as dots, as far as it is known, and the share of it that the node answered.
     fn health(&self) -> DocLine {
         let (history, theme) = (&self.node.history, self.theme);
-        let minutes: Vec<&Minute> = history.minutes().collect();
         let cells = HEALTH_CELLS.min(self.width.saturating_sub(VALUES + 28)).max(10);
-        let per_cell = 60_usize.div_ceil(cells);
+        let strip = history.strip(cells);
         let mut line = self.label("Health");
-        let dots = 60 / per_cell;
-        for cell in (0..dots).rev() {
-            let end = minutes.len().saturating_sub(cell * per_cell);
-            let start = minutes.len().saturating_sub((cell + 1) * per_cell);
-            let worst = minutes.get(start..end).into_iter().flatten().filter_map(|minute| minute.worst());
-            let (sign, style) = match worst.max_by_key(|state| rank(*state)) {
-                Some(state) => badge::sign(state, theme),
-                None => ("·", theme.border),
-            };
+        let unknown = std::iter::repeat_n(&None, cells - strip.len());
+        for state in unknown.chain(&strip) {
+            let (sign, style) = state.map_or(("·", theme.border), |state| badge::sign(state, theme));
             line = line.text(sign, style);
         }
-        match history.availability() {
-            Some(share) => line
-                .text(format!("  {}", text::percent(share)), if share < 1.0 { theme.text } else { theme.bright })
-                .text(" of the last hour", theme.dim),
-            None => line.text("  no answer yet", theme.dim),
-        }
+        let Some(share) = history.availability() else { return line.text("  no answer yet", theme.dim) };
+        let known = history.known();
+        let of = if known < NEARLY_AN_HOUR { text::age(known) } else { "hour".to_owned() };
+        line.text(format!("  {}", text::percent(share)), if share < 1.0 { theme.text } else { theme.bright })
+            .text(format!(" of the last {of}"), theme.dim)
     }
 
     fn ping(&self) -> DocLine {
@@ -264,14 +252,6 @@ impl Summary<'_> {
             line = line.text("timed out ", theme.dim).text(text::count(pool.timed_out), theme.bad);
         }
         lines.push(line);
-    }
-}
-
-fn rank(state: HealthState) -> u8 {
-    match state {
-        HealthState::Unhealthy => 2,
-        HealthState::Degraded => 1,
-        _ => 0,
     }
 }
 

@@ -13,6 +13,9 @@ use crate::tui::Theme;
 /// Columns in front of a row: the cursor and the mark.
 pub(crate) const GUTTER: u16 = 2;
 
+/// Columns between two that scroll.
+pub(crate) const GAP: u16 = 2;
+
 /// What a column would like.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Column<'a> {
@@ -65,7 +68,6 @@ pub(crate) fn place_by_importance(columns: &[Column<'_>], area: Rect) -> Vec<Pla
 
 /// The `fixed` columns, then as many from the `first` of the others on as fit; whether more stand to the right.
 pub(crate) fn place_scrolled(columns: &[Column<'_>], fixed: usize, first: usize, area: Rect) -> (Vec<Placed>, bool) {
-    const GAP: u16 = 2;
     let mut x = area.x + GUTTER.min(area.width);
     let mut placed = Vec::new();
     let first = fixed + first.min(columns.len().saturating_sub(fixed + 1));
