@@ -87,15 +87,18 @@ pub async fn run(options: RunOptions) -> Result<Left> {
         tap: options.tap.clone(),
     });
     signals.watchdog(handle.clone(), limit);
-    // A panic of the screen half must not leave a session behind: the manager is closed first, then it goes on.
-    let dashboard = Dashboard::new(screen, handle.clone(), options);
-    let ended = AssertUnwindSafe(dashboard.run(events, &mut signals)).catch_unwind().await;
+    // What the screen half owns goes with it, the terminal first; the hook gave that back before, if this panics.
+    let dashboard = Box::pin(async { Dashboard::new(screen, handle.clone(), options).run(events, &mut signals).await });
+    let (ended, report) = to_its_end(dashboard, &handle).await;
+    Ok(Left { reason: ended?, report })
+}
+
+/// Runs the screen half to its end, then closes every session: a panic of it must not leave one behind, and is an
+/// error like any other.
+async fn to_its_end<T>(dashboard: impl Future<Output = Result<T>>, handle: &Handle) -> (Result<T>, ShutdownReport) {
+    let ended = AssertUnwindSafe(dashboard).catch_unwind().await;
     let report = handle.shutdown(false).await;
-    let reason = match ended {
-        Ok(result) => result?,
-        Err(_) => return Err(eyre!("the dashboard panicked; the report stands above")),
-    };
-    Ok(Left { reason, report })
+    (ended.unwrap_or_else(|_| Err(eyre!("the dashboard panicked; the report stands above"))), report)
 }
 
 /// Everything the loop owns.
@@ -322,4 +325,41 @@ fn is_figure(kind: &EventKind) -> bool {
 
 fn theme(config: &Config, name: &str) -> Theme {
     Theme::new(&ThemeOptions::of_terminal(name, config.colors.clone()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::demo::Cluster;
+    use crate::model::HealthState;
+
+    /// C8: wherever the loop panics (a message applied, a frame drawn), no session is left, and it is an error.
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn a_panic_of_the_screen_half_closes_every_session() {
+        let cluster = Cluster::builder().start().unwrap();
+        let node = cluster.primary().node_config();
+        let (handle, mut events) = ConnectionManager::start(ManagerConfig::new(vec![node]));
+        let sessions = || {
+            let sql = "select count(*) from pg_stat_activity where application_name = 'pgwatch'";
+            cluster.primary().psql(sql).unwrap()
+        };
+        let screen_half = async {
+            while let Some(event) = events.recv().await {
+                if matches!(event.kind, EventKind::Health { health, .. } if health.state == HealthState::Healthy) {
+                    assert_ne!(sessions(), "0");
+                    panic!("a panic for a test");
+                }
+            }
+            Ok(())
+        };
+        let (ended, report) = to_its_end(screen_half, &handle).await;
+        assert!(ended.unwrap_err().to_string().contains("the dashboard panicked"));
+        assert_eq!(report.stragglers, 0);
+        assert!(report.sessions_closed > 0);
+        let deadline = Instant::now() + Duration::from_secs(20);
+        while sessions() != "0" {
+            assert!(Instant::now() < deadline, "sessions are left");
+        }
+        assert_eq!(handle.try_send(crate::model::Command::Shutdown { drain: false }), Err(CommandError::ShuttingDown));
+    }
 }
