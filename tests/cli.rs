@@ -363,6 +363,8 @@ fn a_password_is_in_no_output_log_or_process_list() {
             assert!(!text.contains("hunter2") && !text.contains(primary.password().expose()), "{command}: {text}");
         }
     }
+    let log = fs::read_to_string(&log).unwrap();
+    assert!(log.contains("connected") && log.contains("authentication failed"), "the log tells what happens: {log}");
     let connection = format!("postgres://pgwatch:hunter2@127.0.0.1:{}/postgres", primary.port());
     let output = run(&["status", "--dbname", &connection]);
     assert_eq!(code(&output), 3, "a password on the command line is refused: {}", err(&output));

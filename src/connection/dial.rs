@@ -105,11 +105,13 @@ where
             socket: socket.clone(),
         };
         let config = config(node, password.as_ref(), options.as_deref());
+        tracing::debug!(node = %node.name, address = %node.address(), ?purpose, ?encryption, "connecting");
         let error = match connect(config, connector, socket.clone()).await {
             Ok(opened) => return Ok((link, opened)),
             Err(DialError::Driver(error)) => error::classify_with(&error, &link.heard, node),
             Err(DialError::Socket(error)) => error::of_io(&error, node, true),
         };
+        tracing::debug!(node = %node.name, ?purpose, kind = ?error.kind, error = ?error.message, "no connection");
         if options.is_some() && refuses_options(&error) {
             options = None;
             pooled.store(true, Ordering::Relaxed);

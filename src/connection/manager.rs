@@ -19,7 +19,7 @@ use super::outbox::Outbox;
 use super::report::{LifeId, News, Report};
 use super::roster::Answer;
 use super::session::{self, Purpose};
-use super::{ManagerConfig, Request};
+use super::{ManagerConfig, Request, trace};
 use crate::model::protocol::{CommandError, DisconnectReason, Tested};
 use crate::model::{Command, Event, EventKind, NodeConfig, NodeName};
 
@@ -111,6 +111,7 @@ impl Actor {
 
     /// Stamps what happened and tells every listener.
     pub(super) fn emit(&mut self, kind: EventKind) {
+        trace::event(&kind);
         self.seq += 1;
         let event = Event { seq: self.seq, at: SystemTime::now(), kind };
         if let Some((last, others)) = self.listeners.split_last_mut() {

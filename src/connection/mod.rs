@@ -54,6 +54,7 @@ mod settings;
 mod sqlstate;
 mod statement;
 mod tls;
+mod trace;
 mod watch;
 mod wire;
 
