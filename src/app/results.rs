@@ -1,6 +1,8 @@
 //! All answers of a batch as one table with the node in front of each row. Rows stay where the manager put them:
 //! this is an index over them, so a hundred thousand rows cost a frame nothing.
 
+use unicode_width::UnicodeWidthChar as _;
+
 use crate::model::rows::Column;
 use crate::model::{NodeName, RowSet};
 
@@ -23,7 +25,7 @@ const WIDTH_ROWS: usize = 200;
 pub struct Results {
     /// The columns of all answers, by name, in the order in which they come first. The node is not among them.
     columns: Vec<Column>,
-    /// Characters of the widest cell of each column, head included, in the first rows of each node.
+    /// Columns of the widest cell of each column, head included, in the first rows of each node.
     widths: Vec<usize>,
     spans: Vec<Span>,
     /// Lines in all.
@@ -102,7 +104,7 @@ impl Results {
         &self.columns
     }
 
-    /// Characters that a column needs, as far as was looked.
+    /// Columns that a column needs on the screen, as far as was looked.
     pub fn width(&self, column: usize) -> usize {
         self.widths.get(column).copied().unwrap_or_default()
     }
@@ -299,13 +301,13 @@ impl Results {
     }
 
     fn measure(&mut self) {
-        self.widths = self.columns.iter().map(|column| column.name.chars().count()).collect();
+        self.widths = self.columns.iter().map(|column| column.name.chars().map(shown).sum()).collect();
         for span in &self.spans {
             let Some(rows) = span.answer.rows() else { continue };
             for (width, from) in self.widths.iter_mut().zip(&span.map) {
                 let Some(from) = *from else { continue };
                 for row in 0..rows.rows.len().min(WIDTH_ROWS) {
-                    let cell = rows.rows.cell(row, from).map_or(4, |text| text.chars().take(200).count());
+                    let cell = rows.rows.cell(row, from).map_or(4, |text| text.chars().take(200).map(shown).sum());
                     *width = cell.max(*width);
                 }
             }
@@ -328,6 +330,17 @@ impl Ord for Number {
 impl PartialOrd for Number {
     fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
         Some(self.cmp(other))
+    }
+}
+
+/// Columns that a character takes on the screen, about: what a terminal would obey is shown as an escape.
+fn shown(c: char) -> usize {
+    match c.width() {
+        _ if c.is_ascii_graphic() || c == ' ' => 1,
+        _ if matches!(c, '\n' | '\r' | '\t') => 2,
+        None => 4,
+        Some(0) if matches!(c, '\u{200b}'..='\u{206f}' | '\u{feff}') => 6,
+        Some(width) => width,
     }
 }
 

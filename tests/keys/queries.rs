@@ -232,6 +232,17 @@ fn a_hundred_thousand_rows_scroll_without_being_copied() {
 }
 
 #[test]
+fn a_column_has_room_for_escapes_and_wide_letters() {
+    let mut dashboard = Dashboard::healthy();
+    let batch = request(&dashboard.press("9select n from t;<enter>")).batch;
+    let columns = [("a", "text"), ("b", "text"), ("c", "text"), ("d", "text")];
+    let values: &[&[Option<&str>]] = &[&[Some("\x1b[0m"), Some("\u{202e}abc"), Some("two\nlines"), Some("日本")]];
+    done(&mut dashboard, batch, "primary", Ok(rows(&columns, values)));
+    let results = &dashboard.app.query.results;
+    assert_eq!([0, 1, 2, 3].map(|column| results.width(column)), [7, 9, 10, 4]);
+}
+
+#[test]
 fn a_filter_looks_through_many_rows_frame_by_frame() {
     let mut dashboard = Dashboard::healthy();
     let batch = request(&dashboard.press("9select n from t;<enter>")).batch;

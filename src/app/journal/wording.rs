@@ -104,7 +104,8 @@ fn why(health: &Health) -> String {
 }
 
 fn finished(batch: &Batch, elapsed: Duration) -> Wording {
-    let (answered, failed) = (batch.answered(), batch.failed());
+    // What a person cancelled did not fail.
+    let (answered, failed) = (batch.answered(), if batch.cancelled { 0 } else { batch.failed() });
     let failures = if failed > 0 { format!(", {failed} failed") } else { String::new() };
     let text = format!("{answered} of {} answered in {}{failures}", batch.nodes.len(), milliseconds(elapsed));
     let what = if batch.cancelled { "query cancelled" } else { "query done" };

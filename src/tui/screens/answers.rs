@@ -51,7 +51,13 @@ pub(crate) fn draw(canvas: &mut Canvas<'_>, area: Rect) {
         record(canvas.buf, below, results, theme);
     }
     let sheet = Sheet::new(app, batch, theme, inner.width);
-    let (placed, more_right) = place_scrolled(&sheet.columns, sheet.fixed, results.column, inner);
+    let (mut placed, more_right) = place_scrolled(&sheet.columns, sheet.fixed, results.column, inner);
+    if let Some(last) = placed.last_mut().filter(|last| !more_right && last.nth >= sheet.fixed) {
+        // Nothing stands behind the last column: it takes what it needs of what is left.
+        let wanted = sheet.columns.get(last.nth).map_or(0, |column| results.width(column.index));
+        let room = usize::from(inner.right().saturating_sub(last.x));
+        last.width = last.width.max(wanted.min(room) as u16);
+    }
     let grid = DataTable {
         columns: &sheet.columns,
         placed: &placed,

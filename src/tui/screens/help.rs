@@ -13,8 +13,9 @@ use crate::tui::{Theme, text};
 
 pub(crate) fn draw(canvas: &mut Canvas<'_>, area: Rect, scrolled: &Cursor) {
     let theme = canvas.theme;
-    let lines = lines(canvas);
-    let size = (area.width.saturating_sub(4).min(100), area.height.saturating_sub(2).min(lines.len() as u16 + 2));
+    let width = area.width.saturating_sub(4).min(100);
+    let lines = lines(canvas, usize::from(width.saturating_sub(4)));
+    let size = (width, area.height.saturating_sub(2).min(lines.len() as u16 + 2));
     let page = usize::from(size.1.saturating_sub(2));
     let first = scrolled.offset.min(lines.len().saturating_sub(page));
     let foot = if lines.len() > page {
@@ -28,7 +29,7 @@ pub(crate) fn draw(canvas: &mut Canvas<'_>, area: Rect, scrolled: &Cursor) {
     canvas.drawn.help = Some((usize::from(inner.height), len));
 }
 
-fn lines(canvas: &Canvas<'_>) -> Vec<DocLine> {
+fn lines(canvas: &Canvas<'_>, width: usize) -> Vec<DocLine> {
     let (app, theme) = (canvas.app, canvas.theme);
     let mut lines = vec![
         DocLine::default()
@@ -45,7 +46,11 @@ fn lines(canvas: &Canvas<'_>) -> Vec<DocLine> {
         let keys = section.iter().map(|line| text::width(&line.keys)).max().unwrap_or(0).clamp(12, 28);
         for line in section {
             let (key, doc) = if line.live { (theme.bright, theme.text) } else { (theme.dim, theme.dim) };
-            lines.push(DocLine::default().text("  ", doc).text(line.keys, key).at(keys + 4).text(line.doc, doc));
+            let mut keys_said = line.keys;
+            for part in text::wrap(line.doc, width.saturating_sub(keys + 4)) {
+                let keys_said = std::mem::take(&mut keys_said);
+                lines.push(DocLine::default().text("  ", doc).text(keys_said, key).at(keys + 4).text(part, doc));
+            }
         }
     }
     lines

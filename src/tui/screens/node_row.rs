@@ -140,7 +140,7 @@ impl Row<'_> {
     fn why_down(&self, pen: &mut Pen<'_>) {
         let (health, theme) = (&self.node.health, self.theme);
         if self.node.removing {
-            pen.put("queries there are waited for, then it is removed", theme.dim);
+            pen.put("its queries are waited for", theme.dim);
             return;
         }
         if health.state == HealthState::Disconnected {
