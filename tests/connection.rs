@@ -9,7 +9,10 @@ use std::time::{Duration, Instant};
 use HealthState::{Degraded, Healthy, Reconnecting, Unhealthy};
 use pgwatch::demo::{Server, StopMode};
 use pgwatch::model::protocol::{CommandError, DisconnectReason};
-use pgwatch::model::{BatchId, Command, ErrorKind, Event, EventKind, Health, HealthState, NodeConfig, NodeName, Role};
+use pgwatch::model::{
+    BatchId, Command, ErrorKind, Event, EventKind, Health, HealthState, NodeConfig, NodeName, PasswordSource, Role,
+    Secret,
+};
 use support::proxy::{Link, Proxy};
 use support::servers::{assert_no_sessions, cluster, sessions};
 use support::wait::{PATIENCE, SOON};
@@ -152,6 +155,26 @@ async fn used_up_connections_are_degraded_while_ours_answers_c2() {
     crowd.stop().await;
     watched.until_state(&node, HealthState::Healthy).await;
     assert_eq!(watched.states(&node, before), [Healthy]);
+    watched.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_pool_that_gets_no_session_is_degraded_while_ours_answers_c2() {
+    let cluster = blocking(|| cluster().start().unwrap());
+    let server = cluster.primary();
+    let sql = |sql: &str| blocking(|| server.psql(sql).unwrap());
+    sql("create role few login connection limit 2 password 'few'");
+    let mut few = server.node_config();
+    few.user = "few".to_owned();
+    few.password = PasswordSource::Given(Secret::new("few"));
+    let node = name("primary");
+    let mut watched = Watched::start(vec![few]);
+    let error = watched.until_state(&node, Degraded).await.error.unwrap();
+    assert_eq!(error.kind, ErrorKind::TooManyConnections);
+    assert!(error.hint.unwrap().contains("CONNECTION LIMIT"));
+    sql("alter role few connection limit 10");
+    watched.until_state(&node, Healthy).await;
+    assert!(!watched.states(&node, 0).contains(&Unhealthy));
     watched.stop().await;
 }
 

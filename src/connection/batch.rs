@@ -160,7 +160,10 @@ impl Actor {
         if let Err(error) = &outcome.result
             && let Some(crew) = self.nodes.get(&node).and_then(|node| node.crew.as_ref())
         {
-            crew.doubt(error);
+            // A right that a statement lacks says nothing of new connections.
+            if error.kind != ErrorKind::Permission {
+                crew.doubt(error);
+            }
         }
         self.progress(batch, QueryProgress::NodeDone { node, outcome });
         if let Some(elapsed) = self.batches.done(batch) {

@@ -91,7 +91,7 @@ where
     F: Fn(Config, Connector, Option<PathBuf>) -> A,
     A: Future<Output = Result<T, DialError>>,
 {
-    let password = password::look_up(node).await?;
+    let found = password::look_up(node).await?;
     let mut options = (!pooled.load(Ordering::Relaxed)).then(|| settings::startup(node, purpose));
     let mut attempts = tls::attempts(node).iter().peekable();
     let mut earlier: Option<NodeError> = None;
@@ -104,11 +104,11 @@ where
             connector: connector.clone(),
             socket: socket.clone(),
         };
-        let config = config(node, password.as_ref(), options.as_deref());
+        let config = config(node, found.password.as_ref(), options.as_deref());
         tracing::debug!(node = %node.name, address = %node.address(), ?purpose, ?encryption, "connecting");
         let error = match connect(config, connector, socket.clone()).await {
             Ok(opened) => return Ok((link, opened)),
-            Err(DialError::Driver(error)) => error::classify_with(&error, &link.heard, node),
+            Err(DialError::Driver(error)) => found.explain(error::classify_with(&error, &link.heard, node)),
             Err(DialError::Socket(error)) => error::of_io(&error, node, true),
         };
         tracing::debug!(node = %node.name, ?purpose, kind = ?error.kind, error = ?error.message, "no connection");

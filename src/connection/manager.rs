@@ -2,7 +2,7 @@
 //! tasks, by listeners that have room again, and once a second for pool figures. It awaits nothing else: whatever takes
 //! time is a task that reports back.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 use std::time::{Duration, SystemTime};
 
 use indexmap::IndexMap;
@@ -21,13 +21,15 @@ use super::roster::Answer;
 use super::session::{self, Purpose};
 use super::{ManagerConfig, Request, trace};
 use crate::model::protocol::{CommandError, DisconnectReason, Tested};
-use crate::model::{Command, Event, EventKind, NodeConfig, NodeName};
+use crate::model::{Command, ErrorKind, Event, EventKind, NodeConfig, NodeError, NodeName};
 
 /// Reports that may wait for the actor.
 const REPORTS: usize = 1024;
 /// Pool figures: at most once a [`TICK`], at least each ten seconds: at the last tick before they are over.
 const TICK: Duration = Duration::from_secs(1);
 const POOL_AT_LEAST: Duration = Duration::from_millis(8_500);
+/// Connection tests under way at the same time.
+const TESTS: usize = 16;
 /// A tested server has so long to hang up.
 const GOODBYE: Duration = Duration::from_millis(300);
 /// Between the first connects of two nodes, up to a second in all: many nodes are not dialled in one instant.
@@ -46,8 +48,9 @@ pub(super) fn spawn(config: ManagerConfig, requests: mpsc::Receiver<Request>, li
         refresh,
         shutdown_timeout: config.shutdown_timeout,
         leaving: None,
-        dismissing: HashSet::new(),
+        dismissing: HashMap::new(),
         quit: CancellationToken::new(),
+        testing: 0,
         tasks: JoinSet::new(),
         reports,
     };
@@ -64,10 +67,12 @@ pub(super) struct Actor {
     pub(super) refresh: watch::Sender<Duration>,
     pub(super) shutdown_timeout: Duration,
     pub(super) leaving: Option<Leaving>,
-    /// Lives whose tasks and sessions are being ended.
-    pub(super) dismissing: HashSet<LifeId>,
+    /// Lives whose tasks and sessions are being ended, and of which node.
+    pub(super) dismissing: HashMap<LifeId, NodeName>,
     /// Ends connection tests.
     pub(super) quit: CancellationToken,
+    /// Connection tests under way.
+    testing: usize,
     pub(super) tasks: JoinSet<()>,
     pub(super) reports: mpsc::Sender<Report>,
 }
@@ -206,7 +211,10 @@ impl Actor {
             }
             Report::QueryDone(batch, node, outcome) => self.query_done(batch, node, outcome),
             Report::Dismissed(name, life, dismissed) => self.dismissed(&name, life, dismissed),
-            Report::Tested(id, outcome) => self.emit(EventKind::Tested { id, outcome }),
+            Report::Tested(id, outcome) => {
+                self.testing = self.testing.saturating_sub(1);
+                self.emit(EventKind::Tested { id, outcome });
+            }
         }
     }
 
@@ -250,6 +258,11 @@ impl Actor {
     }
 
     fn test(&mut self, id: u64, node: Box<NodeConfig>) {
+        if self.testing >= TESTS {
+            let error = NodeError::new(ErrorKind::Busy, format!("{TESTS} connection tests are under way"));
+            return self.emit(EventKind::Tested { id, outcome: Err(error.with_hint("wait for one of them to end")) });
+        }
+        self.testing += 1;
         let reports = self.reports.clone();
         let test = async move {
             let outcome = match session::open(&node, Purpose::Test).await {
@@ -276,6 +289,7 @@ impl Actor {
         let now = Instant::now();
         let mut told = Vec::new();
         for (name, node) in &mut self.nodes {
+            node.heed_pool();
             let pool = node.pool.stats();
             let news = node.told.as_ref().is_none_or(|(old, at)| *old != pool || now - *at >= POOL_AT_LEAST);
             if news {

@@ -36,6 +36,8 @@ pub(super) struct Node {
     pub(super) connect_time: Option<Duration>,
     pub(super) probes: ProbeStats,
     pub(super) pool: NodePool,
+    /// Why the pool could not open a session.
+    pool_errors: watch::Receiver<Option<NodeError>>,
     /// What the pool was last told: whether the node answers, and why not.
     pub(super) gate: Option<Result<(), NodeError>>,
     /// The pool figures last told, and when.
@@ -53,14 +55,18 @@ pub(super) struct Removal {
     pub(super) answer: Answer,
     /// What a file read anew put in its place meanwhile.
     pub(super) successor: Option<Box<NodeConfig>>,
+    /// What was closed for it so far.
+    pub(super) dismissed: Dismissed,
 }
 
 impl Node {
     pub(super) fn new(config: NodeConfig) -> Self {
         let config = Arc::new(config);
+        let pool = NodePool::new(Arc::clone(&config));
         Self {
             life: LifeId(0),
-            pool: NodePool::new(Arc::clone(&config)),
+            pool_errors: pool.errors(),
+            pool,
             config,
             health: Health::new(SystemTime::now()),
             role: None,
@@ -84,6 +90,19 @@ impl Node {
             connect_time: self.connect_time,
             pool: self.pool.stats(),
             probes: self.probes,
+        }
+    }
+
+    /// A node that answers may refuse the sessions of its pool: that is worth a look (C2).
+    pub(super) fn heed_pool(&mut self) {
+        if !self.pool_errors.has_changed().unwrap_or(false) {
+            return;
+        }
+        let error = self.pool_errors.borrow_and_update().clone();
+        if let (Some(error), Some(crew)) = (error, &self.crew)
+            && self.health.state.answers()
+        {
+            crew.doubt(&error);
         }
     }
 

@@ -4,17 +4,25 @@
 //! and newer news of a kind (a probe's answer, pool figures, facts, rows read so far) replace older ones of that node:
 //! so those are bounded by the number of nodes. Changes of state and outcomes are kept, up to [`KEPT`] of them; past
 //! that the oldest is dropped. A gap in `seq` says that something was replaced or dropped.
+//!
+//! Rows are bounded by their bytes too: an answer of more than [`HEAVY`] goes into the channel only when that is
+//! empty, and of those that wait here the oldest lose their rows past [`HELD`].
 
 use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
 
 use tokio::sync::mpsc;
 use tokio::sync::mpsc::error::TrySendError;
 
-use crate::model::protocol::QueryProgress;
-use crate::model::{BatchId, Event, EventKind, NodeName};
+use crate::model::protocol::{NodeOutcome, QueryProgress};
+use crate::model::{BatchId, ErrorKind, Event, EventKind, NodeError, NodeName};
 
 /// Changes of state and outcomes that wait for one listener.
 const KEPT: usize = 8192;
+/// Bytes of rows that are no longer one event among many.
+const HEAVY: usize = 64 << 10;
+/// Bytes of rows that wait for one listener: what sixteen nodes may answer at most.
+const HELD: usize = 1 << 30;
 
 /// News of which only the newest counts.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -41,6 +49,29 @@ impl Topic {
             _ => None,
         }
     }
+
+    /// What nobody needs to hear any more after this: else topics would pile up with every batch and every name.
+    fn ended_by(kind: &EventKind) -> Vec<Self> {
+        match kind {
+            EventKind::Query { batch, progress: QueryProgress::NodeDone { node, .. } } => {
+                vec![Self::Reading(*batch, node.clone())]
+            }
+            EventKind::NodeRemoved { node, .. } => {
+                [Self::Checked, Self::Pool, Self::Facts, Self::Server].map(|topic| topic(node.clone())).into()
+            }
+            _ => Vec::new(),
+        }
+    }
+}
+
+/// Bytes of rows that an event carries.
+fn weight(event: &Event) -> usize {
+    match &event.kind {
+        EventKind::Query { progress: QueryProgress::NodeDone { outcome, .. }, .. } => {
+            outcome.result.as_ref().map_or(0, |done| done.rows.bytes())
+        }
+        _ => 0,
+    }
 }
 
 #[derive(Debug)]
@@ -50,32 +81,43 @@ pub(super) struct Outbox {
     waiting: BTreeMap<u64, Event>,
     /// Where the waiting news of a topic stands.
     topics: HashMap<Topic, u64>,
+    /// Bytes of rows in `waiting`.
+    held: usize,
 }
 
 impl Outbox {
     pub(super) fn new(listener: mpsc::Sender<Event>) -> Self {
-        Self { listener, waiting: BTreeMap::new(), topics: HashMap::new() }
+        Self { listener, waiting: BTreeMap::new(), topics: HashMap::new(), held: 0 }
     }
 
     /// Takes an event for the listener. Never blocks.
     pub(super) fn push(&mut self, event: Event) {
         self.flush();
         let event = if self.waiting.is_empty() {
-            match self.listener.try_send(event) {
+            match self.offer(event) {
                 Ok(()) | Err(TrySendError::Closed(_)) => return,
                 Err(TrySendError::Full(event)) => event,
             }
         } else {
             event
         };
+        for ended in Topic::ended_by(&event.kind) {
+            if let Some(older) = self.topics.remove(&ended) {
+                self.waiting.remove(&older);
+            }
+        }
         if let Some(topic) = Topic::of(&event.kind)
             && let Some(older) = self.topics.insert(topic, event.seq)
         {
             self.waiting.remove(&older);
         }
+        self.held += weight(&event);
         self.waiting.insert(event.seq, event);
         if self.waiting.len() - self.topics.len() > KEPT {
             self.drop_oldest_change();
+        }
+        if self.held > HELD {
+            self.drop_oldest_rows();
         }
     }
 
@@ -83,8 +125,10 @@ impl Outbox {
     pub(super) fn flush(&mut self) {
         while let Some((seq, event)) = self.waiting.pop_first() {
             let topic = Topic::of(&event.kind);
-            match self.listener.try_send(event) {
+            let bytes = weight(&event);
+            match self.offer(event) {
                 Ok(()) => {
+                    self.held -= bytes;
                     if let Some(topic) = topic {
                         self.topics.remove(&topic);
                     }
@@ -96,18 +140,29 @@ impl Outbox {
                 Err(TrySendError::Closed(_)) => {
                     self.waiting.clear();
                     self.topics.clear();
+                    self.held = 0;
                 }
             }
         }
     }
 
+    fn offer(&self, event: Event) -> Result<(), TrySendError<Event>> {
+        if self.listener.capacity() < self.room_for(&event) {
+            return Err(TrySendError::Full(event));
+        }
+        self.listener.try_send(event)
+    }
+
+    /// How many free places of the channel an event asks for.
+    fn room_for(&self, event: &Event) -> usize {
+        if weight(event) > HEAVY { self.listener.max_capacity() } else { 1 }
+    }
+
     /// Waits until the listener has room for something that waits; for ever when nothing does. Cancel-safe.
     pub(super) async fn room(&self) {
-        if self.waiting.is_empty() {
-            std::future::pending::<()>().await;
-        }
+        let Some((_, first)) = self.waiting.first_key_value() else { return std::future::pending().await };
         // A listener that is gone is "room" too: the flush that follows throws everything away.
-        drop(self.listener.reserve().await);
+        drop(self.listener.reserve_many(self.room_for(first)).await);
     }
 
     /// Whether everything was handed over.
@@ -117,18 +172,38 @@ impl Outbox {
 
     fn drop_oldest_change(&mut self) {
         let oldest = self.waiting.iter().find(|(_, event)| Topic::of(&event.kind).is_none()).map(|(seq, _)| *seq);
-        if let Some(seq) = oldest {
-            self.waiting.remove(&seq);
+        if let Some(event) = oldest.and_then(|seq| self.waiting.remove(&seq)) {
+            self.held -= weight(&event);
+        }
+    }
+
+    /// The oldest rows give way to an error that says so, until the others are within [`HELD`].
+    fn drop_oldest_rows(&mut self) {
+        for event in self.waiting.values_mut() {
+            let bytes = weight(event);
+            if self.held <= HELD {
+                return;
+            }
+            if bytes > 0
+                && let EventKind::Query { progress: QueryProgress::NodeDone { outcome, .. }, .. } = &mut event.kind
+            {
+                let gone =
+                    NodeError::new(ErrorKind::Internal, "the rows came faster than they were taken, and are gone");
+                let result = Err(gone.with_hint("run it again, for fewer nodes or fewer rows"));
+                *outcome = Arc::new(NodeOutcome { elapsed: outcome.elapsed, result });
+                self.held -= bytes;
+            }
         }
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::time::SystemTime;
+    use std::time::{Duration, SystemTime};
 
     use super::*;
-    use crate::model::{Health, HealthState};
+    use crate::model::protocol::NodeRows;
+    use crate::model::{Column, Health, HealthState, RowSet};
 
     fn name(text: &str) -> NodeName {
         NodeName::parse(text).unwrap()
@@ -185,6 +260,49 @@ mod tests {
         let seen = read(&mut outbox, &mut reader);
         assert!(seen.is_sorted());
         assert_eq!(seen.last(), Some(&(3 * KEPT as u64 - 1)), "the newest is never the one dropped");
+    }
+
+    fn rows(seq: u64, bytes: usize) -> Event {
+        let mut rows = RowSet::new(vec![Column { name: "c".to_owned(), type_name: "text".to_owned() }]);
+        rows.push([Some("x".repeat(bytes).as_str())].into_iter());
+        let result = Ok(NodeRows { rows, row_count: 1, truncated: None, notices: Vec::new() });
+        let outcome = Arc::new(NodeOutcome { elapsed: Duration::ZERO, result });
+        event(
+            seq,
+            EventKind::Query { batch: BatchId(seq), progress: QueryProgress::NodeDone { node: name("a"), outcome } },
+        )
+    }
+
+    #[test]
+    fn rows_are_bounded_by_bytes_when_nobody_reads() {
+        const MEGABYTES: usize = 32;
+        let (sender, mut reader) = mpsc::channel(1024);
+        let mut outbox = Outbox::new(sender);
+        let one = rows(0, MEGABYTES << 20);
+        for seq in 0..60 {
+            let reading = QueryProgress::Reading { node: name("a"), rows: 7 };
+            outbox.push(event(2 * seq, EventKind::Query { batch: BatchId(seq), progress: reading }));
+            let EventKind::Query { progress, .. } = one.kind.clone() else { unreachable!() };
+            outbox.push(event(2 * seq + 1, EventKind::Query { batch: BatchId(seq), progress }));
+        }
+        assert!(outbox.held <= HELD && outbox.held > HELD / 2, "{}", outbox.held);
+        assert!(outbox.topics.is_empty(), "an answer ends what was told of its reading");
+        let (mut whole, mut gone, mut last) = (0, 0, 0);
+        while let Ok(event) = reader.try_recv() {
+            assert!(weight(&event) == 0 || reader.is_empty(), "one large answer at a time");
+            match &event.kind {
+                EventKind::Query { progress: QueryProgress::NodeDone { outcome, .. }, .. } => {
+                    *if outcome.result.is_ok() { &mut whole } else { &mut gone } += 1;
+                }
+                _ => {}
+            }
+            assert!(event.seq >= last);
+            last = event.seq;
+            outbox.flush();
+        }
+        assert_eq!((whole + gone, last), (60, 119), "every node has an answer");
+        assert!(whole >= HELD / (MEGABYTES << 20) - 2 && gone > 0, "{whole} whole, {gone} gone");
+        assert_eq!(outbox.held, 0);
     }
 
     #[test]

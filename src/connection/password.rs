@@ -19,21 +19,44 @@ const MAX_BYTES: u64 = 64 << 10;
 /// The share of `connect_timeout` that a command may take: less than all, so that who was late can be told apart.
 const SHARE: f64 = 0.9;
 
+/// What is known of a node's password.
+#[derive(Debug, Default)]
+pub(crate) struct Found {
+    pub(crate) password: Option<Secret>,
+    /// Why the password file was not used. As with libpq that is no error: not every server asks for a password.
+    pub(crate) ignored: Option<String>,
+}
+
+impl Found {
+    /// Says with a refusal for want of a password that there is a file which was not used.
+    pub(crate) fn explain(&self, error: NodeError) -> NodeError {
+        match &self.ignored {
+            Some(why) if error.kind == ErrorKind::Authentication => error.with_hint(why.clone()),
+            _ => error,
+        }
+    }
+}
+
 /// The password for `node` now. A command is waited for no longer than most of `connect_timeout`; dropping the future
 /// kills it and all that it started.
-pub(crate) async fn look_up(node: &NodeConfig) -> Result<Option<Secret>, NodeError> {
+pub(crate) async fn look_up(node: &NodeConfig) -> Result<Found, NodeError> {
+    let found = |password| Ok(Found { password, ignored: None });
     match &node.password {
-        PasswordSource::None => Ok(None),
-        PasswordSource::Given(secret) => Ok(Some(secret.clone())),
+        PasswordSource::None => found(None),
+        PasswordSource::Given(secret) => found(Some(secret.clone())),
         // A small local file: not worth a thread.
         PasswordSource::File(path) => passfile::lookup(path, &node.host, node.port, &node.database, &node.user)
-            .map_err(|why| NodeError::new(ErrorKind::Authentication, why)),
+            .map_or_else(|why| Ok(Found { password: None, ignored: Some(why) }), found),
         PasswordSource::Command(line) => {
             let within = node.pool.connect_timeout.mul_f64(SHARE);
-            run_within(line, within).await.map(Some).map_err(|(kind, why)| {
-                NodeError::new(kind, format!("password_command of {}: {why}", node.name))
-                    .with_hint("run it in a shell: it must print the password as its first line and exit with 0")
-            })
+            run_within(line, within).await.map_or_else(
+                |(kind, why)| {
+                    let error = NodeError::new(kind, format!("password_command of {}: {why}", node.name));
+                    let hint = "run it in a shell: it must print the password as its first line and exit with 0";
+                    Err(error.with_hint(hint))
+                },
+                |password| found(Some(password)),
+            )
         }
     }
 }

@@ -20,6 +20,7 @@ use super::facts;
 use super::probe::goodbye;
 use super::report::{News, Reporter};
 use super::session::{self, Driver, Purpose};
+use super::watch::refuses;
 use super::{backoff, error};
 use crate::model::{ErrorKind, Facts, NodeConfig, NodeError, delta};
 
@@ -158,7 +159,9 @@ impl Poller {
 
     async fn failed(&mut self, error: NodeError) -> Duration {
         // The statement may still run there: its session's own timeout ends it, and ours is closed.
-        self.link = None;
+        if self.link.take().is_none() && refuses(error.kind) {
+            self.hints.doubt.notify_one();
+        }
         self.failures = self.failures.saturating_add(1);
         if self.prepares && error.sqlstate.as_deref().is_some_and(|code| UNPREPARED.contains(&code)) {
             self.prepares = false;

@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use bb8::QueueStrategy;
+use bb8::{ErrorSink, QueueStrategy};
 use futures_util::FutureExt;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
@@ -135,6 +135,14 @@ impl NodePool {
         self.shared.moved.send_replace(());
     }
 
+    /// A first attempt is under way again (a node that was paused): whoever comes waits for how it ends.
+    pub(crate) fn expect(&self) {
+        let mut gate = self.gate();
+        if matches!(gate.state, State::Unavailable(_)) {
+            gate.state = State::New;
+        }
+    }
+
     /// The pool now, and its totals since start.
     pub fn stats(&self) -> PoolStats {
         let shared = &*self.shared;
@@ -162,6 +170,11 @@ impl NodePool {
             closed_idle: closings.idle,
             closed_lifetime: closings.lifetime,
         }
+    }
+
+    /// Why no session could be opened, each time that happens.
+    pub(crate) fn errors(&self) -> watch::Receiver<Option<NodeError>> {
+        self.shared.errors.subscribe()
     }
 
     /// Closes every session and waits until their servers have hung up; what is still open at `deadline` is cut.
@@ -268,7 +281,8 @@ impl NodePool {
             .queue_strategy(QueueStrategy::Lifo)
             .error_sink(Box::new(ErrorsTo { errors: shared.errors.clone(), retired: retire.clone() }))
             .build_unchecked(manager);
-        let keeper = keep(pool.clone(), shared.sockets.watch(), limits.min.min(max), idle_timeout / 3);
+        let errors = ErrorsTo { errors: shared.errors.clone(), retired: retire.clone() };
+        let keeper = keep(pool.clone(), shared.sockets.watch(), errors, limits.min.min(max), idle_timeout / 3);
         let retired = retire.clone();
         shared.tasks.spawn(async move { retired.run_until_cancelled(keeper).await });
         State::Open { pool, retire }
@@ -289,7 +303,7 @@ impl Gate {
 ///
 /// Period: a third of the idle timeout, so that none of those kept is idle for all of it; and a second after a socket
 /// closed, so that a server which ends each session at once is not hammered.
-async fn keep(pool: Pool, mut sockets: watch::Receiver<usize>, min: u32, period: Duration) {
+async fn keep(pool: Pool, mut sockets: watch::Receiver<usize>, errors: ErrorsTo, min: u32, period: Duration) {
     let mut touched = min;
     loop {
         // Taken out and given back: bb8 looks at a session when it comes back, and its idle time begins anew.
@@ -298,7 +312,13 @@ async fn keep(pool: Pool, mut sockets: watch::Receiver<usize>, min: u32, period:
         drop(held);
         while pool.state().connections < min {
             // A node that refuses is the health loop's business; we ask again after a period.
-            let Ok(session) = pool.dedicated_connection().await else { break };
+            let session = match pool.dedicated_connection().await {
+                Ok(session) => session,
+                Err(error) => {
+                    errors.sink(error);
+                    break;
+                }
+            };
             if pool.add(session).is_err() {
                 break;
             }

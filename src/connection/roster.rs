@@ -50,6 +50,7 @@ impl Actor {
         node.life = life;
         node.health = Health::new(SystemTime::now());
         node.gate = None;
+        node.pool.expect();
         let reporter = Reporter { node: name.clone(), life, reports: self.reports.clone() };
         node.crew = Some(Crew::start(&node.config, &reporter, self.refresh.subscribe(), delay, &mut self.tasks));
     }
@@ -82,7 +83,7 @@ impl Actor {
         }
         let deadline = self.leaving.as_ref().map_or_else(|| Instant::now() + DISMISSAL, |leaving| leaving.deadline);
         let (reports, name) = (self.reports.clone(), name.clone());
-        self.dismissing.insert(life);
+        self.dismissing.insert(life, name.clone());
         self.tasks.spawn(async move {
             let dismissed = dismiss(crew, drain, pool, deadline).await;
             drop(reports.send(Report::Dismissed(name, life, dismissed)).await);
@@ -104,7 +105,7 @@ impl Actor {
     /// Gives the answer back where there is no such node.
     pub(super) fn remove(&mut self, name: &NodeName, answer: Answer) -> Option<Answer> {
         let Ok(node) = self.node(name) else { return Some(answer) };
-        node.removal = Some(Removal { answer, successor: None });
+        node.removal = Some(Removal { answer, ..Removal::default() });
         self.end(name, DisconnectReason::Removed, DRAIN, true);
         None
     }
@@ -132,6 +133,9 @@ impl Actor {
         let wanted: HashSet<NodeName> = nodes.iter().map(|node| node.name.clone()).collect();
         let gone: Vec<NodeName> = self.nodes.keys().filter(|name| !wanted.contains(*name)).cloned().collect();
         for name in gone {
+            if let Some(Node { removal: Some(removal), .. }) = self.nodes.get_mut(&name) {
+                removal.successor = None;
+            }
             self.remove(&name, None);
         }
         for (place, config) in nodes.into_iter().enumerate() {
@@ -154,13 +158,20 @@ impl Actor {
             leaving.report.sessions_closed += dismissed.sessions;
             leaving.report.queries_cancelled += dismissed.cancelled;
         }
-        let Some(node) = self.nodes.get_mut(name).filter(|node| node.life == life) else { return };
+        let Some(node) = self.nodes.get_mut(name) else { return };
+        let Some(removal) = node.removal.as_mut() else { return };
+        removal.dismissed.sessions += dismissed.sessions;
+        removal.dismissed.cancelled += dismissed.cancelled;
+        // An edit or a pause just before may still be closing sessions: gone means that none is left (C7).
+        if self.dismissing.values().any(|other| other == name) {
+            return;
+        }
         let Some(removal) = node.removal.take() else { return };
         self.nodes.shift_remove(name);
         self.emit(EventKind::NodeRemoved {
             node: name.clone(),
-            sessions_closed: dismissed.sessions,
-            cancelled: dismissed.cancelled,
+            sessions_closed: removal.dismissed.sessions,
+            cancelled: removal.dismissed.cancelled,
         });
         if let Some(answer) = removal.answer {
             drop(answer.send(Ok(())));

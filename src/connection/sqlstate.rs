@@ -2,7 +2,8 @@
 
 use crate::model::{ErrorKind, NodeConfig, NodeError, SslMode};
 
-/// By SQLSTATE, and by the English text where one code means two things. `fatal` says that it ended the session.
+/// By SQLSTATE, and by the English text where one code means two things; where the server speaks another language, the
+/// remedy names both. `fatal` says that it ended the session.
 pub(super) fn of_sqlstate(code: &str, message: &str, fatal: bool, node: &NodeConfig) -> NodeError {
     use ErrorKind as Kind;
     let says = |word: &str| message.contains(word);
@@ -25,12 +26,23 @@ pub(super) fn of_sqlstate(code: &str, message: &str, fatal: bool, node: &NodeCon
         "42501" => {
             (Kind::Permission, format!("GRANT the right it names, or for statistics GRANT pg_monitor TO \"{user}\""))
         }
+        "53300" if says("for role") => {
+            (Kind::TooManyConnections, format!("close sessions, or ALTER ROLE \"{user}\" CONNECTION LIMIT ..."))
+        }
+        "53300" if says("for database") => (
+            Kind::TooManyConnections,
+            format!("close sessions, or ALTER DATABASE \"{}\" CONNECTION LIMIT ...", node.database),
+        ),
         "53300" => {
             (Kind::TooManyConnections, "close sessions, raise max_connections, or put a pooler before it".to_owned())
         }
         "08P01" if fatal && says("more connections") => (Kind::TooManyConnections, "the pooler is full".to_owned()),
         "57P03" if says("shutting down") => (Kind::ShuttingDown, "it was told to stop".to_owned()),
-        "57P03" => (Kind::StartingUp, "wait: it recovers, or replays WAL until it is consistent".to_owned()),
+        "57P03" if STARTS.into_iter().any(says) => {
+            (Kind::StartingUp, "wait: it recovers, or replays WAL until it is consistent".to_owned())
+        }
+        "57P03" => (Kind::StartingUp, "it starts up, recovers, or shuts down: its own words tell which".to_owned()),
+        "57P01" if says("postmaster exit") => (Kind::Terminated, "the server's main process died".to_owned()),
         "57P01" => (Kind::Terminated, "pg_terminate_backend, or the server is being stopped".to_owned()),
         "57P02" => (Kind::Terminated, "a process of the server crashed: look at its log".to_owned()),
         "57P05" => (Kind::Terminated, "idle_session_timeout of the server".to_owned()),
@@ -39,7 +51,8 @@ pub(super) fn of_sqlstate(code: &str, message: &str, fatal: bool, node: &NodeCon
             (Kind::StatementTimeout, "give it more time, or make it cheaper: EXPLAIN it".to_owned())
         }
         "25P04" => (Kind::StatementTimeout, "transaction_timeout of the server".to_owned()),
-        "57014" => (Kind::Cancelled, "somebody cancelled it (pg_cancel_backend)".to_owned()),
+        "57014" if says("user request") => (Kind::Cancelled, "somebody cancelled it (pg_cancel_backend)".to_owned()),
+        "57014" => (Kind::Cancelled, "pg_cancel_backend, or a time limit of the server: its own words tell".to_owned()),
         "55P03" => (Kind::LockTimeout, "another session holds a lock: see pg_blocking_pids()".to_owned()),
         "25006" => (Kind::ReadOnly, read_only_hint(node)),
         _ if code.starts_with("08") => (Kind::ConnectionLost, String::new()),
@@ -49,6 +62,9 @@ pub(super) fn of_sqlstate(code: &str, message: &str, fatal: bool, node: &NodeCon
     let message = if connecting_kind { format!("{}: {message}", node.address()) } else { message.to_owned() };
     NodeError { kind, sqlstate: Some(code.to_owned()), message, hint: (!hint.is_empty()).then_some(hint) }
 }
+
+/// What servers that speak English say before they take connections.
+const STARTS: [&str; 3] = ["starting up", "accepting connections", "recovery"];
 
 fn hba_hint(node: &NodeConfig) -> String {
     let tls = match node.tls.mode {
@@ -86,6 +102,9 @@ mod tests {
             ("57P03", "the database system is starting up", true, ErrorKind::StartingUp),
             ("57P03", "the database system is not accepting connections", true, ErrorKind::StartingUp),
             ("57P03", "the database system is shutting down", true, ErrorKind::ShuttingDown),
+            ("57P03", "das Datenbanksystem fährt hoch", true, ErrorKind::StartingUp),
+            ("57014", "storniere Anfrage wegen Benutzeraufforderung", false, ErrorKind::Cancelled),
+            ("53300", "too many connections for role \"pgwatch\"", true, ErrorKind::TooManyConnections),
             ("57P01", "terminating connection due to administrator command", true, ErrorKind::Terminated),
             ("57014", "canceling statement due to statement timeout", false, ErrorKind::StatementTimeout),
             ("57014", "canceling statement due to user request", false, ErrorKind::Cancelled),
