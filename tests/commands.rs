@@ -47,7 +47,7 @@ impl Chance<'_> {
         let mut node = NodeConfig { name, ..self.server.node_config() };
         match self.rng.u32(..8) {
             0 => node.port = 1,
-            1 => node.host = "no-such-host.invalid".to_owned(),
+            1 => "no-such-host.invalid".clone_into(&mut node.host),
             2 | 3 => node.port = self.proxy.port(),
             _ => {}
         }
@@ -95,10 +95,10 @@ async fn read(mut events: mpsc::Receiver<Event>, mut rng: Rng) -> (HashMap<Batch
         seq = event.seq;
         match event.kind {
             EventKind::Query { batch, progress: QueryProgress::Started { .. } } => {
-                batches.entry(batch).or_default().0 += 1
+                batches.entry(batch).or_default().0 += 1;
             }
             EventKind::Query { batch, progress: QueryProgress::Done { .. } } => {
-                batches.entry(batch).or_default().1 += 1
+                batches.entry(batch).or_default().1 += 1;
             }
             EventKind::Stopped(_) => stopped = true,
             _ => {}
@@ -114,7 +114,10 @@ async fn give(handle: &Handle, mut command: impl FnMut() -> Command) {
     let command = command();
     eventually("room for a command", SOON, async || match handle.try_send(command.clone()) {
         Err(CommandError::Busy) => None,
-        done => Some(done.unwrap()),
+        done => {
+            done.unwrap();
+            Some(())
+        }
     })
     .await;
 }

@@ -94,10 +94,8 @@ impl Outbox {
     pub(super) fn push(&mut self, event: Event) {
         self.flush();
         let event = if self.waiting.is_empty() {
-            match self.offer(event) {
-                Ok(()) | Err(TrySendError::Closed(_)) => return,
-                Err(TrySendError::Full(event)) => event,
-            }
+            let Some(event) = self.offer(event) else { return };
+            event
         } else {
             event
         };
@@ -126,31 +124,26 @@ impl Outbox {
         while let Some((seq, event)) = self.waiting.pop_first() {
             let topic = Topic::of(&event.kind);
             let bytes = weight(&event);
-            match self.offer(event) {
-                Ok(()) => {
-                    self.held -= bytes;
-                    if let Some(topic) = topic {
-                        self.topics.remove(&topic);
-                    }
-                }
-                Err(TrySendError::Full(event)) => {
-                    self.waiting.insert(seq, event);
-                    return;
-                }
-                Err(TrySendError::Closed(_)) => {
-                    self.waiting.clear();
-                    self.topics.clear();
-                    self.held = 0;
-                }
+            if let Some(event) = self.offer(event) {
+                self.waiting.insert(seq, event);
+                return;
+            }
+            self.held -= bytes;
+            if let Some(topic) = topic {
+                self.topics.remove(&topic);
             }
         }
     }
 
-    fn offer(&self, event: Event) -> Result<(), TrySendError<Event>> {
-        if self.listener.capacity() < self.room_for(&event) {
-            return Err(TrySendError::Full(event));
+    /// Gives the event back where the channel has no room. A listener that is gone takes everything.
+    fn offer(&self, event: Event) -> Option<Event> {
+        if self.listener.capacity() < self.room_for(&event) && !self.listener.is_closed() {
+            return Some(event);
         }
-        self.listener.try_send(event)
+        match self.listener.try_send(event) {
+            Err(TrySendError::Full(event)) => Some(event),
+            Ok(()) | Err(TrySendError::Closed(_)) => None,
+        }
     }
 
     /// How many free places of the channel an event asks for.
@@ -264,7 +257,7 @@ mod tests {
 
     fn rows(seq: u64, bytes: usize) -> Event {
         let mut rows = RowSet::new(vec![Column { name: "c".to_owned(), type_name: "text".to_owned() }]);
-        rows.push([Some("x".repeat(bytes).as_str())].into_iter());
+        rows.push([Some("x".repeat(bytes).as_str())]);
         let result = Ok(NodeRows { rows, row_count: 1, truncated: None, notices: Vec::new() });
         let outcome = Arc::new(NodeOutcome { elapsed: Duration::ZERO, result });
         event(
@@ -290,11 +283,8 @@ mod tests {
         let (mut whole, mut gone, mut last) = (0, 0, 0);
         while let Ok(event) = reader.try_recv() {
             assert!(weight(&event) == 0 || reader.is_empty(), "one large answer at a time");
-            match &event.kind {
-                EventKind::Query { progress: QueryProgress::NodeDone { outcome, .. }, .. } => {
-                    *if outcome.result.is_ok() { &mut whole } else { &mut gone } += 1;
-                }
-                _ => {}
+            if let EventKind::Query { progress: QueryProgress::NodeDone { outcome, .. }, .. } = &event.kind {
+                *if outcome.result.is_ok() { &mut whole } else { &mut gone } += 1;
             }
             assert!(event.seq >= last);
             last = event.seq;
