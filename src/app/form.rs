@@ -3,6 +3,7 @@
 
 mod mask;
 
+use std::borrow::Cow;
 use std::path::PathBuf;
 
 use crate::config::conninfo::{self, ConnInfo};
@@ -145,18 +146,20 @@ impl Form {
     }
 
     /// What an empty field shows in place of a text.
-    pub fn placeholder(&self, field: Field) -> &str {
-        match field {
+    pub fn placeholder(&self, field: Field) -> Cow<'_, str> {
+        let text = match field {
             Field::Conninfo => "postgresql://user@host:5432/database",
             Field::Name => "a letter, then letters, digits, - and _",
             Field::Host => "name, address, or a socket's directory",
-            Field::Port => "5432",
-            Field::Database | Field::User => "postgres",
+            Field::Port => return self.base.port.to_string().into(),
+            Field::Database => &self.base.database,
+            Field::User => &self.base.user,
             Field::Password if self.editing => "unchanged",
             Field::Password if matches!(self.base.password, PasswordSource::None) => "none",
             Field::Password => "from the environment or the password file",
             Field::Tls => "",
-        }
+        };
+        text.into()
     }
 
     /// What is wrong with a field, told while it is typed.
@@ -206,9 +209,9 @@ impl Form {
         let mut node = self.base.clone();
         node.name = NodeName::parse(self.text(Field::Name).trim()).ok()?;
         node.host = or(Field::Host, "");
-        node.port = or(Field::Port, "5432").parse().ok()?;
-        node.database = or(Field::Database, "postgres");
-        node.user = or(Field::User, "postgres");
+        node.port = or(Field::Port, &self.base.port.to_string()).parse().ok()?;
+        node.database = or(Field::Database, &self.base.database);
+        node.user = or(Field::User, &self.base.user);
         node.tls.mode = self.tls;
         self.apply_info(&mut node);
         let password = self.text(Field::Password);

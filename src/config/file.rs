@@ -73,7 +73,7 @@ fn fill(config: &mut Config, tree: &Yaml, cluster: Option<&str>, reader: NodeRea
         }
     }
     let range = |min, max| move |entry: &Entry, report: &mut Report| walk::duration(entry, report, min, max);
-    set(&mut config.refresh, top.read("refresh", report, range(100 * MS, HOUR)));
+    set(&mut config.refresh, top.read("refresh", report, range(250 * MS, 60_000 * MS)));
     set(&mut config.query_timeout, top.read("query_timeout", report, range(MS, 24 * HOUR)));
     set(&mut config.shutdown_timeout, top.read("shutdown_timeout", report, range(100 * MS, HOUR)));
     if let Some(entry) = top.get("theme") {

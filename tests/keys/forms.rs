@@ -155,3 +155,12 @@ fn a_refused_node_is_told() {
     assert!(dashboard.app.notice.as_ref().unwrap().text.contains("exists already"));
     assert!(dashboard.newest().contains("refused"));
 }
+
+#[test]
+fn what_the_fields_leave_open_comes_from_the_defaults_f5() {
+    let mut template = NodeConfig::new(name("any"), "h");
+    (template.port, template.database, template.user) = (6543, "app".to_owned(), "monitor".to_owned());
+    let form = Form::add(&template, Vec::new());
+    let shown = [Field::Port, Field::Database, Field::User].map(|field| form.placeholder(field).into_owned());
+    assert_eq!(shown, ["6543", "app", "monitor"]);
+}

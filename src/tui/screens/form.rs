@@ -70,7 +70,7 @@ fn draw_field(canvas: &mut Canvas<'_>, line: Rect, form: &Form, field: Field, fo
         return;
     }
     if shown.is_empty() {
-        Pen::new(canvas.buf, place).put(form.placeholder(field), theme.dim);
+        Pen::new(canvas.buf, place).put(&form.placeholder(field), theme.dim);
     }
     let at = shown.graphemes(true).take(column).map(str::len).sum();
     let cursor = input_line(canvas.buf, place, &shown, at, theme.text);
