@@ -15,7 +15,7 @@ use pgwatch::model::{
 };
 use support::proxy::{Link, Proxy};
 use support::servers::{assert_no_sessions, cluster, sessions};
-use support::wait::{PATIENCE, SOON};
+use support::wait::{PATIENCE, SOON, eventually};
 use support::watched::{Watched, blocking, name, query};
 
 /// Breaks the node, waits until it is unhealthy, mends it, waits until it is healthy; checks the order of states.
@@ -351,6 +351,37 @@ async fn a_file_read_anew_touches_only_what_changed_f9() {
     assert_eq!(tested.unwrap().role, Role::Primary);
     watched.stop().await;
     blocking(|| assert_no_sessions(server, SOON));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_removal_waits_for_an_edit_before_it_and_a_file_takes_back_its_word_c7_f9() {
+    let cluster = blocking(|| cluster().start().unwrap());
+    let server = cluster.primary();
+    let (node, config) = (name("primary"), server.node_config());
+    let mut watched = Watched::healthy(vec![config.clone()]).await;
+    let asleep = || blocking(|| server.psql("select count(*) from pg_stat_activity where query ~ '^select pg_sleep'"));
+    let begun = async || (asleep().unwrap() == "1").then_some(());
+
+    // While the node drains, the file names it again, and then no more.
+    watched.handle.send(Command::Run(query(1, "select pg_sleep(60)", &[&node]))).await.unwrap();
+    eventually("the query runs", SOON, begun).await;
+    for nodes in [vec![], vec![config.clone()], vec![]] {
+        watched.handle.send(Command::Reload(nodes)).await.unwrap();
+    }
+    watched.until("removed", |event| matches!(event.kind, EventKind::NodeRemoved { .. }).then_some(())).await;
+    assert!(watched.handle.snapshot().await.is_empty());
+
+    // What still runs on the node as it was before an edit goes with the node.
+    watched.handle.add_node(config.clone()).await.unwrap();
+    watched.until_state(&node, Healthy).await;
+    watched.handle.send(Command::Run(query(2, "select pg_sleep(60)", &[&node]))).await.unwrap();
+    eventually("the query runs", SOON, begun).await;
+    let mut edited = config;
+    edited.pool.max = 3;
+    watched.handle.send(Command::EditNode(Box::new(edited))).await.unwrap();
+    watched.handle.remove_node(node).await.unwrap();
+    assert_eq!(blocking(|| sessions(server)), 0, "removed means that no session is left");
+    watched.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
