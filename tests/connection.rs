@@ -27,6 +27,7 @@ async fn break_and_mend(
     break_it: impl FnOnce(),
     mend: impl FnOnce(),
 ) -> (Duration, Duration, Health) {
+    steady(watched, node).await;
     let before = watched.seen.len();
     let broken = Instant::now();
     blocking(break_it);
@@ -50,6 +51,19 @@ async fn break_and_mend(
     states.dedup();
     assert_eq!(states, [Degraded, Unhealthy, Reconnecting, Healthy], "{what}");
     (unhealthy, healthy.saturating_sub(ready), down)
+}
+
+/// Waits until the node has answered for longer than its interval: one that breaks sooner is retried later and later.
+async fn steady(watched: &mut Watched, node: &NodeName) {
+    watched
+        .until("it answers for a while", |event| match &event.kind {
+            EventKind::Checked { node: name, health } if name == node && health.state == Healthy => {
+                let answered = health.last_success?.duration_since(health.since).ok()?;
+                (answered > Duration::from_millis(1100)).then_some(())
+            }
+            _ => None,
+        })
+        .await;
 }
 
 type Fault<'a> = (&'a str, Box<dyn FnOnce() + 'a>);
@@ -419,7 +433,7 @@ async fn a_full_pool_leaves_a_node_healthy_c3() {
     config.pool.max = 2;
     let mut watched = Watched::healthy(vec![config]).await;
     for batch in 1..=4 {
-        watched.handle.send(Command::Run(query(batch, "select pg_sleep(3)", &[&node]))).await.unwrap();
+        watched.handle.send(Command::Run(query(batch, "select pg_sleep(2)", &[&node]))).await.unwrap();
     }
     watched
         .until("the pool is full", |event| match &event.kind {

@@ -62,7 +62,7 @@ async fn record() -> Recorded {
     let (killed, frozen) = (cluster.server("standby1"), cluster.server("standby2"));
     let mut nodes: Vec<NodeConfig> = cluster.servers().iter().map(Server::node_config).collect();
     for node in &mut nodes {
-        (node.health.timeout, node.health.slow_after) = (LATE, LATE);
+        (node.health.timeout, node.health.slow_after, node.pool.connect_timeout) = (LATE, LATE, LATE);
     }
     let mut stage = Recording { live: Live::start(nodes.clone()), acts: Vec::new(), heard: 0 };
 
