@@ -262,7 +262,7 @@ impl<'a> Sheet<'a> {
                 let last = placed.get(self.fixed.saturating_sub(1));
                 let x = last.map_or(line.x, |last| (last.x + last.width + 2).min(line.right()));
                 let mut pen = Pen::new(buf, Rect { x, width: line.right() - x, ..line });
-                note_line(&mut pen, answer, self.batch, self.app, theme);
+                note_line(&mut pen, row.node(), answer, self.batch, self.app, theme);
             }
         }
     }

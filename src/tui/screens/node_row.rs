@@ -1,5 +1,6 @@
 //! One node as a row of the table of screen 1, and its last minute as bars (D1).
 
+use std::borrow::Cow;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use ratatui::buffer::Buffer;
@@ -163,23 +164,21 @@ impl Row<'_> {
         let error = health.error.as_ref().map_or("connecting", |error| error.message.as_str());
         // Whatever the countdown says: a reason that changes its words every few seconds cannot be read.
         let steady = pen.room().saturating_sub(text::width(&tail).max(COUNTDOWN));
-        let error = if text::width(error) > steady {
-            without_address(error, &self.node.config.address())
-        } else {
-            error.to_owned()
-        };
+        let error = reason(error, &self.node.config.address(), steady);
         let style = if health.error.is_some() { theme.bad } else { theme.dim };
         pen.put(&text::fit(&error, room), style).put(&tail, theme.dim);
     }
 }
 
-/// The reason without the node's own address: the pane below has it, and what is wrong must not be cut for it.
-fn without_address(message: &str, address: &str) -> String {
-    let said = |before: &str| format!(" {before} {address}");
-    ["by", "from", "to", "at"]
-        .iter()
-        .map(|before| said(before))
-        .fold(message.to_owned(), |message, said| message.replace(&said, ""))
+/// What is wrong with a node; where there is no room for all of it, without the node's own address, which stands
+/// elsewhere.
+pub(super) fn reason<'m>(message: &'m str, address: &str, room: usize) -> Cow<'m, str> {
+    if text::width(message) <= room {
+        return message.into();
+    }
+    let place = |before: &str| format!(" {before} {address}");
+    let without = |message: String, before: &&str| message.replace(&place(before), "");
+    ["by", "from", "to", "at"].iter().fold(message.to_owned(), without).into()
 }
 
 fn connections(open: u32, max: u32, theme: &Theme) -> Style {
@@ -249,5 +248,24 @@ fn worse(a: Bar, b: Bar) -> Bar {
                 a
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_reason_without_room_leaves_the_address_out() {
+        let said = |message, room| reason(message, "10.0.0.9:5432", room).into_owned();
+        let refused = "connection refused by 10.0.0.9:5432";
+        assert_eq!(said(refused, 35), refused);
+        assert_eq!(said(refused, 34), "connection refused");
+        assert_eq!(said("no answer from 10.0.0.9:5432 within 400 ms", 30), "no answer within 400 ms");
+        assert_eq!(said("the connection to 10.0.0.9:5432 was lost", 30), "the connection was lost");
+        assert_eq!(
+            said("password authentication failed for user \"x\"", 30),
+            "password authentication failed for user \"x\""
+        );
     }
 }

@@ -4,10 +4,11 @@ use ratatui::layout::{Position, Rect};
 use unicode_segmentation::UnicodeSegmentation;
 
 use super::answers;
+use super::node_row::reason;
 use crate::app::editor::Editor;
 use crate::app::query::{Answer, Batch, NodeAnswer};
 use crate::app::{App, Pane};
-use crate::model::ErrorKind;
+use crate::model::{ErrorKind, NodeName};
 use crate::tui::canvas::Canvas;
 use crate::tui::widgets::pane::Pane as Frame;
 use crate::tui::widgets::pen::Pen;
@@ -113,7 +114,7 @@ fn progress(canvas: &mut Canvas<'_>, area: Rect) {
             Answer::Done(_) => ("✖", theme.bad),
         };
         pen.put(sign, style).gap(1).column(node.node.as_str(), name, theme.text).gap(2);
-        note_line(&mut pen, &node.answer, batch, app, theme);
+        note_line(&mut pen, &node.node, &node.answer, batch, app, theme);
     }
     if hidden > 0 {
         Pen::row(canvas.buf, inner, inner.height - 1).gap(2).put(&format!("and {hidden} more"), theme.dim);
@@ -142,7 +143,7 @@ pub(super) fn outcome(batch: &Batch, app: &App) -> String {
 }
 
 /// A node without rows in a few words: `running 1.2 s`, `0 rows`, `timed out`, the error.
-pub(super) fn note_line(pen: &mut Pen<'_>, answer: &Answer, batch: &Batch, app: &App, theme: &Theme) {
+pub(super) fn note_line(pen: &mut Pen<'_>, node: &NodeName, answer: &Answer, batch: &Batch, app: &App, theme: &Theme) {
     match answer {
         Answer::Waiting => {
             let what = if batch.cancelled { "cancelling " } else { "running " };
@@ -166,7 +167,12 @@ pub(super) fn note_line(pen: &mut Pen<'_>, answer: &Answer, batch: &Batch, app: 
             }
             Err(error) => {
                 let mild = matches!(error.kind, ErrorKind::Cancelled | ErrorKind::StatementTimeout);
-                pen.put(&error.message, if mild { theme.warn } else { theme.bad });
+                let room = pen.room();
+                let message = match app.picture().nodes.get(node) {
+                    Some(node) => reason(&error.message, &node.config.address(), room),
+                    None => (&error.message).into(),
+                };
+                pen.put(&message, if mild { theme.warn } else { theme.bad });
                 if let Some(hint) = &error.hint {
                     pen.put(" · ", theme.dim).put(hint, theme.dim);
                 }

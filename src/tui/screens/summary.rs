@@ -167,11 +167,11 @@ impl Summary<'_> {
         let since = text::clock(health.down_since.unwrap_or(health.since), self.app.now, &theme.zone);
         line = line.text(format!("   since {since}"), theme.dim);
         if let Some(next) = node.next_try_in(self.at) {
-            line = line
-                .text("   try ", theme.dim)
-                .text((health.attempt + 1).to_string(), theme.text)
-                .text(" in ", theme.dim)
-                .text(text::age(next), theme.text);
+            line = line.text("   try ", theme.dim).text((health.attempt + 1).to_string(), theme.text);
+            line = match next.as_secs() {
+                0 => line.text(" now", theme.dim),
+                _ => line.text(" in ", theme.dim).text(text::age(next), theme.text),
+            };
         }
         lines.push(line);
         if let Some(error) = &health.error {
