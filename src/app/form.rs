@@ -232,6 +232,7 @@ impl Form {
         node.tls.cert = path(&self.info.sslcert).or_else(|| node.tls.cert.take());
         node.tls.key = path(&self.info.sslkey).or_else(|| node.tls.key.take());
         node.tls.key_password = self.info.sslpassword.clone().or_else(|| node.tls.key_password.take());
+        node.tls.require_channel_binding = self.info.channel_binding.unwrap_or(node.tls.require_channel_binding);
         node.pool.connect_timeout = self.info.connect_timeout.unwrap_or(node.pool.connect_timeout);
         if let Some(file) = &self.info.passfile {
             node.password = PasswordSource::File(file.clone().into());

@@ -30,6 +30,8 @@ pub struct ConnInfo {
     pub sslcert: Option<String>,
     pub sslkey: Option<String>,
     pub sslpassword: Option<Secret>,
+    /// Whether channel binding is required; libpq's `disable` is refused.
+    pub channel_binding: Option<bool>,
     pub connect_timeout: Option<Duration>,
     /// What was taken without having an effect, for people.
     pub notes: Vec<String>,
@@ -149,15 +151,12 @@ mod tests {
         {
             assert!(parse(bad).is_err(), "{bad}");
         }
+        for (text, required) in [("prefer", Some(false)), ("require", Some(true))] {
+            assert_eq!(parse(&format!("channel_binding={text}")).unwrap().channel_binding, required);
+        }
+        assert!(parse("channel_binding=disable").is_err());
         // What pgwatch does anyway may be written.
-        for good in [
-            "channel_binding=prefer",
-            "gssencmode=disable",
-            "target_session_attrs=any",
-            "sslcrl=''",
-            "sslsni=1",
-            "options=",
-        ] {
+        for good in ["gssencmode=disable", "target_session_attrs=any", "sslcrl=''", "sslsni=1", "options="] {
             assert_eq!(parse(good), Ok(ConnInfo::default()), "{good}");
         }
     }

@@ -12,7 +12,7 @@ use crate::model::{PasswordSource, RootCert};
 const THE_ENVIRONMENT: &str = "the environment";
 
 /// Variables that have an effect, by the keyword they set. `PGHOSTADDR` counts where `PGHOST` is not set.
-const HONOURED: [(&str, &str); 12] = [
+const HONOURED: [(&str, &str); 13] = [
     ("PGHOST", "host"),
     ("PGPORT", "port"),
     ("PGDATABASE", "dbname"),
@@ -24,12 +24,12 @@ const HONOURED: [(&str, &str); 12] = [
     ("PGSSLROOTCERT", "sslrootcert"),
     ("PGSSLCERT", "sslcert"),
     ("PGSSLKEY", "sslkey"),
+    ("PGCHANNELBINDING", "channel_binding"),
     ("PGCONNECT_TIMEOUT", "connect_timeout"),
 ];
 
 /// Variables that pgwatch does not honour: told if they ask for something it does not do anyway.
-const OTHERS: [(&str, &str); 14] = [
-    ("PGCHANNELBINDING", "channel_binding"),
+const OTHERS: [(&str, &str); 13] = [
     ("PGGSSENCMODE", "gssencmode"),
     ("PGMINPROTOCOLVERSION", "min_protocol_version"),
     ("PGMAXPROTOCOLVERSION", "max_protocol_version"),
@@ -91,6 +91,7 @@ pub(super) fn of_conninfo(info: ConnInfo, position: Option<Position>, resolve: i
         sslcert: file(info.sslcert),
         sslkey: file(info.sslkey),
         sslpassword: at(info.sslpassword, position),
+        channel_binding: at(info.channel_binding, position),
         connect_timeout: at(info.connect_timeout, position),
         ..Settings::default()
     }

@@ -30,6 +30,7 @@ pub(super) struct Settings {
     pub sslcert: Option<At<PathBuf>>,
     pub sslkey: Option<At<PathBuf>>,
     pub sslpassword: Option<At<Secret>>,
+    pub channel_binding: Option<At<bool>>,
     pub pool_min: Option<At<u32>>,
     pub pool_max: Option<At<u32>>,
     pub idle_timeout: Option<At<Duration>>,
@@ -64,6 +65,7 @@ impl Settings {
         fill(&mut self.sslcert, weaker.sslcert);
         fill(&mut self.sslkey, weaker.sslkey);
         fill(&mut self.sslpassword, weaker.sslpassword);
+        fill(&mut self.channel_binding, weaker.channel_binding);
         fill(&mut self.pool_min, weaker.pool_min);
         fill(&mut self.pool_max, weaker.pool_max);
         fill(&mut self.idle_timeout, weaker.idle_timeout);
@@ -143,6 +145,7 @@ impl Settings {
             cert: self.sslcert.as_ref().map(|at| at.value.clone()),
             key: self.sslkey.as_ref().map(|at| at.value.clone()),
             key_password: self.sslpassword.as_ref().map(|at| at.value.clone()),
+            require_channel_binding: value_or(self.channel_binding.as_ref(), false),
         }
     }
 

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use tokio::net::UnixStream;
-use tokio_postgres::config::{SslMode, SslNegotiation};
+use tokio_postgres::config::{ChannelBinding, SslMode, SslNegotiation};
 use tokio_postgres::{CancelToken, Client, Config, Connection};
 
 use super::heard::{Heard, Sockets};
@@ -173,6 +173,9 @@ fn config(node: &NodeConfig, password: Option<&Secret>, options: Option<&str>) -
         .keepalives_interval(Duration::from_secs(5))
         .keepalives_retries(3)
         .tcp_user_timeout(Duration::from_secs(15));
+    if node.tls.require_channel_binding {
+        config.channel_binding(ChannelBinding::Require);
+    }
     if let Some(password) = password {
         config.password(password.expose());
     }

@@ -164,7 +164,6 @@ mod tests {
     use openssl::rsa::Rsa;
     use openssl::x509::X509;
     use tokio_postgres::Config;
-    use tokio_postgres::config::ChannelBinding;
 
     use super::*;
     use crate::connection::dial::{DialError, dial};
@@ -190,11 +189,11 @@ mod tests {
             .start()
             .unwrap();
         let mut node = cluster.primary().node_config();
-        let connect = async |mut config: Config, connector: Connector, _| {
-            config.channel_binding(ChannelBinding::Require);
+        let connect = async |config: Config, connector: Connector, _| {
             config.connect(connector).await.map(drop).map_err(DialError::from)
         };
         node.tls.mode = SslMode::Require;
+        node.tls.require_channel_binding = true;
         dial(&node, Purpose::Test, &Sockets::default(), &AtomicBool::new(false), connect).await.unwrap();
         node.tls.mode = SslMode::Disable;
         let error =

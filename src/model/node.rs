@@ -129,6 +129,8 @@ pub struct TlsConfig {
     pub cert: Option<PathBuf>,
     pub key: Option<PathBuf>,
     pub key_password: Option<Secret>,
+    /// `channel_binding=require`: no login but by SCRAM bound to the TLS session.
+    pub require_channel_binding: bool,
 }
 
 /// Limits of a node's bb8 pool (C1).

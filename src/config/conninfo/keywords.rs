@@ -10,7 +10,7 @@ pub(super) const SEVERAL_HOSTS: &str =
     "several hosts are given: a node is one server, so write one node for each of them";
 
 /// The keywords that have an effect: what messages offer.
-const HONOURED: [&str; 14] = [
+const HONOURED: [&str; 15] = [
     "host",
     "hostaddr",
     "port",
@@ -24,6 +24,7 @@ const HONOURED: [&str; 14] = [
     "sslcert",
     "sslkey",
     "sslpassword",
+    "channel_binding",
     "connect_timeout",
 ];
 
@@ -48,7 +49,7 @@ const WITHOUT_EFFECT: [(&str, &str); 15] = [
 
 /// Keywords that promise or change something, the values that ask for what pgwatch does anyway, and what to do instead.
 const REFUSED: [(&str, &[&str], &str); 24] = [
-    ("channel_binding", &["prefer"], "leave it out: channel binding is used wherever the server offers it"),
+    ("channel_binding", &[], "use prefer or require: channel binding is used wherever the server offers it"),
     ("gssencmode", &["disable", "prefer"], "pgwatch does not speak GSSAPI: use sslmode"),
     ("max_protocol_version", &["3.0", "latest"], "leave it out: pgwatch speaks version 3.0"),
     ("min_protocol_version", &["3.0"], "leave it out: pgwatch speaks version 3.0"),
@@ -121,6 +122,8 @@ impl ConnInfo {
             "sslcert" => self.sslcert = text,
             "sslkey" => self.sslkey = text,
             "sslpassword" => self.sslpassword = text.map(Secret::new),
+            "channel_binding" if value == "prefer" => self.channel_binding = Some(false),
+            "channel_binding" if value == "require" => self.channel_binding = Some(true),
             "connect_timeout" => self.set_connect_timeout(value)?,
             _ => return Ok(false),
         }
