@@ -6,6 +6,7 @@
 //! | tick | 1 s | the clock and the ages on the screen |
 //! | frame | when due | a key or a change of state is drawn at once, figures once a refresh and with the tick if they can, so that twenty nodes cost one frame a second |
 
+mod export;
 mod history;
 mod signals;
 mod watch;
@@ -18,7 +19,8 @@ use color_eyre::eyre::{Result, WrapErr as _, eyre};
 use crossterm::event::EventStream;
 use futures_util::{FutureExt as _, StreamExt as _};
 use tokio::sync::mpsc;
-use tokio::time::{Instant, MissedTickBehavior, interval_at, sleep_until};
+use tokio::task::JoinSet;
+use tokio::time::{Instant, MissedTickBehavior, interval_at, sleep_until, timeout};
 
 use crate::app::{App, Effect, Msg, Reread, Setup, update};
 use crate::config::{Config, Diagnostic};
@@ -33,6 +35,8 @@ pub use signals::LeaveReason;
 const FIGURES: Duration = Duration::from_secs(1);
 /// No two frames closer than this: what comes faster is drawn together.
 const FRAME: Duration = Duration::from_millis(16);
+/// How long leaving waits for a file that is being written.
+const WRITING: Duration = Duration::from_secs(5);
 /// Beyond `shutdown_timeout`, for a terminal that does not take our last bytes.
 const GRACE: Duration = Duration::from_secs(1);
 
@@ -111,6 +115,8 @@ struct Dashboard {
     reload: Option<watch::Reloader>,
     history: Option<PathBuf>,
     troubles: Option<Troubles>,
+    /// Files being written; each tells how it went.
+    exports: JoinSet<Msg>,
     reason: Option<LeaveReason>,
     /// When the next frame is due; `None` when nothing changed.
     due: Option<Instant>,
@@ -150,6 +156,7 @@ impl Dashboard {
             reload,
             history,
             troubles,
+            exports: JoinSet::new(),
             reason: None,
             due: Some(now),
             drawn_at: now,
@@ -180,11 +187,14 @@ impl Dashboard {
                     None => self.quit = true,
                 },
                 reloaded = watch::next(&mut self.reload) => self.reloaded(reloaded),
+                Some(Ok(msg)) = self.exports.join_next() => self.update(msg),
                 text = next_trouble(&mut self.troubles) => self.update(Msg::Failed(text)),
                 _ = tick.tick() => self.update(Msg::Tick(SystemTime::now())),
                 () = async { sleep_until(due.unwrap_or_else(Instant::now)).await }, if due.is_some() => self.draw()?,
             }
         }
+        // A file half written would look like a whole one.
+        let _ = timeout(WRITING, async { while self.exports.join_next().await.is_some() {} }).await;
         Ok(self.reason.unwrap_or(LeaveReason::Key))
     }
 
@@ -256,6 +266,9 @@ impl Dashboard {
             Effect::SaveHistory(line) => self.try_to("keep the history", |dashboard| {
                 dashboard.history.as_deref().map_or(Ok(()), |path| history::append(path, &line))
             }),
+            Effect::Export(export) => {
+                self.exports.spawn_blocking(move || export::write(*export));
+            }
             Effect::Redraw => self.try_to("draw anew", |dashboard| dashboard.screen.redraw()),
             Effect::Suspend => self.try_to("stop", |dashboard| dashboard.screen.suspend()),
             Effect::Quit => self.quit = true,

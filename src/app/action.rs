@@ -73,6 +73,7 @@ actions! {
     Zoom "" "Zoom the pane"
     Wrap "" "Wrap long text"
     Copy "" "Copy the row or statement to the clipboard"
+    Export "export" "Write the answers to a file, CSV or JSON by the name you give"
     Freeze "" "Freeze the picture; health and collection go on"
     Slower "" "Refresh less often"
     Faster "" "Refresh more often"

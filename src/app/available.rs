@@ -38,6 +38,7 @@ impl App {
                 Screen::Nodes | Screen::Detail => self.nodes_table.rows.len() > 1,
                 Screen::Events => false,
             },
+            Action::Export => self.can_export(),
             Action::Copy => self.copied().is_some_and(|text| !text.is_empty()),
             Action::Slower => self.refresh < super::targets::REFRESH_STEPS[super::targets::REFRESH_STEPS.len() - 1],
             Action::Faster => self.refresh > super::targets::REFRESH_STEPS[0],

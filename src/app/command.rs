@@ -23,7 +23,7 @@ const fn spec(name: &'static str, argument: &'static str, doc: &'static str) -> 
 }
 
 /// All commands, in the order of the help.
-pub const COMMANDS: [Spec; 16] = [
+pub const COMMANDS: [Spec; 17] = [
     spec("nodes", "", "The nodes"),
     spec("query", "", "The query editor and its results"),
     spec("events", "", "What happened"),
@@ -34,6 +34,7 @@ pub const COMMANDS: [Spec; 16] = [
     spec("retry", "[NODE]", "Try a node again now"),
     spec("pause", "[NODE]", "Close our sessions on a node"),
     spec("resume", "[NODE]", "Connect to a paused node again"),
+    spec("export", "FILE", "Write the answers to a file: .csv or .json"),
     spec("filter", "[TEXT]", "Filter the rows"),
     spec("refresh", "250ms .. 1m", "How often figures are asked for"),
     spec("theme", "NAME", "Another theme"),
@@ -168,6 +169,7 @@ impl App {
             "query" => self.perform(Action::ScreenQuery),
             "events" => self.perform(Action::ScreenEvents),
             "help" => self.perform(Action::Help),
+            "export" => self.export(rest)?,
             "node" => {
                 self.select_node(&self.known_node(rest)?);
                 self.show(Screen::Detail);

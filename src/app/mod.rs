@@ -11,6 +11,7 @@ pub mod cursor;
 mod dialogs;
 pub mod editor;
 mod events;
+mod export;
 pub mod filter;
 pub mod form;
 pub mod input;
@@ -38,6 +39,7 @@ use crate::model::{Command, Event, NodeConfig, NodeName, Thresholds};
 pub use action::Action;
 pub use confirm::Confirm;
 pub use cursor::Cursor;
+pub use export::{Export, ExportFormat};
 pub use form::Form;
 pub use journal::{Journal, Severity};
 pub use key::{Key, KeyCode};
@@ -193,6 +195,8 @@ pub enum Msg {
     Reloaded(Result<Box<Reread>, Vec<String>>),
     /// An effect did not work out (the clipboard, the history file): what to tell.
     Failed(String),
+    /// An effect that takes its time worked out: what to tell.
+    Done(String),
     /// SIGTERM, SIGHUP or SIGINT: leave at once, cancelling what runs.
     Terminate,
 }
@@ -206,6 +210,8 @@ pub enum Effect {
     Copy(String),
     /// Read the file again, answer [`Msg::Reloaded`].
     Reload,
+    /// Write answers to a new file, answer [`Msg::Done`] or [`Msg::Failed`].
+    Export(Box<Export>),
     /// Append a command or statement to the history file; it may hold line breaks.
     SaveHistory(String),
     /// Write the next frame whole, whatever the terminal shows.

@@ -17,6 +17,7 @@ pub fn update(app: &mut App, msg: Msg) -> Vec<Effect> {
         Msg::Busy(command) => app.not_sent(*command),
         Msg::Reloaded(outcome) => app.reloaded(outcome),
         Msg::Failed(text) => app.tell(Severity::Warning, text),
+        Msg::Done(text) => app.tell(Severity::Info, text),
         Msg::Terminate => app.leave_now(),
     }
 }
@@ -80,6 +81,7 @@ impl App {
             Action::Zoom => self.zoomed = !self.zoomed,
             Action::Wrap => self.wrap = !self.wrap,
             Action::Copy => return self.copy(),
+            Action::Export => self.ask_export(),
             Action::Freeze => self.toggle_frozen(),
             Action::Slower => return self.step_refresh(true),
             Action::Faster => return self.step_refresh(false),

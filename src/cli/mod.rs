@@ -12,7 +12,7 @@ mod json;
 mod log;
 mod man;
 mod query;
-mod rows;
+pub(crate) mod rows;
 mod signals;
 mod status;
 mod table;

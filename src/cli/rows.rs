@@ -16,17 +16,17 @@ use crate::tui::text;
 
 /// A batch that ended.
 #[derive(Debug)]
-pub(super) struct Answers {
-    pub(super) statement: String,
-    pub(super) elapsed: Duration,
+pub(crate) struct Answers {
+    pub(crate) statement: String,
+    pub(crate) elapsed: Duration,
     /// In the order of the file.
-    pub(super) nodes: Vec<Answer>,
+    pub(crate) nodes: Vec<Answer>,
 }
 
 #[derive(Debug)]
-pub(super) struct Answer {
-    pub(super) node: NodeName,
-    pub(super) outcome: Arc<NodeOutcome>,
+pub(crate) struct Answer {
+    pub(crate) node: NodeName,
+    pub(crate) outcome: Arc<NodeOutcome>,
 }
 
 impl Answers {
@@ -44,13 +44,13 @@ impl Answers {
         self.nodes.iter().filter_map(|answer| Some((&answer.node, answer.outcome.result.as_ref().ok()?)))
     }
 
-    pub(super) fn write_json(&self, out: &mut dyn Write) -> io::Result<()> {
+    pub(crate) fn write_json(&self, out: &mut dyn Write) -> io::Result<()> {
         serde_json::to_writer(&mut *out, self)?;
         writeln!(out)
     }
 
     /// One header with the columns of all nodes, in the order in which they first appear; what a node has not is empty.
-    pub(super) fn write_csv(&self, out: &mut dyn Write) -> io::Result<()> {
+    pub(crate) fn write_csv(&self, out: &mut dyn Write) -> io::Result<()> {
         let mut header: Vec<(&str, usize)> = Vec::new();
         for (_, rows) in self.answered() {
             for key in keys(rows.rows.columns()) {

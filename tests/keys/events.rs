@@ -12,32 +12,11 @@ use crate::dashboard::{Dashboard, name};
 
 fn facts(dashboard: &Dashboard, commits: u64) -> Arc<Facts> {
     Arc::new(Facts {
-        server_time: dashboard.now(),
-        role: Role::Primary,
         connections: Some(12),
         max_connections: Some(100),
-        active: None,
-        idle: None,
-        idle_in_transaction: None,
-        waiting_for_lock: None,
-        oldest_transaction: None,
         commits: Some(commits),
         rollbacks: Some(0),
-        blocks_read: None,
-        blocks_hit: None,
-        temp_bytes: None,
-        deadlocks: None,
-        stats_reset: None,
-        wal_position: None,
-        replay_lag: None,
-        replay_lag_bytes: None,
-        streaming: None,
-        standbys: None,
-        worst_standby: None,
-        worst_standby_lag: None,
-        worst_standby_lag_bytes: None,
-        timeline: None,
-        config_loaded: None,
+        ..Facts::unknown(Role::Primary, dashboard.now())
     })
 }
 

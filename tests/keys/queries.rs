@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use pgwatch::app::results::{Cell, Line};
-use pgwatch::app::{Effect, Msg, Pane, Screen, update};
+use pgwatch::app::{Effect, ExportFormat, Msg, Pane, Screen, update};
 use pgwatch::model::protocol::{CommandError, NodeOutcome, NodeRows, QueryProgress, QueryRequest};
 use pgwatch::model::rows::{Column, RowSet};
 use pgwatch::model::{BatchId, Command, ErrorKind, EventKind, NodeError};
@@ -115,6 +115,24 @@ fn the_selected_row_stays_while_answers_come() {
     assert_eq!(dashboard.effects("y"), [Effect::Copy("5".to_owned())]);
     dashboard.press("]");
     assert_eq!(dashboard.effects("y"), [Effect::Copy("1".to_owned())]);
+}
+
+#[test]
+fn answers_go_to_a_file_of_the_users_choice() {
+    let mut dashboard = Dashboard::healthy();
+    assert_eq!(dashboard.effects("E"), []);
+    let batch = request(&dashboard.press(":select 1<enter>")).batch;
+    done(&mut dashboard, batch, "primary", Ok(rows(&[("a", "int4")], &[&[Some("1")]])));
+    dashboard.press("9E");
+    assert!(dashboard.app.prompt.is_some(), "the name is asked for");
+    let effects = dashboard.effects("<backspace><backspace><backspace>json<enter>");
+    let exports: Vec<_> =
+        effects.iter().filter_map(|e| if let Effect::Export(x) = e { Some(x) } else { None }).collect();
+    assert_eq!(exports.len(), 1, "{effects:?}");
+    assert_eq!((exports[0].path.to_str(), exports[0].format), (Some("answers.json"), ExportFormat::Json));
+    assert_eq!(exports[0].nodes.len(), 1, "what has come so far");
+    dashboard.press(":export answers.txt<enter>");
+    assert!(dashboard.app.prompt.as_ref().is_some_and(|prompt| prompt.error.is_some()));
 }
 
 #[test]

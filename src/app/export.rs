@@ -1,0 +1,70 @@
+//! Answers on their way into a file (`E`, `:export FILE`): which, where to, and in what form. Writing is done elsewhere.
+
+use std::ffi::OsStr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::model::NodeName;
+use crate::model::protocol::NodeOutcome;
+
+use super::prompt::Prompt;
+use super::query::Answer;
+use super::{App, Effect};
+
+/// What the file is called where nobody says otherwise.
+const NAME: &str = "answers.csv";
+
+/// The answers that have come to the last statement. The rows are shared, not copied.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Export {
+    pub path: PathBuf,
+    pub format: ExportFormat,
+    pub statement: String,
+    pub elapsed: Duration,
+    pub nodes: Vec<(NodeName, Arc<NodeOutcome>)>,
+}
+
+/// By the end of the file's name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ExportFormat {
+    Csv,
+    Json,
+}
+
+impl App {
+    /// Whether there is an answer to write.
+    pub(super) fn can_export(&self) -> bool {
+        let batch = self.query.batch.as_ref();
+        batch.is_some_and(|batch| batch.nodes.iter().any(|node| node.answer.rows().is_some()))
+    }
+
+    /// Offers a name in the command line, to be changed or accepted.
+    pub(super) fn ask_export(&mut self) {
+        self.prompt = Some(Prompt::command(&format!("export {NAME}")));
+    }
+
+    pub(super) fn export(&self, name: &str) -> Result<Vec<Effect>, String> {
+        let path = PathBuf::from(name);
+        let end = path.extension().map(OsStr::to_ascii_lowercase);
+        let format = match end.as_ref().and_then(|end| end.to_str()) {
+            Some("csv") => ExportFormat::Csv,
+            Some("json") => ExportFormat::Json,
+            _ => return Err("export FILE: a name that ends in .csv or .json".to_owned()),
+        };
+        let Some(batch) = self.query.batch.as_ref().filter(|_| self.can_export()) else {
+            return Err("no answers yet: run a statement first".to_owned());
+        };
+        let nodes = batch.nodes.iter().filter_map(|node| match &node.answer {
+            Answer::Done(outcome) => Some((node.node.clone(), Arc::clone(outcome))),
+            Answer::Waiting | Answer::Reading(_) => None,
+        });
+        Ok(vec![Effect::Export(Box::new(Export {
+            path,
+            format,
+            statement: batch.statement.clone(),
+            elapsed: batch.elapsed.unwrap_or_default(),
+            nodes: nodes.collect(),
+        }))])
+    }
+}
