@@ -193,8 +193,10 @@ impl Dashboard {
                 () = async { sleep_until(due.unwrap_or_else(Instant::now)).await }, if due.is_some() => self.draw()?,
             }
         }
-        // A file half written would look like a whole one.
-        let _ = timeout(WRITING, async { while self.exports.join_next().await.is_some() {} }).await;
+        // Who leaves by a key wants the file that was just asked for; a signal waits for nothing.
+        if self.reason.is_none() {
+            let _ = timeout(WRITING, async { while self.exports.join_next().await.is_some() {} }).await;
+        }
         Ok(self.reason.unwrap_or(LeaveReason::Key))
     }
 

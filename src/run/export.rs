@@ -1,25 +1,22 @@
 //! Answers into a file, in the words of `pgwatch query --format csv` and `json`.
 
-use std::fs::OpenOptions;
 use std::io::{self, BufWriter, Write as _};
-use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::Path;
+
+use tempfile::NamedTempFile;
 
 use crate::app::{Export, ExportFormat, Msg};
 use crate::cli::rows::{Answer, Answers};
 
-/// Writes the file, which only its owner can read; says what to tell. A file that is there already is left alone.
-/// Blocks as long as the disk does.
+/// Writes the file, which only its owner can read; says what to tell. It gets its name when it is whole, and a file that
+/// has the name already is left alone. Blocks as long as the disk does.
 pub(super) fn write(export: Export) -> Msg {
     let Export { path, format, statement, elapsed, nodes } = export;
     let nodes = nodes.into_iter().map(|(node, outcome)| Answer { node, outcome }).collect();
     let answers = Answers { statement, elapsed, nodes };
-    let written = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path).and_then(|file| {
-        let mut out = BufWriter::new(file);
-        match format {
-            ExportFormat::Csv => answers.write_csv(&mut out)?,
-            ExportFormat::Json => answers.write_json(&mut out)?,
-        }
-        out.flush()
+    let written = write_whole(&path, |out| match format {
+        ExportFormat::Csv => answers.write_csv(out),
+        ExportFormat::Json => answers.write_json(out),
     });
     let path = path.display();
     match written {
@@ -29,6 +26,20 @@ pub(super) fn write(export: Export) -> Msg {
         }
         Err(error) => Msg::Failed(format!("could not write {path}: {error}")),
     }
+}
+
+fn write_whole(path: &Path, contents: impl FnOnce(&mut dyn io::Write) -> io::Result<()>) -> io::Result<()> {
+    if path.try_exists()? {
+        return Err(io::ErrorKind::AlreadyExists.into());
+    }
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let mut file = NamedTempFile::new_in(folder)?;
+    let mut out = BufWriter::new(&mut file);
+    contents(&mut out)?;
+    out.flush()?;
+    drop(out);
+    file.persist_noclobber(path)?;
+    Ok(())
 }
 
 #[cfg(test)]
