@@ -106,24 +106,6 @@ pub(crate) fn no_copy() -> NodeError {
         .with_hint("use SELECT or INSERT, COPY with a file on the server, or psql")
 }
 
-/// Whether trying again may help without anybody changing anything.
-pub fn is_retryable(kind: ErrorKind) -> bool {
-    matches!(
-        kind,
-        ErrorKind::Refused
-            | ErrorKind::Timeout
-            | ErrorKind::HostNotFound
-            | ErrorKind::Unreachable
-            | ErrorKind::TooManyConnections
-            | ErrorKind::StartingUp
-            | ErrorKind::ShuttingDown
-            | ErrorKind::Terminated
-            | ErrorKind::ConnectionLost
-            | ErrorKind::Busy
-            | ErrorKind::NotConnected
-    )
-}
-
 fn seconds(duration: Duration) -> String {
     if duration < Duration::from_secs(1) {
         format!("{} ms", duration.as_millis())
