@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use pgwatch::demo::Server;
 
-use crate::process::{memory, processor};
 use crate::states::leave;
+use crate::support::process::{memory, processor};
 use crate::support::pty::Tui;
 use crate::support::wait::PATIENCE;
 use crate::table::Row;

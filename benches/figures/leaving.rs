@@ -6,9 +6,10 @@ use rustix::process::Signal;
 
 use crate::Rig;
 use crate::support::pty::Tui;
+use crate::support::report::seconds;
 use crate::support::servers::sessions;
 use crate::support::wait::{PATIENCE, SOON, within};
-use crate::table::{Row, seconds};
+use crate::table::Row;
 
 /// How long the statement in flight takes, seconds.
 const STATEMENT: u64 = 3;

@@ -7,7 +7,6 @@
 
 mod cost;
 mod leaving;
-mod process;
 mod queries;
 mod states;
 #[path = "../../tests/support/mod.rs"]

@@ -10,7 +10,8 @@ use tokio::sync::mpsc::Receiver;
 
 use crate::Rig;
 use crate::support::proxy::{Link, Proxy};
-use crate::table::{Row, median, seconds, spread};
+use crate::support::report::{median, seconds, spread};
+use crate::table::Row;
 
 const TRIALS: u64 = 20;
 

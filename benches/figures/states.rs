@@ -6,8 +6,9 @@ use vt100::Screen;
 
 use crate::cost::pass;
 use crate::support::pty::Tui;
+use crate::support::report::{median, seconds, spread};
 use crate::support::wait::PATIENCE;
-use crate::table::{Row, median, seconds, spread};
+use crate::table::Row;
 use crate::{MAX_CONNECTIONS, Rig};
 
 const TRIALS: usize = 8;

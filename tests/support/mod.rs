@@ -6,8 +6,10 @@
 #![allow(unreachable_pub, reason = "a test file is a crate of its own")]
 
 pub mod command;
+pub mod process;
 pub mod proxy;
 pub mod pty;
+pub mod report;
 pub mod servers;
 pub mod stage;
 pub mod tls;
