@@ -9,7 +9,7 @@ SERVER_PACKAGES := postgresql
 TEST_PACKAGES := pgbouncer openssl
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test bench build install uninstall deps test-deps
+.PHONY: help demo test bench scale build install uninstall deps test-deps
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -28,6 +28,9 @@ test: test-deps ## formatting, lints, documentation and all tests
 
 bench: test-deps ## measure the figures of the README on this machine
 	$(CARGO) bench --bench figures
+
+scale: test-deps ## measure 20, 100 and 500 nodes in one dashboard (ARGS='50 200': others)
+	$(CARGO) bench --bench scale -- $(ARGS)
 
 build: deps ## the release build, in target/release
 	$(CARGO) build --release

@@ -4,10 +4,12 @@
 //! | arm | period | why |
 //! | --- | --- | --- |
 //! | tick | 1 s | the clock and the ages on the screen |
+//! | events | at most once a frame | five hundred nodes wake the loop no more often than it can draw |
 //! | frame | when due | a key or a change of state is drawn at once, figures once a refresh and with the tick if they can, so that twenty nodes cost one frame a second |
 
 mod export;
 mod history;
+mod keys;
 mod signals;
 mod watch;
 
@@ -16,8 +18,7 @@ use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
 
 use color_eyre::eyre::{Result, WrapErr as _, eyre};
-use crossterm::event::EventStream;
-use futures_util::{FutureExt as _, StreamExt as _};
+use futures_util::FutureExt as _;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, MissedTickBehavior, interval_at, sleep_until, timeout};
@@ -124,6 +125,8 @@ struct Dashboard {
     /// There are figures that no frame has shown yet, and when one last did.
     figures_wait: bool,
     figures_at: Option<Instant>,
+    /// Events that come before this wait for it: what no frame shows yet need wake nobody.
+    events_at: Instant,
     quit: bool,
 }
 
@@ -162,15 +165,20 @@ impl Dashboard {
             drawn_at: now,
             figures_wait: false,
             figures_at: None,
+            events_at: now,
             quit: false,
         }
     }
 
     async fn run(mut self, mut events: mpsc::Receiver<Event>, signals: &mut signals::Signals) -> Result<LeaveReason> {
-        let mut keys = EventStream::new();
+        let mut keys = keys::Keys::listen();
         let mut tick = interval_at(Instant::now(), Duration::from_secs(1));
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
         while !self.quit {
+            // At once, not by a timer: those are a millisecond late or two.
+            if self.due.is_some_and(|due| due <= Instant::now()) {
+                self.draw()?;
+            }
             let due = self.due;
             tokio::select! {
                 reason = signals.next() => {
@@ -182,7 +190,7 @@ impl Dashboard {
                     Some(Err(error)) => return Err(error).wrap_err("the terminal is gone"),
                     None => return Err(eyre!("the terminal is gone")),
                 },
-                event = events.recv() => match event {
+                event = next_event(&mut events, self.events_at) => match event {
                     Some(event) => self.events(event, &mut events),
                     None => self.quit = true,
                 },
@@ -190,7 +198,7 @@ impl Dashboard {
                 Some(Ok(msg)) = self.exports.join_next() => self.update(msg),
                 text = next_trouble(&mut self.troubles) => self.update(Msg::Failed(text)),
                 _ = tick.tick() => self.update(Msg::Tick(SystemTime::now())),
-                () = async { sleep_until(due.unwrap_or_else(Instant::now)).await }, if due.is_some() => self.draw()?,
+                () = async { sleep_until(due.unwrap_or_else(Instant::now)).await }, if due.is_some() => {}
             }
         }
         // Who leaves by a key wants the file that was just asked for; a signal waits for nothing.
@@ -215,6 +223,7 @@ impl Dashboard {
             self.update_by(Msg::Event(event), soonest);
             next = events.try_recv().ok();
         }
+        self.events_at = Instant::now() + FRAME;
     }
 
     fn reloaded(&mut self, loaded: Result<Config, Vec<Diagnostic>>) {
@@ -289,8 +298,11 @@ impl Dashboard {
         }
         let mut drawn = None;
         let (app, theme) = (&self.app, &self.theme);
-        self.screen.draw(|frame| drawn = Some(tui::draw(app, theme, frame))).wrap_err("the terminal is gone")?;
+        let began = Instant::now();
+        let bytes =
+            self.screen.draw(|frame| drawn = Some(tui::draw(app, theme, frame))).wrap_err("the terminal is gone")?;
         self.drawn_at = Instant::now();
+        tracing::trace!(micros = (self.drawn_at - began).as_micros() as u64, bytes, "frame");
         self.due = None;
         if std::mem::take(&mut self.figures_wait) {
             self.figures_at = Some(self.drawn_at);
@@ -316,6 +328,12 @@ fn reread(before: &Config, config: &Config) -> Reread {
 
 fn theme_name(config: &Config) -> String {
     config.theme.clone().unwrap_or_else(|| THEMES[0].to_owned())
+}
+
+/// The next event, no sooner than `soonest`. Cancel-safe.
+async fn next_event(events: &mut mpsc::Receiver<Event>, soonest: Instant) -> Option<Event> {
+    sleep_until(soonest).await;
+    events.recv().await
 }
 
 /// The next thing that went wrong beside the dashboard; pends for ever where nobody tells. Cancel-safe.

@@ -4,6 +4,7 @@
 mod columns;
 mod history;
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
@@ -16,6 +17,10 @@ use crate::model::{
 
 pub use columns::NodeColumn;
 pub use history::{History, Sample, Span};
+
+/// What rates are taken over. A server's processes publish their counters once a second at most, out of step with us: over
+/// one second a steady load would seem to beat.
+const RATE_SPAN: Duration = Duration::from_secs(3);
 
 /// One node.
 #[derive(Debug, Clone)]
@@ -34,8 +39,10 @@ pub struct Node {
     pub facts: Option<(SystemTime, Arc<Facts>)>,
     /// Why the last refresh brought no figures.
     pub facts_error: Option<NodeError>,
-    /// Between the last two refreshes.
+    /// Over the newest refreshes, [`RATE_SPAN`] at least where there are so many.
     pub rates: Rates,
+    /// What rates are taken against: the refreshes before the last one, oldest first.
+    earlier: VecDeque<Arc<Facts>>,
     pub server: Option<Arc<ServerFacts>>,
     pub history: History,
     /// It is on its way out: `RemoveNode` was sent.
@@ -73,6 +80,7 @@ impl Node {
             facts: None,
             facts_error: None,
             rates: Rates::default(),
+            earlier: VecDeque::new(),
             server: None,
             history: History::new(now),
             removing: false,
@@ -148,14 +156,31 @@ impl Node {
 
     /// New figures of a refresh.
     pub(super) fn set_facts(&mut self, at: SystemTime, facts: Arc<Facts>) {
-        self.rates = match &self.facts {
-            Some((_, before)) => Rates::between(before, &facts),
-            None => Rates::default(),
-        };
+        self.rates = self.rates_up_to(&facts);
+        self.earlier.push_back(Arc::clone(&facts));
         self.role = Some(facts.role);
-        self.history.transactions(self.rates.transactions);
+        self.history.keep_rate(self.rates.transactions);
         self.facts = Some((at, facts));
         self.facts_error = None;
+    }
+
+    fn rates_up_to(&mut self, facts: &Facts) -> Rates {
+        // Counters that began anew, and a position that means something else, are no base for what comes after.
+        if self.earlier.back().is_some_and(|last| !Rates::comparable(last, facts)) {
+            self.earlier.clear();
+        }
+        let long_ago =
+            |earlier: &Facts| facts.server_time.duration_since(earlier.server_time).is_ok_and(|age| age >= RATE_SPAN);
+        while self.earlier.get(1).is_some_and(|earlier| long_ago(earlier)) {
+            self.earlier.pop_front();
+        }
+        self.earlier.front().map_or_else(Rates::default, |before| Rates::between(before, facts))
+    }
+
+    /// Its round trip, for people: steady while it is well, the last one as soon as it is not.
+    pub fn ping(&self) -> Option<Duration> {
+        let last = self.health.latency.filter(|_| self.health.state.answers())?;
+        if self.health.state == HealthState::Healthy { self.history.usual_latency().or(Some(last)) } else { Some(last) }
     }
 
     /// A word on its health, true at `at`.
@@ -266,5 +291,62 @@ impl Nodes {
             node.history.advance(at, node.health.state);
             node.history.keep_rate(rate);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn node() -> Node {
+        Node::new(NodeConfig::new(NodeName::parse("a").unwrap(), "localhost"), SystemTime::UNIX_EPOCH)
+    }
+
+    fn at(second: u64) -> SystemTime {
+        SystemTime::UNIX_EPOCH + Duration::from_secs(second)
+    }
+
+    fn facts(second: u64, role: Role, commits: u64) -> Arc<Facts> {
+        Arc::new(Facts { commits: Some(commits), rollbacks: Some(0), ..Facts::unknown(role, at(second)) })
+    }
+
+    #[test]
+    fn rates_are_taken_over_three_seconds_and_begin_anew_with_the_counters() {
+        let mut node = node();
+        let steps = [
+            // A server that publishes its counters in beats of its own.
+            (0, Role::Standby, 100, None),
+            (1, Role::Standby, 103, Some(3.0)),
+            (2, Role::Standby, 104, Some(2.0)),
+            (3, Role::Standby, 106, Some(2.0)),
+            (4, Role::Standby, 109, Some(2.0)),
+            (5, Role::Standby, 110, Some(2.0)),
+            // A crash: never a negative rate.
+            (6, Role::Standby, 2, None),
+            (7, Role::Standby, 4, Some(2.0)),
+            // A promotion, and a pause.
+            (8, Role::Primary, 6, None),
+            (18, Role::Primary, 26, Some(2.0)),
+        ];
+        for (second, role, commits, rate) in steps {
+            node.set_facts(at(second), facts(second, role, commits));
+            assert_eq!(node.rates.transactions, rate, "at {second} s");
+        }
+        assert!(node.earlier.len() <= 4, "{}", node.earlier.len());
+    }
+
+    #[test]
+    fn a_ping_is_steady_while_the_node_is_well() {
+        let mut node = node();
+        let mut probed = |second: u64, state: HealthState, ms: u64| {
+            let latency = Some(Duration::from_millis(ms));
+            let health = Health { state, latency, last_success: Some(at(second)), ..Health::new(at(0)) };
+            node.set_health(at(second), health);
+            node.ping().map(|ping| ping.as_millis())
+        };
+        let pings = [1, 1, 9, 1, 1].into_iter().zip(1..).map(|(ms, second)| probed(second, HealthState::Healthy, ms));
+        assert_eq!(pings.collect::<Vec<_>>(), [Some(1); 5]);
+        assert_eq!(probed(6, HealthState::Degraded, 812), Some(812), "trouble is told at once");
+        assert_eq!(probed(7, HealthState::Unhealthy, 812), None);
     }
 }

@@ -38,16 +38,23 @@ pub struct Rates {
 }
 
 impl Rates {
+    /// Whether counters went on between the two: no reset, no crash, no clock that went back, and no promotion, across
+    /// which a position says nothing of a rate.
+    pub fn comparable(before: &Facts, after: &Facts) -> bool {
+        let went_on =
+            |before: Option<u64>, after: Option<u64>| before.zip(after).is_none_or(|(before, after)| after >= before);
+        before.role == after.role
+            && before.stats_reset == after.stats_reset
+            && before.server_time <= after.server_time
+            && went_on(before.commits, after.commits)
+    }
+
+    /// What happened a second; nothing where the two are not comparable.
     pub fn between(before: &Facts, after: &Facts) -> Self {
-        let seconds = seconds_between(before.server_time, after.server_time);
-        // A position says nothing of a rate across a promotion: it counted something else before.
-        let same_role = before.role == after.role;
-        if before.stats_reset != after.stats_reset {
-            return Self {
-                wal_bytes: rate(before.wal_position, after.wal_position, seconds).filter(|_| same_role),
-                ..Self::default()
-            };
+        if !Self::comparable(before, after) {
+            return Self::default();
         }
+        let seconds = seconds_between(before.server_time, after.server_time);
         let commits = rate(before.commits, after.commits, seconds);
         let rollbacks = rate(before.rollbacks, after.rollbacks, seconds);
         let transactions = commits.zip(rollbacks).map(|(commits, rollbacks)| commits + rollbacks);
@@ -58,7 +65,7 @@ impl Rates {
                 .zip(rate(before.blocks_read, after.blocks_read, seconds))
                 .and_then(|(hit, read)| ratio(hit, hit + read)),
             temp_bytes: rate(before.temp_bytes, after.temp_bytes, seconds),
-            wal_bytes: rate(before.wal_position, after.wal_position, seconds).filter(|_| same_role),
+            wal_bytes: rate(before.wal_position, after.wal_position, seconds),
         }
     }
 }

@@ -68,16 +68,18 @@ impl Screen {
         Ok(Self { terminal, pending, unchanged: unchanged_frame()?, cursor_shown: false, options })
     }
 
-    /// Draws a frame and writes what differs from the one before; nothing differs, nothing is written.
+    /// Draws a frame and writes what differs from the one before; nothing differs, nothing is written. Says how many
+    /// bytes of the picture were.
     ///
     /// A terminal that is gone (or was given back by a panic elsewhere) is an error.
-    pub fn draw(&mut self, render: impl FnOnce(&mut Frame<'_>)) -> io::Result<()> {
+    pub fn draw(&mut self, render: impl FnOnce(&mut Frame<'_>)) -> io::Result<usize> {
         if !OURS.load(Ordering::SeqCst) {
             return Err(io::Error::other("the terminal was given back after a panic"));
         }
         self.terminal.draw(render)?;
         let mut frame = self.pending.lock();
         let shown = !frame.ends_with(&self.unchanged);
+        let mut written = 0;
         if shown || self.cursor_shown || frame.len() > self.unchanged.len() {
             if !shown && !self.cursor_shown {
                 // The cursor is hidden as it is: one reset says the rest of what the backend ends a frame with.
@@ -86,11 +88,12 @@ impl Screen {
                 queue!(*frame, SetAttribute(Attribute::Reset))?;
             }
             write_frame(&frame)?;
+            written = frame.len();
         }
         self.cursor_shown = shown;
         frame.clear();
         frame.shrink_to(FRAME_MEMORY);
-        Ok(())
+        Ok(written)
     }
 
     /// Forgets what the terminal shows: the next frame is written whole (Ctrl-L, after a suspension).

@@ -207,9 +207,9 @@ pub fn count(number: u64) -> String {
     out
 }
 
-/// Something a second: `1,204`, `3.4`, `0`.
+/// Something a second: `1,204`, `3`, `0.3`, `0`.
 pub fn rate(per_second: f64) -> String {
-    if per_second >= 9.95 {
+    if per_second >= 0.95 {
         count(per_second.round() as u64)
     } else if per_second < 0.05 {
         "0".to_owned()
@@ -297,7 +297,7 @@ mod tests {
         }
         assert_eq!([0.0, 999.0, 1024.0, 2.1e6, 1.3e9].map(bytes), ["0 B", "999 B", "1.0 kB", "2.0 MB", "1.2 GB"]);
         assert_eq!([0, 999, 1204, 1_204_771].map(count), ["0", "999", "1,204", "1,204,771"]);
-        assert_eq!([0.0, 3.42, 88.2, 1204.4].map(rate), ["0", "3.4", "88", "1,204"]);
+        assert_eq!([0.0, 0.33, 3.42, 88.2, 1204.4].map(rate), ["0", "0.3", "3", "88", "1,204"]);
         assert_eq!([1.0, 0.99999, 0.997, 0.972, 0.9].map(percent), ["100 %", "99.99 %", "99.7 %", "97.2 %", "90 %"]);
         assert_eq!([0.31, 0.0].map(percent), ["31 %", "0 %"]);
     }

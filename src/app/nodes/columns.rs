@@ -87,7 +87,7 @@ impl NodeColumn {
     fn figure(self, node: &Node, at: SystemTime, refresh: Duration) -> Option<f64> {
         let fresh = node.fresh(at, refresh);
         match self {
-            Self::Ping => node.health.latency.filter(|_| node.health.state.answers()).map(|time| time.as_secs_f64()),
+            Self::Ping => node.ping().map(|time| time.as_secs_f64()),
             Self::Pool => node
                 .pool
                 .filter(|pool| pool.max > 0)

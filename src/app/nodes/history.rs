@@ -68,7 +68,6 @@ pub struct History {
     /// How many spans there ever were.
     counted: usize,
     latencies: Ring<f64>,
-    rates: Ring<Option<f64>>,
     /// Up to when time was accounted.
     until: SystemTime,
     /// The second and the span that are being filled, and how much of them has passed.
@@ -85,7 +84,6 @@ impl History {
             spans: Ring::new(SPANS),
             counted: 0,
             latencies: Ring::new(LATENCIES),
-            rates: Ring::new(120),
             until: now,
             second: empty(HealthState::Connecting),
             in_second: Duration::ZERO,
@@ -134,11 +132,6 @@ impl History {
         self.spans().map(|span| span.healthy + span.degraded + span.down).sum()
     }
 
-    /// Transactions a second of the newest refreshes, oldest first; `None` where one brought none.
-    pub fn rates(&self) -> &Ring<Option<f64>> {
-        &self.rates
-    }
-
     /// Round trips of the newest probes in milliseconds, oldest first.
     pub fn latencies(&self) -> &Ring<f64> {
         &self.latencies
@@ -147,6 +140,12 @@ impl History {
     /// The round trip in milliseconds under which the share `q` of the newest probes stay.
     pub fn latency(&self, q: f64) -> Option<f64> {
         percentile(self.latencies.iter().copied(), q)
+    }
+
+    /// The middle of the newest round trips: what one of them is usually, whatever the last one was.
+    pub fn usual_latency(&self) -> Option<Duration> {
+        const NEWEST: usize = 5;
+        percentile(self.latencies.newest(NEWEST).copied(), 0.5).map(|ms| Duration::from_secs_f64(ms / 1e3))
     }
 
     /// Share of the last hour (of what is known of it) in which the node answered, 0 to 1.
@@ -166,12 +165,7 @@ impl History {
         self.second.latency = self.second.latency.max(Some(latency));
     }
 
-    /// A refresh was answered.
-    pub(super) fn transactions(&mut self, rate: Option<f64>) {
-        self.rates.push(rate);
-        self.keep_rate(rate);
-    }
-
+    /// Transactions a second, as the newest refresh knows it.
     pub(super) fn keep_rate(&mut self, rate: Option<f64>) {
         self.second.transactions = rate;
     }

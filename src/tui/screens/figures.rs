@@ -2,9 +2,10 @@
 
 use ratatui::style::Style;
 
+use super::node_row::minute;
 use super::summary::{GAUGE, SPARK, VALUES};
 use crate::app::App;
-use crate::app::nodes::{Level, Node};
+use crate::app::nodes::{Level, Node, Sample};
 use crate::model::delta::Rates;
 use crate::model::{Facts, Role};
 use crate::tui::widgets::doc::DocLine;
@@ -151,13 +152,15 @@ impl FiguresText<'_> {
         })
     }
 
-    /// Rates of the newest refreshes against the highest of them.
+    /// The last minute, the highest rate of each cell against the highest of all.
     fn rate_bars(&self, cells: usize) -> Vec<Bar> {
-        let rates = self.node.history.rates();
-        let top = rates.newest(cells).flatten().copied().fold(0.0_f64, f64::max);
+        let seconds = self.node.history.seconds();
+        let of = |second: &Sample| second.transactions;
+        let top = seconds.iter().filter_map(of).fold(0.0_f64, f64::max);
         let height = |rate: f64| if top > 0.0 { rate / top } else { 0.0 };
-        let bar = |rate: &Option<f64>| rate.map_or(Bar::Blank, |rate| Bar::Level(height(rate), self.theme.accent));
-        rates.newest(cells).map(bar).collect()
+        let bar = |rate: f64| Bar::Level(height(rate), self.theme.accent);
+        let cells = minute(self.node, self.app.picture().at, cells);
+        cells.map(|cell| cell.filter_map(of).reduce(f64::max).map_or(Bar::Blank, bar)).collect()
     }
 }
 

@@ -69,8 +69,7 @@ impl Row<'_> {
             NodeColumn::Ping => {
                 let slow = node.health.state == HealthState::Degraded;
                 let (said, style) = node
-                    .health
-                    .latency
+                    .ping()
                     .map_or(unknown, |latency| (text::duration(latency), if slow { theme.warn } else { theme.text }));
                 pen.column_right(&said, width, style);
             }
@@ -189,29 +188,30 @@ fn connections(open: u32, max: u32, theme: &Theme) -> Style {
     }
 }
 
-/// The last minute in so many cells: the slowest answer of each, or that there was none. Cells begin at round
-/// seconds of the clock, so that they wander left instead of flickering.
+/// The last minute in so many cells: the slowest answer of each, or that there was none.
 pub(crate) fn last_minute(node: &Node, at: SystemTime, cells: usize, theme: &Theme) -> Vec<Bar> {
+    let slow = node.config.health.slow_after.as_secs_f64();
+    let usual = usual_seconds(node);
+    let bar = |bar, second| worse(bar, bar_of(second, usual, slow, theme));
+    minute(node, at, cells).map(|cell| cell.fold(Bar::Blank, bar)).collect()
+}
+
+/// The seconds of the last minute in so many cells, oldest first. Cells begin at round seconds of the clock, so that they
+/// wander left instead of flickering.
+pub(super) fn minute(node: &Node, at: SystemTime, cells: usize) -> impl Iterator<Item = impl Iterator<Item = &Sample>> {
     let per_cell = 60_usize.div_ceil(cells.clamp(1, 60));
     let now = at.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs() as usize);
     let newest = now % per_cell + 1;
-    let slow = node.config.health.slow_after.as_secs_f64();
     let seconds = node.history.seconds();
-    let usual = usual_seconds(node);
-    let mut bars = Vec::with_capacity(cells);
-    let mut end = seconds.len();
-    let mut take = newest;
-    while end > 0 && bars.len() < cells {
-        let start = end.saturating_sub(take);
-        let mut bar = Bar::Blank;
-        for second in seconds.iter().skip(start).take(end - start) {
-            bar = worse(bar, bar_of(second, usual, slow, theme));
-        }
-        bars.push(bar);
-        (end, take) = (start, per_cell);
-    }
-    bars.reverse();
-    bars
+    let count = match seconds.len() {
+        0 => 0,
+        known => 1 + known.saturating_sub(newest).div_ceil(per_cell),
+    };
+    (0..count.min(cells)).rev().map(move |age| {
+        let end = seconds.len().saturating_sub(if age == 0 { 0 } else { newest + (age - 1) * per_cell });
+        let start = seconds.len().saturating_sub(newest + age * per_cell);
+        seconds.iter().skip(start).take(end - start)
+    })
 }
 
 /// The newest seconds, a cell each.

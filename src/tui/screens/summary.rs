@@ -89,6 +89,13 @@ fn origin(node: &Node, at: SystemTime, room: usize) -> String {
     [full, format!("{short}{up}")].into_iter().find(|said| text::width(said) <= room).unwrap_or(short)
 }
 
+/// Tens of seconds, as the dots beside it: a text that changes each second draws the eye for nothing.
+fn in_steps(time: Duration) -> Duration {
+    const STEP: u64 = 10;
+    let seconds = time.as_secs();
+    Duration::from_secs(if seconds > STEP { seconds - seconds % STEP } else { seconds })
+}
+
 /// Values and labels as a run: `34` bright, ` of 100` dim.
 struct Summary<'a> {
     app: &'a App,
@@ -199,22 +206,20 @@ impl Summary<'_> {
         }
         let Some(share) = history.availability() else { return line.text("  no answer yet", theme.dim) };
         let known = history.known();
-        let of = if known < NEARLY_AN_HOUR { text::age(known) } else { "hour".to_owned() };
+        let of = if known < NEARLY_AN_HOUR { text::age(in_steps(known)) } else { "hour".to_owned() };
         line.text(format!("  {}", text::percent(share)), if share < 1.0 { theme.text } else { theme.bright })
             .text(format!(" of the last {of}"), theme.dim)
     }
 
     fn ping(&self) -> DocLine {
         let (node, theme) = (self.node, self.theme);
-        let answers = node.health.state.answers();
-        let now = node.health.latency.map_or(text::UNKNOWN.to_owned(), text::duration);
+        let now = node.ping().map_or(text::UNKNOWN.to_owned(), text::duration);
         let style = match node.health.state {
             HealthState::Healthy => theme.bright,
             HealthState::Degraded => theme.warn,
             _ => theme.dim,
         };
-        let mut line =
-            self.label("Ping").text(if answers { now } else { text::UNKNOWN.to_owned() }, style).at(VALUES + 9);
+        let mut line = self.label("Ping").text(now, style).at(VALUES + 9);
         for (label, q) in [("p50", 0.5), ("p99", 0.99)] {
             let said = node.history.latency(q).map_or(text::UNKNOWN.to_owned(), milliseconds);
             line = line.text(label, theme.dim).text(" ", theme.dim).text(said, theme.text).text("  ", theme.dim);

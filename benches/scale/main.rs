@@ -1,0 +1,107 @@
+//! `make scale`: what a dashboard costs with 20, 100 and 500 nodes, and whether each of them costs the same (N8, N9,
+//! N10). The nodes are names on one primary and two standbys with enough connections. Numbers as arguments (`50 200`)
+//! measure those instead.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a measurement that fails says so and ends")]
+#![allow(unreachable_pub, missing_debug_implementations, reason = "a program of its own, not a library")]
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "a program that prints a table")]
+
+mod frames;
+#[path = "../../tests/support/mod.rs"]
+mod support;
+mod watched;
+
+use std::fmt::Write as _;
+
+use pgwatch::demo::Cluster;
+use tempfile::TempDir;
+
+use support::report;
+use watched::Figures;
+
+const COUNTS: [usize; 3] = [20, 100, 500];
+/// Three sessions a node, a third of the nodes on each server, and room for whoever measures.
+const MAX_CONNECTIONS: usize = 40 + 3 * 500 / 3;
+
+const HEAD: [&str; 11] = [
+    "nodes",
+    "start to all healthy",
+    "probes missed",
+    "processor",
+    "memory",
+    "statements a node and second",
+    "server time a node and second",
+    "key to screen, median / 99 % (max)",
+    "frames a second",
+    "bytes a second, bytes a frame",
+    "time a frame, median / 99 %",
+];
+
+fn main() {
+    let asked: Vec<usize> = std::env::args().skip(1).filter_map(|arg| arg.parse().ok()).collect();
+    let counts = if asked.is_empty() { COUNTS.to_vec() } else { asked.clone() };
+    let most = counts.iter().copied().max().unwrap_or_default();
+    let cluster = support::servers::cluster()
+        .standbys(2)
+        .config("max_connections", &MAX_CONNECTIONS.max(40 + most + 3).to_string())
+        .config("shared_preload_libraries", "pg_stat_statements")
+        .start()
+        .expect("a primary with two standbys");
+    cluster.primary().psql("create extension pg_stat_statements").expect("the extension (postgresql-contrib)");
+
+    let mut rows = Vec::new();
+    let mut missed = 0;
+    for count in counts {
+        let file = file(&cluster, count);
+        let path = file.path().join("cluster.yaml").display().to_string();
+        let figures = watched::measure(&cluster, &path, count);
+        let frames = frames::measure(&path, count);
+        missed += figures.missed;
+        let row = row(count, figures, &frames);
+        eprintln!("{}", row.join(" | "));
+        rows.push(row);
+    }
+    let table = report::table(&HEAD, rows.iter().map(Vec::as_slice));
+    let text = format!(
+        "{table}\nAt 120x40, one probe and one refresh a second and node. Measured on {}.\n",
+        report::machine()
+    );
+    println!("{text}");
+    if asked.is_empty() {
+        report::keep("docs/reliability.md", "scale", &text);
+    }
+    assert_eq!(missed, 0, "probes were missed (N8)");
+}
+
+fn row(count: usize, mut figures: Figures, frames: &frames::Frames) -> Vec<String> {
+    let keys = &mut figures.keys;
+    vec![
+        count.to_string(),
+        report::seconds(figures.start),
+        format!("{} of {}", figures.missed, figures.probes),
+        format!("{:.2} %, {:.3} % a node", figures.processor, figures.processor / count as f64),
+        format!("{:.1} MB", figures.resident),
+        format!("{:.2}", figures.statements),
+        format!("{:.2} ms", figures.server_ms),
+        format!(
+            "{} / {} ({})",
+            report::seconds(report::median(keys)),
+            report::seconds(report::quantile(keys, 0.99)),
+            report::seconds(report::quantile(keys, 1.0))
+        ),
+        format!("{:.1}", frames.per_second),
+        format!("{:.0}, {:.0}", figures.bytes, frames.bytes),
+        format!("{} / {}", report::seconds(frames.median), report::seconds(frames.worst)),
+    ]
+}
+
+/// A file with so many nodes, named in turn after the servers.
+fn file(cluster: &Cluster, count: usize) -> TempDir {
+    let mut text = "nodes:\n".to_owned();
+    for (i, server) in cluster.servers().iter().cycle().take(count).enumerate() {
+        let (host, port, password) = (server.host(), server.port(), server.password().expose());
+        writeln!(text, "  n{i:03}: {{host: {host}, port: {port}, user: pgwatch, password: {password}}}").unwrap();
+    }
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    std::fs::write(folder.path().join("cluster.yaml"), text).expect("the file is written");
+    folder
+}
