@@ -44,6 +44,8 @@ pub struct Node {
     /// What rates are taken against: the refreshes before the last one, oldest first.
     earlier: VecDeque<Arc<Facts>>,
     pub server: Option<Arc<ServerFacts>>,
+    /// Since when another cluster answers at its address, and which one did before.
+    pub replaced: Option<(SystemTime, u64)>,
     pub history: History,
     /// It is on its way out: `RemoveNode` was sent.
     pub removing: bool,
@@ -82,6 +84,7 @@ impl Node {
             rates: Rates::default(),
             earlier: VecDeque::new(),
             server: None,
+            replaced: None,
             history: History::new(now),
             removing: false,
         }
@@ -275,7 +278,7 @@ impl Nodes {
     /// Keeps the history of an edited node: it is the same server to the person who looks.
     pub(super) fn edit(&mut self, config: NodeConfig, now: SystemTime) {
         match self.0.get_mut(&config.name) {
-            Some(node) => node.config = config,
+            Some(node) => (node.config, node.replaced) = (config, None),
             None => self.put(config, now),
         }
     }

@@ -170,6 +170,11 @@ fn describe(event: &Event) -> Option<(&'static str, Option<&NodeName>, Value)> {
             });
             ("pool", Some(node), fields)
         }
+        // As text: programs read numbers of JSON as floating point, which has no room for these.
+        EventKind::Replaced { node, was, now } => {
+            let fields = json!({ "was": was.to_string(), "system_identifier": now.to_string() });
+            ("replaced", Some(node), fields)
+        }
         EventKind::Query { batch, progress } => {
             let (node, fields) = query(*batch, progress)?;
             ("query", node, fields)
@@ -306,6 +311,7 @@ mod tests {
             EventKind::Checked { node: name(), health },
             EventKind::NodeRemoved { node: name(), sessions_closed: 2, cancelled: 1 },
             EventKind::Pool { node: name(), pool: PoolStats::default(), probes: ProbeStats::default() },
+            EventKind::Replaced { node: name(), was: 7_441_290_887_651_234_567, now: 8 },
             done(rows),
             done(failed(ErrorKind::Sql)),
             EventKind::Query { batch: BatchId(4), progress: QueryProgress::Done { elapsed: Duration::from_millis(4) } },
@@ -319,6 +325,7 @@ mod tests {
         nothing
         node_removed primary {"sessions_closed":2,"cancelled":1}
         pool primary {"max":0,"open":0,"active":0,"idle":0,"waiting":0,"gets":0,"waited":0,"timed_out":0,"opened":0,"closed":0,"probes":0,"probes_missed":0,"latency_ms":null}
+        replaced primary {"was":"7441290887651234567","system_identifier":"8"}
         query primary {"batch":4,"phase":"node_done","ok":true,"row_count":2,"elapsed_ms":3.0,"error":null}
         query primary {"batch":4,"phase":"node_done","ok":false,"row_count":null,"elapsed_ms":1.2,"error":{"kind":"sql","sqlstate":null,"message":"the statement failed","hint":null}}
         query - {"batch":4,"phase":"done","ok":null,"row_count":null,"elapsed_ms":4.0,"error":null}

@@ -252,7 +252,14 @@ impl Actor {
                 }
                 EventKind::Facts { node: name, facts }
             }
-            News::Server(server) => EventKind::Server { node: name, server },
+            News::Server(server) => {
+                let replaced = server.replaces(node.system_identifier).zip(server.system_identifier);
+                node.system_identifier = server.system_identifier.or(node.system_identifier);
+                if let Some((was, now)) = replaced {
+                    self.emit(EventKind::Replaced { node: name.clone(), was, now });
+                }
+                EventKind::Server { node: name, server }
+            }
         };
         self.emit(kind);
     }

@@ -33,6 +33,8 @@ pub(super) struct Node {
     pub(super) health: Health,
     pub(super) role: Option<Role>,
     pub(super) server_version: Option<String>,
+    /// Of the cluster that answered last: what tells another one at the same address.
+    pub(super) system_identifier: Option<u64>,
     pub(super) connect_time: Option<Duration>,
     pub(super) probes: ProbeStats,
     pub(super) pool: NodePool,
@@ -71,6 +73,7 @@ impl Node {
             health: Health::new(SystemTime::now()),
             role: None,
             server_version: None,
+            system_identifier: None,
             connect_time: None,
             probes: ProbeStats::default(),
             gate: None,

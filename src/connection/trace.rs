@@ -35,6 +35,7 @@ pub(super) fn event(kind: &EventKind) {
         EventKind::Facts { node, facts: Ok(_) } => trace!(%node, "figures"),
         EventKind::Facts { node, facts: Err(error) } => debug!(%node, error = ?error.message, "no figures"),
         EventKind::Server { node, .. } => trace!(%node, "settings"),
+        EventKind::Replaced { node, was, now } => warn!(%node, was, now, "another cluster"),
         EventKind::Query { batch, progress } => query(batch.0, progress),
         EventKind::Refused { node, error } => info!(?node, %error, "command refused"),
         EventKind::Tested { outcome, .. } => {

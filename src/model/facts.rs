@@ -116,6 +116,15 @@ pub struct ServerFacts {
     pub pending_restart: Option<u32>,
 }
 
+impl ServerFacts {
+    /// The identifier of the cluster that was `known` at this address, where another one answers now. Who does not
+    /// say which he is (rights) is taken for the same.
+    pub fn replaces(&self, known: Option<u64>) -> Option<u64> {
+        let now = self.system_identifier?;
+        known.filter(|known| *known != now)
+    }
+}
+
 /// One row of `pg_settings`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Setting {
@@ -124,4 +133,18 @@ pub struct Setting {
     pub value: String,
     pub source: String,
     pub pending_restart: bool,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn another_cluster_is_one_of_another_identifier() {
+        let replaces = |known, now| ServerFacts { system_identifier: now, ..ServerFacts::default() }.replaces(known);
+        assert_eq!(replaces(None, Some(7)), None, "the first one");
+        assert_eq!(replaces(Some(7), Some(7)), None, "the same");
+        assert_eq!(replaces(Some(7), None), None, "it does not say");
+        assert_eq!(replaces(Some(7), Some(8)), Some(7));
+    }
 }

@@ -145,6 +145,12 @@ pub enum EventKind {
         node: NodeName,
         server: Arc<ServerFacts>,
     },
+    /// Another cluster answers at the node's address: its system identifier is no longer `was`.
+    Replaced {
+        node: NodeName,
+        was: u64,
+        now: u64,
+    },
     Query {
         batch: BatchId,
         progress: QueryProgress,

@@ -213,3 +213,19 @@ fn a_full_channel_loses_nothing_that_matters() {
     assert_eq!(dashboard.wait(1), [Effect::Send(command)]);
     assert_eq!(dashboard.wait(1), []);
 }
+
+/// What answers is not what was watched: a restore, or a wrong address. Said once, and on the node's screen from then on.
+#[test]
+fn another_cluster_at_the_same_address_is_said() {
+    let mut dashboard = Dashboard::healthy();
+    dashboard.tell(EventKind::Replaced { node: name("primary"), was: 7, now: 8 });
+    let line = dashboard.app.picture().journal.newest().unwrap();
+    assert_eq!((line.severity, line.what.as_str()), (Severity::Warning, "another cluster"));
+    assert!(line.text.contains("identifier 8") && line.text.contains("it was 7"), "{}", line.text);
+    let replaced = |dashboard: &Dashboard| dashboard.app.picture().nodes.get(&name("primary")).unwrap().replaced;
+    assert_eq!(replaced(&dashboard).map(|(_, was)| was), Some(7));
+    // Another address may well be another cluster.
+    let config = NodeConfig::new(name("primary"), "10.0.0.2");
+    dashboard.tell(EventKind::NodeEdited { node: Box::new(config) });
+    assert_eq!(replaced(&dashboard), None);
+}

@@ -3,6 +3,8 @@
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::Duration;
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -58,6 +60,8 @@ pub struct Proxy {
     link: watch::Sender<Link>,
     /// Counts resets.
     reset: watch::Sender<u32>,
+    /// The port of the server behind it.
+    server: Arc<AtomicU16>,
     door: mpsc::UnboundedSender<Door>,
     runtime: Option<Runtime>,
 }
@@ -70,12 +74,14 @@ impl Proxy {
         let (reset, reset_seen) = watch::channel(0);
         let (door, doors) = mpsc::unbounded_channel();
         let (port_known, port) = std::sync::mpsc::channel();
+        let server = Arc::new(AtomicU16::new(server_port));
+        let behind = Arc::clone(&server);
         runtime.spawn(async move {
             let listener = listen_somewhere().await;
             port_known.send(listener.local_addr().unwrap().port()).unwrap();
-            serve(listener, server_port, doors, link_seen, reset_seen).await;
+            serve(listener, &behind, doors, link_seen, reset_seen).await;
         });
-        Self { port: port.recv().unwrap(), link, reset, door, runtime: Some(runtime) }
+        Self { port: port.recv().unwrap(), link, reset, server, door, runtime: Some(runtime) }
     }
 
     pub fn port(&self) -> u16 {
@@ -85,6 +91,11 @@ impl Proxy {
     /// Changes what happens to bytes, at once and for every connection. Bytes held back pass when the link is up.
     pub fn set(&self, link: Link) {
         self.link.send_replace(link);
+    }
+
+    /// Passes new connections on to this port: another server at the same address.
+    pub fn point(&self, server_port: u16) {
+        self.server.store(server_port, Ordering::Relaxed);
     }
 
     /// Closes the port: new connections are refused, old ones go on.
@@ -132,7 +143,7 @@ async fn listen(port: u16) -> io::Result<TcpListener> {
 
 async fn serve(
     listener: TcpListener,
-    server_port: u16,
+    server: &AtomicU16,
     mut doors: mpsc::UnboundedReceiver<Door>,
     link: watch::Receiver<Link>,
     reset: watch::Receiver<u32>,
@@ -149,7 +160,8 @@ async fn serve(
         };
         tokio::select! {
             Ok((client, _)) = accepted => {
-                connections.spawn(connection(client, server_port, link.clone(), reset.clone()));
+                let server = server.load(Ordering::Relaxed);
+                connections.spawn(connection(client, server, link.clone(), reset.clone()));
             }
             door = doors.recv() => match door {
                 Some(Door::Close(done)) => {

@@ -107,18 +107,24 @@ impl Tui {
     #[track_caller]
     pub fn wait_for(&self, what: &str, within: Duration, condition: impl Fn(&Screen) -> bool) {
         let start = Instant::now();
+        if !self.shows(within, condition) {
+            let state = if self.seen.output.lock().unwrap().ended { "the program ended" } else { "time is up" };
+            panic!("{state} after {:?}, not seen: {what}\n{}", start.elapsed(), self.screen_text());
+        }
+    }
+
+    /// Whether the screen satisfies `condition` within this time: it returns in the moment in which it does.
+    pub fn shows(&self, within: Duration, condition: impl Fn(&Screen) -> bool) -> bool {
+        let start = Instant::now();
         let mut output = self.seen.output.lock().unwrap();
         while !condition(output.parser.screen()) {
             let left = within.saturating_sub(start.elapsed());
             if left.is_zero() || output.ended {
-                let state = if output.ended { "the program ended" } else { "time is up" };
-                let text = output.parser.screen().contents();
-                // The reader goes on while the test fails.
-                drop(output);
-                panic!("{state} after {:?}, not seen: {what}\n{text}", start.elapsed());
+                return false;
             }
             output = self.seen.more.wait_timeout(output, left).unwrap().0;
         }
+        true
     }
 
     /// Waits until the screen shows this text in one line.

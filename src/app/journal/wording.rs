@@ -54,6 +54,10 @@ pub(in crate::app) fn of(kind: &EventKind, nodes: &Nodes, batch: Option<&Batch>)
             let new = told.is_none_or(|told| told.kind != error.kind || told.message != error.message);
             new.then(|| line(node, Severity::Warning, "no figures", error.message.clone()))
         }
+        EventKind::Replaced { node, was, now } => {
+            let text = format!("system identifier {now}, before it was {was}: this is not the server of before");
+            Some(line(node, Severity::Warning, "another cluster", text))
+        }
         EventKind::Query { batch: id, progress: QueryProgress::Done { elapsed } } => {
             batch.filter(|batch| batch.id == *id).map(|batch| finished(batch, *elapsed))
         }

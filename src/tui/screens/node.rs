@@ -89,6 +89,10 @@ fn lines(node: &Node, canvas: &Canvas<'_>, values: usize) -> Vec<DocLine> {
     if let Some(id) = server.system_identifier {
         lines.push(pair("system identifier", id.to_string()));
     }
+    if let Some((since, before)) = node.replaced {
+        let label = format!("another until {}", text::clock(since, app.now, &theme.zone).trim());
+        lines.push(DocLine::default().text(label, theme.warn).at(values).text(before.to_string(), theme.warn));
+    }
     if let Some(timeline) = node.facts.as_ref().and_then(|(_, facts)| facts.timeline) {
         lines.push(pair("timeline", timeline.to_string()));
     }

@@ -1,0 +1,131 @@
+//! The dashboard that is judged: in a terminal of ours, with its event log, and somebody who presses a key now and then.
+
+use std::path::Path;
+use std::time::{Duration, Instant, SystemTime};
+
+use tempfile::TempDir;
+use vt100::Screen;
+
+use crate::log::Log;
+use crate::support::pty::Tui;
+use crate::support::wait::PATIENCE;
+
+/// Between two keys.
+const KEYS: Duration = Duration::from_millis(120);
+/// Between two looks at the event log; the screen is looked at whenever it changes.
+const LOOK: Duration = Duration::from_millis(25);
+/// A key that was not answered within this is as good as lost.
+const LOST_KEY: Duration = Duration::from_secs(2);
+
+const COLS: u16 = 120;
+const ROWS: u16 = 44;
+
+/// A running dashboard.
+pub struct Desk {
+    pub tui: Tui,
+    pub log: Log,
+    /// Key to screen, all that were pressed.
+    pub keys: Vec<Duration>,
+    next_key: Instant,
+    _folder: TempDir,
+}
+
+/// What is watched for on the screen while time passes.
+pub struct Watched {
+    /// When these nodes were first all shown to be down.
+    pub down_at: Option<SystemTime>,
+}
+
+impl Desk {
+    /// Opens the dashboard on a file of this text, inside a network namespace where one is named, and waits until
+    /// these nodes are healthy.
+    pub fn open(config: &str, namespace: Option<&str>, nodes: &[String]) -> Self {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let (file, log) = (folder.path().join("cluster.yaml"), folder.path().join("events.jsonl"));
+        std::fs::write(&file, config).expect("the file is written");
+        let text = |path: &Path| path.to_str().expect("a path in UTF-8").to_owned();
+        let args = ["--config", &text(&file), "--event-log", &text(&log)].map(str::to_owned);
+        let mut args: Vec<&str> = args.iter().map(String::as_str).collect();
+        let program = env!("CARGO_BIN_EXE_pgwatch");
+        let tui = match namespace {
+            Some(name) => {
+                args.splice(0..0, ["netns", "exec", name, program]);
+                Tui::start_program(Path::new("ip"), &args, COLS, ROWS, &[])
+            }
+            None => Tui::start_program(Path::new(program), &args, COLS, ROWS, &[]),
+        };
+        let healthy = |screen: &Screen| nodes.iter().all(|node| row(screen, node).contains("● healthy"));
+        tui.wait_for("all nodes are healthy", PATIENCE, healthy);
+        Self { tui, log: Log::open(&log), keys: Vec::new(), next_key: Instant::now(), _folder: folder }
+    }
+
+    /// The row of a node on the Nodes screen.
+    pub fn row(&self, node: &str) -> String {
+        self.tui.screen(|screen| row(screen, node))
+    }
+
+    /// Lets time pass, no longer than until `done`, and says whether it was done: keys are pressed, the log is read,
+    /// and the moment is kept in which all of `nodes` were first shown to be down.
+    pub fn watch(
+        &mut self,
+        nodes: &[String],
+        watched: &mut Watched,
+        within: Duration,
+        mut done: impl FnMut(&Self, &Watched) -> bool,
+    ) -> bool {
+        let down = |screen: &Screen| nodes.iter().all(|node| row(screen, node).contains("✖ down"));
+        let begin = Instant::now();
+        loop {
+            self.log.read();
+            if watched.down_at.is_none() && self.tui.screen(down) {
+                watched.down_at = Some(SystemTime::now());
+            }
+            if done(self, watched) {
+                return true;
+            }
+            if begin.elapsed() >= within {
+                return false;
+            }
+            if Instant::now() >= self.next_key {
+                self.press();
+            } else {
+                let seen = watched.down_at.is_some();
+                self.tui.shows(LOOK, |screen| !seen && down(screen));
+            }
+        }
+    }
+
+    /// Lets time pass.
+    pub fn pass(&mut self, time: Duration) {
+        self.watch(&[], &mut Watched { down_at: Some(SystemTime::UNIX_EPOCH) }, time, |_, _| false);
+    }
+
+    /// Moves the selection by one row, there and back, and times it.
+    fn press(&mut self) {
+        let before = self.tui.screen(cursor);
+        let key = if before == first_row() { "j" } else { "k" };
+        let begin = Instant::now();
+        self.tui.press(key);
+        self.tui.shows(LOST_KEY, |screen| cursor(screen) != before);
+        self.keys.push(begin.elapsed());
+        self.next_key = Instant::now() + KEYS;
+    }
+}
+
+/// Border, head of the table, and then the rows.
+fn first_row() -> Option<usize> {
+    Some(4)
+}
+
+/// The line of the screen with the selected row.
+fn cursor(screen: &Screen) -> Option<usize> {
+    screen.rows(0, 4).position(|line| line.contains('▸'))
+}
+
+/// The row that begins with the node's name.
+fn row(screen: &Screen, node: &str) -> String {
+    let of_node = |line: &String| {
+        line.trim_start_matches(['│', ' ', '▸']).split_whitespace().next().is_some_and(|first| first == node)
+    };
+    screen.rows(0, COLS).find(of_node).unwrap_or_default()
+}

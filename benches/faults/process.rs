@@ -1,0 +1,104 @@
+//! What happens to a server's processes: killed, stopped, crashed, frozen; sessions of ours ended (N2, N3).
+
+use std::time::SystemTime;
+
+use pgwatch::demo::StopMode;
+use rustix::process::{Pid, Signal, kill_process};
+
+use crate::fault::{Begun, Fault, Truth, begun};
+use crate::stage::Stage;
+use crate::support::stage::running;
+use crate::support::wait::{PATIENCE, SOON, wait_for};
+
+pub const FAULTS: [Fault; 10] = [
+    Fault::new("kill -9 of the postmaster and all its processes", Truth::Down, &["refused"], kill).dies(),
+    Fault::new("stop, fast", Truth::Down, &["refused", "shutting_down"], |stage| stop(stage, StopMode::Fast)).dies(),
+    Fault::new("stop, immediate", Truth::Down, &["refused", "shutting_down", "terminated"], |stage| {
+        stop(stage, StopMode::Immediate)
+    })
+    .dies(),
+    Fault::new("stop, smart (looked at with `r`)", Truth::Degraded, &["shutting_down"], smart).alone(),
+    Fault::new("crash: kill -9 of one backend", Truth::Shaken, CRASH, crash).alone(),
+    Fault::new("probe's backend terminated", Truth::Alive, &["terminated"], terminate_probe).alone(),
+    Fault::new("pool's backend terminated during a query", Truth::Alive, &[], terminate_query).alone(),
+    Fault::new("freeze (SIGSTOP), 1 s", Truth::Shaken, &["timeout"], freeze).lasting(1).alone(),
+    Fault::new("freeze (SIGSTOP), 5 s", Truth::Down, &["timeout"], freeze).lasting(5),
+    Fault::new("freeze (SIGSTOP), 60 s", Truth::Down, &["timeout"], freeze).lasting(60),
+];
+
+const CRASH: &[&str] = &["terminated", "starting_up", "connection_lost", "shutting_down", "refused"];
+
+/// The session whose last statement is what every session of ours asks first; others went on to something else.
+const PROBE: &str = "query like 'SELECT current_setting(''server_version_num'')%'";
+
+pub fn kill(stage: &mut Stage) -> Begun {
+    let at = SystemTime::now();
+    stage.victim().kill().expect("killed");
+    begun(at, |stage| stage.victim().start().expect("started again"))
+}
+
+fn stop(stage: &mut Stage, mode: StopMode) -> Begun {
+    let at = SystemTime::now();
+    stage.victim().request_stop(mode).expect("told to stop");
+    begun(at, start_again)
+}
+
+fn start_again(stage: &mut Stage) {
+    stage.victim().wait_stopped(PATIENCE).expect("stopped");
+    stage.victim().start().expect("started again");
+}
+
+/// Nothing changes for sessions that are there, so only a look tells: on a hint, by key, or each two minutes.
+fn smart(stage: &mut Stage) -> Begun {
+    stage.victim().request_stop(StopMode::Smart).expect("told to stop");
+    let refuses = || stage.victim().psql("select 1").is_err().then_some(());
+    wait_for("it refuses new sessions", SOON, refuses);
+    let at = SystemTime::now();
+    // The row below the primary's.
+    stage.desk.tui.press("gjr");
+    begun(at, |stage| {
+        stage.victim().stop(StopMode::Fast).expect("stopped");
+        stage.victim().start().expect("started again");
+    })
+}
+
+fn crash(stage: &mut Stage) -> Begun {
+    let backend = "select min(pid) from pg_stat_activity where application_name = 'demo'";
+    let pid = wait_for("a backend of the load", SOON, || stage.victim().psql(backend).ok()?.parse().ok());
+    let at = SystemTime::now();
+    kill_process(Pid::from_raw(pid).expect("a process"), Signal::KILL).expect("killed");
+    begun(at, answers)
+}
+
+/// Waits until the server takes sessions.
+fn answers(stage: &mut Stage) {
+    wait_for("it answers", PATIENCE, || stage.victim().psql("select 1").ok());
+}
+
+fn terminate_probe(stage: &mut Stage) -> Begun {
+    let at = SystemTime::now();
+    assert_eq!(stage.terminate(PROBE), 1, "the probe has one session");
+    begun(at, |_| ())
+}
+
+fn terminate_query(stage: &mut Stage) -> Begun {
+    stage.desk.tui.press(":select pg_sleep(600)<enter>");
+    for server in stage.cluster.servers() {
+        wait_for("the statement runs", SOON, || (running(server, "pg_sleep(600)") > 0).then_some(()));
+    }
+    let at = SystemTime::now();
+    assert_eq!(stage.terminate("query like '%pg_sleep(600)%' and state = 'active'"), 1, "it runs in one session");
+    // The server's own words, in the answers of that node alone.
+    stage.desk.tui.wait_text("terminating connection", SOON);
+    stage.desk.tui.press("<esc>");
+    stage.desk.tui.wait_text("cancelled", SOON);
+    stage.desk.tui.press("1");
+    stage.desk.tui.wait_text("LAST MINUTE", SOON);
+    begun(at, |_| ())
+}
+
+fn freeze(stage: &mut Stage) -> Begun {
+    let at = SystemTime::now();
+    stage.victim().freeze().expect("frozen");
+    begun(at, |stage| stage.victim().thaw().expect("thawed"))
+}
