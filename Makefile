@@ -7,9 +7,10 @@ CARGO ?= cargo
 BUILD_PACKAGES := build-essential libssl-dev pkg-config
 SERVER_PACKAGES := postgresql
 TEST_PACKAGES := pgbouncer openssl
+FAULT_PACKAGES := iproute2 nftables faketime
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test bench scale build install uninstall deps test-deps
+.PHONY: help demo test bench scale build install uninstall deps test-deps faults fault-deps
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -31,6 +32,9 @@ bench: test-deps ## measure the figures of the README on this machine
 
 scale: test-deps ## measure 20, 100 and 500 nodes in one dashboard (ARGS='50 200': others)
 	$(CARGO) bench --bench scale -- $(ARGS)
+
+faults: fault-deps ## every fault, made for real and judged from outside (ARGS='freeze --trials 3')
+	$(CARGO) bench --bench faults -- $(ARGS)
 
 build: deps ## the release build, in target/release
 	$(CARGO) build --release
@@ -64,6 +68,13 @@ test-deps: deps
 	@packages=; \
 	PATH="$$PATH:/usr/sbin"; command -v pgbouncer > /dev/null && command -v openssl > /dev/null \
 	  || packages=" $(TEST_PACKAGES)"; \
+	$(install_packages)
+
+# Only root can use them: others see the faults by a proxy, or a dash.
+fault-deps: test-deps
+	@[ "$$(id -u)" = 0 ] || exit 0; packages=; \
+	PATH="$$PATH:/usr/sbin"; command -v ip > /dev/null && command -v nft > /dev/null && command -v faketime > /dev/null \
+	  || packages=" $(FAULT_PACKAGES)"; \
 	$(install_packages)
 
 # Debian and Fedora keep a server's programs beside the PATH.

@@ -18,6 +18,8 @@ pub enum Truth {
     Alive,
     /// It is away for about as long as it takes to find out: anything, and then healthy.
     Shaken,
+    /// The same, but shorter than the time between two probes and what an answer may take: nothing is fine too.
+    Blink,
 }
 
 impl Truth {
@@ -27,6 +29,7 @@ impl Truth {
             Self::Degraded => "degraded, never unhealthy",
             Self::Alive => "never unhealthy",
             Self::Shaken => "degraded or unhealthy, then back",
+            Self::Blink => "degraded, unhealthy or nothing, then healthy",
         }
     }
 }

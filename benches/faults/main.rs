@@ -12,10 +12,17 @@
 
 mod arguments;
 mod desk;
+mod disk;
 mod fault;
 mod log;
+mod many;
+mod mute;
 mod namespace;
+mod network;
 mod process;
+mod quiet;
+mod refusals;
+mod roles;
 mod row;
 mod stage;
 #[path = "../../tests/support/mod.rs"]
@@ -30,12 +37,15 @@ use std::time::Instant;
 
 use arguments::Arguments;
 use fault::Fault;
+use quiet::QUIET;
 use row::{Findings, HEAD, Row};
 use stage::Stage;
 use support::report::{keep, machine, table};
 
 fn faults() -> Vec<Fault> {
-    [process::FAULTS.as_slice()].concat()
+    let families: [&[Fault]; 6] =
+        [&process::FAULTS, &network::FAULTS, &refusals::FAULTS, &disk::FAULTS, &roles::FAULTS, &many::FAULTS];
+    families.concat()
 }
 
 /// Some trials of a fault on one stage.
@@ -51,7 +61,8 @@ struct Part {
 fn main() -> ExitCode {
     let arguments = Arguments::of_program();
     if arguments.list {
-        faults().iter().for_each(|fault| println!("{}", fault.name));
+        let names = faults().into_iter().map(|fault| fault.name).chain(QUIET.map(|(name, ..)| name));
+        names.for_each(|name| println!("{name}"));
         return ExitCode::SUCCESS;
     }
     let network = match namespace::enter() {
@@ -87,7 +98,13 @@ fn run(arguments: &Arguments) -> Vec<Row> {
             rows[at] = Some(Row::of(&faults[at], &found));
         }
     }
-    rows.into_iter().flatten().collect()
+    let mut rows: Vec<Row> = rows.into_iter().flatten().collect();
+    for (name, busy, share) in QUIET.into_iter().filter(|(name, ..)| arguments.names(name)) {
+        let row = quiet::run(name, busy, arguments.minutes.div_ceil(share));
+        eprintln!("| {} |", row.cells.join(" | "));
+        rows.push(row);
+    }
+    rows
 }
 
 fn impossible(fault: &Fault) -> Option<Row> {

@@ -21,7 +21,7 @@ pub const FAULTS: [Fault; 10] = [
     Fault::new("crash: kill -9 of one backend", Truth::Shaken, CRASH, crash).alone(),
     Fault::new("probe's backend terminated", Truth::Alive, &["terminated"], terminate_probe).alone(),
     Fault::new("pool's backend terminated during a query", Truth::Alive, &[], terminate_query).alone(),
-    Fault::new("freeze (SIGSTOP), 1 s", Truth::Shaken, &["timeout"], freeze).lasting(1).alone(),
+    Fault::new("freeze (SIGSTOP), 1 s", Truth::Blink, &["timeout"], freeze).lasting(1).alone(),
     Fault::new("freeze (SIGSTOP), 5 s", Truth::Down, &["timeout"], freeze).lasting(5),
     Fault::new("freeze (SIGSTOP), 60 s", Truth::Down, &["timeout"], freeze).lasting(60),
 ];
@@ -29,7 +29,7 @@ pub const FAULTS: [Fault; 10] = [
 const CRASH: &[&str] = &["terminated", "starting_up", "connection_lost", "shutting_down", "refused"];
 
 /// The session whose last statement is what every session of ours asks first; others went on to something else.
-const PROBE: &str = "query like 'SELECT current_setting(''server_version_num'')%'";
+pub const PROBE: &str = "query like 'SELECT current_setting(''server_version_num'')%'";
 
 pub fn kill(stage: &mut Stage) -> Begun {
     let at = SystemTime::now();
@@ -88,12 +88,13 @@ fn terminate_query(stage: &mut Stage) -> Begun {
     }
     let at = SystemTime::now();
     assert_eq!(stage.terminate("query like '%pg_sleep(600)%' and state = 'active'"), 1, "it runs in one session");
-    // The server's own words, in the answers of that node alone.
-    stage.desk.tui.wait_text("terminating connection", SOON);
+    wait_for("that node's answer", SOON, || {
+        stage.desk.log.read();
+        let name = stage.victim().name();
+        stage.desk.log.lines.iter().any(|line| line.event == "query" && line.node == name && line.kind() == "terminated").then_some(())
+    });
     stage.desk.tui.press("<esc>");
-    stage.desk.tui.wait_text("cancelled", SOON);
-    stage.desk.tui.press("1");
-    stage.desk.tui.wait_text("LAST MINUTE", SOON);
+    stage.desk.tui.wait_text("query cancelled", SOON);
     begun(at, |_| ())
 }
 

@@ -129,6 +129,7 @@ fn judge(fault: &Fault, trial: &Trial, bar: &mut impl FnMut(bool, String)) {
         }
         Truth::Alive => bar(trial.unhealthy.is_none(), "unhealthy".to_owned()),
         Truth::Shaken => bar(trial.degraded.is_some(), "not noticed".to_owned()),
+        Truth::Blink => {}
     }
     let right = fault.kinds.is_empty() || trial.kind == "-" || fault.kinds.contains(&trial.kind.as_str());
     bar(right, format!("`{}` told", trial.kind));

@@ -81,6 +81,8 @@ pub fn run(fault: &Fault, stage: &mut Stage) -> Trial {
         trial.faults.push(fault);
     }
     let lines = &stage.desk.log.lines;
+    // What lasts for a moment may be over before it is told.
+    let until = if matches!(fault.truth, Truth::Shaken | Truth::Blink) { lines.len() } else { until };
     let during = lines.get(from..until).unwrap_or_default();
     trial.degraded = last_of_first(&stage.hit, during, "degraded").map(|line| since(begun.at, line.at));
     let unhealthy = last_of_first(&stage.hit, during, "unhealthy");
@@ -126,7 +128,7 @@ fn hold(fault: &Fault, stage: &mut Stage, watched: &mut Watched, from: usize, at
             });
             LIVES
         }
-        (Hold::Seen, Truth::Alive | Truth::Shaken) => LIVES,
+        (Hold::Seen, Truth::Alive | Truth::Shaken | Truth::Blink) => LIVES,
     };
     stage.desk.watch(&hit, watched, time, |_, _| false);
 }

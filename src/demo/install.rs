@@ -55,6 +55,11 @@ impl Install {
         self.major
     }
 
+    /// The folder of its programs.
+    pub fn bin(&self) -> &Path {
+        &self.bin
+    }
+
     /// Whether the extension's library is there, so that a server may preload it.
     pub(super) fn has_library(&self, name: &str) -> bool {
         let Some(home) = self.bin.parent() else { return false };

@@ -11,6 +11,9 @@ use openssl::x509::{X509, X509Builder, X509Name};
 
 use pgwatch::demo::Builder;
 
+/// Seconds.
+const DAY: i64 = 86_400;
+
 /// Signs certificates; its own is what `sslrootcert` names.
 pub struct Authority {
     cert: X509,
@@ -50,14 +53,26 @@ impl Authority {
         self.sign(host, Some(&names))
     }
 
+    /// The same, but its time is over.
+    pub fn expired(&self, host: &str) -> Pair {
+        let mut names = SubjectAlternativeName::new();
+        names.ip(host);
+        self.sign_until(now() - 60, host, Some(&names))
+    }
+
     /// For a client that comes as this role.
     pub fn client(&self, role: &str) -> Pair {
         self.sign(role, None)
     }
 
     fn sign(&self, name: &str, names: Option<&SubjectAlternativeName>) -> Pair {
+        self.sign_until(now() + DAY, name, names)
+    }
+
+    fn sign_until(&self, end: i64, name: &str, names: Option<&SubjectAlternativeName>) -> Pair {
         let key = new_key();
         let mut cert = begin(name, &key);
+        cert.set_not_after(&Asn1Time::from_unix(end).unwrap()).unwrap();
         cert.set_issuer_name(self.cert.subject_name()).unwrap();
         if let Some(names) = names {
             let names = names.build(&cert.x509v3_context(Some(&self.cert), None)).unwrap();
@@ -93,8 +108,8 @@ fn begin(name: &str, key: &PKey<Private>) -> X509Builder {
     cert.set_serial_number(&serial.to_asn1_integer().unwrap()).unwrap();
     cert.set_subject_name(&common_name(name)).unwrap();
     // From yesterday: clocks differ.
-    cert.set_not_before(&Asn1Time::from_unix(now() - 86_400).unwrap()).unwrap();
-    cert.set_not_after(&Asn1Time::from_unix(now() + 86_400).unwrap()).unwrap();
+    cert.set_not_before(&Asn1Time::from_unix(now() - DAY).unwrap()).unwrap();
+    cert.set_not_after(&Asn1Time::from_unix(now() + DAY).unwrap()).unwrap();
     cert.set_pubkey(key).unwrap();
     cert
 }

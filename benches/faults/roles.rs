@@ -1,0 +1,184 @@
+//! Servers that become something else: a standby promoted, an old primary restored beside the new one, a clock that is
+//! wrong, another cluster at the same address.
+
+use std::fmt::Write as _;
+use std::fs::{self, Permissions};
+use std::os::unix::fs::{PermissionsExt as _, symlink};
+use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
+use std::time::{Duration, SystemTime};
+
+use pgwatch::demo::{Builder, Cluster, Install, StopMode, Template};
+use tempfile::TempDir;
+
+use crate::fault::{Begun, Fault, Truth, begun};
+use crate::network::proxied;
+use crate::stage::{Leftover, Set, Stage};
+use crate::support::servers::cluster;
+use crate::support::wait::SOON;
+
+pub const FAULTS: [Fault; 5] = [
+    Fault::new("standby promoted", Truth::Alive, &[], promote).says(shows_primary).once(),
+    Fault::new("old primary restored beside the new one", Truth::Down, &["refused"], fail_over)
+        .on(primary)
+        .says_after(shows_two_primaries)
+        .once()
+        .dies(),
+    Fault::new("clock of the server 1 h ahead", Truth::Alive, &[], nothing)
+        .on(ahead)
+        .says(shows_no_lag)
+        .lasting(10)
+        .where_possible(has_faketime),
+    Fault::new("clock of the server 1 h behind", Truth::Alive, &[], nothing)
+        .on(behind)
+        .says(shows_no_lag)
+        .lasting(10)
+        .where_possible(has_faketime),
+    Fault::new("another cluster at the same address", Truth::Alive, &["connection_lost"], replace)
+        .on(proxied)
+        .says(says_replaced)
+        .once(),
+];
+
+fn primary() -> Set {
+    Set { victim: "primary", ..Set::default() }
+}
+
+fn nothing(_: &mut Stage) -> Begun {
+    begun(SystemTime::now(), |_| ())
+}
+
+fn promote(stage: &mut Stage) -> Begun {
+    let at = SystemTime::now();
+    stage.victim().promote().expect("promoted");
+    begun(at, |_| ())
+}
+
+fn fail_over(stage: &mut Stage) -> Begun {
+    let at = SystemTime::now();
+    stage.victim().kill().expect("killed");
+    stage.cluster.server("standby1").promote().expect("promoted");
+    begun(at, |stage| stage.victim().start().expect("the old one is back"))
+}
+
+/// Its role comes with the figures of the next refresh.
+fn shows_primary(stage: &mut Stage) -> Result<(), String> {
+    role_is(stage, "standby1", "primary")
+}
+
+fn shows_two_primaries(stage: &mut Stage) -> Result<(), String> {
+    ["primary", "standby1"].into_iter().try_for_each(|node| role_is(stage, node, "primary"))
+}
+
+fn role_is(stage: &Stage, node: &str, role: &str) -> Result<(), String> {
+    let says = |line: &str| {
+        let mut words = line.trim_start_matches(['│', ' ', '▸']).split_whitespace();
+        words.next() == Some(node) && words.next() == Some(role)
+    };
+    let shown = stage.desk.tui.shows(Duration::from_secs(5), |screen| screen.rows(0, 120).any(|line| says(&line)));
+    if shown { Ok(()) } else { Err(format!("{node} is not shown as {role}")) }
+}
+
+/// An hour of difference between two clocks is no lag of replication.
+fn shows_no_lag(stage: &mut Stage) -> Result<(), String> {
+    let row = stage.desk.row("standby1");
+    if row.contains('▲') { Err(format!("a lag that is none: {}", row.trim())) } else { Ok(()) }
+}
+
+fn replace(stage: &mut Stage) -> Begun {
+    let other = cluster().primary_name("other").start().expect("another cluster");
+    let password = stage.victim().password().expose();
+    other.primary().psql(&format!("alter role pgwatch password '{password}'")).expect("the same password");
+    let at = SystemTime::now();
+    let proxy = stage.proxy.as_ref().expect("the stage has a proxy");
+    proxy.point(other.primary().port());
+    proxy.reset();
+    begun(at, move |stage| {
+        let proxy = stage.proxy.as_ref().expect("the stage has a proxy");
+        proxy.point(stage.victim().port());
+        proxy.reset();
+        drop(other);
+    })
+}
+
+/// In the event log, among the events, and on the node's own screen.
+fn says_replaced(stage: &mut Stage) -> Result<(), String> {
+    let told = |stage: &Stage| stage.desk.log.lines.iter().any(|line| line.event == "replaced");
+    let event = told(stage);
+    let line = stage.desk.tui.screen_text().contains("another cluster");
+    // The row below the primary's.
+    stage.desk.tui.press("gj<enter>");
+    let screen = stage.desk.tui.shows(SOON, |screen| screen.contents().contains("another until"));
+    stage.desk.tui.press("1");
+    stage.desk.tui.wait_text("LAST MINUTE", SOON);
+    if event && line && screen {
+        return Ok(());
+    }
+    Err(format!("said in the event log: {event}, among the events: {line}, on the node's screen: {screen}"))
+}
+
+/// Where distributions put the library that lies about the time.
+fn faketime() -> Option<PathBuf> {
+    let places = ["x86_64-linux-gnu/faketime", "aarch64-linux-gnu/faketime", "faketime"];
+    places.iter().map(|place| Path::new("/usr/lib").join(place).join("libfaketime.so.1")).find(|path| path.exists())
+}
+
+fn has_faketime() -> Result<(), String> {
+    faketime().map(drop).ok_or_else(|| "no libfaketime (faketime)".to_owned())
+}
+
+/// Programs of the server of which one looks for a file `clock` in its folder, and if that is there has the time that
+/// it says.
+fn programs() -> &'static Template {
+    static MADE: OnceLock<(TempDir, Template)> = OnceLock::new();
+    let (_, template) = MADE.get_or_init(|| {
+        let real = Install::find().expect("a PostgreSQL server");
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        fs::set_permissions(folder.path(), Permissions::from_mode(0o755)).expect("for everybody");
+        let bin = folder.path().join("bin");
+        fs::create_dir(&bin).expect("a folder");
+        for program in fs::read_dir(real.bin()).expect("the server's programs").flatten() {
+            if program.file_name() != "postgres" {
+                symlink(program.path(), bin.join(program.file_name())).expect("a link");
+            }
+        }
+        let mut script = "#!/bin/sh\nif [ -f clock ]; then\n".to_owned();
+        let library = faketime().expect("libfaketime");
+        // Intervals pass as they do: only the time of day is wrong.
+        writeln!(script, "  export LD_PRELOAD={} FAKETIME=$(cat clock) FAKETIME_DONT_FAKE_MONOTONIC=1", library.display())
+            .unwrap();
+        writeln!(script, "fi\nexec {} \"$@\"", real.bin().join("postgres").display()).unwrap();
+        fs::write(bin.join("postgres"), script).expect("a script");
+        fs::set_permissions(bin.join("postgres"), Permissions::from_mode(0o755)).expect("for everybody");
+        let template = Template::create(Install::at(&bin).expect("programs")).expect("initdb");
+        (folder, template)
+    });
+    template
+}
+
+/// The victim's clock differs from the others' all the time.
+fn ahead() -> Set {
+    Set { cluster: with_clocks, prepare: |cluster| set_clock(cluster, "+3600"), ..Set::default() }
+}
+
+fn behind() -> Set {
+    Set { cluster: with_clocks, prepare: |cluster| set_clock(cluster, "-3600"), ..Set::default() }
+}
+
+fn with_clocks() -> Builder<'static> {
+    Cluster::builder().template(programs())
+}
+
+fn set_clock(cluster: &Cluster, seconds: &str) -> Option<Leftover> {
+    let server = cluster.server("standby1");
+    server.stop(StopMode::Fast).expect("stopped");
+    let file = server.data_dir().join("clock");
+    fs::write(&file, seconds).expect("a file");
+    fs::set_permissions(&file, Permissions::from_mode(0o644)).expect("for everybody");
+    server.start().expect("started with another clock");
+    let asked = server.psql("select extract(epoch from clock_timestamp())").expect("it answers");
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).expect("a time").as_secs_f64();
+    let differs = asked.parse::<f64>().expect("a time") - now;
+    assert!((differs.abs() - 3600.0).abs() < 60.0, "the clock differs by {differs} s");
+    None
+}
