@@ -6,9 +6,9 @@ use std::time::{Duration, Instant, SystemTime};
 use tempfile::TempDir;
 use vt100::Screen;
 
-use crate::log::Log;
+use crate::log::{Line, Log};
 use crate::support::pty::Tui;
-use crate::support::wait::PATIENCE;
+use crate::support::wait::{PATIENCE, SOON, wait_for};
 
 /// Between two keys.
 const KEYS: Duration = Duration::from_millis(120);
@@ -98,6 +98,14 @@ impl Desk {
     /// Lets time pass.
     pub fn pass(&mut self, time: Duration) {
         self.watch(&[], &mut Watched { down_at: Some(SystemTime::UNIX_EPOCH) }, time, |_, _| false);
+    }
+
+    /// Waits for a line of the event log, behind so many.
+    pub fn until(&mut self, what: &str, is: impl Fn(&Line) -> bool, from: usize) {
+        wait_for(what, SOON, || {
+            self.log.read();
+            self.log.lines.get(from..)?.iter().any(&is).then_some(())
+        });
     }
 
     /// Moves the selection by one row, there and back, and times it.

@@ -33,6 +33,10 @@ impl Line {
         self.fields["error"]["kind"].as_str().unwrap_or("-")
     }
 
+    pub fn text(&self, key: &str) -> &str {
+        self.fields[key].as_str().unwrap_or_default()
+    }
+
     pub fn number(&self, key: &str) -> u64 {
         self.fields[key].as_u64().unwrap_or_default()
     }

@@ -7,6 +7,7 @@ use crate::fault::{Begun, Fault, Truth, begun};
 use crate::namespace::{self, Drops};
 use crate::stage::{Set, Stage};
 use crate::support::proxy::Link;
+use crate::support::servers::cluster;
 
 pub const FAULTS: [Fault; 11] = [
     Fault::new("packets dropped in both directions, 5 s", Truth::Down, SILENT, both).on(reached).lasting(5),
@@ -36,8 +37,11 @@ fn reached() -> Set {
     Set { proxied: !namespace::is_inside(), ..Set::default() }
 }
 
+/// The servers are reached from another network.
 fn linked() -> Set {
-    Set { linked: true, ..Set::default() }
+    let servers =
+        || cluster().config("listen_addresses", "*").hba("host all all 10.77.0.0/16 scram-sha-256");
+    Set { linked: true, cluster: servers, ..Set::default() }
 }
 
 fn both(stage: &mut Stage) -> Begun {

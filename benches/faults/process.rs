@@ -86,15 +86,14 @@ fn terminate_query(stage: &mut Stage) -> Begun {
     for server in stage.cluster.servers() {
         wait_for("the statement runs", SOON, || (running(server, "pg_sleep(600)") > 0).then_some(()));
     }
+    stage.desk.log.read();
+    let from = stage.desk.log.lines.len();
     let at = SystemTime::now();
     assert_eq!(stage.terminate("query like '%pg_sleep(600)%' and state = 'active'"), 1, "it runs in one session");
-    wait_for("that node's answer", SOON, || {
-        stage.desk.log.read();
-        let name = stage.victim().name();
-        stage.desk.log.lines.iter().any(|line| line.event == "query" && line.node == name && line.kind() == "terminated").then_some(())
-    });
+    let name = stage.victim().name().to_owned();
+    stage.desk.until("that node's own answer", |line| line.node == name && line.kind() == "terminated", from);
     stage.desk.tui.press("<esc>");
-    stage.desk.tui.wait_text("query cancelled", SOON);
+    stage.desk.until("the end of the others", |line| line.text("phase") == "done", from);
     begun(at, |_| ())
 }
 

@@ -104,11 +104,6 @@ impl Stage {
         self.victim
     }
 
-    /// Whether all of the nodes that are hit are in this state, by the log.
-    pub fn all_hit(&self, state: impl Fn(&str) -> bool) -> bool {
-        self.hit.iter().all(|node| state(self.desk.log.state(node)))
-    }
-
     /// Ends sessions of ours on the victim: those that `which` (SQL) chooses.
     pub fn terminate(&self, which: &str) -> u32 {
         let sql = format!(
