@@ -4,6 +4,7 @@
 
 mod support;
 
+use support::command::file;
 use support::pty::Tui;
 use support::servers::{ConfigFile, cluster};
 use support::stage::Stage;
@@ -101,4 +102,19 @@ fn any_size_at_any_moment() {
     stage.wait_healthy(2);
     stage.tui.press("q");
     stage.assert_left_clean();
+}
+
+/// D5: a key is answered at once, also one that comes with a change of the window's size.
+#[test]
+fn a_key_with_a_new_size_is_answered() {
+    let config = file("nodes: {n: {host: 127.0.0.1, port: 1, user: pgwatch}}\n");
+    let mut tui = Tui::start(&["--config", config.arg()], 120, 40, &[]);
+    tui.wait_text("LAST MINUTE", SOON);
+    for (n, (cols, rows)) in [(100, 30), (120, 40)].into_iter().cycle().enumerate().take(200) {
+        tui.press("<c-u>:");
+        tui.resize(cols, rows);
+        tui.press(&format!("#{n}."));
+        tui.wait_text(&format!(":#{n}."), SOON);
+        tui.press("<c-u><enter>");
+    }
 }
