@@ -10,7 +10,7 @@ TEST_PACKAGES := pgbouncer openssl
 FAULT_PACKAGES := iproute2 nftables faketime
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test bench scale build install uninstall deps test-deps faults fault-deps
+.PHONY: help demo test bench scale build install uninstall deps test-deps faults fault-deps soak
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -35,6 +35,9 @@ scale: test-deps ## measure 20, 100 and 500 nodes in one dashboard (ARGS='50 200
 
 faults: fault-deps ## every fault, made for real and judged from outside (ARGS='freeze --trials 3')
 	$(CARGO) bench --bench faults -- $(ARGS)
+
+soak: test-deps ## ten minutes of churn, after which nothing has leaked (ARGS='--minutes 60')
+	$(CARGO) bench --bench soak -- $(ARGS)
 
 build: deps ## the release build, in target/release
 	$(CARGO) build --release

@@ -5,6 +5,7 @@
 #![allow(dead_code, reason = "each test file uses its own part")]
 #![allow(unreachable_pub, reason = "a test file is a crate of its own")]
 
+pub mod churn;
 pub mod command;
 pub mod process;
 pub mod proxy;

@@ -22,3 +22,12 @@ pub fn memory(pid: i32) -> (f64, f64) {
     };
     (field("Rss:"), field("Pss:"))
 }
+
+/// Open file descriptors.
+pub fn descriptors(pid: i32) -> usize {
+    fs::read_dir(format!("/proc/{pid}/fd")).expect("the process runs").count()
+}
+
+pub fn threads(pid: i32) -> usize {
+    fs::read_dir(format!("/proc/{pid}/task")).expect("the process runs").count()
+}

@@ -283,6 +283,8 @@ fn named_key(name: &str) -> Vec<u8> {
     let bytes: &[u8] = match name {
         "enter" => b"\r",
         "esc" => b"\x1b",
+        // As terminals with the keyboard protocol say it: another key may be at its heels.
+        "escape" => b"\x1b[27u",
         "tab" => b"\t",
         "backtab" => b"\x1b[Z",
         "space" => b" ",
