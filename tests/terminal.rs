@@ -4,15 +4,13 @@
 
 mod support;
 
-use std::path::Path;
-use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
-use support::pty::{Tui, ending};
+use support::pty::ending;
 use support::servers::{ConfigFile, assert_no_sessions, cluster, sessions};
-use support::stage::{LEAVING, Stage, running};
-use support::wait::{PATIENCE, SOON, wait_for};
+use support::stage::{LEAVING, Stage, panic_now, panicking, running};
+use support::wait::{PATIENCE, SOON};
 
 /// A query that is on its way out has to be cancelled first: far longer than [`LEAVING`].
 const LONG: &str = "select pg_sleep(600)";
@@ -130,19 +128,10 @@ fn killed_its_sessions_end_by_themselves() {
     }
 }
 
-/// Not a test by itself: a dashboard in which something panics once a file is there.
+/// Not a test by itself: what [`panicking`] runs.
 #[test]
 fn dashboard_that_panics() {
-    let Ok(config) = std::env::var("PGWATCH_TEST_PANIC") else { return };
-    std::thread::spawn({
-        let trigger = Path::new(&config).with_extension("panic");
-        move || {
-            wait_for("the trigger", PATIENCE, || trigger.exists().then_some(()));
-            panic!("a panic for a test");
-        }
-    });
-    let code = pgwatch::cli::main(["pgwatch", "--config", &config].map(Into::into));
-    assert_ne!(format!("{code:?}"), format!("{:?}", ExitCode::SUCCESS));
+    support::stage::dashboard_that_panics();
 }
 
 /// A panic anywhere gives the terminal back first, then says what happened, and the rest leaves in order.
@@ -150,14 +139,10 @@ fn dashboard_that_panics() {
 fn a_panic_leaves_clean() {
     let cluster = cluster().standbys(1).start().unwrap();
     let config = ConfigFile::new("", cluster.servers());
-    let this = std::env::current_exe().unwrap();
-    let args = ["--exact", "dashboard_that_panics", "--nocapture"];
-    let tui = Tui::start_program(&this, &args, 120, 40, &[("PGWATCH_TEST_PANIC", config.arg())]);
-    let trigger = config.path.with_extension("panic");
-    let mut stage = Stage { tui, config, cluster };
+    let mut stage = Stage { tui: panicking(&config, "dashboard_that_panics"), config, cluster };
     stage.wait_healthy(2);
     stage.run(LONG);
-    std::fs::write(trigger, "").unwrap();
+    panic_now(&stage.config);
     assert_eq!(ending(stage.tui.wait_exit(LEAVING)), "code 0", "\n{}", stage.tui.screen_text());
     assert_eq!(stage.tui.restored(), Ok(()));
     // Printed where it stays: after the alternate screen was left.

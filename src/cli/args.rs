@@ -8,8 +8,7 @@ use std::time::Duration;
 use clap::error::ErrorKind;
 use clap::{CommandFactory as _, Parser, Subcommand, ValueEnum};
 
-use crate::config::Flags;
-use crate::config::units;
+use crate::config::{Flags, conninfo, units};
 use crate::model::THEMES;
 
 /// Exit codes are a promise to scripts (`machine output` in the README).
@@ -57,6 +56,10 @@ Connects to all nodes at once and waits no longer than their connect_timeout.
 
 Exit codes, as monitoring plugins have them: 0 all healthy, 1 a node is degraded, 2 a node is down, 3 unknown \
 (wrong file or usage).";
+
+/// Whoever is on the machine can list what runs on it, with its arguments (F7).
+const PASSWORD: &str = "everybody on this machine can read a password on a command line: put it into a file, ~/.pgpass \
+                        or PGPASSWORD, and the connection string without it behind --dbname";
 
 /// A dashboard for a whole cluster of PostgreSQL nodes: health, pools, and one query on all of them.
 #[derive(Debug, Clone, Parser)]
@@ -216,9 +219,20 @@ pub struct Unparsed {
 /// A wrong command line, `--help` and `--version`: print the error, leave with the code.
 pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Args, Unparsed> {
     let args: Vec<OsString> = args.into_iter().collect();
-    Args::try_parse_from(&args)
-        .and_then(Args::settle)
-        .map_err(|error| Unparsed { code: exit_code(&error, &args), error })
+    let parsed = Args::try_parse_from(&args).and_then(Args::settle);
+    let parsed = if tells_password(&args, parsed.as_ref().ok()) { Err(conflict(PASSWORD)) } else { parsed };
+    parsed.map_err(|error| Unparsed { code: exit_code(&error, &args), error })
+}
+
+/// Whether a connection string with a password is among the arguments: in no message may it come back (F7). What a
+/// statement says is the user's business.
+fn tells_password(args: &[OsString], parsed: Option<&Args>) -> bool {
+    let statement = parsed.and_then(|args| match &args.command {
+        Some(Command::Query(query)) => Some(query.sql.as_str()),
+        _ => None,
+    });
+    let mut texts = args.iter().filter_map(|arg| arg.to_str()).filter(|arg| Some(*arg) != statement);
+    texts.any(conninfo::holds_password)
 }
 
 impl Args {
@@ -307,6 +321,9 @@ mod tests {
             ("pgwatch man --config a", 2),
             ("pgwatch --config a demo", 2),
             ("pgwatch frobnicate", 2),
+            ("pgwatch postgres://u:p@h/d", 2),
+            ("pgwatch --config postgres://u:p@h/d", 2),
+            ("pgwatch status --dbname postgres://u:p@h/d", 3),
             ("pgwatch status --bogus", 3),
             ("pgwatch --config a status --format csv", 3),
             ("pgwatch status --port 0", 3),
@@ -334,5 +351,7 @@ mod tests {
     fn a_statement_may_begin_with_a_comment() {
         let args = parse(["pgwatch", "query", "-- why\nselect 1"].map(OsString::from)).unwrap();
         assert!(matches!(args.command, Some(Command::Query(query)) if query.sql == "-- why\nselect 1"));
+        let sql = "select dblink('host=h password=p', '')";
+        assert!(parse(["pgwatch", "query", sql].map(OsString::from)).is_ok(), "a statement is the user's business");
     }
 }

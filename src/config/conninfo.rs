@@ -57,6 +57,14 @@ pub fn is_conninfo(text: &str) -> bool {
     uri::scheme(text).is_some() || text.contains('=')
 }
 
+/// Whether a text has a connection string with a password in it, as far as one can see, right or wrong as it is.
+pub fn holds_password(text: &str) -> bool {
+    let credentials = text.split_once("://").and_then(|(_, rest)| rest.rsplit_once('@'));
+    let by_keyword = |(_, rest): (&str, &str)| rest.trim_start().starts_with('=');
+    credentials.is_some_and(|(credentials, _)| credentials.contains(':'))
+        || text.to_ascii_lowercase().split_once("password").is_some_and(by_keyword)
+}
+
 /// Reads either form.
 ///
 /// # Errors
@@ -91,6 +99,18 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+
+    #[test]
+    fn passwords_are_seen_f7() {
+        for text in
+            ["postgres://u:p@h/d", "x=postgres://u:p@ss:w/rd@h", "host=h password=p", "postgres://h/?PASSWORD = p"]
+        {
+            assert!(holds_password(text), "{text}");
+        }
+        for text in ["postgres://u@h:1/d", "host=h user=u", "~/.pgpass", "password", "postgres://h:1/d"] {
+            assert!(!holds_password(text), "{text}");
+        }
+    }
 
     #[test]
     fn uris_as_libpq_reads_them() {

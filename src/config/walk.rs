@@ -51,7 +51,7 @@ pub(super) fn section_of<'y>(
     for entry in section.entries {
         let key = entry.key.as_str();
         if !known.contains(&key) && !earlier.contains(&key) {
-            let message = unknown_key(key, known, report);
+            let message = unknown_key(entry, known, report);
             report.problem(entry.position, message);
         }
     }
@@ -70,9 +70,16 @@ pub(super) fn map_of<'y>(name: &str, value: &'y Yaml, what: &str, report: &mut R
     }
 }
 
-fn unknown_key(key: &str, known: &[&str], report: &Report) -> String {
+/// A word without a value is told only where it looks like a slip of a known key: it may be the second half of a
+/// password with a comma in it (F7).
+fn unknown_key(entry: &Entry, known: &[&str], report: &Report) -> String {
+    let key = &entry.key;
     match report.nearest(key, known.iter().copied()) {
         Some(near) => format!("unknown key {key:?}: did you mean {near}?"),
+        None if entry.value.value == Value::Null => format!(
+            "unknown key without a value: put a text with a comma in quotes; allowed here are {}",
+            known.join(", ")
+        ),
         None => format!("unknown key {key:?}: allowed here are {}", known.join(", ")),
     }
 }
@@ -127,10 +134,16 @@ pub(super) fn parsed<T>(
     value
 }
 
-/// A text of the file as a message shows it: shortened.
+/// A text of the file as a message shows it: a number, perhaps with a unit. What else stands there by mistake may be a
+/// password (F7); where it stands is said anyway.
 fn shown(text: &str) -> String {
-    let short: String = text.chars().take(40).collect();
-    if short.len() < text.len() { format!("{short:?}...") } else { format!("{short:?}") }
+    let unit = text.trim_start_matches(|c: char| c.is_ascii_digit() || "+-. ".contains(c));
+    let is_number = text.contains(|c: char| c.is_ascii_digit());
+    if is_number && text.len() <= 20 && unit.len() <= 6 && unit.bytes().all(|byte| byte.is_ascii_alphabetic()) {
+        format!("{text:?}")
+    } else {
+        "this".to_owned()
+    }
 }
 
 pub(super) fn boolean(entry: &Entry, report: &mut Report) -> Option<bool> {

@@ -11,8 +11,13 @@ pub struct NodeName(Arc<str>);
 
 /// Why a text is no node name; its `Display` says what is allowed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{0:?} is no valid node name: a letter first, then letters, digits, - and _")]
+#[error("{} is no valid node name: a letter first, then letters, digits, - and _", told(.0))]
 pub struct InvalidName(pub String);
+
+/// What looks like a piece of a connection string is not repeated: it may hold a password (F7).
+fn told(text: &str) -> String {
+    if text.contains(['@', ':', '/', '=', '%']) { "this".to_owned() } else { format!("{text:?}") }
+}
 
 impl NodeName {
     /// Checks `text` against `^[A-Za-z][A-Za-z0-9_-]*$`.

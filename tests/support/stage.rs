@@ -1,5 +1,7 @@
 //! A cluster and a dashboard that watches it: the stage of tests that look at the whole.
 
+use std::path::Path;
+use std::process::ExitCode;
 use std::time::Duration;
 
 use pgwatch::demo::{Cluster, Server};
@@ -69,4 +71,33 @@ impl Stage {
 pub fn running(server: &Server, statement: &str) -> u32 {
     let sql = "select count(*) from pg_stat_activity where application_name = 'pgwatch' and state = 'active'";
     server.psql(&format!("{sql} and query like '%{statement}%'")).unwrap().parse().unwrap()
+}
+
+/// The variable that asks for a dashboard that panics, and names its file.
+const PANIC: &str = "PGWATCH_TEST_PANIC";
+
+/// A dashboard in which something panics on [`panic_now`]: a test of this name, which calls [`dashboard_that_panics`], is
+/// run again as a program in a terminal.
+pub fn panicking(config: &ConfigFile, test: &str) -> Tui {
+    let this = std::env::current_exe().unwrap();
+    let args = ["--exact", test, "--nocapture"];
+    Tui::start_program(&this, &args, 120, 40, &[(PANIC, config.arg()), ("RUST_BACKTRACE", "full")])
+}
+
+pub fn panic_now(config: &ConfigFile) {
+    std::fs::write(config.path.with_extension("panic"), "").unwrap();
+}
+
+/// Does nothing where [`panicking`] did not ask for it.
+pub fn dashboard_that_panics() {
+    let Ok(config) = std::env::var(PANIC) else { return };
+    std::thread::spawn({
+        let trigger = Path::new(&config).with_extension("panic");
+        move || {
+            wait_for("the trigger", PATIENCE, || trigger.exists().then_some(()));
+            panic!("a panic for a test");
+        }
+    });
+    let code = pgwatch::cli::main(["pgwatch", "--config", &config].map(Into::into));
+    assert_ne!(format!("{code:?}"), format!("{:?}", ExitCode::SUCCESS));
 }

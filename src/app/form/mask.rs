@@ -20,27 +20,44 @@ pub(super) fn conninfo(text: &str) -> String {
     text.grapheme_indices(true).map(shown).collect()
 }
 
-/// What stands behind `user:` of a URI, to the last `@`, or to the end while there is none.
+/// What stands behind `user:` of a URI, to the last `@`, or to the end while there is none; also to the end where no
+/// address follows: then that `@` belongs to the password, and should be written as `%40`.
 fn userinfo_password(text: &str) -> Option<Range<usize>> {
     let start = text.find("://")? + 3;
-    let end = text.rfind('@').filter(|at| *at >= start).unwrap_or(text.len());
+    let end = text.rfind('@').filter(|at| *at >= start && is_address(text.get(at + 1..))).unwrap_or(text.len());
     let colon = text.get(start..end)?.find(':')?;
     Some(start + colon + 1..end)
 }
 
-/// The value of a keyword that ends at `at`: quoted, or up to a blank or `&`.
+/// Whether a host begins there, with a port behind a `:`.
+fn is_address(rest: Option<&str>) -> bool {
+    let place = rest.unwrap_or_default().split(['/', '?']).next().unwrap_or_default();
+    let after = place.rsplit_once(']').map_or(place, |(_, after)| after);
+    after.split_once(':').is_none_or(|(_, port)| port.bytes().all(|byte| byte.is_ascii_digit()))
+}
+
+/// The value of a keyword that ends at `at`: quoted, or up to the next keyword, so that a blank in a password which
+/// should stand in quotes shows nothing of it.
 fn value_behind(text: &str, at: usize) -> Option<Range<usize>> {
     let rest = text.get(at..)?;
     let value = rest.trim_start().strip_prefix('=')?.trim_start();
     let start = text.len() - value.len();
     let mut escaped = false;
     let quoted = value.starts_with('\'');
-    let end = value.char_indices().skip(usize::from(quoted)).find(|(_, c)| {
-        let ends = !escaped && if quoted { *c == '\'' } else { c.is_whitespace() || *c == '&' };
+    let part = if text.contains("://") { '&' } else { ' ' };
+    let end = value.char_indices().skip(usize::from(quoted)).find(|(at, c)| {
+        let ends = !escaped && if quoted { *c == '\'' } else { *c == part && begins_keyword(value, at + 1, part) };
         escaped = !escaped && *c == '\\';
         ends
     });
     Some(start..end.map_or(text.len(), |(at, _)| start + at))
+}
+
+/// Whether a word with a `=` behind it stands there.
+fn begins_keyword(value: &str, at: usize, part: char) -> bool {
+    let word = value.get(at..).unwrap_or_default().split(part).next().unwrap_or_default();
+    word.split_once('=')
+        .is_some_and(|(keyword, _)| keyword.bytes().all(|byte| byte.is_ascii_alphabetic() || byte == b'_'))
 }
 
 #[cfg(test)]
@@ -53,6 +70,9 @@ mod tests {
             ("postgres://u:pw@h/db", "postgres://u:••@h/db"),
             ("postgres://u:p@w@h/db", "postgres://u:•••@h/db"),
             ("postgres://u:hun/te", "postgres://u:••••••"),
+            ("postgres://u:p@ss:w/rd", "postgres://u:•••••••••"),
+            ("postgres://u:p@h:1/db", "postgres://u:•@h:1/db"),
+            ("postgres://u:p@[::1]:5/db", "postgres://u:•@[::1]:5/db"),
             (
                 "postgres://h/db?user=u&password=abc&sslmode=require",
                 "postgres://h/db?user=u&password=•••&sslmode=require",
@@ -61,6 +81,8 @@ mod tests {
             ("host=h PASSWORD = 'a b\\'c' user=u", "host=h PASSWORD = •••••••' user=u"),
             ("host=h sslpassword=x", "host=h sslpassword=•"),
             ("host=h user=u", "host=h user=u"),
+            ("password=a&b c user=u", "password=••••• user=u"),
+            ("postgres://h/?password=a&b c", "postgres://h/?password=•••••"),
         ] {
             assert_eq!(conninfo(text), shown, "{text}");
         }

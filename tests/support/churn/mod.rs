@@ -43,7 +43,7 @@ impl Length {
     /// This share of it.
     pub fn part(self, share: f64) -> Self {
         match self {
-            Self::Cycles(cycles) => Self::Cycles((cycles as f64 * share) as u64),
+            Self::Cycles(cycles) => Self::Cycles((cycles as f64 * share).round() as u64),
             Self::Time(time) => Self::Time(time.mul_f64(share)),
         }
     }
