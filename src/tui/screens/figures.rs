@@ -38,6 +38,21 @@ impl FiguresText<'_> {
         let standbys = self.facts.standbys.filter(|standbys| *standbys > 0 || primary);
         lines.extend(standbys.map(|standbys| self.standbys(standbys)));
         lines.extend(self.oldest());
+        self.hidden(lines);
+    }
+
+    /// Why figures are unknown where the role may not see them, and the remedy: a server that shows everything knows at
+    /// least how many are active.
+    fn hidden(&self, lines: &mut Vec<DocLine>) {
+        if self.facts.active.is_some() {
+            return;
+        }
+        let user = &self.node.config.user;
+        let said = format!("the server hides sessions and replication from {user}: GRANT pg_monitor TO \"{user}\"");
+        let wrapped = text::wrap(&said, self.width.saturating_sub(VALUES));
+        for (n, part) in wrapped.into_iter().take(3).enumerate() {
+            lines.push(self.label(if n == 0 { "Rights" } else { "" }).text(part, self.theme.warn));
+        }
     }
 
     fn label(&self, label: &'static str) -> DocLine {
