@@ -9,9 +9,11 @@ use tokio::net::UnixStream;
 use tokio_postgres::config::{ChannelBinding, SslMode, SslNegotiation};
 use tokio_postgres::{CancelToken, Client, Config, Connection};
 
+use super::allowance::Limits;
 use super::heard::{Heard, Sockets};
 use super::settings::Purpose;
 use super::tls::{self, Connector, Encryption};
+use super::wary::{OUR_ANSWERS, warily};
 use super::wire::Wire;
 use super::{error, password, settings};
 use crate::model::{ErrorKind, NodeConfig, NodeError, Secret};
@@ -97,7 +99,7 @@ where
     let mut earlier: Option<NodeError> = None;
     let socket = node.is_unix_socket().then(|| socket_path(node));
     while let Some(&encryption) = attempts.peek() {
-        let connector = Connector::new(node, *encryption, sockets.clone());
+        let connector = Connector::new(node, *encryption, sockets.clone(), Limits::of(purpose));
         let link = Link {
             heard: Arc::clone(connector.heard()),
             pooled: options.is_none(),
@@ -106,10 +108,11 @@ where
         };
         let config = config(node, found.password.as_ref(), options.as_deref());
         tracing::debug!(node = %node.name, address = %node.address(), ?purpose, ?encryption, "connecting");
-        let error = match connect(config, connector, socket.clone()).await {
-            Ok(opened) => return Ok((link, opened)),
-            Err(DialError::Driver(error)) => found.explain(error::classify_with(&error, &link.heard, node)),
-            Err(DialError::Socket(error)) => error::of_io(&error, node, true),
+        let error = match warily(&link.heard, OUR_ANSWERS, connect(config, connector, socket.clone())).await {
+            Some(Ok(opened)) => return Ok((link, opened)),
+            Some(Err(DialError::Driver(error))) => found.explain(error::classify_with(&error, &link.heard, node)),
+            Some(Err(DialError::Socket(error))) => error::of_io(&error, node, true),
+            None => error::given_up(&link.heard, node),
         };
         tracing::debug!(node = %node.name, ?purpose, kind = ?error.kind, error = ?error.message, "no connection");
         if options.is_some() && refuses_options(&error) {

@@ -6,10 +6,13 @@ use std::time::Duration;
 
 use tokio_postgres::error::{DbError, ErrorPosition, Severity};
 
-use super::heard::Heard;
+use super::heard::{Fault, Heard};
 use super::sqlstate::of_sqlstate;
 use super::tls::TlsError;
 use crate::model::{ErrorKind, NodeConfig, NodeError};
+
+/// Characters of a server's words that an error keeps.
+const MAX_TEXT: usize = 4_000;
 
 /// Sorts what the driver reports.
 pub fn classify(error: &tokio_postgres::Error, node: &NodeConfig) -> NodeError {
@@ -22,10 +25,18 @@ pub fn classify(error: &tokio_postgres::Error, node: &NodeConfig) -> NodeError {
     if let Some(error) = source.and_then(|source| source.downcast_ref::<TlsError>()) {
         return of_tls(error, node);
     }
-    if let Some(error) = source.and_then(|source| source.downcast_ref::<io::Error>()) {
-        return of_io(error, node, what.starts_with("error connecting"));
-    }
     let why = source.map_or(what.clone(), ToString::to_string);
+    if let Some(error) = source.and_then(|source| source.downcast_ref::<io::Error>()) {
+        if why.starts_with("unknown authentication") {
+            return of_authentication("it asks for a method that is not known here", node);
+        }
+        if is_misread(error) && !what.starts_with("error connecting") && !what.starts_with("authentication error") {
+            return not_postgres(node, &why);
+        }
+        if !what.starts_with("authentication error") {
+            return of_io(error, node, what.starts_with("error connecting"));
+        }
+    }
     if what.starts_with("authentication error") || why == "password missing" {
         return of_authentication(&why, node);
     }
@@ -38,7 +49,41 @@ pub fn classify(error: &tokio_postgres::Error, node: &NodeConfig) -> NodeError {
             "the statement cannot be sent: it holds a NUL character, or is too long",
         );
     }
+    if what.starts_with("unexpected message") {
+        return not_postgres(node, "an answer to nothing that was asked");
+    }
     NodeError::new(ErrorKind::Internal, format!("{}: {why}", node.address()))
+}
+
+/// Whether this is the driver's own word on bytes it cannot read, and not the system's on the socket.
+fn is_misread(error: &io::Error) -> bool {
+    let kinds = [io::ErrorKind::InvalidInput, io::ErrorKind::InvalidData, io::ErrorKind::UnexpectedEof];
+    error.raw_os_error().is_none() && kinds.contains(&error.kind())
+}
+
+/// What answers is no server of PostgreSQL, or a broken one.
+fn not_postgres(node: &NodeConfig, why: &str) -> NodeError {
+    of_fault(&Fault::NotPostgres(why.to_owned()), node)
+}
+
+/// Why a connection was ended by us.
+fn of_fault(fault: &Fault, node: &NodeConfig) -> NodeError {
+    let (kind, hint) = match fault {
+        Fault::NotPostgres(_) => {
+            (ErrorKind::Internal, "check host and port: is a PostgreSQL server listening there?")
+        }
+        Fault::TooLarge { .. } => (ErrorKind::Sql, "select fewer or shorter values, with left() or substring()"),
+        Fault::Endless => (
+            ErrorKind::Internal,
+            "is a PostgreSQL server listening there? A statement that raises notices in a loop does it too",
+        ),
+    };
+    NodeError::new(kind, format!("{}: {fault}", node.address())).with_hint(hint)
+}
+
+/// Why the driver was not waited for any longer.
+pub(crate) fn given_up(heard: &Heard, node: &NodeConfig) -> NodeError {
+    reason(heard, node).unwrap_or_else(|| not_postgres(node, "no answer that can be read"))
 }
 
 /// Sorts it with what the stream heard: why a session was ended is said before the end of the stream.
@@ -55,12 +100,7 @@ pub(crate) fn reason(heard: &Heard, node: &NodeConfig) -> Option<NodeError> {
         return Some(of_sqlstate(&fatal.sqlstate, &fatal.message, true, node));
     }
     if let Some(fault) = heard.found_fault() {
-        let kind = if fault.contains("protocol") { ErrorKind::Internal } else { ErrorKind::Sql };
-        let hint = match kind {
-            ErrorKind::Sql => "select fewer or shorter values, with left() or substring()",
-            _ => "check host and port: is a PostgreSQL server listening there?",
-        };
-        return Some(NodeError::new(kind, format!("{}: {fault}", node.address())).with_hint(hint));
+        return Some(of_fault(&fault, node));
     }
     let how = heard.how_it_ended()?;
     if is_alert(&how) {
@@ -221,7 +261,19 @@ fn of_authentication(why: &str, node: &NodeConfig) -> NodeError {
         return NodeError::new(ErrorKind::Authentication, format!("a password is asked for {who}, and none is given"))
             .with_hint("give password, password_command, PGPASSWORD, or a line in ~/.pgpass");
     }
-    NodeError::new(ErrorKind::Authentication, format!("authentication failed for {who}: {why}"))
+    let error = NodeError::new(ErrorKind::Authentication, format!("authentication failed for {who}: {why}"));
+    if why.contains("method") || why.contains("mechanism") {
+        return error.with_hint("see the server's pg_hba.conf: scram-sha-256, md5, password, cert and trust are known");
+    }
+    error
+}
+
+/// The beginning of a text that may be very long: an error is kept, and told with each probe.
+fn within(text: &str, most: usize) -> String {
+    match text.char_indices().nth(most) {
+        Some((end, _)) => format!("{}…", text.get(..end).unwrap_or_default()),
+        None => text.to_owned(),
+    }
 }
 
 fn of_server(error: &DbError, node: &NodeConfig) -> NodeError {
@@ -235,10 +287,10 @@ fn of_server(error: &DbError, node: &NodeConfig) -> NodeError {
     if let Some(ErrorPosition::Original(at)) = error.position() {
         message = format!("{message} (at character {at})");
     }
-    let mut sorted = of_sqlstate(error.code().code(), &message, fatal, node);
+    let mut sorted = of_sqlstate(error.code().code(), &within(&message, MAX_TEXT), fatal, node);
     // What the server advises on a statement knows more than we do.
     if let Some(hint) = error.hint() {
-        sorted.hint = Some(hint.to_owned());
+        sorted.hint = Some(within(hint, MAX_TEXT));
     }
     sorted
 }

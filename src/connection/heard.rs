@@ -9,20 +9,35 @@ use std::task::Context;
 use futures_util::task::AtomicWaker;
 use tokio::sync::watch;
 
+use super::allowance::{Allowance, Limits};
 use crate::model::protocol::Notice;
 
 /// Notices kept of one statement; a server may send millions.
 const MAX_NOTICES: usize = 100;
 /// Characters kept of one.
 const MAX_NOTICE: usize = 4_000;
+/// Characters kept of a severity, a SQLSTATE, a version.
+const MAX_WORD: usize = 40;
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
+/// Why we ended a connection: what its server sent.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum Fault {
+    #[error("what answers there does not speak PostgreSQL's protocol ({0})")]
+    NotPostgres(String),
+    #[error("{what} of {} MB is larger than the {} MB kept", length >> 20, kept >> 20)]
+    TooLarge { what: &'static str, length: usize, kept: usize },
+    #[error("it sends without end what nobody asked for")]
+    Endless,
+}
+
 /// The notebook of one connection.
-#[derive(Default)]
 pub(crate) struct Heard {
+    /// What the server may still send.
+    pub(super) allowance: Allowance,
     kept: Mutex<Kept>,
     /// The state of the transaction in the last `ReadyForQuery`: `I`, `T` or `E`; 0 before the first.
     transaction: AtomicU8,
@@ -41,7 +56,7 @@ struct Kept {
     /// The error that ended the session.
     fatal: Option<Notice>,
     /// What was wrong with the bytes.
-    fault: Option<String>,
+    fault: Option<Fault>,
     /// The stream has ended; how, where the system said more than that.
     ended: Option<String>,
     server_version: Option<String>,
@@ -50,8 +65,16 @@ struct Kept {
 }
 
 impl Heard {
-    pub(crate) fn new() -> Arc<Self> {
-        Arc::new(Self::default())
+    pub(crate) fn new(limits: Limits) -> Arc<Self> {
+        Arc::new(Self {
+            allowance: Allowance::new(limits),
+            kept: Mutex::default(),
+            transaction: AtomicU8::default(),
+            answers: watch::Sender::default(),
+            judged: AtomicBool::default(),
+            cut: AtomicBool::default(),
+            waker: AtomicWaker::default(),
+        })
     }
 
     /// A message has passed.
@@ -79,7 +102,8 @@ impl Heard {
             b'S' => {
                 let mut texts = body.split(|&byte| byte == 0).map(String::from_utf8_lossy);
                 if let (Some("server_version"), Some(version)) = (texts.next().as_deref(), texts.next()) {
-                    lock(&self.kept).server_version = version.split_whitespace().next().map(str::to_owned);
+                    let version = version.split_whitespace().next();
+                    lock(&self.kept).server_version = version.map(|text| text.chars().take(MAX_WORD).collect());
                 }
             }
             b'G' | b'H' | b'W' => lock(&self.kept).copy = true,
@@ -105,8 +129,9 @@ impl Heard {
         self.judged.load(Ordering::Relaxed)
     }
 
-    pub(super) fn fault(&self, what: &str) {
-        lock(&self.kept).fault = Some(what.to_owned());
+    /// The first one tells why; what comes after follows from it.
+    pub(super) fn fault(&self, fault: Fault) {
+        lock(&self.kept).fault.get_or_insert(fault);
     }
 
     pub(super) fn ended(&self, how: &str) {
@@ -155,7 +180,7 @@ impl Heard {
         lock(&self.kept).fatal.clone()
     }
 
-    pub(crate) fn found_fault(&self) -> Option<String> {
+    pub(crate) fn found_fault(&self) -> Option<Fault> {
         lock(&self.kept).fault.clone()
     }
 
@@ -184,12 +209,12 @@ fn fields(body: &[u8]) -> Notice {
     let mut notice = Notice { severity: String::new(), sqlstate: String::new(), message: String::new() };
     for field in body.split(|&byte| byte == 0) {
         let Some((&code, text)) = field.split_first() else { continue };
-        let text = || String::from_utf8_lossy(text).chars().take(MAX_NOTICE).collect::<String>();
+        let text = |most| String::from_utf8_lossy(text).chars().take(most).collect::<String>();
         match code {
-            b'S' if notice.severity.is_empty() => notice.severity = text(),
-            b'V' => notice.severity = text(),
-            b'C' => notice.sqlstate = text(),
-            b'M' => notice.message = text(),
+            b'S' if notice.severity.is_empty() => notice.severity = text(MAX_WORD),
+            b'V' => notice.severity = text(MAX_WORD),
+            b'C' => notice.sqlstate = text(MAX_WORD),
+            b'M' => notice.message = text(MAX_NOTICE),
             _ => {}
         }
     }

@@ -28,12 +28,14 @@
 //! All channels are bounded. Tasks wait for the actor when it is behind; the actor waits for nobody: what a listener
 //! does not take is kept in its outbox, where newer news of a kind replace older (`outbox.rs`).
 
+mod allowance;
 mod backoff;
 mod batch;
 mod certificates;
 mod dial;
 pub mod error;
 mod facts;
+mod frames;
 mod health;
 mod heard;
 mod leave;
@@ -55,6 +57,7 @@ mod sqlstate;
 mod statement;
 mod tls;
 mod trace;
+mod wary;
 mod watch;
 mod wire;
 

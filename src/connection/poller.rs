@@ -20,9 +20,10 @@ use super::facts;
 use super::probe::goodbye;
 use super::report::{News, Reporter};
 use super::session::{self, Driver, Purpose};
+use super::wary::{OUR_ANSWERS, warily};
 use super::watch::refuses;
 use super::{backoff, error};
-use crate::model::{ErrorKind, Facts, NodeConfig, NodeError, delta};
+use crate::model::{ErrorKind, Facts, NodeConfig, NodeError, ServerFacts, delta};
 
 /// A facts statement that takes longer is given up, with its connection. The session's own statement timeout is
 /// shorter; this bounds a server that does not answer at all.
@@ -186,14 +187,13 @@ impl Poller {
         link.busy = true;
         let Link { client, driver, statement, .. } = &mut *link;
         let answer = async {
-            match statement {
-                Some(statement) => drive(driver, client.query_one(&*statement, &[])).await,
-                None => drive(driver, client.query_typed_one(facts::FACTS, &[])).await,
-            }
+            let row = match statement {
+                Some(statement) => client.query_one(&*statement, &[]).await?,
+                None => client.query_typed_one(facts::FACTS, &[]).await?,
+            };
+            facts::read_facts(&row)
         };
-        let row = tell_when_late(answer, &self.hints.hunch).await;
-        let facts = row.and_then(|row| facts::read_facts(&row));
-        let mut facts = facts.map_err(|error| error::classify(&error, &self.node))?;
+        let mut facts = tell_when_late(drive(driver, &self.node, answer), &self.hints.hunch).await?;
         if let Some(before) = &link.before {
             facts.replay_lag = delta::proven_replay_lag(before, &facts);
         }
@@ -205,7 +205,7 @@ impl Poller {
         link.before = Some(Arc::clone(&facts));
         self.reporter.send(News::Facts(Ok(facts))).await;
         if link.config_loaded.is_none() || (config_loaded.is_some() && link.config_loaded != config_loaded) {
-            let server = server_facts(link).await.map_err(|error| error::classify(&error, &self.node))?;
+            let server = server_facts(link, &self.node).await?;
             link.config_loaded = config_loaded.or(Some(SystemTime::UNIX_EPOCH));
             self.reporter.send(News::Server(Arc::new(server))).await;
         }
@@ -218,8 +218,7 @@ async fn open(node: &NodeConfig, prepares: bool) -> Result<Link, NodeError> {
     let session = session::open(node, Purpose::Poll).await?;
     let (client, mut driver) = (session.client, session.driver);
     let statement = if prepares {
-        let statement = drive(&mut driver, client.prepare(facts::FACTS)).await;
-        Some(statement.map_err(|error| error::classify(&error, node))?)
+        Some(drive(&mut driver, node, client.prepare(facts::FACTS)).await?)
     } else {
         None
     };
@@ -227,13 +226,16 @@ async fn open(node: &NodeConfig, prepares: bool) -> Result<Link, NodeError> {
     Ok(Link { client, driver, statement, version, busy: false, config_loaded: None, before: None })
 }
 
-async fn server_facts(link: &mut Link) -> Result<crate::model::ServerFacts, tokio_postgres::Error> {
+async fn server_facts(link: &mut Link, node: &NodeConfig) -> Result<ServerFacts, NodeError> {
     let Link { client, driver, version, .. } = link;
-    let row = drive(driver, client.query_typed_one(facts::SERVER, &[])).await?;
-    let identifier = drive(driver, client.query_typed_one(facts::IDENTIFIER, &[])).await;
-    let identifier = identifier.and_then(|row| row.try_get(0)).ok();
-    let settings = drive(driver, client.query_typed(facts::SETTINGS, &[])).await?;
-    facts::read_server(version.clone(), &row, identifier, &settings)
+    let answer = async {
+        let row = client.query_typed_one(facts::SERVER, &[]).await?;
+        let identifier = client.query_typed_one(facts::IDENTIFIER, &[]).await;
+        let identifier = identifier.and_then(|row| row.try_get(0)).ok();
+        let settings = client.query_typed(facts::SETTINGS, &[]).await?;
+        facts::read_server(version.clone(), &row, identifier, &settings)
+    };
+    drive(driver, node, answer).await
 }
 
 async fn tell_when_late<T>(answer: impl Future<Output = T>, hunch: &Notify) -> T {
@@ -245,21 +247,29 @@ async fn tell_when_late<T>(answer: impl Future<Output = T>, hunch: &Notify) -> T
     answer.await
 }
 
-/// Waits for an answer while moving the connection's bytes.
+/// Waits for an answer, and reads it, while moving the connection's bytes.
 async fn drive<T>(
     driver: &mut Driver,
+    node: &NodeConfig,
     answer: impl Future<Output = Result<T, tokio_postgres::Error>>,
-) -> Result<T, tokio_postgres::Error> {
+) -> Result<T, NodeError> {
+    let heard = Arc::clone(&driver.heard);
     let mut answer = std::pin::pin!(answer);
-    loop {
-        tokio::select! {
-            biased;
-            answer = &mut answer => return answer,
-            message = driver.next() => match message {
-                Some(Ok(_)) => {}
-                // The answer ends with the connection: it knows why.
-                Some(Err(_)) | None => return answer.await,
-            },
+    let answered = warily(&heard, OUR_ANSWERS, async {
+        loop {
+            tokio::select! {
+                biased;
+                answer = &mut answer => return answer,
+                message = driver.next() => match message {
+                    Some(Ok(_)) => {}
+                    // The answer ends with the connection: it knows why.
+                    Some(Err(_)) | None => return answer.await,
+                },
+            }
         }
+    });
+    match answered.await {
+        Some(answer) => answer.map_err(|error| error::classify_with(&error, &heard, node)),
+        None => Err(error::given_up(&heard, node)),
     }
 }

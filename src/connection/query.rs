@@ -15,6 +15,7 @@ use tokio_util::sync::CancellationToken;
 use super::pool::NodePool;
 use super::pooled::Checkout;
 use super::rows::Rows;
+use super::wary::{TYPE_ANSWERS, warily};
 use super::{error, settings, sqlstate, statement};
 use crate::model::protocol::{NodeOutcome, NodeRows, QueryRequest};
 use crate::model::{ErrorKind, NodeConfig, NodeError};
@@ -107,47 +108,50 @@ impl Job<'_> {
         }
     }
 
-    /// Runs the statement on a session.
+    /// Runs the statement on a session, where the server may answer whatever it likes.
     async fn on(&self, running: &Running<'_>) -> Result<Done, Failure> {
         let Some(session) = &running.session else { return Ok(Done::default()) };
         let node = self.pool.node();
-        let (client, heard) = (&session.client, &session.link.heard);
-        let fail = |error: &tokio_postgres::Error| error::classify_with(error, heard, node);
-        let broken = |error: &tokio_postgres::Error| {
-            if heard.wants_copy() {
-                Failure::Broken(error::no_copy())
-            } else if error.as_db_error().is_some() && !client.is_closed() && heard.fatal().is_none() {
-                Failure::Said(self.in_block(fail(error)))
-            } else {
-                Failure::Broken(fail(error))
-            }
-        };
-
-        let before = settings::before_statement(node, session.link.pooled, self.request.timeout);
-        let open = async { if before.is_empty() { Ok(()) } else { client.batch_execute(&before).await } };
-        let (opened, prepared) = futures_util::future::join(open, client.prepare(&self.request.statement)).await;
-        let prepared = match opened.and(prepared) {
-            Ok(prepared) => prepared,
-            Err(error) if client.is_closed() || error.is_closed() || heard.fatal().is_some() => {
-                return Err(Failure::NotBegun(fail(&error)));
-            }
-            // Behind a pooler another program may have left a prepared statement of that name, or taken ours along.
-            Err(error) if session.link.pooled && matches!(code_of(&error), Some("42P05" | "26000")) => {
-                return Err(Failure::NotBegun(fail(&error)));
-            }
-            Err(error) => return Err(broken(&error)),
-        };
+        let heard = &session.link.heard;
+        let given_up = || Failure::Broken(error::given_up(heard, node));
+        let prepared = warily(heard, TYPE_ANSWERS, self.prepare(session)).await.ok_or_else(given_up)??;
         if uses_looked_up_types(&prepared) {
             session.discard();
         }
-
         heard.clear();
-        let stream = client.simple_query_raw(&self.request.statement).await.map_err(|error| broken(&error))?;
+        warily(heard, u64::MAX, self.read(session, &prepared)).await.ok_or_else(given_up)?
+    }
+
+    /// Opens the transaction, and has the statement parsed.
+    async fn prepare(&self, session: &Checkout) -> Result<Statement, Failure> {
+        let (client, heard) = (&session.client, &session.link.heard);
+        let not_begun = |error| Err(Failure::NotBegun(error::classify_with(error, heard, self.pool.node())));
+        let before = settings::before_statement(self.pool.node(), session.link.pooled, self.request.timeout);
+        let open = async { if before.is_empty() { Ok(()) } else { client.batch_execute(&before).await } };
+        let (opened, prepared) = futures_util::future::join(open, client.prepare(&self.request.statement)).await;
+        match opened.and(prepared) {
+            Ok(prepared) => Ok(prepared),
+            // What the server sent is its answer: another session would hear the same.
+            Err(error) if heard.found_fault().is_some() => Err(self.failure(session, &error)),
+            Err(error) if client.is_closed() || error.is_closed() || heard.fatal().is_some() => not_begun(&error),
+            // Behind a pooler another program may have left a prepared statement of that name, or taken ours along.
+            Err(error) if session.link.pooled && matches!(code_of(&error), Some("42P05" | "26000")) => {
+                not_begun(&error)
+            }
+            Err(error) => Err(self.failure(session, &error)),
+        }
+    }
+
+    /// Runs it, and collects what comes.
+    async fn read(&self, session: &Checkout, prepared: &Statement) -> Result<Done, Failure> {
+        let (client, heard) = (&session.client, &session.link.heard);
+        let failure = |error: tokio_postgres::Error| self.failure(session, &error);
+        let stream = client.simple_query_raw(&self.request.statement).await.map_err(failure)?;
         let mut stream = std::pin::pin!(stream);
         let mut rows = Rows::new(self.request, prepared.columns());
         let mut affected = 0;
         while let Some(message) = stream.next().await {
-            match message.map_err(|error| broken(&error))? {
+            match message.map_err(failure)? {
                 SimpleQueryMessage::RowDescription(columns) => {
                     rows.describe(columns.iter().map(tokio_postgres::SimpleColumn::name));
                 }
@@ -166,6 +170,19 @@ impl Job<'_> {
             }
         }
         Ok(Done { rows: rows.finish(affected, heard.take_notices()), complete: true })
+    }
+
+    /// What an error means for the statement, and for its session.
+    fn failure(&self, session: &Checkout, error: &tokio_postgres::Error) -> Failure {
+        let heard = &session.link.heard;
+        let sorted = error::classify_with(error, heard, self.pool.node());
+        if heard.wants_copy() {
+            Failure::Broken(error::no_copy())
+        } else if error.as_db_error().is_some() && !session.client.is_closed() && heard.fatal().is_none() {
+            Failure::Said(self.in_block(sorted))
+        } else {
+            Failure::Broken(sorted)
+        }
     }
 
     /// `VACUUM` and the like run in no transaction block, and ours is what makes the node read-only.

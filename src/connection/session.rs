@@ -14,6 +14,7 @@ use super::dial::{DialError, Link, connect_unix, dial};
 use super::error;
 use super::heard::{Heard, Sockets};
 use super::tls::Connector;
+use super::wary::{OUR_ANSWERS, warily};
 use crate::model::{NodeConfig, NodeError, Role};
 
 pub use super::settings::Purpose;
@@ -48,27 +49,26 @@ impl Session {
 pub struct Driver {
     /// Never locked: the lock makes it shareable by reference, which futures that hold a session need.
     messages: Option<Mutex<Box<dyn Messages>>>,
-    heard: Arc<Heard>,
+    pub(super) heard: Arc<Heard>,
 }
 
 impl Driver {
     /// The next asynchronous message; an error, then `None`, is the end of the connection. Cancel-safe.
     pub async fn next(&mut self) -> Option<Result<AsyncMessage, tokio_postgres::Error>> {
         let messages = self.messages.as_mut()?.get_mut().unwrap_or_else(PoisonError::into_inner);
-        let next = std::future::poll_fn(|cx| messages.poll(cx)).await;
+        let next = warily(&self.heard, u64::MAX, std::future::poll_fn(|cx| messages.poll(cx))).await.flatten();
         if !matches!(next, Some(Ok(_))) {
             self.messages = None;
         }
         next
     }
 
-    /// Drives the connection until it ends with an error.
+    /// Drives the connection until it ends with an error; the client knows of every other end.
     async fn end(&mut self) -> tokio_postgres::Error {
         loop {
             match self.next().await {
                 Some(Ok(_)) => {}
                 Some(Err(error)) => return error,
-                // Ended in order, which it does only after its client was dropped.
                 None => std::future::pending().await,
             }
         }
@@ -125,9 +125,10 @@ async fn open_unbounded(node: &NodeConfig, purpose: Purpose) -> Result<Session, 
     let answer = tokio::select! {
         // The driver first: its own error says more than what is left for whoever asks the client.
         biased;
-        error = driver.end() => Err(error),
-        answer = first_answer(&client, &link) => answer,
+        error = driver.end() => Some(Err(error)),
+        answer = warily(&link.heard, OUR_ANSWERS, first_answer(&client, &link)) => answer,
     };
+    let answer = answer.ok_or_else(|| error::given_up(&link.heard, node))?;
     let (version_num, role) = answer.map_err(|error| error::classify_with(&error, &link.heard, node))?;
     let server_version = link.heard.server_version().unwrap_or_default();
     Ok(Session { client, driver, connect_time: started.elapsed(), server_version, version_num, role })
@@ -142,7 +143,8 @@ async fn first_answer(client: &Client, link: &Link) -> Result<(u32, Role), tokio
         SimpleQueryMessage::Row(row) => Some(row),
         _ => None,
     });
-    let text = |column| row.and_then(|row| row.get(column));
+    // What is missing, or is no text, is not known: `get` would panic.
+    let text = |column| row.and_then(|row| row.try_get(column).ok().flatten());
     let version = text(0).and_then(|text| text.parse().ok()).unwrap_or(0);
     Ok((version, if text(1) == Some("t") { Role::Standby } else { Role::Primary }))
 }

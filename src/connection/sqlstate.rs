@@ -60,7 +60,9 @@ pub(super) fn of_sqlstate(code: &str, message: &str, fatal: bool, node: &NodeCon
     };
     let connecting_kind = fatal && !matches!(kind, Kind::Sql);
     let message = if connecting_kind { format!("{}: {message}", node.address()) } else { message.to_owned() };
-    NodeError { kind, sqlstate: Some(code.to_owned()), message, hint: (!hint.is_empty()).then_some(hint) }
+    // Five letters or digits; else it is none, and programs rely on that.
+    let sqlstate = (code.len() == 5 && code.bytes().all(|byte| byte.is_ascii_alphanumeric())).then(|| code.to_owned());
+    NodeError { kind, sqlstate, message, hint: (!hint.is_empty()).then_some(hint) }
 }
 
 /// What servers that speak English say before they take connections.

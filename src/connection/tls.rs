@@ -12,8 +12,10 @@ use postgres_native_tls::TlsConnector as Handshake;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio_postgres::tls::{MakeTlsConnect, TlsConnect};
 
+use super::allowance::{Limits, Metered};
 use super::certificates;
 use super::heard::{Heard, Sockets};
+use super::settings::Purpose;
 use super::wire::{Transport, Wire};
 use crate::model::{NodeConfig, SslMode, TlsConfig};
 
@@ -67,12 +69,12 @@ pub(crate) struct Connector {
 }
 
 impl Connector {
-    pub(crate) fn new(node: &NodeConfig, encryption: Encryption, sockets: Sockets) -> Self {
+    pub(crate) fn new(node: &NodeConfig, encryption: Encryption, sockets: Sockets, limits: Limits) -> Self {
         Self {
             encryption,
             tls: node.tls.clone(),
             host: node.host.clone(),
-            heard: Heard::new(),
+            heard: Heard::new(limits),
             cancels: false,
             sockets,
         }
@@ -80,18 +82,20 @@ impl Connector {
 
     /// One for the connection that carries a cancel request: secured alike, with a notebook of its own.
     pub(crate) fn for_cancel(&self) -> Self {
-        Self { heard: Heard::new(), cancels: true, sockets: Sockets::default(), ..self.clone() }
+        let heard = Heard::new(Limits::of(Purpose::Test));
+        Self { heard, cancels: true, sockets: Sockets::default(), ..self.clone() }
     }
 
     pub(crate) fn heard(&self) -> &Arc<Heard> {
         &self.heard
     }
 
-    async fn secure<S>(self, mut socket: S) -> Result<Wire<S>, TlsError>
+    async fn secure<S>(self, socket: S) -> Result<Wire<S>, TlsError>
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
         let open = self.sockets.open(&self.heard);
+        let mut socket = Metered::new(socket, Arc::clone(&self.heard));
         let transport = if self.encryption != Encryption::Plain && offers_tls(&mut socket).await? {
             let connector = certificates::connector(&self.tls)?;
             let stream = Handshake::new(connector, &self.host).connect(socket).await?;
@@ -167,7 +171,6 @@ mod tests {
 
     use super::*;
     use crate::connection::dial::{DialError, dial};
-    use crate::connection::settings::Purpose;
     use crate::demo::Cluster;
     use crate::model::ErrorKind;
 

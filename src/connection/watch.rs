@@ -25,6 +25,8 @@ use crate::model::{ErrorKind, Health, HealthState, NodeConfig, NodeError, ProbeS
 
 /// Between two confirmations.
 const SPACING: Duration = Duration::from_millis(100);
+/// A connection that ends sooner was hardly open.
+const FLAP: Duration = Duration::from_millis(300);
 /// Between two knocks at a port where nothing listened.
 const KNOCKS: Duration = Duration::from_secs(1);
 /// Between two looks whether a living node takes new connections: rare, since each costs the server a process. What
@@ -32,6 +34,9 @@ const KNOCKS: Duration = Duration::from_secs(1);
 /// [`DOOR_AT_MOST`].
 const DOOR: Duration = Duration::from_mins(2);
 const DOOR_AT_MOST: Duration = Duration::from_secs(10);
+/// So many connections in a row that ended as soon as they were open are no living node: whoever lets in and hangs up is
+/// not asked again and again.
+const FLAPS: u32 = 5;
 /// So many retries of a server that says it is starting up come a second apart: most are up within that time.
 const STARTING: u32 = 60;
 
@@ -69,6 +74,8 @@ pub(super) struct Watch {
     connects: Ring<Duration>,
     connected_at: Instant,
     answered_at: Instant,
+    /// Connections in a row that ended before they were asked a second time.
+    flaps: u32,
     /// Why fresh connections are refused while ours answers, and how often they were.
     refusing: Option<(NodeError, u32)>,
 }
@@ -99,6 +106,7 @@ impl Watch {
             connects: Ring::new(CONNECTS),
             connected_at: now,
             answered_at: now,
+            flaps: 0,
             refusing: None,
         }
     }
@@ -220,9 +228,15 @@ impl Watch {
             Seen::Ended(error) => {
                 self.probe = None;
                 plan.openings.clear();
-                plan.next_opening = Instant::now();
+                self.flaps = if self.connected_at.elapsed() < FLAP { self.flaps + 1 } else { 0 };
+                plan.next_opening = Instant::now() + SPACING * self.flaps;
                 self.reporter.send(News::Disconnected(error.clone())).await;
-                self.observe(Observation::Lost(error)).await;
+                if self.flaps < FLAPS {
+                    self.observe(Observation::Lost(error)).await;
+                } else {
+                    let next = self.plan_retry(&error);
+                    self.observe(Observation::AttemptFailed { error, next }).await;
+                }
             }
         }
     }

@@ -1,6 +1,7 @@
 //! Our own stream between a socket (or its TLS) and the driver. It reads along with what a server sends, and
 //!
-//! - ends the connection where one message announces more than we would ever keep, before any of it is stored;
+//! - ends the connection where a message is none that a server of PostgreSQL sends, or announces more than we would ever
+//!   keep, before any of it is stored (`frames.rs`);
 //! - keeps what bb8-postgres drops: notices, and the FATAL error that says why a session ended;
 //! - waits, when it is closed, until the server has hung up too, so that "closed" means that its session is gone;
 //! - can be cut at once, whatever the driver is waiting for.
@@ -15,23 +16,17 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::Sleep;
 use tokio_postgres::tls::{ChannelBinding, TlsStream};
 
+use super::allowance::Metered;
+use super::frames::Frames;
 use super::heard::{Heard, OpenSocket};
-use crate::model::protocol::QueryRequest;
 
-/// The largest message of a session that is in use: what a result may keep of a node, and some framing. PostgreSQL
-/// itself stops at 1 GB.
-const MAX_MESSAGE: usize = QueryRequest::MAX_BYTES + (1 << 20);
-/// The largest message before a session has begun. What answers with more is no PostgreSQL server.
-const MAX_GREETING: usize = 1 << 20;
-/// How much of a message is kept to be read here; only notices, errors and settings are.
-const MAX_KEPT: usize = 64 << 10;
 /// How long a server may take to hang up after we said goodbye.
 const GOODBYE: Duration = Duration::from_secs(1);
 
 /// What the bytes travel on.
 pub(crate) enum Transport<S> {
-    Plain(S),
-    Tls(Box<postgres_native_tls::TlsStream<S>>),
+    Plain(Metered<S>),
+    Tls(Box<postgres_native_tls::TlsStream<Metered<S>>>),
 }
 
 /// The stream that the driver reads and writes.
@@ -127,8 +122,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for Wire<S> {
             this.heard.ended("");
         } else if let Err(fault) = this.frames.feed(came, &this.heard) {
             buf.set_filled(before);
-            this.heard.fault(&fault);
-            return Poll::Ready(Err(io::Error::new(io::ErrorKind::InvalidData, fault)));
+            let text = fault.to_string();
+            this.heard.fault(fault);
+            return Poll::Ready(Err(io::Error::new(io::ErrorKind::InvalidData, text)));
         }
         Poll::Ready(Ok(()))
     }
@@ -140,7 +136,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Wire<S> {
         if this.heard.is_cut(cx) {
             return Poll::Ready(Err(cut()));
         }
-        this.transport.poll_write(cx, buf).map_err(|error| this.last_words(cx, error))
+        let written = ready!(this.transport.poll_write(cx, buf));
+        if this.frames.in_use() {
+            this.heard.allowance.asked();
+        }
+        Poll::Ready(written.map_err(|error| this.last_words(cx, error)))
     }
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -181,115 +181,5 @@ impl<S: AsyncRead + AsyncWrite + Unpin> TlsStream for Wire<S> {
             Transport::Plain(_) => ChannelBinding::none(),
             Transport::Tls(stream) => stream.channel_binding(),
         }
-    }
-}
-
-/// Follows the framing of a server's messages: one byte that says what it is, four that say how long (themselves
-/// included), then the body.
-#[derive(Debug, Default)]
-struct Frames {
-    header: [u8; 5],
-    have: usize,
-    /// Bytes of the body still to come.
-    left: usize,
-    kept: Vec<u8>,
-    in_use: bool,
-}
-
-impl Frames {
-    /// Takes the next bytes; the error says what is wrong with them.
-    fn feed(&mut self, mut bytes: &[u8], heard: &Heard) -> Result<(), String> {
-        while let Some((&byte, rest)) = bytes.split_first() {
-            if self.have < self.header.len() {
-                self.header[self.have] = byte;
-                self.have += 1;
-                bytes = rest;
-                if self.have == self.header.len() {
-                    self.begin()?;
-                }
-            } else {
-                let (body, rest) = bytes.split_at(self.left.min(bytes.len()));
-                if is_read(self.header[0]) {
-                    self.kept.extend_from_slice(body.get(..MAX_KEPT - self.kept.len().min(MAX_KEPT)).unwrap_or(body));
-                }
-                self.left -= body.len();
-                bytes = rest;
-            }
-            if self.have == self.header.len() && self.left == 0 {
-                self.in_use |= self.header[0] == b'Z';
-                heard.message(self.header[0], &self.kept);
-                self.kept.clear();
-                self.have = 0;
-            }
-        }
-        Ok(())
-    }
-
-    fn begin(&mut self) -> Result<(), String> {
-        let [_, a, b, c, d] = self.header;
-        let length = u32::from_be_bytes([a, b, c, d]) as usize;
-        if length < 4 || (!self.in_use && length > MAX_GREETING) {
-            return Err("what answers there does not speak PostgreSQL's protocol".to_owned());
-        }
-        if length > MAX_MESSAGE {
-            return Err(format!(
-                "a row of {} MB is larger than the {} MB kept",
-                length >> 20,
-                QueryRequest::MAX_BYTES >> 20
-            ));
-        }
-        self.left = length - 4;
-        Ok(())
-    }
-}
-
-/// Messages whose body is read here: errors, notices, settings, the state of the transaction.
-fn is_read(tag: u8) -> bool {
-    matches!(tag, b'E' | b'N' | b'S' | b'Z')
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn message(tag: u8, body: &[u8]) -> Vec<u8> {
-        let mut bytes = vec![tag];
-        bytes.extend((body.len() as u32 + 4).to_be_bytes());
-        bytes.extend(body);
-        bytes
-    }
-
-    #[test]
-    fn messages_are_found_however_the_bytes_are_cut() {
-        let mut bytes = message(b'S', b"server_version\x0015.4 (Debian)\0");
-        bytes.extend(message(b'Z', b"I"));
-        bytes.extend(message(b'D', &[7; 300]));
-        bytes.extend(message(b'N', b"SNOTICE\0VNOTICE\0C00000\0Mhello\0\0"));
-        bytes.extend(message(b'E', b"SFATAL\0VFATAL\0C57P01\0Mgone\0\0"));
-        bytes.extend(message(b'Z', b"T"));
-        for size in [1, 2, 3, 7, 64, 4096] {
-            let (heard, mut frames) = (Heard::new(), Frames::default());
-            for piece in bytes.chunks(size) {
-                frames.feed(piece, &heard).unwrap();
-            }
-            assert_eq!(heard.server_version().as_deref(), Some("15.4"));
-            assert_eq!(heard.transaction(), b'T');
-            assert_eq!(heard.take_notices()[0].message, "hello");
-            assert_eq!(heard.fatal().unwrap().sqlstate, "57P01");
-        }
-    }
-
-    #[test]
-    fn a_giant_message_is_refused_by_its_header() {
-        let (heard, mut frames) = (Heard::new(), Frames::default());
-        frames.feed(&message(b'Z', b"I"), &heard).unwrap();
-        let error = frames.feed(&[b'D', 0x12, 0xc0, 0, 0], &heard).unwrap_err();
-        assert_eq!(error, "a row of 300 MB is larger than the 64 MB kept");
-    }
-
-    #[test]
-    fn a_web_server_is_no_database() {
-        let (heard, mut frames) = (Heard::new(), Frames::default());
-        assert!(frames.feed(b"HTTP/1.1 400 Bad Request", &heard).unwrap_err().contains("does not speak"));
     }
 }

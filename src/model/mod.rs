@@ -1,6 +1,7 @@
 //! Plain facts that every half of the program speaks: nodes, health, pools, rows and the protocol between the
 //! connection manager and whoever listens. No I/O, no clock, nothing of a terminal: times come in with the facts.
 
+pub mod contained;
 pub mod delta;
 pub mod error;
 pub mod facts;

@@ -21,6 +21,8 @@ use ratatui::{Frame, Terminal};
 use rustix::process::{Signal, getpid, kill_process};
 use rustix::termios::{QueueSelector, tcflush};
 
+use crate::model::contained::is_contained;
+
 /// Whether the terminal is ours now. One per process: a terminal is.
 static OURS: AtomicBool = AtomicBool::new(false);
 
@@ -180,6 +182,11 @@ fn restore_before_panic_reports() {
     INSTALLED.call_once(|| {
         let report = std::panic::take_hook();
         std::panic::set_hook(Box::new(move |info| {
+            // A node's own failure, which its row tells.
+            if is_contained() {
+                tracing::error!(%info, "contained");
+                return;
+            }
             let _ = restore();
             report(info);
         }));

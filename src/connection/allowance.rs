@@ -1,0 +1,135 @@
+//! How much a server may send: more than it was asked for ends the connection, whatever it calls what it sends. Bytes
+//! are counted below TLS, so that what TLS itself swallows counts too.
+
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::{Context, Poll, ready};
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+use super::heard::{Fault, Heard};
+use super::settings::Purpose;
+use crate::model::protocol::QueryRequest;
+
+/// What may come before a session has begun: a TLS handshake (openssl takes certificates up to 100 KB), some messages.
+const GREETING: usize = 1 << 20;
+/// What may come while nothing is asked: a notice, a changed setting.
+const IDLE: usize = 256 << 10;
+/// Reads in a row before whoever else waits in the same task has a turn, a timer above all.
+const READS: u32 = 32;
+
+/// What the sessions of a purpose may be sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Limits {
+    /// The largest row.
+    pub(super) row: usize,
+    /// The answer to one request, as it comes from the socket; rows of a user's statement are not counted.
+    answer: usize,
+    /// Statements of the user run here, and their rows are counted by who collects them.
+    pub(super) rows_are_wanted: bool,
+}
+
+impl Limits {
+    /// Our own statements are answered with a few kilobytes; a result of the user's may have 64 MB, and one row of it
+    /// that much alone. What comes beside rows are notices: a function may raise many, and they are not kept.
+    pub(crate) fn of(purpose: Purpose) -> Self {
+        match purpose {
+            Purpose::Query => {
+                Self { row: QueryRequest::MAX_BYTES + (1 << 20), answer: 16 << 20, rows_are_wanted: true }
+            }
+            Purpose::Probe | Purpose::Poll | Purpose::Test => {
+                Self { row: 64 << 10, answer: 256 << 10, rows_are_wanted: false }
+            }
+        }
+    }
+}
+
+/// What the server of one connection may still send.
+#[derive(Debug)]
+pub(super) struct Allowance {
+    pub(super) limits: Limits,
+    left: AtomicUsize,
+}
+
+impl Allowance {
+    pub(super) fn new(limits: Limits) -> Self {
+        Self { limits, left: AtomicUsize::new(GREETING) }
+    }
+
+    /// Something was asked.
+    pub(super) fn asked(&self) {
+        self.left.fetch_max(self.limits.answer, Ordering::Relaxed);
+    }
+
+    /// All that was asked is answered.
+    pub(super) fn answered(&self) {
+        self.left.fetch_min(IDLE, Ordering::Relaxed);
+    }
+
+    /// A row of so many bytes came that is wanted: it does not count, nor does what TLS put around it.
+    pub(super) fn wanted(&self, bytes: usize) {
+        let left = self.left.load(Ordering::Relaxed);
+        self.left.store(left.saturating_add(2 * bytes).min(self.limits.answer), Ordering::Relaxed);
+    }
+
+    /// Whether so many bytes were allowed.
+    fn spend(&self, bytes: usize) -> bool {
+        let left = self.left.load(Ordering::Relaxed);
+        self.left.store(left.saturating_sub(bytes), Ordering::Relaxed);
+        bytes <= left
+    }
+}
+
+/// A socket that is read within its allowance.
+#[derive(Debug)]
+pub(crate) struct Metered<S> {
+    socket: S,
+    heard: Arc<Heard>,
+    reads: u32,
+}
+
+impl<S> Metered<S> {
+    pub(super) fn new(socket: S, heard: Arc<Heard>) -> Self {
+        Self { socket, heard, reads: 0 }
+    }
+}
+
+impl<S: AsyncRead + Unpin> AsyncRead for Metered<S> {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        if self.reads == READS {
+            self.reads = 0;
+            cx.waker().wake_by_ref();
+            return Poll::Pending;
+        }
+        let before = buf.filled().len();
+        let read = Pin::new(&mut self.socket).poll_read(cx, buf);
+        if read.is_pending() {
+            self.reads = 0;
+        }
+        ready!(read)?;
+        self.reads += 1;
+        let came = buf.filled().len() - before;
+        if self.heard.allowance.spend(came) {
+            return Poll::Ready(Ok(()));
+        }
+        buf.set_filled(before);
+        self.heard.fault(Fault::Endless);
+        Poll::Ready(Err(io::Error::new(io::ErrorKind::InvalidData, Fault::Endless.to_string())))
+    }
+}
+
+impl<S: AsyncWrite + Unpin> AsyncWrite for Metered<S> {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.socket).poll_write(cx, buf)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.socket).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.socket).poll_shutdown(cx)
+    }
+}

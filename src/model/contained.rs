@@ -1,0 +1,47 @@
+//! Work whose panic is an error of its own, not the end of the program: what is done with the answers of a server that
+//! may lie. Whoever reports panics asks [`is_contained`] first, and leaves those alone.
+
+use std::cell::Cell;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::pin;
+use std::task::Poll;
+
+thread_local! {
+    static CONTAINED: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Whether this thread runs work of [`contained`] now.
+pub fn is_contained() -> bool {
+    CONTAINED.get()
+}
+
+/// Runs `work` to its end; `None` where it panicked. What it left half done must not be used any more. Cancel-safe as
+/// `work` is.
+pub async fn contained<T>(work: impl Future<Output = T>) -> Option<T> {
+    let mut work = pin!(work);
+    std::future::poll_fn(|cx| {
+        let before = CONTAINED.replace(true);
+        let polled = catch_unwind(AssertUnwindSafe(|| work.as_mut().poll(cx)));
+        CONTAINED.set(before);
+        polled.map_or(Poll::Ready(None), |polled| polled.map(Some))
+    })
+    .await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_panic_is_the_work_s_own() {
+        let outer = contained(async {
+            assert!(is_contained());
+            assert_eq!(contained(async { panic!("a panic for a test") }).await, None::<()>);
+            tokio::task::yield_now().await;
+            assert!(is_contained());
+            7
+        });
+        assert_eq!(outer.await, Some(7));
+        assert!(!is_contained());
+    }
+}
