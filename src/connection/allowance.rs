@@ -14,9 +14,10 @@ use super::settings::Purpose;
 use crate::model::protocol::QueryRequest;
 
 /// What may come before a session has begun: a TLS handshake (openssl takes certificates up to 100 KB), some messages.
-const GREETING: usize = 1 << 20;
-/// What may come while nothing is asked: a notice, a changed setting.
-const IDLE: usize = 256 << 10;
+const GREETING: usize = 256 << 10;
+/// What may come while nothing is asked: notices, changed settings, and the answer to what was asked together with
+/// something else.
+const IDLE: usize = 1 << 20;
 /// Reads in a row before whoever else waits in the same task has a turn, a timer above all.
 const READS: u32 = 32;
 
@@ -37,7 +38,7 @@ impl Limits {
     pub(crate) fn of(purpose: Purpose) -> Self {
         match purpose {
             Purpose::Query => {
-                Self { row: QueryRequest::MAX_BYTES + (1 << 20), answer: 16 << 20, rows_are_wanted: true }
+                Self { row: QueryRequest::MAX_BYTES + (1 << 20), answer: 4 << 20, rows_are_wanted: true }
             }
             Purpose::Probe | Purpose::Poll | Purpose::Test => {
                 Self { row: 64 << 10, answer: 256 << 10, rows_are_wanted: false }

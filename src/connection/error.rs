@@ -247,12 +247,12 @@ const NAME: &str = "connect by a name that the certificate holds, or choose sslm
 const ROOT: &str = "set sslrootcert to the certificate of the authority that signed it";
 const CLIENT: &str = "check sslcert and sslkey against the server's ssl_ca_file";
 
-/// What openssl means, without its file names and numbers: the last parentheses, or the fourth field.
+/// What openssl means, without its file names and numbers: the last parentheses, or the reason behind the function.
 fn short(text: &str) -> &str {
     if let Some((_, inner)) = text.strip_suffix(')').and_then(|text| text.rsplit_once('(')) {
         return inner;
     }
-    text.split(':').nth(3).unwrap_or(text)
+    text.split(':').nth(4).filter(|reason| !reason.is_empty()).unwrap_or(text)
 }
 
 fn of_authentication(why: &str, node: &NodeConfig) -> NodeError {

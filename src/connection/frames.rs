@@ -21,8 +21,6 @@ pub(super) struct Frames {
     left: usize,
     kept: Vec<u8>,
     in_use: bool,
-    /// Columns that the answer under way described; `None` for a statement that was prepared earlier.
-    columns: Option<u16>,
 }
 
 impl Frames {
@@ -93,18 +91,15 @@ impl Frames {
 
     /// A whole message has come.
     fn end(&mut self, heard: &Heard) -> Result<(), Fault> {
-        let number = self.kept.first_chunk().map_or(0, |bytes| u16::from_be_bytes(*bytes));
         match self.tag() {
-            b'T' if number > MAX_COLUMNS => return Err(Fault::NotPostgres(format!("a result of {number} columns"))),
-            b'T' => self.columns = Some(number),
-            // The driver takes the description's word for it.
-            b'D' if self.columns.is_some_and(|columns| columns != number) => {
-                let columns = self.columns.unwrap_or_default();
-                return Err(Fault::NotPostgres(format!("a row of {number} values for {columns} columns")));
+            b'T' => {
+                let columns = self.kept.first_chunk().map_or(0, |bytes| u16::from_be_bytes(*bytes));
+                if columns > MAX_COLUMNS {
+                    return Err(Fault::NotPostgres(format!("a result of {columns} columns")));
+                }
             }
             b'Z' => {
                 self.in_use = true;
-                self.columns = None;
                 heard.allowance.answered();
             }
             _ => {}
@@ -122,12 +117,12 @@ impl Frames {
     }
 }
 
-/// How much of a message's body is read here: errors, notices, settings and the state of the transaction, and of a row
-/// and its description the number of columns.
+/// How much of a message's body is read here: errors, notices, settings, the state of the transaction, and the number of
+/// columns of a result.
 fn keeps(tag: u8) -> usize {
     match tag {
         b'E' | b'N' | b'S' | b'Z' => MAX_KEPT,
-        b'T' | b'D' => 2,
+        b'T' => 2,
         _ => 0,
     }
 }
@@ -199,13 +194,8 @@ mod tests {
     }
 
     #[test]
-    fn a_row_is_as_wide_as_it_was_described() {
-        let described = message(b'T', &[0, 2]);
-        let row = |columns: u8| [described.clone(), message(b'D', &[0, columns])].concat();
-        assert_eq!(fault(Purpose::Query, &row(2)), "nothing");
-        assert!(fault(Purpose::Query, &row(1)).ends_with("(a row of 1 values for 2 columns)"));
+    fn no_result_has_more_columns_than_postgresql_can_make() {
+        assert_eq!(fault(Purpose::Query, &message(b'T', &1664_u16.to_be_bytes())), "nothing");
         assert!(fault(Purpose::Query, &message(b'T', &[0xff, 0xff])).ends_with("(a result of 65535 columns)"));
-        // A statement that was prepared earlier is not described again.
-        assert_eq!(fault(Purpose::Query, &message(b'D', &[0, 9])), "nothing");
     }
 }

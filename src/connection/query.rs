@@ -76,12 +76,14 @@ impl Job<'_> {
     async fn run(&self, started: Instant, cancel: &CancellationToken) -> Result<NodeRows, NodeError> {
         let node = self.pool.node();
         let mut tries = 0;
+        let mut earlier = None;
         loop {
             tries += 1;
             let session = tokio::select! {
                 biased;
                 () = cancel.cancelled() => return Err(error::cancelled(node)),
-                session = self.pool.get(self.left()) => session?,
+                // Why a session before it ended says more than that there was no other in time.
+                session = self.pool.get(self.left()) => session.map_err(|error| earlier.unwrap_or(error))?,
             };
             let running = Running { session: Some(session), pool: self.pool };
             let stop = tokio::select! {
@@ -89,7 +91,10 @@ impl Job<'_> {
                 outcome = self.on(&running) => match outcome {
                     Ok(done) => return Ok(running.finish(done)),
                     // It had ended in the pool, before the statement reached it: nothing ran.
-                    Err(Failure::NotBegun(_)) if tries <= node.pool.max => continue,
+                    Err(Failure::NotBegun(error)) if tries <= node.pool.max => {
+                        earlier = Some(error);
+                        continue;
+                    }
                     Err(Failure::Said(error)) => {
                         running.finish(Done { complete: true, ..Done::default() });
                         return Err(error);

@@ -7,6 +7,7 @@
 
 pub mod churn;
 pub mod command;
+pub mod fake;
 pub mod process;
 pub mod proxy;
 pub mod pty;

@@ -31,3 +31,10 @@ pub fn descriptors(pid: i32) -> usize {
 pub fn threads(pid: i32) -> usize {
     fs::read_dir(format!("/proc/{pid}/task")).expect("the process runs").count()
 }
+
+/// The most memory a process ever had resident, MB; `None` when it has ended.
+pub fn peak_memory(pid: i32) -> Option<f64> {
+    let text = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
+    let line = text.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+    Some(line.split_whitespace().next()?.parse::<f64>().ok()? / 1024.0)
+}

@@ -1,0 +1,129 @@
+//! What a case is: a script for a fake server, and what is to be said of it. The table stands in `before.rs` (a session
+//! that never comes to be) and `during.rs`.
+
+use std::fmt::Write as _;
+use std::fs;
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use openssl::ssl::SslAcceptor;
+use pgwatch::demo::Server;
+use pgwatch::model::{NodeConfig, NodeName, PasswordSource, Secret, SslMode};
+
+use crate::support::fake::{Act, Fake, Script, Stage};
+use crate::support::servers::ConfigFile;
+
+/// How long the fake servers are given to let somebody in.
+pub const CONNECT: Duration = Duration::from_secs(4);
+/// How long the user's statement is given.
+pub const QUERY: Duration = Duration::from_secs(8);
+/// What the user asks; the fake servers know it by its last word.
+pub const STATEMENT: &str = "select 1 as hostile";
+
+/// One way to be hostile.
+pub struct Case {
+    pub name: &'static str,
+    script: Arc<Script>,
+    /// The kind of the error; `ok` where there is none.
+    pub kind: &'static str,
+    /// What its text says.
+    pub says: &'static str,
+    /// A result as large as one may be: measured alone.
+    pub is_large: bool,
+}
+
+/// A case without TLS.
+pub fn case(name: &'static str, stage: Stage, acts: Vec<Act>, kind: &'static str, says: &'static str) -> Case {
+    let script = Arc::new(Script { stage, acts, cancel: Vec::new(), tls: None });
+    Case { name, script, kind, says, is_large: false }
+}
+
+impl Case {
+    pub fn with_tls(mut self, acceptor: SslAcceptor) -> Self {
+        Arc::get_mut(&mut self.script).unwrap().tls = Some(acceptor);
+        self
+    }
+
+    pub fn with_cancel(mut self, acts: Vec<Act>) -> Self {
+        Arc::get_mut(&mut self.script).unwrap().cancel = acts;
+        self
+    }
+
+    pub fn large(self) -> Self {
+        Self { is_large: true, ..self }
+    }
+
+    pub fn stage(&self) -> Stage {
+        self.script.stage
+    }
+
+    /// Whether no session ever lasts: the node is down.
+    pub fn is_down(&self) -> bool {
+        use Stage::{AfterProbe, First, Hello, Password, Probe, Startup};
+        self.kind != "ok" && matches!(self.stage(), Hello | Startup | Password | First | Probe | AfterProbe)
+    }
+
+    /// Whether it shows itself in the answer to the user's statement.
+    pub fn is_asked(&self) -> bool {
+        matches!(self.stage(), Stage::Pool | Stage::Prepare | Stage::Query)
+    }
+
+    fn sslmode(&self) -> SslMode {
+        let asks = self.script.tls.is_some() || self.stage() == Stage::Hello;
+        if asks { SslMode::Require } else { SslMode::Disable }
+    }
+}
+
+/// The whole table.
+pub fn all() -> &'static [Case] {
+    static CASES: OnceLock<Vec<Case>> = OnceLock::new();
+    CASES.get_or_init(|| crate::before::cases().into_iter().chain(crate::during::cases()).collect())
+}
+
+/// A case whose server runs.
+pub struct Running {
+    pub case: &'static Case,
+    fake: Fake,
+}
+
+impl Running {
+    pub fn start(cases: impl Iterator<Item = &'static Case>) -> Vec<Self> {
+        cases.map(|case| Self { case, fake: Fake::start(Arc::clone(&case.script)) }).collect()
+    }
+
+    pub fn node(&self) -> NodeConfig {
+        let mut node = NodeConfig::new(NodeName::parse(self.case.name).unwrap(), "127.0.0.1");
+        node.port = self.fake.port();
+        node.user = "pgwatch".to_owned();
+        node.password = PasswordSource::Given(Secret::new("secret"));
+        node.tls.mode = self.case.sslmode();
+        node.pool.connect_timeout = CONNECT;
+        node.health.timeout = Duration::from_secs(1);
+        node
+    }
+
+    /// Its line in a configuration file.
+    fn line(&self) -> String {
+        format!(
+            "  {}: {{host: 127.0.0.1, port: {}, user: pgwatch, password: secret, sslmode: {}, \
+             pool: {{connect_timeout: {}s}}, health: {{timeout: 1s}}}}\n",
+            self.case.name,
+            self.fake.port(),
+            self.case.sslmode().as_str(),
+            CONNECT.as_secs()
+        )
+    }
+}
+
+/// A file with real servers first and fake ones behind them. A machine that runs them all may be late: the real ones
+/// are given time, and nothing else is excused.
+pub fn config<'a>(real: impl IntoIterator<Item = &'a Server>, fake: &[Running]) -> ConfigFile {
+    let head = format!("query_timeout: {}s\ndefaults: {{health: {{timeout: 3s, slow_after: 2s}}}}\n", QUERY.as_secs());
+    let file = ConfigFile::new(&head, real);
+    let mut text = fs::read_to_string(&file.path).unwrap();
+    for running in fake {
+        write!(text, "{}", running.line()).unwrap();
+    }
+    fs::write(&file.path, text).unwrap();
+    file
+}

@@ -1,0 +1,92 @@
+//! The commands that programs run, on all of them: bounded in time and memory, one valid object, the right exit code.
+
+use std::process::Child;
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+use crate::cases::{self, CONNECT, Case, QUERY, Running, STATEMENT, config};
+use crate::support::command::{code, err, each, object, out, pgwatch};
+use crate::support::process::peak_memory;
+use crate::support::servers::cluster;
+use crate::support::wait::{SOON, wait_for};
+
+/// Room for a machine that is busy with other things.
+const ROOM: Duration = Duration::from_secs(8);
+/// What a result of 64 MB may cost beside itself: a row that large alone is there twice for a moment, as it came and as
+/// it is kept.
+const TWICE: f64 = 150.0;
+
+/// L3: a node that hangs is bounded by its connect timeout, and all are asked at once.
+#[test]
+fn status_is_one_object_within_one_timeout_l3() {
+    let cluster = cluster().start().unwrap();
+    let fakes = Running::start(cases::all().iter().filter(|case| !case.is_large));
+    let file = config(cluster.servers(), &fakes);
+    let begun = Instant::now();
+    let (status, code) = object(&["status", "--config", file.arg(), "--format", "json"]);
+    let took = begun.elapsed();
+    // The timeout is the real server's, the longest of all.
+    assert!(took < Duration::from_secs(5) + ROOM, "{took:?}");
+    assert_eq!(code, 2);
+    let names: Vec<&str> = each(&status, "name").into_iter().map(|name| name.as_str().unwrap()).collect();
+    assert_eq!(names.len(), fakes.len() + 1);
+    assert_eq!(each(&status, "state")[0], "healthy", "{status}");
+    for (running, state) in fakes.iter().zip(each(&status, "state").into_iter().skip(1)) {
+        if running.case.is_down() && running.case.stage() != crate::support::fake::Stage::AfterProbe {
+            assert_eq!(state, "unhealthy", "{}", running.case.name);
+        }
+    }
+}
+
+/// L4: every node's answer or error, and nobody waits for the worst of them.
+#[test]
+fn query_is_one_object_l4() {
+    let cluster = cluster().start().unwrap();
+    let fakes = Running::start(cases::all().iter().filter(|case| !case.is_large));
+    let file = config(cluster.servers(), &fakes);
+    let begun = Instant::now();
+    let timeout = format!("{}s", QUERY.as_secs());
+    let args = ["query", "--config", file.arg(), "--timeout", &timeout, "--format", "json", STATEMENT];
+    let (answers, code) = object(&args);
+    let took = begun.elapsed();
+    assert!(took < CONNECT + QUERY + ROOM, "{took:?}");
+    assert_eq!(code, 1);
+    let oks = each(&answers, "ok");
+    assert_eq!(oks.len(), fakes.len() + 1);
+    assert_eq!(oks[0], true, "{answers}");
+    let kinds: Vec<&Value> = each(&answers, "error");
+    for (at, running) in fakes.iter().enumerate().filter(|(_, running)| running.case.is_asked()) {
+        let kind = kinds[at + 1]["kind"].as_str().unwrap_or("ok");
+        assert_eq!(kind, running.case.kind, "{}", running.case.name);
+    }
+}
+
+/// C6: a server that sends without end never costs more than what is kept of it, and a row as large as that.
+#[test]
+fn a_large_result_costs_what_is_kept_of_it_c6() {
+    let honest = ask(cases::all().iter().find(|case| case.name == "query-ready-without-end").unwrap());
+    for case in cases::all().iter().filter(|case| case.is_large) {
+        let memory = ask(case) - honest;
+        println!("{}: {memory:.0} MB", case.name);
+        assert!(memory < TWICE, "{}: {memory} MB", case.name);
+    }
+}
+
+/// Asks one server, and says how much memory that took at most, MB.
+fn ask(case: &'static Case) -> f64 {
+    let fakes = Running::start(std::iter::once(case));
+    let file = config([], &fakes);
+    let mut child: Child = pgwatch(&["query", "--config", file.arg(), "--max-rows", "100000", "--format", "csv", STATEMENT])
+        .stdout(std::process::Stdio::null())
+        .spawn()
+        .unwrap();
+    let mut memory = 0_f64;
+    wait_for("it ends", SOON, || {
+        memory = memory.max(peak_memory(child.id() as i32).unwrap_or(0.0));
+        child.try_wait().unwrap()
+    });
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(code(&output), i32::from(case.kind != "ok"), "{}: {} {}", case.name, out(&output), err(&output));
+    memory
+}

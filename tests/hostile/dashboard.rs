@@ -1,0 +1,132 @@
+//! One dashboard that watches all of them, and two real servers: what the neighbours notice, and what it costs.
+
+use std::fs;
+use std::path::Path;
+use std::time::Duration;
+
+use serde_json::Value;
+
+use crate::cases::{self, Case, Running, STATEMENT, config};
+use crate::errors::END;
+use crate::support::process::{peak_memory, processor};
+use crate::support::pty::Tui;
+use crate::support::servers::{assert_no_sessions, cluster};
+use crate::support::wait::{SOON, wait_for, within};
+
+/// What all of the cases together may cost beside large results: a session of an honest server is about 0.1 MB.
+const MEMORY: f64 = 100.0;
+/// Share of a core when all have come to their ends, in an unoptimised build on a busy machine.
+const PROCESSOR: f64 = 0.6;
+
+#[test]
+fn the_neighbours_never_notice_n2_n8_n9() {
+    let cluster = cluster().standbys(1).start().unwrap();
+    let fakes = Running::start(cases::all().iter().filter(|case| !case.is_large));
+    let file = config(cluster.servers(), &fakes);
+    let folder = tempfile::tempdir().unwrap();
+    let log = folder.path().join("events");
+    let mut tui = Tui::start(&["--config", file.arg(), "--event-log", log.to_str().unwrap()], 160, 50, &[]);
+    let real: Vec<&str> = cluster.servers().iter().map(pgwatch::demo::Server::name).collect();
+    wait_for("the real ones are healthy", SOON, || {
+        real.iter().all(|node| state(&events(&log), node) == "healthy").then_some(())
+    });
+    // What comes is known by name; what would be left out is named when the time is up.
+    wait(&fakes, &log, |case, events| !case.is_down() || kind_of(case, events).is_some());
+    tui.press(&format!(":{STATEMENT}<enter>"));
+    wait(&fakes, &log, |case, events| !case.is_asked() || kind_of(case, events).is_some());
+
+    let memory = peak_memory(tui.pid()).unwrap();
+    let before = processor(tui.pid());
+    std::thread::sleep(Duration::from_secs(3));
+    let share = (processor(tui.pid()) - before).as_secs_f64() / 3.0;
+    println!("{} hostile servers: {memory:.0} MB at most, {:.0} % of a core at the end", fakes.len(), share * 100.0);
+
+    let events = events(&log);
+    let wrong: Vec<String> = fakes
+        .iter()
+        .map(|running| running.case)
+        .filter(|case| case.is_down() || case.is_asked())
+        .map(|case| (case, kind_of(case, &events).unwrap()))
+        .filter(|(case, kind)| kind != case.kind)
+        .map(|(case, kind)| format!("{}: {kind}, not {}", case.name, case.kind))
+        .collect();
+    assert!(wrong.is_empty(), "\n{}", wrong.join("\n"));
+    for node in &real {
+        let mut states = events.iter().filter(|event| is(event, "health", node)).map(|event| event["to"].to_string());
+        assert_eq!(states.next().as_deref(), Some("\"healthy\""));
+        assert_eq!(states.next(), None, "{node} was not healthy throughout");
+        let missed = events.iter().filter(|event| is(event, "pool", node)).map(|event| &event["probes_missed"]);
+        assert!(missed.clone().count() > 0 && missed.clone().all(|missed| missed == 0), "{node} missed probes");
+        let answer = events.iter().find(|event| is(event, "query", node)).unwrap();
+        assert_eq!(answer["ok"], true, "{answer}");
+    }
+    assert!(memory < MEMORY, "{memory} MB");
+    assert!(share < PROCESSOR, "{share} of a core");
+
+    // All of them are there, a key is answered, and nothing is left behind.
+    tui.press("1");
+    tui.wait_text("LAST MINUTE", SOON);
+    tui.press("q");
+    tui.wait_exit(SOON);
+    assert_eq!(tui.restored(), Ok(()));
+    cluster.servers().iter().for_each(|server| assert_no_sessions(server, SOON));
+}
+
+/// Waits until `done` for each case.
+#[track_caller]
+fn wait(fakes: &[Running], log: &Path, done: impl Fn(&Case, &[Value]) -> bool) {
+    let mut open = Vec::new();
+    let all = within(END, || {
+        let events = events(log);
+        open = fakes.iter().map(|running| running.case).filter(|case| !done(case, &events)).map(|c| c.name).collect();
+        open.is_empty().then_some(())
+    });
+    assert!(all.is_some(), "no end within {END:?}: {open:?}");
+}
+
+/// All that was logged so far.
+fn events(log: &Path) -> Vec<Value> {
+    let text = fs::read_to_string(log).unwrap_or_default();
+    // The last line may be half written.
+    text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect()
+}
+
+fn is(event: &Value, what: &str, node: &str) -> bool {
+    event["event"] == what && event["node"] == node
+}
+
+fn state(events: &[Value], node: &str) -> String {
+    let last = events.iter().rev().find(|event| is(event, "health", node));
+    last.and_then(|event| event["to"].as_str()).unwrap_or_default().to_owned()
+}
+
+/// The kind of error that a case came to, `ok` where all was well; `None` before.
+fn kind_of(case: &Case, events: &[Value]) -> Option<String> {
+    let event = if case.is_asked() {
+        events.iter().find(|event| is(event, "query", case.name))?
+    } else {
+        events.iter().find(|event| is(event, "health", case.name) && event["to"] == "unhealthy")?
+    };
+    Some(event["error"]["kind"].as_str().unwrap_or("ok").to_owned())
+}
+
+/// The most memory of a dashboard that watches this one server alone, MB.
+pub fn costs(case: &'static Case) -> f64 {
+    let fakes = Running::start(std::iter::once(case));
+    let file = config([], &fakes);
+    let folder = tempfile::tempdir().unwrap();
+    let log = folder.path().join("events");
+    let mut tui = Tui::start(&["--config", file.arg(), "--event-log", log.to_str().unwrap()], 120, 40, &[]);
+    if case.is_asked() {
+        wait_for("it is healthy", SOON, || (state(&events(&log), case.name) == "healthy").then_some(()));
+        tui.press(&format!(":{STATEMENT}<enter>"));
+    }
+    let ends = case.is_asked() || case.is_down();
+    wait(&fakes, &log, |case, events| if ends { kind_of(case, events).is_some() } else { state(events, case.name) != "" });
+    // Figures come by themselves, and what floods does it again.
+    std::thread::sleep(Duration::from_secs(2));
+    let memory = peak_memory(tui.pid()).unwrap();
+    tui.press("q");
+    tui.wait_exit(SOON);
+    memory
+}

@@ -1,0 +1,120 @@
+//! What is said of each case, by the library half on its own.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use pgwatch::model::protocol::{QueryProgress, QueryRequest};
+use pgwatch::model::{BatchId, Command, Event, EventKind, HealthState, NodeError, NodeName};
+
+use crate::cases::{self, Case, QUERY, Running, STATEMENT};
+use crate::dashboard;
+use crate::support::fake::Stage;
+use crate::support::report::{keep, table};
+use crate::support::watched::{Watched, blocking};
+
+/// The error that a case came to; `None` where all was well.
+type Told = HashMap<String, Option<NodeError>>;
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn each_has_a_kind_and_a_text_c4_c6() {
+    let fakes = Running::start(small());
+    let mut watched = Watched::start(fakes.iter().map(Running::node).collect());
+    let mut told = Told::new();
+    let mut waiting: Vec<&Case> = small().filter(|case| !case.is_asked()).collect();
+    watched.until("each came to its end", |event| {
+        take(&mut told, event);
+        waiting.retain(|case| !told.contains_key(case.name));
+        waiting.is_empty().then_some(())
+    })
+    .await;
+    let asked: Vec<&Case> = small().filter(|case| case.is_asked()).collect();
+    let request = QueryRequest {
+        batch: BatchId(1),
+        statement: STATEMENT.to_owned(),
+        nodes: asked.iter().map(|case| NodeName::parse(case.name).unwrap()).collect(),
+        timeout: QUERY,
+        max_rows: 1_000,
+        max_bytes: QueryRequest::MAX_BYTES,
+    };
+    watched.handle.send(Command::Run(request)).await.unwrap();
+    let mut left = asked.len();
+    watched.until("each answered", |event| {
+        if let EventKind::Query { progress: QueryProgress::NodeDone { node, outcome }, .. } = &event.kind {
+            told.insert(node.to_string(), outcome.result.as_ref().err().cloned());
+            left -= 1;
+        }
+        (left == 0).then_some(())
+    })
+    .await;
+    let mut faults: Vec<String> = small().filter_map(|case| fault(case, told[case.name].as_ref())).collect();
+    // A node of which only figures or an answer were odd was never called down for it.
+    for case in small().filter(|case| !case.is_down()) {
+        let states = watched.states(&NodeName::parse(case.name).unwrap(), 0);
+        if states.contains(&HealthState::Unhealthy) {
+            faults.push(format!("{}: {states:?}", case.name));
+        }
+    }
+    assert!(faults.is_empty(), "\n{}", faults.join("\n"));
+    watched.stop().await;
+    drop(fakes);
+    if std::env::var_os("PGWATCH_BLESS").is_some() {
+        blocking(|| bless(&told));
+    }
+}
+
+/// All but the large results: those are measured alone.
+fn small() -> impl Iterator<Item = &'static Case> {
+    cases::all().iter().filter(|case| !case.is_large)
+}
+
+/// What an event says of the case that its node is.
+fn take(told: &mut Told, event: &Event) {
+    let find = |node: &NodeName| cases::all().iter().find(|case| case.name == node.as_str());
+    match &event.kind {
+        EventKind::Health { node, health, .. } if health.state == HealthState::Unhealthy => {
+            told.entry(node.to_string()).or_insert(health.error.clone());
+        }
+        EventKind::Health { node, health, .. } if health.state.answers() => {
+            if find(node).is_some_and(|case| case.kind == "ok") {
+                told.entry(node.to_string()).or_insert(None);
+            }
+        }
+        EventKind::Facts { node, facts: Err(error) } if find(node).is_some_and(|case| case.stage() == Stage::Facts) => {
+            told.entry(node.to_string()).or_insert(Some(error.clone()));
+        }
+        _ => {}
+    }
+}
+
+/// What is not as the table says.
+fn fault(case: &Case, error: Option<&NodeError>) -> Option<String> {
+    let Some(error) = error else { return (case.kind != "ok").then(|| format!("{}: all was well", case.name)) };
+    let kind = error.kind.as_str();
+    // Few words for people, no control characters of a server's, and never a password.
+    let fits = error.message.chars().count() < 4_200 && !error.message.contains("secret");
+    let is_right = kind == case.kind && error.message.contains(case.says) && fits;
+    let message: String = error.message.chars().take(300).collect();
+    (!is_right).then(|| format!("{}: {kind}: {message}; not {}: {}", case.name, case.kind, case.says))
+}
+
+/// Writes the table of cases, with what each costs a dashboard that watches nothing else.
+fn bless(told: &Told) {
+    let honest = dashboard::costs(cases::all().iter().find(|case| case.name == "tls-honest").unwrap());
+    let rows: Vec<[String; 4]> = cases::all()
+        .iter()
+        .map(|case| {
+            let told = told.get(case.name).and_then(Option::as_ref);
+            let message = told.map_or(if case.is_large { "(as much as is kept)" } else { "(nothing)" }, |error| &error.message);
+            // Ports differ from run to run, and a long text is cut by the screen too.
+            let text: String = message.chars().take(120).collect();
+            let words: Vec<&str> = text.split(' ').map(|word| if word.starts_with("127.0.0.1:") { "HOST:PORT" } else { word }).collect();
+            let memory = format!("{:+.0} MB", dashboard::costs(case) - honest);
+            [case.name.replace('-', " "), case.kind.to_owned(), words.join(" ").replace('|', "\\|"), memory]
+        })
+        .collect();
+    let head = ["case", "kind", "what the screen says", "memory"];
+    keep("docs/reliability.md", "hostile", &table(&head, rows.iter().map(<[String; 4]>::as_slice)));
+}
+
+/// How long a case may take to come to its end.
+pub const END: Duration = Duration::from_secs(40);
