@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 
 use super::args::{Source, exit};
 use super::{Stop, load, print};
+use crate::tui::text::safe;
 
 pub(super) fn run(source: &Source) -> Result<u8, Stop> {
     let config = load(source)?;
@@ -14,15 +15,16 @@ pub(super) fn run(source: &Source) -> Result<u8, Stop> {
         }
         None => "the command line".to_owned(),
     };
-    let mut text = format!("{file} is right: ");
+    let mut text = format!("{} is right: ", safe(&file));
     let count = config.nodes.len();
     let _ = match (count, &config.cluster) {
         (1, None) => write!(text, "1 node"),
         (_, None) => write!(text, "{count} nodes"),
-        (_, Some(cluster)) => write!(text, "{count} of its nodes in cluster {cluster}"),
+        (_, Some(cluster)) => write!(text, "{count} of its nodes in cluster {}", safe(cluster)),
     };
     for node in &config.nodes {
-        let _ = write!(text, "\n  {:<20} {}@{}/{}", node.name, node.user, node.address(), node.database);
+        let place = format!("{}@{}/{}", node.user, node.address(), node.database);
+        let _ = write!(text, "\n  {:<20} {}", node.name, safe(&place));
     }
     print(format!("{text}\n").as_bytes())?;
     Ok(exit::OK)

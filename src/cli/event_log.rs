@@ -5,7 +5,7 @@
 //! is told on the screen, and again on the way out.
 
 use std::fs::File;
-use std::io::Write as _;
+use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
@@ -14,10 +14,12 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
 
 use super::json::{millis, time};
-use super::log::open_private;
+use super::log::{fault, open_private};
 use crate::model::protocol::{DisconnectReason, QueryProgress, ShutdownReport};
 use crate::model::{BatchId, ErrorKind, Event, EventKind, Health, HealthState, NodeError, NodeName};
 use crate::run::LeaveReason;
+
+const FLAG: &str = "--event-log";
 
 /// Events that may wait for the disk before the manager has to drop some.
 const QUEUE: usize = 4096;
@@ -39,13 +41,14 @@ impl EventLog {
     /// # Errors
     /// A text for people: the file cannot be opened or written.
     pub fn start(path: &Path, cluster: Option<&str>, nodes: &[NodeName]) -> Result<Self, String> {
-        let open = open_private(path).map_err(|error| format!("--event-log {}: {error}", path.display()))?;
+        let open = open_private(path).map_err(|error| fault(FLAG, path, &error))?;
         let mut file = LogFile { file: open, path: path.to_owned(), seq: 0 };
         let started = json!({
             "version": env!("CARGO_PKG_VERSION"), "cluster": cluster, "nodes": nodes, "pid": std::process::id()
         });
         let line = file.line(SystemTime::now(), "started", None, started);
         file.write(&line)?;
+        wait_for_readers(&file.file).map_err(|error| fault(FLAG, path, &error))?;
         let (tap, events) = mpsc::channel(QUEUE);
         let (reason, stopped) = oneshot::channel();
         let (report, failure) = watch::channel(None);
@@ -106,6 +109,12 @@ fn write_all(
     file.write(&line)
 }
 
+/// From here on the writer, which has a thread to itself, waits for whoever reads a pipe.
+fn wait_for_readers(file: &File) -> io::Result<()> {
+    let flags = rustix::fs::fcntl_getfl(file)?;
+    Ok(rustix::fs::fcntl_setfl(file, flags - rustix::fs::OFlags::NONBLOCK)?)
+}
+
 #[derive(Debug)]
 struct LogFile {
     file: File,
@@ -117,7 +126,7 @@ impl LogFile {
     fn write(&mut self, lines: &str) -> Result<(), String> {
         self.file
             .write_all(lines.as_bytes())
-            .map_err(|error| format!("--event-log {}: {error}; no more events are written", self.path.display()))
+            .map_err(|error| fault(FLAG, &self.path, &error) + "; no more events are written")
     }
 
     /// The event's line; `None` for what is not logged (answered probes, figures, the screen's own questions).

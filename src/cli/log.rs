@@ -9,12 +9,26 @@ use std::sync::Mutex;
 
 use tracing_subscriber::EnvFilter;
 
+use crate::tui::text::safe;
+
 /// The variable that says how much is logged, in the language of `tracing-subscriber`'s filters.
 const FILTER: &str = "PGWATCH_LOG";
 
-/// Opens a file to be appended to that only its owner can read: logs name hosts, roles and databases.
+/// Opens a file to be appended to that only its owner can read: logs name hosts, roles and databases. It waits for
+/// nobody, neither here nor while it writes: a pipe that nobody reads is an error, one that is full drops what comes.
 pub(super) fn open_private(path: &Path) -> io::Result<File> {
-    OpenOptions::new().append(true).create(true).mode(0o600).open(path)
+    let nonblocking = rustix::fs::OFlags::NONBLOCK.bits().cast_signed();
+    OpenOptions::new().append(true).create(true).mode(0o600).custom_flags(nonblocking).open(path)
+}
+
+/// Why a log cannot be opened or written: a line for people.
+pub(super) fn fault(flag: &str, path: &Path, error: &io::Error) -> String {
+    let path = path.display().to_string();
+    let why = match error.raw_os_error().map(rustix::io::Errno::from_raw_os_error) {
+        Some(rustix::io::Errno::NXIO) => "it is a pipe that nobody reads".to_owned(),
+        _ => error.to_string(),
+    };
+    format!("{flag} {}: {why}", safe(&path))
 }
 
 /// Starts logging for the whole process.
@@ -22,7 +36,7 @@ pub(super) fn open_private(path: &Path) -> io::Result<File> {
 /// # Errors
 /// A text for people: the file cannot be opened, or the filter is wrong.
 pub(super) fn start(path: &Path) -> Result<(), String> {
-    let file = open_private(path).map_err(|error| format!("--log {}: {error}", path.display()))?;
+    let file = open_private(path).map_err(|error| fault("--log", path, &error))?;
     let filter = match std::env::var(FILTER) {
         Ok(text) => EnvFilter::try_new(&text)
             .map_err(|error| format!("{FILTER}={text}: {error}; write a level (debug) or module=level,..."))?,
@@ -33,5 +47,5 @@ pub(super) fn start(path: &Path) -> Result<(), String> {
         .with_ansi(false)
         .with_env_filter(filter)
         .try_init()
-        .map_err(|error| format!("--log {}: {error}", path.display()))
+        .map_err(|error| fault("--log", path, &io::Error::other(error)))
 }

@@ -54,8 +54,13 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     let code = match args::parse(args) {
         Ok(args) => run(args),
         Err(unparsed) => {
-            // Nobody reads it: then there is nobody to tell, either.
-            let _ = unparsed.error.print();
+            if unparsed.error.use_stderr() {
+                // It quotes what was typed or pasted.
+                complain(&unparsed.error.render().to_string());
+            } else {
+                // Nobody reads it: then there is nobody to tell, either.
+                let _ = unparsed.error.print();
+            }
             unparsed.code
         }
     };
@@ -148,7 +153,8 @@ fn load(source: &Source) -> Result<Config, Stop> {
 fn list(faults: &[Diagnostic]) -> String {
     let mut text = String::new();
     for fault in faults {
-        let _ = writeln!(text, "{fault}");
+        // One line each, whatever stands in a name.
+        let _ = writeln!(text, "{}", safe(&fault.to_string()));
     }
     text
 }
@@ -168,7 +174,8 @@ fn print_with(write: impl FnOnce(&mut dyn io::Write) -> io::Result<()>) -> Resul
     }
 }
 
-/// Writes lines to standard error, made safe for a terminal: they may hold what a file or a server said.
+/// Writes lines to standard error, made safe for a terminal: they may hold what a file or a server said. What may hold
+/// line breaks of its own is made safe before it is handed over, else it could pass for a line of ours.
 fn complain(text: &str) {
     let mut err = io::stderr().lock();
     for line in text.trim_end().lines() {

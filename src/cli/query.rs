@@ -14,6 +14,7 @@ use crate::config::{Config, nearest};
 use crate::connection::{ConnectionManager, Handle, ManagerConfig};
 use crate::model::protocol::{NodeOutcome, QueryProgress, QueryRequest};
 use crate::model::{BatchId, Command, ErrorKind, Event, EventKind, NodeConfig, NodeError, NodeName};
+use crate::tui::text::safe;
 
 const BATCH: BatchId = BatchId(1);
 /// Every node answers by its deadline; a manager that does not say so this much later is not waited for.
@@ -174,7 +175,7 @@ fn tell(answer: &Answer) {
     match &answer.outcome.result {
         Ok(rows) => {
             for notice in &rows.notices {
-                complain(&format!("{node}: {}: {}", notice.severity, notice.message));
+                complain(&format!("{node}: {}: {}", safe(&notice.severity), safe(&notice.message)));
             }
             if let Some(why) = &rows.truncated {
                 complain(&format!("{node}: {why}"));
@@ -185,9 +186,9 @@ fn tell(answer: &Answer) {
         }
         Err(error) => {
             let sqlstate = error.sqlstate.as_ref().map(|code| format!(" (SQLSTATE {code})"));
-            complain(&format!("{node}: {}{}", error.message, sqlstate.unwrap_or_default()));
+            complain(&format!("{node}: {}{}", safe(&error.message), safe(&sqlstate.unwrap_or_default())));
             if let Some(hint) = &error.hint {
-                complain(&format!("  {hint}"));
+                complain(&format!("  {}", safe(hint)));
             }
         }
     }

@@ -1,6 +1,6 @@
 //! The schema of the file: what stands at its top, and how it becomes a [`Config`].
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::path::Path;
 use std::time::Duration;
 
@@ -144,6 +144,7 @@ fn nodes(
 
 fn clusters(entry: &Entry, defined: Section<'_>, report: &mut Report) -> Vec<Cluster> {
     let mut clusters = Vec::new();
+    let by_name: HashMap<&str, &Entry> = defined.entries().iter().map(|entry| (entry.key.as_str(), entry)).collect();
     let mut first_default: Option<&Entry> = None;
     for entry in walk::map_of("clusters", &entry.value, "names to clusters", report).entries() {
         let keys = walk::section(entry, &["nodes", "default"], &[], report);
@@ -161,13 +162,14 @@ fn clusters(entry: &Entry, defined: Section<'_>, report: &mut Report) -> Vec<Clu
         if list.is_none() {
             report.problem(entry.position, format!("cluster {} has no nodes: write nodes: [a, b]", entry.key));
         }
-        let nodes = list.map(|list| members(list, defined, report)).unwrap_or_default();
+        let nodes = list.map(|list| members(list, defined, &by_name, report)).unwrap_or_default();
         clusters.push(Cluster { name: entry.key.clone(), nodes, default });
     }
     clusters
 }
 
-fn members(list: &Entry, defined: Section<'_>, report: &mut Report) -> Vec<NodeName> {
+/// The nodes of a cluster, found among those of the file.
+fn members(list: &Entry, defined: Section<'_>, by_name: &HashMap<&str, &Entry>, report: &mut Report) -> Vec<NodeName> {
     let Value::List(items) = &list.value.value else {
         if list.value.value != Value::Broken {
             report.problem(list.value.position, "nodes of a cluster must be a list of names: [a, b]");
@@ -175,9 +177,10 @@ fn members(list: &Entry, defined: Section<'_>, report: &mut Report) -> Vec<NodeN
         return Vec::new();
     };
     let mut names: Vec<NodeName> = Vec::with_capacity(items.len());
+    let mut seen = HashSet::with_capacity(items.len());
     for item in items {
         let Some(text) = walk::text_of("a node's name", item, report) else { continue };
-        let Some(known) = defined.get(&text) else {
+        let Some(known) = by_name.get(text.as_str()) else {
             let names = defined.entries().iter().map(|entry| entry.key.as_str());
             let near = report.nearest(&text, names);
             let hint = near
@@ -187,10 +190,10 @@ fn members(list: &Entry, defined: Section<'_>, report: &mut Report) -> Vec<NodeN
         };
         // A name that is not valid was told where the node stands.
         let Ok(name) = NodeName::parse(&known.key) else { continue };
-        if names.contains(&name) {
-            report.problem(item.position, format!("{name} stands twice in this cluster"));
-        } else {
+        if seen.insert(name.clone()) {
             names.push(name);
+        } else {
+            report.problem(item.position, format!("{name} stands twice in this cluster"));
         }
     }
     names
@@ -218,19 +221,18 @@ fn choose(config: &mut Config, wanted: Option<&str>, top: Section<'_>, report: &
         None => config.clusters.iter().find(|cluster| cluster.default).or_else(|| config.clusters.first()),
     };
     let Some(chosen) = chosen.cloned() else { return };
-    for node in &config.nodes {
-        let entry = top.get("nodes").and_then(|nodes| match &nodes.value.value {
-            Value::Map(entries) => entries.iter().find(|entry| entry.key == node.name.as_str()),
-            _ => None,
-        });
-        if !config.clusters.iter().any(|cluster| cluster.nodes.contains(&node.name)) {
-            report.warning(
-                entry.map(|entry| entry.position),
-                format!("node {} is in no cluster, so it is never shown", node.name),
-            );
+    let shown: HashSet<&str> =
+        config.clusters.iter().flat_map(|cluster| &cluster.nodes).map(NodeName::as_str).collect();
+    let names: HashSet<&str> = config.nodes.iter().map(|node| node.name.as_str()).collect();
+    if let Some(Value::Map(entries)) = top.get("nodes").map(|nodes| &nodes.value.value) {
+        for Entry { key, position, .. } in entries.iter().filter(|entry| names.contains(entry.key.as_str())) {
+            if !shown.contains(key.as_str()) {
+                report.warning(*position, format!("node {key} is in no cluster, so it is never shown"));
+            }
         }
     }
-    config.nodes.retain(|node| chosen.nodes.contains(&node.name));
+    let members: HashSet<&NodeName> = chosen.nodes.iter().collect();
+    config.nodes.retain(|node| members.contains(&node.name));
     config.cluster = Some(chosen.name);
 }
 

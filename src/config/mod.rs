@@ -3,7 +3,6 @@
 //! [`load`] reads a file, [`from_flags`] makes a dashboard without one. Both tell every problem at once, as
 //! [`Diagnostic`]s, and connect to nothing.
 
-use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -19,6 +18,7 @@ mod libpq;
 mod nearest;
 mod node;
 pub mod passfile;
+mod read;
 mod report;
 mod service;
 mod settings;
@@ -29,9 +29,6 @@ mod yaml;
 pub use diagnostic::{Diagnostic, Position};
 pub use environment::Environment;
 pub(crate) use nearest::nearest;
-
-/// No configuration is larger: 5,000 nodes with every key have half of it.
-const MAX_BYTES: u64 = 4 << 20;
 
 /// A validated configuration. `default()` is the empty start: no file, no node (F6).
 #[derive(Debug, Clone, PartialEq)]
@@ -117,24 +114,14 @@ pub fn default_path(env: &Environment) -> Option<PathBuf> {
 /// # Errors
 /// Every problem of the file, in the order of its lines.
 pub fn load(path: &Path, cluster: Option<&str>, env: &Environment) -> Result<Config, Vec<Diagnostic>> {
-    let text = read_text(path)
+    let text = text_of(path)
         .map_err(|(position, message)| vec![Diagnostic::new(path.display().to_string(), position, message)])?;
     file::read(&text, path, cluster, env)
 }
 
 /// The text of a file, or what keeps it from being one.
-fn read_text(path: &Path) -> Result<String, (Option<Position>, String)> {
-    let plain = |message: String| (None, message);
-    let io = |error: std::io::Error| match error.kind() {
-        std::io::ErrorKind::NotFound => plain("there is no such file".to_owned()),
-        std::io::ErrorKind::IsADirectory => plain("this is a folder: name the file in it".to_owned()),
-        _ => plain(format!("cannot be read: {error}")),
-    };
-    let mut bytes = Vec::new();
-    std::fs::File::open(path).and_then(|file| file.take(MAX_BYTES + 1).read_to_end(&mut bytes)).map_err(io)?;
-    if bytes.len() as u64 > MAX_BYTES {
-        return Err(plain("is larger than 4 MB: this is no configuration".to_owned()));
-    }
+fn text_of(path: &Path) -> Result<String, (Option<Position>, String)> {
+    let bytes = read::whole(path).map_err(|message| (None, message))?;
     String::from_utf8(bytes).map_err(|error| {
         let before =
             String::from_utf8_lossy(error.as_bytes().get(..error.utf8_error().valid_up_to()).unwrap_or_default())

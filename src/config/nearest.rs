@@ -1,14 +1,24 @@
 //! The known word that somebody meant who wrote an unknown one.
 
+/// Letters of the longest word that is compared: what a comparison costs grows with the square of them.
+const LONGEST: usize = 64;
+
 /// The one of `known` that `word` is a slip of, if it is near enough to be one. Case, `_` and `-` do not count, so that
 /// `idleTimeout` finds `idle_timeout`.
 pub(crate) fn nearest<'known>(word: &str, known: impl IntoIterator<Item = &'known str>) -> Option<&'known str> {
     let plain = |text: &str| text.replace(['_', '-'], "").to_lowercase();
     let wanted = plain(word);
-    let distance = |candidate: &str| strsim::damerau_levenshtein(&wanted, &plain(candidate));
-    let (best, found) = known.into_iter().map(|candidate| (distance(candidate), candidate)).min_by_key(|(d, _)| *d)?;
+    let letters = wanted.chars().count();
     // A third of the letters wrong, but never all of a short word.
-    (best <= wanted.chars().count() / 3).then_some(found)
+    let allowed = letters / 3;
+    let distance = |candidate: &'known str| {
+        let plain = plain(candidate);
+        let near = plain.chars().count().abs_diff(letters) <= allowed;
+        near.then(|| (strsim::damerau_levenshtein(&wanted, &plain), candidate))
+    };
+    let known = known.into_iter().filter(|candidate| letters <= LONGEST && candidate.len() <= 4 * LONGEST);
+    let (best, found) = known.filter_map(distance).min_by_key(|(distance, _)| *distance)?;
+    (best <= allowed).then_some(found)
 }
 
 #[cfg(test)]
@@ -29,5 +39,7 @@ mod tests {
         ] {
             assert_eq!(nearest(word, known), want, "{word}");
         }
+        let long = "x".repeat(1_000_000);
+        assert_eq!(nearest(&long, [long.as_str()]), None, "two texts of a megabyte are not compared");
     }
 }

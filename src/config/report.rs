@@ -39,13 +39,14 @@ impl Report {
         self.problems.len()
     }
 
-    /// [`nearest`], while somebody still reads hints: a file with hundreds of faults is the wrong file.
+    /// [`nearest`], while somebody still reads hints: a file with dozens of faults is the wrong file, and to look for one
+    /// name among thousands takes its time.
     pub(super) fn nearest<'known>(
         &self,
         word: &str,
         known: impl IntoIterator<Item = &'known str>,
     ) -> Option<&'known str> {
-        if self.count() < 100 { nearest(word, known) } else { None }
+        if self.count() < 20 { nearest(word, known) } else { None }
     }
 
     pub(super) fn problem(&mut self, position: impl Into<Option<Position>>, message: impl Into<String>) {

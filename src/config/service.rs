@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use super::environment::Environment;
+use super::read;
 
 /// Where Debian's libpq looks if `PGSYSCONFDIR` is not set.
 const SYSTEM_FOLDER: &str = "/etc/postgresql-common";
@@ -32,12 +33,13 @@ pub(super) fn find(name: &str, env: &Environment) -> Result<Service, String> {
     let system = PathBuf::from(env.filled_var("PGSYSCONFDIR").unwrap_or(SYSTEM_FOLDER)).join("pg_service.conf");
     let files: Vec<PathBuf> = own.into_iter().chain([system]).collect();
     for file in &files {
-        let text = match std::fs::read_to_string(file) {
-            Ok(text) => text,
-            // Only a file that somebody named has to be there.
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound && Some(file) != named.as_ref() => continue,
-            Err(error) => return Err(format!("the service file {} cannot be read: {error}", file.display())),
-        };
+        // Only a file that somebody named has to be there.
+        if Some(file) != named.as_ref() && !file.exists() {
+            continue;
+        }
+        let bytes = read::plain(file).map_err(|why| format!("the service file {}: {why}", file.display()))?;
+        let text = String::from_utf8(bytes)
+            .map_err(|_| format!("the service file {} is not UTF-8 text: save it as UTF-8", file.display()))?;
         if let Some(settings) = section(&text, name).map_err(|line| bad_line(file, line))? {
             return Ok(Service { file: file.clone(), settings });
         }

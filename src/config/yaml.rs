@@ -4,6 +4,7 @@
 //! a password of digits keeps its zeros. Aliases are followed and merge keys (`<<`) applied; a key written twice is a
 //! problem with both lines. The only place that knows these two crates.
 
+use std::cell::Cell;
 use std::collections::HashMap;
 
 use yaml_edit::{AnchorRegistry, Document, YamlNode};
@@ -182,18 +183,24 @@ impl Builder<'_> {
 struct Lines<'text> {
     text: &'text str,
     starts: Vec<usize>,
+    /// The byte that was asked for last, and its column. On a line of megabytes counting goes on from there: the values
+    /// come in the order of the text.
+    last: Cell<(usize, usize)>,
 }
 
 impl<'text> Lines<'text> {
     fn new(text: &'text str) -> Self {
         let starts = std::iter::once(0).chain(text.match_indices('\n').map(|(at, _)| at + 1)).collect();
-        Self { text, starts }
+        Self { text, starts, last: Cell::new((0, 1)) }
     }
 
     fn position(&self, byte: usize) -> Position {
         let line = self.starts.partition_point(|start| *start <= byte);
         let start = self.starts.get(line.saturating_sub(1)).copied().unwrap_or(0);
-        let column = self.text.get(start..byte).map_or(1, |before| before.chars().count() + 1);
+        let (known, column) = self.last.get();
+        let (from, column) = if (start..=byte).contains(&known) { (known, column) } else { (start, 1) };
+        let column = column + self.text.get(from..byte).map_or(0, |between| between.chars().count());
+        self.last.set((byte, column));
         Position { line, column }
     }
 }

@@ -13,6 +13,9 @@ use super::{Theme, text};
 use crate::app::keymap::{self, Hint};
 use crate::app::{Action, App, Screen, Severity};
 
+/// Columns that a name takes at most.
+const LONGEST_NAME: usize = 24;
+
 /// Cluster, counts by state, sum of transactions, alerts; at the right mode, refresh and clock.
 pub(crate) fn header(canvas: &mut Canvas<'_>, line: Rect) {
     let (app, theme) = (canvas.app, canvas.theme);
@@ -46,7 +49,7 @@ fn header_left(app: &App, theme: &Theme, mut pen: Pen<'_>) {
     pen.gap(1).put("pgwatch", theme.accent_bold).gap(2);
     if let Some(cluster) = &app.cluster {
         // A long name must not push the counts out.
-        pen.put(&text::fit(cluster, 24), theme.bright).gap(3);
+        pen.put(&text::fit(cluster, LONGEST_NAME), theme.bright).gap(3);
     }
     for (sign, count, style) in
         [("●", counts.healthy, theme.ok), ("◐", counts.degraded, theme.warn), ("✖", counts.down, theme.bad)]
@@ -131,7 +134,8 @@ pub(crate) fn event_line(canvas: &mut Canvas<'_>, line: Rect) {
             pen.put(&format!(" (and {more} more)"), theme.dim);
         }
     } else if let Some(newest) = app.picture().journal.newest() {
-        let name = newest.node.as_ref().map_or(0, |node| node.as_str().len());
+        // A long name must not push out what happened.
+        let name = newest.node.as_ref().map_or(0, |node| node.as_str().len()).min(LONGEST_NAME);
         events::draw_line(&mut pen, newest, name, app, theme);
     }
 }

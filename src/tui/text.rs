@@ -15,21 +15,30 @@ pub const UNKNOWN: &str = "–";
 /// Marks that may sit on one letter; what is more (a text made to spill over its neighbours) is shown as escapes.
 const MAX_MARKS: usize = 3;
 
-/// The text with everything that a terminal would obey or hide shown instead: `\n`, `\x1b`, `\u202e`.
+/// The text with everything that a terminal would obey or hide shown instead: `\n`, `\x1b`, `\u202e`. What is left takes
+/// as many columns as its characters say one by one, on every terminal: those that know nothing of graphemes too.
 pub fn safe(text: &str) -> Cow<'_, str> {
     if text.bytes().all(|byte| (0x20..0x7f).contains(&byte)) {
         return Cow::Borrowed(text);
     }
     let mut out = String::with_capacity(text.len() + 8);
-    let mut marks = 0;
-    for c in text.chars() {
-        let mark = c.width() == Some(0);
-        marks = if mark { marks + 1 } else { 0 };
-        if is_obeyed_or_hidden(c) || marks > MAX_MARKS {
-            escape(&mut out, c);
-            marks = 0;
-        } else {
-            out.push(c);
+    for grapheme in text.graphemes(true) {
+        // One picture of several, a hand and its colour, is two side by side where the terminal does not know of it.
+        let joined = grapheme.width() != grapheme.chars().filter_map(UnicodeWidthChar::width).sum::<usize>();
+        // Marks on the letter before; none where no letter is there to sit on, and the border of a pane would be.
+        let mut marks = None;
+        for c in grapheme.chars() {
+            let shown = match (c.width(), marks) {
+                (Some(0), marks) => marks.is_some_and(|marks| marks < MAX_MARKS),
+                (_, marks) => marks.is_none() || !joined,
+            };
+            if shown && !is_obeyed_or_hidden(c) {
+                out.push(c);
+                marks = Some(if c.width() == Some(0) { marks.unwrap_or(0) + 1 } else { 0 });
+            } else {
+                escape(&mut out, c);
+                marks = None;
+            }
         }
     }
     Cow::Owned(out)
@@ -49,20 +58,37 @@ fn escape(out: &mut String, c: char) {
 }
 
 /// Control characters, line separators, format characters (bidirectional ones among them), everything without a
-/// picture of its own, variation selectors (their width is each terminal's guess) and private use.
+/// picture of its own, private use, and what each terminal gives a width of its own guess: variation selectors, emoji
+/// modifiers, halfwidth sound marks, signs of three columns.
 fn is_obeyed_or_hidden(c: char) -> bool {
     c.is_control()
+        || c.width() > Some(2)
         || matches!(u32::from(c),
             0x00ad | 0x034f | 0x0600..=0x0605 | 0x061c | 0x06dd | 0x070f | 0x0890..=0x0891 | 0x08e2
             | 0x115f..=0x1160 | 0x17b4..=0x17b5 | 0x180b..=0x180f | 0x200b..=0x200f | 0x2028..=0x202e
-            | 0x2060..=0x206f | 0x3164 | 0xe000..=0xf8ff | 0xfe00..=0xfe0f | 0xfeff | 0xffa0 | 0xfff0..=0xfffb
-            | 0xfffe..=0xffff | 0x110bd | 0x110cd | 0x13430..=0x1345f | 0x1bca0..=0x1bca3 | 0x1d173..=0x1d17a
-            | 0xe0000..=0x10_ffff)
+            | 0x2060..=0x206f | 0x2d7f | 0x3164 | 0xe000..=0xf8ff | 0xfdd0..=0xfdef | 0xfe00..=0xfe0f | 0xfeff
+            | 0xff9e..=0xffa0 | 0xfff0..=0xfffb | 0xfffe..=0xffff | 0x110bd | 0x110cd | 0x13430..=0x1345f
+            | 0x1bca0..=0x1bca3 | 0x1d173..=0x1d17a | 0x1f3fb..=0x1f3ff | 0xe0000..=0x10_ffff)
 }
 
-/// Columns that a text takes, counted as the screen draws it: grapheme by grapheme.
+/// Columns that a text takes, counted as the screen draws it and a terminal adds it up: character by character.
 pub fn width(text: &str) -> usize {
-    if text.is_ascii() { text.len() } else { text.graphemes(true).map(UnicodeWidthStr::width).sum() }
+    if text.is_ascii() { text.len() } else { text.chars().filter_map(UnicodeWidthChar::width).sum() }
+}
+
+/// A safe text in the pieces that cells of the screen hold, each with its columns: a character and the marks on it. A
+/// flag, or two letters in one ligature, are two pieces: a terminal that shows them as two would keep half of them when
+/// one cell is written anew.
+pub(crate) fn pieces(text: &str) -> impl Iterator<Item = (&str, usize)> {
+    let mut rest = text;
+    std::iter::from_fn(move || {
+        let mut chars = rest.char_indices();
+        let (_, first) = chars.next()?;
+        let end = chars.find(|(_, c)| c.width() != Some(0)).map_or(rest.len(), |(at, _)| at);
+        let (piece, after) = rest.split_at_checked(end)?;
+        rest = after;
+        Some((piece, first.width().unwrap_or(0)))
+    })
 }
 
 /// The text made safe and cut to `columns`, with `…` where something was cut. A text of 10 MB costs no more than what
@@ -75,12 +101,12 @@ pub fn fit(text: &str, columns: usize) -> Cow<'_, str> {
     let Some(room) = columns.checked_sub(1) else { return Cow::Borrowed("") };
     let mut out = String::with_capacity(columns * 2 + 3);
     let mut used = 0;
-    for grapheme in text.graphemes(true) {
-        used += grapheme.width();
+    for (piece, columns) in pieces(&text) {
+        used += columns;
         if used > room {
             break;
         }
-        out.push_str(grapheme);
+        out.push_str(piece);
     }
     out.push('…');
     Cow::Owned(out)
@@ -124,14 +150,14 @@ pub fn wrap(text: &str, columns: usize) -> Vec<String> {
                 lines.push(std::mem::take(&mut line).trim_end().to_owned());
                 used = 0;
             }
-            for grapheme in word.graphemes(true) {
-                if used > 0 && used + grapheme.width() > columns && grapheme != " " {
+            for (piece, wide) in pieces(word) {
+                if used > 0 && used + wide > columns && piece != " " {
                     lines.push(std::mem::take(&mut line));
                     used = 0;
                 }
-                if grapheme.width() <= columns {
-                    line.push_str(grapheme);
-                    used += grapheme.width();
+                if wide <= columns {
+                    line.push_str(piece);
+                    used += wide;
                 }
             }
         }
@@ -243,6 +269,7 @@ pub fn clock(at: SystemTime, now: SystemTime, zone: &TimeZone) -> String {
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
+    use ratatui::buffer::CellWidth;
 
     use super::*;
 
@@ -259,6 +286,12 @@ mod tests {
             ("\u{e0041}", "\\U000e0041"),
             ("日本 é e\u{301} ä", "日本 é e\u{301} ä"),
             ("a\u{301}\u{301}\u{301}\u{301}", "a\u{301}\u{301}\u{301}\\u0301"),
+            ("\u{301}a", "\\u0301a"),
+            ("a\u{200d}\u{301}", "a\\u200d\\u0301"),
+            ("👍🏽 👩\u{200d}👧 🇩🇪", "👍\\U0001f3fd 👩\\u200d👧 🇩🇪"),
+            ("❤\u{fe0f}", "❤\\ufe0f"),
+            ("ក\u{17d2}ក क\u{94d}ष", "ក\u{17d2}\\u1780 क\u{94d}ष"),
+            ("ｶ\u{ff9e}", "ｶ\\uff9e"),
         ] {
             assert_eq!(safe(text), shown);
         }
@@ -310,14 +343,44 @@ mod tests {
         assert_eq!(clock(at, tomorrow, &TimeZone::UTC), " 1 Jan");
     }
 
+    /// Whether the screen's buffer, which takes a cell as one picture, finds each piece as wide as we do, and a terminal.
+    fn all_agree(text: &str) -> bool {
+        pieces(text).all(|(piece, columns)| {
+            columns > 0 && usize::from(piece.cell_width()) == columns && UnicodeWidthStr::width(piece) == columns
+        })
+    }
+
+    /// Every character there is, between two letters: columns stay aligned on the screen and in a terminal.
+    #[test]
+    fn all_agree_how_wide_each_character_is_d7() {
+        for c in (0..=0x10_ffff).filter_map(char::from_u32) {
+            let text = safe(&format!("x{c}y")).into_owned();
+            assert!(all_agree(&text), "{c:?} as {text:?}");
+        }
+    }
+
+    /// Pieces that join, hide or spill over, in any order.
+    fn spoiled() -> impl Strategy<Value = String> {
+        let piece = prop_oneof![
+            any::<char>().prop_map(String::from),
+            "[ -~]{1,3}",
+            "[\u{300}-\u{36f}\u{1100}-\u{11ff}\u{1f1e6}-\u{1f1ff}\u{1f466}-\u{1f469}\u{1f3fb}-\u{1f3ff}\u{200b}-\u{200f}\
+              \u{fe00}-\u{fe0f}\u{e0020}-\u{e007f}\u{1780}-\u{17d3}\u{900}-\u{950}\u{d4e}\u{110c2}\u{ff76}\u{ff9e}]{1,4}",
+        ];
+        proptest::collection::vec(piece, 0..8).prop_map(|pieces| pieces.concat())
+    }
+
     proptest! {
         #[test]
-        fn nothing_obeyed_comes_out(text in any::<String>()) {
-            prop_assert!(!safe(&text).chars().any(is_obeyed_or_hidden));
+        fn nothing_obeyed_comes_out(text in spoiled()) {
+            let safe = safe(&text);
+            prop_assert!(!safe.chars().any(is_obeyed_or_hidden));
+            prop_assert!(all_agree(&safe), "{:?}", safe);
+            prop_assert_eq!(&super::safe(&safe), &safe, "a text made safe twice is the same");
         }
 
         #[test]
-        fn the_width_is_kept(text in any::<String>(), columns in 0_usize..40) {
+        fn the_width_is_kept(text in spoiled(), columns in 0_usize..40) {
             prop_assert!(width(&fit(&text, columns)) <= columns);
             prop_assert_eq!(width(&pad(&text, columns)), columns);
             prop_assert!(wrap(&text, columns).iter().all(|line| width(line) <= columns.max(1)));

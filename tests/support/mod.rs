@@ -14,6 +14,7 @@ pub mod pty;
 pub mod report;
 pub mod servers;
 pub mod stage;
+pub mod stream;
 pub mod tls;
 pub mod wait;
 pub mod watched;

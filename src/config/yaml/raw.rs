@@ -9,10 +9,13 @@ use super::{Lines, Position, Report};
 /// Values in a file once its aliases are followed. 5,000 nodes with every key have a tenth of it.
 const MAX_VALUES: usize = 1_000_000;
 
+const TOO_DEEP: &str = "this is nested too deep, or an alias holds itself";
+const TOO_MANY: &str = "the file holds too many values once its aliases are followed";
+
 /// Reads a text; `None` if it is no YAML, which the report then says.
 pub(super) fn read(text: &str, report: &mut Report) -> Option<Raw> {
-    if nested_absurdly(text) {
-        report.problem(None, "the file is nested too deep");
+    if let Some(at) = nested_absurdly(text) {
+        report.problem(Lines::new(text).position(at), TOO_DEEP);
         return None;
     }
     let budget = Cell::new(MAX_VALUES);
@@ -20,10 +23,10 @@ pub(super) fn read(text: &str, report: &mut Report) -> Option<Raw> {
     read.map_err(|error| refuse(text, &error, report)).ok()
 }
 
-/// Whether thousands of brackets are open at once. The reader would say so itself, but takes minutes to find out.
-fn nested_absurdly(text: &str) -> bool {
+/// Where thousands of brackets are open at once. The reader would say so itself, but takes minutes to find out.
+fn nested_absurdly(text: &str) -> Option<usize> {
     let mut open = 0_usize;
-    text.bytes().any(|byte| {
+    text.bytes().position(|byte| {
         match byte {
             b'[' | b'{' => open += 1,
             b']' | b'}' => open = open.saturating_sub(1),
@@ -128,9 +131,16 @@ impl<'de> Visitor<'de> for Seed<'_> {
 
 /// Tells why a text is no YAML.
 fn refuse(text: &str, error: &serde_yaml::Error, report: &mut Report) {
-    let position = error.location().map(|at| Lines::new(text).position(at.index()));
     let told = error.to_string();
-    let line = position.and_then(|at| text.lines().nth(at.line.saturating_sub(1))).unwrap_or_default();
+    let lines = Lines::new(text);
+    // Of a character that may not stand anywhere the reader tells the byte, of all else the number of the character.
+    let byte = told.rsplit_once(" at position ").and_then(|(_, byte)| byte.parse().ok());
+    let nth = |at: serde_yaml::Location| text.char_indices().nth(at.index()).map_or(text.len(), |(byte, _)| byte);
+    let byte =
+        byte.or_else(|| error.location().map(nth)).or_else(|| second_document(text).filter(|_| is_second(&told)));
+    // What is wrong with the file as a whole is told at its beginning.
+    let position = lines.position(byte.unwrap_or(0));
+    let line = text.lines().nth(position.line.saturating_sub(1)).unwrap_or_default();
     if indented_by_tab(line) {
         for (i, _) in text.lines().enumerate().filter(|(_, line)| indented_by_tab(line)) {
             let at = Position { line: i + 1, column: 1 };
@@ -144,15 +154,37 @@ fn refuse(text: &str, error: &serde_yaml::Error, report: &mut Report) {
     }
 }
 
+fn is_second(told: &str) -> bool {
+    told.contains("more than one document")
+}
+
+/// Where the second document of a text begins.
+fn second_document(text: &str) -> Option<usize> {
+    let (mut at, mut begun) = (0, false);
+    for line in text.split_inclusive('\n') {
+        let marker = line.strip_prefix("---").is_some_and(|rest| rest.trim_start() != rest || rest.is_empty());
+        if marker && begun {
+            return Some(at);
+        }
+        // Comments and directives may stand before the first.
+        begun |= marker || !(line.trim().is_empty() || line.starts_with(['#', '%']));
+        at += line.len();
+    }
+    None
+}
+
 /// The reader's words for a fault in words for people.
 fn syntax_error(told: &str) -> String {
     // Its own place follows at the end; and where a tag does not fit, it quotes the value.
-    let told = told.split(" at line ").next().unwrap_or_default();
+    let told = [" at line ", " at position "].iter().fold(told, |told, place| told.split(place).next().unwrap_or(told));
     let plain = match told {
-        "too many values" | "repetition limit exceeded" => {
-            "the file holds too many values once its aliases are followed"
+        "repetition limit exceeded" => TOO_MANY,
+        // Which value was one too many stands before it.
+        told if told.ends_with("too many values") => TOO_MANY,
+        "recursion limit exceeded" => TOO_DEEP,
+        "control characters are not allowed" => {
+            "a control character stands here: write it as an escape in double quotes, as in \"\\x1b\""
         }
-        "recursion limit exceeded" => "this is nested too deep, or an alias holds itself",
         "found character that cannot start any token" => {
             "this is no YAML: a text that begins with @, `, % or a tab must be in quotes"
         }
@@ -164,7 +196,7 @@ fn syntax_error(told: &str) -> String {
         "unknown anchor" => {
             "there is no anchor of this name (& and the name) before: put a text that begins with * in quotes"
         }
-        told if told.contains("more than one document") => "there is more than one document (---): keep one",
+        told if is_second(told) => "there is more than one document (---): keep one",
         told if told.contains('"') => "a tag (!! and a word) does not fit its value",
         told => return format!("this is no YAML: {told}"),
     };

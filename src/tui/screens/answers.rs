@@ -101,7 +101,7 @@ fn record(buf: &mut Buffer, area: Rect, results: &Results, theme: &Theme) {
     /// Of one value, so that a cell of megabytes costs no more than what could be seen of it.
     const CHARS: usize = 4_000;
     let columns = results.columns();
-    let label = columns.iter().map(|column| text::width(&column.name)).max().unwrap_or(0).clamp(4, 24);
+    let label = columns.iter().map(|column| text::width(&text::safe(&column.name))).max().unwrap_or(0).clamp(4, 24);
     let width = usize::from(area.width).saturating_sub(label + 2);
     Pen::row(buf, area, 0).repeat('╌', usize::from(area.width), theme.border);
     let mut rows = 1..area.height;
@@ -206,7 +206,7 @@ impl<'a> Sheet<'a> {
         let fixed = columns.len();
         let taken: u16 = columns.iter().map(|column| column.max + GAP).sum::<u16>() + GUTTER;
         // Room for the arrow of a sort, so that the column does not jump when it is sorted.
-        let wanted = |index: usize, name: &str| results.width(index).max(text::width(name)).max(3);
+        let wanted = |index: usize, name: &str| results.width(index).max(text::width(&text::safe(name))).max(3);
         let wants: Vec<usize> =
             results.columns().iter().enumerate().map(|(index, data)| wanted(index, &data.name)).collect();
         let widest = widest(&wants, usize::from(width.saturating_sub(taken)));

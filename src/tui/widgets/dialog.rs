@@ -5,6 +5,7 @@ use ratatui::layout::Rect;
 use ratatui::widgets::{Clear, Widget};
 
 use super::pane::Pane;
+use super::pen::uncover;
 use crate::tui::Theme;
 
 /// Clears a box of this size (or what there is) in the middle of `area` and frames it; returns the inside.
@@ -18,6 +19,9 @@ pub(crate) fn dialog(
     let (width, height) = (width.min(area.width), height.min(area.height));
     let outer = Rect { x: area.x + (area.width - width) / 2, y: area.y + (area.height - height) / 2, width, height }
         .intersection(buf.area);
+    for y in outer.y..outer.bottom() {
+        uncover(buf, outer.x, y);
+    }
     Clear.render(outer, buf);
     buf.set_style(outer, theme.base);
     (outer, Pane { focused: true, ..pane }.draw(buf, outer, theme))

@@ -4,7 +4,6 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::{Position, Rect};
 use ratatui::style::Style;
 use unicode_segmentation::UnicodeSegmentation;
-use unicode_width::UnicodeWidthStr;
 
 use super::pen::Pen;
 use crate::tui::text;
@@ -21,7 +20,7 @@ pub(crate) fn input_line(buf: &mut Buffer, area: Rect, text: &str, cursor: usize
         if too_much == 0 {
             break;
         }
-        too_much = too_much.saturating_sub(grapheme.width());
+        too_much = too_much.saturating_sub(text::width(grapheme));
         shown = shown.get(grapheme.len()..).unwrap_or("");
     }
     let mut pen = Pen::new(buf, area);

@@ -44,9 +44,7 @@ impl<'b> Pen<'b> {
     pub(crate) fn put(&mut self, text: &str, style: Style) -> &mut Self {
         let room = self.room();
         if room > 0 {
-            let text = text::fit(text, room);
-            let (x, _) = self.buf.set_stringn(self.x, self.y, &text, room, style);
-            self.x = x.min(self.end);
+            self.write(&text::fit(text, room), style);
         }
         self
     }
@@ -55,10 +53,7 @@ impl<'b> Pen<'b> {
     pub(crate) fn column(&mut self, text: &str, columns: usize, style: Style) -> &mut Self {
         let columns = columns.min(self.room());
         let end = self.x + columns as u16;
-        let text = text::fit(text, columns);
-        if columns > 0 {
-            self.buf.set_stringn(self.x, self.y, &text, columns, style);
-        }
+        self.write(&text::fit(text, columns), style);
         self.x = end;
         self
     }
@@ -68,12 +63,29 @@ impl<'b> Pen<'b> {
         let columns = columns.min(self.room());
         let end = self.x + columns as u16;
         let text = text::fit(text, columns);
-        let blank = columns.saturating_sub(text::width(&text));
-        if columns > 0 {
-            self.buf.set_stringn(self.x + blank as u16, self.y, &text, columns - blank, style);
-        }
+        self.x += columns.saturating_sub(text::width(&text)) as u16;
+        self.write(&text, style);
         self.x = end;
         self
+    }
+
+    /// Writes a text that fits, a piece a cell.
+    fn write(&mut self, text: &str, style: Style) {
+        if !text.is_empty() {
+            uncover(self.buf, self.x, self.y);
+        }
+        for (piece, columns) in text::pieces(text) {
+            let end = self.x.saturating_add(columns as u16).min(self.end);
+            if let Some(cell) = self.buf.cell_mut((self.x, self.y)) {
+                cell.set_symbol(piece).set_style(style);
+            }
+            for x in self.x + 1..end {
+                if let Some(cell) = self.buf.cell_mut((x, self.y)) {
+                    cell.reset();
+                }
+            }
+            self.x = end;
+        }
     }
 
     pub(crate) fn gap(&mut self, columns: usize) -> &mut Self {
@@ -89,6 +101,9 @@ impl<'b> Pen<'b> {
 
     /// One sign of ours, `times` over.
     pub(crate) fn repeat(&mut self, sign: char, times: usize, style: Style) -> &mut Self {
+        if times > 0 && self.room() > 0 {
+            uncover(self.buf, self.x, self.y);
+        }
         for _ in 0..times.min(self.room()) {
             if let Some(cell) = self.buf.cell_mut((self.x, self.y)) {
                 cell.set_char(sign).set_style(style);
@@ -96,6 +111,14 @@ impl<'b> Pen<'b> {
             self.x += 1;
         }
         self
+    }
+}
+
+/// Makes a cell one that is seen: a wide sign that reaches into it from the left, of a picture below, gives way.
+pub(crate) fn uncover(buf: &mut Buffer, x: u16, y: u16) {
+    let Some(left) = x.checked_sub(1).and_then(|x| buf.cell_mut((x, y))) else { return };
+    if text::width(left.symbol()) > 1 {
+        left.set_symbol(" ");
     }
 }
 
@@ -113,5 +136,13 @@ mod tests {
         assert_eq!(buf, Buffer::with_lines([" ab l…  "]));
         Pen::new(&mut buf, Rect::new(0, 0, 8, 1)).column_right("1", 3, Style::new()).put("\x1b[2J", Style::new());
         assert_eq!(buf, Buffer::with_lines([" a1\\x1b…"]));
+    }
+
+    #[test]
+    fn half_of_a_wide_sign_is_none() {
+        let mut buf = Buffer::empty(Rect::new(0, 0, 6, 1));
+        Pen::new(&mut buf, Rect::new(0, 0, 6, 1)).put("日本語", Style::new());
+        Pen::new(&mut buf, Rect::new(3, 0, 1, 1)).put("x", Style::new());
+        assert_eq!(buf, Buffer::with_lines(["日 x語"]));
     }
 }

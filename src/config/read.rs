@@ -1,0 +1,66 @@
+//! Reads a file that people wrote: no more of it than one of them would write, and for no longer than a moment, so that
+//! a pipe into which nobody writes does not hold up the start.
+
+use std::fs::File;
+use std::io::{self, ErrorKind, Read as _};
+use std::path::{Path, PathBuf};
+use std::sync::mpsc;
+use std::time::Duration;
+
+/// No configuration is larger: 5,000 nodes with every key have half of it.
+const MAX_BYTES: u64 = 4 << 20;
+
+/// How long the other end of a pipe may take: `--config <(decrypt cluster.yaml)` is one.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// The whole file, which may be a pipe.
+///
+/// # Errors
+/// A text for people, without the file's name.
+pub(super) fn whole(path: &Path) -> Result<Vec<u8>, String> {
+    if is_plain(path)? { bounded(start(path)) } else { bounded(in_time(path.to_owned())?) }
+}
+
+/// The whole file, which must be no pipe: one is read once, and this is asked for each node.
+///
+/// # Errors
+/// As [`whole`].
+pub(super) fn plain(path: &Path) -> Result<Vec<u8>, String> {
+    if is_plain(path)? { bounded(start(path)) } else { Err("is no plain file".to_owned()) }
+}
+
+/// Whether it is a file on a disk, or a folder, which says so itself when it is read.
+fn is_plain(path: &Path) -> Result<bool, String> {
+    let meta = std::fs::metadata(path).map_err(|error| said(&error))?;
+    Ok(meta.is_file() || meta.is_dir())
+}
+
+fn bounded(bytes: io::Result<Vec<u8>>) -> Result<Vec<u8>, String> {
+    let bytes = bytes.map_err(|error| said(&error))?;
+    if bytes.len() as u64 > MAX_BYTES {
+        return Err("is larger than 4 MB: this is no configuration".to_owned());
+    }
+    Ok(bytes)
+}
+
+/// One byte more than a file may have, at most.
+fn start(path: &Path) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    File::open(path)?.take(MAX_BYTES + 1).read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
+
+/// [`start`] of what may keep its reader waiting. The thread that waits on ends with the program.
+fn in_time(path: PathBuf) -> Result<io::Result<Vec<u8>>, String> {
+    let (tell, told) = mpsc::channel();
+    std::thread::spawn(move || tell.send(start(&path)));
+    told.recv_timeout(PATIENCE).map_err(|_| "is no plain file, and nothing came out of it within 10 s".to_owned())
+}
+
+fn said(error: &io::Error) -> String {
+    match error.kind() {
+        ErrorKind::NotFound => "there is no such file".to_owned(),
+        ErrorKind::IsADirectory => "this is a folder: name the file in it".to_owned(),
+        _ => format!("cannot be read: {error}"),
+    }
+}

@@ -1,0 +1,100 @@
+//! What a program wrote to a terminal, taken apart as a terminal does it: which of it no screen of ours writes.
+
+use std::sync::LazyLock;
+
+use regex_syntax::hir::{Class, HirKind};
+
+/// What Unicode calls a control, a format character, private, a line separator, or ignorable where it is not known.
+const HIDDEN: &str = r"[\p{Cc}\p{Cf}\p{Co}\p{Zl}\p{Zp}\p{Default_Ignorable_Code_Point}]";
+
+/// Modes of a terminal that we switch: cursor, mouse, alternate screen, bracketed paste, synchronized output.
+const MODES: [&str; 9] = ["?25", "?1000", "?1002", "?1003", "?1006", "?1015", "?1049", "?2004", "?2026"];
+
+/// Whether a terminal obeys the character, or shows nothing for it.
+pub fn is_hidden(c: char) -> bool {
+    static RANGES: LazyLock<Vec<(char, char)>> = LazyLock::new(|| {
+        let hir = regex_syntax::parse(HIDDEN).expect("a class");
+        let HirKind::Class(Class::Unicode(class)) = hir.kind() else { panic!("no class: {hir:?}") };
+        class.ranges().iter().map(|range| (range.start(), range.end())).collect()
+    });
+    RANGES.iter().any(|(first, last)| (*first..=*last).contains(&c))
+}
+
+/// Everything in the bytes that is neither text to be seen nor one of our own sequences, each with what follows it.
+pub fn foreign(bytes: &[u8]) -> Vec<String> {
+    let text = match std::str::from_utf8(bytes) {
+        Ok(text) => text,
+        Err(error) => return vec![format!("bytes that are no UTF-8 at {}", error.valid_up_to())],
+    };
+    let mut found = Vec::new();
+    let mut rest = text;
+    while let Some(c) = rest.chars().next() {
+        let length = if c == '\x1b' { sequence(rest) } else { c.len_utf8() };
+        let (piece, after) = rest.split_at(length);
+        if !is_ours(piece) {
+            let after: String = after.chars().take(20).collect();
+            found.push(format!("{piece:?} before {after:?}"));
+        }
+        rest = after;
+    }
+    found
+}
+
+/// What was put on the clipboard, by OSC 52, one text for each time.
+pub fn clipboard(bytes: &[u8]) -> Vec<String> {
+    let text = String::from_utf8_lossy(bytes);
+    let parts = text.split("\x1b]52;c;").skip(1);
+    let encoded = parts.filter_map(|part| part.split(['\x07', '\x1b']).next());
+    encoded
+        .map(|encoded| String::from_utf8(openssl::base64::decode_block(encoded).expect("base64")).expect("UTF-8"))
+        .collect()
+}
+
+/// How long the sequence at the start of the text is.
+fn sequence(text: &str) -> usize {
+    let Some(kind) = text.chars().nth(1) else { return text.len() };
+    let end = match kind {
+        '[' => text[2..].find(|c| ('@'..='~').contains(&c)).map(|at| at + 3),
+        ']' | 'P' | '_' | '^' | 'X' => {
+            let bell = text.find('\x07').map(|at| at + 1);
+            let terminator = text.find("\x1b\\").map(|at| at + 2);
+            bell.into_iter().chain(terminator).min()
+        }
+        kind => Some(1 + kind.len_utf8()),
+    };
+    end.unwrap_or(text.len())
+}
+
+fn is_ours(piece: &str) -> bool {
+    if let Some(rest) = piece.strip_prefix("\x1b[") {
+        let (parameters, last) = rest.split_at(rest.len().saturating_sub(1));
+        let plain = parameters.chars().all(|c| c.is_ascii_digit() || c == ';');
+        return match last {
+            "m" | "H" | "J" | "K" => plain,
+            "h" | "l" => MODES.contains(&parameters),
+            _ => false,
+        };
+    }
+    if let Some(rest) = piece.strip_prefix("\x1b]52;c;") {
+        let encoded = rest.strip_suffix("\x1b\\").or_else(|| rest.strip_suffix('\x07')).unwrap_or("!");
+        return encoded.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '+' | '/' | '='));
+    }
+    !piece.chars().any(is_hidden)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::foreign;
+
+    #[test]
+    fn foreign_sequences_are_found() {
+        let ours = "\x1b[?1049h\x1b[1;1H\x1b[38;2;1;2;3m日本\x1b[0m\x1b]52;c;YQ==\x1b\\";
+        assert_eq!(foreign(ours.as_bytes()), Vec::<String>::new());
+        for bad in
+            ["\x1b[6n", "\x1b]0;x\x07", "\x1bP1\x1b\\", "\x1bc", "\u{9b}1m", "\x07", "\u{202e}", "\x1b[?1h", "\n"]
+        {
+            assert_eq!(foreign(format!("a{bad}b").as_bytes()).len(), 1, "{bad:?}");
+        }
+        assert_eq!(foreign(b"a\xff").len(), 1);
+    }
+}
