@@ -10,7 +10,7 @@ TEST_PACKAGES := pgbouncer openssl
 FAULT_PACKAGES := iproute2 nftables faketime
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test bench scale build install uninstall deps test-deps faults fault-deps soak
+.PHONY: help demo test bench scale build install uninstall deps test-deps faults fault-deps soak fuzz
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -26,6 +26,20 @@ test: test-deps ## formatting, lints, documentation and all tests
 	$(CARGO) clippy --all-targets -- -D warnings
 	RUSTDOCFLAGS='-D warnings' $(CARGO) doc --no-deps
 	$(CARGO) test
+
+# libFuzzer needs instrumentation that only the nightly compiler has. TIME is for each target, in seconds.
+TIME ?= 60
+FUZZ_NIGHTLY ?= nightly
+
+fuzz: deps ## look for input that breaks the parsers (TIME=60 seconds for each of them)
+	@cargo fuzz --version > /dev/null 2>&1 || { echo 'cargo-fuzz is missing: cargo install cargo-fuzz' >&2; exit 1; }
+	@cargo +$(FUZZ_NIGHTLY) --version > /dev/null 2>&1 || \
+	  { echo 'A nightly compiler is missing: rustup toolchain install nightly' >&2; exit 1; }
+	@for target in $$(cargo +$(FUZZ_NIGHTLY) fuzz list); do \
+	  mkdir -p fuzz/corpus/$$target; \
+	  cargo +$(FUZZ_NIGHTLY) fuzz run $$target fuzz/corpus/$$target fuzz/seeds/$$target -- \
+	    -max_total_time=$(TIME) -timeout=10 -max_len=16384 $(ARGS) || exit 1; \
+	done
 
 bench: test-deps ## measure the figures of the README on this machine
 	$(CARGO) bench --bench figures

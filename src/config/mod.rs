@@ -116,7 +116,20 @@ pub fn default_path(env: &Environment) -> Option<PathBuf> {
 pub fn load(path: &Path, cluster: Option<&str>, env: &Environment) -> Result<Config, Vec<Diagnostic>> {
     let text = text_of(path)
         .map_err(|(position, message)| vec![Diagnostic::new(path.display().to_string(), position, message)])?;
-    file::read(&text, path, cluster, env)
+    from_text(&text, path, cluster, env)
+}
+
+/// Checks a text as if it were read from the file at `path`.
+///
+/// # Errors
+/// As [`load`].
+pub fn from_text(
+    text: &str,
+    path: &Path,
+    cluster: Option<&str>,
+    env: &Environment,
+) -> Result<Config, Vec<Diagnostic>> {
+    file::read(text, path, cluster, env)
 }
 
 /// The text of a file, or what keeps it from being one.

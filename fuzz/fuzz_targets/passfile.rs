@@ -1,0 +1,12 @@
+//! The password file: any text, asked for any server.
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+use pgwatch::config::passfile;
+
+fuzz_target!(|input: (&str, &str, u16, &str, &str)| {
+    let (text, host, port, database, user) = input;
+    if let Some(password) = passfile::find(text, host, port, database, user) {
+        assert!(!password.expose().is_empty());
+    }
+});

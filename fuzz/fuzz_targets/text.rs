@@ -1,0 +1,15 @@
+//! Text of a server made safe for a terminal: nothing obeyed or hidden comes out, and never more columns than there are.
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+use pgwatch::tui::text;
+
+fuzz_target!(|input: (&str, u8)| {
+    let (source, columns) = (input.0, usize::from(input.1));
+    let safe = text::safe(source);
+    assert!(!safe.chars().any(|c| c.is_control() || ('\u{202a}'..='\u{202e}').contains(&c)));
+    assert_eq!(text::safe(&safe), safe);
+    assert!(text::width(&text::fit(source, columns)) <= columns);
+    assert_eq!(text::width(&text::pad(source, columns)), columns);
+    assert!(text::wrap(source, columns).iter().all(|line| text::width(line) <= columns.max(1)));
+});
