@@ -10,7 +10,7 @@ TEST_PACKAGES := pgbouncer openssl
 FAULT_PACKAGES := iproute2 nftables faketime
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test bench scale build install uninstall deps test-deps faults fault-deps soak fuzz
+.PHONY: help demo test bench scale build install uninstall deps test-deps faults fault-deps soak fuzz peers
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -43,6 +43,12 @@ fuzz: deps ## look for input that breaks the parsers (TIME=60 seconds for each o
 
 bench: test-deps ## measure the figures of the README on this machine
 	$(CARGO) bench --bench figures
+
+bench: test-deps $(if $(ARGS),$(filter peers,$(ARGS)),peers) ## measure the figures of the README on this machine (ARGS='N2 N9', peers, quick)
+	$(CARGO) bench --bench figures -- $(ARGS)
+
+peers: deps ## install the tools that `make bench` compares with into target/peers
+	@CARGO=$(CARGO) sh benches/figures/peers.sh
 
 scale: test-deps ## measure 20, 100 and 500 nodes in one dashboard (ARGS='50 200': others)
 	$(CARGO) bench --bench scale -- $(ARGS)

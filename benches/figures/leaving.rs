@@ -5,8 +5,9 @@ use std::time::{Duration, Instant};
 use rustix::process::Signal;
 
 use crate::Rig;
+use crate::readings::{Readings, time};
+use crate::states::{open, up};
 use crate::support::pty::Tui;
-use crate::support::report::seconds;
 use crate::support::servers::sessions;
 use crate::support::wait::{PATIENCE, SOON, within};
 use crate::table::Row;
@@ -23,8 +24,8 @@ struct Way {
 /// Leaves by `end`, then does `after` and counts what is left.
 fn leave(rig: &Rig, busy: bool, end: impl Fn(&mut Tui), after: impl Fn()) -> Way {
     let config = rig.config(3);
-    let mut tui = Tui::start(&["--config", &config.path()], 120, 40, &[]);
-    tui.wait_for("three nodes", PATIENCE, |screen| screen.contents().contains("● 3 "));
+    let mut tui = open(&config.path());
+    tui.wait_for("three nodes", PATIENCE, up(3));
     if busy {
         tui.press(&format!(":select pg_sleep({STATEMENT})<enter>"));
         let running = "select count(*) from pg_stat_activity where state = 'active' and query like '%pg_sleep%' \
@@ -43,41 +44,53 @@ fn leave(rig: &Rig, busy: bool, end: impl Fn(&mut Tui), after: impl Fn()) -> Way
     Way { took, left: count() }
 }
 
-pub fn leaving(rig: &Rig) -> Vec<Row> {
+pub fn leaving(rig: &Rig, readings: &mut Readings) {
     let nothing = || ();
-    let idle = leave(rig, false, |tui| tui.press("q"), nothing);
-    let drained = leave(rig, true, |tui| tui.press("q"), nothing);
-    let twice = leave(rig, true, |tui| tui.press("qq"), nothing);
-    let signal = leave(rig, true, |tui| tui.signal(Signal::TERM), nothing);
-    let killed = leave(rig, true, |tui| tui.signal(Signal::KILL), nothing);
     let standby = rig.cluster.server("standby1");
     let freeze = |tui: &mut Tui| {
         standby.freeze().expect("frozen");
         tui.press("q");
     };
-    let frozen = leave(rig, false, freeze, || standby.thaw().expect("thawed"));
+    let ways = [
+        ("idle", leave(rig, false, |tui| tui.press("q"), nothing)),
+        ("one frozen", leave(rig, false, freeze, || standby.thaw().expect("thawed"))),
+        ("drained", leave(rig, true, |tui| tui.press("q"), nothing)),
+        ("q twice", leave(rig, true, |tui| tui.press("qq"), nothing)),
+        ("SIGTERM", leave(rig, true, |tui| tui.signal(Signal::TERM), nothing)),
+    ];
+    readings.add("left", ways.iter().map(|(_, way)| way.left as f64));
+    for (name, way) in ways {
+        readings.add_times(name, [way.took]);
+    }
+    let killed = leave(rig, true, |tui| tui.signal(Signal::KILL), nothing);
+    readings.add("left by SIGKILL", [killed.left as f64]);
+}
 
-    let ways = [&idle, &drained, &twice, &signal, &frozen];
-    let left: usize = ways.iter().map(|way| way.left).sum();
-    let row = |what, (must_text, must), (goal_text, goal), way: &Way| {
-        let measured = seconds(way.took);
-        Row::new("N6", what, (must_text, must), (goal_text, goal), way.took.as_secs_f64(), measured)
-    };
-    let cancelled = twice.took.max(signal.took);
-    let cancelled_text = format!("{} / {}", seconds(twice.took), seconds(signal.took));
-    let killed_text = format!("{left}; {} half a second after SIGKILL", killed.left);
+pub fn leaving_rows(readings: &Readings) -> Vec<Row> {
+    let must = ("10 s", 10.0);
+    let row = |what, goal, way| Row::time("N6", what, must, goal, readings, way);
+    let (twice, signal) = ("q twice", "SIGTERM");
+    let both = |of: fn(&Readings, &str) -> f64| of(readings, twice).max(of(readings, signal));
+    let (left, killed) = (readings.sum("left"), readings.worst("left by SIGKILL"));
     vec![
-        row("leaving, idle", ("10 s", 10.0), ("0.2 s", 0.2), &idle),
-        row("leaving, idle, one server frozen meanwhile", ("10 s", 10.0), ("1 s", 1.0), &frozen),
-        row("`q` with queries of 3 s in flight", ("10 s", 10.0), ("3 s + 0.2 s", 3.2), &drained),
-        Row::new(
-            "N6",
-            "the same, `q` twice / SIGTERM",
-            ("10 s", 10.0),
-            ("0.5 s", 0.5),
-            cancelled.as_secs_f64(),
-            cancelled_text,
-        ),
-        Row::new("N7", "sessions left after these ways out", ("0", 0.0), ("0", 0.0), left as f64, killed_text),
+        row("leaving, idle", ("0.2 s", 0.2), "idle"),
+        row("leaving, idle, one server frozen meanwhile", ("1 s", 1.0), "one frozen"),
+        row("`q` with queries of 3 s in flight", ("3 s + 0.2 s", 3.2), "drained"),
+        Row {
+            id: "N6",
+            what: "the same, `q` twice / SIGTERM",
+            must: "10 s",
+            goal: "0.5 s",
+            measured: format!("{} / {}", time(readings.median(twice)), time(readings.median(signal))),
+            holds: (both(Readings::worst) <= 10.0, both(Readings::median) <= 0.5),
+        },
+        Row {
+            id: "N7",
+            what: "sessions left after these ways out",
+            must: "0",
+            goal: "0",
+            measured: format!("{left}; {killed} half a second after SIGKILL"),
+            holds: (left == 0.0, left == 0.0),
+        },
     ]
 }

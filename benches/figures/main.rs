@@ -1,73 +1,204 @@
-//! `make bench`: the figures a user would ask for, measured on a real primary with two standbys and printed as the
-//! table of the README, each with its floor and its goal. Takes about five minutes; names as arguments (`N2 N9`) run
-//! only those.
+//! `make bench`: the figures a user would ask for, measured on a real primary with two standbys, three times in one
+//! run, each with its floor and its goal; and beside them what other tools need for the same, measured in the same run.
+//! Takes about twenty minutes and then puts the tables into README.md and docs/peers.md. `N2 N9` runs only those
+//! figures, `peers` only the comparison (which keeps docs/peers.md), `quick` everything once and keeps nothing.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a measurement that fails says so and ends")]
+#![allow(clippy::float_cmp, reason = "a count of none is exactly 0")]
 #![allow(unreachable_pub, missing_debug_implementations, reason = "a program of its own, not a library")]
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a program that prints a table")]
 
 mod cost;
+mod keys;
 mod leaving;
+mod meter;
+mod page;
 mod queries;
+mod readings;
 mod states;
 #[path = "../../tests/support/mod.rs"]
 mod support;
 mod table;
+mod tools;
+mod trouble;
 
 use std::fmt::Write as _;
+use std::fs;
+use std::time::Duration;
 
 use pgwatch::demo::{Cluster, Server};
 use tempfile::TempDir;
 
-use table::{Row, print};
+use readings::{Plan, Readings};
+use support::report::{keep, machine};
+use table::{Row, figures};
+use tools::{SLEEPER, Session, Tool};
 
 /// `max_connections` of the servers: on the screen it tells that the first real figures are there.
 const MAX_CONNECTIONS: &str = "397";
+const MAX_CONNECTIONS_SHOWN: &str = "/397";
 
-/// A group of figures that share their set-up, and what measures them.
-type Part = (&'static [&'static str], fn(&Rig) -> Vec<Row>);
+/// A group of figures that share their set-up: what they are, what measures them once, and what became of it.
+struct Part {
+    ids: &'static [&'static str],
+    measure: fn(&Rig, &mut Readings),
+    rows: fn(&Readings) -> Vec<Row>,
+}
+
+const PARTS: [Part; 8] = [
+    Part { ids: &["N1"], measure: states::start, rows: states::start_rows },
+    Part { ids: &["N2", "N13"], measure: states::killed, rows: states::killed_rows },
+    Part { ids: &["N3"], measure: states::frozen, rows: states::frozen_rows },
+    Part { ids: &["N4"], measure: queries::parallel, rows: queries::parallel_rows },
+    Part { ids: &["N5"], measure: queries::add_and_remove, rows: queries::add_and_remove_rows },
+    Part { ids: &["N6", "N7"], measure: leaving::leaving, rows: leaving::leaving_rows },
+    Part { ids: &["N8", "N10"], measure: keys::keys, rows: keys::rows },
+    Part { ids: &["N9"], measure: cost::twenty, rows: cost::twenty_rows },
+];
+/// What comes of pgwatch with one node, measured as its peers are.
+const ONE_NODE: [&str; 3] = ["N9", "N11", "N12"];
+
+/// What the arguments ask for: all where they name nothing.
+struct Wanted {
+    names: Vec<String>,
+    quick: bool,
+}
+
+impl Wanted {
+    fn from_args() -> Self {
+        let (mut names, mut quick) = (Vec::new(), false);
+        for arg in std::env::args().skip(1) {
+            match arg.as_str() {
+                // Cargo's own.
+                "--bench" => {}
+                "quick" => quick = true,
+                _ => names.push(arg),
+            }
+        }
+        let known = |name: &String| name == "peers" || ONE_NODE.contains(&name.as_str()) || part_of(name);
+        if let Some(name) = names.iter().find(|name| !known(name)) {
+            panic!("{name} is none of N1 to N13, peers, quick");
+        }
+        Self { names, quick }
+    }
+
+    fn all(&self) -> bool {
+        self.names.is_empty()
+    }
+
+    fn any(&self, ids: &[&str]) -> bool {
+        self.all() || self.names.iter().any(|name| ids.contains(&name.as_str()))
+    }
+}
+
+fn part_of(name: &str) -> bool {
+    PARTS.iter().any(|part| part.ids.contains(&name))
+}
 
 fn main() {
-    let wanted: Vec<String> = std::env::args().skip(1).filter(|arg| arg.starts_with('N')).collect();
-    let rig = Rig::start();
-    let parts: [Part; 7] = [
-        (&["N1"], states::start),
-        (&["N2", "N13"], states::killed),
-        (&["N3"], states::frozen),
-        (&["N4"], queries::parallel),
-        (&["N5"], queries::add_and_remove),
-        (&["N6", "N7"], leaving::leaving),
-        (&["N9", "N11", "N12"], cost::cost),
-    ];
-    let mut rows = Vec::new();
-    for (ids, measure) in parts {
-        if wanted.is_empty() || ids.iter().any(|id| wanted.iter().any(|wanted| wanted == id)) {
-            eprintln!("measuring {}", ids.join(", "));
-            let measured = measure(&rig);
-            for row in &measured {
-                eprintln!("  {}: {}", row.what, row.measured);
-            }
-            rows.extend(measured);
+    let wanted = Wanted::from_args();
+    let rig = Rig::start(if wanted.quick { Plan::QUICK } else { Plan::FULL });
+    let parts: Vec<&Part> = PARTS.iter().filter(|part| wanted.any(part.ids)).collect();
+    let mut readings: Vec<Readings> = parts.iter().map(|_| Readings::default()).collect();
+    let (peers, one_node) = (wanted.any(&["peers"]), wanted.any(&ONE_NODE));
+    let mut tools = tools::all();
+    tools.truncate(if peers { tools.len() } else { usize::from(one_node) });
+
+    for run in 1..=rig.plan.runs {
+        for (part, readings) in parts.iter().zip(&mut readings) {
+            eprintln!("run {run} of {}: {}", rig.plan.runs, part.ids.join(", "));
+            (part.measure)(&rig, readings);
+        }
+        costs(&rig, run, &mut tools);
+    }
+    let mut rows: Vec<Row> = parts.iter().zip(&readings).flat_map(|(part, readings)| (part.rows)(readings)).collect();
+    if one_node {
+        rows.extend(one_node_rows(&tools));
+    }
+    let figures = figures(rows);
+    println!("{figures}");
+    if peers {
+        troubles(&rig, &mut tools);
+        println!("{}", page::page(&tools));
+    }
+    println!("{}", measured_on());
+    if peers && !wanted.quick {
+        keep("docs/peers.md", "peers", &format!("{}\n\n{}", measured_on(), page::page(&tools)));
+    }
+    if wanted.all() && !wanted.quick {
+        keep("README.md", "bench", &for_the_readme(&figures, &tools));
+    }
+}
+
+/// One run of what each tool costs.
+fn costs(rig: &Rig, run: usize, tools: &mut [Tool]) {
+    let _sleeper = (!tools.is_empty()).then(|| Session::start(rig.cluster.primary(), SLEEPER));
+    for tool in tools.iter_mut().filter(|tool| tool.program.is_ok()) {
+        eprintln!("run {run} of {}: {} on one node", rig.plan.runs, tool.name);
+        let mut readings = std::mem::take(&mut tool.readings);
+        if let Err(why) = cost::one_node(rig, tool, &mut readings) {
+            tool.failed(why);
+        }
+        tool.readings = readings;
+    }
+}
+
+fn troubles(rig: &Rig, tools: &mut [Tool]) {
+    for tool in tools.iter_mut().filter(|tool| tool.program.is_ok()) {
+        eprintln!("{} in trouble", tool.name);
+        match trouble::measure(rig, tool) {
+            Ok(troubles) => tool.troubles = Some(troubles),
+            Err(why) => tool.failed(why),
         }
     }
-    print(&rows);
+}
+
+/// The first of the tools is pgwatch.
+fn one_node_rows(tools: &[Tool]) -> Vec<Row> {
+    let Some((pgwatch, peers)) = tools.split_first() else { return Vec::new() };
+    let peers = peers.iter().filter(|peer| peer.full_screen && peer.program.is_ok());
+    cost::one_node_rows(&pgwatch.readings, &peers.map(|peer| &peer.readings).collect::<Vec<_>>())
+}
+
+fn measured_on() -> String {
+    format!("Measured on {}: {}.", jiff::Zoned::now().date(), machine())
+}
+
+fn for_the_readme(figures: &str, tools: &[Tool]) -> String {
+    format!(
+        "`make bench` measures these on a real primary with two standbys, three times in one run. {} *Must* is the floor \
+         that we promise and holds for the\nworst of all trials, *goal* what we are after, for the median.\n\n{figures}\n\
+         Beside other tools, each watching the same idle primary with a refresh of a second \
+         ([how, and the rest](docs/peers.md)):\n\n{}",
+        measured_on(),
+        page::excerpt(tools)
+    )
 }
 
 /// The servers that everything is measured on.
 pub struct Rig {
     pub cluster: Cluster,
+    pub plan: Plan,
+    /// A file with the primary alone.
+    pub one: ConfigFile,
 }
 
 impl Rig {
-    fn start() -> Self {
+    fn start(plan: Plan) -> Self {
         let cluster = support::servers::cluster()
             .standbys(2)
             .config("max_connections", MAX_CONNECTIONS)
             .config("log_connections", "on")
             .config("shared_preload_libraries", "pg_stat_statements")
+            // Its workers come and go as sessions do, and their time would be taken for a session's.
+            .config("autovacuum", "off")
             .start()
             .expect("a primary with two standbys");
-        cluster.primary().psql("create extension pg_stat_statements").expect("the extension (postgresql-contrib)");
-        Self { cluster }
+        let primary = cluster.primary();
+        primary.psql("create extension pg_stat_statements").expect("the extension (postgresql-contrib)");
+        tools::create_roles(primary);
+        let one = ConfigFile::new([primary]);
+        fs::write(one.beside("watch.sql"), tools::WATCH_SQL).expect("the file is written");
+        Self { cluster, plan, one }
     }
 
     /// A file with so many nodes, named in turn after the servers.
@@ -81,18 +212,29 @@ pub struct ConfigFile {
 }
 
 impl ConfigFile {
-    pub fn new<'a>(servers: impl IntoIterator<Item = &'a Server>) -> Self {
+    fn new<'a>(servers: impl IntoIterator<Item = &'a Server>) -> Self {
         let mut text = "nodes:\n".to_owned();
         for (i, server) in servers.into_iter().enumerate() {
             let (host, port, password) = (server.host(), server.port(), server.password().expose());
             writeln!(text, "  n{i:02}: {{host: {host}, port: {port}, user: pgwatch, password: {password}}}").unwrap();
         }
-        let folder = tempfile::tempdir().expect("a temporary folder");
-        std::fs::write(folder.path().join("cluster.yaml"), text).expect("the file is written");
-        Self { folder }
+        let file = Self { folder: tempfile::tempdir().expect("a temporary folder") };
+        fs::write(file.path(), text).expect("the file is written");
+        file
     }
 
     pub fn path(&self) -> String {
-        self.folder.path().join("cluster.yaml").display().to_string()
+        self.beside("cluster.yaml")
     }
+
+    /// A file in the same folder.
+    pub fn beside(&self, name: &str) -> String {
+        self.folder.path().join(name).display().to_string()
+    }
+}
+
+/// Lets a while pass that is measured, or has to pass.
+pub fn pass(time: Duration) {
+    #[allow(clippy::disallowed_methods, reason = "the while is what is wanted")]
+    std::thread::sleep(time);
 }

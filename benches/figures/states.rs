@@ -4,18 +4,17 @@ use std::time::{Duration, Instant};
 
 use vt100::Screen;
 
-use crate::cost::pass;
+use crate::readings::{Readings, time};
 use crate::support::pty::Tui;
-use crate::support::report::{median, seconds, spread};
 use crate::support::wait::PATIENCE;
 use crate::table::Row;
-use crate::{MAX_CONNECTIONS, Rig};
+use crate::{MAX_CONNECTIONS, Rig, pass};
 
-const TRIALS: usize = 8;
+const STARTS: usize = 5;
 /// Of the probes.
 const INTERVAL: Duration = Duration::from_secs(1);
 
-fn up(count: usize) -> impl Fn(&Screen) -> bool {
+pub fn up(count: usize) -> impl Fn(&Screen) -> bool {
     let text = format!("● {count} ");
     move |screen| screen.rows(0, 120).next().is_some_and(|header| header.contains(&text))
 }
@@ -24,7 +23,7 @@ fn down(screen: &Screen) -> bool {
     screen.rows(0, 120).next().is_some_and(|header| header.contains("✖ 1"))
 }
 
-fn open(path: &str) -> Tui {
+pub fn open(path: &str) -> Tui {
     Tui::start(&["--config", path], 120, 40, &[])
 }
 
@@ -34,37 +33,39 @@ pub fn leave(mut tui: Tui) {
     tui.wait_exit(PATIENCE);
 }
 
-pub fn start(rig: &Rig) -> Vec<Row> {
-    let time = |nodes: usize, seen: &dyn Fn(&Screen) -> bool| {
+pub fn start(rig: &Rig, readings: &mut Readings) {
+    let times = |nodes: usize, seen: &dyn Fn(&Screen) -> bool| {
         let config = rig.config(nodes);
-        let mut samples: Vec<Duration> = (0..TRIALS)
-            .map(|_| {
-                let begin = Instant::now();
-                let tui = open(&config.path());
-                tui.wait_for("the nodes", PATIENCE, seen);
-                let took = begin.elapsed();
-                leave(tui);
-                took
-            })
-            .collect();
-        (median(&mut samples).as_secs_f64(), spread(&mut samples))
+        let times = (0..STARTS).map(|_| {
+            let begin = Instant::now();
+            let tui = open(&config.path());
+            tui.wait_for("the nodes", PATIENCE, seen);
+            let took = begin.elapsed();
+            leave(tui);
+            took
+        });
+        times.collect::<Vec<_>>()
     };
-    let (twenty, twenty_text) = time(20, &up(20));
     let of_max = format!("/{MAX_CONNECTIONS}");
-    let (one, one_text) = time(1, &|screen| screen.contents().contains(&of_max));
+    readings.add_times("start of 20", times(20, &up(20)));
+    readings.add_times("start of one", times(1, &|screen| screen.contents().contains(&of_max)));
+}
+
+pub fn start_rows(readings: &Readings) -> Vec<Row> {
+    let row = |what, must, goal, figure| Row::time("N1", what, must, goal, readings, figure);
     vec![
-        Row::new("N1", "start to 20 nodes connected, on the screen", ("5 s", 5.0), ("0.5 s", 0.5), twenty, twenty_text),
-        Row::new("N1", "start to the first figures of one node", ("0.5 s", 0.5), ("60 ms", 0.06), one, one_text),
+        row("start to 20 nodes connected, on the screen", ("5 s", 5.0), ("0.5 s", 0.5), "start of 20"),
+        row("start to the first figures of one node", ("0.5 s", 0.5), ("60 ms", 0.06), "start of one"),
     ]
 }
 
-pub fn killed(rig: &Rig) -> Vec<Row> {
+pub fn killed(rig: &Rig, readings: &mut Readings) {
     let config = rig.config(3);
     let tui = open(&config.path());
     tui.wait_for("three nodes", PATIENCE, up(3));
     let standby = rig.cluster.server("standby1");
     let (mut seen, mut back) = (Vec::new(), Vec::new());
-    for _ in 0..TRIALS {
+    for _ in 0..rig.plan.faults {
         let begin = Instant::now();
         standby.kill().expect("killed");
         tui.wait_for("it is down", PATIENCE, down);
@@ -75,28 +76,25 @@ pub fn killed(rig: &Rig) -> Vec<Row> {
         back.push(accepts.elapsed());
     }
     leave(tui);
-    let (worst_seen, worst_back) = (max(&seen), max(&back));
+    readings.add_times("killed", seen);
+    readings.add_times("back", back);
+}
+
+pub fn killed_rows(readings: &Readings) -> Vec<Row> {
+    let row = |id, what, must, goal, figure| Row::time(id, what, must, goal, readings, figure);
     vec![
-        Row::new("N2", "kill -9 to ✖ on the screen", ("2 s", 2.0), ("0.3 s", 0.3), worst_seen, spread(&mut seen)),
-        Row::new(
-            "N13",
-            "accepts again to ● on the screen",
-            ("31 s", 31.0),
-            ("2 s", 2.0),
-            worst_back,
-            spread(&mut back),
-        ),
+        row("N2", "kill -9 to ✖ on the screen", ("2 s", 2.0), ("0.3 s", 0.3), "killed"),
+        row("N13", "accepts again to ● on the screen", ("31 s", 31.0), ("2 s", 2.0), "back"),
     ]
 }
 
-pub fn frozen(rig: &Rig) -> Vec<Row> {
+pub fn frozen(rig: &Rig, readings: &mut Readings) {
     let config = rig.config(3);
     let tui = open(&config.path());
     tui.wait_for("three nodes", PATIENCE, up(3));
     let standby = rig.cluster.server("standby1");
-    let mut seen = Vec::new();
-    let mut thawed = Vec::new();
-    for _ in 0..TRIALS {
+    let (mut seen, mut thawed) = (Vec::new(), Vec::new());
+    for _ in 0..rig.plan.faults {
         let begin = Instant::now();
         standby.freeze().expect("frozen");
         tui.wait_for("it is down", PATIENCE, down);
@@ -109,11 +107,13 @@ pub fn frozen(rig: &Rig) -> Vec<Row> {
         pass(2 * INTERVAL);
     }
     leave(tui);
-    let (worst, worst_thawed) = (max(&seen), max(&thawed));
-    let after = format!("{}; thawed, back after {}", spread(&mut seen), seconds(Duration::from_secs_f64(worst_thawed)));
-    vec![Row::new("N3", "freeze (SIGSTOP) to ✖ on the screen", ("2 s", 2.0), ("1.5 s", 1.5), worst, after)]
+    readings.add_times("frozen", seen);
+    readings.add_times("thawed", thawed);
 }
 
-fn max(samples: &[Duration]) -> f64 {
-    samples.iter().max().map_or(f64::NAN, Duration::as_secs_f64)
+pub fn frozen_rows(readings: &Readings) -> Vec<Row> {
+    let what = "freeze (SIGSTOP) to ✖ on the screen";
+    let mut row = Row::time("N3", what, ("2 s", 2.0), ("1.5 s", 1.5), readings, "frozen");
+    row.measured += &format!("; thawed, back after {}", time(readings.median("thawed")));
+    vec![row]
 }

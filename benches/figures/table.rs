@@ -1,6 +1,7 @@
-//! The table that is printed: what must be, what we are after, what was measured.
+//! The table of the README: what must be, what we are after, what was measured.
 
-use crate::support::report::machine;
+use crate::readings::Readings;
+use crate::support::report::table;
 
 /// One line of the table.
 pub struct Row {
@@ -14,28 +15,37 @@ pub struct Row {
 }
 
 impl Row {
-    /// A figure in one unit, where less is better.
-    pub fn new(
+    /// A time of which less is better: the floor has to hold for the worst trial, the goal for the median.
+    pub fn time(
         id: &'static str,
         what: &'static str,
         (must_text, must): (&'static str, f64),
         (goal_text, goal): (&'static str, f64),
-        value: f64,
-        measured: String,
+        readings: &Readings,
+        figure: &str,
     ) -> Self {
-        Self { id, what, must: must_text, goal: goal_text, measured, holds: (value <= must, value <= goal) }
+        let holds = (readings.worst(figure) <= must, readings.median(figure) <= goal);
+        Self { id, what, must: must_text, goal: goal_text, measured: readings.time(figure), holds }
     }
-}
 
-pub fn print(rows: &[Row]) {
-    println!("| | what | must | goal | measured | |\n| --- | --- | --- | --- | --- | --- |");
-    for Row { id, what, must, goal, measured, holds } in rows {
-        let verdict = match holds {
+    fn verdict(&self) -> &'static str {
+        match self.holds {
             (true, true) => "goal reached",
             (true, false) => "floor holds",
             (false, _) => "**missed**",
-        };
-        println!("| {id} | {what} | {must} | {goal} | {measured} | {verdict} |");
+        }
     }
-    println!("\n{}", machine());
+
+    fn number(&self) -> u32 {
+        self.id.trim_start_matches('N').parse().unwrap_or_default()
+    }
+}
+
+/// In the order of their numbers.
+pub fn figures(mut rows: Vec<Row>) -> String {
+    rows.sort_by_key(Row::number);
+    let cells =
+        rows.iter().map(|row| [row.id, row.what, row.must, row.goal, &row.measured, row.verdict()].map(str::to_owned));
+    let cells: Vec<[String; 6]> = cells.collect();
+    table(&["", "what", "must", "goal", "measured", ""], cells.iter().map(<[String; 6]>::as_slice))
 }

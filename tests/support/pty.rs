@@ -106,25 +106,24 @@ impl Tui {
     /// Waits until the screen satisfies `condition`; fails the test with the screen if it does not in time.
     #[track_caller]
     pub fn wait_for(&self, what: &str, within: Duration, condition: impl Fn(&Screen) -> bool) {
-        let start = Instant::now();
-        if !self.shows(within, condition) {
-            let state = if self.seen.output.lock().unwrap().ended { "the program ended" } else { "time is up" };
-            panic!("{state} after {:?}, not seen: {what}\n{}", start.elapsed(), self.screen_text());
+        if let Err(state) = self.sees(within, condition) {
+            panic!("{state}, not seen: {what}\n{}", self.screen_text());
         }
     }
 
-    /// Whether the screen satisfies `condition` within this time: it returns in the moment in which it does.
-    pub fn shows(&self, within: Duration, condition: impl Fn(&Screen) -> bool) -> bool {
+    /// The same for who can go on without: what came instead.
+    pub fn sees(&self, within: Duration, condition: impl Fn(&Screen) -> bool) -> Result<(), String> {
         let start = Instant::now();
         let mut output = self.seen.output.lock().unwrap();
         while !condition(output.parser.screen()) {
             let left = within.saturating_sub(start.elapsed());
             if left.is_zero() || output.ended {
-                return false;
+                let state = if output.ended { "the program ended" } else { "time is up" };
+                return Err(format!("{state} after {:?}", start.elapsed()));
             }
             output = self.seen.more.wait_timeout(output, left).unwrap().0;
         }
-        true
+        Ok(())
     }
 
     /// Waits until the screen shows this text in one line.
@@ -146,6 +145,11 @@ impl Tui {
     /// Every byte so far.
     pub fn raw(&self) -> Vec<u8> {
         self.seen.output.lock().unwrap().raw.clone()
+    }
+
+    /// How many bytes that is.
+    pub fn written(&self) -> usize {
+        self.seen.output.lock().unwrap().raw.len()
     }
 
     pub fn resize(&mut self, cols: u16, rows: u16) {
@@ -173,12 +177,17 @@ impl Tui {
     /// Waits for the end of the program, and for its last words.
     #[track_caller]
     pub fn wait_exit(&mut self, within: Duration) -> ExitStatus {
-        let end = super::wait::within(within, || self.child.try_wait().unwrap());
-        let status = end.unwrap_or_else(|| panic!("still running after {within:?}\n{}", self.screen_text()));
+        let end = self.exit_within(within);
+        end.unwrap_or_else(|| panic!("still running after {within:?}\n{}", self.screen_text()))
+    }
+
+    /// The same for who can go on without.
+    pub fn exit_within(&mut self, within: Duration) -> Option<ExitStatus> {
+        let status = super::wait::within(within, || self.child.try_wait().unwrap())?;
         if self.terminal.is_some() {
             wait_for("the end of the output", SOON, || self.seen.output.lock().unwrap().ended.then_some(()));
         }
-        status
+        Some(status)
     }
 
     /// Whether the terminal was given back as it was before; what is not, in words.

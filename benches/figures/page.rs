@@ -1,0 +1,169 @@
+//! docs/peers.md and its excerpt for the README: pgwatch beside its peers, all measured in one run.
+
+use std::time::Duration;
+
+use crate::readings::{Readings, time};
+use crate::support::report::{seconds, table};
+use crate::tools::Tool;
+use crate::trouble::{BACK, Leaving, Quit, Trouble, Troubles};
+
+/// A figure of the table of costs: what it is called, and how it is written.
+type Figure = (&'static str, fn(&Readings) -> String);
+
+const COSTS: [Figure; 10] = [
+    ("first data", |of| time(of.median("first data"))),
+    ("memory (RSS), MB", |of| format!("{:.1}", of.median("resident"))),
+    ("memory not shared (PSS), MB", |of| format!("{:.1}", of.median("proportional"))),
+    ("processor, % of a core", |of| format!("{:.2}", of.median("processor"))),
+    ("bytes to the terminal a second", |of| format!("{:.0}", of.median("bytes"))),
+    ("statements a second", |of| format!("{:.1}", of.median("statements"))),
+    ("server: executing them, ms a second", |of| format!("{:.2}", of.median("executing, ms"))),
+    ("server: processor, ms a second", |of| format!("{:.2}", of.median("server, ms"))),
+    ("sessions held", |of| format!("{:.0}", of.median("sessions"))),
+    ("new sessions a second", |of| format!("{:.1}", of.median("new sessions"))),
+];
+/// Those of them that the README shows.
+const TELLING: [&str; 5] = [
+    "memory (RSS), MB",
+    "processor, % of a core",
+    "bytes to the terminal a second",
+    "statements a second",
+    "server: processor, ms a second",
+];
+
+/// The whole page.
+pub fn page(tools: &[Tool]) -> String {
+    let commands = tools.iter().map(|tool| vec![tool.name.to_owned(), tool.version.clone(), code(tool.command)]);
+    let mut text = rows(&["tool", "version", "started as"], commands);
+    let missing = tools.iter().filter_map(|tool| Some((tool.name, tool.program.as_ref().err()?)));
+    let missing: Vec<String> = missing.map(|(name, why)| format!("- {name} was not measured: {why}")).collect();
+    if !missing.is_empty() {
+        text += &format!("\n{}\n", missing.join("\n"));
+    }
+    text += &format!("\n### What it costs\n\n{}", beside(tools, &COSTS.map(|(what, of)| (what, Cell::Cost(of)))));
+    for (what, of) in [("The server is killed", killed as fn(&Troubles) -> &Trouble), ("The server is frozen", frozen)]
+    {
+        let lines = tools.iter().map(|tool| {
+            let trouble = tool.troubles.as_ref().map(of);
+            let cells: [fn(&Trouble) -> String; 3] = [screen, quit, back];
+            let cells = cells.iter().map(|cell| trouble.map_or("–".to_owned(), cell));
+            [tool.name.to_owned()].into_iter().chain(cells).collect()
+        });
+        let head = ["tool", "what the screen says", "`q` meanwhile", "back by itself, after it is over"];
+        text += &format!("\n### {what}\n\n{}", rows(&head, lines));
+    }
+    let lines = tools.iter().map(|tool| {
+        let cells: [fn(&Leaving) -> String; 2] = [by_key, by_signal];
+        let cells = cells.iter().map(|cell| tool.troubles.as_ref().map_or("–".to_owned(), |of| cell(&of.leaving)));
+        [tool.name.to_owned()].into_iter().chain(cells).collect()
+    });
+    text + &format!("\n### The terminal after it\n\n{}", rows(&["tool", "the key to quit", "SIGTERM"], lines))
+}
+
+/// The most telling rows.
+pub fn excerpt(tools: &[Tool]) -> String {
+    let costs = COSTS.into_iter().filter(|(what, _)| TELLING.contains(what));
+    let mut figures: Vec<(&str, Cell)> = costs.map(|(what, of)| (what, Cell::Cost(of))).collect();
+    figures.extend([
+        ("server killed: the screen says so after", Cell::Trouble(|of| told_after(&of.killed))),
+        ("server frozen: the screen says so after", Cell::Trouble(|of| told_after(&of.frozen))),
+        ("server frozen: `q` quits", Cell::Trouble(|of| quit(&of.frozen))),
+        ("killed server is back: shown after", Cell::Trouble(|of| back(&of.killed))),
+        ("terminal restored after SIGTERM", Cell::Trouble(|of| yes(of.leaving.signal.is_ok()))),
+    ]);
+    beside(tools, &figures)
+}
+
+#[derive(Clone, Copy)]
+enum Cell {
+    Cost(fn(&Readings) -> String),
+    Trouble(fn(&Troubles) -> String),
+}
+
+/// A row a figure, a column a tool.
+fn beside(tools: &[Tool], figures: &[(&str, Cell)]) -> String {
+    let lines = figures.iter().map(|(what, cell)| {
+        let cells = tools.iter().map(|tool| match cell {
+            Cell::Cost(of) if tool.program.is_ok() => of(&tool.readings),
+            Cell::Trouble(of) => tool.troubles.as_ref().map_or("–".to_owned(), of),
+            Cell::Cost(_) => "–".to_owned(),
+        });
+        [(*what).to_owned()].into_iter().chain(cells).collect()
+    });
+    let head: Vec<&str> = [""].into_iter().chain(tools.iter().map(|tool| tool.name)).collect();
+    rows(&head, lines)
+}
+
+fn rows(head: &[&str], lines: impl Iterator<Item = Vec<String>>) -> String {
+    let lines: Vec<Vec<String>> = lines.collect();
+    table(head, lines.iter().map(Vec::as_slice))
+}
+
+fn killed(of: &Troubles) -> &Trouble {
+    &of.killed
+}
+
+fn frozen(of: &Troubles) -> &Trouble {
+    &of.frozen
+}
+
+fn screen(trouble: &Trouble) -> String {
+    let told = trouble.told.as_ref().map(|(line, after)| format!("{} after {}", code(line), seconds(*after)));
+    match (&trouble.ended, told) {
+        (Some((how, after)), told) => {
+            format!(
+                "it ends ({how}) after {}{}",
+                seconds(*after),
+                told.map_or(String::new(), |told| format!(": {told}"))
+            )
+        }
+        (None, Some(told)) => told,
+        (None, None) if trouble.drew => "nothing, and goes on drawing".to_owned(),
+        (None, None) => "nothing, not a byte".to_owned(),
+    }
+}
+
+fn told_after(trouble: &Trouble) -> String {
+    match (&trouble.told, &trouble.ended) {
+        (_, Some((_, after))) => format!("ends, {}", seconds(*after)),
+        (Some((_, after)), None) => seconds(*after),
+        (None, None) => "never".to_owned(),
+    }
+}
+
+fn quit(trouble: &Trouble) -> String {
+    match trouble.quit {
+        Quit::Key(took) => format!("yes, {}", seconds(took)),
+        Quit::CtrlC(took) => format!("no; Ctrl-C, {}", seconds(took)),
+        Quit::No => "no, nor Ctrl-C".to_owned(),
+        Quit::Ended => "it had ended".to_owned(),
+    }
+}
+
+fn back(trouble: &Trouble) -> String {
+    trouble.back.map_or(format!("no ({} s)", BACK.as_secs()), seconds)
+}
+
+fn by_key(leaving: &Leaving) -> String {
+    let took = leaving.took.map_or("–".to_owned(), |took: Duration| seconds(took));
+    format!("{took}, {}", as_it_was(&leaving.key))
+}
+
+fn by_signal(leaving: &Leaving) -> String {
+    as_it_was(&leaving.signal)
+}
+
+fn as_it_was(restored: &Result<(), String>) -> String {
+    match restored {
+        Ok(()) => "as it was".to_owned(),
+        Err(faults) => faults.clone(),
+    }
+}
+
+fn yes(holds: bool) -> String {
+    if holds { "yes" } else { "no" }.to_owned()
+}
+
+fn code(text: &str) -> String {
+    format!("`{text}`")
+}

@@ -1,0 +1,184 @@
+//! pgwatch and the tools it is compared with: how each is started and left, and by what its screen tells that it
+//! shows data. `make peers` puts the others into `target/peers`; one that could not be installed says why.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use pgwatch::demo::Server;
+
+use crate::readings::Readings;
+use crate::support::pty::Tui;
+use crate::trouble::Troubles;
+use crate::{MAX_CONNECTIONS_SHOWN, Rig};
+
+/// The role of a session that sleeps from the start on: who shows it shows data.
+pub const SLEEPER: &str = "sleeper";
+/// The role of one that comes after a trouble: who shows it shows fresh data.
+pub const ARRIVAL: &str = "arrival";
+
+/// How long a tool may take to end.
+pub const ENDING: Duration = Duration::from_secs(3);
+
+pub struct Tool {
+    pub name: &'static str,
+    pub role: &'static str,
+    /// As a person types it; words in capitals stand for what differs.
+    pub command: &'static str,
+    /// The key that ends it.
+    pub quit: &'static str,
+    /// `psql` is no dashboard: it is the least that anything could do.
+    pub full_screen: bool,
+    /// On its screen once it shows data, and once it shows fresh data after a trouble.
+    pub data: &'static str,
+    pub fresh: &'static str,
+    /// Where it is, or why it is not there.
+    pub program: Result<PathBuf, String>,
+    pub version: String,
+    pub readings: Readings,
+    pub troubles: Option<Troubles>,
+}
+
+impl Tool {
+    fn peer(name: &'static str, role: &'static str, command: &'static str) -> Self {
+        let file = command.split(' ').next().unwrap_or_default();
+        let program = installed(file);
+        let version = program.as_deref().map_or("–".to_owned(), version);
+        Self {
+            name,
+            role,
+            command,
+            quit: "q",
+            full_screen: true,
+            data: SLEEPER,
+            fresh: ARRIVAL,
+            program,
+            version,
+            readings: Readings::default(),
+            troubles: None,
+        }
+    }
+
+    /// In a terminal of 120x40.
+    pub fn start(&self, rig: &Rig) -> Result<Tui, String> {
+        let program = self.program.as_ref().map_err(Clone::clone)?;
+        let server = rig.cluster.primary();
+        let (port, password) = (server.port().to_string(), server.password().expose());
+        let words = self.command.split(' ').skip(1).map(|word| {
+            word.replace("HOST", server.host())
+                .replace("PORT", &port)
+                .replace("ROLE", self.role)
+                .replace("PASSWORD", password)
+                .replace("ONE.yaml", &rig.one.path())
+                .replace("WATCH.sql", &rig.one.beside("watch.sql"))
+        });
+        let args: Vec<String> = words.collect();
+        let args: Vec<&str> = args.iter().map(String::as_str).collect();
+        Ok(Tui::start_program(program, &args, 120, 40, &[("PGPASSWORD", password)]))
+    }
+
+    /// By its key, or else.
+    pub fn leave(&self, mut tui: Tui) {
+        tui.press(self.quit);
+        tui.exit_within(ENDING);
+    }
+
+    /// Notes why it could not be measured.
+    pub fn failed(&mut self, why: String) {
+        eprintln!("  {}: {why}", self.name);
+        self.program = Err(why);
+    }
+}
+
+/// pgwatch first, then its peers.
+pub fn all() -> Vec<Tool> {
+    let pgwatch = PathBuf::from(env!("CARGO_BIN_EXE_pgwatch"));
+    let mut tools = vec![
+        Tool {
+            data: MAX_CONNECTIONS_SHOWN,
+            fresh: "● 1 ",
+            version: version(&pgwatch),
+            program: Ok(pgwatch),
+            ..Tool::peer("pgwatch", "pgwatch", "pgwatch --config ONE.yaml")
+        },
+        Tool::peer("pg_activity", "peer_activity", "pg_activity -h HOST -p PORT -U ROLE -d postgres --refresh 1"),
+        Tool::peer("pg_glimpse", "peer_glimpse", "pg_glimpse -H HOST -p PORT -U ROLE -d postgres -r 1"),
+        Tool::peer(
+            "pgmon",
+            "peer_mon",
+            "pgmon --dsn postgresql://ROLE:PASSWORD@HOST:PORT/postgres?sslmode=disable --refresh-ms 1000",
+        ),
+        Tool::peer("pg_top", "peer_top", "pg_top -h HOST -p PORT -U ROLE -d postgres -s 1"),
+    ];
+    let psql = Tool::peer("psql \\watch", "peer_psql", "psql -X -h HOST -p PORT -U ROLE -d postgres -f WATCH.sql");
+    tools.push(Tool { quit: "<c-c>", full_screen: false, ..psql });
+    tools
+}
+
+/// What `psql` repeats: who is there and what they do.
+pub const WATCH_SQL: &str = "select pid, usename, datname, state, wait_event, xact_start, query_start, left(query, 20) \
+                             from pg_stat_activity \\watch 1\n";
+
+/// The roles of all tools (pgwatch's is there), and of the sessions that they are to show.
+pub fn create_roles(server: &Server) {
+    let password = server.password().expose();
+    for tool in all().iter().filter(|tool| tool.role != "pgwatch") {
+        let sql = format!("create role {} login password '{password}' in role pg_monitor", tool.role);
+        server.psql(&sql).expect("a role");
+    }
+    for role in [SLEEPER, ARRIVAL] {
+        server.psql(&format!("create role {role} login password '{password}'")).expect("a role");
+    }
+}
+
+fn installed(file: &str) -> Result<PathBuf, String> {
+    let peers = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/peers");
+    let program = peers.join("bin").join(file);
+    if program.exists() {
+        return Ok(program);
+    }
+    let why = fs::read_to_string(peers.join(format!("{file}.why")));
+    Err(why.map_or("`make peers` has not run".to_owned(), |why| why.trim().to_owned()))
+}
+
+/// The first word that begins as a number does.
+fn version(program: &Path) -> String {
+    let output = Command::new(program).arg("--version").stdin(Stdio::null()).output();
+    let text = output.map(|output| String::from_utf8_lossy(&output.stdout).into_owned()).unwrap_or_default();
+    let number = text.split_whitespace().find(|word| word.starts_with(|c: char| c.is_ascii_digit()));
+    number.unwrap_or("?").to_owned()
+}
+
+/// A session of that role that sleeps until this value goes.
+pub struct Session<'s> {
+    server: &'s Server,
+    role: &'static str,
+    client: Child,
+}
+
+impl<'s> Session<'s> {
+    pub fn start(server: &'s Server, role: &'static str) -> Self {
+        let client = Command::new("psql")
+            .args(["-X", "-h", server.host(), "-p", &server.port().to_string(), "-U", role, "-d", "postgres"])
+            .args(["-c", "select pg_sleep(3600)"])
+            .env("PGPASSWORD", server.password().expose())
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("psql");
+        Self { server, role, client }
+    }
+}
+
+impl Drop for Session<'_> {
+    fn drop(&mut self) {
+        // A backend that sleeps does not notice that its client has gone.
+        let role = self.role;
+        let sql = format!("select pg_terminate_backend(pid) from pg_stat_activity where usename = '{role}'");
+        let _ = self.server.psql(&sql);
+        let _ = self.client.kill();
+        let _ = self.client.wait();
+    }
+}
