@@ -5,7 +5,7 @@
 //! | --- | --- | --- |
 //! | tick | 1 s | the clock and the ages on the screen |
 //! | events | at most once a frame | five hundred nodes wake the loop no more often than it can draw |
-//! | frame | when due | a key or a change of state is drawn at once, figures once a refresh and with the tick if they can, so that twenty nodes cost one frame a second |
+//! | frame | when due | a key, a change of state, a node's first figures are drawn at once, later ones once a refresh and with the tick if they can, so that twenty nodes cost one frame a second |
 
 mod export;
 mod history;
@@ -219,7 +219,8 @@ impl Dashboard {
     fn events(&mut self, first: Event, events: &mut mpsc::Receiver<Event>) {
         let mut next = Some(first);
         while let Some(event) = next {
-            let soonest = if is_figure(&event.kind) { self.next_figures() } else { Instant::now() };
+            let waits = is_figure(&event.kind) && !self.app.awaits(&event.kind);
+            let soonest = if waits { self.next_figures() } else { Instant::now() };
             self.update_by(Msg::Event(event), soonest);
             next = events.try_recv().ok();
         }

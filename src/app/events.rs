@@ -68,6 +68,16 @@ impl App {
         Vec::new()
     }
 
+    /// Whether this fills what has been empty on the screen since the start: somebody waits for it (N1).
+    pub fn awaits(&self, kind: &EventKind) -> bool {
+        let of = |node| self.live.nodes.get(node);
+        match kind {
+            EventKind::Facts { node, .. } => of(node).is_some_and(|of| of.facts.is_none() && of.facts_error.is_none()),
+            EventKind::Server { node, .. } => of(node).is_some_and(|of| of.server.is_none()),
+            _ => false,
+        }
+    }
+
     fn of(&mut self, name: &NodeName, change: impl FnOnce(&mut Node)) {
         if let Some(node) = self.live.nodes.get_mut(name) {
             change(node);

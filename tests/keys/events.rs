@@ -52,6 +52,21 @@ fn figures_grow_old_and_say_so() {
     assert_eq!(dashboard.app.picture().nodes.transactions(dashboard.now(), refresh), None);
 }
 
+/// N1: later figures may wait for a common frame, the first ones of a node are what the person looks for.
+#[test]
+fn the_first_figures_of_a_node_are_awaited_n1() {
+    let mut dashboard = Dashboard::healthy();
+    let refresh = |dashboard: &Dashboard, node| EventKind::Facts { node: name(node), facts: Ok(facts(dashboard, 1)) };
+    assert!(dashboard.app.awaits(&refresh(&dashboard, "primary")));
+    tell_facts(&mut dashboard, 1);
+    assert!(!dashboard.app.awaits(&refresh(&dashboard, "primary")), "it has figures");
+    assert!(dashboard.app.awaits(&refresh(&dashboard, "replica")), "the other one has none yet");
+    let denied = NodeError::new(ErrorKind::Permission, "permission denied for view");
+    dashboard.tell(EventKind::Facts { node: name("replica"), facts: Err(denied) });
+    assert!(!dashboard.app.awaits(&refresh(&dashboard, "replica")), "why there are none is told");
+    assert!(!dashboard.app.awaits(&refresh(&dashboard, "unheard-of")));
+}
+
 #[test]
 fn a_failed_refresh_keeps_the_old_figures_and_is_told_once() {
     let mut dashboard = Dashboard::healthy();
