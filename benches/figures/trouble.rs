@@ -14,8 +14,10 @@ use crate::{Rig, pass};
 const WATCH: Duration = Duration::from_secs(7);
 /// How long a tool may take to come back by itself.
 pub const BACK: Duration = Duration::from_secs(20);
-/// A refresh or two: figures that differ at first settle, a text that is being written is whole.
+/// A refresh or two: figures that differ at first settle.
 const REFRESH: Duration = Duration::from_millis(1500);
+/// A text that is being written is whole.
+const MOMENT: Duration = Duration::from_millis(200);
 
 /// What tells of trouble, in any case of letters.
 const WORDS: &[&str] = &[
@@ -99,7 +101,7 @@ fn suffer(rig: &Rig, tool: &Tool, begin: Step, end: Step) -> Result<Trouble, Str
         None => exited(&mut stays).then_some(None),
     });
     let after = start.elapsed();
-    pass(REFRESH);
+    pass(MOMENT);
     let mut trouble = Trouble { told: None, ended: None, drew: false, quit: Quit::Ended, back: None };
     // Whole by now, unless it was there for a moment only.
     trouble.told = told(&before, &lines(&stays)).or(sign.flatten()).map(|line| (line, after));
@@ -163,14 +165,17 @@ fn lines(tui: &Tui) -> Vec<String> {
     tui.screen(|screen| screen.rows(0, 120).collect())
 }
 
-/// The first line with a word of trouble that was not in it before, without frames and gaps.
+/// The first line with a word of trouble that was not in it before, from where it is new, without frames and gaps.
 fn told(before: &[String], now: &[String]) -> Option<String> {
-    let line = now.iter().zip(before).find(|(now, before)| {
+    let (now, before) = now.iter().zip(before).find(|(now, before)| {
         let (now, before) = (now.to_lowercase(), before.to_lowercase());
         WORDS.iter().any(|word| now.contains(word) && !before.contains(word))
-    });
-    let (line, _) = line?;
-    let words = line.split(|c: char| c.is_whitespace() || "│─╭╮╰╯┌┐└┘|`▂▁▃▄▅▆▇█".contains(c));
-    let text = words.filter(|word| !word.is_empty()).collect::<Vec<_>>().join(" ");
-    Some(text.chars().take(80).collect())
+    })?;
+    let words = |line: &str| -> Vec<String> {
+        let words = line.split(|c: char| c.is_whitespace() || "│─╭╮╰╯┌┐└┘|`▂▁▃▄▅▆▇█".contains(c));
+        words.filter(|word| !word.is_empty()).map(str::to_owned).collect()
+    };
+    let (now, before) = (words(now), words(before));
+    let same = now.iter().zip(&before).take_while(|(now, before)| now == before).count();
+    Some(now[same..].join(" ").chars().take(80).collect())
 }

@@ -212,10 +212,8 @@ impl Tui {
             let last = |end: &str| find_last(&output.raw, format!("\x1b[?{mode}{end}").as_bytes());
             check(last("h") > last("l"), what);
         }
-        check(
-            count_of(&output.raw, b"\x1b[>") > count_of(&output.raw, b"\x1b[<"),
-            "the keyboard protocol is not taken back",
-        );
+        let pushed = |sign| keyboard_protocol(&output.raw, sign);
+        check(pushed(b'>') > pushed(b'<'), "the keyboard protocol is not taken back");
         if let Some(terminal) = &self.terminal {
             let now = tcgetattr(terminal).unwrap();
             check(now.local_modes != self.before.local_modes, "echo and line mode differ");
@@ -320,6 +318,13 @@ fn named_key(name: &str) -> Vec<u8> {
 
 fn count_of(bytes: &[u8], what: &[u8]) -> usize {
     bytes.windows(what.len()).filter(|window| *window == what).count()
+}
+
+/// How often the keyboard protocol was pushed (`>`) or popped (`<`): `CSI > FLAGS u`. Without the `u` it is a question.
+fn keyboard_protocol(bytes: &[u8], sign: u8) -> usize {
+    let begins = bytes.windows(3).enumerate().filter(|(_, window)| *window == [0x1b, b'[', sign]);
+    let last = |(at, _)| bytes[at + 3..].iter().find(|byte| !byte.is_ascii_digit() && **byte != b';');
+    begins.filter_map(last).filter(|&&byte| byte == b'u').count()
 }
 
 fn find_last(bytes: &[u8], what: &[u8]) -> Option<usize> {
