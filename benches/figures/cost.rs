@@ -123,7 +123,7 @@ pub fn one_node_rows(readings: &Readings, peers: &[&Readings]) -> Vec<Row> {
     let (mut most_statements, mut most_busy) = (4.0, 2.0);
     if !peers.is_empty() {
         (most_statements, most_busy) = (lightest("statements"), lightest("server, ms"));
-        measured += &format!("; the least of any peer: {most_statements:.2}, {most_busy:.2} ms");
+        measured = format!("{measured}; the least of any peer: {most_statements:.2}, {most_busy:.2} ms");
     }
     let none = sessions == 0.0;
     let bytes = figure("bytes");

@@ -33,31 +33,43 @@ const TELLING: [&str; 5] = [
 
 /// The whole page.
 pub fn page(tools: &[Tool]) -> String {
-    let commands = tools.iter().map(|tool| vec![tool.name.to_owned(), tool.version.clone(), code(tool.command)]);
-    let mut text = rows(&["tool", "version", "started as"], commands);
+    let costs = beside(tools, &COSTS.map(|(what, of)| (what, Cell::Cost(of))));
+    let parts = [
+        started(tools),
+        format!("### What it costs\n\n{costs}"),
+        format!("### The server is killed\n\n{}", in_trouble(tools, killed)),
+        format!("### The server is frozen\n\n{}", in_trouble(tools, frozen)),
+        format!("### The terminal after it\n\n{}", after_it(tools)),
+    ];
+    parts.join("\n")
+}
+
+/// How each was started, or why not.
+fn started(tools: &[Tool]) -> String {
+    let lines = tools.iter().map(|tool| vec![tool.name.to_owned(), tool.version.clone(), code(tool.command)]);
+    let table = rows(&["tool", "version", "started as"], lines);
     let missing = tools.iter().filter_map(|tool| Some((tool.name, tool.program.as_ref().err()?)));
-    let missing: Vec<String> = missing.map(|(name, why)| format!("- {name} was not measured: {why}")).collect();
-    if !missing.is_empty() {
-        text += &format!("\n{}\n", missing.join("\n"));
-    }
-    text += &format!("\n### What it costs\n\n{}", beside(tools, &COSTS.map(|(what, of)| (what, Cell::Cost(of)))));
-    for (what, of) in [("The server is killed", killed as fn(&Troubles) -> &Trouble), ("The server is frozen", frozen)]
-    {
-        let lines = tools.iter().map(|tool| {
-            let trouble = tool.troubles.as_ref().map(of);
-            let cells: [fn(&Trouble) -> String; 3] = [screen, quit, back];
-            let cells = cells.iter().map(|cell| trouble.map_or("–".to_owned(), cell));
-            [tool.name.to_owned()].into_iter().chain(cells).collect()
-        });
-        let head = ["tool", "what the screen says", "`q` meanwhile", "back by itself, after it is over"];
-        text += &format!("\n### {what}\n\n{}", rows(&head, lines));
-    }
-    let lines = tools.iter().map(|tool| {
-        let cells: [fn(&Leaving) -> String; 2] = [by_key, by_signal];
-        let cells = cells.iter().map(|cell| tool.troubles.as_ref().map_or("–".to_owned(), |of| cell(&of.leaving)));
-        [tool.name.to_owned()].into_iter().chain(cells).collect()
-    });
-    text + &format!("\n### The terminal after it\n\n{}", rows(&["tool", "the key to quit", "SIGTERM"], lines))
+    let missing = missing.map(|(name, why)| format!("\n{name} was not measured: {why}\n"));
+    let parts: Vec<String> = [table].into_iter().chain(missing).collect();
+    parts.concat()
+}
+
+fn in_trouble(tools: &[Tool], of: fn(&Troubles) -> &Trouble) -> String {
+    let head = ["tool", "what the screen says", "`q` meanwhile", "back by itself, after it is over"];
+    let cells: [fn(&Trouble) -> String; 3] = [screen, quit, back];
+    rows(&head, tools.iter().map(|tool| line(tool, |troubles, cell| cell(of(troubles)), &cells)))
+}
+
+fn after_it(tools: &[Tool]) -> String {
+    let cells: [fn(&Leaving) -> String; 2] = [by_key, by_signal];
+    let lines = tools.iter().map(|tool| line(tool, |troubles, cell| cell(&troubles.leaving), &cells));
+    rows(&["tool", "the key to quit", "SIGTERM"], lines)
+}
+
+/// The tool's name and what became of it; dashes where nothing did.
+fn line<C>(tool: &Tool, write: impl Fn(&Troubles, &C) -> String, cells: &[C]) -> Vec<String> {
+    let of = |cell| tool.troubles.as_ref().map_or("–".to_owned(), |troubles| write(troubles, cell));
+    [tool.name.to_owned()].into_iter().chain(cells.iter().map(of)).collect()
 }
 
 /// The most telling rows.

@@ -114,6 +114,6 @@ pub fn frozen(rig: &Rig, readings: &mut Readings) {
 pub fn frozen_rows(readings: &Readings) -> Vec<Row> {
     let what = "freeze (SIGSTOP) to ✖ on the screen";
     let mut row = Row::time("N3", what, ("2 s", 2.0), ("1.5 s", 1.5), readings, "frozen");
-    row.measured += &format!("; thawed, back after {}", time(readings.median("thawed")));
+    row.measured = format!("{}; thawed, back after {}", row.measured, time(readings.median("thawed")));
     vec![row]
 }

@@ -154,11 +154,11 @@ fn leaving(rig: &Rig, tool: &Tool) -> Result<Leaving, String> {
     let mut tui = with_data(rig, tool)?;
     let pressed = Instant::now();
     tui.press(tool.quit);
-    let took = tui.exit_within(ENDING).map(|_| pressed.elapsed());
+    let after_key = tui.exit_within(ENDING).map(|_| pressed.elapsed());
     let key = left(&mut tui);
     let mut tui = with_data(rig, tool)?;
     tui.signal(Signal::TERM);
-    Ok(Leaving { took, key, signal: left(&mut tui) })
+    Ok(Leaving { took: after_key, key, signal: left(&mut tui) })
 }
 
 fn lines(tui: &Tui) -> Vec<String> {
