@@ -90,7 +90,7 @@ impl Desk {
                 self.press();
             } else {
                 let seen = watched.down_at.is_some();
-                self.tui.shows(LOOK, |screen| !seen && down(screen));
+                let _ = self.tui.sees(LOOK, |screen| !seen && down(screen));
             }
         }
     }

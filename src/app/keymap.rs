@@ -173,9 +173,13 @@ pub fn hints(app: &App) -> Vec<Hint> {
     let place = place(app);
     let mut hints: Vec<Hint> = Vec::new();
     for action in Action::ALL {
-        let Some(key) = keymap().keys(*action, place).first() else { continue };
+        // The cheapest question first: most actions have no word.
         let word = app.word(*action);
-        if word.is_empty() || !app.can(*action) {
+        if word.is_empty() {
+            continue;
+        }
+        let Some(key) = keymap().keys(*action, place).first() else { continue };
+        if !app.can(*action) {
             continue;
         }
         match hints.last_mut() {

@@ -49,12 +49,13 @@ impl<T> Ring<T> {
     }
 }
 
-/// The value below which the share `q` (0 to 1) of the samples lie (nearest rank); `None` without samples.
-pub fn percentile(samples: impl IntoIterator<Item = f64>, q: f64) -> Option<f64> {
+/// The values below which these shares (0 to 1) of the samples lie (nearest rank); `None` without samples.
+pub fn percentiles<const N: usize>(samples: impl IntoIterator<Item = f64>, shares: [f64; N]) -> Option<[f64; N]> {
     let mut sorted: Vec<f64> = samples.into_iter().filter(|sample| sample.is_finite()).collect();
-    sorted.sort_by(f64::total_cmp);
-    let rank = (q * sorted.len() as f64).ceil() as usize;
-    sorted.get(rank.max(1) - 1).copied()
+    sorted.sort_unstable_by(f64::total_cmp);
+    let last = *sorted.last()?;
+    let rank = |share: f64| (share * sorted.len() as f64).ceil() as usize;
+    Some(shares.map(|share| sorted.get(rank(share).max(1) - 1).copied().unwrap_or(last)))
 }
 
 #[cfg(test)]
@@ -75,9 +76,7 @@ mod tests {
     #[test]
     fn percentiles_by_nearest_rank() {
         let samples = [5.0, 1.0, 4.0, 2.0, 3.0];
-        assert_eq!(percentile(samples, 0.5), Some(3.0));
-        assert_eq!(percentile(samples, 0.99), Some(5.0));
-        assert_eq!(percentile(samples, 0.0), Some(1.0));
-        assert_eq!(percentile([], 0.5), None);
+        assert_eq!(percentiles(samples, [0.5, 0.99, 0.0]), Some([3.0, 5.0, 1.0]));
+        assert_eq!(percentiles([], [0.5]), None);
     }
 }

@@ -55,7 +55,7 @@ fn header_left(app: &App, theme: &Theme, mut pen: Pen<'_>) {
         [("●", counts.healthy, theme.ok), ("◐", counts.degraded, theme.warn), ("✖", counts.down, theme.bad)]
     {
         if count > 0 || (sign == "●" && counts.total() > 0) {
-            pen.put(sign, style).gap(1).put(&count.to_string(), style).gap(2);
+            pen.sign(sign, style).gap(1).put(&count.to_string(), style).gap(2);
         }
     }
     let nodes = match counts.total() {
@@ -126,7 +126,7 @@ pub(crate) fn event_line(canvas: &mut Canvas<'_>, line: Rect) {
     if let Some(notice) = &app.notice {
         let (sign, style) = events::sign(notice.severity, theme);
         let text = if notice.severity == Severity::Info { theme.text } else { style };
-        pen.put(sign, style).gap(1).put(&notice.text, text);
+        pen.sign(sign, style).gap(1).put(&notice.text, text);
     } else if let Some(first) = app.reload_errors.first() {
         let more = app.reload_errors.len() - 1;
         pen.put("✖ ", theme.bad).put("the file is wrong, nothing was changed: ", theme.bad).put(first, theme.text);

@@ -91,7 +91,7 @@ fn too_small(canvas: &mut Canvas<'_>, area: Rect) {
     for (sign, count, style) in
         [("●", counts.healthy, theme.ok), ("◐", counts.degraded, theme.warn), ("✖", counts.down, theme.bad)]
     {
-        pen.put(sign, style).gap(1).put(&count.to_string(), style).gap(2);
+        pen.sign(sign, style).gap(1).put(&count.to_string(), style).gap(2);
     }
     Pen::row(buf, area, 1).put(&format!("pgwatch needs {}x{}", LEAST.0, LEAST.1), theme.text);
     Pen::row(buf, area, 2).put(&format!("this terminal is {}x{}", area.width, area.height), theme.dim);

@@ -142,6 +142,10 @@ pub fn wrap(text: &str, columns: usize) -> Vec<String> {
     let mut lines = Vec::new();
     for paragraph in text.lines() {
         let paragraph = safe(paragraph);
+        if width(&paragraph) <= columns {
+            lines.push(paragraph.trim_end().to_owned());
+            continue;
+        }
         let mut line = String::new();
         let mut used = 0;
         for word in paragraph.split_inclusive(' ') {

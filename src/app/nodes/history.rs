@@ -4,7 +4,7 @@
 use std::time::{Duration, SystemTime};
 
 use crate::model::HealthState;
-use crate::model::history::{Ring, percentile};
+use crate::model::history::{Ring, percentiles};
 
 const SECOND: Duration = Duration::from_secs(1);
 /// The last hour is kept in spans of so long.
@@ -137,15 +137,15 @@ impl History {
         &self.latencies
     }
 
-    /// The round trip in milliseconds under which the share `q` of the newest probes stay.
-    pub fn latency(&self, q: f64) -> Option<f64> {
-        percentile(self.latencies.iter().copied(), q)
+    /// The round trips in milliseconds under which these shares of the newest probes stay.
+    pub fn latency<const N: usize>(&self, shares: [f64; N]) -> Option<[f64; N]> {
+        percentiles(self.latencies.iter().copied(), shares)
     }
 
     /// The middle of the newest round trips: what one of them is usually, whatever the last one was.
     pub fn usual_latency(&self) -> Option<Duration> {
         const NEWEST: usize = 5;
-        percentile(self.latencies.newest(NEWEST).copied(), 0.5).map(|ms| Duration::from_secs_f64(ms / 1e3))
+        percentiles(self.latencies.newest(NEWEST).copied(), [0.5]).map(|[ms]| Duration::from_secs_f64(ms / 1e3))
     }
 
     /// Share of the last hour (of what is known of it) in which the node answered, 0 to 1.

@@ -99,7 +99,7 @@ pub(crate) fn sign(severity: Severity, theme: &Theme) -> (&'static str, Style) {
 /// `14:03:08  ✖ reporting   healthy → unhealthy   connection refused`; no name column where `name` is 0.
 pub(crate) fn draw_line(pen: &mut Pen<'_>, line: &Line, name: usize, app: &App, theme: &Theme) {
     let (sign, style) = sign(line.severity, theme);
-    pen.column(&text::clock(line.at, app.now, &theme.zone), 8, theme.dim).gap(2).put(sign, style).gap(1);
+    pen.column(&text::clock(line.at, app.now, &theme.zone), 8, theme.dim).gap(2).sign(sign, style).gap(1);
     if name > 0 {
         pen.column(line.node.as_ref().map_or("", |node| node.as_str()), name, style).gap(2);
     }

@@ -66,7 +66,7 @@ fn signs(theme: &Theme) -> DocLine {
         (HealthState::Disconnected, " paused"),
     ] {
         let (sign, style) = badge::sign(state, theme);
-        line = line.text(sign, style).text(word, theme.dim);
+        line = line.sign(sign, style).text(word, theme.dim);
     }
     line
 }

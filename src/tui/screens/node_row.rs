@@ -1,7 +1,7 @@
 //! One node as a row of the table of screen 1, and its last minute as bars (D1).
 
 use std::borrow::Cow;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
@@ -9,7 +9,7 @@ use ratatui::style::Style;
 
 use crate::app::App;
 use crate::app::nodes::{Level, Node, NodeColumn, Sample};
-use crate::model::HealthState;
+use crate::model::{Facts, HealthState};
 use crate::tui::widgets::badge;
 use crate::tui::widgets::data_table::{Column, Placed};
 use crate::tui::widgets::meter::{level, meter};
@@ -34,6 +34,7 @@ pub(super) struct Row<'a> {
 impl Row<'_> {
     pub(super) fn draw(&self, buf: &mut Buffer, line: Rect, columns: &[Column<'_>], placed: &[Placed]) {
         let down = !self.node.health.state.answers();
+        let facts = self.node.fresh(self.app.picture().at, self.app.refresh);
         let mut spanned = None;
         for place in placed {
             let Some(column) = columns.get(place.nth).and_then(|column| NodeColumn::ALL.get(column.index)) else {
@@ -45,7 +46,7 @@ impl Row<'_> {
                     let start = spanned.map_or(cell.x, |area: Rect| area.x);
                     spanned = Some(Rect { x: start, width: cell.right() - start, ..line });
                 }
-                column => self.cell(&mut Pen::new(buf, cell), *column, usize::from(place.width)),
+                column => self.cell(&mut Pen::new(buf, cell), *column, facts),
             }
         }
         if let Some(area) = spanned {
@@ -53,11 +54,12 @@ impl Row<'_> {
         }
     }
 
-    fn cell(&self, pen: &mut Pen<'_>, column: NodeColumn, width: usize) {
+    /// One figure; `facts` are those that hold now.
+    fn cell(&self, pen: &mut Pen<'_>, column: NodeColumn, facts: Option<&Facts>) {
         let (node, theme) = (self.node, self.theme);
-        let (at, refresh) = (self.app.picture().at, self.app.refresh);
-        let facts = node.fresh(at, refresh);
-        let unknown = (text::UNKNOWN.to_owned(), theme.dim);
+        let width = pen.room();
+        let unknown = (Cow::Borrowed(text::UNKNOWN), theme.dim);
+        let known = |said: String, style: Style| (Cow::Owned(said), style);
         match column {
             NodeColumn::Node => {
                 pen.put(node.name().as_str(), if self.selected { theme.bright } else { theme.text });
@@ -68,29 +70,29 @@ impl Row<'_> {
             NodeColumn::State => self.state(pen),
             NodeColumn::Ping => {
                 let slow = node.health.state == HealthState::Degraded;
-                let (said, style) = node
-                    .ping()
-                    .map_or(unknown, |latency| (text::duration(latency), if slow { theme.warn } else { theme.text }));
+                let (said, style) = node.ping().map_or(unknown, |latency| {
+                    known(text::duration(latency), if slow { theme.warn } else { theme.text })
+                });
                 pen.column_right(&said, width, style);
             }
             NodeColumn::Pool => self.pool(pen, width),
             NodeColumn::Conns => {
                 let (said, style) = match facts.and_then(|facts| facts.connections.zip(Some(facts.max_connections))) {
-                    Some((open, Some(max))) => (format!("{open}/{max}"), connections(open, max, theme)),
-                    Some((open, None)) => (open.to_string(), theme.text),
+                    Some((open, Some(max))) => known(format!("{open}/{max}"), connections(open, max, theme)),
+                    Some((open, None)) => known(open.to_string(), theme.text),
                     None => unknown,
                 };
                 pen.column_right(&said, width, style);
             }
             NodeColumn::Tps => {
                 let tps = facts.and(node.rates.transactions);
-                let (said, style) = tps.map_or(unknown, |tps| (text::rate(tps), theme.text));
+                let (said, style) = tps.map_or(unknown, |tps| known(text::rate(tps), theme.text));
                 pen.column_right(&said, width, style);
             }
             NodeColumn::Lag => {
                 let (said, style) = match (facts.and(node.lag()), node.lag_level(&self.app.thresholds)) {
-                    (Some(lag), Level::Normal) => (text::duration(lag), theme.text),
-                    (Some(lag), level) => (
+                    (Some(lag), Level::Normal) => known(text::duration(lag), theme.text),
+                    (Some(lag), level) => known(
                         format!("{} ▲", text::duration(lag)),
                         if level == Level::Critical { theme.bad } else { theme.warn },
                     ),
@@ -99,7 +101,7 @@ impl Row<'_> {
                 pen.column_right(&said, width, style);
             }
             NodeColumn::LastMinute => {
-                let bars = last_minute(node, at, width, theme);
+                let bars = last_minute(node, self.app.picture().at, width, theme);
                 spark(pen, bars.into_iter(), width);
             }
         }
@@ -109,7 +111,7 @@ impl Row<'_> {
         let (node, theme) = (self.node, self.theme);
         let (sign, style) = badge::sign(node.health.state, theme);
         let word = if node.removing { "leaving" } else { badge::word(&node.health) };
-        pen.put(sign, style).gap(1).put(word, style);
+        pen.sign(sign, style).gap(1).put(word, style);
         if matches!(node.health.state, HealthState::Unhealthy | HealthState::Reconnecting)
             && let Some(down) = node.down_for(self.app.picture().at)
         {
@@ -192,8 +194,8 @@ fn connections(open: u32, max: u32, theme: &Theme) -> Style {
 pub(crate) fn last_minute(node: &Node, at: SystemTime, cells: usize, theme: &Theme) -> Vec<Bar> {
     let slow = node.config.health.slow_after.as_secs_f64();
     let usual = usual_seconds(node);
-    let bar = |bar, second| worse(bar, bar_of(second, usual, slow, theme));
-    minute(node, at, cells).map(|cell| cell.fold(Bar::Blank, bar)).collect()
+    let worst = minute(node, at, cells).map(|cell| cell.max_by_key(|second| badness(second)));
+    worst.map(|second| second.map_or(Bar::Blank, |second| bar_of(second, usual, slow, theme))).collect()
 }
 
 /// The seconds of the last minute in so many cells, oldest first. Cells begin at round seconds of the clock, so that they
@@ -237,17 +239,12 @@ fn bar_of(second: &Sample, usual: f64, slow: f64, theme: &Theme) -> Bar {
     }
 }
 
-fn worse(a: Bar, b: Bar) -> Bar {
-    match (a, b) {
-        (Bar::Blank, other) | (other, Bar::Blank) => other,
-        (Bar::Miss(style), _) | (_, Bar::Miss(style)) => Bar::Miss(style),
-        (Bar::Level(x, _), Bar::Level(y, _)) => {
-            if y > x {
-                b
-            } else {
-                a
-            }
-        }
+/// Which of the seconds of a cell it shows: one without an answer, else the slowest.
+fn badness(second: &Sample) -> (bool, Option<Duration>) {
+    match second.state {
+        HealthState::Unhealthy | HealthState::Reconnecting => (true, None),
+        HealthState::Connecting | HealthState::Disconnected => (false, None),
+        HealthState::Healthy | HealthState::Degraded => (false, second.latency),
     }
 }
 

@@ -113,7 +113,7 @@ fn progress(canvas: &mut Canvas<'_>, area: Rect) {
             Answer::Done(outcome) if outcome.result.is_ok() => ("●", theme.ok),
             Answer::Done(_) => ("✖", theme.bad),
         };
-        pen.put(sign, style).gap(1).column(node.node.as_str(), name, theme.text).gap(2);
+        pen.sign(sign, style).gap(1).column(node.node.as_str(), name, theme.text).gap(2);
         note_line(&mut pen, &node.node, &node.answer, batch, app, theme);
     }
     if hidden > 0 {

@@ -142,7 +142,7 @@ impl Summary<'_> {
             lines.push(
                 row.text(text::clock(event.at, self.app.now, &self.theme.zone), self.theme.dim)
                     .text("  ", style)
-                    .text(sign, style)
+                    .sign(sign, style)
                     .text(" ", style)
                     .text(event.what.clone(), self.theme.text)
                     .text("  ", style)
@@ -167,7 +167,7 @@ impl Summary<'_> {
             return;
         }
         let (sign, style) = badge::sign(health.state, theme);
-        let mut line = self.label("State").text(sign, style).text(" ", style).text(badge::word(health), style);
+        let mut line = self.label("State").sign(sign, style).text(" ", style).text(badge::word(health), style);
         if let Some(down) = node.down_for(self.at) {
             line = line.text(format!(" {}", text::age(down)), style);
         }
@@ -202,7 +202,7 @@ impl Summary<'_> {
         let unknown = std::iter::repeat_n(&None, cells - strip.len());
         for state in unknown.chain(&strip) {
             let (sign, style) = state.map_or(("·", theme.border), |state| badge::sign(state, theme));
-            line = line.text(sign, style);
+            line = line.sign(sign, style);
         }
         let Some(share) = history.availability() else { return line.text("  no answer yet", theme.dim) };
         let known = history.known();
@@ -220,8 +220,9 @@ impl Summary<'_> {
             _ => theme.dim,
         };
         let mut line = self.label("Ping").text(now, style).at(VALUES + 9);
-        for (label, q) in [("p50", 0.5), ("p99", 0.99)] {
-            let said = node.history.latency(q).map_or(text::UNKNOWN.to_owned(), milliseconds);
+        let percentiles = node.history.latency([0.5, 0.99]);
+        for (label, ms) in [("p50", percentiles.map(|[p50, _]| p50)), ("p99", percentiles.map(|[_, p99]| p99))] {
+            let said = ms.map_or(text::UNKNOWN.to_owned(), milliseconds);
             line = line.text(label, theme.dim).text(" ", theme.dim).text(said, theme.text).text("  ", theme.dim);
         }
         let room = self.width.saturating_sub(VALUES + 32).min(SPARK);

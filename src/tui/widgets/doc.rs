@@ -14,6 +14,8 @@ use crate::tui::Theme;
 #[derive(Debug)]
 enum Piece {
     Text(Cow<'static, str>, Style),
+    /// A sign of ours, so many times over.
+    Signs(&'static str, usize, Style),
     /// Stand at this column, counted from the line's start.
     At(usize),
     Meter(f64, usize, Style),
@@ -27,6 +29,14 @@ pub(crate) struct DocLine(Vec<Piece>);
 impl DocLine {
     pub(crate) fn text(mut self, text: impl Into<Cow<'static, str>>, style: Style) -> Self {
         self.0.push(Piece::Text(text.into(), style));
+        self
+    }
+
+    pub(crate) fn sign(mut self, sign: &'static str, style: Style) -> Self {
+        match self.0.last_mut() {
+            Some(Piece::Signs(last, times, same)) if *last == sign && *same == style => *times += 1,
+            _ => self.0.push(Piece::Signs(sign, 1, style)),
+        }
         self
     }
 
@@ -51,6 +61,11 @@ impl DocLine {
             match piece {
                 Piece::Text(text, style) => {
                     pen.put(text, *style);
+                }
+                Piece::Signs(sign, times, style) => {
+                    for _ in 0..*times {
+                        pen.sign(sign, *style);
+                    }
                 }
                 Piece::At(column) => {
                     pen.to(start.saturating_add(*column as u16));

@@ -3,8 +3,6 @@
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::Style;
-use ratatui::symbols::border;
-use ratatui::widgets::{Block, Widget};
 
 use super::pen::Pen;
 use crate::tui::{Theme, text};
@@ -25,7 +23,7 @@ impl Pane<'_> {
             return Rect { width: 0, height: 0, ..area };
         }
         let border = if self.focused { theme.border_focus } else { theme.border };
-        Block::bordered().border_set(border::ROUNDED).border_style(border).render(area, buf);
+        frame(buf, area, border);
         let title = if self.focused { theme.accent_bold } else { theme.text };
         let top = Rect { x: area.x + 2, width: area.width - 4, height: 1, ..area };
         let used = label(buf, top, self.title, title);
@@ -36,6 +34,17 @@ impl Pane<'_> {
     }
 }
 
+/// The border alone: cells inside are not touched.
+fn frame(buf: &mut Buffer, area: Rect, style: Style) {
+    let within = usize::from(area.width - 2);
+    let last = area.height - 1;
+    Pen::row(buf, area, 0).repeat('╭', 1, style).repeat('─', within, style).repeat('╮', 1, style);
+    for row in 1..last {
+        Pen::row(buf, area, row).repeat('│', 1, style).gap(within).repeat('│', 1, style);
+    }
+    Pen::row(buf, area, last).repeat('╰', 1, style).repeat('─', within, style).repeat('╯', 1, style);
+}
+
 /// A text in the border, with a blank at each side; says how many columns it took.
 fn label(buf: &mut Buffer, area: Rect, text: &str, style: Style) -> u16 {
     if text.is_empty() || area.width < 3 {
@@ -43,7 +52,7 @@ fn label(buf: &mut Buffer, area: Rect, text: &str, style: Style) -> u16 {
     }
     let text = text::fit(text, usize::from(area.width) - 2);
     let mut pen = Pen::new(buf, area);
-    pen.put(" ", style).put(&text, style).put(" ", style);
+    pen.repeat(' ', 1, style).put(&text, style).repeat(' ', 1, style);
     pen.x() - area.x
 }
 

@@ -49,6 +49,18 @@ impl<'b> Pen<'b> {
         self
     }
 
+    /// One sign of ours, a column wide: nothing of it needs to be looked at.
+    pub(crate) fn sign(&mut self, sign: &'static str, style: Style) -> &mut Self {
+        if self.room() > 0 {
+            uncover(self.buf, self.x, self.y);
+            if let Some(cell) = self.buf.cell_mut((self.x, self.y)) {
+                cell.set_symbol(sign).set_style(style);
+            }
+            self.x += 1;
+        }
+        self
+    }
+
     /// Writes in a column of `columns`, then stands behind it.
     pub(crate) fn column(&mut self, text: &str, columns: usize, style: Style) -> &mut Self {
         let columns = columns.min(self.room());
@@ -71,8 +83,19 @@ impl<'b> Pen<'b> {
 
     /// Writes a text that fits, a piece a cell.
     fn write(&mut self, text: &str, style: Style) {
-        if !text.is_empty() {
-            uncover(self.buf, self.x, self.y);
+        if text.is_empty() {
+            return;
+        }
+        uncover(self.buf, self.x, self.y);
+        if text.is_ascii() {
+            // Most of what is written: a byte is a cell, and nobody has to look where the next letter begins.
+            for byte in text.bytes() {
+                if let Some(cell) = self.buf.cell_mut((self.x, self.y)) {
+                    cell.set_char(char::from(byte)).set_style(style);
+                }
+                self.x += 1;
+            }
+            return;
         }
         for (piece, columns) in text::pieces(text) {
             let end = self.x.saturating_add(columns as u16).min(self.end);
@@ -124,6 +147,9 @@ pub(crate) fn uncover(buf: &mut Buffer, x: u16, y: u16) {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+    use ratatui::style::{Color, Modifier};
+
     use super::*;
 
     #[test]
@@ -136,6 +162,25 @@ mod tests {
         assert_eq!(buf, Buffer::with_lines([" ab l…  "]));
         Pen::new(&mut buf, Rect::new(0, 0, 8, 1)).column_right("1", 3, Style::new()).put("\x1b[2J", Style::new());
         assert_eq!(buf, Buffer::with_lines([" a1\\x1b…"]));
+        Pen::new(&mut buf, Rect::new(6, 0, 2, 1))
+            .sign("●", Style::new())
+            .sign("◐", Style::new())
+            .sign("✖", Style::new());
+        assert_eq!(buf, Buffer::with_lines([" a1\\x1●◐"]));
+    }
+
+    proptest! {
+        /// The short way for letters of one byte leaves what ratatui's own way does.
+        #[test]
+        fn ascii_is_written_as_ratatui_writes_it(text in "[ -~]{0,12}", x in 0_u16..12, columns in 0_usize..12) {
+            let style = Style::new().fg(Color::Red).add_modifier(Modifier::BOLD);
+            let columns = columns.min(usize::from(12 - x));
+            let mut ours = Buffer::with_lines(["·◐ä·◐ä·◐ä·◐ä"]);
+            let mut theirs = ours.clone();
+            Pen::new(&mut ours, Rect::new(x, 0, columns as u16, 1)).put(&text, style);
+            theirs.set_stringn(x, 0, text::fit(&text, columns), columns, style);
+            prop_assert_eq!(ours, theirs);
+        }
     }
 
     #[test]
