@@ -6,11 +6,15 @@ CARGO ?= cargo
 # What the build and the tests need beside Rust, and the Debian packages that bring it.
 BUILD_PACKAGES := build-essential libssl-dev pkg-config
 SERVER_PACKAGES := postgresql
-TEST_PACKAGES := pgbouncer openssl
+TEST_PACKAGES := pgbouncer openssl valgrind
 FAULT_PACKAGES := iproute2 nftables faketime
 
+# What runs the measurements of `make counts`: of the very version that Cargo.toml names for the library.
+GUNGRAUN := $(shell sed -n 's/^gungraun = "=\(.*\)"/\1/p' Cargo.toml)
+GUNGRAUN_RUNNER := target/tools/gungraun-$(GUNGRAUN)/bin/gungraun-runner
+
 .DEFAULT_GOAL := help
-.PHONY: help demo test bench scale build install uninstall deps test-deps faults fault-deps soak fuzz peers
+.PHONY: help demo test bench counts scale faults soak fuzz peers build install uninstall deps test-deps fault-deps
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -26,6 +30,7 @@ test: test-deps ## formatting, lints, documentation and all tests
 	$(CARGO) clippy --all-targets -- -D warnings
 	RUSTDOCFLAGS='-D warnings' $(CARGO) doc --no-deps
 	$(CARGO) test
+	@$(MAKE) --no-print-directory counts
 
 # libFuzzer needs instrumentation that only the nightly compiler has. TIME is for each target, in seconds.
 TIME ?= 60
@@ -41,9 +46,6 @@ fuzz: deps ## look for input that breaks the parsers (TIME=60 seconds for each o
 	    -max_total_time=$(TIME) -timeout=10 -max_len=16384 $(ARGS) || exit 1; \
 	done
 
-bench: test-deps ## measure the figures of the README on this machine
-	$(CARGO) bench --bench figures
-
 bench: test-deps $(if $(ARGS),$(filter peers,$(ARGS)),peers) ## measure the figures of the README on this machine (ARGS='N2 N9', peers, quick)
 	$(CARGO) bench --bench figures -- $(ARGS)
 
@@ -58,6 +60,15 @@ faults: fault-deps ## every fault, made for real and judged from outside (ARGS='
 
 soak: test-deps ## ten minutes of churn, after which nothing has leaked (ARGS='--minutes 60')
 	$(CARGO) bench --bench soak -- $(ARGS)
+
+# The build that the tests have made already: nothing is compiled twice.
+counts: test-deps $(GUNGRAUN_RUNNER) ## compare instructions and allocations with those kept (ARGS=--bless: keep the new ones)
+	@PATH="$(abspath $(dir $(GUNGRAUN_RUNNER))):$$PATH" $(CARGO) bench --quiet --profile dev --bench instructions -- \
+	  --output-format=json --parallel=auto > target/counts.json
+	@$(CARGO) bench --quiet --profile dev --bench counts -- target/counts.json $(ARGS)
+
+$(GUNGRAUN_RUNNER):
+	CARGO_PROFILE_DEV_DEBUG=0 $(CARGO) install --quiet --debug --locked --root $(abspath $(@D)/..) gungraun-runner@=$(GUNGRAUN)
 
 build: deps ## the release build, in target/release
 	$(CARGO) build --release
@@ -90,7 +101,7 @@ deps:
 test-deps: deps
 	@packages=; \
 	PATH="$$PATH:/usr/sbin"; command -v pgbouncer > /dev/null && command -v openssl > /dev/null \
-	  || packages=" $(TEST_PACKAGES)"; \
+	  && command -v valgrind > /dev/null || packages=" $(TEST_PACKAGES)"; \
 	$(install_packages)
 
 # Only root can use them: others see the faults by a proxy, or a dash.

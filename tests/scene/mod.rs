@@ -3,6 +3,8 @@
 #![allow(dead_code, reason = "each test file uses its own part")]
 #![allow(unreachable_pub, reason = "a test file is a crate of its own")]
 
+pub mod fleet;
+
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, SystemTime};
 
@@ -34,6 +36,7 @@ const fn ms(ms: u64) -> Duration {
 }
 
 /// One node of the drawing.
+#[derive(Clone, Copy)]
 struct Part {
     name: &'static str,
     host: &'static str,
