@@ -114,7 +114,7 @@ impl Desk {
         let key = if before == first_row() { "j" } else { "k" };
         let begin = Instant::now();
         self.tui.press(key);
-        self.tui.shows(LOST_KEY, |screen| cursor(screen) != before);
+        let _ = self.tui.sees(LOST_KEY, |screen| cursor(screen) != before);
         self.keys.push(begin.elapsed());
         self.next_key = Instant::now() + KEYS;
     }

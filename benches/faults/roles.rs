@@ -75,7 +75,8 @@ fn role_is(stage: &Stage, node: &str, role: &str) -> Result<(), String> {
         let mut words = line.trim_start_matches(['│', ' ', '▸']).split_whitespace();
         words.next() == Some(node) && words.next() == Some(role)
     };
-    let shown = stage.desk.tui.shows(Duration::from_secs(5), |screen| screen.rows(0, 120).any(|line| says(&line)));
+    let shown =
+        stage.desk.tui.sees(Duration::from_secs(5), |screen| screen.rows(0, 120).any(|line| says(&line))).is_ok();
     if shown { Ok(()) } else { Err(format!("{node} is not shown as {role}")) }
 }
 
@@ -108,7 +109,7 @@ fn says_replaced(stage: &mut Stage) -> Result<(), String> {
     let line = stage.desk.tui.screen_text().contains("another cluster");
     // The row below the primary's.
     stage.desk.tui.press("gj<enter>");
-    let screen = stage.desk.tui.shows(SOON, |screen| screen.contents().contains("another until"));
+    let screen = stage.desk.tui.sees(SOON, |screen| screen.contents().contains("another until")).is_ok();
     stage.desk.tui.press("1");
     stage.desk.tui.wait_text("LAST MINUTE", SOON);
     if event && line && screen {
@@ -145,8 +146,12 @@ fn programs() -> &'static Template {
         let mut script = "#!/bin/sh\nif [ -f clock ]; then\n".to_owned();
         let library = faketime().expect("libfaketime");
         // Intervals pass as they do: only the time of day is wrong.
-        writeln!(script, "  export LD_PRELOAD={} FAKETIME=$(cat clock) FAKETIME_DONT_FAKE_MONOTONIC=1", library.display())
-            .unwrap();
+        writeln!(
+            script,
+            "  export LD_PRELOAD={} FAKETIME=$(cat clock) FAKETIME_DONT_FAKE_MONOTONIC=1",
+            library.display()
+        )
+        .unwrap();
         writeln!(script, "fi\nexec {} \"$@\"", real.bin().join("postgres").display()).unwrap();
         fs::write(bin.join("postgres"), script).expect("a script");
         fs::set_permissions(bin.join("postgres"), Permissions::from_mode(0o755)).expect("for everybody");
