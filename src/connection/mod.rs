@@ -43,6 +43,7 @@ mod manager;
 mod node;
 mod outbox;
 mod password;
+mod phase;
 mod poller;
 pub mod pool;
 mod pooled;

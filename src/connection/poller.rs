@@ -17,6 +17,7 @@ use tokio_postgres::{Client, Statement};
 use tokio_util::sync::CancellationToken;
 
 use super::facts;
+use super::phase::Phase;
 use super::probe::goodbye;
 use super::report::{News, Reporter};
 use super::session::{self, Driver, Purpose};
@@ -121,6 +122,7 @@ impl Poller {
 
     /// One refresh after the other, until the node is down.
     async fn poll(&mut self) {
+        let mut first = true;
         loop {
             let began = Instant::now();
             let wait = match Box::pin(timeout(PATIENCE, self.refresh())).await {
@@ -131,16 +133,18 @@ impl Poller {
                 Ok(Err(error)) => self.failed(error).await,
                 Err(_) => self.failed(error::no_answer(&self.node, PATIENCE)).await,
             };
-            self.rest(began, wait).await;
+            self.rest(began, wait, std::mem::take(&mut first)).await;
         }
     }
 
-    /// Until the next refresh is due, at least `wait` from now. A refresh that was changed counts at once.
-    async fn rest(&mut self, began: Instant, wait: Duration) {
+    /// Until the next refresh is due, at least `wait` from now; after the `first` one at the node's own place in the
+    /// interval. A refresh that was changed counts at once.
+    async fn rest(&mut self, began: Instant, wait: Duration, first: bool) {
         let earliest = Instant::now() + wait;
+        let phase = Phase::of(self.reporter.life);
         loop {
             let every = (*self.refresh.borrow_and_update()).max(FASTEST);
-            let due = earliest.max(began + every);
+            let due = earliest.max(began + if first { phase.to_refresh(every) } else { every });
             let ended = async {
                 match self.link.as_mut() {
                     Some(link) => while let Some(Ok(_)) = link.driver.next().await {},
@@ -217,11 +221,7 @@ impl Poller {
 async fn open(node: &NodeConfig, prepares: bool) -> Result<Link, NodeError> {
     let session = session::open(node, Purpose::Poll).await?;
     let (client, mut driver) = (session.client, session.driver);
-    let statement = if prepares {
-        Some(drive(&mut driver, node, client.prepare(facts::FACTS)).await?)
-    } else {
-        None
-    };
+    let statement = if prepares { Some(drive(&mut driver, node, client.prepare(facts::FACTS)).await?) } else { None };
     let version = (session.server_version, session.version_num);
     Ok(Link { client, driver, statement, version, busy: false, config_loaded: None, before: None })
 }

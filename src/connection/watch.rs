@@ -18,6 +18,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::backoff;
 use super::health::{self, Observation};
+use super::phase::Phase;
 use super::probe::{Probe, Seen, knock};
 use super::report::{News, Reporter};
 use crate::model::history::Ring;
@@ -150,12 +151,11 @@ impl Watch {
 
     /// Watches the open connection until the node is unhealthy, and then drops all that was open.
     async fn watch(&mut self) {
-        // Halfway between two refreshes, which began at once: a node that dies in silence is noticed by the nearer.
-        let spread = self.node.health.interval.mul_f64(0.45 + fastrand::f64() / 10.0);
+        let first = Phase::of(self.reporter.life).to_probe(self.node.health.interval);
         let now = Instant::now();
         let mut plan = Plan {
             // Dialling many nodes at once makes us late; a healthy node without a latency is asked again at once.
-            next_probe: if self.health.latency.is_some() { now + spread } else { now },
+            next_probe: if self.health.latency.is_some() { now + first } else { now },
             next_opening: now,
             next_door: now + DOOR,
             last_door: None,
