@@ -11,6 +11,7 @@ use pgwatch::connection::session::{self, Purpose};
 use pgwatch::demo::{Server, StopMode};
 use pgwatch::model::protocol::{NodeOutcome, QueryProgress};
 use pgwatch::model::{BatchId, Command, ErrorKind, Event, EventKind, HealthState, NodeConfig, NodeName};
+use support::proxy::Proxy;
 use support::servers::{assert_no_sessions, cluster};
 use support::stage::running;
 use support::wait::{SOON, wait_for};
@@ -221,4 +222,52 @@ async fn a_batch_is_cancelled_on_every_server() {
     }
     watched.stop().await;
     blocking(|| cluster.servers().iter().for_each(|server| assert_no_sessions(server, SOON)));
+}
+
+/// C8: a server whose client was cut off without a word ends our sessions by itself, idle ones too.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn sessions_of_a_client_that_was_cut_off_end_by_themselves() {
+    let cluster = blocking(|| cluster().start().unwrap());
+    let server = cluster.primary();
+    let session = session::open(&server.node_config(), Purpose::Probe).await.unwrap();
+    let mut driver = session.driver;
+    let settings = ["tcp_keepalives_idle", "tcp_keepalives_interval", "tcp_user_timeout"];
+    let sql = format!("select {}", settings.map(|name| format!("current_setting('{name}')")).join(" || ' ' || "));
+    let row = tokio::select! {
+        row = session.client.query_one(&sql, &[]) => row.unwrap(),
+        ended = driver.next() => panic!("{ended:?}"),
+    };
+    // In whole seconds as the server prints them: an idle client is asked after ten, and given up within as many more.
+    assert_eq!(row.get::<_, String>(0), "10 1 15s");
+}
+
+/// C10, D2: what answers at the address is not what was watched.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn another_cluster_at_the_same_address_is_told() {
+    let (one, other) = blocking(|| (cluster().start().unwrap(), cluster().start().unwrap()));
+    let (server, proxy) = (one.primary(), Proxy::to(one.primary().port()));
+    let mut config = server.node_config();
+    config.port = proxy.port();
+    let (node, mut watched) = (name("primary"), Watched::healthy(vec![config]).await);
+    let first = watched
+        .ever("the first identifier", |event| match &event.kind {
+            EventKind::Server { server, .. } => server.system_identifier,
+            _ => None,
+        })
+        .await;
+    blocking(|| {
+        let password = server.password().expose();
+        other.primary().psql(&format!("alter role pgwatch password '{password}'")).unwrap();
+        proxy.point(other.primary().port());
+        proxy.reset();
+    });
+    let replaced = |event: &Event| match &event.kind {
+        EventKind::Replaced { node: name, was, now } if *name == node => Some((*was, *now)),
+        _ => None,
+    };
+    let (was, now) = watched.until("another cluster", replaced).await;
+    assert_eq!(was, first);
+    let sql = "select system_identifier from pg_control_system()";
+    assert_eq!(now.to_string(), blocking(|| other.primary().psql(sql).unwrap()));
+    watched.stop().await;
 }

@@ -19,6 +19,8 @@ const LOST_KEY: Duration = Duration::from_secs(2);
 
 const COLS: u16 = 120;
 const ROWS: u16 = 44;
+/// Below header, screens, border and the head of the table.
+const FIRST_ROW: usize = 4;
 
 /// A running dashboard.
 pub struct Desk {
@@ -111,18 +113,13 @@ impl Desk {
     /// Moves the selection by one row, there and back, and times it.
     fn press(&mut self) {
         let before = self.tui.screen(cursor);
-        let key = if before == first_row() { "j" } else { "k" };
+        let key = if before == Some(FIRST_ROW) { "j" } else { "k" };
         let begin = Instant::now();
         self.tui.press(key);
         let _ = self.tui.sees(LOST_KEY, |screen| cursor(screen) != before);
         self.keys.push(begin.elapsed());
         self.next_key = Instant::now() + KEYS;
     }
-}
-
-/// Border, head of the table, and then the rows.
-fn first_row() -> Option<usize> {
-    Some(4)
 }
 
 /// The line of the screen with the selected row.

@@ -14,7 +14,8 @@ use crate::namespace::{is_inside, run};
 use crate::stage::{Leftover, Set, Stage};
 use crate::support::wait::{PATIENCE, wait_for};
 
-pub const FAULTS: [Fault; 1] = [Fault::new("disk full (WAL)", Truth::Down, KINDS, fill).on(small_disk).where_possible(mounts)];
+pub const FAULTS: [Fault; 1] =
+    [Fault::new("disk full (WAL)", Truth::Down, KINDS, fill).on(small_disk).where_possible(mounts)];
 
 /// It panics, recovers, panics again, and ends; or it does not come out of recovery.
 const KINDS: &[&str] = &["refused", "starting_up", "terminated", "connection_lost", "shutting_down"];
@@ -63,9 +64,10 @@ fn fill(stage: &mut Stage) -> Begun {
     let server = stage.victim();
     let filler = server.data_dir().join("pg_wal").join("filler");
     let mut file = File::create(&filler).expect("a file");
-    while file.write_all(&[1; 64 << 10]).is_ok() {}
+    while file.write_all(&[1; 4 << 10]).is_ok() {}
     let at = SystemTime::now();
-    let writes = "select count(pg_logical_emit_message(false, 'fill', repeat('x', 100000))) from generate_series(1, 2000)";
+    let writes =
+        "select count(pg_logical_emit_message(false, 'fill', repeat('x', 100000))) from generate_series(1, 2000)";
     let failed = server.psql(writes).is_err();
     assert!(failed, "the disk has room yet");
     begun(at, move |stage| {

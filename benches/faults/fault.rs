@@ -53,6 +53,9 @@ pub fn begun(at: SystemTime, mend: impl FnOnce(&mut Stage) + 'static) -> Begun {
     Begun { at, mend: Box::new(mend) }
 }
 
+/// A look at what else the screen must say; an error is what it does not.
+pub type Says = fn(&mut Stage) -> Result<(), String>;
+
 /// One row of the table.
 #[derive(Clone, Copy)]
 pub struct Fault {
@@ -64,8 +67,8 @@ pub struct Fault {
     pub set: fn() -> Set,
     pub inject: fn(&mut Stage) -> Begun,
     /// What else the screen must say, looked at while the fault lasts, or after it.
-    pub says: Option<fn(&mut Stage) -> Result<(), String>>,
-    pub says_after: Option<fn(&mut Stage) -> Result<(), String>>,
+    pub says: Option<Says>,
+    pub says_after: Option<Says>,
     /// Unhealthy within (must, goal).
     pub down_within: (Duration, Duration),
     /// Its port was closed, and opens again: healthy within this.
@@ -128,11 +131,11 @@ impl Fault {
         Self { once: true, ..self }
     }
 
-    pub const fn says(self, says: fn(&mut Stage) -> Result<(), String>) -> Self {
+    pub const fn says(self, says: Says) -> Self {
         Self { says: Some(says), ..self }
     }
 
-    pub const fn says_after(self, says: fn(&mut Stage) -> Result<(), String>) -> Self {
+    pub const fn says_after(self, says: Says) -> Self {
         Self { says_after: Some(says), ..self }
     }
 

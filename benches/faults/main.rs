@@ -187,7 +187,7 @@ fn play(fault: &Fault, part: Part) -> Findings {
 fn tell(fault: &Fault, found: &Findings) {
     let row = Row::of(fault, found);
     eprintln!("| {} |", row.cells.join(" | "));
-    if !row.holds {
-        found.trials.iter().for_each(|trial| eprintln!("    {}", trial.story));
+    for trial in found.trials.iter().filter(|trial| !row::faults_of(fault, trial).is_empty()) {
+        eprintln!("    {}", trial.story);
     }
 }

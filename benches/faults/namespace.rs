@@ -22,7 +22,9 @@ pub fn enter() -> Result<(), String> {
         return Err("not root".to_owned());
     }
     for (program, package) in PROGRAMS {
-        run(program, &["--version"]).or_else(|_| run(program, &["-V"])).map_err(|_| format!("no {program} ({package})"))?;
+        run(program, &["--version"])
+            .or_else(|_| run(program, &["-V"]))
+            .map_err(|_| format!("no {program} ({package})"))?;
     }
     run("unshare", &["--net", "--mount", "true"])?;
     let own = std::env::current_exe().map_err(|error| error.to_string())?;

@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime};
 
 use crate::fault::{Begun, Fault, Truth, begun};
 use crate::namespace::{self, Drops};
-use crate::stage::{Set, Stage};
+use crate::stage::{Set, Stage, Way};
 use crate::support::proxy::Link;
 use crate::support::servers::cluster;
 
@@ -16,8 +16,14 @@ pub const FAULTS: [Fault; 11] = [
     Fault::new("packets to the server dropped, 60 s", Truth::Down, SILENT, to_server).on(reached).lasting(60),
     Fault::new("packets from the server dropped, 5 s", Truth::Down, SILENT, to_client).on(reached).lasting(5),
     Fault::new("packets from the server dropped, 60 s", Truth::Down, SILENT, to_client).on(reached).lasting(60),
-    Fault::new("link down, 5 s", Truth::Down, UNPLUGGED, unplug).on(linked).lasting(5).where_possible(namespace::needed),
-    Fault::new("link down, 60 s", Truth::Down, UNPLUGGED, unplug).on(linked).lasting(60).where_possible(namespace::needed),
+    Fault::new("link down, 5 s", Truth::Down, UNPLUGGED, unplug)
+        .on(linked)
+        .lasting(5)
+        .where_possible(namespace::needed),
+    Fault::new("link down, 60 s", Truth::Down, UNPLUGGED, unplug)
+        .on(linked)
+        .lasting(60)
+        .where_possible(namespace::needed),
     Fault::new("answers 300 ms later", Truth::Degraded, &["timeout"], |stage| late(stage, 150)).on(proxied),
     Fault::new("answers 600 ms later", Truth::Degraded, &["timeout"], |stage| late(stage, 300)).on(proxied),
     Fault::new("5 % of the packets lost, 20 s", Truth::Alive, &["timeout"], lossy)
@@ -30,18 +36,17 @@ const SILENT: &[&str] = &["timeout"];
 const UNPLUGGED: &[&str] = &["timeout", "unreachable"];
 
 pub fn proxied() -> Set {
-    Set { proxied: true, ..Set::default() }
+    Set { way: Way::Proxy, ..Set::default() }
 }
 
 fn reached() -> Set {
-    Set { proxied: !namespace::is_inside(), ..Set::default() }
+    Set { way: if namespace::is_inside() { Way::Direct } else { Way::Proxy }, ..Set::default() }
 }
 
 /// The servers are reached from another network.
 fn linked() -> Set {
-    let servers =
-        || cluster().config("listen_addresses", "*").hba("host all all 10.77.0.0/16 scram-sha-256");
-    Set { linked: true, cluster: servers, ..Set::default() }
+    let servers = || cluster().config("listen_addresses", "*").hba("host all all 10.77.0.0/16 scram-sha-256");
+    Set { way: Way::Links, cluster: servers, ..Set::default() }
 }
 
 fn both(stage: &mut Stage) -> Begun {

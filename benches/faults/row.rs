@@ -12,6 +12,8 @@ const BACK: Duration = Duration::from_secs(31);
 /// A retry that is due takes so long at most. The screen counts whole seconds.
 const RETRY: Duration = Duration::from_millis(500);
 const WHOLE_SECOND: Duration = Duration::from_secs(1);
+/// N6.
+const LEAVING: Duration = Duration::from_secs(10);
 /// N10: (must, goal).
 const KEY: (Duration, Duration) = (Duration::from_millis(50), Duration::from_millis(16));
 
@@ -73,28 +75,22 @@ impl Row {
         let left: usize = leavings.iter().map(|leaving| leaving.sessions).sum();
         let missed = *missed as usize + trials.iter().map(|trial| trial.others).sum::<usize>();
 
-        let mut misses = broken.clone();
-        let mut bar = |holds: bool, what: String| {
-            if !holds {
-                misses.push(what);
-            }
-        };
-        for trial in trials {
-            judge(fault, trial, &mut bar);
-        }
+        let mut faults = broken.clone();
+        faults.extend(trials.iter().flat_map(|trial| faults_of(fault, trial)));
+        let mut bar = |holds: bool, what: String| faults.extend((!holds).then_some(what));
         bar(missed == 0, format!("{missed} probes missed by other nodes"));
         bar(key <= KEY.0, format!("a key took {}", seconds(key)));
         bar(left == 0, format!("{left} sessions left"));
-        let slow = leavings.iter().find(|leaving| leaving.took > Duration::from_secs(10));
-        bar(slow.is_none(), format!("leaving took {:?}", slow.map(|leaving| leaving.took)));
-        misses.dedup();
+        for leaving in leavings {
+            bar(leaving.took <= LEAVING, format!("leaving took {}", seconds(leaving.took)));
+        }
         let fast = shown.iter().max().is_none_or(|time| *time <= fault.down_within.1);
         let goal = key <= KEY.1 && (fault.truth != Truth::Down || fast);
-        let holds = misses.is_empty();
+        let holds = faults.is_empty();
         let verdict = match (holds, goal) {
             (true, true) => "goal reached".to_owned(),
             (true, false) => "floor holds".to_owned(),
-            (false, _) => format!("**missed**: {}", misses.join("; ")),
+            (false, _) => format!("**missed**: {}", faults.join("; ")),
         };
         let cells = vec![
             fault.name.to_owned(),
@@ -113,11 +109,10 @@ impl Row {
     }
 }
 
-/// Every bar of one trial.
-fn judge(fault: &Fault, trial: &Trial, bar: &mut impl FnMut(bool, String)) {
-    for fault in &trial.faults {
-        bar(false, fault.clone());
-    }
+/// The bars that a trial missed, in words.
+pub fn faults_of(fault: &Fault, trial: &Trial) -> Vec<String> {
+    let mut faults = trial.faults.clone();
+    let mut bar = |holds: bool, what: String| faults.extend((!holds).then_some(what));
     match fault.truth {
         Truth::Down => match trial.shown {
             Some(shown) => bar(shown <= fault.down_within.0, format!("unhealthy after {}", seconds(shown))),
@@ -133,11 +128,12 @@ fn judge(fault: &Fault, trial: &Trial, bar: &mut impl FnMut(bool, String)) {
     }
     let right = fault.kinds.is_empty() || trial.kind == "-" || fault.kinds.contains(&trial.kind.as_str());
     bar(right, format!("`{}` told", trial.kind));
-    let Some(back) = trial.back else { return };
     let promise = trial.promised.map(|promised| promised + WHOLE_SECOND + RETRY);
-    for limit in [Some(BACK), promise, fault.back_within].into_iter().flatten() {
+    let limit = [Some(BACK), promise, fault.back_within].into_iter().flatten().min().unwrap_or(BACK);
+    if let Some(back) = trial.back {
         bar(back <= limit, format!("back after {}, {} at most", seconds(back), seconds(limit)));
     }
+    faults
 }
 
 /// `median (max)`, and how often where it was not always.

@@ -13,14 +13,21 @@ use crate::namespace::Link;
 use crate::support::proxy::Proxy;
 use crate::support::servers::cluster;
 
+/// How the dashboard reaches the servers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Way {
+    Direct,
+    /// The victim through a proxy.
+    Proxy,
+    /// From a namespace of its own, by a link of its own to each node.
+    Links,
+}
+
 /// What a stage is to be.
 #[derive(Clone, Copy)]
 pub struct Set {
     pub victim: &'static str,
-    /// The victim is reached through a proxy.
-    pub proxied: bool,
-    /// The dashboard lives in a namespace of its own, with a link of its own to each node.
-    pub linked: bool,
+    pub way: Way,
     /// Twenty nodes on the three servers, ten of them on the victim.
     pub twenty: bool,
     /// The fault hits all nodes.
@@ -37,16 +44,7 @@ pub type Leftover = Box<dyn std::any::Any + Send>;
 
 impl Default for Set {
     fn default() -> Self {
-        Self {
-            victim: "standby1",
-            proxied: false,
-            linked: false,
-            twenty: false,
-            all: false,
-            more: "",
-            cluster,
-            prepare: |_| None,
-        }
+        Self { victim: "standby1", way: Way::Direct, twenty: false, all: false, more: "", cluster, prepare: |_| None }
     }
 }
 
@@ -80,13 +78,12 @@ impl Stage {
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
         runtime.spawn(Load::new(&cluster).run(CancellationToken::new()));
 
-        let proxy = set.proxied.then(|| Arc::new(Proxy::to(cluster.servers()[victim].port())));
-        let link = set.linked.then(|| Link::new(cluster.servers().len()));
+        let proxy = (set.way == Way::Proxy).then(|| Arc::new(Proxy::to(cluster.servers()[victim].port())));
+        let link = (set.way == Way::Links).then(|| Link::new(cluster.servers().len()));
         let nodes = nodes(set, &cluster, victim);
         let files = tempfile::tempdir().expect("a temporary folder");
         let config = config(set, &nodes, &cluster, victim, proxy.as_deref(), link.as_ref());
-        let (hit, others): (Vec<&Node>, Vec<&Node>) =
-            nodes.iter().partition(|node| set.all || node.server == victim);
+        let (hit, others): (Vec<&Node>, Vec<&Node>) = nodes.iter().partition(|node| set.all || node.server == victim);
         let names = |nodes: &[&Node]| nodes.iter().map(|node| node.name.clone()).collect::<Vec<_>>();
         let every = names(&nodes.iter().collect::<Vec<_>>());
         let desk = Desk::open(&config, link.as_ref().map(Link::namespace), &every);

@@ -89,7 +89,7 @@ pub fn run(fault: &Fault, stage: &mut Stage) -> Trial {
     trial.unhealthy = unhealthy.map(|line| since(begun.at, line.at));
     trial.shown = watched.down_at.filter(|_| trial.unhealthy.is_some()).map(|at| since(begun.at, at));
     let worst = unhealthy.or_else(|| during.iter().rev().find(|line| is_of(line, &stage.hit, "degraded")));
-    trial.kind = worst.map_or("-", Line::kind).to_owned();
+    worst.map_or("-", Line::kind).clone_into(&mut trial.kind);
     let after = lines.get(from..).unwrap_or_default();
     let away = after.iter().any(|line| stage.hit.contains(&line.node) && line.entered().is_some());
     let last = after.iter().rev().find(|line| is_of(line, &stage.hit, "healthy"));
@@ -138,7 +138,7 @@ pub fn leave(fault: &Fault, mut stage: Stage) -> Leaving {
     calm(&mut stage);
     let from = stage.desk.log.lines.len();
     let begun = (fault.inject)(&mut stage);
-    let begin = Instant::now();
+    let broken = Instant::now();
     let mut watched = Watched { down_at: None };
     let middle = Fault { hold: if fault.truth == Truth::Down { Hold::Seen } else { fault.hold }, ..*fault };
     let middle = match fault.hold {
@@ -152,10 +152,11 @@ pub fn leave(fault: &Fault, mut stage: Stage) -> Leaving {
     let took = leaves.elapsed();
     // What was cut off for long is another matter than what was cut off for a moment.
     if let Hold::For(time) = fault.hold {
-        within(time.saturating_sub(begin.elapsed()), || None::<()>);
+        within(time.saturating_sub(broken.elapsed()), || None::<()>);
     }
     (begun.mend)(&mut stage);
-    let count = || stage.cluster.servers().iter().filter(|server| server.postmaster_pid().is_some()).map(sessions).sum();
+    let count =
+        || stage.cluster.servers().iter().filter(|server| server.postmaster_pid().is_some()).map(sessions).sum();
     let reachable = Instant::now();
     within(SESSIONS, || (count() == 0_usize).then_some(()));
     Leaving { took, sessions: count(), gone_after: reachable.elapsed() }

@@ -33,6 +33,7 @@ mod backoff;
 mod batch;
 mod certificates;
 mod dial;
+mod door;
 pub mod error;
 mod facts;
 mod frames;

@@ -256,7 +256,7 @@ async fn bounded<T>(within: Duration, work: impl Future<Output = T>) -> Option<T
 }
 
 /// Whether something listens at the node's address: a bare connect that says nothing, so it costs the server no
-/// session. Asked once a second at most, where the last answer was that nothing listens.
+/// session. Asked once a second at most, where nothing listens or comes through.
 pub(super) async fn knock(node: &NodeConfig, within: Duration) -> bool {
     let opened = if node.host.starts_with('/') {
         timeout(within, tokio::net::UnixStream::connect(node.address())).await.map(|opened| opened.is_ok())

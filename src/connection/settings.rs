@@ -31,15 +31,23 @@ const USER_LOCK: Duration = Duration::from_secs(10);
 /// We never leave a transaction open for longer than a round trip.
 const IDLE_IN_TRANSACTION: Duration = Duration::from_secs(30);
 
+/// A server whose client was cut off without a word ends our session by itself after about twice this time: else it
+/// would keep one that is idle for as long as its system does, which is hours (C8). It asks an idle client after `IDLE`,
+/// and then each `AGAIN`; how often is left to its system, since not every one can be told.
+const IDLE: Duration = Duration::from_secs(10);
+const AGAIN: Duration = Duration::from_secs(1);
 /// The `options` of the startup packet. A statement of the user has no `statement_timeout` here: it gets the time
 /// of its batch, when it runs ([`before_statement`]).
 pub(super) fn startup(node: &NodeConfig, purpose: Purpose) -> String {
     let query = purpose == Purpose::Query;
     let lock = if query { USER_LOCK } else { OWN_LOCK };
     let mut options = format!(
-        "-c DateStyle=ISO -c idle_in_transaction_session_timeout={} -c lock_timeout={}",
+        "-c DateStyle=ISO -c idle_in_transaction_session_timeout={} -c lock_timeout={} \
+         -c tcp_keepalives_idle={} -c tcp_keepalives_interval={}",
         IDLE_IN_TRANSACTION.as_millis(),
-        lock.as_millis()
+        lock.as_millis(),
+        IDLE.as_secs(),
+        AGAIN.as_secs()
     );
     if !query || node.is_read_only() {
         options += " -c default_transaction_read_only=on";
@@ -51,11 +59,16 @@ pub(super) fn startup(node: &NodeConfig, purpose: Purpose) -> String {
     options
 }
 
-/// What only newer servers take, which refuse a startup packet with a setting that they do not know: a server of 14
-/// or later ends a statement by itself when its client is gone.
+/// What only newer servers take, which refuse a startup packet with a setting that they do not know: a server of 12
+/// or later gives up an answer that nobody takes, one of 14 or later ends a statement by itself when its client is gone.
 pub(super) fn late(server_version: Option<&str>) -> Option<&'static str> {
-    let major = server_version?.split(|c: char| !c.is_ascii_digit()).next()?.parse::<u32>().ok()?;
-    (major >= 14).then_some("SET client_connection_check_interval = '1s'")
+    const UNTAKEN_ONLY: &str = "SET tcp_user_timeout = '15s'";
+    const BOTH: &str = "SET tcp_user_timeout = '15s'; SET client_connection_check_interval = '1s'";
+    match server_version?.split(|c: char| !c.is_ascii_digit()).next()?.parse::<u32>().ok()? {
+        ..12 => None,
+        12..14 => Some(UNTAKEN_ONLY),
+        _ => Some(BOTH),
+    }
 }
 
 /// What runs before a statement of the user, in one message: a read-only transaction around it where the node is
@@ -89,15 +102,18 @@ mod tests {
         assert!(!startup(&node, Purpose::Query).contains("read_only"));
         assert!(startup(&node, Purpose::Probe).contains("default_transaction_read_only=on"));
         assert!(startup(&node, Purpose::Poll).contains("search_path=pg_catalog"));
+        assert!(startup(&node, Purpose::Query).contains("tcp_keepalives_idle=10"), "a client that was cut off (C8)");
         assert!(!startup(&node, Purpose::Query).contains("search_path"));
     }
 
     #[test]
     fn late_settings_by_version() {
-        assert_eq!(late(Some("13.14")), None);
-        assert_eq!(late(Some("9.6.24")), None);
-        assert!(late(Some("14.0")).is_some());
-        assert!(late(Some("18beta1")).is_some());
+        let sets = |version, name| late(Some(version)).is_some_and(|text| text.contains(name));
+        assert_eq!((late(Some("11.22")), late(Some("9.6.24"))), (None, None));
+        for (version, check) in [("12.1", false), ("13.14", false), ("14.0", true), ("18beta1", true)] {
+            assert!(sets(version, "tcp_user_timeout"), "{version}");
+            assert_eq!(sets(version, "client_connection_check_interval"), check, "{version}");
+        }
         assert_eq!(late(None), None);
     }
 }

@@ -4,7 +4,7 @@
 //! Periods: a probe each `health.interval`, or at once when the facts are late; after a miss up to
 //! `unhealthy_after - 1` fresh connections, [`SPACING`] apart and side by side; a look whether a living node takes new
 //! connections each [`DOOR`], or on a hint; while the node is lost one attempt at a time, by `backoff.rs`, and in between
-//! a knock each second where nothing listens, so that a port that accepts again is tried at once (N13).
+//! a knock each second where nothing listens or comes through, so that a port that opens is tried at once (`door.rs`).
 
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -17,6 +17,7 @@ use tokio::time::{Instant, sleep, sleep_until};
 use tokio_util::sync::CancellationToken;
 
 use super::backoff;
+use super::door::Door;
 use super::health::{self, Observation};
 use super::phase::Phase;
 use super::probe::{Probe, Seen, knock};
@@ -28,7 +29,7 @@ use crate::model::{ErrorKind, Health, HealthState, NodeConfig, NodeError, ProbeS
 const SPACING: Duration = Duration::from_millis(100);
 /// A connection that ends sooner was hardly open.
 const FLAP: Duration = Duration::from_millis(300);
-/// Between two knocks at a port where nothing listened.
+/// Between two knocks at a port that is shut.
 const KNOCKS: Duration = Duration::from_secs(1);
 /// Between two looks whether a living node takes new connections: rare, since each costs the server a process. What
 /// hints that it may not (all its connections in use, a query that got none, the user asking) brings the look forward, but not before
@@ -38,6 +39,9 @@ const DOOR_AT_MOST: Duration = Duration::from_secs(10);
 /// So many connections in a row that ended as soon as they were open are no living node: whoever lets in and hangs up is
 /// not asked again and again.
 const FLAPS: u32 = 5;
+/// The first look comes earlier, up to [`DOOR_AT_MOST`] later so that many nodes are not dialled in one instant: the
+/// first connect was one of many at once, and tells little of what is usual.
+const FIRST_DOOR: Duration = Duration::from_secs(40);
 /// So many retries of a server that says it is starting up come a second apart: most are up within that time.
 const STARTING: u32 = 60;
 
@@ -77,6 +81,8 @@ pub(super) struct Watch {
     answered_at: Instant,
     /// Connections in a row that ended before they were asked a second time.
     flaps: u32,
+    /// What knocks tell while the node is lost.
+    door: Door,
     /// Why fresh connections are refused while ours answers, and how often they were.
     refusing: Option<(NodeError, u32)>,
 }
@@ -108,6 +114,7 @@ impl Watch {
             connected_at: now,
             answered_at: now,
             flaps: 0,
+            door: Door::default(),
             refusing: None,
         }
     }
@@ -157,7 +164,7 @@ impl Watch {
             // Dialling many nodes at once makes us late; a healthy node without a latency is asked again at once.
             next_probe: if self.health.latency.is_some() { now + first } else { now },
             next_opening: now,
-            next_door: now + DOOR,
+            next_door: now + if self.connects.len() == 1 { first_door() } else { DOOR },
             last_door: None,
             openings: FuturesUnordered::new(),
         };
@@ -348,11 +355,11 @@ impl Watch {
         wait
     }
 
-    /// Until the retry is due, or asked for, or the port that was closed accepts again.
+    /// Until the retry is due, or asked for, or the port that was shut opens again.
     async fn wait_for_retry(&mut self) {
-        let kind = self.health.error.as_ref().map(|error| error.kind);
-        let mut closed = kind == Some(ErrorKind::Refused);
-        let knocks = closed || kind.is_some_and(|kind| GOES_DOWN.contains(&kind));
+        if let Some(error) = &self.health.error {
+            self.door.failed(error.kind);
+        }
         loop {
             let knocked = async {
                 sleep(KNOCKS).await;
@@ -361,12 +368,9 @@ impl Watch {
             tokio::select! {
                 () = sleep_until(self.retry_at) => return,
                 () = self.signals.nudge.notified() => return,
-                open = knocked, if knocks => {
-                    if open && closed {
-                        return;
-                    }
-                    closed = !open;
-                }
+                taken = knocked, if self.door.is_worth_a_knock() => if self.door.knocked(taken) {
+                    return;
+                },
             }
         }
     }
@@ -390,9 +394,9 @@ impl Watch {
     }
 }
 
-/// After these a server often closes its port, and opens it again when it is back.
-const GOES_DOWN: [ErrorKind; 4] =
-    [ErrorKind::ShuttingDown, ErrorKind::StartingUp, ErrorKind::ConnectionLost, ErrorKind::Terminated];
+fn first_door() -> Duration {
+    FIRST_DOOR + DOOR_AT_MOST.mul_f64(fastrand::f64())
+}
 
 /// Whether this is the server's own answer to a connection it does not want: it lives.
 pub(super) fn refuses(kind: ErrorKind) -> bool {
