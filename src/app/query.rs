@@ -139,6 +139,9 @@ impl Batch {
 }
 
 impl Query {
+    /// Lines of the history kept.
+    pub const KEPT: usize = 1_000;
+
     pub fn new(history: Vec<String>) -> Self {
         Self { editor: Editor::default(), batch: None, results: Results::default(), history, back: 0 }
     }
@@ -170,7 +173,25 @@ impl Query {
         if line.trim().is_empty() || self.history.last().is_some_and(|last| last == line) {
             return false;
         }
+        if self.history.len() >= Self::KEPT {
+            self.history.remove(0);
+        }
         self.history.push(line.to_owned());
         true
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_history_does_not_grow_for_ever() {
+        let mut query = Query::new(Vec::new());
+        for n in 0..3 * Query::KEPT {
+            assert!(query.remember(&format!("select {n}")));
+        }
+        assert_eq!(query.history.len(), Query::KEPT);
+        assert_eq!(query.history.last().map(String::as_str), Some("select 2999"));
     }
 }

@@ -5,8 +5,10 @@ use std::io::{self, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 
+use crate::app::Query;
+
 /// Lines kept; an older one is dropped when the file is read at the next start.
-const LINES: usize = 1000;
+const LINES: usize = Query::KEPT;
 
 /// Oldest first. A file that cannot be read is an empty history: it is a comfort, not a fact.
 pub(super) fn read(path: &Path) -> Vec<String> {
