@@ -18,7 +18,7 @@ use super::report::{seconds, table};
 /// Names that nodes take turns to have.
 pub const NAMES: usize = 8;
 /// The program is warm after a tenth of a run, and after this at the latest.
-const WARM: Duration = Duration::from_mins(1);
+const WARM: Duration = Duration::from_mins(5);
 /// What is measured counts once it has been the same for so long, longer than an idle thread or session is kept.
 const STILL: Duration = Duration::from_secs(6);
 /// For that to come.
@@ -120,9 +120,9 @@ impl Figure {
         Self { what, unit: "", warm: 0.0, end: end as f64, allowed: 0.0 }
     }
 
-    /// Memory in MB, which is never the same twice.
+    /// Memory in MB, which is never the same twice: the journal of 5,000 events alone takes two while it fills up.
     fn memory(warm: f64, end: f64) -> Self {
-        Self { what: "resident memory", unit: " MB", warm, end, allowed: (warm * 1.1).max(warm + 3.0) }
+        Self { what: "resident memory", unit: " MB", warm, end, allowed: (warm * 1.1).max(warm + 4.0) }
     }
 
     pub fn holds(&self) -> bool {
