@@ -99,6 +99,7 @@ impl Running {
         node.tls.mode = self.case.sslmode();
         node.pool.connect_timeout = CONNECT;
         node.health.timeout = Duration::from_secs(1);
+        node.health.slow_after = Duration::from_millis(900);
         node
     }
 
@@ -106,7 +107,7 @@ impl Running {
     fn line(&self) -> String {
         format!(
             "  {}: {{host: 127.0.0.1, port: {}, user: pgwatch, password: secret, sslmode: {}, \
-             pool: {{connect_timeout: {}s}}, health: {{timeout: 1s}}}}\n",
+             pool: {{connect_timeout: {}s}}}}\n",
             self.case.name,
             self.fake.port(),
             self.case.sslmode().as_str(),
@@ -115,10 +116,10 @@ impl Running {
     }
 }
 
-/// A file with real servers first and fake ones behind them. A machine that runs them all may be late: the real ones
-/// are given time, and nothing else is excused.
+/// A file with real servers first and fake ones behind them. A machine that runs them all may be late: a probe is given
+/// all of its interval, and nothing else is excused.
 pub fn config<'a>(real: impl IntoIterator<Item = &'a Server>, fake: &[Running]) -> ConfigFile {
-    let head = format!("query_timeout: {}s\ndefaults: {{health: {{timeout: 3s, slow_after: 2s}}}}\n", QUERY.as_secs());
+    let head = format!("query_timeout: {}s\ndefaults: {{health: {{timeout: 1s, slow_after: 900ms}}}}\n", QUERY.as_secs());
     let file = ConfigFile::new(&head, real);
     let mut text = fs::read_to_string(&file.path).unwrap();
     for running in fake {
