@@ -37,9 +37,7 @@ impl Limits {
     /// that much alone. What comes beside rows are notices: a function may raise many, and they are not kept.
     pub(crate) fn of(purpose: Purpose) -> Self {
         match purpose {
-            Purpose::Query => {
-                Self { row: QueryRequest::MAX_BYTES + (1 << 20), answer: 4 << 20, rows_are_wanted: true }
-            }
+            Purpose::Query => Self { row: QueryRequest::MAX_BYTES + (1 << 20), answer: 4 << 20, rows_are_wanted: true },
             Purpose::Probe | Purpose::Poll | Purpose::Test => {
                 Self { row: 64 << 10, answer: 256 << 10, rows_are_wanted: false }
             }

@@ -69,9 +69,7 @@ fn not_postgres(node: &NodeConfig, why: &str) -> NodeError {
 /// Why a connection was ended by us.
 fn of_fault(fault: &Fault, node: &NodeConfig) -> NodeError {
     let (kind, hint) = match fault {
-        Fault::NotPostgres(_) => {
-            (ErrorKind::Internal, "check host and port: is a PostgreSQL server listening there?")
-        }
+        Fault::NotPostgres(_) => (ErrorKind::Internal, "check host and port: is a PostgreSQL server listening there?"),
         Fault::TooLarge { .. } => (ErrorKind::Sql, "select fewer or shorter values, with left() or substring()"),
         Fault::Endless => (
             ErrorKind::Internal,

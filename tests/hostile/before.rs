@@ -107,9 +107,8 @@ fn startup() -> Vec<Case> {
 /// Let in, but with what else.
 fn greetings() -> Vec<Case> {
     let settings = (0..10_000).flat_map(|n| status(format!("setting_{n}").as_bytes(), b"some value")).collect();
-    let endless = |name, bytes: Vec<u8>| {
-        case(name, Startup, vec![Say(welcome()), Forever(bytes)], "internal", WITHOUT_END)
-    };
+    let endless =
+        |name, bytes: Vec<u8>| case(name, Startup, vec![Say(welcome()), Forever(bytes)], "internal", WITHOUT_END);
     vec![
         endless("greeting-settings-without-end", status(b"name", b"value")),
         endless("greeting-notices-without-end", notice("welcome")),

@@ -94,7 +94,7 @@ impl Running {
     pub fn node(&self) -> NodeConfig {
         let mut node = NodeConfig::new(NodeName::parse(self.case.name).unwrap(), "127.0.0.1");
         node.port = self.fake.port();
-        node.user = "pgwatch".to_owned();
+        "pgwatch".clone_into(&mut node.user);
         node.password = PasswordSource::Given(Secret::new("secret"));
         node.tls.mode = self.case.sslmode();
         node.pool.connect_timeout = CONNECT;
@@ -119,7 +119,8 @@ impl Running {
 /// A file with real servers first and fake ones behind them. A machine that runs them all may be late: a probe is given
 /// all of its interval, and nothing else is excused.
 pub fn config<'a>(real: impl IntoIterator<Item = &'a Server>, fake: &[Running]) -> ConfigFile {
-    let head = format!("query_timeout: {}s\ndefaults: {{health: {{timeout: 1s, slow_after: 900ms}}}}\n", QUERY.as_secs());
+    let head =
+        format!("query_timeout: {}s\ndefaults: {{health: {{timeout: 1s, slow_after: 900ms}}}}\n", QUERY.as_secs());
     let file = ConfigFile::new(&head, real);
     let mut text = fs::read_to_string(&file.path).unwrap();
     for running in fake {

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 
 use crate::cases::{self, CONNECT, Case, QUERY, Running, STATEMENT, config};
-use crate::support::command::{code, err, each, object, out, pgwatch};
+use crate::support::command::{code, each, err, object, out, pgwatch};
 use crate::support::process::peak_memory;
 use crate::support::servers::cluster;
 use crate::support::wait::{SOON, wait_for};
@@ -77,10 +77,11 @@ fn a_large_result_costs_what_is_kept_of_it_c6() {
 fn ask(case: &'static Case) -> f64 {
     let fakes = Running::start(std::iter::once(case));
     let file = config([], &fakes);
-    let mut child: Child = pgwatch(&["query", "--config", file.arg(), "--max-rows", "100000", "--format", "csv", STATEMENT])
-        .stdout(std::process::Stdio::null())
-        .spawn()
-        .unwrap();
+    let mut child: Child =
+        pgwatch(&["query", "--config", file.arg(), "--max-rows", "100000", "--format", "csv", STATEMENT])
+            .stdout(std::process::Stdio::null())
+            .spawn()
+            .unwrap();
     let mut memory = 0_f64;
     wait_for("it ends", SOON, || {
         memory = memory.max(peak_memory(child.id() as i32).unwrap_or(0.0));

@@ -17,6 +17,8 @@ use crate::support::wait::{SOON, wait_for, within};
 const MEMORY: f64 = 100.0;
 /// Share of a core when all have come to their ends, in an unoptimised build on a busy machine.
 const PROCESSOR: f64 = 0.6;
+/// What is measured over a time is measured over this one.
+const STRETCH: Duration = Duration::from_secs(3);
 
 #[test]
 fn the_neighbours_never_notice_n2_n8_n9() {
@@ -37,8 +39,8 @@ fn the_neighbours_never_notice_n2_n8_n9() {
 
     let memory = peak_memory(tui.pid()).unwrap();
     let before = processor(tui.pid());
-    std::thread::sleep(Duration::from_secs(3));
-    let share = (processor(tui.pid()) - before).as_secs_f64() / 3.0;
+    let _ = within(STRETCH, || None::<()>);
+    let share = processor(tui.pid()).saturating_sub(before).div_duration_f64(STRETCH);
     println!("{} hostile servers: {memory:.0} MB at most, {:.0} % of a core at the end", fakes.len(), share * 100.0);
 
     let events = events(&log);
@@ -122,9 +124,13 @@ pub fn costs(case: &'static Case) -> f64 {
         tui.press(&format!(":{STATEMENT}<enter>"));
     }
     let ends = case.is_asked() || case.is_down();
-    wait(&fakes, &log, |case, events| if ends { kind_of(case, events).is_some() } else { state(events, case.name) != "" });
+    wait(
+        &fakes,
+        &log,
+        |case, events| if ends { kind_of(case, events).is_some() } else { !state(events, case.name).is_empty() },
+    );
     // Figures come by themselves, and what floods does it again.
-    std::thread::sleep(Duration::from_secs(2));
+    let _ = within(STRETCH, || None::<()>);
     let memory = peak_memory(tui.pid()).unwrap();
     tui.press("q");
     tui.wait_exit(SOON);

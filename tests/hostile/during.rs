@@ -45,10 +45,16 @@ fn pool() -> Vec<Case> {
 
 fn prepare() -> Vec<Case> {
     let (no, odd) = (NOT_POSTGRES, "internal");
-    let wide = announced(b'T', 900_000, &[0xff; 899_996]);
+    let wide = announced(b'T', 900_000, &vec![0xff; 899_996]);
     vec![
         case("prepare-garbage", Prepare, vec![Say(garbage())], odd, no),
-        case("prepare-types-without-end", Prepare, vec![Say(prepared(&[], &[("x", UNKNOWN)])), Types], odd, "without end"),
+        case(
+            "prepare-types-without-end",
+            Prepare,
+            vec![Say(prepared(&[], &[("x", UNKNOWN)])), Types],
+            odd,
+            "without end",
+        ),
         case("prepare-65535-columns", Prepare, vec![Say(wide)], odd, "a result of 65535 columns"),
         case("prepare-close", Prepare, vec![Hangup], "connection_lost", "was lost"),
     ]
@@ -66,17 +72,38 @@ fn query() -> Vec<Case> {
         not_postgres("query-error-of-odd-numbers", message(b'E', b"SERROR\0C22000\0Mx\0Pnowhere\0\0")),
         not_postgres("query-row-undescribed", row(&[None])),
         not_postgres("query-authentication", message(b'R', &[0; 4])),
-        not_postgres("query-name-of-no-text", row_description(&[("x", 23)]).iter().map(|&b| if b == b'x' { 0xff } else { b }).collect()),
+        not_postgres(
+            "query-name-of-no-text",
+            row_description(&[("x", 23)]).iter().map(|&b| if b == b'x' { 0xff } else { b }).collect(),
+        ),
         not_postgres("query-cells-beyond-the-row", [described(), message(b'D', b"\0\x01\0\0\0\xff1")].concat()),
         not_postgres("query-10-million-columns", announced(b'T', 180_000_000, &[0xff; 64])),
         case("query-row-that-lies", Query, vec![Say([described(), row(&[None; 3])].concat())], odd, no),
-        case("query-length-of-2-GB", Query, vec![Say(announced(b'D', 0x7fff_ffff, b""))], "sql", "a row of 2047 MB is larger"),
-        case("query-notice-of-500-MB", Query, vec![Say(announced(b'N', 500 << 20, b""))], "sql", "a notice of 500 MB is larger"),
+        case(
+            "query-length-of-2-GB",
+            Query,
+            vec![Say(announced(b'D', 0x7fff_ffff, b""))],
+            "sql",
+            "a row of 2047 MB is larger",
+        ),
+        case(
+            "query-notice-of-500-MB",
+            Query,
+            vec![Say(announced(b'N', 500 << 20, b""))],
+            "sql",
+            "a notice of 500 MB is larger",
+        ),
         case("query-close", Query, vec![Hangup], "connection_lost", "was lost"),
         case("query-half-a-message", Query, vec![Say(b"T\0\0\0\x99\0\x01".to_vec())], "timeout", "no answer from"),
         case("query-a-byte-a-second", Query, vec![Drip([described(), ready()].concat())], "timeout", "no answer from"),
         case("query-copy-in", Query, vec![Say(message(b'G', &[0; 3]))], "sql", "COPY"),
-        case("query-copy-out-without-end", Query, vec![Say(message(b'H', &[0; 3])), Forever(message(b'd', b"x"))], "sql", "COPY"),
+        case(
+            "query-copy-out-without-end",
+            Query,
+            vec![Say(message(b'H', &[0; 3])), Forever(message(b'd', b"x"))],
+            "sql",
+            "COPY",
+        ),
         case(
             "query-rows-after-FATAL",
             Query,
@@ -103,10 +130,15 @@ fn results() -> Vec<Case> {
         endless("query-descriptions-without-end", described()),
         endless("query-completions-without-end", complete(&long)),
         case("query-ready-without-end", Query, vec![Say(complete("SELECT 0")), Forever(ready())], "ok", ""),
-        case("query-rows-without-columns", Query, vec![Say(row_description(&[])), Forever(row(&[]))], "ok", "")
-            .large(),
+        case("query-rows-without-columns", Query, vec![Say(row_description(&[])), Forever(row(&[]))], "ok", "").large(),
         case("query-cell-of-no-text", Query, vec![Say(bad)], "ok", ""),
-        case("query-row-on-a-drip", Query, vec![Say(described()), Drip(row(&[Some(b"1")]))], "timeout", "no answer from"),
+        case(
+            "query-row-on-a-drip",
+            Query,
+            vec![Say(described()), Drip(row(&[Some(b"1")]))],
+            "timeout",
+            "no answer from",
+        ),
     ]
 }
 
@@ -117,8 +149,14 @@ fn large() -> Vec<Case> {
     let half = || row_of(62 << 20).split_last().map(|(_, most)| most.to_vec()).unwrap_or_default();
     vec![
         case("large-rows-without-end", Query, vec![described(), Forever(row_of(2_000))], "ok", "").large(),
-        case("large-row", Query, vec![described(), Say([row_of(62 << 20), complete("SELECT 1"), ready()].concat())], "ok", "")
-            .large(),
+        case(
+            "large-row",
+            Query,
+            vec![described(), Say([row_of(62 << 20), complete("SELECT 1"), ready()].concat())],
+            "ok",
+            "",
+        )
+        .large(),
         case("large-row-without-its-end", Query, vec![described(), Say(half())], "timeout", "no answer from").large(),
     ]
 }

@@ -55,7 +55,11 @@ pub enum Act {
     /// Until the client has asked the next thing.
     Wait,
     /// The server's part of SCRAM; `{}` in the nonce is the client's own.
-    Scram { nonce: String, salt: String, iterations: &'static str },
+    Scram {
+        nonce: String,
+        salt: String,
+        iterations: &'static str,
+    },
     /// Answers all that is asked from here on as PostgreSQL would.
     Polite,
     /// Says of each type that it is made of another.

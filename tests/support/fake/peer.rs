@@ -150,8 +150,15 @@ impl Peer {
                 base += 1;
                 let none = [0; 4];
                 let made_of = base.to_be_bytes();
-                let cells =
-                    [Some(b"t".as_slice()), Some(b"d"), Some(&none), None, Some(&made_of), Some(b"public"), Some(&none)];
+                let cells = [
+                    Some(b"t".as_slice()),
+                    Some(b"d"),
+                    Some(&none),
+                    None,
+                    Some(&made_of),
+                    Some(b"public"),
+                    Some(&none),
+                ];
                 [message(b'2', b""), row(&cells), complete("SELECT 1"), ready()].concat()
             };
             self.write_all(&answer)?;
