@@ -139,7 +139,7 @@ fn compare(kept: &BTreeMap<String, Counts>, counted: &BTreeMap<String, Counts>, 
             Verdict::Unknown => "**new**",
             Verdict::More => "**more**",
         };
-        rows.push([&[name.clone()], cells.as_slice(), &[word.to_owned()]].concat());
+        rows.push([std::slice::from_ref(name), cells.as_slice(), &[word.to_owned()]].concat());
     }
     for name in kept.keys().filter(|name| !counted.contains_key(*name)) {
         worst = worst.max(Verdict::Unknown);

@@ -5,6 +5,7 @@
 //! is counted is the build of the tests (`cargo bench --profile dev`), so that nothing is compiled for it alone: the
 //! figures say whether the work grew, not how long it takes. `benches/counts.rs` compares them with those kept.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a measurement that fails says so and ends")]
+#![allow(clippy::disallowed_methods, clippy::unnecessary_wraps, reason = "what the macros of gungraun write")]
 #![allow(unreachable_pub, missing_debug_implementations, reason = "a program of its own, not a library")]
 
 mod draw;

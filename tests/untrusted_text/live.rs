@@ -37,7 +37,7 @@ fn prepared() -> Cluster {
     let server = cluster.primary();
     let password = server.password().expose();
     let sql = format!(
-        r#"
+        r"
 select format('create role %I login in role pg_monitor password %L', E'{evil}', '{password}') \gexec
 select format('create database %I', E'd{evil}') \gexec
 select format('alter database postgres set app.evil = %L', E'{evil}') \gexec
@@ -58,7 +58,7 @@ create database legacy encoding 'SQL_ASCII' template template0 lc_collate 'C' lc
 create table bytes as select E'caf\xe9 \xff'::text as word, 1 as number;
 grant select on bytes to public;
 create function fails() returns int language plpgsql as $$ begin raise exception E'caf\xe9 \xff\x1b[2J'; end $$;
-"#
+"
     );
     server.psql(&sql).unwrap();
     server.set("cluster_name", "\u{1b}[2Jmain").unwrap();

@@ -5,7 +5,7 @@ use proptest::prelude::*;
 use ratatui::backend::{Backend as _, CrosstermBackend};
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
-use unicode_width::UnicodeWidthChar as _;
+use unicode_width::UnicodeWidthChar;
 use vt100::Parser;
 
 use crate::scene::{Scene, theme};
@@ -83,7 +83,7 @@ fn faults(buf: &Buffer, before: &Buffer, theme: &Theme) -> Vec<String> {
         let mut covered = 0;
         for x in 0..buf.area.width {
             let symbol = buf[(x, y)].symbol();
-            let width: usize = symbol.chars().filter_map(|c| c.width()).sum();
+            let width: usize = symbol.chars().filter_map(UnicodeWidthChar::width).sum();
             let is_sound = matches!(width, 1 | 2) && symbol.chars().next().is_some_and(|c| c.width() > Some(0));
             if !is_sound || symbol.chars().any(stream::is_hidden) || theme.ascii && !symbol.is_ascii() {
                 found.push(format!("cell {x},{y} is {symbol:?}"));
@@ -119,7 +119,7 @@ fn on_a_terminal(buf: &Buffer, before: &Buffer) -> Vec<String> {
         let mut x = 0;
         while x < buf.area.width {
             let symbol = buf[(x, y)].symbol();
-            let width = symbol.chars().filter_map(|c| c.width()).sum::<usize>().max(1) as u16;
+            let width = symbol.chars().filter_map(UnicodeWidthChar::width).sum::<usize>().max(1) as u16;
             let cells = (x..(x + width).min(buf.area.width)).filter_map(|x| terminal.screen().cell(y, x));
             let shown: String = cells.map(vt100::Cell::contents).collect();
             if shown.trim_end() != stand_in(symbol).trim_end() {
