@@ -123,12 +123,7 @@ pub fn load(path: &Path, cluster: Option<&str>, env: &Environment) -> Result<Con
 ///
 /// # Errors
 /// As [`load`].
-pub fn from_text(
-    text: &str,
-    path: &Path,
-    cluster: Option<&str>,
-    env: &Environment,
-) -> Result<Config, Vec<Diagnostic>> {
+pub fn from_text(text: &str, path: &Path, cluster: Option<&str>, env: &Environment) -> Result<Config, Vec<Diagnostic>> {
     file::read(text, path, cluster, env)
 }
 

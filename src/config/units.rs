@@ -78,7 +78,7 @@ fn times(number: &str, factor: u128) -> Option<u128> {
         return None;
     }
     let scale = 10_u128.checked_pow(u32::try_from(fraction.len()).ok()?)?;
-    let whole = whole.parse::<u64>().ok().map(u128::from)?.checked_mul(factor)?;
+    let whole = whole.parse::<u128>().ok()?.checked_mul(factor)?;
     let part = fraction.parse::<u64>().ok().map(u128::from)?.checked_mul(factor)? / scale;
     whole.checked_add(part)
 }
@@ -117,6 +117,9 @@ mod tests {
         assert_eq!(format_duration(Duration::ZERO), "0s");
         assert_eq!(format_duration(Duration::from_hours(24)), "24h");
         assert_eq!(format_duration(Duration::from_nanos(10)), "0.00000001");
+        // More microseconds than 64 bits count.
+        let ages = Duration::from_micros(111) + Duration::from_secs(141_111_111_111_111);
+        assert_eq!(parse_duration(&format_duration(ages)), Some(ages));
     }
 
     #[test]

@@ -9,6 +9,9 @@ use super::{Lines, Position, Report};
 /// Values in a file once its aliases are followed. 5,000 nodes with every key have a tenth of it.
 const MAX_VALUES: usize = 1_000_000;
 
+/// Anchors in a file: more than anybody writes.
+const MAX_ANCHORS: usize = 1_000;
+
 const TOO_DEEP: &str = "this is nested too deep, or an alias holds itself";
 const TOO_MANY: &str = "the file holds too many values once its aliases are followed";
 
@@ -16,6 +19,11 @@ const TOO_MANY: &str = "the file holds too many values once its aliases are foll
 pub(super) fn read(text: &str, report: &mut Report) -> Option<Raw> {
     if let Some(at) = nested_absurdly(text) {
         report.problem(Lines::new(text).position(at), TOO_DEEP);
+        return None;
+    }
+    if let Some(at) = anchored_absurdly(text) {
+        let message = format!("there are more than {MAX_ANCHORS} anchors (& and a name)");
+        report.problem(Lines::new(text).position(at), message);
         return None;
     }
     let budget = Cell::new(MAX_VALUES);
@@ -34,6 +42,16 @@ fn nested_absurdly(text: &str) -> Option<usize> {
         }
         open > 5_000
     })
+}
+
+/// Where there is one anchor too many: to find them in the lossless tree takes a time that grows with their square.
+fn anchored_absurdly(text: &str) -> Option<usize> {
+    let bytes = text.as_bytes();
+    let mut anchors = text.match_indices('&').map(|(at, _)| at).filter(|at| {
+        let begins = at.checked_sub(1).and_then(|before| bytes.get(before)).is_none_or(|b| b" \t\r\n[{,".contains(b));
+        begins && bytes.get(at + 1).is_some_and(|b| b.is_ascii_alphanumeric() || b"_-".contains(b))
+    });
+    anchors.nth(MAX_ANCHORS)
 }
 
 /// A value without its place.
@@ -146,8 +164,8 @@ fn refuse(text: &str, error: &serde_yaml::Error, report: &mut Report) {
             let at = Position { line: i + 1, column: 1 };
             report.problem(at, "a tab is used to indent: YAML allows blanks only");
         }
-    } else if let Some(start) = told.split_once("while scanning a quoted scalar").and_then(|(_, place)| place_of(place))
-    {
+    } else if let Some((_, place)) = told.split_once("while scanning a quoted scalar") {
+        let start = byte_at(place, text).map_or(position, |byte| lines.position(byte));
         report.problem(start, "a quote is opened here and not closed");
     } else {
         report.problem(position, syntax_error(&told));
@@ -203,10 +221,24 @@ fn syntax_error(told: &str) -> String {
     plain.to_owned()
 }
 
-/// The place in ` at line 2 column 13`.
-fn place_of(text: &str) -> Option<Position> {
-    let (line, column) = text.trim().strip_prefix("at line ")?.split_once(" column ")?;
-    Some(Position { line: line.parse().ok()?, column: column.parse().ok()? })
+/// The byte at the place of ` at line 2 column 13`. The reader ends a line at characters that are none of the ends that
+/// people see.
+fn byte_at(place: &str, text: &str) -> Option<usize> {
+    let (line, column) = place.trim().strip_prefix("at line ")?.split_once(" column ")?;
+    let wanted: (usize, usize) = (line.parse().ok()?, column.parse().ok()?);
+    let mut at = (1, 1);
+    let mut chars = text.char_indices().peekable();
+    while let Some((byte, c)) = chars.next() {
+        if at >= wanted {
+            return Some(byte);
+        }
+        let ends = match c {
+            '\r' => !matches!(chars.peek(), Some((_, '\n'))),
+            c => matches!(c, '\n' | '\u{85}' | '\u{2028}' | '\u{2029}'),
+        };
+        at = if ends { (at.0 + 1, 1) } else { (at.0, at.1 + 1) };
+    }
+    None
 }
 
 fn indented_by_tab(line: &str) -> bool {
