@@ -72,6 +72,10 @@ fn main() -> ExitCode {
     eprintln!("{network}; seed {}", arguments.seed);
     let begin = Instant::now();
     let rows = run(&arguments);
+    if rows.is_empty() {
+        eprintln!("no fault has such a name: --list tells them");
+        return ExitCode::FAILURE;
+    }
     let minutes = begin.elapsed().as_secs().div_ceil(60);
     let text = format!(
         "{}\n{} trials a fault in {minutes} minutes; {network}. {}.\n",

@@ -17,11 +17,11 @@ pub const FAULTS: [Fault; 10] = [
         stop(stage, StopMode::Immediate)
     })
     .dies(),
-    Fault::new("stop, smart (looked at with `r`)", Truth::Degraded, &["shutting_down"], smart).alone(),
+    Fault::new("stop, smart (looked at with `r`)", Truth::Degraded, &["shutting_down"], smart),
     Fault::new("crash: kill -9 of one backend", Truth::Shaken, CRASH, crash).alone(),
-    Fault::new("probe's backend terminated", Truth::Alive, &["terminated"], terminate_probe).alone(),
-    Fault::new("pool's backend terminated during a query", Truth::Alive, &[], terminate_query).alone(),
-    Fault::new("freeze (SIGSTOP), 1 s", Truth::Blink, &["timeout"], freeze).lasting(1).alone(),
+    Fault::new("probe's backend terminated", Truth::Alive, &["terminated"], terminate_probe),
+    Fault::new("pool's backend terminated during a query", Truth::Alive, &[], terminate_query),
+    Fault::new("freeze (SIGSTOP), 1 s", Truth::Blink, &["timeout"], freeze).lasting(1),
     Fault::new("freeze (SIGSTOP), 5 s", Truth::Down, &["timeout"], freeze).lasting(5),
     Fault::new("freeze (SIGSTOP), 60 s", Truth::Down, &["timeout"], freeze).lasting(60),
 ];
