@@ -8,7 +8,7 @@ use crate::model::contained::contained;
 pub(super) const OUR_ANSWERS: u64 = 16;
 /// Answers that one statement of the user may take to be prepared. The driver looks up each type that is no built-in
 /// one, its parts within it, and each level of that costs stack.
-pub(super) const TYPE_ANSWERS: u64 = 200;
+pub(super) const TYPE_ANSWERS: u64 = 120;
 
 /// Does `work`, for which the server may answer so often; `None` where it was given up, and then `heard` knows why.
 /// Cancel-safe as `work` is.

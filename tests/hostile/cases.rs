@@ -16,7 +16,7 @@ use crate::support::servers::ConfigFile;
 /// How long the fake servers are given to let somebody in.
 pub const CONNECT: Duration = Duration::from_secs(4);
 /// How long the user's statement is given.
-pub const QUERY: Duration = Duration::from_secs(8);
+pub const QUERY: Duration = Duration::from_secs(10);
 /// What the user asks; the fake servers know it by its last word.
 pub const STATEMENT: &str = "select 1 as hostile";
 

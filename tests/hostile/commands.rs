@@ -9,7 +9,7 @@ use crate::cases::{self, CONNECT, Case, QUERY, Running, STATEMENT, config};
 use crate::support::command::{code, each, err, object, out, pgwatch};
 use crate::support::process::peak_memory;
 use crate::support::servers::cluster;
-use crate::support::wait::{SOON, wait_for};
+use crate::support::wait::{PATIENCE, wait_for};
 
 /// Room for a machine that is busy with other things.
 const ROOM: Duration = Duration::from_secs(8);
@@ -77,13 +77,13 @@ fn a_large_result_costs_what_is_kept_of_it_c6() {
 fn ask(case: &'static Case) -> f64 {
     let fakes = Running::start(std::iter::once(case));
     let file = config([], &fakes);
-    let mut child: Child =
-        pgwatch(&["query", "--config", file.arg(), "--max-rows", "100000", "--format", "csv", STATEMENT])
-            .stdout(std::process::Stdio::null())
-            .spawn()
-            .unwrap();
+    // A result that comes to its end is given the time for it.
+    let timeout = if case.kind == "ok" { "50s" } else { "8s" };
+    let args =
+        ["query", "--config", file.arg(), "--timeout", timeout, "--max-rows", "100000", "--format", "csv", STATEMENT];
+    let mut child: Child = pgwatch(&args).stdout(std::process::Stdio::null()).spawn().unwrap();
     let mut memory = 0_f64;
-    wait_for("it ends", SOON, || {
+    wait_for("it ends", PATIENCE, || {
         memory = memory.max(peak_memory(child.id() as i32).unwrap_or(0.0));
         child.try_wait().unwrap()
     });

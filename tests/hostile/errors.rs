@@ -20,34 +20,20 @@ async fn each_has_a_kind_and_a_text_c4_c6() {
     let fakes = Running::start(small());
     let mut watched = Watched::start(fakes.iter().map(Running::node).collect());
     let mut told = Told::new();
-    let mut waiting: Vec<&Case> = small().filter(|case| !case.is_asked()).collect();
-    watched
-        .until("each came to its end", |event| {
-            take(&mut told, event);
-            waiting.retain(|case| !told.contains_key(case.name));
-            waiting.is_empty().then_some(())
-        })
-        .await;
-    let asked: Vec<&Case> = small().filter(|case| case.is_asked()).collect();
+    // Figures may come to their end while the statement runs.
+    let lets_in = |case: &Case| case.is_asked() || case.stage() == Stage::Facts;
+    listen(&mut watched, &mut told, |case| !lets_in(case)).await;
+    let asked = small().filter(|case| case.is_asked());
     let request = QueryRequest {
         batch: BatchId(1),
         statement: STATEMENT.to_owned(),
-        nodes: asked.iter().map(|case| NodeName::parse(case.name).unwrap()).collect(),
+        nodes: asked.map(|case| NodeName::parse(case.name).unwrap()).collect(),
         timeout: QUERY,
         max_rows: 1_000,
         max_bytes: QueryRequest::MAX_BYTES,
     };
     watched.handle.send(Command::Run(request)).await.unwrap();
-    let mut left = asked.len();
-    watched
-        .until("each answered", |event| {
-            if let EventKind::Query { progress: QueryProgress::NodeDone { node, outcome }, .. } = &event.kind {
-                told.insert(node.to_string(), outcome.result.as_ref().err().cloned());
-                left -= 1;
-            }
-            (left == 0).then_some(())
-        })
-        .await;
+    listen(&mut watched, &mut told, lets_in).await;
     let mut faults: Vec<String> = small().filter_map(|case| fault(case, told[case.name].as_ref())).collect();
     // A node of which only figures or an answer were odd was never called down for it.
     for case in small().filter(|case| !case.is_down()) {
@@ -69,6 +55,17 @@ fn small() -> impl Iterator<Item = &'static Case> {
     cases::all().iter().filter(|case| !case.is_large)
 }
 
+/// Listens until each of these cases came to its end.
+async fn listen(watched: &mut Watched, told: &mut Told, of: impl Fn(&Case) -> bool) {
+    let wanted: Vec<&Case> = small().filter(|case| of(case)).collect();
+    watched
+        .until("each came to its end", |event| {
+            take(told, event);
+            wanted.iter().all(|case| told.contains_key(case.name)).then_some(())
+        })
+        .await;
+}
+
 /// What an event says of the case that its node is.
 fn take(told: &mut Told, event: &Event) {
     let find = |node: &NodeName| cases::all().iter().find(|case| case.name == node.as_str());
@@ -83,6 +80,9 @@ fn take(told: &mut Told, event: &Event) {
         }
         EventKind::Facts { node, facts: Err(error) } if find(node).is_some_and(|case| case.stage() == Stage::Facts) => {
             told.entry(node.to_string()).or_insert(Some(error.clone()));
+        }
+        EventKind::Query { progress: QueryProgress::NodeDone { node, outcome }, .. } => {
+            told.insert(node.to_string(), outcome.result.as_ref().err().cloned());
         }
         _ => {}
     }

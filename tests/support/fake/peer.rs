@@ -103,7 +103,8 @@ impl Peer {
                 Act::Wait => drop(self.ask()?),
                 Act::Scram { nonce, salt, iterations } => {
                     let said = String::from_utf8_lossy(&self.said).into_owned();
-                    let theirs = said.rsplit("r=").next().unwrap_or_default();
+                    // A nonce may hold anything but a comma.
+                    let theirs = said.rsplit(",r=").next().unwrap_or_default();
                     let first = format!("r={},s={salt},i={iterations}", nonce.replace("{}", theirs));
                     self.write_all(&message(b'R', &[b"\0\0\0\x0b", first.as_bytes()].concat()))?;
                     self.message()?;
