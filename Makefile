@@ -46,7 +46,7 @@ fuzz: deps ## look for input that breaks the parsers (TIME=60 seconds for each o
 	    -max_total_time=$(TIME) -timeout=10 -max_len=16384 $(ARGS) || exit 1; \
 	done
 
-bench: test-deps $(if $(ARGS),$(filter peers,$(ARGS)),peers) ## measure the figures of the README on this machine (ARGS='N2 N9', peers, quick)
+bench: test-deps $(if $(filter N%,$(ARGS)),$(filter peers,$(ARGS)),peers) ## measure the figures of the README on this machine (ARGS='N2 N9', peers, quick)
 	$(CARGO) bench --bench figures -- $(ARGS)
 
 peers: deps ## install the tools that `make bench` compares with into target/peers

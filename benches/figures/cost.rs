@@ -16,6 +16,8 @@ use crate::{Rig, pass};
 
 /// After a start: first figures, caches of the server's backends.
 const SETTLE: Duration = Duration::from_secs(4);
+/// For a session to end.
+const GONE: Duration = Duration::from_secs(1);
 const STARTS: usize = 3;
 
 /// Processor and memory of a dashboard with 20 nodes.
@@ -51,23 +53,23 @@ pub fn one_node(rig: &Rig, tool: &Tool, readings: &mut Readings) -> Result<(), S
         }
         tool.leave(tui);
     };
-    server.psql("select pg_stat_statements_reset()").expect("reset");
-    // Settles the server too: the session that did this has to be gone before its time is read.
     pass(SETTLE);
-    let before = (statements(server, tool), logins(server, tool), tui.written(), server_time(server, tool.role));
+    let (asked, counted) = (Instant::now(), statements(server, tool));
+    // The session that asked has to be gone before the server's time is read: it is a child that came and went.
+    pass(GONE);
+    let (new, bytes, busy) = (logins(server, tool), tui.written(), server_time(server, tool.role));
     let spent = spent_in(rig.plan.window, tui.pid());
-    let busy = server_time(server, tool.role).saturating_sub(before.3);
-    let bytes = tui.written() - before.2;
-    let new = logins(server, tool) - before.1;
-    let after = statements(server, tool);
+    let busy = server_time(server, tool.role).saturating_sub(busy);
+    let (new, bytes) = (logins(server, tool) - new, tui.written() - bytes);
+    let (while_counted, count) = (asked.elapsed().as_secs_f64(), statements(server, tool));
     let held = format!("select count(*) from pg_stat_activity where usename = '{}'", tool.role);
     let held: f64 = server.psql(&held).expect("the server answers").parse().expect("a count");
     here(rig, readings, tui.pid(), spent);
     tool.leave(tui);
 
+    readings.add("statements", [(count.0 - counted.0) / while_counted]);
+    readings.add("executing, ms", [(count.1 - counted.1) / while_counted]);
     let mut a_second = |figure, total: f64| readings.add(figure, [total / rig.plan.window.as_secs_f64()]);
-    a_second("statements", after.0 - before.0.0);
-    a_second("executing, ms", after.1 - before.0.1);
     a_second("server, ms", busy.as_secs_f64() * 1000.0);
     a_second("new sessions", new as f64);
     a_second("bytes", bytes as f64);
@@ -76,7 +78,7 @@ pub fn one_node(rig: &Rig, tool: &Tool, readings: &mut Readings) -> Result<(), S
     Ok(())
 }
 
-/// Statements of the tool's role since the last reset, and the milliseconds they took.
+/// Statements of the tool's role so far, and the milliseconds they took.
 fn statements(server: &Server, tool: &Tool) -> (f64, f64) {
     let sql = format!(
         "select coalesce(sum(calls), 0), coalesce(sum(total_exec_time), 0) from pg_stat_statements s \

@@ -165,8 +165,9 @@ fn measured_on() -> String {
 
 fn for_the_readme(figures: &str, tools: &[Tool]) -> String {
     format!(
-        "`make bench` measures these on a real primary with two standbys, three times in one run. {} *Must* is the floor \
-         that we promise and holds for the\nworst of all trials, *goal* what we are after, for the median.\n\n{figures}\n\
+        "`make bench` measures these on a real primary with two standbys, three times in one run. *Must* is the floor that \
+         we promise, held against the worst of all trials;\n*goal* is what we are after, held against the median. {}\n\n\
+         {figures}\n\
          Beside other tools, each watching the same idle primary with a refresh of a second \
          ([how, and the rest](docs/peers.md)):\n\n{}",
         measured_on(),

@@ -120,16 +120,10 @@ fn frozen(of: &Troubles) -> &Trouble {
 }
 
 fn screen(trouble: &Trouble) -> String {
-    let told = trouble.told.as_ref().map(|(line, after)| format!("{} after {}", code(line), seconds(*after)));
-    match (&trouble.ended, told) {
-        (Some((how, after)), told) => {
-            format!(
-                "it ends ({how}) after {}{}",
-                seconds(*after),
-                told.map_or(String::new(), |told| format!(": {told}"))
-            )
-        }
-        (None, Some(told)) => told,
+    match (&trouble.ended, &trouble.told) {
+        (Some((how, after)), Some((line, _))) => format!("it ends ({how}) after {}: {}", seconds(*after), code(line)),
+        (Some((how, after)), None) => format!("it ends ({how}) after {}", seconds(*after)),
+        (None, Some((line, after))) => format!("{} after {}", code(line), seconds(*after)),
         (None, None) if trouble.drew => "nothing, and goes on drawing".to_owned(),
         (None, None) => "nothing, not a byte".to_owned(),
     }
@@ -147,6 +141,7 @@ fn quit(trouble: &Trouble) -> String {
     match trouble.quit {
         Quit::Key(took) => format!("yes, {}", seconds(took)),
         Quit::CtrlC(took) => format!("no; Ctrl-C, {}", seconds(took)),
+        Quit::CtrlCTwice(took) => format!("no; Ctrl-C twice, {}", seconds(took)),
         Quit::No => "no, nor Ctrl-C".to_owned(),
         Quit::Ended => "it had ended".to_owned(),
     }

@@ -21,7 +21,8 @@ provide() {
   "$@" < /dev/null > "$log" 2>&1
   [ -x "$root/bin/$name" ] && return
   why=$(grep -i -m 1 error "$log" | cut -c 1-160)
-  echo "${why:-$(tail -n 1 "$log")}" > "$root/$name.why"
+  why=${why:-$(tail -n 1 "$log")}
+  echo "${why:-it failed without a word}" > "$root/$name.why"
   echo "  not installed: $(cat "$root/$name.why")" >&2
 }
 

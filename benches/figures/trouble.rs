@@ -63,6 +63,7 @@ pub struct Trouble {
 pub enum Quit {
     Key(Duration),
     CtrlC(Duration),
+    CtrlCTwice(Duration),
     No,
     /// It was gone by then.
     Ended,
@@ -104,7 +105,8 @@ fn suffer(rig: &Rig, tool: &Tool, begin: Step, end: Step) -> Result<Trouble, Str
     pass(MOMENT);
     let mut trouble = Trouble { told: None, ended: None, drew: false, quit: Quit::Ended, back: None };
     // Whole by now, unless it was there for a moment only.
-    trouble.told = told(&before, &lines(&stays)).or(sign.flatten()).map(|line| (line, after));
+    let line = told(&before, &lines(&stays)).or(sign.flatten());
+    trouble.told = line.map(|line| (line.replace(&rig.one.beside(""), ""), after));
     trouble.ended = stays.exit_within(WATCH.saturating_sub(start.elapsed())).map(|status| (ending(status), after));
     trouble.drew = stays.written() > written;
     if !exited(&mut leaves) {
@@ -134,8 +136,13 @@ fn exited(tui: &mut Tui) -> bool {
     tui.exit_within(Duration::ZERO).is_some()
 }
 
+/// A key, and what it was if that ended it.
+type Way<'k> = (&'k str, fn(Duration) -> Quit);
+
+/// By its key, else by Ctrl-C, which a person tries again.
 fn quit(tool: &Tool, tui: &mut Tui) -> Quit {
-    for (key, what) in [(tool.quit, Quit::Key as fn(Duration) -> Quit), ("<c-c>", Quit::CtrlC)] {
+    let ways: [Way<'_>; 3] = [(tool.quit, Quit::Key), ("<c-c>", Quit::CtrlC), ("<c-c>", Quit::CtrlCTwice)];
+    for (key, what) in ways {
         let pressed = Instant::now();
         tui.press(key);
         if tui.exit_within(ENDING).is_some() {
@@ -172,7 +179,7 @@ fn told(before: &[String], now: &[String]) -> Option<String> {
         WORDS.iter().any(|word| now.contains(word) && !before.contains(word))
     })?;
     let words = |line: &str| -> Vec<String> {
-        let words = line.split(|c: char| c.is_whitespace() || "│─╭╮╰╯┌┐└┘|`▂▁▃▄▅▆▇█".contains(c));
+        let words = line.split(|c: char| c.is_whitespace() || "│─╭╮╰╯┌┐└┘|`▁▂▃▄▅▆▇█▱▰".contains(c));
         words.filter(|word| !word.is_empty()).map(str::to_owned).collect()
     };
     let (now, before) = (words(now), words(before));
