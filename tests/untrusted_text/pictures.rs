@@ -184,6 +184,16 @@ impl Start {
     }
 }
 
+#[test]
+fn what_is_foreign_to_our_screens_is_found() {
+    let ours = "\x1b[?1049h\x1b[1;1H\x1b[38;2;1;2;3m日本\x1b[0m\x1b]52;c;YQ==\x1b\\";
+    assert_eq!(stream::foreign(ours.as_bytes()), Vec::<String>::new());
+    for bad in ["\x1b[6n", "\x1b]0;x\x07", "\x1bP1\x1b\\", "\x1bc", "\u{9b}1m", "\x07", "\u{202e}", "\x1b[?1h", "\n"] {
+        assert_eq!(stream::foreign(format!("a{bad}b").as_bytes()).len(), 1, "{bad:?}");
+    }
+    assert_eq!(stream::foreign(b"a\xff").len(), 1);
+}
+
 /// Every piece there is, a few at a time, on every place.
 #[test]
 fn every_piece_is_shown_on_every_screen_d7() {
