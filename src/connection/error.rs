@@ -26,18 +26,22 @@ pub fn classify(error: &tokio_postgres::Error, node: &NodeConfig) -> NodeError {
         return of_tls(error, node);
     }
     let why = source.map_or(what.clone(), ToString::to_string);
+    let authenticating = what.starts_with("authentication error");
     if let Some(error) = source.and_then(|source| source.downcast_ref::<io::Error>()) {
+        let connecting = what.starts_with("error connecting");
+        if authenticating {
+            return of_authentication(&format!("the server does not keep to SCRAM: {why}"), node);
+        }
         if why.starts_with("unknown authentication") {
             return of_authentication("it asks for a method that is not known here", node);
         }
-        if is_misread(error) && !what.starts_with("error connecting") && !what.starts_with("authentication error") {
-            return not_postgres(node, &why);
+        if is_misread(error) && !connecting {
+            let why = if why.ends_with("field missing") { "an error that does not say which" } else { &why };
+            return not_postgres(node, why);
         }
-        if !what.starts_with("authentication error") {
-            return of_io(error, node, what.starts_with("error connecting"));
-        }
+        return of_io(error, node, connecting);
     }
-    if what.starts_with("authentication error") || why == "password missing" {
+    if authenticating || why == "password missing" {
         return of_authentication(&why, node);
     }
     if error.is_closed() {
@@ -50,7 +54,7 @@ pub fn classify(error: &tokio_postgres::Error, node: &NodeConfig) -> NodeError {
         );
     }
     if what.starts_with("unexpected message") {
-        return not_postgres(node, "an answer to nothing that was asked");
+        return not_postgres(node, "a message out of turn");
     }
     NodeError::new(ErrorKind::Internal, format!("{}: {why}", node.address()))
 }

@@ -62,7 +62,7 @@ impl Frames {
     fn begin(&mut self, heard: &Heard) -> Result<(), Fault> {
         let [tag, a, b, c, d] = self.header;
         let length = u32::from_be_bytes([a, b, c, d]) as usize;
-        let known: &[u8] = if self.in_use { b"123AcCdDEGHIKnNRsStTvVWZ" } else { b"RKSNEZv" };
+        let known: &[u8] = if self.in_use { b"123AcCdDEGHIKnNRsStTWZ" } else { b"RKSNEZ" };
         if !known.contains(&tag) {
             return Err(Fault::NotPostgres(format!("a message of kind {}", shown(tag))));
         }

@@ -22,7 +22,8 @@ pub fn cases() -> Vec<Case> {
 
 /// Bytes that are no message of anybody's, other ones each time.
 pub fn garbage() -> Vec<u8> {
-    let seed = fastrand::u64(..);
+    // A page that was written anew differs only where something changed.
+    let seed = if std::env::var_os("PGWATCH_BLESS").is_some() { 1 } else { fastrand::u64(..) };
     eprintln!("garbage of seed {seed}");
     let mut random = fastrand::Rng::with_seed(seed);
     // The first of them may be no letter, or it could be the beginning of a message.
