@@ -7,7 +7,6 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a measurement that fails says so and ends")]
 #![allow(clippy::disallowed_methods, clippy::unnecessary_wraps, reason = "what the macros of gungraun write")]
 #![allow(unreachable_pub, missing_debug_implementations, reason = "a program of its own, not a library")]
-#![allow(clippy::disallowed_methods, clippy::unnecessary_wraps, reason = "what the macros of gungraun write")]
 
 mod draw;
 mod read;
