@@ -17,6 +17,8 @@ use crate::support::servers::ConfigFile;
 pub const CONNECT: Duration = Duration::from_secs(4);
 /// How long the user's statement is given.
 pub const QUERY: Duration = Duration::from_secs(10);
+/// How long where a large result comes to its end, on a machine that is busy.
+const LARGE: Duration = Duration::from_secs(30);
 /// What the user asks; the fake servers know it by its last word.
 pub const STATEMENT: &str = "select 1 as hostile";
 
@@ -119,8 +121,9 @@ impl Running {
 /// A file with real servers first and fake ones behind them. A machine that runs them all may be late: a probe is given
 /// all of its interval, and nothing else is excused.
 pub fn config<'a>(real: impl IntoIterator<Item = &'a Server>, fake: &[Running]) -> ConfigFile {
-    let head =
-        format!("query_timeout: {}s\ndefaults: {{health: {{timeout: 1s, slow_after: 900ms}}}}\n", QUERY.as_secs());
+    let is_large = fake.iter().any(|running| running.case.is_large && running.case.kind == "ok");
+    let query = if is_large { LARGE } else { QUERY }.as_secs();
+    let head = format!("query_timeout: {query}s\ndefaults: {{health: {{timeout: 1s, slow_after: 900ms}}}}\n");
     let file = ConfigFile::new(&head, real);
     let mut text = fs::read_to_string(&file.path).unwrap();
     for running in fake {

@@ -123,12 +123,13 @@ pub fn costs(case: &'static Case) -> f64 {
         wait_for("it is healthy", SOON, || (state(&events(&log), case.name) == "healthy").then_some(()));
         tui.press(&format!(":{STATEMENT}<enter>"));
     }
-    let ends = case.is_asked() || case.is_down();
-    wait(
-        &fakes,
-        &log,
-        |case, events| if ends { kind_of(case, events).is_some() } else { !state(events, case.name).is_empty() },
-    );
+    wait(&fakes, &log, |case, events| match kind_of(case, events) {
+        Some(kind) => {
+            assert_eq!(kind, case.kind, "{}", case.name);
+            true
+        }
+        None => !case.is_asked() && !case.is_down() && !state(events, case.name).is_empty(),
+    });
     // Figures come by themselves, and what floods does it again.
     let _ = within(STRETCH, || None::<()>);
     let memory = peak_memory(tui.pid()).unwrap();
