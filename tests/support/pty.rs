@@ -65,7 +65,8 @@ impl Tui {
         let home = tempfile::tempdir().unwrap();
         // `setsid` makes the terminal the controlling one of a new session and becomes the program: std cannot.
         let mut command = Command::new("setsid");
-        command.arg("--ctty").arg(program).args(args);
+        // A shell's background job ignores Ctrl-C, and so would everything we start: a login shell starts with none of it.
+        command.args(["--ctty", "env", "--default-signal"]).arg(program).args(args);
         for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("PG") || name.starts_with("XDG_")) {
             command.env_remove(name);
         }
