@@ -32,6 +32,7 @@ mod allowance;
 mod backoff;
 mod batch;
 mod certificates;
+mod connects;
 mod dial;
 mod door;
 pub mod error;

@@ -17,12 +17,12 @@ use tokio::time::{Instant, sleep, sleep_until};
 use tokio_util::sync::CancellationToken;
 
 use super::backoff;
+use super::connects::Connects;
 use super::door::Door;
 use super::health::{self, Observation};
 use super::phase::Phase;
 use super::probe::{Probe, Seen, knock};
 use super::report::{News, Reporter};
-use crate::model::history::Ring;
 use crate::model::{ErrorKind, Health, HealthState, NodeConfig, NodeError, ProbeStats};
 
 /// Between two confirmations.
@@ -39,9 +39,9 @@ const DOOR_AT_MOST: Duration = Duration::from_secs(10);
 /// So many connections in a row that ended as soon as they were open are no living node: whoever lets in and hangs up is
 /// not asked again and again.
 const FLAPS: u32 = 5;
-/// The first look comes earlier, up to [`DOOR_AT_MOST`] later so that many nodes are not dialled in one instant: the
-/// first connect was one of many at once, and tells little of what is usual.
-const FIRST_DOOR: Duration = Duration::from_secs(40);
+/// The first look where the first connect took suspiciously long, up to [`DOOR_AT_MOST`] later so that many nodes are not
+/// dialled in one instant again.
+const FIRST_DOOR: Duration = Duration::from_secs(2);
 /// So many retries of a server that says it is starting up come a second apart: most are up within that time.
 const STARTING: u32 = 60;
 
@@ -58,9 +58,6 @@ pub(super) struct Signals {
     pub(super) up: watch::Sender<bool>,
 }
 
-/// Connect times that tell what is usual.
-const CONNECTS: usize = 7;
-
 type Opening = BoxFuture<'static, Result<(Probe, Option<Duration>), NodeError>>;
 
 /// One node's health loop.
@@ -76,7 +73,7 @@ pub(super) struct Watch {
     starting: u32,
     retry_at: Instant,
     /// The newest connect times.
-    connects: Ring<Duration>,
+    connects: Connects,
     connected_at: Instant,
     answered_at: Instant,
     /// Connections in a row that ended before they were asked a second time.
@@ -110,7 +107,7 @@ impl Watch {
             retries: 0,
             starting: 0,
             retry_at: now,
-            connects: Ring::new(CONNECTS),
+            connects: Connects::new(),
             connected_at: now,
             answered_at: now,
             flaps: 0,
@@ -164,7 +161,7 @@ impl Watch {
             // Dialling many nodes at once makes us late; a healthy node without a latency is asked again at once.
             next_probe: if self.health.latency.is_some() { now + first } else { now },
             next_opening: now,
-            next_door: now + if self.connects.len() == 1 { first_door() } else { DOOR },
+            next_door: now + if self.connects.are_doubtful(self.node.health.timeout) { first_door() } else { DOOR },
             last_door: None,
             openings: FuturesUnordered::new(),
         };
@@ -252,7 +249,7 @@ impl Watch {
     fn confirm(&mut self, plan: &mut Plan) {
         // Only where the node may be dead is there a hurry.
         let within = if self.probe.is_none() || self.health.failures > 0 {
-            self.node.health.timeout.max(self.usual_connect() * 3)
+            self.connects.patience(self.node.health.timeout)
         } else {
             self.node.pool.connect_timeout
         };
@@ -279,13 +276,13 @@ impl Watch {
                         // The node lives; the old connection may be one that something on the way forgot.
                         plan.openings.clear();
                         plan.next_probe = Instant::now() + self.node.health.interval;
-                        self.connects.push(fresh.connect_time);
+                        self.connects.took(fresh.connect_time);
                         self.probe = Some(fresh);
                         self.observe(Observation::Late { latency: None, error: self.late(None) }).await;
                     }
                     Some(old) => {
                         self.probe = Some(old);
-                        self.connects.push(fresh.connect_time);
+                        self.connects.took(fresh.connect_time);
                         fresh.close().await;
                         self.observe(Observation::Answered { latency: None, refusing: None }).await;
                     }
@@ -303,7 +300,7 @@ impl Watch {
     }
 
     async fn connected(&mut self, probe: Probe) {
-        self.connects.push(probe.connect_time);
+        self.connects.took(probe.connect_time);
         self.connected_at = Instant::now();
         self.starting = 0;
         let news = News::Connected {
@@ -314,13 +311,6 @@ impl Watch {
         };
         self.probe = Some(probe);
         self.reporter.send(news).await;
-    }
-
-    /// The lower median of the last few: one that hung, on a node that was frozen, is not usual.
-    fn usual_connect(&self) -> Duration {
-        let mut times: Vec<Duration> = self.connects.iter().copied().collect();
-        times.sort_unstable();
-        times.get(times.len().saturating_sub(1) / 2).copied().unwrap_or_default()
     }
 
     async fn miss(&mut self, error: NodeError) {

@@ -13,13 +13,14 @@ pub fn rate(before: Option<u64>, after: Option<u64>, seconds: f64) -> Option<f64
 
 /// The replay lag of a standby, cut down to what two refreshes prove. `now() - pg_last_xact_replay_timestamp()` counts
 /// from the last *commit* that was replayed, which may be long ago on a quiet primary while the next one is just coming
-/// in. What had been received at the refresh before and is replayed by now is not behind by more than the time between.
+/// in, or by a clock that is wrong. What had been received at the refresh before and is replayed by now is behind by less than
+/// the time between: by half of it, as far as anybody can tell.
 pub fn proven_replay_lag(before: &Facts, after: &Facts) -> Option<Duration> {
     let lag = after.replay_lag?;
     let received = before.wal_position.zip(before.replay_lag_bytes).map(|(replayed, behind)| replayed + behind);
     let caught_up = received.zip(after.wal_position).is_some_and(|(received, replayed)| replayed >= received);
     let between = after.server_time.duration_since(before.server_time).ok();
-    Some(between.filter(|_| caught_up && before.role == after.role).map_or(lag, |between| lag.min(between)))
+    Some(between.filter(|_| caught_up && before.role == after.role).map_or(lag, |between| lag.min(between / 2)))
 }
 
 /// What two refreshes of one node say together.
@@ -95,13 +96,13 @@ mod tests {
 
     #[test]
     fn a_quiet_primary_is_no_lag() {
-        let lag = |before: &Facts, after: &Facts| proven_replay_lag(before, after).map(|lag| lag.as_secs());
+        let lag = |before: &Facts, after: &Facts| proven_replay_lag(before, after).map(|lag| lag.as_secs_f64());
         let before = standby(100, 1000, 50, 0);
         // All that was there a second ago is replayed, so the commit of a minute ago says nothing.
-        assert_eq!(lag(&before, &standby(101, 1050, 200, 60)), Some(1));
-        assert_eq!(lag(&before, &standby(101, 1300, 0, 0)), Some(0));
+        assert_eq!(lag(&before, &standby(101, 1050, 200, 60)), Some(0.5));
+        assert_eq!(lag(&before, &standby(101, 1300, 0, 0)), Some(0.0));
         // It is not replayed yet: the lag is real.
-        assert_eq!(lag(&before, &standby(101, 1049, 200, 60)), Some(60));
+        assert_eq!(lag(&before, &standby(101, 1049, 200, 60)), Some(60.0));
         assert_eq!(lag(&before, &Facts { replay_lag: None, ..standby(101, 2000, 0, 0) }), None);
     }
 
