@@ -33,6 +33,7 @@ use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::ExitCode;
 use std::sync::Mutex;
+use std::time::Duration;
 use std::time::Instant;
 
 use arguments::Arguments;
@@ -129,6 +130,10 @@ fn parts(at: usize, fault: &Fault, trials: usize) -> Vec<Part> {
     parts
 }
 
+/// Stages that are set side by side keep the machine busy, and a dashboard that was opened meanwhile takes so long to find out
+/// what a connect usually takes.
+const SETTLE: Duration = Duration::from_secs(13);
+
 /// Plays the parts in so many lanes, each with a stage of its own; what was found out of each fault.
 fn play_all(faults: &[Fault], parts: Vec<Part>, lanes: usize, seed: u64) -> Vec<(usize, Findings)> {
     let mut found: Vec<(usize, usize, Findings)> = Vec::new();
@@ -150,7 +155,7 @@ fn play_all(faults: &[Fault], parts: Vec<Part>, lanes: usize, seed: u64) -> Vec<
                 loop {
                     let Some(part) = queue.lock().unwrap().pop_front() else { return };
                     let fault = &faults[part.fault];
-                    let played = play(fault, part);
+                    let played = play(fault, part, if lanes > 1 { SETTLE } else { Duration::ZERO });
                     let mut found = found.lock().unwrap();
                     let (_, open, all) = found.iter_mut().find(|(at, ..)| *at == part.fault).unwrap();
                     all.add(played);
@@ -166,10 +171,11 @@ fn play_all(faults: &[Fault], parts: Vec<Part>, lanes: usize, seed: u64) -> Vec<
 }
 
 /// A part that fails is data of its fault; the others go on.
-fn play(fault: &Fault, part: Part) -> Findings {
+fn play(fault: &Fault, part: Part, settle: Duration) -> Findings {
     let mut found = Findings::default();
     let played = catch_unwind(AssertUnwindSafe(|| {
         let mut stage = Stage::new(&(fault.set)());
+        stage.desk.pass(settle);
         for _ in 0..part.trials {
             found.trials.push(trial::run(fault, &mut stage));
         }
