@@ -124,7 +124,9 @@ fn counted(count: u32, one: &str, several: &str) -> String {
 /// `0.4 ms`, `12 ms`, and longer times in seconds.
 fn milliseconds(time: Duration) -> String {
     let ms = time.as_secs_f64() * 1e3;
-    if ms < 10.0 {
+    if ms < 0.05 {
+        "<0.1 ms".to_owned()
+    } else if ms < 10.0 {
         format!("{ms:.1} ms")
     } else if ms < 1_000.0 {
         format!("{ms:.0} ms")
