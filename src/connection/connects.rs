@@ -59,7 +59,9 @@ mod tests {
         ];
         for (took, patience, doubtful) in cases {
             let mut connects = Connects::new();
-            took.iter().for_each(|time| connects.took(ms(*time)));
+            for time in took {
+                connects.took(ms(*time));
+            }
             assert_eq!(
                 (connects.patience(timeout), connects.are_doubtful(timeout)),
                 (ms(patience), doubtful),
