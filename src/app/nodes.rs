@@ -39,7 +39,7 @@ pub struct Node {
     pub facts: Option<(SystemTime, Arc<Facts>)>,
     /// Why the last refresh brought no figures.
     pub facts_error: Option<NodeError>,
-    /// Over the newest refreshes, [`RATE_SPAN`] at least where there are so many.
+    /// Over the newest refreshes, three seconds at least where there are so many.
     pub rates: Rates,
     /// What rates are taken against: the refreshes before the last one, oldest first.
     earlier: VecDeque<Arc<Facts>>,
