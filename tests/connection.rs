@@ -112,6 +112,29 @@ async fn a_frozen_node_is_unhealthy_after_three_misses_n3() {
     blocking(|| assert_no_sessions(server, SOON));
 }
 
+/// Retries that hang until the server thaws are no usual connects, by which the next freeze would be waited for.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_node_that_was_frozen_for_long_is_noticed_as_soon_the_next_time_n3() {
+    const RETRY_HANGS: Duration = Duration::from_secs(2);
+    let cluster = blocking(|| cluster().start().unwrap());
+    let server = cluster.primary();
+    let node = name("primary");
+    let mut watched = Watched::healthy(vec![server.node_config()]).await;
+    for trial in 1..=4 {
+        let begun = Instant::now();
+        blocking(|| server.freeze().unwrap());
+        watched.until_state(&node, HealthState::Unhealthy).await;
+        let unhealthy = begun.elapsed();
+        watched.until_state(&node, HealthState::Reconnecting).await;
+        tokio::time::sleep(RETRY_HANGS).await;
+        blocking(|| server.thaw().unwrap());
+        watched.until_state(&node, HealthState::Healthy).await;
+        assert!(unhealthy < Duration::from_secs(4), "freeze {trial}, N3 with room for a loaded machine: {unhealthy:?}");
+    }
+    watched.stop().await;
+    blocking(|| assert_no_sessions(server, SOON));
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_terminated_session_never_makes_a_node_unhealthy_n2() {
     let cluster = blocking(|| cluster().start().unwrap());

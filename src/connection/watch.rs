@@ -300,7 +300,10 @@ impl Watch {
     }
 
     async fn connected(&mut self, probe: Probe) {
-        self.connects.took(probe.connect_time);
+        // A retry may have hung until the node was back: that is no usual time.
+        if self.health.state != HealthState::Reconnecting {
+            self.connects.took(probe.connect_time);
+        }
         self.connected_at = Instant::now();
         self.starting = 0;
         let news = News::Connected {
