@@ -10,7 +10,7 @@ use tokio_postgres::{Client, Config, NoTls};
 use crate::fault::{Begun, Fault, Truth, begun};
 use crate::mute::{self, After};
 use crate::network::proxied;
-use crate::stage::{Set, Stage};
+use crate::stage::{Set, Stage, terminate};
 use crate::support::proxy::Link;
 use crate::support::servers::cluster;
 use crate::support::tls::{Authority, Pair, with_tls};
@@ -30,7 +30,7 @@ pub const FAULTS: [Fault; 11] = [
     Fault::new("password changed, sessions ended", Truth::Down, &["authentication"], change_password).on(primary),
     Fault::new("database dropped", Truth::Down, &["no_database"], drop_database).on(shop),
     Fault::new("database renamed", Truth::Down, &["no_database"], rename_database).on(shop),
-    Fault::new("the role's connection limit is reached", Truth::Degraded, FULL, limit_role).on(primary),
+    Fault::new("the role's connection limit is reached", Truth::Degraded, FULL, limit_role).on(every),
     Fault::new("too many connections", Truth::Degraded, FULL, fill),
 ];
 
@@ -38,6 +38,11 @@ const FULL: &[&str] = &["too_many_connections"];
 
 fn primary() -> Set {
     Set { victim: "primary", ..Set::default() }
+}
+
+/// What standbys replay befalls them as well.
+fn every() -> Set {
+    Set { all: true, ..primary() }
 }
 
 /// The primary's node is connected to a database that can go.
@@ -158,12 +163,23 @@ fn rename_database(stage: &mut Stage) -> Begun {
     begun(at, |stage| drop(stage.victim().psql("alter database gone rename to shop").expect("renamed back")))
 }
 
-/// The probe's session stays; whoever needs a new one gets none.
+/// The probes' sessions stay; whoever needs a new one gets none. A role is the same on all servers of a cluster.
 fn limit_role(stage: &mut Stage) -> Begun {
-    stage.victim().psql("alter role pgwatch connection limit 1").expect("limited");
+    limit_sessions(stage, "1");
     let at = SystemTime::now();
-    stage.terminate(&format!("not ({})", crate::process::PROBE));
-    begun(at, |stage| drop(stage.victim().psql("alter role pgwatch connection limit -1").expect("unlimited")))
+    for server in stage.cluster.servers() {
+        terminate(server, &format!("not ({})", crate::process::PROBE));
+    }
+    begun(at, |stage| limit_sessions(stage, "-1"))
+}
+
+/// Returns when the standbys have replayed it.
+fn limit_sessions(stage: &Stage, limit: &str) {
+    stage.cluster.primary().psql(&format!("alter role pgwatch connection limit {limit}")).expect("limited");
+    let limited = "select rolconnlimit from pg_roles where rolname = 'pgwatch'";
+    for server in stage.cluster.servers() {
+        wait_for("the limit is there", SOON, || (server.psql(limited).ok()? == limit).then_some(()));
+    }
 }
 
 /// Others take every session that there is.

@@ -103,11 +103,16 @@ impl Stage {
 
     /// Ends sessions of ours on the victim: those that `which` (SQL) chooses.
     pub fn terminate(&self, which: &str) -> u32 {
-        let sql = format!(
-            "select count(pg_terminate_backend(pid)) from pg_stat_activity where application_name = 'pgwatch' and {which}"
-        );
-        self.victim().psql(&sql).expect("the server ends sessions").parse().expect("a count")
+        terminate(self.victim(), which)
     }
+}
+
+/// Ends sessions of ours on a server: those that `which` (SQL) chooses.
+pub fn terminate(server: &Server, which: &str) -> u32 {
+    let sql = format!(
+        "select count(pg_terminate_backend(pid)) from pg_stat_activity where application_name = 'pgwatch' and {which}"
+    );
+    server.psql(&sql).expect("the server ends sessions").parse().expect("a count")
 }
 
 fn nodes(set: &Set, cluster: &Cluster, victim: usize) -> Vec<Node> {

@@ -69,6 +69,7 @@ struct Palette {
 }
 
 const PALETTES: [Palette; 3] = [
+    // Colours of the 256 alone: each is a few bytes to the terminal, and the same on all of them.
     Palette {
         name: "dark",
         primary: (0x5f_d7_d7, Color::Cyan),
@@ -76,12 +77,12 @@ const PALETTES: [Palette; 3] = [
         success: (0x87_d7_87, Color::Green),
         warning: (0xff_d7_5f, Color::Yellow),
         critical: (0xff_5f_5f, Color::LightRed),
-        muted: (0x80_84_8c, Color::DarkGray),
-        border: (0x5a_5e_66, Color::DarkGray),
+        muted: (0x80_80_80, Color::DarkGray),
+        border: (0x5f_5f_5f, Color::DarkGray),
         paper: None,
-        selection: 0x2e_33_3b,
+        selection: 0x30_30_30,
         selected: 0xff_ff_ff,
-        on_patch: 0x0f_11_15,
+        on_patch: 0x12_12_12,
     },
     Palette {
         name: "light",
@@ -294,27 +295,27 @@ impl Theme {
 }
 
 fn at_depth(color: Color, depth: ColorDepth) -> Color {
-    match (color, depth) {
-        (Color::Rgb(r, g, b), ColorDepth::Indexed) => Color::Indexed(nearest_indexed(r, g, b)),
-        (Color::Rgb(r, g, b), ColorDepth::Sixteen) => nearest_named(r, g, b),
-        (color, _) => color,
+    let Color::Rgb(r, g, b) = color else { return color };
+    let (index, distance) = nearest_indexed(r, g, b);
+    match depth {
+        // One of the 256 is said in half the bytes.
+        ColorDepth::True if distance > 0 => color,
+        ColorDepth::True | ColorDepth::Indexed => Color::Indexed(index),
+        ColorDepth::Sixteen => nearest_named(r, g, b),
+        ColorDepth::None => color,
     }
 }
 
-/// The nearest colour of xterm's 6x6x6 cube or its grey ramp.
-fn nearest_indexed(r: u8, g: u8, b: u8) -> u8 {
+/// The nearest colour of xterm's 6x6x6 cube or its grey ramp, and how far it is.
+fn nearest_indexed(r: u8, g: u8, b: u8) -> (u8, u32) {
     const LEVELS: [u8; 6] = [0, 95, 135, 175, 215, 255];
     let level = |value: u8| (0..6).min_by_key(|&i| LEVELS.get(i).map_or(u8::MAX, |level| level.abs_diff(value)));
     let [ri, gi, bi] = [r, g, b].map(|value| level(value).unwrap_or(0));
     let cube = [ri, gi, bi].map(|i| LEVELS.get(i).copied().unwrap_or(0));
     let step = ((u16::from(r) + u16::from(g) + u16::from(b)) / 3).saturating_sub(3) / 10;
     let step = step.min(23) as u8;
-    let grey = 8 + step * 10;
-    if distance([r, g, b], [grey; 3]) < distance([r, g, b], cube) {
-        232 + step
-    } else {
-        (16 + 36 * ri + 6 * gi + bi) as u8
-    }
+    let (to_grey, to_cube) = (distance([r, g, b], [8 + step * 10; 3]), distance([r, g, b], cube));
+    if to_grey < to_cube { (232 + step, to_grey) } else { ((16 + 36 * ri + 6 * gi + bi) as u8, to_cube) }
 }
 
 fn nearest_named(r: u8, g: u8, b: u8) -> Color {
@@ -398,7 +399,8 @@ mod tests {
             ThemeOptions { name: "dark".to_owned(), colors, depth: ColorDepth::True, ..ThemeOptions::default() };
         let theme = Theme::new(&options);
         assert_eq!(theme.accent.fg, Some(Color::Rgb(0, 0xbf, 0xff)));
-        assert_eq!(theme.bad.fg, Some(Color::Rgb(0xff, 0, 0)));
+        // One of the 256, which is said as such.
+        assert_eq!(theme.bad.fg, Some(Color::Indexed(196)));
         assert_eq!(theme.base.bg, Some(Color::Rgb(0x10, 0x10, 0x10)));
         let indexed = Theme::new(&ThemeOptions { depth: ColorDepth::Indexed, ..options });
         assert_eq!(indexed.accent.fg, Some(Color::Indexed(39)));
