@@ -9,6 +9,7 @@ use ratatui::style::Style;
 
 use crate::app::App;
 use crate::app::nodes::{Level, Node, NodeColumn, Sample};
+use crate::model::history::Ring;
 use crate::model::{Facts, HealthState};
 use crate::tui::widgets::badge;
 use crate::tui::widgets::data_table::{Column, Placed};
@@ -201,15 +202,20 @@ pub(crate) fn last_minute(node: &Node, at: SystemTime, cells: usize, theme: &The
 /// The seconds of the last minute in so many cells, oldest first. Cells begin at round seconds of the clock, so that they
 /// wander left instead of flickering.
 pub(super) fn minute(node: &Node, at: SystemTime, cells: usize) -> impl Iterator<Item = impl Iterator<Item = &Sample>> {
+    let clock = at.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs() as usize);
+    in_cells(node.history.seconds(), clock, cells)
+}
+
+fn in_cells<T>(seconds: &Ring<T>, clock: usize, cells: usize) -> impl Iterator<Item = impl Iterator<Item = &T>> {
     let per_cell = 60_usize.div_ceil(cells.clamp(1, 60));
-    let now = at.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs() as usize);
-    let newest = now % per_cell + 1;
-    let seconds = node.history.seconds();
+    let newest = clock % per_cell + 1;
     let count = match seconds.len() {
         0 => 0,
         known => 1 + known.saturating_sub(newest).div_ceil(per_cell),
     };
-    (0..count.min(cells)).rev().map(move |age| {
+    // One cell more, with what is left of the oldest seconds, would come and go at the edge.
+    let whole = 60_usize.div_ceil(per_cell);
+    (0..count.min(whole)).rev().map(move |age| {
         let end = seconds.len().saturating_sub(if age == 0 { 0 } else { newest + (age - 1) * per_cell });
         let start = seconds.len().saturating_sub(newest + age * per_cell);
         seconds.iter().skip(start).take(end - start)
@@ -251,6 +257,26 @@ fn badness(second: &Sample) -> (bool, Option<Duration>) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// Each second belongs to one cell for as long as it is shown, and a full minute always has as many cells.
+    #[test]
+    fn cells_of_the_last_minute_wander_and_never_flicker() {
+        for cells in [7, 20, 23, 41, 60, 90] {
+            let per_cell = 60_usize.div_ceil(cells.min(60));
+            let mut seconds = Ring::new(60);
+            for clock in 0..200_usize {
+                seconds.push(clock);
+                let shown: Vec<Vec<usize>> =
+                    in_cells(&seconds, clock, cells).map(|cell| cell.copied().collect()).collect();
+                assert!(shown.iter().flatten().is_sorted() && shown.iter().all(|cell| !cell.is_empty()), "{shown:?}");
+                let apart = |cell: &Vec<usize>| cell.iter().any(|second| second / per_cell != cell[0] / per_cell);
+                assert!(!shown.iter().any(apart), "{shown:?}");
+                if clock >= 60 {
+                    assert_eq!(shown.len(), 60_usize.div_ceil(per_cell), "{clock}: {shown:?}");
+                }
+            }
+        }
+    }
 
     #[test]
     fn a_reason_without_room_leaves_the_address_out() {
