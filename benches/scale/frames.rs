@@ -5,9 +5,8 @@ use std::time::Duration;
 use crate::support::pty::Tui;
 use crate::support::report::{median, quantile};
 use crate::support::wait::PATIENCE;
-use crate::watched::{all_healthy, pass};
+use crate::watched::{SETTLE, all_healthy, pass};
 
-const SETTLE: Duration = Duration::from_secs(3);
 const WINDOW: Duration = Duration::from_secs(15);
 
 pub struct Frames {

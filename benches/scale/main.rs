@@ -1,5 +1,5 @@
 //! `make scale`: what a dashboard costs with 20, 100 and 500 nodes, and whether each of them costs the same (N8, N9,
-//! N10). The nodes are names on one primary and two standbys with enough connections. Numbers as arguments (`50 200`)
+//! N10). The nodes are names on a primary and nine standbys with enough connections. Numbers as arguments (`50 200`)
 //! measure those instead.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a measurement that fails says so and ends")]
 #![allow(unreachable_pub, missing_debug_implementations, reason = "a program of its own, not a library")]
@@ -19,8 +19,11 @@ use support::report;
 use watched::Figures;
 
 const COUNTS: [usize; 3] = [20, 100, 500];
-/// Three sessions a node, a third of the nodes on each server, and room for whoever measures.
-const MAX_CONNECTIONS: usize = 40 + 3 * 500 / 3;
+/// What a refresh costs a server grows with the sessions there: on few servers it would be their work that is measured.
+const STANDBYS: usize = 9;
+/// Three sessions a node, and room for whoever measures.
+const SESSIONS: usize = 3;
+const ROOM: usize = 40;
 
 const HEAD: [&str; 11] = [
     "nodes",
@@ -41,11 +44,11 @@ fn main() {
     let counts = if asked.is_empty() { COUNTS.to_vec() } else { asked.clone() };
     let most = counts.iter().copied().max().unwrap_or_default();
     let cluster = support::servers::cluster()
-        .standbys(2)
-        .config("max_connections", &MAX_CONNECTIONS.max(40 + most + 3).to_string())
+        .standbys(STANDBYS)
+        .config("max_connections", &(ROOM + SESSIONS * most.div_ceil(1 + STANDBYS)).to_string())
         .config("shared_preload_libraries", "pg_stat_statements")
         .start()
-        .expect("a primary with two standbys");
+        .expect("a primary with its standbys");
     cluster.primary().psql("create extension pg_stat_statements").expect("the extension (postgresql-contrib)");
 
     let mut rows = Vec::new();

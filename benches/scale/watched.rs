@@ -12,7 +12,8 @@ use crate::support::process::{memory, processor};
 use crate::support::pty::Tui;
 use crate::support::wait::PATIENCE;
 
-const SETTLE: Duration = Duration::from_secs(5);
+/// Pools open their sessions, and slow first connects are looked at again.
+pub const SETTLE: Duration = Duration::from_secs(15);
 const WINDOW: Duration = Duration::from_secs(30);
 /// Keys pressed, and the time between two of them, which no tick divides.
 const KEYS: usize = 300;

@@ -3,6 +3,7 @@
 //! time is a task that reports back.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use indexmap::IndexMap;
@@ -19,6 +20,7 @@ use super::outbox::Outbox;
 use super::report::{LifeId, News, Report};
 use super::roster::Answer;
 use super::session::{self, Purpose};
+use super::turns::Turns;
 use super::{ManagerConfig, Request, trace};
 use crate::model::protocol::{CommandError, DisconnectReason, Tested};
 use crate::model::{Command, ErrorKind, Event, EventKind, NodeConfig, NodeError, NodeName};
@@ -45,6 +47,7 @@ pub(super) fn spawn(config: ManagerConfig, requests: mpsc::Receiver<Request>, li
         nodes: IndexMap::new(),
         batches: Batches::default(),
         lives: 0,
+        turns: Arc::default(),
         refresh,
         shutdown_timeout: config.shutdown_timeout,
         leaving: None,
@@ -64,6 +67,7 @@ pub(super) struct Actor {
     pub(super) nodes: IndexMap<NodeName, Node>,
     pub(super) batches: Batches,
     pub(super) lives: u64,
+    pub(super) turns: Arc<Turns>,
     pub(super) refresh: watch::Sender<Duration>,
     pub(super) shutdown_timeout: Duration,
     pub(super) leaving: Option<Leaving>,

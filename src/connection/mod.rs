@@ -60,6 +60,7 @@ mod sqlstate;
 mod statement;
 mod tls;
 mod trace;
+mod turns;
 mod wary;
 mod watch;
 mod wire;

@@ -15,6 +15,7 @@ use super::poller::{Hints, Poller};
 use super::pool::NodePool;
 use super::report::{LifeId, Reporter};
 use super::roster::Answer;
+use super::turns::Turns;
 use super::watch::{Signals, Watch, refuses};
 use crate::model::protocol::{DisconnectReason, NodeSnapshot};
 use crate::model::{Health, NodeConfig, NodeError, PoolStats, ProbeStats, Role};
@@ -62,9 +63,9 @@ pub(super) struct Removal {
 }
 
 impl Node {
-    pub(super) fn new(config: NodeConfig) -> Self {
+    pub(super) fn new(config: NodeConfig, turns: &Arc<Turns>) -> Self {
         let config = Arc::new(config);
-        let pool = NodePool::new(Arc::clone(&config));
+        let pool = NodePool::in_turn(Arc::clone(&config), Arc::clone(turns));
         Self {
             life: LifeId(0),
             pool_errors: pool.errors(),
@@ -140,6 +141,7 @@ impl Crew {
         reporter: &Reporter,
         refresh: watch::Receiver<Duration>,
         delay: Duration,
+        turns: &Arc<Turns>,
         tasks: &mut JoinSet<()>,
     ) -> Self {
         let crew = Self {
@@ -156,12 +158,12 @@ impl Crew {
         let hunch = Arc::new(Notify::new());
         let hints = Hints { doubt: Arc::clone(&doubt), hunch: Arc::clone(&hunch) };
         let signals = Signals { nudge, hunch, doubt, up };
-        let watch = Watch::new(Arc::clone(config), reporter.clone(), signals);
+        let watch = Watch::new(Arc::clone(config), reporter.clone(), signals, Arc::clone(turns));
         let (stop, closed) = (crew.stop.clone(), Arc::clone(&crew.closed));
         tasks.spawn(crew.loops.track_future(async move {
             closed.fetch_add(watch.run(delay, stop).await, Ordering::Relaxed);
         }));
-        let poller = Poller::new(Arc::clone(config), reporter.clone(), refresh, is_up, hints);
+        let poller = Poller::new(Arc::clone(config), reporter.clone(), refresh, is_up, hints, Arc::clone(turns));
         let (stop, closed) = (crew.stop.clone(), Arc::clone(&crew.closed));
         tasks.spawn(crew.loops.track_future(async move {
             closed.fetch_add(poller.run(stop).await, Ordering::Relaxed);

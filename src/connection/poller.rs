@@ -21,6 +21,7 @@ use super::phase::Phase;
 use super::probe::goodbye;
 use super::report::{News, Reporter};
 use super::session::{self, Driver, Purpose};
+use super::turns::Turns;
 use super::wary::{OUR_ANSWERS, warily};
 use super::watch::refuses;
 use super::{backoff, error};
@@ -57,6 +58,7 @@ pub(super) struct Poller {
     refresh: watch::Receiver<Duration>,
     up: watch::Receiver<bool>,
     hints: Hints,
+    turns: Arc<Turns>,
     link: Option<Link>,
     /// Whether statements can be prepared: found out by trying.
     prepares: bool,
@@ -85,8 +87,9 @@ impl Poller {
         refresh: watch::Receiver<Duration>,
         up: watch::Receiver<bool>,
         hints: Hints,
+        turns: Arc<Turns>,
     ) -> Self {
-        Self { node, reporter, refresh, up, hints, link: None, prepares: true, failures: 0 }
+        Self { node, reporter, refresh, up, hints, turns, link: None, prepares: true, failures: 0 }
     }
 
     /// Runs until `stop`, then closes the connection. Says how many it closed.
@@ -185,7 +188,7 @@ impl Poller {
     async fn refresh(&mut self) -> Result<(), NodeError> {
         let link = match self.link.take() {
             Some(link) => link,
-            None => open(&self.node, self.prepares).await?,
+            None => self.turns.later.wait(Box::pin(open(&self.node, self.prepares))).await?,
         };
         let link = self.link.insert(link);
         link.busy = true;

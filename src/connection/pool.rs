@@ -20,6 +20,7 @@ use tokio_util::task::TaskTracker;
 use super::error;
 use super::heard::Sockets;
 use super::pooled::{Checkout, ErrorsTo, Manager};
+use super::turns::Turns;
 use crate::model::{ErrorKind, NodeConfig, NodeError, PoolStats};
 
 type Pool = bb8::Pool<Manager>;
@@ -37,6 +38,7 @@ struct Shared {
     node: Arc<NodeConfig>,
     sockets: Sockets,
     tasks: TaskTracker,
+    turns: Arc<Turns>,
     gate: Mutex<Gate>,
     /// Tells that the gate moved.
     moved: watch::Sender<()>,
@@ -97,11 +99,17 @@ impl Closings {
 impl NodePool {
     /// A pool that opens nothing until [`NodePool::set_available`], for which early checkouts wait.
     pub fn new(node: Arc<NodeConfig>) -> Self {
+        Self::in_turn(node, Arc::default())
+    }
+
+    /// The same; what it opens unasked waits for its turn among other nodes.
+    pub(super) fn in_turn(node: Arc<NodeConfig>, turns: Arc<Turns>) -> Self {
         Self {
             shared: Arc::new(Shared {
                 node,
                 sockets: Sockets::default(),
                 tasks: TaskTracker::new(),
+                turns,
                 gate: Mutex::new(Gate { state: State::New, past: Closings::default() }),
                 moved: watch::Sender::default(),
                 errors: watch::Sender::default(),
@@ -282,7 +290,8 @@ impl NodePool {
             .error_sink(Box::new(ErrorsTo { errors: shared.errors.clone(), retired: retire.clone() }))
             .build_unchecked(manager);
         let errors = ErrorsTo { errors: shared.errors.clone(), retired: retire.clone() };
-        let keeper = keep(pool.clone(), shared.sockets.watch(), errors, limits.min.min(max), idle_timeout / 3);
+        let turns = Arc::clone(&shared.turns);
+        let keeper = keep(pool.clone(), shared.sockets.watch(), errors, turns, limits.min.min(max), idle_timeout / 3);
         let retired = retire.clone();
         shared.tasks.spawn(async move { retired.run_until_cancelled(keeper).await });
         State::Open { pool, retire }
@@ -303,7 +312,14 @@ impl Gate {
 ///
 /// Period: a third of the idle timeout, so that none of those kept is idle for all of it; and a second after a socket
 /// closed, so that a server which ends each session at once is not hammered.
-async fn keep(pool: Pool, mut sockets: watch::Receiver<usize>, errors: ErrorsTo, min: u32, period: Duration) {
+async fn keep(
+    pool: Pool,
+    mut sockets: watch::Receiver<usize>,
+    errors: ErrorsTo,
+    turns: Arc<Turns>,
+    min: u32,
+    period: Duration,
+) {
     let mut touched = min;
     loop {
         // Taken out and given back: bb8 looks at a session when it comes back, and its idle time begins anew.
@@ -312,7 +328,7 @@ async fn keep(pool: Pool, mut sockets: watch::Receiver<usize>, errors: ErrorsTo,
         drop(held);
         while pool.state().connections < min {
             // A node that refuses is the health loop's business; we ask again after a period.
-            let session = match pool.dedicated_connection().await {
+            let session = match turns.later.wait(pool.dedicated_connection()).await {
                 Ok(session) => session,
                 Err(error) => {
                     errors.sink(error);

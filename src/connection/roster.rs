@@ -37,7 +37,7 @@ impl Actor {
         }
         let name = config.name.clone();
         self.emit(EventKind::NodeAdded { node: Box::new(config.clone()) });
-        self.nodes.insert(name.clone(), Node::new(config));
+        self.nodes.insert(name.clone(), Node::new(config, &self.turns));
         self.begin(&name, delay);
         Ok(())
     }
@@ -52,7 +52,8 @@ impl Actor {
         node.gate = None;
         node.pool.expect();
         let reporter = Reporter { node: name.clone(), life, reports: self.reports.clone() };
-        node.crew = Some(Crew::start(&node.config, &reporter, self.refresh.subscribe(), delay, &mut self.tasks));
+        let refresh = self.refresh.subscribe();
+        node.crew = Some(Crew::start(&node.config, &reporter, refresh, delay, &self.turns, &mut self.tasks));
     }
 
     /// Ends a node's life, as far as anybody sees at once; its crew is dismissed in a task. `close` closes the pool.
@@ -96,7 +97,7 @@ impl Actor {
         self.end(&name, DisconnectReason::Edited, DRAIN, true);
         self.emit(EventKind::NodeEdited { node: Box::new(config.clone()) });
         if let Some(node) = self.nodes.get_mut(&name) {
-            *node = Node::new(config);
+            *node = Node::new(config, &self.turns);
         }
         self.begin(&name, Duration::ZERO);
         Ok(())

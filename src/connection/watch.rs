@@ -23,6 +23,7 @@ use super::health::{self, Observation};
 use super::phase::Phase;
 use super::probe::{Probe, Seen, knock};
 use super::report::{News, Reporter};
+use super::turns::Turns;
 use crate::model::{ErrorKind, Health, HealthState, NodeConfig, NodeError, ProbeStats};
 
 /// Between two confirmations.
@@ -67,6 +68,7 @@ pub(super) struct Watch {
     stats: ProbeStats,
     reporter: Reporter,
     signals: Signals,
+    turns: Arc<Turns>,
     probe: Option<Probe>,
     /// Retries that failed since the node last answered for a while.
     retries: u32,
@@ -95,7 +97,7 @@ struct Plan {
 }
 
 impl Watch {
-    pub(super) fn new(node: Arc<NodeConfig>, reporter: Reporter, signals: Signals) -> Self {
+    pub(super) fn new(node: Arc<NodeConfig>, reporter: Reporter, signals: Signals, turns: Arc<Turns>) -> Self {
         let now = Instant::now();
         Self {
             health: Health::new(SystemTime::now()),
@@ -103,6 +105,7 @@ impl Watch {
             stats: ProbeStats::default(),
             reporter,
             signals,
+            turns,
             probe: None,
             retries: 0,
             starting: 0,
@@ -137,7 +140,7 @@ impl Watch {
         loop {
             self.observe(Observation::Attempt).await;
             let attempt = Box::pin(Probe::open(Arc::clone(&self.node), self.node.pool.connect_timeout));
-            match attempt.await {
+            match self.turns.health.wait(attempt).await {
                 Ok((probe, latency)) => {
                     self.connected(probe).await;
                     self.observe(Observation::Answered { latency, refusing: None }).await;

@@ -3,10 +3,10 @@
 use std::fs;
 use std::time::Duration;
 
-/// Processor time of a whole process so far, user and system.
+/// Processor time of a whole process so far, user and system; nothing once it has ended.
 pub fn processor(pid: i32) -> Duration {
     let mut total = 0;
-    for task in fs::read_dir(format!("/proc/{pid}/task")).expect("the process runs").flatten() {
+    for task in fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten().flatten() {
         let text = fs::read_to_string(task.path().join("schedstat")).unwrap_or_default();
         total += text.split(' ').next().and_then(|ns| ns.parse::<u64>().ok()).unwrap_or(0);
     }

@@ -1,0 +1,84 @@
+//! Whose turn it is to connect. Five hundred nodes that are dialled in one instant, at the start or when a network is
+//! back, would keep servers and poolers that many of them share busy with nothing else, until the probes of those that
+//! were let in are late (N8). What confirms a failure does not wait for its turn: there is a hurry (N3).
+
+use std::time::Duration;
+
+use tokio::sync::Semaphore;
+use tokio::time::timeout;
+
+/// Connects of health loops under way at once.
+const HEALTH: usize = 32;
+/// The same of facts and pools, which come after them.
+const LATER: usize = 16;
+/// A connect keeps its turn for so long: those that hang stand in nobody's way, and far nodes hardly.
+const TURN: Duration = Duration::from_millis(100);
+
+/// The turns of one connection manager.
+#[derive(Debug)]
+pub(super) struct Turns {
+    pub(super) health: Line,
+    pub(super) later: Line,
+}
+
+impl Default for Turns {
+    fn default() -> Self {
+        Self { health: Line::new(HEALTH), later: Line::new(LATER) }
+    }
+}
+
+/// Those who wait for one kind of turn, served as they came.
+#[derive(Debug)]
+pub(super) struct Line(Semaphore);
+
+impl Line {
+    fn new(at_once: usize) -> Self {
+        Self(Semaphore::new(at_once))
+    }
+
+    /// Begins to connect when it is its turn. Cancel-safe as far as `connect` is.
+    pub(super) async fn wait<T>(&self, connect: impl Future<Output = T>) -> T {
+        let turn = self.0.acquire().await;
+        let mut connect = std::pin::pin!(connect);
+        if let Ok(connected) = timeout(TURN, &mut connect).await {
+            return connected;
+        }
+        drop(turn);
+        connect.await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use futures_util::future::join_all;
+    use tokio::time::{Instant, sleep};
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn so_many_connect_at_once_and_those_that_hang_stand_in_nobodys_way_n8() {
+        let (line, now, most) = (Line::new(4), AtomicUsize::new(0), AtomicUsize::new(0));
+        let connect = |takes| {
+            let (line, now, most) = (&line, &now, &most);
+            line.wait(async move {
+                most.fetch_max(now.fetch_add(1, Ordering::Relaxed) + 1, Ordering::Relaxed);
+                sleep(Duration::from_millis(takes)).await;
+                now.fetch_sub(1, Ordering::Relaxed);
+            })
+        };
+        let begin = Instant::now();
+        join_all((0..40).map(|_| connect(10))).await;
+        assert_eq!((most.load(Ordering::Relaxed), begin.elapsed().as_millis()), (4, 100));
+
+        let begin = Instant::now();
+        let hang = join_all((0..8).map(|_| connect(5000)));
+        let quick = async {
+            connect(10).await;
+            begin.elapsed().as_millis()
+        };
+        let (_, quick) = tokio::join!(hang, quick);
+        assert!(quick <= 220, "{quick} ms");
+    }
+}
