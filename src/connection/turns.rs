@@ -8,9 +8,9 @@ use tokio::sync::Semaphore;
 use tokio::time::timeout;
 
 /// Connects of health loops under way at once.
-const HEALTH: usize = 32;
+const HEALTH: usize = 16;
 /// The same of facts and pools, which come after them.
-const LATER: usize = 16;
+const LATER: usize = 8;
 /// A connect keeps its turn for so long: those that hang stand in nobody's way, and far nodes hardly.
 const TURN: Duration = Duration::from_millis(100);
 
