@@ -11,8 +11,9 @@ use crate::table::Row;
 use crate::{MAX_CONNECTIONS, Rig, pass};
 
 const STARTS: usize = 5;
-/// Of the probes.
-const INTERVAL: Duration = Duration::from_secs(1);
+/// Two intervals of the probes, before the next fault: a node that is lost again at once counts as flapping, and is left
+/// alone for longer.
+const CALM: Duration = Duration::from_secs(2);
 
 pub fn up(count: usize) -> impl Fn(&Screen) -> bool {
     let text = format!("● {count} ");
@@ -66,6 +67,7 @@ pub fn killed(rig: &Rig, readings: &mut Readings) {
     let standby = rig.cluster.server("standby1");
     let (mut seen, mut back) = (Vec::new(), Vec::new());
     for _ in 0..rig.plan.faults {
+        pass(CALM);
         let begin = Instant::now();
         standby.kill().expect("killed");
         tui.wait_for("it is down", PATIENCE, down);
@@ -95,6 +97,7 @@ pub fn frozen(rig: &Rig, readings: &mut Readings) {
     let standby = rig.cluster.server("standby1");
     let (mut seen, mut thawed) = (Vec::new(), Vec::new());
     for _ in 0..rig.plan.faults {
+        pass(CALM);
         let begin = Instant::now();
         standby.freeze().expect("frozen");
         tui.wait_for("it is down", PATIENCE, down);
@@ -103,8 +106,6 @@ pub fn frozen(rig: &Rig, readings: &mut Readings) {
         let answers = Instant::now();
         tui.wait_for("it is back", PATIENCE, up(3));
         thawed.push(answers.elapsed());
-        // A node that is lost again at once counts as flapping, and is left alone for longer.
-        pass(2 * INTERVAL);
     }
     leave(tui);
     readings.add_times("frozen", seen);

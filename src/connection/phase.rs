@@ -21,12 +21,15 @@ impl Phase {
         every.mul_f64(0.5 + self.0)
     }
 
-    /// From the first answer to the first probe: halfway between two refreshes, so that a node that dies in silence is
-    /// noticed by the nearer of the two.
-    pub(super) fn to_probe(self, interval: Duration) -> Duration {
+    /// From the first answer to the first probe, and from that one to the second: halfway between two refreshes, so that
+    /// a node that dies in silence is noticed by the nearer of the two. Where that is far from the first answer, a probe
+    /// comes half an interval before (N3).
+    pub(super) fn to_probes(self, interval: Duration) -> [Duration; 2] {
         // Hardly after the first answer it would say nothing new.
         const SOON: f64 = 0.25;
-        interval.mul_f64(if self.0 < SOON { self.0 + 1.0 } else { self.0 })
+        let half = (self.0 + 1.0 - SOON).fract() + SOON;
+        let (first, second) = if half < 0.5 + SOON { (half, 1.0) } else { (half - 0.5, 0.5) };
+        [first, second].map(|share| interval.mul_f64(share))
     }
 }
 
@@ -53,9 +56,14 @@ mod tests {
     fn a_probe_comes_halfway_between_two_refreshes() {
         for life in 0..1000 {
             let phase = Phase::of(LifeId(life));
-            let (refresh, probe) = (phase.to_refresh(SECOND).as_secs_f64(), phase.to_probe(SECOND).as_secs_f64());
+            let [first, second] = phase.to_probes(SECOND).map(|time| time.as_secs_f64());
+            let (refresh, probe) = (phase.to_refresh(SECOND).as_secs_f64(), first + second);
             assert!((((refresh - probe).abs() % 1.0) - 0.5).abs() < 1e-6, "{phase:?}: {refresh} and {probe}");
-            assert!((0.25..1.25).contains(&probe) && (0.5..1.5).contains(&refresh), "{phase:?}: {refresh} and {probe}");
+            assert!(
+                (0.25..0.751).contains(&first) && (0.5..1.5).contains(&refresh),
+                "{phase:?}: {refresh} and {first}"
+            );
+            assert!((0.499..1.001).contains(&second), "{phase:?}: {second}");
         }
     }
 }

@@ -89,6 +89,8 @@ pub(super) struct Watch {
 /// What the watching of an open connection waits for next.
 struct Plan {
     next_probe: Instant,
+    /// Between the first probes; later ones are an interval apart.
+    pauses: std::array::IntoIter<Duration, 2>,
     next_opening: Instant,
     /// When to look whether the node takes new connections, and when that was done.
     next_door: Instant,
@@ -158,11 +160,15 @@ impl Watch {
 
     /// Watches the open connection until the node is unhealthy, and then drops all that was open.
     async fn watch(&mut self) {
-        let first = Phase::of(self.reporter.life).to_probe(self.node.health.interval);
+        let mut pauses = Phase::of(self.reporter.life).to_probes(self.node.health.interval).into_iter();
         let now = Instant::now();
         let mut plan = Plan {
             // Dialling many nodes at once makes us late; a healthy node without a latency is asked again at once.
-            next_probe: if self.health.latency.is_some() { now + first } else { now },
+            next_probe: match self.health.latency {
+                Some(_) => now + pauses.next().unwrap_or_default(),
+                None => now,
+            },
+            pauses,
             next_opening: now,
             next_door: now + if self.connects.are_doubtful(self.node.health.timeout) { first_door() } else { DOOR },
             last_door: None,
@@ -218,7 +224,7 @@ impl Watch {
     async fn seen(&mut self, seen: Seen, plan: &mut Plan) {
         match seen {
             Seen::Answered { sent, latency } => {
-                plan.next_probe = sent + self.node.health.interval;
+                plan.next_probe = sent + plan.pauses.next().unwrap_or(self.node.health.interval);
                 let refusing = self.refusing.as_ref().map(|(error, _)| error.clone());
                 self.observe(Observation::Answered { latency, refusing }).await;
             }
