@@ -18,6 +18,9 @@ const GREETING: usize = 256 << 10;
 /// What may come while nothing is asked: notices, changed settings, and the answer to what was asked together with
 /// something else.
 const IDLE: usize = 1 << 20;
+/// The most that one read takes: what a slow reader left waiting in the socket is counted piece by piece, since the rows in
+/// it may be wanted.
+const READ: usize = 256 << 10;
 /// Reads in a row before whoever else waits in the same task has a turn, a timer above all.
 const READS: u32 = 32;
 
@@ -103,7 +106,15 @@ impl<S: AsyncRead + Unpin> AsyncRead for Metered<S> {
             return Poll::Pending;
         }
         let before = buf.filled().len();
-        let read = Pin::new(&mut self.socket).poll_read(cx, buf);
+        let read = if buf.remaining() > READ {
+            let mut part = ReadBuf::new(buf.initialize_unfilled_to(READ));
+            let read = Pin::new(&mut self.socket).poll_read(cx, &mut part);
+            let came = part.filled().len();
+            buf.advance(came);
+            read
+        } else {
+            Pin::new(&mut self.socket).poll_read(cx, buf)
+        };
         if read.is_pending() {
             self.reads = 0;
         }
