@@ -143,3 +143,34 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Metered<S> {
         Pin::new(&mut self.socket).poll_shutdown(cx)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::AsyncReadExt;
+
+    use super::*;
+
+    /// A slow reader finds more in the socket than a server may send unasked; most of it is a row that is wanted.
+    #[tokio::test]
+    async fn what_waits_in_the_socket_is_counted_piece_by_piece_c6() {
+        let heard = Heard::new(Limits::of(Purpose::Query));
+        heard.allowance.asked();
+        let waits = vec![b'x'; 3 * heard.allowance.limits.answer];
+        let mut socket = Metered::new(waits.as_slice(), Arc::clone(&heard));
+        let mut row = Vec::with_capacity(waits.len());
+        while row.len() < waits.len() {
+            let came = socket.read_buf(&mut row).await.expect("within the allowance");
+            assert!(came <= READ, "{came}");
+            heard.allowance.wanted(came);
+        }
+        // The same again, and nobody wants it.
+        let mut socket = Metered::new(waits.as_slice(), Arc::clone(&heard));
+        row.clear();
+        while row.len() < waits.len() {
+            if socket.read_buf(&mut row).await.is_err() {
+                return;
+            }
+        }
+        panic!("all of it was taken");
+    }
+}
