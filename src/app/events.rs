@@ -52,6 +52,7 @@ impl App {
                 Err(error) => node.facts_error = Some(error),
             }),
             EventKind::Server { node, server } => self.of(&node, |node| node.server = Some(server)),
+            EventKind::View { .. } => {}
             EventKind::Replaced { node, was, .. } => self.of(&node, |node| node.replaced = Some((at, was))),
             EventKind::Query { batch, progress } => self.query.apply(batch, &progress),
             EventKind::Refused { node, error } => self.refused(node.as_ref(), &error),

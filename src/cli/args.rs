@@ -30,6 +30,7 @@ Examples:
   pgwatch check --config cluster.yaml                is the file right?
   pgwatch status --config cluster.yaml               every node's health once; exits as monitoring plugins do
   pgwatch query --config cluster.yaml 'select 1'     one statement on all nodes at once
+  pgwatch view --config cluster.yaml locks           who blocks whom, on all nodes
   pgwatch demo                                       look around on a throw-away cluster
 
 Without --config the file is $XDG_CONFIG_HOME/pgwatch/config.yaml (~/.config/pgwatch/config.yaml); without that \
@@ -48,6 +49,19 @@ The statement runs on all nodes at the same time, read-only unless --read-write 
 file says read_only: true). Output comes when every node has answered, failed or run out of time, in the order of the \
 file; with csv and table, errors and notices go to standard error as they come. Nodes whose columns differ share one \
 csv header with all the columns (those a node lacks are empty), and stand in tables of their own.
+
+Exit codes: 0 every node answered, 1 some did not, 2 wrong file or usage.";
+
+const VIEW_HELP: &str = "\
+Examples:
+  pgwatch view --list
+  pgwatch view -c cluster.yaml activity
+  pgwatch view -c cluster.yaml slots --format json
+  pgwatch view -c cluster.yaml io --interval 10s --format csv
+  pgwatch view -c cluster.yaml settings --diff
+
+Views are files: those of pgwatch, and your own in $XDG_CONFIG_HOME/pgwatch/views (docs/views.md tells how). JSON and csv \
+have every column, the table those that the dashboard shows at first. Rates need two answers, --interval apart.
 
 Exit codes: 0 every node answered, 1 some did not, 2 wrong file or usage.";
 
@@ -154,6 +168,9 @@ pub enum Command {
     /// Run one statement on all nodes at the same time
     #[command(after_help = QUERY_HELP)]
     Query(QueryArgs),
+    /// Print one view of the inside of all nodes: sessions, locks, slots, statements, tables
+    #[command(after_help = VIEW_HELP)]
+    View(ViewArgs),
     /// Open the dashboard on a throw-away primary with two standbys, made from the installed server programs
     Demo {
         /// Also kill, freeze and revive a standby every so often
@@ -189,6 +206,29 @@ pub struct QueryArgs {
     /// The statement; `-` reads it from standard input
     #[arg(value_name = "SQL", allow_hyphen_values = true)]
     pub sql: String,
+}
+
+#[derive(Debug, Clone, clap::Args)]
+pub struct ViewArgs {
+    #[command(flatten)]
+    pub source: Source,
+    /// Only on these nodes [default: all]
+    #[arg(long, value_name = "A,B", value_delimiter = ',')]
+    pub nodes: Vec<String>,
+    /// Rates are taken over this long
+    #[arg(long, value_name = "DURATION", default_value = "1s", value_parser = duration)]
+    pub interval: Duration,
+    /// Of a view that is compared across nodes: only the rows that differ
+    #[arg(long)]
+    pub diff: bool,
+    #[arg(long, value_enum, default_value_t)]
+    pub format: QueryFormat,
+    /// Print the names of all views and what each answers
+    #[arg(long)]
+    pub list: bool,
+    /// The view
+    #[arg(value_name = "NAME", required_unless_present = "list")]
+    pub name: Option<String>,
 }
 
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
@@ -247,7 +287,10 @@ impl Args {
             return Err(conflict("--refresh, --theme, --read-write and --event-log belong after the command"));
         }
         match command {
-            Command::Check { source } | Command::Status { source, .. } | Command::Query(QueryArgs { source, .. }) => {
+            Command::Check { source }
+            | Command::Status { source, .. }
+            | Command::Query(QueryArgs { source, .. })
+            | Command::View(ViewArgs { source, .. }) => {
                 let merged = std::mem::take(source).or(outer);
                 if !merged.flags().is_empty() && (merged.config.is_some() || merged.cluster.is_some()) {
                     return Err(conflict("--config and --cluster exclude --host, --port, --user and --dbname"));

@@ -191,6 +191,7 @@ fn describe(event: &Event) -> Option<(&'static str, Option<&NodeName>, Value)> {
         EventKind::Checked { .. }
         | EventKind::Facts { .. }
         | EventKind::Server { .. }
+        | EventKind::View { .. }
         | EventKind::Refused { .. }
         | EventKind::Tested { .. }
         | EventKind::Draining { .. }

@@ -11,11 +11,13 @@ const EXIT_STATUS: &[(&str, &str)] = &[
     ("check", "0 the file is right; 2 it is wrong"),
     ("status", "0 all nodes healthy; 1 a node is degraded; 2 a node is down; 3 wrong file or usage"),
     ("query", "0 every node answered; 1 some did not; 2 wrong file or usage"),
-    ("ended by a signal", "status and query leave with 128 and the signal's number, nothing left on the servers"),
+    ("view", "0 every node answered; 1 some did not; 2 wrong file or usage"),
+    ("ended by a signal", "status, query and view leave with 128 and the signal's number, nothing left on the servers"),
 ];
 
 const FILES: &[(&str, &str)] = &[
     ("$XDG_CONFIG_HOME/pgwatch/config.yaml", "the configuration, where --config names no other"),
+    ("$XDG_CONFIG_HOME/pgwatch/views/*.yaml", "views of your own"),
     ("~/.pgpass, pg_service.conf", "as every program of PostgreSQL reads them"),
 ];
 

@@ -16,6 +16,7 @@ pub(crate) mod rows;
 mod signals;
 mod status;
 mod table;
+mod view;
 
 use std::ffi::OsString;
 use std::fmt::Write as _;
@@ -102,6 +103,7 @@ fn dispatch(args: Args) -> Result<u8, Stop> {
         Some(Command::Check { source }) => check::run(&source),
         Some(Command::Status { source, format }) => status::run(&source, format),
         Some(Command::Query(args)) => query::run(&args),
+        Some(Command::View(args)) => view::run(&args),
         Some(Command::Demo { fault, dashboard }) => demo::run(fault, &dashboard),
         Some(Command::Completions { shell }) => print(&completions::script(shell)).map(|()| exit::OK),
         Some(Command::Man) => print(&man::page()?).map(|()| exit::OK),

@@ -55,7 +55,7 @@ pub(super) fn run(args: &QueryArgs) -> Result<u8, Stop> {
 }
 
 /// The nodes that `--nodes` names, in the order of the file.
-fn chosen(config: &Config, names: &[&str]) -> Result<Vec<NodeConfig>, Stop> {
+pub(super) fn chosen(config: &Config, names: &[&str]) -> Result<Vec<NodeConfig>, Stop> {
     if config.nodes.is_empty() {
         return Err(Stop::Wrong(NO_NODES.to_owned()));
     }

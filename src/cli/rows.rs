@@ -117,7 +117,7 @@ fn align(type_name: &str) -> Align {
 }
 
 /// One line by RFC 4180: NULL is nothing, an empty text is `""`.
-fn record<'a>(out: &mut dyn Write, cells: impl Iterator<Item = Option<&'a str>>) -> io::Result<()> {
+pub(super) fn record<'a>(out: &mut dyn Write, cells: impl Iterator<Item = Option<&'a str>>) -> io::Result<()> {
     for (at, cell) in cells.enumerate() {
         if at > 0 {
             out.write_all(b",")?;
@@ -198,7 +198,7 @@ impl Serialize for JsonRow<'_> {
 }
 
 /// A value in the server's own text.
-struct JsonValue<'a>(&'a str, &'a str);
+pub(super) struct JsonValue<'a>(pub(super) &'a str, pub(super) &'a str);
 
 impl Serialize for JsonValue<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use crate::model::{ColorRole, NodeConfig, NodeName, Rgb, Thresholds};
 
+pub mod condition;
 pub mod conninfo;
 mod diagnostic;
 mod environment;
@@ -23,6 +24,7 @@ mod report;
 mod service;
 mod settings;
 pub mod units;
+pub mod views;
 mod walk;
 mod yaml;
 

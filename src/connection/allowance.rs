@@ -41,6 +41,8 @@ impl Limits {
     pub(crate) fn of(purpose: Purpose) -> Self {
         match purpose {
             Purpose::Query => Self { row: QueryRequest::MAX_BYTES + (1 << 20), answer: 4 << 20, rows_are_wanted: true },
+            // What is too much of a view is cut by who collects it.
+            Purpose::View => Self { row: 4 << 20, answer: 4 << 20, rows_are_wanted: true },
             Purpose::Probe | Purpose::Poll | Purpose::Test => {
                 Self { row: 64 << 10, answer: 256 << 10, rows_are_wanted: false }
             }

@@ -21,6 +21,7 @@ use super::report::{LifeId, News, Report};
 use super::roster::Answer;
 use super::session::{self, Purpose};
 use super::turns::Turns;
+use super::viewer::Looks;
 use super::{ManagerConfig, Request, trace};
 use crate::model::protocol::{CommandError, DisconnectReason, Tested};
 use crate::model::{Command, ErrorKind, Event, EventKind, NodeConfig, NodeError, NodeName};
@@ -49,6 +50,7 @@ pub(super) fn spawn(config: ManagerConfig, requests: mpsc::Receiver<Request>, li
         lives: 0,
         turns: Arc::default(),
         refresh,
+        looks: watch::Sender::default(),
         shutdown_timeout: config.shutdown_timeout,
         leaving: None,
         dismissing: HashMap::new(),
@@ -69,6 +71,7 @@ pub(super) struct Actor {
     pub(super) lives: u64,
     pub(super) turns: Arc<Turns>,
     pub(super) refresh: watch::Sender<Duration>,
+    pub(super) looks: watch::Sender<Looks>,
     pub(super) shutdown_timeout: Duration,
     pub(super) leaving: Option<Leaving>,
     /// Lives whose tasks and sessions are being ended, and of which node.
@@ -188,6 +191,14 @@ impl Actor {
                 Ok(())
             }
             Command::Run(request) => self.start_batch(request),
+            Command::Look(looks) => {
+                self.looks.send_modify(|now| now.looks = looks.into());
+                Ok(())
+            }
+            Command::LookNow => {
+                self.looks.send_modify(|now| now.asked += 1);
+                Ok(())
+            }
         };
         self.answer(subject, answer, done);
     }
@@ -256,6 +267,7 @@ impl Actor {
                 }
                 EventKind::Facts { node: name, facts }
             }
+            News::View(view, outcome) => EventKind::View { node: name, view, outcome },
             News::Server(server) => {
                 let replaced = server.replaces(node.system_identifier).zip(server.system_identifier);
                 node.system_identifier = server.system_identifier.or(node.system_identifier);

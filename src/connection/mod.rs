@@ -22,6 +22,7 @@
 //! | actor | `manager.rs` | woken by commands, reports, and once a second | `Command` in, `Event` out |
 //! | health, one a node | `watch.rs`, on the connection of `probe.rs` | `health.interval`; retries by `backoff.rs` | reports to the actor, orders from it |
 //! | facts, one a node | `poller.rs` | `refresh`, while the node answers | reports to the actor |
+//! | views, one a node | `viewer.rs`, over the sessions of `ask.rs` | each view's own, while somebody looks at it | reports to the actor |
 //! | pool, one a node | `pool.rs` | a third of `idle_timeout`; a socket that closes | `PoolStats`, read by the actor once a second |
 //! | query, one a node and batch | `query.rs` | ends with the statement | reports to the actor |
 //!
@@ -29,6 +30,7 @@
 //! does not take is kept in its outbox, where newer news of a kind replace older (`outbox.rs`).
 
 mod allowance;
+mod ask;
 mod backoff;
 mod batch;
 mod certificates;
@@ -42,6 +44,7 @@ mod health;
 mod heard;
 mod leave;
 mod manager;
+mod mask;
 mod node;
 mod outbox;
 mod password;
@@ -61,6 +64,7 @@ mod statement;
 mod tls;
 mod trace;
 mod turns;
+mod viewer;
 mod wary;
 mod watch;
 mod wire;

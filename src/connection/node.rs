@@ -16,6 +16,7 @@ use super::pool::NodePool;
 use super::report::{LifeId, Reporter};
 use super::roster::Answer;
 use super::turns::Turns;
+use super::viewer::{Looks, Viewer};
 use super::watch::{Signals, Watch, refuses};
 use crate::model::protocol::{DisconnectReason, NodeSnapshot};
 use crate::model::{Health, NodeConfig, NodeError, PoolStats, ProbeStats, Role};
@@ -134,12 +135,19 @@ pub(super) struct Crew {
     pub(super) kill: CancellationToken,
 }
 
+/// What a crew asks of its node, and how often.
+#[derive(Debug)]
+pub(super) struct Pace {
+    pub(super) refresh: watch::Receiver<Duration>,
+    pub(super) looks: watch::Receiver<Looks>,
+}
+
 impl Crew {
-    /// Starts the health loop, after `delay`, and the poller.
+    /// Starts the health loop, after `delay`, the poller and the viewer.
     pub(super) fn start(
         config: &Arc<NodeConfig>,
         reporter: &Reporter,
-        refresh: watch::Receiver<Duration>,
+        pace: Pace,
         delay: Duration,
         turns: &Arc<Turns>,
         tasks: &mut JoinSet<()>,
@@ -156,12 +164,19 @@ impl Crew {
         let (up, is_up) = watch::channel(false);
         let (nudge, doubt) = (Arc::clone(&crew.nudge), Arc::clone(&crew.doubt));
         let hunch = Arc::new(Notify::new());
-        let hints = Hints { doubt: Arc::clone(&doubt), hunch: Arc::clone(&hunch) };
+        let (role, roles) = watch::channel(None);
+        let hints = Hints { doubt: Arc::clone(&doubt), hunch: Arc::clone(&hunch), role };
         let signals = Signals { nudge, hunch, doubt, up };
         let watch = Watch::new(Arc::clone(config), reporter.clone(), signals, Arc::clone(turns));
         let (stop, closed) = (crew.stop.clone(), Arc::clone(&crew.closed));
         tasks.spawn(crew.loops.track_future(async move {
             closed.fetch_add(watch.run(delay, stop).await, Ordering::Relaxed);
+        }));
+        let refresh = pace.refresh.clone();
+        let viewer = Viewer::new(Arc::clone(config), reporter.clone(), pace, is_up.clone(), roles, Arc::clone(turns));
+        let (stop, closed) = (crew.stop.clone(), Arc::clone(&crew.closed));
+        tasks.spawn(crew.loops.track_future(async move {
+            closed.fetch_add(viewer.run(stop).await, Ordering::Relaxed);
         }));
         let poller = Poller::new(Arc::clone(config), reporter.clone(), refresh, is_up, hints, Arc::clone(turns));
         let (stop, closed) = (crew.stop.clone(), Arc::clone(&crew.closed));

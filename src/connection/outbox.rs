@@ -31,6 +31,7 @@ enum Topic {
     Pool(NodeName),
     Facts(NodeName),
     Server(NodeName),
+    View(NodeName, Arc<str>),
     Reading(BatchId, NodeName),
     Draining,
 }
@@ -42,6 +43,7 @@ impl Topic {
             EventKind::Pool { node, .. } => Some(Self::Pool(node.clone())),
             EventKind::Facts { node, .. } => Some(Self::Facts(node.clone())),
             EventKind::Server { node, .. } => Some(Self::Server(node.clone())),
+            EventKind::View { node, view, .. } => Some(Self::View(node.clone(), Arc::clone(view))),
             EventKind::Query { batch, progress: QueryProgress::Reading { node, .. } } => {
                 Some(Self::Reading(*batch, node.clone()))
             }
@@ -50,16 +52,17 @@ impl Topic {
         }
     }
 
-    /// What nobody needs to hear any more after this: else topics would pile up with every batch and every name.
-    fn ended_by(kind: &EventKind) -> Vec<Self> {
-        match kind {
-            EventKind::Query { batch, progress: QueryProgress::NodeDone { node, .. } } => {
-                vec![Self::Reading(*batch, node.clone())]
+    /// Whether nobody needs to hear it any more after this: else topics would pile up with every batch and every name.
+    fn is_ended_by(&self, kind: &EventKind) -> bool {
+        match (self, kind) {
+            (Self::Reading(of, at), EventKind::Query { batch, progress: QueryProgress::NodeDone { node, .. } }) => {
+                of == batch && at == node
             }
-            EventKind::NodeRemoved { node, .. } => {
-                [Self::Checked, Self::Pool, Self::Facts, Self::Server].map(|topic| topic(node.clone())).into()
-            }
-            _ => Vec::new(),
+            (
+                Self::Checked(at) | Self::Pool(at) | Self::Facts(at) | Self::Server(at) | Self::View(at, _),
+                EventKind::NodeRemoved { node, .. },
+            ) => at == node,
+            _ => false,
         }
     }
 }
@@ -70,6 +73,7 @@ fn weight(event: &Event) -> usize {
         EventKind::Query { progress: QueryProgress::NodeDone { outcome, .. }, .. } => {
             outcome.result.as_ref().map_or(0, |done| done.rows.bytes())
         }
+        EventKind::View { outcome: Ok(answer), .. } => answer.rows.bytes(),
         _ => 0,
     }
 }
@@ -99,15 +103,16 @@ impl Outbox {
         } else {
             event
         };
-        for ended in Topic::ended_by(&event.kind) {
-            if let Some(older) = self.topics.remove(&ended) {
-                self.waiting.remove(&older);
+        for (_, older) in self.topics.extract_if(|topic, _| topic.is_ended_by(&event.kind)) {
+            if let Some(older) = self.waiting.remove(&older) {
+                self.held -= weight(&older);
             }
         }
         if let Some(topic) = Topic::of(&event.kind)
             && let Some(older) = self.topics.insert(topic, event.seq)
+            && let Some(older) = self.waiting.remove(&older)
         {
-            self.waiting.remove(&older);
+            self.held -= weight(&older);
         }
         self.held += weight(&event);
         self.waiting.insert(event.seq, event);
@@ -177,15 +182,19 @@ impl Outbox {
             if self.held <= HELD {
                 return;
             }
-            if bytes > 0
-                && let EventKind::Query { progress: QueryProgress::NodeDone { outcome, .. }, .. } = &mut event.kind
-            {
-                let gone =
-                    NodeError::new(ErrorKind::Internal, "the rows came faster than they were taken, and are gone");
-                let result = Err(gone.with_hint("run it again, for fewer nodes or fewer rows"));
-                *outcome = Arc::new(NodeOutcome { elapsed: outcome.elapsed, result });
-                self.held -= bytes;
+            if bytes == 0 {
+                continue;
             }
+            let gone = NodeError::new(ErrorKind::Internal, "the rows came faster than they were taken, and are gone");
+            match &mut event.kind {
+                EventKind::Query { progress: QueryProgress::NodeDone { outcome, .. }, .. } => {
+                    let result = Err(gone.with_hint("run it again, for fewer nodes or fewer rows"));
+                    *outcome = Arc::new(NodeOutcome { elapsed: outcome.elapsed, result });
+                }
+                EventKind::View { outcome, .. } => *outcome = Err(gone),
+                _ => {}
+            }
+            self.held -= bytes;
         }
     }
 }

@@ -25,7 +25,7 @@ use super::turns::Turns;
 use super::wary::{OUR_ANSWERS, warily};
 use super::watch::refuses;
 use super::{backoff, error};
-use crate::model::{ErrorKind, Facts, NodeConfig, NodeError, ServerFacts, delta};
+use crate::model::{ErrorKind, Facts, NodeConfig, NodeError, Role, ServerFacts, delta};
 
 /// A facts statement that takes longer is given up, with its connection. The session's own statement timeout is
 /// shorter; this bounds a server that does not answer at all.
@@ -42,13 +42,15 @@ const INCURABLE: Duration = Duration::from_mins(1);
 /// A prepared statement is not there, or there already: a pooler stands between.
 const UNPREPARED: [&str; 2] = ["26000", "42P05"];
 
-/// What the facts tell the health loop.
+/// What the facts tell the health loop and the viewer.
 #[derive(Debug)]
 pub(super) struct Hints {
     /// The node may not take new connections.
     pub(super) doubt: Arc<Notify>,
     /// The node may be dead: they are late. Nothing but a reason to probe at once: late facts are no miss.
     pub(super) hunch: Arc<Notify>,
+    /// The node's role, for who asks primaries and standbys different things.
+    pub(super) role: watch::Sender<Option<Role>>,
 }
 
 /// The facts loop of one node.
@@ -205,6 +207,7 @@ impl Poller {
             facts.replay_lag = delta::proven_replay_lag(before, &facts);
         }
         let config_loaded = facts.config_loaded;
+        self.hints.role.send_if_modified(|role| role.replace(facts.role) != Some(facts.role));
         if facts.connections.zip(facts.max_connections).is_some_and(|(used, of)| used + RESERVED >= of) {
             self.hints.doubt.notify_one();
         }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 
 use super::node::Dismissed;
-use crate::model::protocol::{NodeOutcome, QueryProgress, Tested};
+use crate::model::protocol::{NodeOutcome, QueryProgress, Tested, ViewRows};
 use crate::model::{BatchId, Facts, Health, NodeError, NodeName, ProbeStats, Role, ServerFacts};
 
 /// Tells one life of a node (between start and pause, edit or removal) from the next: late reports of an old one are
@@ -31,6 +31,7 @@ pub(super) enum News {
     Health(Box<Health>, ProbeStats),
     Facts(Result<Arc<Facts>, NodeError>),
     Server(Arc<ServerFacts>),
+    View(Arc<str>, Result<Arc<ViewRows>, NodeError>),
 }
 
 /// Where a node's tasks report to.

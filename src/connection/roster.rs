@@ -9,7 +9,7 @@ use tokio::time::Instant;
 
 use super::health::{self, Observation};
 use super::manager::Actor;
-use super::node::{Crew, Dismissed, Node, Removal, dismiss, left};
+use super::node::{Crew, Dismissed, Node, Pace, Removal, dismiss, left};
 use super::report::{LifeId, Report, Reporter};
 use crate::model::protocol::{CommandError, DisconnectReason};
 use crate::model::{EventKind, Health, HealthState, NodeConfig, NodeName};
@@ -52,8 +52,8 @@ impl Actor {
         node.gate = None;
         node.pool.expect();
         let reporter = Reporter { node: name.clone(), life, reports: self.reports.clone() };
-        let refresh = self.refresh.subscribe();
-        node.crew = Some(Crew::start(&node.config, &reporter, refresh, delay, &self.turns, &mut self.tasks));
+        let pace = Pace { refresh: self.refresh.subscribe(), looks: self.looks.subscribe() };
+        node.crew = Some(Crew::start(&node.config, &reporter, pace, delay, &self.turns, &mut self.tasks));
     }
 
     /// Ends a node's life, as far as anybody sees at once; its crew is dismissed in a task. `close` closes the pool.

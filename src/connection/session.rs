@@ -31,6 +31,7 @@ pub struct Session {
     /// `server_version_num`, as in 170002; 0 where unknown.
     pub version_num: u32,
     pub role: Role,
+    pub(super) link: Link,
 }
 
 impl Session {
@@ -131,7 +132,7 @@ async fn open_unbounded(node: &NodeConfig, purpose: Purpose) -> Result<Session, 
     let answer = answer.ok_or_else(|| error::given_up(&link.heard, node))?;
     let (version_num, role) = answer.map_err(|error| error::classify_with(&error, &link.heard, node))?;
     let server_version = link.heard.server_version().unwrap_or_default();
-    Ok(Session { client, driver, connect_time: started.elapsed(), server_version, version_num, role })
+    Ok(Session { client, driver, connect_time: started.elapsed(), server_version, version_num, role, link })
 }
 
 /// Version and role: the first round trip. The session's last setting travels along.

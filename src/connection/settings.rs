@@ -14,8 +14,10 @@ use crate::model::NodeConfig;
 pub enum Purpose {
     /// The health loop's own connection.
     Probe,
-    /// Server facts and views.
+    /// Server facts.
     Poll,
+    /// Views that somebody looks at.
+    View,
     /// Statements of the user.
     Query,
     /// The form's connection test.

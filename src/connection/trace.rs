@@ -35,6 +35,12 @@ pub(super) fn event(kind: &EventKind) {
         EventKind::Facts { node, facts: Ok(_) } => trace!(%node, "figures"),
         EventKind::Facts { node, facts: Err(error) } => debug!(%node, error = ?error.message, "no figures"),
         EventKind::Server { node, .. } => trace!(%node, "settings"),
+        EventKind::View { node, view, outcome: Ok(rows) } => {
+            trace!(%node, %view, rows = rows.rows.len(), elapsed = ?rows.elapsed, "view");
+        }
+        EventKind::View { node, view, outcome: Err(error) } => {
+            debug!(%node, %view, error = ?error.message, "no view");
+        }
         EventKind::Replaced { node, was, now } => warn!(%node, was, now, "another cluster"),
         EventKind::Query { batch, progress } => query(batch.0, progress),
         EventKind::Refused { node, error } => info!(?node, %error, "command refused"),

@@ -1,6 +1,7 @@
 //! Plain facts that every half of the program speaks: nodes, health, pools, rows and the protocol between the
 //! connection manager and whoever listens. No I/O, no clock, nothing of a terminal: times come in with the facts.
 
+pub mod condition;
 pub mod contained;
 pub mod delta;
 pub mod error;
@@ -14,7 +15,9 @@ pub mod protocol;
 pub mod rows;
 pub mod secret;
 pub mod theme;
+pub mod view;
 
+pub use condition::Condition;
 pub use error::{ErrorKind, NodeError};
 pub use facts::{Facts, Role, ServerFacts};
 pub use health::{Health, HealthState};
@@ -25,3 +28,4 @@ pub use protocol::{BatchId, Command, Event, EventKind};
 pub use rows::{Column, RowSet};
 pub use secret::Secret;
 pub use theme::{ColorRole, Rgb, THEMES};
+pub use view::View;

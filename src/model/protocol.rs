@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use super::{
-    Facts, Health, HealthState, NodeConfig, NodeError, NodeName, PoolStats, ProbeStats, Role, RowSet, ServerFacts,
+    Facts, Health, HealthState, NodeConfig, NodeError, NodeName, PoolStats, ProbeStats, Role, RowSet, ServerFacts, View,
 };
 
 /// Identifies one statement run on many nodes. Chosen by whoever starts it; unique for a manager's life.
@@ -74,6 +74,11 @@ pub enum Command {
         node: Box<NodeConfig>,
     },
     Run(QueryRequest),
+    /// What somebody looks at from now on: it is asked, answered as [`EventKind::View`], and nothing else is. A view that
+    /// was looked at already keeps its pace.
+    Look(Vec<Look>),
+    /// Asks all that is looked at at once.
+    LookNow,
     /// Cancels what is still running of the batch, on the servers too.
     CancelBatch(BatchId),
     /// Begins to leave: waits for queries in flight while `drain`, else cancels them. A second one with
@@ -81,6 +86,21 @@ pub enum Command {
     Shutdown {
         drain: bool,
     },
+}
+
+/// A view that somebody looks at.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Look {
+    pub view: Arc<View>,
+    /// On these nodes; `None`: on all.
+    pub nodes: Option<Vec<NodeName>>,
+}
+
+impl Look {
+    /// Whether a node is asked.
+    pub fn is_at(&self, node: &NodeName) -> bool {
+        self.nodes.as_ref().is_none_or(|nodes| nodes.contains(node))
+    }
 }
 
 /// Something that happened, in the order in which the manager saw it.
@@ -145,6 +165,13 @@ pub enum EventKind {
         node: NodeName,
         server: Arc<ServerFacts>,
     },
+    /// What a node answered to a view that is looked at, or why it did not. Coalesced.
+    View {
+        node: NodeName,
+        /// Its name.
+        view: Arc<str>,
+        outcome: Result<Arc<ViewRows>, NodeError>,
+    },
     /// Another cluster answers at the node's address: its system identifier is no longer `was`.
     Replaced {
         node: NodeName,
@@ -172,6 +199,16 @@ pub enum EventKind {
     },
     /// Everything is closed: the last event.
     Stopped(ShutdownReport),
+}
+
+/// One node's answer to a view: a row has a cell for each of [`View::asked`].
+#[derive(Debug, Clone, PartialEq)]
+pub struct ViewRows {
+    pub rows: RowSet,
+    /// From the question to the last row.
+    pub elapsed: Duration,
+    /// There were more rows than are kept.
+    pub truncated: bool,
 }
 
 /// What a connection test found.

@@ -2,6 +2,7 @@
 
 mod ascii;
 mod canvas;
+pub mod cells;
 mod chrome;
 pub mod input;
 mod screens;

@@ -1,0 +1,186 @@
+//! What a node answered to a view, with the rates since an earlier answer.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use super::{Source, View};
+use crate::model::RowSet;
+use crate::model::protocol::ViewRows;
+
+/// One node's rows as they are shown: cells of the answer and rates.
+#[derive(Debug, Clone)]
+pub struct Reading {
+    pub at: SystemTime,
+    pub answer: Arc<ViewRows>,
+    /// For each column of the view that is a rate, one a row; empty for the others.
+    rates: Vec<Vec<Option<f64>>>,
+}
+
+/// A cell.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Value<'a> {
+    /// NULL, or a rate that two answers do not tell.
+    Unknown,
+    /// As the server prints it.
+    Text(&'a str),
+    Rate(f64),
+}
+
+impl Value<'_> {
+    /// As a number, where it is one.
+    pub fn number(self) -> Option<f64> {
+        match self {
+            Self::Unknown => None,
+            Self::Text(text) => text.parse().ok(),
+            Self::Rate(rate) => Some(rate),
+        }
+    }
+}
+
+impl Reading {
+    /// `earlier` is what rates are taken against.
+    pub fn new(view: &View, at: SystemTime, answer: Arc<ViewRows>, earlier: Option<&Self>) -> Self {
+        let rates = match earlier {
+            Some(earlier) if view.has_rates() => {
+                let seconds = at.duration_since(earlier.at).map_or(0.0, |passed| passed.as_secs_f64());
+                rates(view, &earlier.answer.rows, &answer.rows, seconds)
+            }
+            _ => Vec::new(),
+        };
+        Self { at, answer, rates }
+    }
+
+    pub fn len(&self) -> usize {
+        self.answer.rows.len()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.answer.rows.is_empty()
+    }
+
+    pub fn value(&self, view: &View, row: usize, column: usize) -> Value<'_> {
+        match view.columns.get(column).map(|column| &column.source) {
+            Some(Source::Sql { at, .. }) => self.answer.rows.cell(row, *at).map_or(Value::Unknown, Value::Text),
+            Some(Source::Rate { .. }) => {
+                let rate = self.rates.get(column).and_then(|rates| rates.get(row)).copied().flatten();
+                rate.map_or(Value::Unknown, Value::Rate)
+            }
+            None => Value::Unknown,
+        }
+    }
+
+    /// What tells the row from the others of its node.
+    pub fn key(&self, view: &View, row: usize) -> String {
+        key(view, &self.answer.rows, row)
+    }
+}
+
+fn key(view: &View, rows: &RowSet, row: usize) -> String {
+    let mut key = String::new();
+    for column in &view.key {
+        if let Some(Source::Sql { at, .. }) = view.columns.get(*column).map(|column| &column.source) {
+            key.push_str(rows.cell(row, *at).unwrap_or_default());
+        }
+        key.push('\u{1f}');
+    }
+    key
+}
+
+/// The change a second of each counter, row by row of `after`. A row that is new has none, nor has a counter that went down:
+/// it was reset, or the server restarted.
+fn rates(view: &View, before: &RowSet, after: &RowSet, seconds: f64) -> Vec<Vec<Option<f64>>> {
+    let places: HashMap<String, usize> = (0..before.len()).map(|row| (key(view, before, row), row)).collect();
+    let earlier: Vec<Option<usize>> = (0..after.len()).map(|row| places.get(&key(view, after, row)).copied()).collect();
+    let number = |rows: &RowSet, row: usize, at: usize| rows.cell(row, at).and_then(|text| text.parse::<f64>().ok());
+    let column = |of: usize| -> Option<Vec<Option<f64>>> {
+        let Source::Sql { at, .. } = view.columns.get(of)?.source else { return None };
+        let rate = |(row, earlier): (usize, &Option<usize>)| {
+            let change = number(after, row, at)? - number(before, (*earlier)?, at)?;
+            (change >= 0.0 && seconds > 0.0).then(|| change / seconds)
+        };
+        Some(earlier.iter().enumerate().map(rate).collect())
+    };
+    let rates = view.columns.iter().map(|each| match each.source {
+        Source::Rate { of } => column(of).unwrap_or_default(),
+        Source::Sql { .. } => Vec::new(),
+    });
+    rates.collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::model::Column;
+    use crate::model::view::{ByServer, CellKind, ViewColumn};
+
+    fn view() -> View {
+        let column = |name: &str, kind, source| ViewColumn {
+            name: name.to_owned(),
+            title: name.to_uppercase(),
+            about: String::new(),
+            unit: None,
+            kind,
+            source,
+            hidden: false,
+            warning: None,
+            critical: None,
+            bar: None,
+            total: None,
+            group: false,
+            wide: false,
+        };
+        let sql = |at| Source::Sql { sql: ByServer::same("x"), at };
+        View {
+            name: "v".to_owned(),
+            title: "V".to_owned(),
+            about: String::new(),
+            screen: None,
+            place: 100,
+            extension: None,
+            rights: None,
+            every: None,
+            timeout: Duration::from_secs(5),
+            key: vec![1],
+            sort: None,
+            empty: None,
+            hide: Vec::new(),
+            tree: None,
+            statement: None,
+            compare: None,
+            with: None,
+            from: ByServer::same("t"),
+            columns: vec![
+                column("rate", CellKind::Float8, Source::Rate { of: 2 }),
+                column("id", CellKind::Text, sql(0)),
+                column("n", CellKind::Int8, sql(1)),
+            ],
+        }
+    }
+
+    fn reading(second: u64, rows: &[(&str, Option<&str>)], earlier: Option<&Reading>) -> Reading {
+        let names = ["id", "n"].map(|name| Column { name: name.to_owned(), type_name: String::new() });
+        let mut set = RowSet::new(names.into());
+        for (id, n) in rows {
+            set.push([Some(*id), *n]);
+        }
+        let answer = Arc::new(ViewRows { rows: set, elapsed: Duration::ZERO, truncated: false });
+        Reading::new(&view(), SystemTime::UNIX_EPOCH + Duration::from_secs(second), answer, earlier)
+    }
+
+    #[test]
+    fn rates_follow_the_key_and_are_never_negative() {
+        let before = reading(10, &[("a", Some("100")), ("b", Some("50")), ("c", None)], None);
+        let after =
+            reading(12, &[("b", Some("60")), ("a", Some("7")), ("c", Some("1")), ("d", Some("9"))], Some(&before));
+        let rates: Vec<Value<'_>> = (0..4).map(|row| after.value(&view(), row, 0)).collect();
+        assert_eq!(rates, [Value::Rate(5.0), Value::Unknown, Value::Unknown, Value::Unknown]);
+        assert_eq!(after.value(&view(), 0, 2), Value::Text("60"));
+        assert_eq!(after.value(&view(), 0, 2).number(), Some(60.0));
+        assert_eq!(before.value(&view(), 0, 0), Value::Unknown);
+        let same_instant = reading(12, &[("b", Some("61"))], Some(&after));
+        assert_eq!(same_instant.value(&view(), 0, 0), Value::Unknown);
+    }
+}

@@ -1,0 +1,40 @@
+//! The statement that a view asks of one server.
+
+use std::fmt::Write as _;
+
+use super::{CellKind, Lacks, Source, Unit, Version, View, ViewColumn};
+use crate::model::Role;
+
+/// Stands in a view's texts for the schema of its extension.
+const SCHEMA: &str = "@extschema@";
+
+impl View {
+    /// The statement for a server of this version (of the extension, where the view has one) and role; `schema` is where
+    /// the extension is. One row of it has a cell for each of [`View::asked`], NULL where the server has no such thing.
+    ///
+    /// # Errors
+    /// Which version or role it needs.
+    pub fn sql(&self, version: Version, role: Role, schema: Option<&str>) -> Result<String, Lacks> {
+        let from = self.from.choose(version, role)?;
+        let mut sql = String::new();
+        if let Some(with) = &self.with {
+            let _ = write!(sql, "with {} ", with.choose(version, role)?);
+        }
+        let cells: Vec<String> = self.columns.iter().filter_map(|column| cell(column, version, role)).collect();
+        let _ = write!(sql, "select {} from {from}", cells.join(", "));
+        let quoted = schema.map(|schema| format!("\"{}\"", schema.replace('"', "\"\"")));
+        Ok(quoted.map_or_else(|| sql.clone(), |schema| sql.replace(SCHEMA, &schema)))
+    }
+}
+
+fn cell(column: &ViewColumn, version: Version, role: Role) -> Option<String> {
+    let Source::Sql { sql, .. } = &column.source else { return None };
+    let sql = sql.choose(version, role).unwrap_or("null");
+    let value = match (column.kind, column.unit) {
+        (CellKind::Time, _) => format!("date_part('epoch', ({sql})::timestamptz)"),
+        (CellKind::Interval, Some(Unit::Ms)) => format!("date_part('epoch', ({sql})::interval) * 1000"),
+        (CellKind::Interval, _) => format!("date_part('epoch', ({sql})::interval)"),
+        (kind, _) => format!("({sql})::{}", kind.as_str()),
+    };
+    Some(format!("{value} as \"{}\"", column.name))
+}
