@@ -15,6 +15,7 @@ mod watch;
 
 use std::panic::AssertUnwindSafe;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use color_eyre::eyre::{Result, WrapErr as _, eyre};
@@ -24,6 +25,7 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, MissedTickBehavior, interval_at, sleep_until, timeout};
 
 use crate::app::{App, Effect, Msg, Reread, Setup, update};
+use crate::config::views::Views;
 use crate::config::{Config, Diagnostic};
 use crate::connection::{ConnectionManager, Handle, ManagerConfig};
 use crate::model::protocol::{CommandError, ShutdownReport};
@@ -46,6 +48,9 @@ const NO_TERMINAL: &str = "the dashboard needs a terminal (`pgwatch status` and 
 /// Reads the configuration again; called on a thread of its own.
 pub type Reload = Box<dyn Fn() -> Result<Config, Vec<Diagnostic>> + Send + Sync>;
 
+/// Reads all views, the user's own too, and says what is wrong with those; called on a thread of its own.
+pub type ReadViews = dyn Fn() -> (Views, Vec<Diagnostic>) + Send + Sync;
+
 /// The newest thing that went wrong beside the dashboard.
 pub type Troubles = tokio::sync::watch::Receiver<Option<String>>;
 
@@ -55,6 +60,8 @@ pub struct RunOptions {
     pub read_write: bool,
     /// How to read the file again (F9); without it nothing is watched.
     pub reload: Option<Reload>,
+    /// Reads the views.
+    pub views: Box<ReadViews>,
     /// Statements of earlier runs; `None` keeps none.
     pub history: Option<PathBuf>,
     /// A second listener to all events: the event log.
@@ -116,8 +123,9 @@ struct Dashboard {
     reload: Option<watch::Reloader>,
     history: Option<PathBuf>,
     troubles: Option<Troubles>,
-    /// Files being written; each tells how it went.
-    exports: JoinSet<Msg>,
+    /// Files being written or read; each tells how it went.
+    errands: JoinSet<Msg>,
+    views: Arc<ReadViews>,
     reason: Option<LeaveReason>,
     /// When the next frame is due; `None` when nothing changed.
     due: Option<Instant>,
@@ -132,7 +140,7 @@ struct Dashboard {
 
 impl Dashboard {
     fn new(screen: Screen, handle: Handle, options: RunOptions) -> Self {
-        let RunOptions { config, read_write, reload, history, troubles, .. } = options;
+        let RunOptions { config, read_write, reload, views, history, troubles, .. } = options;
         let theme = theme(&config, config.theme.as_deref().unwrap_or(THEMES[0]));
         let setup = Setup {
             cluster: config.cluster.clone(),
@@ -150,6 +158,7 @@ impl Dashboard {
         };
         let reload = reload.map(|load| watch::Reloader::start(config.clone(), load));
         let now = Instant::now();
+        let views = Arc::from(views);
         Self {
             app: App::new(setup, SystemTime::now()),
             screen,
@@ -159,7 +168,8 @@ impl Dashboard {
             reload,
             history,
             troubles,
-            exports: JoinSet::new(),
+            errands: JoinSet::new(),
+            views,
             reason: None,
             due: Some(now),
             drawn_at: now,
@@ -174,6 +184,7 @@ impl Dashboard {
         let mut keys = keys::Keys::listen();
         let mut tick = interval_at(Instant::now(), Duration::from_secs(1));
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        self.read_views();
         while !self.quit {
             // At once, not by a timer: those are a millisecond late or two.
             if self.due.is_some_and(|due| due <= Instant::now()) {
@@ -195,7 +206,7 @@ impl Dashboard {
                     None => self.quit = true,
                 },
                 reloaded = watch::next(&mut self.reload) => self.reloaded(reloaded),
-                Some(Ok(msg)) = self.exports.join_next() => self.update(msg),
+                Some(Ok(msg)) = self.errands.join_next() => self.update(msg),
                 text = next_trouble(&mut self.troubles) => self.update(Msg::Failed(text)),
                 _ = tick.tick() => self.update(Msg::Tick(SystemTime::now())),
                 () = async { sleep_until(due.unwrap_or_else(Instant::now)).await }, if due.is_some() => {}
@@ -203,7 +214,7 @@ impl Dashboard {
         }
         // Who leaves by a key wants the file that was just asked for; a signal waits for nothing.
         if self.reason.is_none() {
-            let _ = timeout(WRITING, async { while self.exports.join_next().await.is_some() {} }).await;
+            let _ = timeout(WRITING, async { while self.errands.join_next().await.is_some() {} }).await;
         }
         Ok(self.reason.unwrap_or(LeaveReason::Key))
     }
@@ -227,10 +238,20 @@ impl Dashboard {
         self.events_at = Instant::now() + FRAME;
     }
 
+    /// Their files are read behind the first frame: nobody looks at a view before.
+    fn read_views(&mut self) {
+        let views = Arc::clone(&self.views);
+        self.errands.spawn_blocking(move || {
+            let (views, problems) = views();
+            Msg::Views(views, problems.iter().map(ToString::to_string).collect())
+        });
+    }
+
     fn reloaded(&mut self, loaded: Result<Config, Vec<Diagnostic>>) {
         let msg = match loaded {
             Ok(config) => {
                 self.theme = theme(&config, &self.app.theme);
+                self.read_views();
                 let before = std::mem::replace(&mut self.config, config);
                 Msg::Reloaded(Ok(Box::new(reread(&before, &self.config))))
             }
@@ -279,7 +300,7 @@ impl Dashboard {
                 dashboard.history.as_deref().map_or(Ok(()), |path| history::append(path, &line))
             }),
             Effect::Export(export) => {
-                self.exports.spawn_blocking(move || export::write(*export));
+                self.errands.spawn_blocking(move || export::write(*export));
             }
             Effect::Redraw => self.try_to("draw anew", |dashboard| dashboard.screen.redraw()),
             Effect::Suspend => self.try_to("stop", |dashboard| dashboard.screen.suspend()),
@@ -297,6 +318,7 @@ impl Dashboard {
         if self.theme.name != self.app.theme {
             self.theme = theme(&self.config, &self.app.theme);
         }
+        self.update(Msg::Frame);
         let mut drawn = None;
         let (app, theme) = (&self.app, &self.theme);
         let began = Instant::now();
@@ -353,7 +375,11 @@ async fn next_trouble(troubles: &mut Option<Troubles>) -> String {
 fn is_figure(kind: &EventKind) -> bool {
     matches!(
         kind,
-        EventKind::Checked { .. } | EventKind::Pool { .. } | EventKind::Facts { .. } | EventKind::Server { .. }
+        EventKind::Checked { .. }
+            | EventKind::Pool { .. }
+            | EventKind::Facts { .. }
+            | EventKind::Server { .. }
+            | EventKind::View { .. }
     )
 }
 

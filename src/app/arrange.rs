@@ -44,6 +44,15 @@ impl App {
         }
     }
 
+    /// A frame is about to be drawn.
+    pub(super) fn before_frame(&mut self) -> Vec<Effect> {
+        self.settle();
+        if self.sheet().is_some_and(|sheet| sheet.unsettled) {
+            self.enter_sheet();
+        }
+        Vec::new()
+    }
+
     pub(super) fn arrange_events(&mut self) {
         let picture = self.frozen.as_deref().unwrap_or(&self.live);
         let mine = |line: &&Line| self.is_in_scope(line);
@@ -100,6 +109,7 @@ impl App {
     pub(super) fn filter_source(&self) -> &str {
         match self.filter_pane() {
             Pane::Result => self.query.results.filter.source(),
+            Pane::View => self.sheet().map_or("", |sheet| sheet.filter.source()),
             Pane::Events => self.events_table.filter.source(),
             _ => self.nodes_table.filter.source(),
         }
@@ -119,6 +129,10 @@ impl App {
         if self.filter_pane() == Pane::Events {
             self.events_table.go(super::cursor::Move::First, self.drawn.page(Pane::Events));
             self.hold_event();
+        } else if let Some(sheet) = self.sheet_mut() {
+            sheet.follow ^= true;
+            let text = if sheet.follow { "follows its row" } else { "stays at its place" };
+            self.say(Severity::Info, format!("the selection {text}"));
         } else {
             self.nodes_table.follow ^= true;
             let text = if self.nodes_table.follow { "follows its row" } else { "stays at its place" };
@@ -140,6 +154,9 @@ impl App {
 
     /// A click on a column's head: sorts by it; once more, the other way round.
     pub(super) fn sort_column(&mut self, column: usize) {
+        if self.filter_pane() == Pane::View {
+            return self.sort_sheet_by(column);
+        }
         self.sort_by(|sort, columns| match sort {
             Some(sort) if sort.column == column => Some(Sort { descending: !sort.descending, ..sort }),
             _ => (column < columns).then_some(Sort { column, descending: false }),
@@ -147,7 +164,9 @@ impl App {
     }
 
     fn sort_by(&mut self, change: impl FnOnce(Option<Sort>, usize) -> Option<Sort>) {
-        if self.filter_pane() == Pane::Result {
+        if self.filter_pane() == Pane::View {
+            self.sort_sheet(change);
+        } else if self.filter_pane() == Pane::Result {
             let results = &mut self.query.results;
             if !results.is_sortable() {
                 self.say(Severity::Info, "too many rows to sort here: add ORDER BY to the statement");
@@ -177,6 +196,11 @@ impl App {
         self.events_table.cursor.select(self.events_table.cursor.at, self.events_table.rows.len(), events);
         let len = self.query.results.len();
         self.query.results.cursor.select(self.query.results.cursor.at, len, results);
+        let page = self.drawn.page(Pane::View);
+        if let Some(sheet) = self.sheet_mut() {
+            let len = sheet.len();
+            sheet.cursor.select(sheet.cursor.at, len, page);
+        }
         Vec::new()
     }
 

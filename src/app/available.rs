@@ -19,7 +19,19 @@ impl App {
             Action::Left => self.can_scroll(false),
             Action::Right => self.can_scroll(true),
             Action::Open => self.can_open(),
+            Action::Mark if self.pane == Pane::View => {
+                self.sheet().is_some_and(|sheet| sheet.opened.is_none() && !sheet.is_empty())
+            }
             Action::Mark => self.pane == Pane::Nodes && self.selected().is_some(),
+            Action::ShowHidden => self.can_toggle_hidden(),
+            Action::Group => self.can_group(),
+            Action::OnlyNode => self.can_toggle_only(),
+            Action::Columns => self.sheet().is_some(),
+            Action::Explain => self.can_explain(),
+            Action::NextPane | Action::PreviousPane => match self.screen {
+                Screen::View(screen) => self.sheets.tabs(screen).len() > 1,
+                _ => true,
+            },
             Action::Edit | Action::Remove | Action::Retry | Action::Pause => {
                 self.selected().is_some() || !self.nodes_table.marks.is_empty()
             }
@@ -31,11 +43,12 @@ impl App {
             Action::SortReverse => self.is_sorted(),
             Action::Follow => match self.filter_pane() {
                 Pane::Events => self.events_table.cursor.at > 0,
-                pane => pane == Pane::Nodes,
+                pane => pane == Pane::Nodes || pane == Pane::View,
             },
             Action::PreviousNode | Action::NextNode => match self.screen {
                 Screen::Query => self.query.results.len() > 1,
                 Screen::Nodes | Screen::Detail => self.nodes_table.rows.len() > 1,
+                Screen::View(_) => self.live.nodes.len() > 1,
                 Screen::Events => false,
             },
             Action::Export => self.can_export(),
@@ -76,12 +89,20 @@ impl App {
             (Action::Accept, Place::Filter) => "keep",
             (Action::Accept, Place::Editor) if self.query.editor.is_complete() => "run",
             (Action::Accept, Place::Editor) => "new line",
-            (Action::NextField, Place::Confirm | Place::Form) | (Action::Add, Place::Query | Place::Events) => "",
+            (Action::NextPane, Place::View) => "next table",
+            (Action::OnlyNode, _) if self.sheets.only.is_some() => "all nodes",
+            (Action::ShowHidden, _) => self.hidden_word(),
+            (Action::NextField, Place::Confirm | Place::Form)
+            | (Action::Add, Place::Query | Place::Events | Place::View) => "",
             (Action::Cancel, Place::Editor) if self.query.is_running() => "cancel query",
             (Action::Cancel, Place::Editor) => "results",
             (Action::Cancel, Place::Filter) => "as before",
             _ => action.short(),
         }
+    }
+
+    fn hidden_word(&self) -> &'static str {
+        if self.sheet().is_some_and(|sheet| sheet.shows_hidden) { "less" } else { "all" }
     }
 
     fn form_word(&self) -> &'static str {
@@ -92,7 +113,7 @@ impl App {
     }
 
     fn can_move(&self) -> bool {
-        matches!(self.dialog, Some(Dialog::Help(_))) || self.can_move_in_pane()
+        matches!(self.dialog, Some(Dialog::Help(_) | Dialog::Columns(_))) || self.can_move_in_pane()
     }
 
     fn can_move_in_pane(&self) -> bool {
@@ -107,6 +128,7 @@ impl App {
             Pane::Summary | Pane::Settings => {
                 self.drawn.pane(pane).is_some_and(|drawn| drawn.len > usize::from(drawn.rows.height))
             }
+            Pane::View => self.sheet().is_some_and(|sheet| !sheet.is_empty()),
             Pane::Editor => true,
         }
     }
@@ -116,6 +138,7 @@ impl App {
             (Screen::Nodes, Pane::Nodes | Pane::Summary) => self.selected().is_some(),
             (Screen::Nodes, Pane::Result) => true,
             (Screen::Nodes | Screen::Events, Pane::Events) => self.event_node().is_some(),
+            (Screen::View(_), _) => self.can_open_row(),
             _ => false,
         }
     }
@@ -124,6 +147,7 @@ impl App {
         match self.filter_pane() {
             Pane::Nodes => NodeColumn::SORTABLE,
             Pane::Result => self.query.results.columns().len(),
+            Pane::View => self.sheet().map_or(0, |sheet| sheet.columns().count() + 1),
             _ => 0,
         }
     }
@@ -132,6 +156,7 @@ impl App {
         match self.filter_pane() {
             Pane::Nodes => self.nodes_table.sort.is_some(),
             Pane::Result => self.query.results.sort.is_some(),
+            Pane::View => self.sheet().is_some_and(|sheet| sheet.sort.is_some()),
             _ => false,
         }
     }

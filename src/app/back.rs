@@ -11,6 +11,8 @@ use super::{App, Effect, Pane, Screen};
 pub(super) enum Step {
     Query,
     Zoom,
+    /// A row at length.
+    Row,
     Filter,
     Marks,
     Pane,
@@ -25,7 +27,7 @@ impl Step {
             Self::Zoom => "unzoom",
             Self::Filter => "clear filter",
             Self::Marks => "clear marks",
-            Self::Pane | Self::Screen => "back",
+            Self::Row | Self::Pane | Self::Screen => "back",
         }
     }
 }
@@ -37,9 +39,13 @@ impl App {
             Some(Step::Query)
         } else if self.zoomed {
             Some(Step::Zoom)
+        } else if self.sheet().is_some_and(|sheet| sheet.opened.is_some()) {
+            Some(Step::Row)
         } else if self.is_filtered() {
             Some(Step::Filter)
-        } else if self.screen == Screen::Nodes && !self.nodes_table.marks.is_empty() {
+        } else if (self.screen == Screen::Nodes && !self.nodes_table.marks.is_empty())
+            || self.sheet().is_some_and(|sheet| !sheet.marks.is_empty())
+        {
             Some(Step::Marks)
         } else if self.screen == Screen::Nodes && self.pane != Pane::Nodes {
             Some(Step::Pane)
@@ -52,10 +58,14 @@ impl App {
         match self.back_step() {
             Some(Step::Query) => return self.cancel_query(),
             Some(Step::Zoom) => self.zoomed = false,
+            Some(Step::Row) => self.changing_sheet(|sheet| sheet.opened = None),
             Some(Step::Filter) => self.clear_filter(),
-            Some(Step::Marks) => self.nodes_table.marks.clear(),
+            Some(Step::Marks) => match self.sheet_mut() {
+                Some(sheet) => sheet.marks.clear(),
+                None => self.nodes_table.marks.clear(),
+            },
             Some(Step::Pane) => self.pane = Pane::Nodes,
-            Some(Step::Screen) => self.show(Screen::Nodes),
+            Some(Step::Screen) => self.show(self.came_from.unwrap_or(Screen::Nodes)),
             None => {}
         }
         Vec::new()
@@ -71,6 +81,7 @@ impl App {
     /// The table that `/` and `!` are about.
     pub(super) fn filter_pane(&self) -> Pane {
         match (self.screen, self.pane) {
+            (Screen::View(_), _) => Pane::View,
             (Screen::Query, _) | (_, Pane::Result) => Pane::Result,
             (Screen::Detail | Screen::Events, _) | (_, Pane::Events) => Pane::Events,
             _ => Pane::Nodes,
@@ -80,6 +91,7 @@ impl App {
     fn is_filtered(&self) -> bool {
         match self.filter_pane() {
             Pane::Result => !self.query.results.filter.is_empty(),
+            Pane::View => self.sheet().is_some_and(|sheet| !sheet.filter.is_empty()),
             Pane::Events => self.events_table.is_filtered(),
             _ => self.nodes_table.is_filtered(),
         }
@@ -87,6 +99,7 @@ impl App {
 
     fn clear_filter(&mut self) {
         match self.filter_pane() {
+            Pane::View => return self.set_row_filter(""),
             Pane::Events => self.events_table.problems_only = false,
             Pane::Nodes => self.nodes_table.problems_only = false,
             _ => {}

@@ -23,8 +23,15 @@ const fn spec(name: &'static str, argument: &'static str, doc: &'static str) -> 
 }
 
 /// All commands, in the order of the help.
-pub const COMMANDS: [Spec; 17] = [
+pub const COMMANDS: [Spec; 24] = [
     spec("nodes", "", "The nodes"),
+    spec("activity", "", "Sessions, and what runs long"),
+    spec("locks", "", "Who waits for whom"),
+    spec("replication", "", "Senders, receivers, slots, subscriptions"),
+    spec("statements", "", "Which statements cost most"),
+    spec("tables", "", "Tables, indexes, databases"),
+    spec("io", "", "I/O, WAL, checkpoints"),
+    spec("view", "NAME", "A view by its name; the word view may be left out"),
     spec("query", "", "The query editor and its results"),
     spec("events", "", "What happened"),
     spec("node", "NAME", "Open a node"),
@@ -164,7 +171,18 @@ impl App {
         if is_statement(line) {
             return Ok(self.run(line));
         }
+        if self.show_view(word) {
+            return Ok(Vec::new());
+        }
         let effects = match command_name(word)? {
+            "activity" => self.perform(Action::ScreenActivity),
+            "locks" => self.perform(Action::ScreenLocks),
+            "replication" => self.perform(Action::ScreenReplication),
+            "statements" => self.perform(Action::ScreenStatements),
+            "tables" => self.perform(Action::ScreenTables),
+            "io" => self.perform(Action::ScreenIo),
+            "view" if self.show_view(rest) => Vec::new(),
+            "view" => return Err(format!("there is no view {rest:?}; Tab shows them")),
             "nodes" => self.perform(Action::ScreenNodes),
             "query" => self.perform(Action::ScreenQuery),
             "events" => self.perform(Action::ScreenEvents),
@@ -244,10 +262,14 @@ impl App {
 
     fn completions(&self, typed: &str) -> Vec<String> {
         let Some((word, rest)) = typed.split_once(' ') else {
-            return ranked(typed, COMMANDS.iter().map(|spec| spec.name)).into_iter().map(str::to_owned).collect();
+            let views = self.sheets.views().map(|view| view.name.as_str());
+            let views = views.filter(|view| COMMANDS.iter().all(|spec| spec.name != *view));
+            let names = COMMANDS.iter().map(|spec| spec.name).chain(views);
+            return ranked(typed, names).into_iter().map(str::to_owned).collect();
         };
         let candidates: Vec<String> = match word {
             "theme" => self.themes.clone(),
+            "view" => self.sheets.views().map(|view| view.name.clone()).collect(),
             "node" | "edit" | "remove" | "retry" | "pause" | "resume" => {
                 self.live.nodes.names().map(ToString::to_string).collect()
             }
@@ -338,7 +360,10 @@ mod tests {
         assert_eq!(command_name("ev"), Ok("events"));
         assert_eq!(command_name("node"), Ok("node"));
         assert_eq!(command_name("q"), Ok("quit"));
-        assert_eq!(command_name("re"), Err("\"re\" may be remove or retry or resume or refresh or reload".to_owned()));
+        assert_eq!(
+            command_name("re"),
+            Err("\"re\" may be replication or remove or retry or resume or refresh or reload".to_owned())
+        );
         assert_eq!(command_name("vnt"), Err("no command \"vnt\"; events?".to_owned()));
         assert!(command_name("zzz").is_err());
     }

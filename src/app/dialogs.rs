@@ -99,7 +99,7 @@ impl App {
         match &mut self.dialog {
             Some(Dialog::Form(form)) => form.step(forward),
             Some(Dialog::Confirm(confirm)) => confirm.yes = !confirm.yes,
-            Some(Dialog::Help(_)) | None => {}
+            Some(Dialog::Help(_) | Dialog::Columns(_)) | None => {}
         }
     }
 

@@ -38,6 +38,7 @@ impl App {
             EventKind::Health { node, health, .. } => {
                 self.of(&node, |node| node.set_health(at, *health));
                 self.figures_changed();
+                self.unsettle_sheet();
             }
             EventKind::Checked { node, health } => self.of(&node, |node| node.set_health(at, *health)),
             EventKind::NodeAdded { node } => self.node_added(at, *node),
@@ -52,7 +53,7 @@ impl App {
                 Err(error) => node.facts_error = Some(error),
             }),
             EventKind::Server { node, server } => self.of(&node, |node| node.server = Some(server)),
-            EventKind::View { .. } => {}
+            EventKind::View { node, view, outcome } => self.view_answered(at, &node, &view, outcome),
             EventKind::Replaced { node, was, .. } => self.of(&node, |node| node.replaced = Some((at, was))),
             EventKind::Query { batch, progress } => self.query.apply(batch, &progress),
             EventKind::Refused { node, error } => self.refused(node.as_ref(), &error),
@@ -75,6 +76,7 @@ impl App {
         match kind {
             EventKind::Facts { node, .. } => of(node).is_some_and(|of| of.facts.is_none() && of.facts_error.is_none()),
             EventKind::Server { node, .. } => of(node).is_some_and(|of| of.server.is_none()),
+            EventKind::View { node, .. } => self.sheet().is_some_and(|sheet| !sheet.has_heard(node)),
             _ => false,
         }
     }
@@ -144,6 +146,11 @@ impl App {
     /// The manager's channel was full. Leaving and cancelling are tried again; the rest is for the user to repeat.
     pub(super) fn not_sent(&mut self, command: Command) -> Vec<Effect> {
         match command {
+            // Only the newest is of use.
+            Command::Look(_) => {
+                self.unsent.retain(|command| !matches!(command, Command::Look(_)));
+                self.unsent.push(command);
+            }
             Command::Shutdown { .. } | Command::CancelBatch(_) | Command::Reload(_) | Command::SetRefresh(_) => {
                 self.unsent.push(command);
             }

@@ -18,12 +18,15 @@ pub enum Place {
     Screen,
     Nodes,
     Detail,
+    View,
     Query,
     Events,
     Editor,
     Form,
     Confirm,
     Help,
+    /// The list of a table's columns.
+    Columns,
     Command,
     Filter,
 }
@@ -36,12 +39,14 @@ impl Place {
             Self::Screen => "On every screen",
             Self::Nodes => "Nodes",
             Self::Detail => "Node",
+            Self::View => "Tables of all nodes",
             Self::Query => "Query results",
             Self::Events => "Events",
             Self::Editor => "Query editor",
             Self::Form => "Form",
             Self::Confirm => "Question",
             Self::Help => "Help",
+            Self::Columns => "Columns",
             Self::Command => "Command line",
             Self::Filter => "Filter",
         }
@@ -52,6 +57,7 @@ impl Place {
         match self {
             Self::Nodes => &[Self::Nodes, Self::Screen, Self::Always],
             Self::Detail => &[Self::Detail, Self::Screen, Self::Always],
+            Self::View => &[Self::View, Self::Screen, Self::Always],
             Self::Query => &[Self::Query, Self::Screen, Self::Always],
             Self::Events => &[Self::Events, Self::Screen, Self::Always],
             Self::Screen => &[Self::Screen, Self::Always],
@@ -59,6 +65,7 @@ impl Place {
             Self::Form => &[Self::Form, Self::Always],
             Self::Confirm => &[Self::Confirm, Self::Always],
             Self::Help => &[Self::Help, Self::Always],
+            Self::Columns => &[Self::Columns, Self::Always],
             Self::Command => &[Self::Command, Self::Always],
             Self::Filter => &[Self::Filter, Self::Always],
             Self::Always => &[Self::Always],
@@ -152,6 +159,7 @@ pub fn place(app: &App) -> Place {
         (Some(Dialog::Form(_)), _) => Place::Form,
         (Some(Dialog::Confirm(_)), _) => Place::Confirm,
         (Some(Dialog::Help(_)), _) => Place::Help,
+        (Some(Dialog::Columns(_)), _) => Place::Columns,
         (None, Some(prompt)) => prompt.place(),
         (None, None) => screen_place(app.screen, app.pane),
     }
@@ -161,6 +169,7 @@ pub fn place(app: &App) -> Place {
 pub fn screen_place(screen: Screen, pane: Pane) -> Place {
     match (screen, pane) {
         (Screen::Query, Pane::Editor) => Place::Editor,
+        (Screen::View(_), _) => Place::View,
         (Screen::Query, _) => Place::Query,
         (Screen::Nodes, _) => Place::Nodes,
         (Screen::Detail, _) => Place::Detail,

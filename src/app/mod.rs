@@ -26,15 +26,19 @@ pub mod prompt;
 pub mod query;
 pub mod results;
 pub mod screen;
+pub mod sheets;
 pub mod tables;
 mod targets;
 pub mod update;
 
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
+use indexmap::IndexMap;
+
 use crate::model::protocol::ShutdownReport;
-use crate::model::{Command, Event, NodeConfig, NodeName, Thresholds};
+use crate::model::{Command, Event, NodeConfig, NodeName, Thresholds, View};
 
 pub use action::Action;
 pub use confirm::Confirm;
@@ -49,6 +53,7 @@ pub use nodes::{Node, Nodes};
 pub use prompt::Prompt;
 pub use query::Query;
 pub use screen::{Pane, Screen};
+pub use sheets::Sheets;
 pub use tables::Table;
 pub use update::update;
 
@@ -107,6 +112,8 @@ pub enum Dialog {
     Confirm(Confirm),
     /// The help, scrolled so many lines down.
     Help(Cursor),
+    /// The columns of the table, to be shown or hidden.
+    Columns(Cursor),
 }
 
 /// A passing remark in the line above the keys, in place of the newest event.
@@ -136,6 +143,8 @@ pub struct App {
     live: Picture,
     frozen: Option<Box<Picture>>,
     pub screen: Screen,
+    /// The screen that `Esc` goes back to, where it is not the first.
+    came_from: Option<Screen>,
     /// The pane that has the focus.
     pub pane: Pane,
     /// Where there is room for one lower pane only: which one.
@@ -152,6 +161,8 @@ pub struct App {
     pub summary: Cursor,
     pub settings: Cursor,
     pub query: Query,
+    /// The tables of the views.
+    pub sheets: Sheets,
     pub dialog: Option<Dialog>,
     /// The `:` or `/` line, while it is open.
     pub prompt: Option<Prompt>,
@@ -187,6 +198,10 @@ pub enum Msg {
     Event(Event),
     /// The time, at least once a second.
     Tick(SystemTime),
+    /// A frame is about to be drawn: what waited for it is put in order.
+    Frame,
+    /// The views were read: all of them, and what is wrong with the user's own.
+    Views(IndexMap<String, Arc<View>>, Vec<String>),
     /// What drawing measured: after each frame.
     Drawn(Drawn),
     /// The manager's channel was full: this command was not sent.
@@ -240,6 +255,7 @@ impl App {
             live: Picture { at: now, nodes, journal: Journal::default() },
             frozen: None,
             screen: Screen::Nodes,
+            came_from: None,
             pane: Pane::Nodes,
             lower: Pane::Summary,
             zoomed: false,
@@ -249,6 +265,7 @@ impl App {
             summary: Cursor::default(),
             settings: Cursor::default(),
             query: Query::new(setup.history),
+            sheets: Sheets::default(),
             dialog: None,
             prompt: None,
             notice: None,

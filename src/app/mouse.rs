@@ -128,7 +128,7 @@ impl App {
                 return self.accept();
             }
             Some(Dialog::Form(form)) => form.focus = at,
-            Some(Dialog::Help(_)) | None => {}
+            Some(Dialog::Help(_) | Dialog::Columns(_)) | None => {}
         }
         Vec::new()
     }
@@ -148,6 +148,12 @@ impl App {
                 let len = self.events_table.rows.len();
                 self.events_table.cursor.select(row, len, height);
                 self.hold_event();
+            }
+            Pane::View => {
+                if let Some(sheet) = self.sheet_mut() {
+                    let len = sheet.len();
+                    sheet.cursor.select(row, len, height);
+                }
             }
             _ => {}
         }

@@ -12,6 +12,14 @@ impl App {
             cursor.scroll(movement, len, page);
             return;
         }
+        if let Some(Dialog::Columns(_)) = &self.dialog {
+            let len = self.sheet().map_or(0, |sheet| sheet.view.columns.len());
+            let page = self.drawn.help.map_or(20, |(page, _)| page);
+            if let Some(Dialog::Columns(cursor)) = &mut self.dialog {
+                cursor.go(movement, len, page);
+            }
+            return;
+        }
         self.go_in(self.pane, movement);
     }
 
@@ -27,6 +35,7 @@ impl App {
             }
             Pane::Summary => self.summary.scroll(movement, lines, height),
             Pane::Settings => self.settings.scroll(movement, lines, height),
+            Pane::View => self.go_in_sheet(movement, height),
             Pane::Editor => {}
         }
     }
@@ -54,6 +63,10 @@ impl App {
             Pane::Nodes => &mut self.nodes_table.column,
             Pane::Result => &mut self.query.results.column,
             Pane::Events => &mut self.events_table.column,
+            Pane::View => match self.sheet_mut() {
+                Some(sheet) => &mut sheet.column,
+                None => return,
+            },
             Pane::Summary | Pane::Settings | Pane::Editor => return,
         };
         *column = if right { *column + 1 } else { column.saturating_sub(1) };
@@ -65,6 +78,10 @@ impl App {
             Pane::Nodes => (self.nodes_table.column, NodeColumn::ALL.len() - 1),
             Pane::Result => (self.query.results.column, self.query.results.columns().len()),
             Pane::Events => (self.events_table.column, usize::MAX),
+            Pane::View => match self.sheet().filter(|sheet| sheet.opened.is_none()) {
+                Some(sheet) => (sheet.column, sheet.columns().count()),
+                None => return false,
+            },
             Pane::Summary | Pane::Settings | Pane::Editor => return false,
         };
         if !right {
@@ -79,6 +96,7 @@ impl App {
             (Screen::Nodes, Pane::Nodes | Pane::Summary) => self.show(Screen::Detail),
             (Screen::Nodes, Pane::Result) => self.show(Screen::Query),
             (_, Pane::Events) => self.open_event(),
+            (Screen::View(_), _) => self.open_row(),
             _ => {}
         }
     }
@@ -108,13 +126,18 @@ impl App {
     pub(super) fn show(&mut self, screen: Screen) {
         self.zoomed = false;
         self.screen = screen;
+        self.came_from = None;
         let first = screen.panes().first().copied().unwrap_or(Pane::Nodes);
         self.pane = if screen == Screen::Query && self.query.batch.is_some() { Pane::Result } else { first };
         self.arrange_events();
+        self.enter_sheet();
     }
 
     /// The panes that `Tab` goes through: those that are drawn, and a folded one in place of its neighbour.
     pub(super) fn next_pane(&mut self, forward: bool) {
+        if matches!(self.screen, Screen::View(_)) {
+            return self.next_view(forward);
+        }
         let panes = self.screen.panes();
         let at = panes.iter().position(|pane| *pane == self.pane).unwrap_or_default();
         let step = if forward { 1 } else { panes.len() - 1 };
@@ -130,7 +153,9 @@ impl App {
 
     /// `[` and `]`: another node, the same screen.
     pub(super) fn go_to_neighbour(&mut self, next: bool) {
-        if self.screen == Screen::Query {
+        if matches!(self.screen, Screen::View(_)) {
+            self.only_neighbour(next);
+        } else if self.screen == Screen::Query {
             let page = self.drawn.page(Pane::Result);
             self.query.results.go_to_neighbour(next, page);
         } else {

@@ -1,26 +1,46 @@
 //! The screens there are and the panes on them.
 
+use crate::model::view::ViewScreen;
+
 /// What fills the terminal between the header and the key line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Screen {
     Nodes,
     /// One node at length: the selected one.
     Detail,
+    /// Tables of views.
+    View(ViewScreen),
     Query,
     Events,
 }
 
 impl Screen {
     /// The screens of the tab line, in its order.
-    pub const TABS: [Self; 3] = [Self::Nodes, Self::Query, Self::Events];
+    pub const TABS: [Self; 9] = [
+        Self::Nodes,
+        Self::View(ViewScreen::Activity),
+        Self::View(ViewScreen::Locks),
+        Self::View(ViewScreen::Replication),
+        Self::View(ViewScreen::Statements),
+        Self::View(ViewScreen::Tables),
+        Self::View(ViewScreen::Io),
+        Self::Query,
+        Self::Events,
+    ];
 
     /// The digit that opens it; the detail screen is opened from a row.
     pub fn digit(self) -> Option<char> {
         match self {
             Self::Nodes => Some('1'),
+            Self::View(ViewScreen::Activity) => Some('3'),
+            Self::View(ViewScreen::Locks) => Some('4'),
+            Self::View(ViewScreen::Replication) => Some('5'),
+            Self::View(ViewScreen::Statements) => Some('6'),
+            Self::View(ViewScreen::Tables) => Some('7'),
+            Self::View(ViewScreen::Io) => Some('8'),
             Self::Query => Some('9'),
             Self::Events => Some('0'),
-            Self::Detail => None,
+            Self::Detail | Self::View(ViewScreen::Other) => None,
         }
     }
 
@@ -28,8 +48,25 @@ impl Screen {
         match self {
             Self::Nodes => "Nodes",
             Self::Detail => "Node",
+            Self::View(ViewScreen::Activity) => "Activity",
+            Self::View(ViewScreen::Locks) => "Locks",
+            Self::View(ViewScreen::Replication) => "Replication",
+            Self::View(ViewScreen::Statements) => "Statements",
+            Self::View(ViewScreen::Tables) => "Tables",
+            Self::View(ViewScreen::Io) => "I/O",
+            Self::View(ViewScreen::Other) => "View",
             Self::Query => "Query",
             Self::Events => "Events",
+        }
+    }
+
+    /// The title where there is little room.
+    pub fn short_title(self) -> &'static str {
+        match self {
+            Self::View(ViewScreen::Activity) => "Act",
+            Self::View(ViewScreen::Replication) => "Repl",
+            Self::View(ViewScreen::Statements) => "Stmts",
+            other => other.title(),
         }
     }
 
@@ -38,6 +75,7 @@ impl Screen {
         match self {
             Self::Nodes => &[Pane::Nodes, Pane::Summary, Pane::Result, Pane::Events],
             Self::Detail => &[Pane::Summary, Pane::Settings, Pane::Events],
+            Self::View(_) => &[Pane::View],
             Self::Query => &[Pane::Editor, Pane::Result],
             Self::Events => &[Pane::Events],
         }
@@ -59,4 +97,6 @@ pub enum Pane {
     Settings,
     /// Where the statement is written.
     Editor,
+    /// The table of a view, or one row of it at length.
+    View,
 }

@@ -113,6 +113,7 @@ impl App {
         self.frozen = if self.frozen.is_some() { None } else { Some(Box::new(self.live.clone())) };
         self.arrange_nodes();
         self.arrange_events();
+        self.enter_sheet();
     }
 
     pub(super) fn edit_statement(&mut self) {
@@ -138,13 +139,17 @@ impl App {
 
     /// Runs a statement on the marked nodes, else on all. One at a time: a second one waits for `Esc` or the end.
     pub(super) fn run(&mut self, statement: &str) -> Vec<Effect> {
+        self.run_on(statement, self.statement_targets())
+    }
+
+    /// The same on these nodes.
+    pub(super) fn run_on(&mut self, statement: &str, nodes: Vec<NodeName>) -> Vec<Effect> {
         let statement = statement.trim();
         let running = self.query.batch.as_ref().is_some_and(|batch| batch.is_running() && !batch.cancelled);
         if running {
             self.say(Severity::Warning, "a statement is running: Esc cancels it");
             return Vec::new();
         }
-        let nodes = self.statement_targets();
         if nodes.is_empty() {
             self.say(Severity::Warning, "no node to run it on: a adds one");
             return Vec::new();
@@ -204,6 +209,7 @@ impl App {
                     settings.iter().map(|setting| format!("{} = {}", setting.name, setting.value)).collect();
                 Some(lines.join("\n"))
             }
+            Pane::View => self.copied_row(),
             Pane::Editor => Some(self.query.editor.text()),
         }
     }

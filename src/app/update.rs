@@ -2,10 +2,17 @@
 
 use super::cursor::Move;
 use super::{Action, App, Dialog, Effect, Key, Msg, Screen, Severity, keymap};
+use crate::model::view::ViewScreen;
 
 /// Applies a message. Awaits nothing, reads no clock.
 pub fn update(app: &mut App, msg: Msg) -> Vec<Effect> {
-    app.dirty |= !matches!(msg, Msg::Drawn(_) | Msg::Tick(_));
+    app.dirty |= !matches!(msg, Msg::Drawn(_) | Msg::Tick(_) | Msg::Frame);
+    let mut effects = take(app, msg);
+    effects.extend(app.look());
+    effects
+}
+
+fn take(app: &mut App, msg: Msg) -> Vec<Effect> {
     match msg {
         Msg::Key(key) => app.press(key),
         Msg::Mouse(mouse) => app.click(mouse),
@@ -13,6 +20,8 @@ pub fn update(app: &mut App, msg: Msg) -> Vec<Effect> {
         Msg::Resize { width, height } => app.resize(width, height),
         Msg::Event(event) => app.apply(event),
         Msg::Tick(now) => app.tick(now),
+        Msg::Frame => app.before_frame(),
+        Msg::Views(views, problems) => app.take_views(views, problems),
         Msg::Drawn(drawn) => app.measured(drawn),
         Msg::Busy(command) => app.not_sent(*command),
         Msg::Reloaded(outcome) => app.reloaded(outcome),
@@ -47,12 +56,14 @@ impl App {
             Action::Left => self.scroll_columns(false),
             Action::Right => self.scroll_columns(true),
             Action::Open => self.open(),
+            Action::Mark if self.pane == super::Pane::View => self.mark_row(),
             Action::Mark => self.mark(),
             Action::Add => self.open_add_form(),
             Action::Edit => self.open_edit_form(),
             Action::Remove => self.ask_removal(),
             Action::Retry => return self.retry(),
             Action::Pause => return self.pause_or_resume(),
+            Action::RefreshNow => return self.refresh_now(),
             Action::EditStatement => self.edit_statement(),
             Action::Rerun => return self.rerun(),
             Action::Run => return self.run_editor(),
@@ -73,6 +84,12 @@ impl App {
             Action::SortReverse => self.sort_reverse(),
             Action::SortLeft => self.sort_shift(false),
             Action::SortRight => self.sort_shift(true),
+            Action::ShowHidden => self.toggle_hidden(),
+            Action::Group => self.group_next(),
+            Action::OnlyNode => self.toggle_only(),
+            Action::Columns => self.choose_columns(),
+            Action::ToggleColumn => self.toggle_column(),
+            Action::Explain => return self.explain(),
             Action::Follow => self.toggle_follow(),
             Action::PreviousNode => self.go_to_neighbour(false),
             Action::NextNode => self.go_to_neighbour(true),
@@ -86,6 +103,12 @@ impl App {
             Action::Slower => return self.step_refresh(true),
             Action::Faster => return self.step_refresh(false),
             Action::ScreenNodes => self.show(Screen::Nodes),
+            Action::ScreenActivity => self.show(Screen::View(ViewScreen::Activity)),
+            Action::ScreenLocks => self.show(Screen::View(ViewScreen::Locks)),
+            Action::ScreenReplication => self.show(Screen::View(ViewScreen::Replication)),
+            Action::ScreenStatements => self.show(Screen::View(ViewScreen::Statements)),
+            Action::ScreenTables => self.show(Screen::View(ViewScreen::Tables)),
+            Action::ScreenIo => self.show(Screen::View(ViewScreen::Io)),
             Action::ScreenQuery => self.show(Screen::Query),
             Action::ScreenEvents => self.show(Screen::Events),
             Action::Command => self.open_command(),

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use super::args::{DashboardOptions, Source, exit};
 use super::event_log::EventLog;
 use super::{Stop, complain, configuration};
-use crate::config::{Config, Diagnostic, Environment};
+use crate::config::{Config, Diagnostic, Environment, views};
 use crate::model::NodeName;
 use crate::run::{self, LeaveReason, Reload, RunOptions};
 
@@ -19,6 +19,7 @@ pub(super) async fn open(config: Config, options: &DashboardOptions, source: Opt
         config,
         read_write: options.read_write,
         reload: source.map(|source| reload(source.clone(), options.clone())),
+        views: Box::new(|| views::load(&Environment::of_process())),
         history: history(&Environment::of_process()),
         tap: event_log.as_ref().map(EventLog::tap),
         troubles: event_log.as_ref().map(EventLog::failure),

@@ -20,12 +20,17 @@ pub fn is_contained() -> bool {
 pub async fn contained<T>(work: impl Future<Output = T>) -> Option<T> {
     let mut work = pin!(work);
     std::future::poll_fn(|cx| {
-        let before = CONTAINED.replace(true);
-        let polled = catch_unwind(AssertUnwindSafe(|| work.as_mut().poll(cx)));
-        CONTAINED.set(before);
-        polled.map_or(Poll::Ready(None), |polled| polled.map(Some))
+        contained_now(|| work.as_mut().poll(cx)).map_or(Poll::Ready(None), |polled| polled.map(Some))
     })
     .await
+}
+
+/// [`contained`] for work that waits for nothing.
+pub fn contained_now<T>(work: impl FnOnce() -> T) -> Option<T> {
+    let before = CONTAINED.replace(true);
+    let done = catch_unwind(AssertUnwindSafe(work));
+    CONTAINED.set(before);
+    done.ok()
 }
 
 #[cfg(test)]

@@ -68,6 +68,8 @@ pub struct ViewColumn {
     pub group: bool,
     /// Long text, which takes the room that is left.
     pub wide: bool,
+    /// Columns of the screen it is cut to where there is no room for all.
+    pub width: Option<u16>,
 }
 
 /// Where the values of a column come from.
@@ -217,9 +219,12 @@ pub enum ViewScreen {
     Statements,
     Tables,
     Io,
+    /// Of the views that are no tab of any: they are opened by name.
+    Other,
 }
 
 impl ViewScreen {
+    /// Those that a view file may name.
     pub const ALL: [Self; 6] =
         [Self::Activity, Self::Locks, Self::Replication, Self::Statements, Self::Tables, Self::Io];
 
@@ -232,6 +237,7 @@ impl ViewScreen {
             Self::Statements => "statements",
             Self::Tables => "tables",
             Self::Io => "io",
+            Self::Other => "other",
         }
     }
 }

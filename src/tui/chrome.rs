@@ -13,6 +13,8 @@ use super::{Theme, text};
 use crate::app::keymap::{self, Hint};
 use crate::app::{Action, App, Screen, Severity};
 
+/// From this width on all tabs have their whole titles.
+const TABS_WIDE: u16 = 118;
 /// Columns that a name takes at most.
 const LONGEST_NAME: usize = 24;
 
@@ -84,15 +86,17 @@ fn header_left(app: &App, theme: &Theme, mut pen: Pen<'_>) {
 pub(crate) fn tabs(canvas: &mut Canvas<'_>, line: Rect) {
     let (app, theme) = (canvas.app, canvas.theme);
     let mut pen = Pen::new(canvas.buf, line);
-    pen.gap(1);
+    let wide = line.width >= TABS_WIDE;
+    pen.gap(usize::from(wide));
     for screen in Screen::TABS {
+        let title = if wide { screen.title() } else { screen.short_title() };
         let digit = screen.digit().map(String::from).unwrap_or_default();
         let start = pen.x();
         let active = app.screen == screen || (app.screen == Screen::Detail && screen == Screen::Nodes);
         if active {
-            pen.put(&format!(" {digit} {} ", screen.title()), theme.patch);
+            pen.put(&format!(" {digit} {title} "), theme.patch);
         } else {
-            pen.gap(1).put(&digit, theme.dim).gap(1).put(screen.title(), theme.text).gap(1);
+            pen.gap(usize::from(wide)).put(&digit, theme.dim).gap(1).put(title, theme.text).gap(usize::from(wide));
         }
         let area = app_rect(start, pen.x(), line);
         canvas.drawn.tabs.push((area, screen));

@@ -6,6 +6,7 @@ pub mod cells;
 mod chrome;
 pub mod input;
 mod screens;
+mod statement;
 pub mod terminal;
 pub mod text;
 pub mod theme;
@@ -59,12 +60,14 @@ fn picture(canvas: &mut Canvas<'_>, area: Rect) {
         app::Screen::Nodes | app::Screen::Detail if canvas.app.is_empty() => empty(canvas, body),
         app::Screen::Nodes => screens::nodes::draw(canvas, body),
         app::Screen::Detail => screens::node::draw(canvas, body),
+        app::Screen::View(screen) => screens::sheet::draw(canvas, body, screen),
         app::Screen::Query => screens::query::draw(canvas, body),
         app::Screen::Events => screens::events::draw(canvas, body),
     }
     match &canvas.app.dialog {
         Some(Dialog::Form(form)) => screens::form::draw(canvas, form_area(canvas.app, body), form),
         Some(Dialog::Confirm(confirm)) => screens::confirm::draw(canvas, body, confirm),
+        Some(Dialog::Columns(cursor)) => screens::columns::draw(canvas, body, cursor),
         Some(Dialog::Help(scrolled)) => screens::help::draw(canvas, body, scrolled),
         None => {}
     }

@@ -11,8 +11,16 @@ const BEGIN: &str = "<!-- keys: made from config/keys.yaml, checked by tests/key
 const END: &str = "<!-- /keys -->";
 
 /// Places that the README tells of; what a dialog takes, it says itself.
-const PLACES: [Place; 7] =
-    [Place::Screen, Place::Nodes, Place::Detail, Place::Query, Place::Events, Place::Editor, Place::Always];
+const PLACES: [Place; 8] = [
+    Place::Screen,
+    Place::Nodes,
+    Place::Detail,
+    Place::View,
+    Place::Query,
+    Place::Events,
+    Place::Editor,
+    Place::Always,
+];
 
 fn keys(keys: &[Key]) -> String {
     keys.iter().map(|key| format!("`{}`", key.label(false))).collect::<Vec<_>>().join(" ")

@@ -34,9 +34,9 @@ const KEYS: [&str; 18] = [
     "from",
     "columns",
 ];
-const COLUMN_KEYS: [&str; 13] = [
+const COLUMN_KEYS: [&str; 14] = [
     "sql", "type", "unit", "about", "title", "rate_of", "hidden", "warning", "critical", "bar", "total", "group",
-    "wide",
+    "wide", "width",
 ];
 const MS: Duration = Duration::from_millis(1);
 const MINUTES: Duration = Duration::from_mins(5);
@@ -225,6 +225,9 @@ fn column(entry: &Entry, all: &[(&str, bool)], at: &mut usize, report: &mut Repo
             .map(|at| at.value),
         group: flag("group", report),
         wide: flag("wide", report),
+        width: keys
+            .read("width", report, |entry, report| walk::integer(entry, report, 3, 200))
+            .map(|at| at.value as u16),
     })
 }
 

@@ -131,6 +131,7 @@ mod tests {
             total: None,
             group: false,
             wide: false,
+            width: None,
         };
         let sql = |at| Source::Sql { sql: ByServer::same("x"), at };
         View {

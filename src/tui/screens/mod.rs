@@ -1,6 +1,7 @@
 //! One file per screen, and per dialog that stands over them.
 
 mod answers;
+pub(crate) mod columns;
 pub(crate) mod confirm;
 pub(crate) mod empty;
 pub(crate) mod events;
@@ -11,4 +12,6 @@ pub(crate) mod node;
 mod node_row;
 pub(crate) mod nodes;
 pub(crate) mod query;
+mod record;
+pub(crate) mod sheet;
 pub(crate) mod summary;

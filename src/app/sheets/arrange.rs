@@ -1,0 +1,328 @@
+//! Which rows of a view are shown in which order: hidden ones left out, filtered, sorted over all nodes, folded into a
+//! tree or into groups.
+
+use std::cmp::Ordering;
+use std::collections::{HashMap, HashSet};
+
+use crate::model::view::{Reading, Total, Tree, Value};
+use crate::model::{NodeName, View};
+
+use super::filter::meets;
+use super::sheet::Sheet;
+
+/// Of each node, so many rows are looked at for the width of a column.
+const WIDTH_ROWS: usize = 500;
+/// No column is measured beyond this.
+const WIDEST: usize = 200;
+/// A tree is no deeper on the screen.
+const DEEPEST: u8 = 20;
+
+/// One line of the table.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Line {
+    Row(RowAt),
+    /// The `at`-th of the groups.
+    Group(usize),
+    /// Nodes that have no rows to show, and why.
+    Note(NodeNote),
+}
+
+/// A row of a node's answer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RowAt {
+    pub node: NodeName,
+    pub at: usize,
+    /// How many rows of the tree it stands under.
+    pub depth: u8,
+}
+
+/// Nodes that say the same instead of rows.
+#[derive(Debug, Clone, PartialEq)]
+pub struct NodeNote {
+    pub nodes: Vec<NodeName>,
+    pub message: String,
+    pub hint: Option<String>,
+}
+
+/// Rows that share a value.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Group {
+    pub value: String,
+    pub rows: usize,
+    /// The nodes they are of.
+    pub nodes: usize,
+    /// For each column its total, or the row whose value all share.
+    pub cells: Vec<GroupCell>,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub enum GroupCell {
+    Total(f64),
+    /// The same in all of them.
+    Same(RowAt),
+    Mixed,
+}
+
+/// A row under consideration.
+struct Candidate<'a> {
+    place: RowAt,
+    reading: &'a Reading,
+}
+
+/// What rows are sorted by: what is known first, numbers by value.
+#[derive(Debug, Clone, PartialEq)]
+enum SortKey {
+    Number(f64),
+    Text(String),
+    Unknown,
+}
+
+impl SortKey {
+    fn of(value: Value<'_>, numeric: bool) -> Self {
+        match value {
+            Value::Unknown => Self::Unknown,
+            Value::Rate(rate) => Self::Number(rate),
+            Value::Text(text) if numeric => text.parse().map_or_else(|_| Self::Text(text.to_owned()), Self::Number),
+            Value::Text(text) => Self::Text(text.to_lowercase()),
+        }
+    }
+
+    fn compare(&self, other: &Self, descending: bool) -> Ordering {
+        let turned = |order: Ordering| if descending { order.reverse() } else { order };
+        match (self, other) {
+            (Self::Unknown, Self::Unknown) => Ordering::Equal,
+            (Self::Unknown, _) => Ordering::Greater,
+            (_, Self::Unknown) => Ordering::Less,
+            (Self::Number(a), Self::Number(b)) => turned(a.total_cmp(b)),
+            (Self::Text(a), Self::Text(b)) => turned(a.cmp(b)),
+            (Self::Number(_), Self::Text(_)) => turned(Ordering::Less),
+            (Self::Text(_), Self::Number(_)) => turned(Ordering::Greater),
+        }
+    }
+}
+
+impl Sheet {
+    /// Puts the rows of these nodes in order.
+    pub(super) fn arrange(&mut self, asked: &[(NodeName, Option<String>)]) {
+        let view = std::sync::Arc::clone(&self.view);
+        let mut count = 0;
+        let mut rows = Vec::new();
+        let mut notes: Vec<NodeNote> = Vec::new();
+        let mut widths = std::mem::take(&mut self.widths);
+        for (name, silent) in asked {
+            let said = self.nodes.get(name);
+            if let Some(reading) = said.and_then(|said| said.reading.as_ref()) {
+                count += reading.len();
+                measure(&view, reading, &mut widths);
+                let shown = (0..reading.len()).filter(|row| self.shows(&view, name, reading, *row));
+                rows.extend(shown.map(|at| Candidate { place: RowAt { node: name.clone(), at, depth: 0 }, reading }));
+            }
+            let (message, hint) = match (silent, said.and_then(|said| said.error.as_ref())) {
+                (Some(silent), _) => (silent.clone(), None),
+                (None, Some(error)) => (error.message.clone(), error.hint.clone()),
+                (None, None) => continue,
+            };
+            match notes.iter_mut().find(|note| note.message == message) {
+                Some(note) => note.nodes.push(name.clone()),
+                None => notes.push(NodeNote { nodes: vec![name.clone()], message, hint }),
+            }
+        }
+        if view.compare.is_some() && !self.shows_hidden {
+            keep_differences(&view, &mut rows);
+        }
+        self.sort_rows(&view, &mut rows);
+        let totals = totals(&view, &rows);
+        let (lines, groups) = match (self.group, view.tree) {
+            (Some(column), _) => self.grouped(&view, column, &rows),
+            (None, Some(tree)) => (as_tree(&view, tree, &rows), Vec::new()),
+            (None, None) => (rows.into_iter().map(|row| Line::Row(row.place)).collect(), Vec::new()),
+        };
+        self.lines = lines;
+        self.lines.extend(notes.into_iter().map(Line::Note));
+        (self.groups, self.totals, self.widths, self.total) = (groups, totals, widths, count);
+    }
+
+    fn shows(&self, view: &View, node: &NodeName, reading: &Reading, row: usize) -> bool {
+        let hidden = !self.shows_hidden
+            && view.hide.iter().any(|hide| meets(&hide.condition, reading.value(view, row, hide.column)));
+        !hidden && (self.filter.is_empty() || self.filter.passes(view, node.as_str(), reading, row))
+    }
+
+    fn sort_rows(&self, view: &View, rows: &mut Vec<Candidate<'_>>) {
+        let Some(sort) = self.sort else { return };
+        let Some(column) = sort.column.checked_sub(1) else {
+            if sort.descending {
+                // Nodes the other way round, each node's rows in their own order.
+                let places: HashMap<NodeName, usize> =
+                    rows.iter().enumerate().map(|(at, row)| (row.place.node.clone(), at)).collect();
+                rows.sort_by_key(|row| std::cmp::Reverse(places.get(&row.place.node).copied()));
+            }
+            return;
+        };
+        let numeric = view.columns.get(column).is_some_and(|column| column.kind.is_number());
+        let mut keyed: Vec<(SortKey, Candidate<'_>)> = rows
+            .drain(..)
+            .map(|row| (SortKey::of(row.reading.value(view, row.place.at, column), numeric), row))
+            .collect();
+        keyed.sort_by(|a, b| a.0.compare(&b.0, sort.descending));
+        rows.extend(keyed.into_iter().map(|(_, row)| row));
+    }
+
+    /// Rows of one value folded into one line each, in the order of the sort column's totals, else the largest first.
+    fn grouped(&self, view: &View, column: usize, rows: &[Candidate<'_>]) -> (Vec<Line>, Vec<Group>) {
+        let mut places: HashMap<String, usize> = HashMap::new();
+        let mut members: Vec<(String, Vec<&Candidate<'_>>)> = Vec::new();
+        for row in rows {
+            let value = match row.reading.value(view, row.place.at, column) {
+                Value::Text(text) => text.to_owned(),
+                Value::Rate(_) | Value::Unknown => String::new(),
+            };
+            let at = *places.entry(value.clone()).or_insert(members.len());
+            match members.get_mut(at) {
+                Some((_, of)) => of.push(row),
+                None => members.push((value, vec![row])),
+            }
+        }
+        let mut groups: Vec<Group> = members.into_iter().map(|(value, rows)| group(view, value, &rows)).collect();
+        let sort = self.sort.and_then(|sort| Some((sort.column.checked_sub(1)?, sort.descending)));
+        let figure = |group: &Group| match sort.and_then(|(column, _)| group.cells.get(column)) {
+            Some(GroupCell::Total(total)) => *total,
+            _ => group.rows as f64,
+        };
+        groups.sort_by(|a, b| figure(b).total_cmp(&figure(a)));
+        if sort.is_some_and(|(_, descending)| !descending) {
+            groups.reverse();
+        }
+        ((0..groups.len()).map(Line::Group).collect(), groups)
+    }
+}
+
+fn group(view: &View, value: String, rows: &[&Candidate<'_>]) -> Group {
+    let cell = |(at, column): (usize, &crate::model::view::ViewColumn)| {
+        let values = || rows.iter().map(|row| row.reading.value(view, row.place.at, at));
+        if let Some(total) = column.total {
+            return total_of(total, values().filter_map(Value::number)).map_or(GroupCell::Mixed, GroupCell::Total);
+        }
+        let mut values = values();
+        let first = values.next();
+        let same = values.all(|value| Some(value) == first);
+        match rows.first() {
+            Some(row) if same => GroupCell::Same(row.place.clone()),
+            _ => GroupCell::Mixed,
+        }
+    };
+    let nodes: HashSet<&NodeName> = rows.iter().map(|row| &row.place.node).collect();
+    let cells = view.columns.iter().enumerate().map(cell).collect();
+    Group { value, rows: rows.len(), nodes: nodes.len(), cells }
+}
+
+fn total_of(total: Total, values: impl Iterator<Item = f64>) -> Option<f64> {
+    match total {
+        Total::Sum => values.reduce(|a, b| a + b),
+        Total::Max => values.reduce(f64::max),
+    }
+}
+
+fn totals(view: &View, rows: &[Candidate<'_>]) -> Vec<Option<f64>> {
+    let total = |(at, column): (usize, &crate::model::view::ViewColumn)| {
+        let values = rows.iter().filter_map(|row| row.reading.value(view, row.place.at, at).number());
+        column.total.and_then(|total| total_of(total, values))
+    };
+    view.columns.iter().enumerate().map(total).collect()
+}
+
+/// Rows under the rows they belong to, each node for itself. A row whose parent is not shown is a root; of several parents
+/// the first that is shown counts.
+fn as_tree(view: &View, tree: Tree, rows: &[Candidate<'_>]) -> Vec<Line> {
+    let text = |row: &Candidate<'_>, column: usize| match row.reading.value(view, row.place.at, column) {
+        Value::Text(text) => Some(text.to_owned()),
+        _ => None,
+    };
+    let mut ids: HashMap<(NodeName, String), usize> = HashMap::new();
+    for (at, row) in rows.iter().enumerate() {
+        if let Some(id) = text(row, tree.id) {
+            ids.entry((row.place.node.clone(), id)).or_insert(at);
+        }
+    }
+    let parent = |(at, row): (usize, &Candidate<'_>)| {
+        let parents = text(row, tree.parent)?;
+        let mut parents = parents.trim_matches(['{', '}']).split(',').map(|id| id.trim_matches('"').to_owned());
+        parents.find_map(|id| ids.get(&(row.place.node.clone(), id)).copied().filter(|parent| *parent != at))
+    };
+    let parents: Vec<Option<usize>> = rows.iter().enumerate().map(parent).collect();
+    let mut children: HashMap<usize, Vec<usize>> = HashMap::new();
+    for (at, parent) in parents.iter().enumerate() {
+        if let Some(parent) = parent {
+            children.entry(*parent).or_default().push(at);
+        }
+    }
+    let mut lines = Vec::with_capacity(rows.len());
+    let mut seen = vec![false; rows.len()];
+    // The second pass is for rows that wait for each other in a ring: each of those is a root where nobody else is.
+    for roots in [true, false] {
+        for at in 0..rows.len() {
+            if seen.get(at) == Some(&false) && (!roots || parents.get(at) == Some(&None)) {
+                descend(at, 0, rows, &children, &mut seen, &mut lines);
+            }
+        }
+    }
+    lines
+}
+
+/// Adds a row and all that stands under it, without recursion: a chain may be as long as there are sessions.
+fn descend(
+    root: usize,
+    depth: u8,
+    rows: &[Candidate<'_>],
+    children: &HashMap<usize, Vec<usize>>,
+    seen: &mut [bool],
+    lines: &mut Vec<Line>,
+) {
+    let mut open = vec![(root, depth)];
+    while let Some((at, depth)) = open.pop() {
+        let (Some(seen), Some(row)) = (seen.get_mut(at), rows.get(at)) else { continue };
+        if std::mem::replace(seen, true) {
+            continue;
+        }
+        lines.push(Line::Row(RowAt { depth, ..row.place.clone() }));
+        let below = children.get(&at).into_iter().flatten().rev();
+        open.extend(below.map(|child| (*child, (depth + 1).min(DEEPEST))));
+    }
+}
+
+/// Leaves the rows whose compared value is not the same on every node that answered, those of one key together.
+fn keep_differences(view: &View, rows: &mut Vec<Candidate<'_>>) {
+    let Some(column) = view.compare else { return };
+    let nodes: HashSet<&NodeName> = rows.iter().map(|row| &row.place.node).collect();
+    let mut values: HashMap<String, (usize, Option<String>, bool)> = HashMap::new();
+    for row in rows.iter() {
+        let value = match row.reading.value(view, row.place.at, column) {
+            Value::Text(text) => Some(text.to_owned()),
+            _ => None,
+        };
+        let entry = values.entry(row.reading.key(view, row.place.at)).or_insert_with(|| (0, value.clone(), true));
+        entry.0 += 1;
+        entry.2 &= entry.1 == value;
+    }
+    let of = nodes.len();
+    let differs = |row: &Candidate<'_>| {
+        let found = values.get(&row.reading.key(view, row.place.at));
+        found.is_some_and(|(count, _, same)| !same || *count != of)
+    };
+    rows.retain(differs);
+    rows.sort_by_cached_key(|row| row.reading.key(view, row.place.at));
+}
+
+/// Widths only grow: nothing jumps from one answer to the next.
+fn measure(view: &View, reading: &Reading, widths: &mut Vec<usize>) {
+    widths.resize(view.columns.len(), 0);
+    for (at, width) in widths.iter_mut().enumerate() {
+        for row in 0..reading.len().min(WIDTH_ROWS) {
+            if let Value::Text(text) = reading.value(view, row, at) {
+                // Bytes at least as many as characters: long texts need not be counted.
+                let chars = if text.len() <= *width { 0 } else { text.chars().take(WIDEST).count() };
+                *width = chars.max(*width);
+            }
+        }
+    }
+}

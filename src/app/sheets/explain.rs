@@ -1,0 +1,81 @@
+//! `x`: the plan of a row's statement, from its own node. Never ANALYZE: that would run it.
+
+use crate::app::{App, Effect, Pane, Screen, Severity};
+use crate::model::NodeName;
+use crate::model::view::{Value, Version};
+
+/// The first version that plans a statement without the values of its parameters.
+const GENERIC_PLAN: u32 = 16;
+
+impl App {
+    pub(in crate::app) fn can_explain(&self) -> bool {
+        self.statement_of_row().is_some()
+    }
+
+    pub(in crate::app) fn explain(&mut self) -> Vec<Effect> {
+        let Some((node, row, statement)) = self.statement_of_row() else { return Vec::new() };
+        match self.explainable(&node, row, &statement) {
+            Ok(explain) => {
+                let from = self.screen;
+                let effects = self.run_on(&explain, vec![node]);
+                self.show(Screen::Query);
+                self.pane = Pane::Result;
+                self.came_from = Some(from);
+                effects
+            }
+            Err(why) => {
+                self.say(Severity::Warning, why);
+                Vec::new()
+            }
+        }
+    }
+
+    /// The statement that asks for the plan, or why there is none.
+    fn explainable(&self, name: &NodeName, row: usize, statement: &str) -> Result<String, String> {
+        let node = self.live.nodes.get(name).ok_or_else(|| format!("{name} is gone"))?;
+        let sheet = self.sheet().ok_or("there is no row")?;
+        let database = sheet.view.column("database").map(|column| sheet.value(name, row, column));
+        if let Some(Value::Text(database)) = database
+            && database != node.config.database
+        {
+            return Err(format!(
+                "the statement is of database {database}, and we are connected to {}: add a node for that database",
+                node.config.database
+            ));
+        }
+        if !has_parameters(statement) {
+            return Ok(format!("EXPLAIN {statement}"));
+        }
+        let version = node.server_version.as_deref().and_then(Version::parse);
+        if version.is_some_and(|version| version.0 >= GENERIC_PLAN) {
+            return Ok(format!("EXPLAIN (GENERIC_PLAN) {statement}"));
+        }
+        Err("the values of its parameters ($1) are not known: a plan without them needs PostgreSQL 16".to_owned())
+    }
+}
+
+/// `$1`, outside of quotes as far as that matters: a text that holds one is planned all the same.
+fn has_parameters(statement: &str) -> bool {
+    let mut before = ' ';
+    for (c, next) in statement.chars().zip(statement.chars().skip(1)) {
+        if c == '$' && next.is_ascii_digit() && !before.is_alphanumeric() {
+            return true;
+        }
+        before = c;
+    }
+    false
+}
+
+#[cfg(test)]
+mod tests {
+    use super::has_parameters;
+
+    #[test]
+    fn parameters_are_seen() {
+        for (statement, has) in
+            [("select $1", true), ("select a$1", false), ("select 1$", false), ("x = $12 and", true)]
+        {
+            assert_eq!(has_parameters(statement), has, "{statement}");
+        }
+    }
+}

@@ -1,0 +1,197 @@
+//! What keys do on the table of a view.
+
+use crate::app::cursor::{Cursor, Move};
+use crate::app::tables::Sort;
+use crate::app::{App, Dialog, Effect, Pane, Severity};
+use crate::model::view::Value;
+use crate::model::{Command, NodeName};
+
+use super::arrange::Line;
+use super::filter::RowFilter;
+use super::sheet::{Opened, Sheet};
+
+impl App {
+    /// Changes the table on the screen and puts it in order.
+    pub(in crate::app) fn changing_sheet(&mut self, change: impl FnOnce(&mut Sheet)) {
+        if let Some(sheet) = self.sheet_mut() {
+            change(sheet);
+        }
+        self.enter_sheet();
+    }
+
+    pub(in crate::app) fn go_in_sheet(&mut self, movement: Move, page: usize) {
+        let lines = self.drawn.pane(Pane::View).map_or(0, |drawn| drawn.len);
+        let Some(sheet) = self.sheet_mut() else { return };
+        match &mut sheet.opened {
+            Some(opened) => opened.cursor.scroll(movement, lines, page),
+            None => sheet.go(movement, page),
+        }
+    }
+
+    /// `Enter`: the row at length; of a group, its rows.
+    pub(in crate::app) fn open_row(&mut self) {
+        let Some(sheet) = self.sheet_mut() else { return };
+        match sheet.selected() {
+            Some(Line::Row(_)) => {
+                sheet.opened = sheet.selected_key().map(|key| Opened { key, cursor: Cursor::default() });
+            }
+            Some(Line::Group(_)) => {
+                let Some(((_, value), column)) = sheet.selected_key().zip(sheet.group) else { return };
+                let name = sheet.view.columns.get(column).map_or("", |column| column.name.as_str());
+                let filter = if value.is_empty() { format!("{name}:^$") } else { format!("{name} = {value}") };
+                self.changing_sheet(|sheet| {
+                    sheet.group = None;
+                    sheet.filter = RowFilter::new(&filter, &sheet.view);
+                });
+            }
+            Some(Line::Note(_)) | None => {}
+        }
+    }
+
+    /// Whether the selected line is one that opens.
+    pub(in crate::app) fn can_open_row(&self) -> bool {
+        self.sheet().is_some_and(|sheet| {
+            sheet.opened.is_none() && matches!(sheet.selected(), Some(Line::Row(_) | Line::Group(_)))
+        })
+    }
+
+    pub(in crate::app) fn set_row_filter(&mut self, source: &str) {
+        self.changing_sheet(|sheet| sheet.filter = RowFilter::new(source, &sheet.view));
+    }
+
+    /// Rows that the view hides at first: shown, or hidden again.
+    pub(in crate::app) fn toggle_hidden(&mut self) {
+        self.changing_sheet(|sheet| sheet.shows_hidden ^= true);
+    }
+
+    pub(in crate::app) fn can_toggle_hidden(&self) -> bool {
+        self.sheet().is_some_and(|sheet| !sheet.view.hide.is_empty() || sheet.view.compare.is_some())
+    }
+
+    /// Groups by the next column that can be grouped by; behind the last one not at all.
+    pub(in crate::app) fn group_next(&mut self) {
+        self.changing_sheet(|sheet| {
+            let from = sheet.group.map_or(0, |group| group + 1);
+            let columns = sheet.view.columns.iter().enumerate().skip(from);
+            sheet.group = columns.filter(|(_, column)| column.group).map(|(at, _)| at).next();
+            sheet.cursor = Cursor::default();
+        });
+    }
+
+    pub(in crate::app) fn can_group(&self) -> bool {
+        self.sheet().is_some_and(|sheet| sheet.view.columns.iter().any(|column| column.group))
+    }
+
+    /// Only the node of the selected row, or all of them again.
+    pub(in crate::app) fn toggle_only(&mut self) {
+        self.sheets.only = match self.sheets.only.take() {
+            Some(_) => None,
+            None => self.sheet().and_then(Sheet::selected_node).cloned(),
+        };
+        self.enter_sheet();
+    }
+
+    pub(in crate::app) fn can_toggle_only(&self) -> bool {
+        let alone = self.live.nodes.len() < 2;
+        self.sheets.only.is_some() || (!alone && self.sheet().is_some_and(|sheet| sheet.selected_node().is_some()))
+    }
+
+    /// `[` and `]`: the node before or after the one shown alone, else before or after that of the selected row.
+    pub(in crate::app) fn only_neighbour(&mut self, next: bool) {
+        let names: Vec<NodeName> = self.live.nodes.names().cloned().collect();
+        let now = self.sheets.only.clone().or_else(|| self.sheet().and_then(Sheet::selected_node).cloned());
+        let at = now.and_then(|now| names.iter().position(|name| *name == now));
+        let wanted = match (at, next) {
+            (Some(at), true) => (at + 1).min(names.len().saturating_sub(1)),
+            (Some(at), false) => at.saturating_sub(1),
+            (None, _) => 0,
+        };
+        self.sheets.only = names.get(wanted).cloned();
+        self.enter_sheet();
+    }
+
+    pub(in crate::app) fn refresh_now(&mut self) -> Vec<Effect> {
+        self.say(Severity::Info, "asked again");
+        vec![Effect::Send(Command::LookNow)]
+    }
+
+    pub(in crate::app) fn mark_row(&mut self) {
+        let page = self.drawn.page(Pane::View);
+        let Some(sheet) = self.sheet_mut() else { return };
+        if let Some(key) = sheet.selected_key() {
+            if !sheet.marks.remove(&key) {
+                sheet.marks.insert(key);
+            }
+            sheet.go(Move::Down, page);
+        }
+    }
+
+    pub(in crate::app) fn sort_sheet(&mut self, change: impl FnOnce(Option<Sort>, usize) -> Option<Sort>) {
+        self.changing_sheet(|sheet| {
+            // Through the columns that are seen: what is sorted by should be.
+            let seen: Vec<usize> = std::iter::once(0).chain(sheet.columns().map(|column| column + 1)).collect();
+            let place = |sort: Sort| seen.iter().position(|column| *column == sort.column).unwrap_or_default();
+            let now = sheet.sort.map(|sort| Sort { column: place(sort), ..sort });
+            let next = change(now, seen.len());
+            sheet.sort = next.map(|sort| Sort { column: seen.get(sort.column).copied().unwrap_or_default(), ..sort });
+        });
+    }
+
+    /// A click on the head of a column.
+    pub(in crate::app) fn sort_sheet_by(&mut self, column: usize) {
+        self.changing_sheet(|sheet| {
+            sheet.sort = match sheet.sort {
+                Some(sort) if sort.column == column => Some(Sort { descending: !sort.descending, ..sort }),
+                _ => Some(Sort { column, descending: false }),
+            };
+        });
+    }
+
+    pub(in crate::app) fn choose_columns(&mut self) {
+        if self.sheet_mut().is_some() {
+            self.dialog = Some(Dialog::Columns(Cursor::default()));
+        }
+    }
+
+    /// In the open list of columns: shows the selected one, or hides it.
+    pub(in crate::app) fn toggle_column(&mut self) {
+        let Some(Dialog::Columns(cursor)) = &self.dialog else { return };
+        let at = cursor.at;
+        self.changing_sheet(|sheet| {
+            if !sheet.toggled.remove(&at) {
+                sheet.toggled.insert(at);
+            }
+        });
+    }
+
+    /// The statement of the selected or opened row, and its node.
+    pub(in crate::app) fn statement_of_row(&self) -> Option<(NodeName, usize, String)> {
+        let sheet = self.sheet()?;
+        let column = sheet.view.statement?;
+        let (node, row) = match (sheet.opened_row(), sheet.selected()) {
+            (Some((node, row)), _) => (node, row),
+            (None, Some(Line::Row(row))) => (&row.node, row.at),
+            _ => return None,
+        };
+        match sheet.value(node, row, column) {
+            Value::Text(text) if !text.trim().is_empty() => Some((node.clone(), row, text.to_owned())),
+            _ => None,
+        }
+    }
+
+    /// `y`: the statement of the row, where it has one, else its cells.
+    pub(in crate::app) fn copied_row(&self) -> Option<String> {
+        if let Some((_, _, statement)) = self.statement_of_row() {
+            return Some(statement);
+        }
+        let sheet = self.sheet()?;
+        let Line::Row(row) = sheet.selected()? else { return None };
+        let cells = sheet.columns().map(|column| match sheet.value(&row.node, row.at, column) {
+            Value::Text(text) => text.to_owned(),
+            Value::Rate(rate) => format!("{rate:.3}"),
+            Value::Unknown => String::new(),
+        });
+        let cells: Vec<String> = std::iter::once(row.node.to_string()).chain(cells).collect();
+        Some(cells.join("\t"))
+    }
+}

@@ -1,0 +1,254 @@
+//! The table of one view: what each node answered last, and how a person looks at it.
+
+use std::collections::{BTreeSet, HashSet, VecDeque};
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use indexmap::IndexMap;
+
+use crate::app::cursor::{Cursor, Move};
+use crate::app::tables::Sort;
+use crate::model::protocol::ViewRows;
+use crate::model::view::{Reading, Value};
+use crate::model::{NodeError, NodeName, View};
+
+use super::arrange::{Group, Line};
+use super::filter::RowFilter;
+
+/// What rates are taken over, as on the Nodes screen: a server publishes its counters in beats of its own.
+const RATE_SPAN: Duration = Duration::from_secs(3);
+
+/// What tells a row from all others: its node and its key there.
+pub(super) type RowKey = (NodeName, String);
+
+/// State of one view's table.
+#[derive(Debug, Clone)]
+pub struct Sheet {
+    pub view: Arc<View>,
+    /// In the order of the nodes.
+    pub(super) nodes: IndexMap<NodeName, NodeSheet>,
+    /// What is shown, in its order.
+    pub(super) lines: Vec<Line>,
+    pub(super) groups: Vec<Group>,
+    /// The line of totals: for each column that has one.
+    pub(super) totals: Vec<Option<f64>>,
+    /// Rows there are without filter and hiding.
+    pub total: usize,
+    /// For each column the widest text seen, in characters.
+    pub(super) widths: Vec<usize>,
+    pub cursor: Cursor,
+    /// First column shown beside the fixed ones, counted from 0.
+    pub column: usize,
+    /// 0 is the node, then the columns of the view.
+    pub sort: Option<Sort>,
+    pub filter: RowFilter,
+    /// Rows that the view hides at first are shown.
+    pub shows_hidden: bool,
+    /// The selection stays with its row, but at the top with the first.
+    pub follow: bool,
+    pub marks: BTreeSet<RowKey>,
+    /// The column that rows are grouped by.
+    pub group: Option<usize>,
+    /// Columns whose being shown is not what the view says.
+    pub toggled: HashSet<usize>,
+    /// The row that is shown at length.
+    pub opened: Option<Opened>,
+    /// Answers came, or something else changed what is shown.
+    pub(in crate::app) unsettled: bool,
+}
+
+/// What a node answered.
+#[derive(Debug, Clone, Default)]
+pub struct NodeSheet {
+    /// What is shown: older than `live` while the picture is frozen.
+    pub reading: Option<Arc<Reading>>,
+    /// Why the last question brought nothing.
+    pub error: Option<NodeError>,
+    live: Option<Arc<Reading>>,
+    live_error: Option<NodeError>,
+    /// What rates are taken against, oldest first.
+    earlier: VecDeque<Arc<Reading>>,
+}
+
+/// A row at length.
+#[derive(Debug, Clone)]
+pub struct Opened {
+    pub key: RowKey,
+    /// How far it is scrolled.
+    pub cursor: Cursor,
+}
+
+impl NodeSheet {
+    fn answered(&mut self, view: &View, at: SystemTime, outcome: Result<Arc<ViewRows>, NodeError>) {
+        match outcome {
+            Ok(answer) => {
+                let age = |earlier: &Reading| at.duration_since(earlier.at).unwrap_or_default();
+                while self.earlier.get(1).is_some_and(|earlier| age(earlier) >= RATE_SPAN) {
+                    self.earlier.pop_front();
+                }
+                let reading = Arc::new(Reading::new(view, at, answer, self.earlier.front().map(AsRef::as_ref)));
+                if view.has_rates() {
+                    self.earlier.push_back(Arc::clone(&reading));
+                }
+                self.live = Some(reading);
+                self.live_error = None;
+            }
+            Err(error) => self.live_error = Some(error),
+        }
+    }
+
+    fn show(&mut self) {
+        self.reading.clone_from(&self.live);
+        self.error.clone_from(&self.live_error);
+    }
+}
+
+impl Sheet {
+    pub(super) fn new(view: Arc<View>) -> Self {
+        Self {
+            sort: view.sort.map(|(column, descending)| Sort { column: column + 1, descending }),
+            widths: vec![0; view.columns.len()],
+            totals: vec![None; view.columns.len()],
+            view,
+            nodes: IndexMap::new(),
+            lines: Vec::new(),
+            groups: Vec::new(),
+            total: 0,
+            cursor: Cursor::default(),
+            column: 0,
+            filter: RowFilter::default(),
+            shows_hidden: false,
+            follow: true,
+            marks: BTreeSet::new(),
+            group: None,
+            toggled: HashSet::new(),
+            opened: None,
+            unsettled: true,
+        }
+    }
+
+    /// What a node answered, as it is shown.
+    pub fn node(&self, node: &NodeName) -> Option<&NodeSheet> {
+        self.nodes.get(node)
+    }
+
+    pub fn nodes(&self) -> impl Iterator<Item = (&NodeName, &NodeSheet)> {
+        self.nodes.iter()
+    }
+
+    /// Whether the node has said anything yet.
+    pub(in crate::app) fn has_heard(&self, node: &NodeName) -> bool {
+        self.nodes.get(node).is_some_and(|node| node.live.is_some() || node.live_error.is_some())
+    }
+
+    pub(super) fn answered(&mut self, at: SystemTime, node: &NodeName, outcome: Result<Arc<ViewRows>, NodeError>) {
+        let view = Arc::clone(&self.view);
+        self.nodes.entry(node.clone()).or_default().answered(&view, at, outcome);
+        self.unsettled = true;
+    }
+
+    /// Takes over what came and puts the rows in order; the selection stays with its row.
+    /// `asked` are the nodes to show, each with why it is silent, if it is.
+    pub(in crate::app) fn settle(&mut self, asked: &[(NodeName, Option<String>)], frozen: bool, page: usize) {
+        self.unsettled = false;
+        // Before the rows that it is a place among are other ones.
+        // At the top it is the first row that is looked at, whichever that is.
+        let selected = if self.follow && self.cursor.at > 0 { self.selected_key() } else { None };
+        if !frozen {
+            self.nodes.values_mut().for_each(NodeSheet::show);
+        }
+        self.arrange(asked);
+        let at = selected.and_then(|key| self.position(&key)).unwrap_or(self.cursor.at);
+        self.cursor.select(at, self.lines.len(), page);
+    }
+
+    pub fn len(&self) -> usize {
+        self.lines.len()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.lines.is_empty()
+    }
+
+    pub fn line(&self, at: usize) -> Option<&Line> {
+        self.lines.get(at)
+    }
+
+    pub fn groups(&self) -> &[Group] {
+        &self.groups
+    }
+
+    /// The total of a column, where it has one.
+    pub fn total_of(&self, column: usize) -> Option<f64> {
+        self.totals.get(column).copied().flatten()
+    }
+
+    /// Characters of the widest text seen in a column.
+    pub fn width(&self, column: usize) -> usize {
+        self.widths.get(column).copied().unwrap_or_default()
+    }
+
+    pub fn selected(&self) -> Option<&Line> {
+        self.lines.get(self.cursor.at)
+    }
+
+    /// The node of the selected line.
+    pub fn selected_node(&self) -> Option<&NodeName> {
+        match self.selected()? {
+            Line::Row(row) => Some(&row.node),
+            Line::Note(note) => note.nodes.first(),
+            Line::Group(_) => None,
+        }
+    }
+
+    pub(super) fn selected_key(&self) -> Option<RowKey> {
+        match self.selected()? {
+            Line::Row(row) => {
+                Some((row.node.clone(), self.nodes.get(&row.node)?.reading.as_ref()?.key(&self.view, row.at)))
+            }
+            Line::Group(at) => self.groups.get(*at).map(|group| (NodeName::default(), group.value.clone())),
+            Line::Note(_) => None,
+        }
+    }
+
+    fn position(&self, key: &RowKey) -> Option<usize> {
+        self.lines.iter().position(|line| match line {
+            Line::Row(row) if row.node == key.0 => {
+                let reading = self.nodes.get(&row.node).and_then(|node| node.reading.as_ref());
+                reading.is_some_and(|reading| reading.key(&self.view, row.at) == key.1)
+            }
+            Line::Group(at) => self.groups.get(*at).is_some_and(|group| group.value == key.1),
+            _ => false,
+        })
+    }
+
+    /// A cell of a node's row.
+    pub fn value(&self, node: &NodeName, row: usize, column: usize) -> Value<'_> {
+        let reading = self.nodes.get(node).and_then(|node| node.reading.as_ref());
+        reading.map_or(Value::Unknown, |reading| reading.value(&self.view, row, column))
+    }
+
+    /// The columns that are shown, in their order.
+    pub fn columns(&self) -> impl Iterator<Item = usize> {
+        let columns = self.view.columns.iter().enumerate();
+        columns.filter(|(at, column)| column.hidden == self.toggled.contains(at)).map(|(at, _)| at)
+    }
+
+    /// Where the row shown at length stands now; `None` once it is gone.
+    pub fn opened_row(&self) -> Option<(&NodeName, usize)> {
+        let (node, key) = &self.opened.as_ref()?.key;
+        let reading = self.nodes.get(node)?.reading.as_ref()?;
+        (0..reading.len()).find(|row| reading.key(&self.view, *row) == *key).map(|row| (node, row))
+    }
+
+    /// Whether rows are left out, by a filter or since the view hides them.
+    pub fn hidden(&self) -> usize {
+        let shown = self.lines.iter().filter(|line| matches!(line, Line::Row(_))).count();
+        if self.group.is_some() { 0 } else { self.total.saturating_sub(shown) }
+    }
+
+    pub(super) fn go(&mut self, movement: Move, page: usize) {
+        let len = self.lines.len();
+        self.cursor.go(movement, len, page);
+    }
+}

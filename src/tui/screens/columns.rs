@@ -1,0 +1,36 @@
+//! The columns of a table, to be shown or hidden, and what each of them means.
+
+use ratatui::layout::Rect;
+
+use crate::app::Cursor;
+use crate::tui::canvas::Canvas;
+use crate::tui::text;
+use crate::tui::widgets::data_table::select;
+use crate::tui::widgets::dialog::dialog;
+use crate::tui::widgets::pane::Pane as Frame;
+use crate::tui::widgets::pen::Pen;
+
+pub(crate) fn draw(canvas: &mut Canvas<'_>, area: Rect, cursor: &Cursor) {
+    let (app, theme) = (canvas.app, canvas.theme);
+    let Some(sheet) = app.sheet() else { return };
+    let columns = &sheet.view.columns;
+    let size = (area.width.saturating_sub(4).min(100), (columns.len() as u16 + 2).min(area.height.saturating_sub(2)));
+    let title = format!("Columns of {}", sheet.view.title);
+    let frame = Frame { title: &title, note: "", foot: "Space shows or hides · Esc closes", focused: true };
+    let (_, inner) = dialog(canvas.buf, area, size, frame, theme);
+    let shown: Vec<usize> = sheet.columns().collect();
+    let widest = columns.iter().map(|column| text::width(&column.title)).max().unwrap_or(0).min(24);
+    let page = usize::from(inner.height);
+    for (row, at) in (0..inner.height).zip(cursor.window(columns.len(), page)) {
+        let Some(column) = columns.get(at) else { continue };
+        let line = Rect { y: inner.y + row, height: 1, ..inner };
+        let is_shown = shown.contains(&at);
+        let mut pen = Pen::new(canvas.buf, line);
+        pen.put(if is_shown { "[x] " } else { "[ ] " }, if is_shown { theme.accent } else { theme.dim });
+        pen.column(&column.title, widest, theme.text).gap(2).put(&column.about, theme.dim);
+        if at == cursor.at {
+            select(canvas.buf, line, true, theme);
+        }
+    }
+    canvas.drawn.help = Some((page, columns.len()));
+}

@@ -1,0 +1,77 @@
+//! One row of a view at length: every column with what it means, long texts whole, statements laid out.
+
+use ratatui::layout::Rect;
+
+use crate::app::Pane;
+use crate::app::sheets::{Opened, Sheet};
+use crate::model::view::Value;
+use crate::tui::canvas::{Canvas, to_app};
+use crate::tui::cells::cell;
+use crate::tui::widgets::doc::{DocLine, draw_lines};
+use crate::tui::widgets::pane::Pane as Frame;
+use crate::tui::{Theme, text};
+
+use super::sheet::level;
+
+/// Columns of a value, where what it means stands behind it.
+const VALUE: usize = 32;
+
+pub(crate) fn draw(canvas: &mut Canvas<'_>, area: Rect, sheet: &Sheet, opened: &Opened) {
+    let theme = canvas.theme;
+    let title = format!("{} · {}", sheet.view.title, opened.key.0);
+    let gone = sheet.opened_row().is_none();
+    let note = if gone { "this row is gone" } else { "" };
+    let inner = canvas.pane(Pane::View, area, Frame { title: &title, note, foot: "Esc goes back", focused: false });
+    let lines = lines(canvas, sheet, usize::from(inner.width));
+    let page = usize::from(inner.height);
+    let first = opened.cursor.offset.min(lines.len().saturating_sub(page));
+    let len = draw_lines(canvas.buf, inner, &lines, first, theme);
+    if let Some(pane) = canvas.last_pane() {
+        pane.rows = to_app(inner);
+        pane.len = len;
+    }
+}
+
+fn lines(canvas: &Canvas<'_>, sheet: &Sheet, width: usize) -> Vec<DocLine> {
+    let (app, theme) = (canvas.app, canvas.theme);
+    let view = &sheet.view;
+    let Some((node, row)) = sheet.opened_row() else {
+        return vec![DocLine::default().text("The node no longer has such a row.", theme.dim)];
+    };
+    let label = view.columns.iter().map(|column| text::width(&column.title)).max().unwrap_or(0).clamp(4, 24);
+    let mut lines = Vec::new();
+    let mut behind = Vec::new();
+    for (at, column) in view.columns.iter().enumerate() {
+        let value = sheet.value(node, row, at);
+        if let (true, Value::Text(text)) = (column.wide, value) {
+            behind.push((column.title.clone(), text.to_owned(), view.statement == Some(at)));
+            continue;
+        }
+        let said = cell(column, value, app.picture().at);
+        let style =
+            level(column, value, theme).unwrap_or(if value == Value::Unknown { theme.dim } else { theme.bright });
+        let about = column.about.clone();
+        for (n, part) in text::wrap(&said, width.saturating_sub(label + 2).max(VALUE)).into_iter().enumerate() {
+            let head = if n == 0 { column.title.clone() } else { String::new() };
+            let short = text::width(&part) <= VALUE;
+            let mut line = DocLine::default().text(head, theme.dim).at(label + 2).text(part, style);
+            if n == 0 && short {
+                line = line.at(label + 2 + VALUE + 2).text(about.clone(), theme.dim);
+            }
+            lines.push(line);
+        }
+    }
+    for (title, long, is_statement) in behind {
+        lines.push(DocLine::default());
+        lines.push(DocLine::default().text(title, theme.dim));
+        lines.extend(laid_out(&long, is_statement, width, theme));
+    }
+    lines
+}
+
+/// A statement as people write one, other texts as they are.
+fn laid_out(long: &str, is_statement: bool, width: usize, theme: &Theme) -> Vec<DocLine> {
+    let formatted = if is_statement { crate::tui::statement::laid_out(long) } else { long.to_owned() };
+    let wrapped = text::wrap(&formatted, width.saturating_sub(2));
+    wrapped.into_iter().map(|line| DocLine::default().text("  ", theme.text).text(line, theme.text)).collect()
+}

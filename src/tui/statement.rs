@@ -1,0 +1,53 @@
+//! The text of a statement as people write one: a clause a line.
+
+use sqlformat::{Dialect, FormatOptions, Indent, QueryParams, format};
+
+use crate::model::contained::contained_now;
+
+/// What is longer is shown as it came: nobody reads it for its shape.
+const LONGEST: usize = 20_000;
+
+/// The statement laid out; as it came where it is no SQL that the formatter takes.
+pub(crate) fn laid_out(statement: &str) -> String {
+    if statement.len() > LONGEST {
+        return statement.to_owned();
+    }
+    let options = FormatOptions { indent: Indent::Spaces(2), dialect: Dialect::PostgreSql, ..FormatOptions::default() };
+    // It reads what anybody may have sent to a server.
+    let formatted = contained_now(|| format(statement, &QueryParams::None, &options));
+    formatted.unwrap_or_else(|| statement.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn a_clause_a_line() {
+        let text = "select a, count(*) from t join u on t.id = u.id where a = $1 and b->>'x' = 'y' group by 1";
+        insta::assert_snapshot!(laid_out(text), @r"
+        select
+          a,
+          count(*)
+        from
+          t
+          join u on t.id = u.id
+        where
+          a = $1
+          and b ->> 'x' = 'y'
+        group by
+          1
+        ");
+    }
+
+    proptest! {
+        /// Every word of it is still there.
+        #[test]
+        fn nothing_is_lost(text in "(select|from|where|\\(|\\)|'|\"|a|1|\\$1|::|->>|,|;|--|/\\*|\\*/|\n| ){0,30}") {
+            let letters = |text: &str| text.chars().filter(|c| !c.is_whitespace()).collect::<String>();
+            prop_assert_eq!(letters(&laid_out(&text)), letters(&text));
+        }
+    }
+}
