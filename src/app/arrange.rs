@@ -50,6 +50,9 @@ impl App {
         if self.sheet().is_some_and(|sheet| sheet.unsettled) {
             self.enter_sheet();
         }
+        if self.unsettled_topology() {
+            self.enter_topology();
+        }
         Vec::new()
     }
 

@@ -82,6 +82,7 @@ impl App {
     pub(super) fn filter_pane(&self) -> Pane {
         match (self.screen, self.pane) {
             (Screen::View(_), _) => Pane::View,
+            (Screen::Topology, _) => Pane::Topology,
             (Screen::Query, _) | (_, Pane::Result) => Pane::Result,
             (Screen::Detail | Screen::Events, _) | (_, Pane::Events) => Pane::Events,
             _ => Pane::Nodes,

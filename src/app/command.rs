@@ -23,8 +23,9 @@ const fn spec(name: &'static str, argument: &'static str, doc: &'static str) -> 
 }
 
 /// All commands, in the order of the help.
-pub const COMMANDS: [Spec; 24] = [
+pub const COMMANDS: [Spec; 25] = [
     spec("nodes", "", "The nodes"),
+    spec("topology", "", "Who receives from whom"),
     spec("activity", "", "Sessions, and what runs long"),
     spec("locks", "", "Who waits for whom"),
     spec("replication", "", "Senders, receivers, slots, subscriptions"),
@@ -171,10 +172,11 @@ impl App {
         if is_statement(line) {
             return Ok(self.run(line));
         }
-        if self.show_view(word) {
+        if word != "topology" && self.show_view(word) {
             return Ok(Vec::new());
         }
         let effects = match command_name(word)? {
+            "topology" => self.perform(Action::ScreenTopology),
             "activity" => self.perform(Action::ScreenActivity),
             "locks" => self.perform(Action::ScreenLocks),
             "replication" => self.perform(Action::ScreenReplication),

@@ -18,6 +18,7 @@ pub enum Place {
     Screen,
     Nodes,
     Detail,
+    Topology,
     View,
     Query,
     Events,
@@ -39,6 +40,7 @@ impl Place {
             Self::Screen => "On every screen",
             Self::Nodes => "Nodes",
             Self::Detail => "Node",
+            Self::Topology => "Topology",
             Self::View => "Tables of all nodes",
             Self::Query => "Query results",
             Self::Events => "Events",
@@ -57,6 +59,7 @@ impl Place {
         match self {
             Self::Nodes => &[Self::Nodes, Self::Screen, Self::Always],
             Self::Detail => &[Self::Detail, Self::Screen, Self::Always],
+            Self::Topology => &[Self::Topology, Self::Screen, Self::Always],
             Self::View => &[Self::View, Self::Screen, Self::Always],
             Self::Query => &[Self::Query, Self::Screen, Self::Always],
             Self::Events => &[Self::Events, Self::Screen, Self::Always],
@@ -169,6 +172,7 @@ pub fn place(app: &App) -> Place {
 pub fn screen_place(screen: Screen, pane: Pane) -> Place {
     match (screen, pane) {
         (Screen::Query, Pane::Editor) => Place::Editor,
+        (Screen::Topology, _) => Place::Topology,
         (Screen::View(_), _) => Place::View,
         (Screen::Query, _) => Place::Query,
         (Screen::Nodes, _) => Place::Nodes,

@@ -29,6 +29,7 @@ pub mod screen;
 pub mod sheets;
 pub mod tables;
 mod targets;
+pub mod topology;
 pub mod update;
 
 use std::path::PathBuf;
@@ -55,6 +56,7 @@ pub use query::Query;
 pub use screen::{Pane, Screen};
 pub use sheets::Sheets;
 pub use tables::Table;
+pub use topology::Topology;
 pub use update::update;
 
 /// What the dashboard starts with.
@@ -163,6 +165,8 @@ pub struct App {
     pub query: Query,
     /// The tables of the views.
     pub sheets: Sheets,
+    /// The cluster as its nodes tell it.
+    pub topology: Topology,
     pub dialog: Option<Dialog>,
     /// The `:` or `/` line, while it is open.
     pub prompt: Option<Prompt>,
@@ -266,6 +270,7 @@ impl App {
             settings: Cursor::default(),
             query: Query::new(setup.history),
             sheets: Sheets::default(),
+            topology: Topology::default(),
             dialog: None,
             prompt: None,
             notice: None,

@@ -149,6 +149,10 @@ impl App {
                 self.events_table.cursor.select(row, len, height);
                 self.hold_event();
             }
+            Pane::Topology => {
+                let len = self.topology.branches.len();
+                self.topology.cursor.select(row, len, height);
+            }
             Pane::View => {
                 if let Some(sheet) = self.sheet_mut() {
                     let len = sheet.len();

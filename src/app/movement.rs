@@ -35,6 +35,10 @@ impl App {
             }
             Pane::Summary => self.summary.scroll(movement, lines, height),
             Pane::Settings => self.settings.scroll(movement, lines, height),
+            Pane::Topology => {
+                let len = self.topology.branches.len();
+                self.topology.cursor.go(movement, len, height);
+            }
             Pane::View => self.go_in_sheet(movement, height),
             Pane::Editor => {}
         }
@@ -67,7 +71,7 @@ impl App {
                 Some(sheet) => &mut sheet.column,
                 None => return,
             },
-            Pane::Summary | Pane::Settings | Pane::Editor => return,
+            Pane::Summary | Pane::Settings | Pane::Editor | Pane::Topology => return,
         };
         *column = if right { *column + 1 } else { column.saturating_sub(1) };
     }
@@ -82,7 +86,7 @@ impl App {
                 Some(sheet) => (sheet.column, sheet.columns().count()),
                 None => return false,
             },
-            Pane::Summary | Pane::Settings | Pane::Editor => return false,
+            Pane::Summary | Pane::Settings | Pane::Editor | Pane::Topology => return false,
         };
         if !right {
             return column > 0;
@@ -93,6 +97,7 @@ impl App {
     /// `Enter`: the node of the selected row, or the screen that the pane is a part of.
     pub(super) fn open(&mut self) {
         match (self.screen, self.pane) {
+            (Screen::Topology, _) => self.open_branch(),
             (Screen::Nodes, Pane::Nodes | Pane::Summary) => self.show(Screen::Detail),
             (Screen::Nodes, Pane::Result) => self.show(Screen::Query),
             (_, Pane::Events) => self.open_event(),
@@ -131,6 +136,7 @@ impl App {
         self.pane = if screen == Screen::Query && self.query.batch.is_some() { Pane::Result } else { first };
         self.arrange_events();
         self.enter_sheet();
+        self.enter_topology();
     }
 
     /// The panes that `Tab` goes through: those that are drawn, and a folded one in place of its neighbour.

@@ -8,6 +8,8 @@ pub enum Screen {
     Nodes,
     /// One node at length: the selected one.
     Detail,
+    /// Who receives from whom.
+    Topology,
     /// Tables of views.
     View(ViewScreen),
     Query,
@@ -16,8 +18,9 @@ pub enum Screen {
 
 impl Screen {
     /// The screens of the tab line, in its order.
-    pub const TABS: [Self; 9] = [
+    pub const TABS: [Self; 10] = [
         Self::Nodes,
+        Self::Topology,
         Self::View(ViewScreen::Activity),
         Self::View(ViewScreen::Locks),
         Self::View(ViewScreen::Replication),
@@ -32,6 +35,7 @@ impl Screen {
     pub fn digit(self) -> Option<char> {
         match self {
             Self::Nodes => Some('1'),
+            Self::Topology => Some('2'),
             Self::View(ViewScreen::Activity) => Some('3'),
             Self::View(ViewScreen::Locks) => Some('4'),
             Self::View(ViewScreen::Replication) => Some('5'),
@@ -48,6 +52,7 @@ impl Screen {
         match self {
             Self::Nodes => "Nodes",
             Self::Detail => "Node",
+            Self::Topology => "Topology",
             Self::View(ViewScreen::Activity) => "Activity",
             Self::View(ViewScreen::Locks) => "Locks",
             Self::View(ViewScreen::Replication) => "Replication",
@@ -63,6 +68,7 @@ impl Screen {
     /// The title where there is little room.
     pub fn short_title(self) -> &'static str {
         match self {
+            Self::Topology => "Topo",
             Self::View(ViewScreen::Activity) => "Act",
             Self::View(ViewScreen::Replication) => "Repl",
             Self::View(ViewScreen::Statements) => "Stmts",
@@ -75,6 +81,7 @@ impl Screen {
         match self {
             Self::Nodes => &[Pane::Nodes, Pane::Summary, Pane::Result, Pane::Events],
             Self::Detail => &[Pane::Summary, Pane::Settings, Pane::Events],
+            Self::Topology => &[Pane::Topology],
             Self::View(_) => &[Pane::View],
             Self::Query => &[Pane::Editor, Pane::Result],
             Self::Events => &[Pane::Events],
@@ -97,6 +104,8 @@ pub enum Pane {
     Settings,
     /// Where the statement is written.
     Editor,
+    /// The picture of the cluster.
+    Topology,
     /// The table of a view, or one row of it at length.
     View,
 }

@@ -18,8 +18,11 @@ use crate::model::{Command, NodeError, NodeName, View};
 
 use super::{App, Effect, Screen};
 
-pub use arrange::{Group, GroupCell, Line, NodeNote, RowAt};
+pub use arrange::{Across, Group, GroupCell, Line, NodeNote, RowAt};
 pub use sheet::{NodeSheet, Opened, Sheet};
+
+/// The view that compares nodes.
+const DRIFT: &str = "drift";
 
 /// All views and their tables.
 #[derive(Debug, Clone, Default)]
@@ -32,8 +35,8 @@ pub struct Sheets {
     chosen: HashMap<ViewScreen, String>,
     /// A table for each view that was looked at.
     tables: HashMap<String, Sheet>,
-    /// The one node that is shown; all of them without.
-    pub only: Option<NodeName>,
+    /// The nodes that are shown; all of them without.
+    pub only: Option<Vec<NodeName>>,
     /// What the manager was told last.
     looked: Vec<Look>,
 }
@@ -62,6 +65,10 @@ impl Sheets {
 
     pub fn get(&self, view: &str) -> Option<&Sheet> {
         self.tables.get(view)
+    }
+
+    pub(super) fn of(&mut self, view: &str) -> Option<&mut Sheet> {
+        self.tables.get_mut(view)
     }
 
     fn sheet(&mut self, view: &Arc<View>) -> &mut Sheet {
@@ -107,6 +114,16 @@ impl App {
         true
     }
 
+    /// `c`: what differs between the marked nodes, else between all of them.
+    pub(super) fn compare(&mut self) {
+        let marked: Vec<NodeName> =
+            self.live.nodes.names().filter(|name| self.nodes_table.marks.contains(*name)).cloned().collect();
+        self.sheets.only = (marked.len() > 1).then_some(marked);
+        if !self.show_view(DRIFT) {
+            self.say(super::Severity::Warning, "the views are not read yet");
+        }
+    }
+
     /// The next tab of the screen.
     pub(super) fn next_view(&mut self, forward: bool) {
         let Screen::View(screen) = self.screen else { return };
@@ -124,9 +141,12 @@ impl App {
     pub(super) fn enter_sheet(&mut self) {
         let names: Vec<NodeName> = self.live.nodes.names().cloned().collect();
         let frozen = self.frozen.is_some();
-        let only = self.sheets.only.clone().filter(|only| names.contains(only));
+        if let Some(only) = &mut self.sheets.only {
+            only.retain(|name| names.contains(name));
+        }
+        let only = self.sheets.only.take_if(|only| !only.is_empty());
         self.sheets.only.clone_from(&only);
-        let asked = names.into_iter().filter(|name| only.as_ref().is_none_or(|only| only == name));
+        let asked = names.into_iter().filter(|name| only.as_ref().is_none_or(|only| only.contains(name)));
         let asked: Vec<(NodeName, Option<String>)> = asked.map(|name| (name.clone(), self.why_silent(&name))).collect();
         let page = self.drawn.page(super::Pane::View);
         if let Some(sheet) = self.sheet_mut() {
@@ -146,6 +166,11 @@ impl App {
         if let Some(sheet) = self.sheet_mut() {
             sheet.unsettled = true;
         }
+        for view in super::topology::VIEWS {
+            if let Some(sheet) = self.sheets.of(view) {
+                sheet.unsettled = true;
+            }
+        }
     }
 
     /// A node answered a view, or could not.
@@ -164,12 +189,17 @@ impl App {
     /// What is to be asked from now on, where that is not what is asked already.
     pub(super) fn look(&mut self) -> Option<Effect> {
         let mut wanted = Vec::new();
-        if self.leaving.is_none()
-            && let Screen::View(screen) = self.screen
-            && let Some(view) = self.sheets.shown(screen)
-        {
-            let nodes = self.sheets.only.clone().map(|only| vec![only]);
-            wanted.push(Look { view: Arc::clone(view), nodes });
+        match self.screen {
+            _ if self.leaving.is_some() => {}
+            Screen::View(screen) => {
+                let nodes = self.sheets.only.clone();
+                wanted.extend(self.sheets.shown(screen).map(|view| Look { view: Arc::clone(view), nodes }));
+            }
+            Screen::Topology => {
+                let views = super::topology::VIEWS.iter().filter_map(|name| self.sheets.views.get(*name));
+                wanted.extend(views.map(|view| Look { view: Arc::clone(view), nodes: None }));
+            }
+            _ => {}
         }
         if same(&wanted, &self.sheets.looked) {
             return None;

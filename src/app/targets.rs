@@ -209,6 +209,7 @@ impl App {
                     settings.iter().map(|setting| format!("{} = {}", setting.name, setting.value)).collect();
                 Some(lines.join("\n"))
             }
+            Pane::Topology => Some(self.topology.branches.get(self.topology.cursor.at)?.name.clone()),
             Pane::View => self.copied_row(),
             Pane::Editor => Some(self.query.editor.text()),
         }

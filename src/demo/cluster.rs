@@ -68,6 +68,7 @@ impl Template {
 #[must_use]
 pub struct Builder<'a> {
     template: Option<&'a Template>,
+    install: Option<Install>,
     primary_name: Option<String>,
     standbys: usize,
     cascade: bool,
@@ -80,6 +81,12 @@ impl<'a> Builder<'a> {
     /// Begins as a copy of this, with a system identifier of its own.
     pub fn template(mut self, template: &'a Template) -> Self {
         self.template = Some(template);
+        self
+    }
+
+    /// Of this PostgreSQL, where there is no template; else of the newest there is.
+    pub fn install(mut self, install: Install) -> Self {
+        self.install = Some(install);
         self
     }
 
@@ -122,9 +129,10 @@ impl<'a> Builder<'a> {
 
     /// Makes and starts it all; returns when every server accepts sessions.
     pub fn start(self) -> Result<Cluster, DemoError> {
-        let install = match self.template {
-            Some(template) => Arc::clone(&template.install),
-            None => Arc::new(Install::find()?),
+        let install = match (self.template, &self.install) {
+            (Some(template), _) => Arc::clone(&template.install),
+            (None, Some(install)) => Arc::new(install.clone()),
+            (None, None) => Arc::new(Install::find()?),
         };
         let folder = Folder::create(&install)?;
         let password = Secret::new(std::iter::repeat_with(fastrand::alphanumeric).take(20).collect::<String>());
@@ -213,8 +221,15 @@ impl<'a> Builder<'a> {
                 upstream.password().expose()
             );
             let follow = [("primary_conninfo", conninfo), ("primary_slot_name", slot.to_owned())];
-            self.configure(install, standby, &follow)?;
-            install.write(&standby.data_dir().join("standby.signal"), b"")?;
+            if install.major() >= 12 {
+                self.configure(install, standby, &follow)?;
+                install.write(&standby.data_dir().join("standby.signal"), b"")?;
+            } else {
+                self.configure(install, standby, &[])?;
+                let recovery = [("standby_mode", "on".to_owned()), ("recovery_target_timeline", "latest".to_owned())];
+                let text: String = recovery.iter().chain(&follow).map(|(name, value)| setting(name, value)).collect();
+                install.write(&standby.data_dir().join("recovery.conf"), text.as_bytes())?;
+            }
         }
         thread::scope(|scope| {
             let starts: Vec<_> =

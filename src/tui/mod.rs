@@ -60,6 +60,7 @@ fn picture(canvas: &mut Canvas<'_>, area: Rect) {
         app::Screen::Nodes | app::Screen::Detail if canvas.app.is_empty() => empty(canvas, body),
         app::Screen::Nodes => screens::nodes::draw(canvas, body),
         app::Screen::Detail => screens::node::draw(canvas, body),
+        app::Screen::Topology => screens::topology::draw(canvas, body),
         app::Screen::View(screen) => screens::sheet::draw(canvas, body, screen),
         app::Screen::Query => screens::query::draw(canvas, body),
         app::Screen::Events => screens::events::draw(canvas, body),

@@ -11,10 +11,11 @@ const BEGIN: &str = "<!-- keys: made from config/keys.yaml, checked by tests/key
 const END: &str = "<!-- /keys -->";
 
 /// Places that the README tells of; what a dialog takes, it says itself.
-const PLACES: [Place; 8] = [
+const PLACES: [Place; 9] = [
     Place::Screen,
     Place::Nodes,
     Place::Detail,
+    Place::Topology,
     Place::View,
     Place::Query,
     Place::Events,

@@ -23,6 +23,8 @@ pub enum Line {
     Row(RowAt),
     /// The `at`-th of the groups.
     Group(usize),
+    /// Rows of the same key, laid side by side.
+    Across(Across),
     /// Nodes that have no rows to show, and why.
     Note(NodeNote),
 }
@@ -34,6 +36,15 @@ pub struct RowAt {
     pub at: usize,
     /// How many rows of the tree it stands under.
     pub depth: u8,
+}
+
+/// Rows of the same key on several nodes.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Across {
+    /// One of them, whose key stands for all.
+    pub first: RowAt,
+    /// For each of [`Sheet::across`] the row's number there; `None` where the node has none.
+    pub rows: Vec<Option<usize>>,
 }
 
 /// Nodes that say the same instead of rows.
@@ -132,11 +143,20 @@ impl Sheet {
         }
         self.sort_rows(&view, &mut rows);
         let totals = totals(&view, &rows);
+        let compares = view.compare.filter(|_| self.group.is_none());
+        let across = if compares.is_some() { nodes_of(asked, &rows) } else { Vec::new() };
+        let width = |row: &Candidate<'_>| match row.reading.value(&view, row.place.at, compares.unwrap_or_default()) {
+            Value::Text(text) => text.chars().take(WIDEST).count(),
+            _ => 0,
+        };
+        self.across_width = if across.is_empty() { 0 } else { rows.iter().map(width).max().unwrap_or(0) };
         let (lines, groups) = match (self.group, view.tree) {
             (Some(column), _) => self.grouped(&view, column, &rows),
+            (None, _) if across.len() > 1 => (side_by_side(&view, &across, &rows), Vec::new()),
             (None, Some(tree)) => (as_tree(&view, tree, &rows), Vec::new()),
             (None, None) => (rows.into_iter().map(|row| Line::Row(row.place)).collect(), Vec::new()),
         };
+        self.across = if across.len() > 1 { across } else { Vec::new() };
         self.lines = lines;
         self.lines.extend(notes.into_iter().map(Line::Note));
         (self.groups, self.totals, self.widths, self.total) = (groups, totals, widths, count);
@@ -288,6 +308,29 @@ fn descend(
         let below = children.get(&at).into_iter().flatten().rev();
         open.extend(below.map(|child| (*child, (depth + 1).min(DEEPEST))));
     }
+}
+
+/// The nodes that have rows, in their own order.
+fn nodes_of(asked: &[(NodeName, Option<String>)], rows: &[Candidate<'_>]) -> Vec<NodeName> {
+    let with_rows: HashSet<&NodeName> = rows.iter().map(|row| &row.place.node).collect();
+    asked.iter().map(|(name, _)| name).filter(|name| with_rows.contains(name)).cloned().collect()
+}
+
+fn side_by_side(view: &View, nodes: &[NodeName], rows: &[Candidate<'_>]) -> Vec<Line> {
+    let mut places: HashMap<String, usize> = HashMap::new();
+    let mut lines: Vec<Across> = Vec::new();
+    for row in rows {
+        let at = *places.entry(row.reading.key(view, row.place.at)).or_insert(lines.len());
+        if at == lines.len() {
+            lines.push(Across { first: row.place.clone(), rows: vec![None; nodes.len()] });
+        }
+        let node = nodes.iter().position(|node| *node == row.place.node);
+        let cell = lines.get_mut(at).zip(node).and_then(|(line, node)| line.rows.get_mut(node));
+        if let Some(cell) = cell {
+            *cell = Some(row.place.at);
+        }
+    }
+    lines.into_iter().map(Line::Across).collect()
 }
 
 /// Leaves the rows whose compared value is not the same on every node that answered, those of one key together.

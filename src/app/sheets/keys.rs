@@ -32,7 +32,7 @@ impl App {
     pub(in crate::app) fn open_row(&mut self) {
         let Some(sheet) = self.sheet_mut() else { return };
         match sheet.selected() {
-            Some(Line::Row(_)) => {
+            Some(Line::Row(_) | Line::Across(_)) => {
                 sheet.opened = sheet.selected_key().map(|key| Opened { key, cursor: Cursor::default() });
             }
             Some(Line::Group(_)) => {
@@ -50,9 +50,8 @@ impl App {
 
     /// Whether the selected line is one that opens.
     pub(in crate::app) fn can_open_row(&self) -> bool {
-        self.sheet().is_some_and(|sheet| {
-            sheet.opened.is_none() && matches!(sheet.selected(), Some(Line::Row(_) | Line::Group(_)))
-        })
+        self.sheet()
+            .is_some_and(|sheet| sheet.opened.is_none() && !matches!(sheet.selected(), Some(Line::Note(_)) | None))
     }
 
     pub(in crate::app) fn set_row_filter(&mut self, source: &str) {
@@ -86,7 +85,7 @@ impl App {
     pub(in crate::app) fn toggle_only(&mut self) {
         self.sheets.only = match self.sheets.only.take() {
             Some(_) => None,
-            None => self.sheet().and_then(Sheet::selected_node).cloned(),
+            None => self.sheet().and_then(Sheet::selected_node).map(|node| vec![node.clone()]),
         };
         self.enter_sheet();
     }
@@ -99,14 +98,15 @@ impl App {
     /// `[` and `]`: the node before or after the one shown alone, else before or after that of the selected row.
     pub(in crate::app) fn only_neighbour(&mut self, next: bool) {
         let names: Vec<NodeName> = self.live.nodes.names().cloned().collect();
-        let now = self.sheets.only.clone().or_else(|| self.sheet().and_then(Sheet::selected_node).cloned());
+        let shown = self.sheets.only.as_ref().and_then(|only| only.first());
+        let now = shown.or_else(|| self.sheet().and_then(Sheet::selected_node)).cloned();
         let at = now.and_then(|now| names.iter().position(|name| *name == now));
         let wanted = match (at, next) {
             (Some(at), true) => (at + 1).min(names.len().saturating_sub(1)),
             (Some(at), false) => at.saturating_sub(1),
             (None, _) => 0,
         };
-        self.sheets.only = names.get(wanted).cloned();
+        self.sheets.only = names.get(wanted).map(|name| vec![name.clone()]);
         self.enter_sheet();
     }
 

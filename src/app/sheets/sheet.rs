@@ -12,7 +12,7 @@ use crate::model::protocol::ViewRows;
 use crate::model::view::{Reading, Value};
 use crate::model::{NodeError, NodeName, View};
 
-use super::arrange::{Group, Line};
+use super::arrange::{Across, Group, Line};
 use super::filter::RowFilter;
 
 /// What rates are taken over, as on the Nodes screen: a server publishes its counters in beats of its own.
@@ -30,6 +30,10 @@ pub struct Sheet {
     /// What is shown, in its order.
     pub(super) lines: Vec<Line>,
     pub(super) groups: Vec<Group>,
+    /// The nodes whose rows are laid side by side.
+    pub(super) across: Vec<NodeName>,
+    /// Characters of the widest value that is compared, among those shown.
+    pub(super) across_width: usize,
     /// The line of totals: for each column that has one.
     pub(super) totals: Vec<Option<f64>>,
     /// Rows there are without filter and hiding.
@@ -113,6 +117,8 @@ impl Sheet {
             nodes: IndexMap::new(),
             lines: Vec::new(),
             groups: Vec::new(),
+            across: Vec::new(),
+            across_width: 0,
             total: 0,
             cursor: Cursor::default(),
             column: 0,
@@ -125,6 +131,11 @@ impl Sheet {
             opened: None,
             unsettled: true,
         }
+    }
+
+    /// Characters of the widest of the values laid side by side.
+    pub fn across_width(&self) -> usize {
+        self.across_width
     }
 
     /// What a node answered, as it is shown.
@@ -174,6 +185,11 @@ impl Sheet {
         self.lines.get(at)
     }
 
+    /// The nodes whose rows are laid side by side; none where each row stands for itself.
+    pub fn across(&self) -> &[NodeName] {
+        &self.across
+    }
+
     pub fn groups(&self) -> &[Group] {
         &self.groups
     }
@@ -195,7 +211,7 @@ impl Sheet {
     /// The node of the selected line.
     pub fn selected_node(&self) -> Option<&NodeName> {
         match self.selected()? {
-            Line::Row(row) => Some(&row.node),
+            Line::Row(row) | Line::Across(Across { first: row, .. }) => Some(&row.node),
             Line::Note(note) => note.nodes.first(),
             Line::Group(_) => None,
         }
@@ -203,7 +219,7 @@ impl Sheet {
 
     pub(super) fn selected_key(&self) -> Option<RowKey> {
         match self.selected()? {
-            Line::Row(row) => {
+            Line::Row(row) | Line::Across(Across { first: row, .. }) => {
                 Some((row.node.clone(), self.nodes.get(&row.node)?.reading.as_ref()?.key(&self.view, row.at)))
             }
             Line::Group(at) => self.groups.get(*at).map(|group| (NodeName::default(), group.value.clone())),
@@ -213,7 +229,7 @@ impl Sheet {
 
     fn position(&self, key: &RowKey) -> Option<usize> {
         self.lines.iter().position(|line| match line {
-            Line::Row(row) if row.node == key.0 => {
+            Line::Row(row) | Line::Across(Across { first: row, .. }) if row.node == key.0 => {
                 let reading = self.nodes.get(&row.node).and_then(|node| node.reading.as_ref());
                 reading.is_some_and(|reading| reading.key(&self.view, row.at) == key.1)
             }
@@ -243,7 +259,12 @@ impl Sheet {
 
     /// Whether rows are left out, by a filter or since the view hides them.
     pub fn hidden(&self) -> usize {
-        let shown = self.lines.iter().filter(|line| matches!(line, Line::Row(_))).count();
+        let rows = |line: &Line| match line {
+            Line::Row(_) => 1,
+            Line::Across(across) => across.rows.iter().flatten().count(),
+            Line::Group(_) | Line::Note(_) => 0,
+        };
+        let shown = self.lines.iter().map(rows).sum::<usize>();
         if self.group.is_some() { 0 } else { self.total.saturating_sub(shown) }
     }
 

@@ -15,3 +15,4 @@ pub(crate) mod query;
 mod record;
 pub(crate) mod sheet;
 pub(crate) mod summary;
+pub(crate) mod topology;

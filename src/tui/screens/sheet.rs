@@ -8,7 +8,7 @@ use ratatui::layout::Rect;
 use ratatui::style::Style;
 
 use super::record;
-use crate::app::sheets::{Group, GroupCell, Line, NodeNote, RowAt, Sheet};
+use crate::app::sheets::{Across, Group, GroupCell, Line, NodeNote, RowAt, Sheet};
 use crate::app::{App, Pane};
 use crate::model::view::{Bar, CellKind, Unit, Value, ViewColumn, ViewScreen};
 use crate::tui::canvas::{Canvas, to_app};
@@ -19,6 +19,8 @@ use crate::tui::widgets::pane::Pane as Frame;
 use crate::tui::widgets::pen::Pen;
 use crate::tui::{Theme, text};
 
+/// What a head of no column is called where clicks are told: there is nothing to sort by.
+const NO_COLUMN: usize = usize::MAX;
 /// No text column is wider, but the one that takes what is left.
 const WIDEST: usize = 28;
 /// A wide column is shown when there is so much room for it.
@@ -93,6 +95,7 @@ fn table(canvas: &mut Canvas<'_>, area: Rect, sheet: &Sheet) {
     let height = inner.height.saturating_sub(u16::from(with_totals));
     let drawn = table.draw(canvas.buf, Rect { height, ..inner }, theme, |buf, line, number| match sheet.line(number) {
         Some(Line::Row(row)) => grid.row(buf, line, row, &placed),
+        Some(Line::Across(across)) => grid.across(buf, line, across, &placed),
         Some(Line::Group(at)) => {
             if let Some(group) = sheet.groups().get(*at) {
                 grid.group(buf, line, group, &placed);
@@ -112,7 +115,8 @@ fn table(canvas: &mut Canvas<'_>, area: Rect, sheet: &Sheet) {
         pane.first = window.start;
         pane.len = sheet.len();
         pane.more_right = more_right;
-        pane.heads = drawn.heads.into_iter().map(|(area, index)| (to_app(area), index)).collect();
+        let heads = drawn.heads.into_iter().filter(|(_, index)| *index != NO_COLUMN);
+        pane.heads = heads.map(|(area, index)| (to_app(area), index)).collect();
     }
 }
 
@@ -139,7 +143,10 @@ fn nothing(app: &App, sheet: &Sheet) -> String {
 fn note(app: &App, sheet: &Sheet) -> String {
     let mut parts = Vec::new();
     match &app.sheets.only {
-        Some(only) => parts.push(format!("only {only}")),
+        Some(only) => match only.as_slice() {
+            [one] => parts.push(format!("only {one}")),
+            several => parts.push(format!("{} marked nodes", several.len())),
+        },
         None if app.picture().nodes.len() > 1 => parts.push(format!("all {} nodes", app.picture().nodes.len())),
         None => {}
     }
@@ -229,14 +236,24 @@ fn put_note(buf: &mut Buffer, line: Rect, note: &NodeNote, theme: &Theme) {
     }
 }
 
+/// What a column of the table shows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Shows {
+    Node,
+    /// A column of the view.
+    Data(usize),
+    /// The compared value on one of the nodes that are laid side by side.
+    Across(usize),
+}
+
 /// The columns of a table, and how its lines are drawn.
 struct Grid<'a> {
     app: &'a App,
     sheet: &'a Sheet,
     theme: &'a Theme,
     columns: Vec<Column<'a>>,
-    /// For each of them the column of the view; `None` is the node.
-    of: Vec<Option<usize>>,
+    /// What each of them shows.
+    of: Vec<Shows>,
     fixed: usize,
 }
 
@@ -247,14 +264,20 @@ impl<'a> Grid<'a> {
             Column { title, index, min: width, max: width, right, importance: 0 }
         };
         let (mut columns, mut of) = (Vec::new(), Vec::new());
-        let nodes = app.picture().nodes.len() > 1 && app.sheets.only.is_none();
+        let across = sheet.across();
+        let alone = app.sheets.only.as_ref().map_or(app.picture().nodes.len(), Vec::len) < 2;
+        let nodes = !alone && across.is_empty();
         if nodes {
             let name = app.picture().nodes.names().map(|name| name.as_str().len()).max().unwrap_or(4).clamp(4, 16);
             let title = if sheet.group.is_some() { "NODES" } else { "NODE" };
             columns.push(column(title, 0, name.max(title.len()), false));
-            of.push(None);
+            of.push(Shows::Node);
         }
         for at in shown(sheet) {
+            // Side by side stands what is compared, behind what tells the rows apart.
+            if !across.is_empty() && !sheet.view.key.contains(&at) {
+                continue;
+            }
             let Some(data) = sheet.view.columns.get(at) else { continue };
             let right = data.kind.is_number() || data.kind == CellKind::Lsn;
             // Room for the arrow of a sort, where it stands now.
@@ -262,10 +285,16 @@ impl<'a> Grid<'a> {
             let wanted = wanted(data, sheet.width(at)).max(text::width(&data.title) + arrow);
             let gauge = if data.bar.is_some() { GAUGE + 1 } else { 0 };
             columns.push(column(&data.title, at + 1, wanted + gauge, right));
-            of.push(Some(at));
+            of.push(Shows::Data(at));
+        }
+        for (at, node) in across.iter().enumerate() {
+            let wanted = sheet.across_width().min(WIDEST);
+            columns.push(column(node.as_str(), NO_COLUMN, wanted.max(node.as_str().len()), false));
+            of.push(Shows::Across(at));
         }
         // The node, and what tells its rows apart.
-        let fixed = (usize::from(nodes) + 1).min(columns.len());
+        let keys = if across.is_empty() { 1 } else { sheet.view.key.len() };
+        let fixed = (usize::from(nodes) + keys).min(columns.len());
         shrink_wide(&mut columns, &of, sheet, area);
         Self { app, sheet, theme, columns, of, fixed }
     }
@@ -279,16 +308,48 @@ impl<'a> Grid<'a> {
         for place in placed {
             let within = Rect { x: place.x, width: place.width, ..line };
             match self.of.get(place.nth) {
-                Some(None) => {
+                Some(Shows::Node) => {
                     let style = if old || row.depth > 0 { self.theme.dim } else { self.theme.text };
                     Pen::new(buf, within).put(row.node.as_str(), style);
                 }
-                Some(Some(at)) => {
+                Some(Shows::Data(at)) => {
                     // What stands in front of the columns of the tree shows where the row belongs.
                     let depth = if place.nth + 1 == self.fixed { row.depth } else { 0 };
                     self.cell(buf, within, (*at, row), depth, old);
                 }
-                None => {}
+                Some(Shows::Across(_)) | None => {}
+            }
+        }
+    }
+
+    /// One row a node, what is not as on most of them marked.
+    fn across(&self, buf: &mut Buffer, line: Rect, across: &Across, placed: &[Placed]) {
+        let (sheet, theme) = (self.sheet, self.theme);
+        let compare = sheet.view.compare.unwrap_or_default();
+        let values: Vec<Value<'_>> = sheet
+            .across()
+            .iter()
+            .zip(&across.rows)
+            .map(|(node, row)| row.map_or(Value::Unknown, |row| sheet.value(node, row, compare)))
+            .collect();
+        let times = |value: &Value<'_>| values.iter().filter(|other| *other == value).count();
+        // Of two that are as many, the first is as good as the other.
+        let usual = values.iter().rev().max_by_key(|value| times(value)).copied();
+        for place in placed {
+            let within = Rect { x: place.x, width: place.width, ..line };
+            match self.of.get(place.nth) {
+                Some(Shows::Data(at)) => self.cell(buf, within, (*at, &across.first), 0, false),
+                Some(Shows::Across(at)) => {
+                    let value = values.get(*at).copied().unwrap_or(Value::Unknown);
+                    let style = if Some(value) == usual { theme.text } else { theme.warn };
+                    let said = match (value, across.rows.get(*at)) {
+                        (Value::Text(text), _) => one_line(text),
+                        (_, Some(Some(_))) => Cow::Borrowed("NULL"),
+                        _ => Cow::Borrowed(text::UNKNOWN),
+                    };
+                    Pen::new(buf, within).put(&said, style);
+                }
+                Some(Shows::Node) | None => {}
             }
         }
     }
@@ -337,7 +398,7 @@ impl<'a> Grid<'a> {
         let theme = self.theme;
         for place in placed {
             let area = Rect { x: place.x, width: place.width, ..line };
-            let Some(Some(at)) = self.of.get(place.nth) else {
+            let Some(Shows::Data(at)) = self.of.get(place.nth) else {
                 Pen::new(buf, area).put(&format!("{}", group.nodes), theme.text);
                 continue;
             };
@@ -365,7 +426,7 @@ impl<'a> Grid<'a> {
         let theme = self.theme;
         Pen::new(buf, line).put("Σ", theme.accent);
         for place in placed {
-            let Some(Some(at)) = self.of.get(place.nth) else { continue };
+            let Some(Shows::Data(at)) = self.of.get(place.nth) else { continue };
             let (Some(total), Some(column)) = (self.sheet.total_of(*at), self.sheet.view.columns.get(*at)) else {
                 continue;
             };
@@ -406,8 +467,11 @@ fn wanted(column: &ViewColumn, widest: usize) -> usize {
 
 /// A wide column takes what those before it leave. Where that is little, they are cut to the widths that their file gives:
 /// a statement that is not seen says less than a name that is cut.
-fn shrink_wide(columns: &mut [Column<'_>], of: &[Option<usize>], sheet: &Sheet, area: Rect) {
-    let data = |at: &Option<usize>| at.and_then(|at| sheet.view.columns.get(at));
+fn shrink_wide(columns: &mut [Column<'_>], of: &[Shows], sheet: &Sheet, area: Rect) {
+    let data = |of: &Shows| match of {
+        Shows::Data(at) => sheet.view.columns.get(*at),
+        Shows::Node | Shows::Across(_) => None,
+    };
     let Some(wide) = of.iter().position(|at| data(at).is_some_and(|data| data.wide)) else { return };
     let room = area.width.saturating_sub(GUTTER);
     let before = |columns: &[Column<'_>]| columns.iter().take(wide).map(|column| column.max + GAP).sum::<u16>();

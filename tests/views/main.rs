@@ -1,5 +1,12 @@
 //! The views that are part of the program: each file is right, and each of its variants is asked of real servers.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
+#![allow(clippy::print_stdout, reason = "which versions were there to be asked")]
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod states;
+mod versions;
 
 use pgwatch::config::views;
 

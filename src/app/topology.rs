@@ -1,0 +1,173 @@
+//! The cluster as its nodes tell it (screen 2): who streams from whom, who subscribes to what, and what is wrong with that
+//! shape, in words. Drawn from the views `topology` and `slots`, not from the file.
+
+mod shape;
+
+use std::collections::{HashMap, HashSet};
+
+use crate::model::view::Value;
+use crate::model::{HealthState, NodeName, Role};
+
+use super::cursor::Cursor;
+use super::journal::Severity;
+use super::sheets::Sheet;
+use super::{App, Screen};
+
+use shape::Peer;
+
+/// The views that the screen is drawn from.
+pub(super) const VIEWS: [&str; 2] = ["topology", "slots"];
+
+/// The state of screen 2.
+#[derive(Debug, Clone, Default)]
+pub struct Topology {
+    /// Each node and each peer that one of them names, under what it receives from.
+    pub branches: Vec<Branch>,
+    /// What is wrong with the shape.
+    pub faults: Vec<Fault>,
+    pub cursor: Cursor,
+}
+
+/// A line of the picture.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Branch {
+    /// A node that we watch.
+    pub node: Option<NodeName>,
+    pub name: String,
+    /// For each level above, and its own: whether more stand below on that level.
+    pub more: Vec<bool>,
+    pub role: Option<Role>,
+    pub timeline: Option<String>,
+    pub position: Option<String>,
+    /// `synchronous_standby_names`, where it is set.
+    pub quorum: Option<String>,
+    /// What leads to it from above.
+    pub edge: Option<Edge>,
+    /// It does not answer: what is told of it is old.
+    pub gone: bool,
+}
+
+/// How a node receives from another.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Edge {
+    /// Rows of publications; else WAL.
+    pub logical: bool,
+    pub state: Option<String>,
+    pub sync: Option<String>,
+    pub lag_bytes: Option<f64>,
+    pub lag_ms: Option<f64>,
+    pub slot: Option<String>,
+    pub publications: Option<String>,
+}
+
+/// Something that is wrong with the shape.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Fault {
+    pub severity: Severity,
+    pub text: String,
+}
+
+impl App {
+    /// The answers of the topology views changed, or the health of a node.
+    pub(super) fn enter_topology(&mut self) {
+        let names: Vec<NodeName> = self.live.nodes.names().cloned().collect();
+        let asked: Vec<(NodeName, Option<String>)> = names.into_iter().map(|name| (name, None)).collect();
+        let frozen = self.frozen.is_some();
+        for view in VIEWS {
+            if let Some(sheet) = self.sheets.of(view) {
+                sheet.settle(&asked, frozen, 1);
+            }
+        }
+        let peers = self.peers();
+        let slots = self.sheets.get(VIEWS[1]);
+        let unread = slots.map(unread_slots).unwrap_or_default();
+        let (branches, mut faults) = shape::of(&peers);
+        faults.extend(unread);
+        faults.sort_by_key(|fault| fault.severity != Severity::Critical);
+        let page = self.drawn.page(super::Pane::Topology);
+        self.topology.branches = branches;
+        self.topology.faults = faults;
+        let len = self.topology.branches.len();
+        self.topology.cursor.select(self.topology.cursor.at, len, page);
+    }
+
+    pub(super) fn unsettled_topology(&self) -> bool {
+        self.screen == Screen::Topology
+            && VIEWS.iter().any(|view| self.sheets.get(view).is_some_and(|sheet| sheet.unsettled))
+    }
+
+    /// `Enter`: the node of the selected line.
+    pub(super) fn open_branch(&mut self) {
+        if let Some(node) = self.branch_node() {
+            self.select_node(&node);
+            self.show(Screen::Detail);
+            self.came_from = Some(Screen::Topology);
+        }
+    }
+
+    pub(super) fn branch_node(&self) -> Option<NodeName> {
+        self.topology.branches.get(self.topology.cursor.at)?.node.clone()
+    }
+
+    /// What each watched node says of itself and of others.
+    fn peers(&self) -> Vec<Peer> {
+        let sheet = self.sheets.get(VIEWS[0]);
+        let nodes = self.picture().nodes.iter().map(|node| {
+            let name = node.name().clone();
+            let rows = sheet.map(|sheet| rows_of(sheet, &name)).unwrap_or_default();
+            let gone = !matches!(node.health.state, HealthState::Healthy | HealthState::Degraded);
+            let system = node.server.as_ref().and_then(|server| server.system_identifier);
+            Peer {
+                host: node.config.host.clone(),
+                port: node.config.port,
+                role: node.role,
+                timeline: node.facts.as_ref().and_then(|(_, facts)| facts.timeline),
+                system: system.map(|system| system.to_string()),
+                rows,
+                gone,
+                name,
+            }
+        });
+        nodes.collect()
+    }
+}
+
+/// A row of the view by the names of its columns.
+pub(super) type RowMap = HashMap<String, String>;
+
+fn rows_of(sheet: &Sheet, node: &NodeName) -> Vec<RowMap> {
+    let Some(reading) = sheet.node(node).and_then(|node| node.reading.as_ref()) else { return Vec::new() };
+    let row = |row: usize| {
+        let columns = sheet.view.columns.iter().enumerate();
+        let cells = columns.filter_map(|(at, column)| match reading.value(&sheet.view, row, at) {
+            Value::Text(text) => Some((column.name.clone(), text.to_owned())),
+            _ => None,
+        });
+        cells.collect()
+    };
+    (0..reading.len()).map(row).collect()
+}
+
+/// Slots that nobody reads while they hold WAL back.
+fn unread_slots(sheet: &Sheet) -> Vec<Fault> {
+    let mut faults = Vec::new();
+    let mut seen = HashSet::new();
+    for (node, _) in sheet.nodes() {
+        for row in rows_of(sheet, node) {
+            let Some(slot) = row.get("slot").filter(|slot| seen.insert((node.clone(), (*slot).clone()))) else {
+                continue;
+            };
+            let said = |name: &str| row.get(name).map(String::as_str);
+            if said("wal_status") == Some("lost") {
+                let text = format!("slot {slot} on {node} has lost WAL that it needs: its reader must be made anew");
+                faults.push(Fault { severity: Severity::Critical, text });
+            } else if said("active") == Some("f") {
+                let bytes = said("retained_bytes").and_then(|bytes| bytes.parse::<f64>().ok()).unwrap_or_default();
+                let held = bytes / f64::from(1 << 20);
+                let text = format!("nobody reads slot {slot} on {node}: it holds back {held:.0} MB of WAL");
+                faults.push(Fault { severity: Severity::Warning, text });
+            }
+        }
+    }
+    faults
+}

@@ -1,0 +1,1 @@
+//! States made on real servers, and what the views say of them.

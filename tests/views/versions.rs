@@ -1,0 +1,124 @@
+//! Every view asked as it is asked in earnest: of a primary, a standby and a standby behind that one, as a superuser, a
+//! member of `pg_monitor` and a role that may only log in. On the newest PostgreSQL of this machine, or on each of those
+//! whose folders of programs stand in `PGWATCH_TEST_BINS`, with colons between (`make test-versions`).
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use pgwatch::config::views;
+use pgwatch::connection::{ConnectionManager, ManagerConfig};
+use pgwatch::demo::{Cluster, Install};
+use pgwatch::model::protocol::{Look, ViewRows};
+use pgwatch::model::view::Version;
+use pgwatch::model::{Command, ErrorKind, EventKind, NodeConfig, NodeError, NodeName, RowSet};
+
+/// Thirty views of nine nodes, on a machine that builds something else meanwhile.
+const PATIENCE: Duration = Duration::from_mins(2);
+const ROLES: [&str; 3] = ["postgres", "pgwatch", "plain"];
+/// Views that have rows on every server, whatever happens there, where they are not refused.
+const NEVER_EMPTY: [&str; 9] =
+    ["activity", "databases", "connections", "wal", "checkpoints", "settings", "topology", "tables", "wraparound"];
+
+type Outcome = Result<std::sync::Arc<ViewRows>, NodeError>;
+
+fn installs() -> Vec<Install> {
+    match std::env::var("PGWATCH_TEST_BINS") {
+        Ok(bins) => bins.split(':').map(|bin| Install::at(Path::new(bin)).unwrap()).collect(),
+        Err(_) => vec![Install::find().expect("tests need a PostgreSQL server")],
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_variant_of_every_view_c13() {
+    let mut faults = Vec::new();
+    for install in installs() {
+        let major = install.major();
+        let cluster = Cluster::builder().install(install).standbys(1).cascade().start().unwrap();
+        let password = cluster.primary().password().expose();
+        let roles = format!("create role plain login password '{password}'; create extension pg_stat_statements");
+        // The extension may be there already, for the load of a demo.
+        let _ = cluster.primary().psql(&roles.replace("create extension", "create extension if not exists"));
+        let answers = ask_all(&cluster).await;
+        faults.extend(answers.iter().filter_map(|(asked, outcome)| fault(major, asked, outcome)));
+        let rows = answers.values().flatten().map(|answer| answer.rows.len()).sum::<usize>();
+        println!("PostgreSQL {major}: {} views x {} sessions, {rows} rows", views::ours().len(), 3 * ROLES.len());
+    }
+    assert!(faults.is_empty(), "{}", faults.join("\n"));
+}
+
+/// View, server and role.
+type Asked = (String, String, String);
+
+/// What each server answered each role to each view.
+async fn ask_all(cluster: &Cluster) -> BTreeMap<Asked, Outcome> {
+    let mut nodes = Vec::new();
+    let mut of = BTreeMap::new();
+    for server in cluster.servers() {
+        for role in ROLES {
+            let name = NodeName::parse(&format!("{}-{role}", server.name())).unwrap();
+            of.insert(name.clone(), (server.name().to_owned(), role.to_owned()));
+            nodes.push(NodeConfig { name, ..server.node_config_as(role) });
+        }
+    }
+    let (handle, mut events) = ConnectionManager::start(ManagerConfig::new(nodes));
+    let looks = views::ours().values().map(|view| Look { view: view.clone(), nodes: None }).collect();
+    handle.send(Command::Look(looks)).await.unwrap();
+    let expected = of.len() * views::ours().len();
+    let mut answers = BTreeMap::new();
+    let deadline = Instant::now() + PATIENCE;
+    while answers.len() < expected {
+        let left = deadline.saturating_duration_since(Instant::now());
+        let Ok(Some(event)) = tokio::time::timeout(left, events.recv()).await else { break };
+        if let EventKind::View { node, view, outcome } = event.kind {
+            let (server, role) = of[&node].clone();
+            answers.entry((view.to_string(), server, role)).or_insert(outcome);
+        }
+    }
+    handle.shutdown(false).await;
+    assert_eq!(answers.len(), expected, "some views were not answered");
+    answers
+}
+
+/// What is wrong with an answer.
+fn fault(major: u32, (view, server, role): &Asked, outcome: &Outcome) -> Option<String> {
+    let told = |what: &str| Some(format!("PostgreSQL {major}: {view} on {server} as {role}: {what}"));
+    let definition = &views::ours()[view];
+    match outcome {
+        Ok(answer) => {
+            if answer.rows.columns().len() != definition.asked().count() {
+                return told("not all columns");
+            }
+            if answer.rows.is_empty() && NEVER_EMPTY.contains(&view.as_str()) {
+                return told("no rows");
+            }
+            without_key(definition, &answer.rows).and_then(|what| told(&what))
+        }
+        Err(error) if error.kind == ErrorKind::Permission && role == "plain" => None,
+        Err(error) => {
+            let message = error.message.as_str();
+            let needs = message.split(" or newer").next().and_then(|needs| needs.strip_prefix("needs PostgreSQL "));
+            let is_newer = needs.and_then(Version::parse).is_some_and(|needed| needed.0 > major);
+            let of_extension = definition.extension.is_some()
+                && (message.contains("or newer") || message.contains("is not installed"));
+            let of_role = message.starts_with("there is nothing of it on a ");
+            if is_newer || of_extension || of_role { None } else { told(message) }
+        }
+    }
+}
+
+/// Two rows of the same key could not be told apart.
+fn without_key(view: &pgwatch::model::View, rows: &RowSet) -> Option<String> {
+    use pgwatch::model::view::Source;
+    let columns: Vec<usize> = view
+        .key
+        .iter()
+        .filter_map(|column| match view.columns[*column].source {
+            Source::Sql { at, .. } => Some(at),
+            Source::Rate { .. } => None,
+        })
+        .collect();
+    let mut seen = std::collections::HashSet::new();
+    let key = |row: usize| columns.iter().map(|column| rows.cell(row, *column)).collect::<Vec<_>>();
+    (0..rows.len()).map(key).find(|key| !seen.insert(key.clone())).map(|key| format!("two rows of the key {key:?}"))
+}
