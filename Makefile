@@ -14,10 +14,10 @@ GUNGRAUN := $(shell sed -n 's/^gungraun = "=\(.*\)"/\1/p' Cargo.toml)
 GUNGRAUN_RUNNER := target/tools/gungraun-$(GUNGRAUN)/bin/gungraun-runner
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test bench counts scale faults soak fuzz peers build install uninstall deps test-deps fault-deps
+.PHONY: help demo test test-versions bench counts scale faults soak fuzz peers build install uninstall deps test-deps fault-deps
 
 help: ## list these targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 # The dev profile: it is there in a third of the time that the release profile takes from nothing, and a demo of three
 # nodes does not notice the difference. ARGS=--fault kills, freezes and revives a standby now and then.
@@ -31,6 +31,9 @@ test: test-deps ## formatting, lints, documentation and all tests
 	RUSTDOCFLAGS='-D warnings' $(CARGO) doc --no-deps
 	$(CARGO) test
 	@$(MAKE) --no-print-directory counts
+
+test-versions: test-deps ## every view on PostgreSQL 10 to 18, fetched by npm where not installed (VERSIONS='16 17': others)
+	@CARGO=$(CARGO) sh tests/versions.sh
 
 # libFuzzer needs instrumentation that only the nightly compiler has. TIME is for each target, in seconds.
 TIME ?= 60

@@ -1,6 +1,6 @@
 //! `pgwatch view`: one view of all nodes, asked at the same time; twice where it has rates.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fmt::Write as _;
 use std::io::{self, Write};
 use std::sync::Arc;
@@ -18,6 +18,7 @@ use super::rows::{JsonValue, record};
 use super::signals::Signals;
 use super::table::{Align, Table};
 use super::{Stop, block_on, complain, list, load, print, print_with};
+use crate::app::sheets::Sheet;
 use crate::config::{Config, Environment, nearest, views};
 use crate::connection::{ConnectionManager, Handle, ManagerConfig};
 use crate::model::protocol::Look;
@@ -106,16 +107,26 @@ async fn ask(config: &Config, view: &Arc<View>, interval: Duration) -> io::Resul
 struct Answers {
     view: Arc<View>,
     at: SystemTime,
-    nodes: Vec<(NodeName, Result<Reading, NodeError>)>,
-    /// The keys of the rows to show; all of them without.
-    only: Option<Vec<String>>,
+    nodes: Vec<(NodeName, Result<Arc<Reading>, NodeError>)>,
+    /// How long it took nodes to fail.
+    failed: HashMap<NodeName, Duration>,
+    began: Instant,
+    /// The rows to show; all of them without.
+    only: Option<HashSet<(NodeName, usize)>>,
 }
 
 impl Answers {
     fn new(config: &Config, view: &Arc<View>) -> Self {
         let silent = |name: &NodeName| NodeError::new(ErrorKind::Timeout, format!("no answer from {name} in time"));
         let nodes = config.nodes.iter().map(|node| (node.name.clone(), Err(silent(&node.name))));
-        Self { view: Arc::clone(view), at: SystemTime::now(), nodes: nodes.collect(), only: None }
+        Self {
+            view: Arc::clone(view),
+            at: SystemTime::now(),
+            nodes: nodes.collect(),
+            failed: HashMap::new(),
+            began: Instant::now(),
+            only: None,
+        }
     }
 
     async fn take_all(
@@ -139,7 +150,8 @@ impl Answers {
 
     /// Until each node that may answer has. Cancel-safe: what has come is kept.
     async fn take(&mut self, events: &mut mpsc::Receiver<Event>) {
-        let lost = |answer: &Result<Reading, NodeError>| answer.as_ref().is_err_and(|e| e.kind != ErrorKind::Timeout);
+        let lost =
+            |answer: &Result<Arc<Reading>, NodeError>| answer.as_ref().is_err_and(|e| e.kind != ErrorKind::Timeout);
         let mut waiting: Vec<NodeName> =
             self.nodes.iter().filter(|(_, answer)| !lost(answer)).map(|(node, _)| node.clone()).collect();
         while !waiting.is_empty() {
@@ -153,37 +165,35 @@ impl Answers {
                 _ => continue,
             };
             waiting.retain(|waiting| *waiting != node);
+            if outcome.is_err() {
+                self.failed.insert(node.clone(), self.began.elapsed());
+            }
             let Some((_, answer)) = self.nodes.iter_mut().find(|(name, _)| *name == node) else { continue };
-            let reading = outcome.map(|rows| Reading::new(&self.view, event.at, rows, answer.as_ref().ok()));
+            let earlier = answer.as_ref().ok().map(AsRef::as_ref);
+            let reading = outcome.map(|rows| Arc::new(Reading::new(&self.view, event.at, rows, earlier)));
             *answer = reading;
         }
     }
 
     /// Keeps the rows that are not the same on every node that answered.
     fn keep_differences(&mut self) {
-        let Some(column) = self.view.compare else { return };
-        let mut seen: HashMap<String, Vec<Option<String>>> = HashMap::new();
-        let answered = self.answered().count();
-        for (_, reading) in self.answered() {
-            for row in 0..reading.len() {
-                let value = match reading.value(&self.view, row, column) {
-                    Value::Text(text) => Some(text.to_owned()),
-                    _ => None,
-                };
-                seen.entry(reading.key(&self.view, row)).or_default().push(value);
-            }
-        }
-        seen.retain(|_, values| values.len() != answered || values.windows(2).any(|pair| pair[0] != pair[1]));
-        self.only = Some(seen.into_keys().collect());
+        let sheet = self.sheet();
+        let kept: HashSet<(NodeName, usize)> = sheet.rows().map(|(node, row)| (node.clone(), row)).collect();
+        self.only = Some(kept);
     }
 
-    fn answered(&self) -> impl Iterator<Item = (&NodeName, &Reading)> {
+    /// As the dashboard shows it at first.
+    fn sheet(&self) -> Sheet {
+        Sheet::of(Arc::clone(&self.view), self.answered().map(|(node, reading)| (node.clone(), Arc::clone(reading))))
+    }
+
+    fn answered(&self) -> impl Iterator<Item = (&NodeName, &Arc<Reading>)> {
         self.nodes.iter().filter_map(|(node, answer)| Some((node, answer.as_ref().ok()?)))
     }
 
-    fn rows(&self, reading: &Reading) -> impl Iterator<Item = usize> {
-        let shown = |row: &usize| self.only.as_ref().is_none_or(|only| only.contains(&reading.key(&self.view, *row)));
-        (0..reading.len()).filter(shown).collect::<Vec<_>>().into_iter()
+    fn rows(&self, node: &NodeName, reading: &Reading) -> Vec<usize> {
+        let shown = |row: &usize| self.only.as_ref().is_none_or(|only| only.contains(&(node.clone(), *row)));
+        (0..reading.len()).filter(shown).collect()
     }
 
     fn all_ok(&self) -> bool {
@@ -212,7 +222,7 @@ impl Answers {
         let names = self.view.columns.iter().map(|column| Some(column.name.as_str()));
         record(out, [Some("node")].into_iter().chain(names))?;
         for (node, reading) in self.answered() {
-            for row in self.rows(reading) {
+            for row in self.rows(node, reading) {
                 let cells: Vec<Option<String>> = (0..self.view.columns.len())
                     .map(|column| written(&self.view, column, reading.value(&self.view, row, column)))
                     .collect();
@@ -230,11 +240,10 @@ impl Answers {
             (column.title.clone(), if column.kind.is_number() { Align::Right } else { Align::Left })
         });
         let mut cells = Vec::new();
-        for (node, reading) in self.answered() {
-            for row in self.rows(reading) {
-                let values = shown.iter().map(|at| cell(&view.columns[*at], reading.value(view, row, *at), self.at));
-                cells.push((node.as_str(), values.collect::<Vec<_>>()));
-            }
+        let sheet = self.sheet();
+        for (node, row) in sheet.rows() {
+            let values = shown.iter().map(|at| cell(&view.columns[*at], sheet.value(node, row, *at), self.at));
+            cells.push((node.as_str(), values.collect::<Vec<_>>()));
         }
         let mut table = Table::new([("NODE".to_owned(), Align::Left)].into_iter().chain(heads));
         for (node, row) in &cells {
@@ -296,7 +305,7 @@ impl Serialize for JsonNodes<'_> {
     }
 }
 
-struct JsonNode<'a>(&'a Answers, &'a NodeName, &'a Result<Reading, NodeError>);
+struct JsonNode<'a>(&'a Answers, &'a NodeName, &'a Result<Arc<Reading>, NodeError>);
 
 impl Serialize for JsonNode<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
@@ -308,12 +317,12 @@ impl Serialize for JsonNode<'_> {
             Ok(reading) => {
                 map.serialize_entry("elapsed_ms", &millis(reading.answer.elapsed))?;
                 let rows: Vec<JsonRow<'_>> =
-                    answers.rows(reading).map(|row| JsonRow(&answers.view, reading, row)).collect();
+                    answers.rows(node, reading).into_iter().map(|row| JsonRow(&answers.view, reading, row)).collect();
                 map.serialize_entry("rows", &rows)?;
                 map.serialize_entry("truncated", &reading.answer.truncated)?;
             }
             Err(error) => {
-                map.serialize_entry("elapsed_ms", &None::<f64>)?;
+                map.serialize_entry("elapsed_ms", &answers.failed.get(*node).copied().map(millis))?;
                 map.serialize_entry("error", error)?;
             }
         }

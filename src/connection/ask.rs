@@ -17,6 +17,7 @@ use super::error;
 use super::mask::masked;
 use super::probe::goodbye;
 use super::session::{self, Driver, Purpose};
+use super::settings;
 use super::turns::Turns;
 use super::wary::warily;
 use crate::model::protocol::ViewRows;
@@ -143,6 +144,9 @@ impl Line {
     async fn rows_of(&mut self, node: &NodeConfig, view: &View, role: Role) -> Result<(RowSet, bool), Failure> {
         let sql = self.statement(node, view, role).await?;
         let mut before = Vec::new();
+        if !self.link.pooled && self.timeout.is_none() && self.version.0 >= settings::NO_JIT_SINCE {
+            before.push(settings::NO_JIT.to_owned());
+        }
         if !self.link.pooled && self.timeout != Some(view.timeout) {
             before.push(format!("SET statement_timeout = {}", view.timeout.as_millis()));
             self.timeout = Some(view.timeout);

@@ -83,7 +83,10 @@ fn keys_mean_what_the_table_says() {
         ("<f1>", Place::Editor, Some(Action::Help)),
         ("<f5>", Place::Editor, Some(Action::Run)),
         ("<shift-tab>", Place::Query, Some(Action::PreviousPane)),
-        ("2", Place::Nodes, None),
+        ("2", Place::Nodes, Some(Action::ScreenTopology)),
+        ("8", Place::View, Some(Action::ScreenIo)),
+        ("b", Place::View, Some(Action::Group)),
+        ("x", Place::Nodes, None),
     ] {
         assert_eq!(keymap().resolve(Key::sequence(key)[0], place), action, "{key} in {place:?}");
     }
@@ -94,7 +97,7 @@ fn the_key_line_shows_what_does_something_now() {
     let mut dashboard = Dashboard::healthy();
     assert_eq!(
         dashboard.hints(),
-        "↑↓ move  ⏎ open  ␣ mark  a add  e edit  d remove  r retry  ! problems  / filter  s sort  Tab pane  : command  ? help  q quit"
+        "↑↓ move  ⏎ open  ␣ mark  a add  e edit  d remove  r retry  c compare  ! problems  / filter  s sort  Tab pane  : command  ? help  q quit"
     );
     dashboard.press("<space>");
     assert!(dashboard.hints().contains("Esc clear marks"), "{}", dashboard.hints());

@@ -339,13 +339,12 @@ fn keep_differences(view: &View, rows: &mut Vec<Candidate<'_>>) {
     let nodes: HashSet<&NodeName> = rows.iter().map(|row| &row.place.node).collect();
     let mut values: HashMap<String, (usize, Option<String>, bool)> = HashMap::new();
     for row in rows.iter() {
-        let value = match row.reading.value(view, row.place.at, column) {
-            Value::Text(text) => Some(text.to_owned()),
-            _ => None,
-        };
-        let entry = values.entry(row.reading.key(view, row.place.at)).or_insert_with(|| (0, value.clone(), true));
+        let entry = values.entry(row.reading.key(view, row.place.at)).or_insert((0, None, true));
         entry.0 += 1;
-        entry.2 &= entry.1 == value;
+        // NULL is not known, and no difference.
+        if let Value::Text(value) = row.reading.value(view, row.place.at, column) {
+            entry.2 &= entry.1.get_or_insert_with(|| value.to_owned()) == value;
+        }
     }
     let of = nodes.len();
     let differs = |row: &Candidate<'_>| {

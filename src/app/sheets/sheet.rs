@@ -138,6 +138,30 @@ impl Sheet {
         self.across_width
     }
 
+    /// The table of these answers, as it is shown at first.
+    pub fn of(view: Arc<View>, readings: impl IntoIterator<Item = (NodeName, Arc<Reading>)>) -> Self {
+        let mut sheet = Self::new(view);
+        for (node, reading) in readings {
+            let node = sheet.nodes.entry(node).or_default();
+            node.live = Some(reading);
+        }
+        let asked: Vec<(NodeName, Option<String>)> = sheet.nodes.keys().map(|name| (name.clone(), None)).collect();
+        sheet.settle(&asked, false, usize::MAX);
+        sheet
+    }
+
+    /// The rows that are shown, in their order: those laid side by side one after the other.
+    pub fn rows(&self) -> impl Iterator<Item = (&NodeName, usize)> {
+        self.lines.iter().flat_map(|line| match line {
+            Line::Row(row) => vec![(&row.node, row.at)],
+            Line::Across(across) => {
+                let rows = self.across.iter().zip(&across.rows);
+                rows.filter_map(|(node, row)| Some((node, (*row)?))).collect()
+            }
+            Line::Group(_) | Line::Note(_) => Vec::new(),
+        })
+    }
+
     /// What a node answered, as it is shown.
     pub fn node(&self, node: &NodeName) -> Option<&NodeSheet> {
         self.nodes.get(node)

@@ -320,9 +320,7 @@ fn one_of<T: Copy>(entry: &Entry, report: &mut Report, all: &[T], word: fn(T) ->
 /// A list of words.
 fn list(entry: &Entry, report: &mut Report) -> Option<Vec<String>> {
     match &entry.value.value {
-        Value::List(items) if !items.is_empty() => {
-            items.iter().map(|item| walk::text_of(&entry.key, item, report)).collect()
-        }
+        Value::List(items) => items.iter().map(|item| walk::text_of(&entry.key, item, report)).collect(),
         Value::Broken => None,
         _ => {
             report.problem(entry.value.position, format!("{}: write a list of columns: [pid]", entry.key));
