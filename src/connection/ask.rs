@@ -144,8 +144,8 @@ impl Line {
     async fn rows_of(&mut self, node: &NodeConfig, view: &View, role: Role) -> Result<(RowSet, bool), Failure> {
         let sql = self.statement(node, view, role).await?;
         let mut before = Vec::new();
-        if !self.link.pooled && self.timeout.is_none() && self.version.0 >= settings::NO_JIT_SINCE {
-            before.push(settings::NO_JIT.to_owned());
+        if !self.link.pooled && self.timeout.is_none() {
+            before.push(settings::of_views(self.version.0).to_owned());
         }
         if !self.link.pooled && self.timeout != Some(view.timeout) {
             before.push(format!("SET statement_timeout = {}", view.timeout.as_millis()));

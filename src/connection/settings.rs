@@ -58,10 +58,6 @@ pub(super) fn startup(node: &NodeConfig, purpose: Purpose) -> String {
         options += " -c search_path=pg_catalog -c statement_timeout=";
         options += &OWN_STATEMENT.as_millis().to_string();
     }
-    if purpose == Purpose::View {
-        // What others' servers do for us stays in one process, and out of their temporary files.
-        options += " -c max_parallel_workers_per_gather=0 -c work_mem=32MB";
-    }
     options
 }
 
@@ -77,10 +73,14 @@ pub(super) fn late(server_version: Option<&str>) -> Option<&'static str> {
     }
 }
 
-/// What keeps the catalog queries of views from being compiled, which with 10,000 tables takes longer than they do.
-/// Version 10 does not know the setting.
-pub(super) const NO_JIT: &str = "SET jit = off";
-pub(super) const NO_JIT_SINCE: u32 = 11;
+/// What a session for views sets beside: what a server does for us stays in one process and out of its temporary files,
+/// and is not compiled, which with 10,000 tables takes longer than the catalog queries themselves. Set late, so that
+/// `pg_settings.reset_val` is still the server's own value. Version 10 does not know `jit`.
+pub(super) fn of_views(major: u32) -> &'static str {
+    const SETTINGS: &str = "SET work_mem = '32MB'; SET max_parallel_workers_per_gather = 0";
+    const AND_JIT: &str = "SET work_mem = '32MB'; SET max_parallel_workers_per_gather = 0; SET jit = off";
+    if major >= 11 { AND_JIT } else { SETTINGS }
+}
 
 /// What runs before a statement of the user, in one message: a read-only transaction around it where the node is
 /// read-only, and a time limit a little longer than the batch's own, should the cancel never arrive. In whole seconds:

@@ -1,6 +1,8 @@
 //! The rows of one node's answer, as the server's own text, in one buffer: a result of 100,000 rows is three
 //! allocations, not a million.
 
+use std::fmt;
+
 /// A column of a result.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Column {
@@ -10,7 +12,7 @@ pub struct Column {
 }
 
 /// Rows as text. Cells are addressed by row and column; a NULL is `None`.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Clone, PartialEq, Eq, Default)]
 pub struct RowSet {
     columns: Vec<Column>,
     text: String,
@@ -20,6 +22,14 @@ pub struct RowSet {
 }
 
 const NULL: u32 = 1 << 31;
+
+impl fmt::Debug for RowSet {
+    /// Without the values: there may be megabytes of them, and no log should see them.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let columns: Vec<&str> = self.columns.iter().map(|column| column.name.as_str()).collect();
+        f.debug_struct("RowSet").field("rows", &self.rows).field("columns", &columns).finish_non_exhaustive()
+    }
+}
 
 impl RowSet {
     pub fn new(columns: Vec<Column>) -> Self {

@@ -93,7 +93,10 @@ impl Scene {
             ascii: false,
             history: Vec::new(),
         };
-        Self { app: App::new(setup, at(start)), now: start, seq: 0 }
+        let mut app = App::new(setup, at(start));
+        let views = pgwatch::config::views::ours().clone();
+        let _ = update(&mut app, Msg::Views(views, Vec::new()));
+        Self { app, now: start, seq: 0 }
     }
 
     pub fn event(&mut self, kind: EventKind) {
@@ -116,6 +119,7 @@ impl Scene {
     pub fn draw(&mut self, width: u16, height: u16, theme: &Theme) -> Buffer {
         let mut terminal = Terminal::new(TestBackend::new(width, height)).unwrap();
         for _ in 0..2 {
+            let _ = update(&mut self.app, Msg::Frame);
             let mut drawn = None;
             terminal.draw(|frame| drawn = Some(pgwatch::tui::draw(&self.app, theme, frame))).unwrap();
             let _ = update(&mut self.app, Msg::Drawn(drawn.unwrap()));

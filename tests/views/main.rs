@@ -2,6 +2,10 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 #![allow(clippy::print_stdout, reason = "which versions were there to be asked")]
 
+#[path = "../live/mod.rs"]
+mod live;
+#[path = "../scene/mod.rs"]
+mod scene;
 #[path = "../support/mod.rs"]
 mod support;
 

@@ -1,1 +1,296 @@
-//! States made on real servers, and what the views say of them.
+//! States made on real servers: what the screens show of them, and the rows that programs get, held against what psql
+//! finds out by itself.
+
+use std::collections::BTreeMap;
+use std::io::Write as _;
+use std::process::{Child, Command, Stdio};
+
+use pgwatch::demo::{Cluster, Server};
+use pgwatch::model::NodeConfig;
+use serde_json::Value;
+
+use crate::live::Live;
+use crate::support::command::object;
+use crate::support::servers::{ConfigFile, cluster};
+use crate::support::wait::{SOON, wait_for};
+use crate::support::watched::blocking;
+
+fn psql(server: &Server) -> Command {
+    let mut psql = Command::new("psql");
+    psql.args(["-X", "-q", "-U", "postgres", "-d", "postgres", "-h"]).arg(server.socket_dir());
+    psql.args(["-p", &server.port().to_string()]).env("PGPASSWORD", server.password().expose());
+    psql.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    psql
+}
+
+/// A session that runs these statements, one after the other, to their end or that of its server.
+fn session(server: &Server, statements: &[&str]) {
+    let mut psql = psql(server);
+    for statement in statements {
+        psql.args(["-c", statement]);
+    }
+    std::thread::spawn(move || psql.status());
+}
+
+/// A session that waits for its client after these statements; it ends with this value.
+struct Sleeper(Child);
+
+impl Sleeper {
+    fn new(server: &Server, statements: &str) -> Self {
+        let mut child = psql(server).stdin(Stdio::piped()).spawn().unwrap();
+        child.stdin.as_mut().unwrap().write_all(statements.as_bytes()).unwrap();
+        Self(child)
+    }
+}
+
+impl Drop for Sleeper {
+    fn drop(&mut self) {
+        drop(self.0.stdin.take());
+        let _ = self.0.wait();
+    }
+}
+
+fn until(server: &Server, what: &str, sql: &str) {
+    wait_for(what, SOON, || (server.psql(sql).ok()? == "t").then_some(()));
+}
+
+type Row = BTreeMap<String, Value>;
+
+/// The rows of a view by the names of its columns, for each node that answered.
+fn rows(config: &ConfigFile, view: &str) -> BTreeMap<String, Vec<Row>> {
+    let (told, _) = object(&["view", view, "--config", config.arg(), "--format", "json"]);
+    let name = |column: &Value| column["name"].as_str().unwrap().to_owned();
+    let names: Vec<String> = told["columns"].as_array().unwrap().iter().map(name).collect();
+    let answered = told["nodes"].as_array().unwrap().iter().filter(|node| node["ok"] == true);
+    let row = |row: &Value| names.iter().cloned().zip(row.as_array().unwrap().iter().cloned()).collect();
+    answered
+        .map(|node| {
+            let rows = node["rows"].as_array().unwrap().iter().map(row).collect();
+            (node["node"].as_str().unwrap().to_owned(), rows)
+        })
+        .collect()
+}
+
+/// A cell as psql prints it.
+fn text(value: &Value) -> String {
+    match value {
+        Value::Null => String::new(),
+        Value::String(text) => text.clone(),
+        Value::Bool(yes) => if *yes { "t" } else { "f" }.to_owned(),
+        other => other.to_string(),
+    }
+}
+
+/// What the view says of these columns, and what psql says by itself: the same lines.
+#[track_caller]
+fn same(server: &Server, told: &[Row], columns: &[&str], sql: &str) {
+    let line = |row: &Row| columns.iter().map(|column| text(&row[*column])).collect::<Vec<_>>().join("|");
+    let mut told: Vec<String> = told.iter().map(line).collect();
+    let by_psql = server.psql(sql).unwrap();
+    let mut by_psql: Vec<String> = by_psql.lines().map(str::to_owned).collect();
+    told.sort();
+    by_psql.sort();
+    assert_eq!(told, by_psql, "{sql}");
+}
+
+fn configs(cluster: &Cluster) -> Vec<NodeConfig> {
+    cluster.servers().iter().map(Server::node_config).collect()
+}
+
+/// Each of the lines holds its words, in this order from top to bottom.
+fn in_order(frame: &str, lines: &[&[&str]]) -> bool {
+    let mut left = frame.lines();
+    lines.iter().all(|words| left.any(|line| words.iter().all(|word| line.contains(word))))
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_chain_of_blockers_with_a_prepared_transaction_at_its_root() {
+    let cluster = blocking(|| cluster().config("max_prepared_transactions", "5").start().unwrap());
+    let server = cluster.primary();
+    blocking(|| {
+        let table =
+            "create table t (id int primary key, v int); insert into t select g, 0 from generate_series(1, 9) g";
+        server.psql(table).unwrap();
+        server.psql("begin; update t set v = 1 where id = 1; prepare transaction 'root'").unwrap();
+        for id in 2..=5 {
+            let [own, wanted] = [id, id - 1].map(|id| format!("update t set v = 1 where id = {id}"));
+            session(server, &["begin", &own, &wanted]);
+            let waiting = format!("select count(*) = {} from pg_stat_activity where wait_event_type = 'Lock'", id - 1);
+            until(server, "one more that waits", &waiting);
+        }
+    });
+    let mut live = Live::start(configs(&cluster));
+    live.press("4");
+    let chain: [&[&str]; 5] = [&["prepared:root"], &[" └"], &["   └"], &["     └"], &["       └"]];
+    live.until("the chain, its root first", |frame| in_order(frame, &chain)).await;
+
+    let config = ConfigFile::new("", [server]);
+    let told = blocking(|| rows(&config, "locks").remove("primary").unwrap());
+    assert_eq!(told.len(), 5);
+    let waiting: Vec<Row> = told.into_iter().filter(|row| row["id"] != "prepared:root").collect();
+    // psql knows a prepared transaction by 0 alone.
+    let blockers = "select pid, translate(replace(pg_blocking_pids(pid)::text, '{0}', '{prepared:root}'), '\"', '')
+        from pg_stat_activity where wait_event_type = 'Lock'";
+    blocking(|| same(server, &waiting, &["id", "blocked_by"], blockers));
+
+    blocking(|| server.psql("rollback prepared 'root'").unwrap());
+    live.until("nobody waits any more", |frame| frame.contains("nobody waits for a lock")).await;
+    live.watched.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn replication_as_it_is_and_as_it_should_not_be() {
+    let cluster = blocking(|| cluster().standbys(1).cascade().config("hot_standby_feedback", "off").start().unwrap());
+    let server = cluster.primary();
+    let slot = "select pg_create_physical_replication_slot('orphan', true)";
+    blocking(|| server.psql(slot).unwrap());
+    let mut live = Live::start(configs(&cluster));
+
+    live.press("2");
+    let tree: [&[&str]; 3] =
+        [&["● primary", "primary"], &["─ ● standby1", "streaming"], &["  └─ ● cascade1", "streaming"]];
+    live.until("each under what it receives from", |frame| in_order(frame, &tree)).await;
+    live.until("the slot without a reader", |frame| frame.contains("nobody reads slot orphan on primary")).await;
+
+    live.press("5<tab><tab>");
+    live.until("the slot that nobody reads", |frame| in_order(frame, &[&["orphan", "no"]])).await;
+
+    let config = ConfigFile::new("", cluster.servers());
+    let slots = blocking(|| rows(&config, "slots").remove("primary").unwrap());
+    let by_psql = "select slot_name, active, wal_status from pg_replication_slots";
+    blocking(|| same(server, &slots, &["slot", "active", "wal_status"], by_psql));
+    let senders = blocking(|| rows(&config, "senders"));
+    let by_psql = "select application_name, state, sync_state from pg_stat_replication";
+    for name in ["primary", "standby1"] {
+        blocking(|| same(cluster.server(name), &senders[name], &["application", "state", "sync_state"], by_psql));
+    }
+
+    // A standby that was promoted while its primary lives.
+    blocking(|| cluster.server("standby1").promote().unwrap());
+    live.press("2");
+    live.until("the split brain", |frame| {
+        frame.contains("split brain: primary (timeline 1) and standby1 (timeline 2)")
+    })
+    .await;
+    live.watched.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_subscription_whose_apply_fails() {
+    let publisher = blocking(|| cluster().primary_name("pub").config("wal_level", "logical").start().unwrap());
+    let subscriber = blocking(|| cluster().primary_name("sub").start().unwrap());
+    let (from, to) = (publisher.primary(), subscriber.primary());
+    blocking(|| {
+        from.psql("create table t (id int primary key); grant select on t to repl; create publication p for table t")
+            .unwrap();
+        to.psql("create table t (id int primary key)").unwrap();
+        let (port, password) = (from.port(), from.password().expose());
+        let subscription = format!(
+            "create subscription s connection 'host=127.0.0.1 port={port} user=repl password={password} dbname=postgres' publication p"
+        );
+        to.psql(&subscription).unwrap();
+    });
+    let mut live = Live::start(vec![from.node_config(), to.node_config()]);
+    live.press("2");
+    let tree: [&[&str]; 2] = [&["● pub"], &["┄ ● sub", "s", "follows p"]];
+    live.until("the subscriber under its publisher", |frame| in_order(frame, &tree)).await;
+
+    // A row of the subscriber's own stands in the way.
+    blocking(|| {
+        to.psql("insert into t values (1)").unwrap();
+        from.psql("insert into t values (1)").unwrap();
+    });
+    let config = ConfigFile::new("", [from, to]);
+    let failed = || {
+        let row = rows(&config, "subscriptions").remove("sub")?.pop()?;
+        text(&row["apply_errors"]).parse::<i64>().is_ok_and(|errors| errors > 0).then_some(row)
+    };
+    // The counters are of 15 and newer.
+    if pgwatch::demo::Install::find().unwrap().major() >= 15 {
+        blocking(|| wait_for("errors of the apply worker", SOON, failed));
+        live.press("5<tab><tab><tab>");
+        live.until("the subscription", |frame| in_order(frame, &[&["sub", "s"]])).await;
+    }
+    live.watched.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_under_way_and_who_sleeps_on_a_transaction() {
+    let cluster = blocking(|| cluster().start().unwrap());
+    let server = cluster.primary();
+    blocking(|| {
+        server.psql("create table t (id int); insert into t select generate_series(1, 100000); delete from t where id % 3 = 0").unwrap();
+        server.psql("create function slow(int) returns int language plpgsql immutable as 'begin perform pg_sleep(0.01); return $1; end'").unwrap();
+        session(server, &["copy (select g, pg_sleep(0.01) from generate_series(1, 100000) g) to '/dev/null'"]);
+        session(server, &["set vacuum_cost_delay = 100", "set vacuum_cost_limit = 1", "vacuum t"]);
+        session(
+            server,
+            &["create table i as select g as id from generate_series(1, 100000) g", "create index on i (slow(id))"],
+        );
+    });
+    let sleeper = blocking(|| Sleeper::new(server, "begin;\nselect count(*) from t;\n"));
+    let mut live = Live::start(configs(&cluster));
+    live.press("3");
+    live.until("the idle transaction", |frame| in_order(frame, &[&["idle in tr"]])).await;
+    live.press("<tab>");
+    for command in ["COPY", "VACUUM", "CREATE INDEX"] {
+        live.until(command, |frame| frame.to_uppercase().contains(command)).await;
+    }
+    let config = ConfigFile::new("", [server]);
+    let told = blocking(|| rows(&config, "progress").remove("primary").unwrap());
+    let pids = "select pid from pg_stat_progress_copy union select pid from pg_stat_progress_vacuum
+        union select pid from pg_stat_progress_create_index";
+    blocking(|| same(server, &told, &["pid"], pids));
+    live.watched.stop().await;
+    drop(sleeper);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn figures_are_those_that_psql_finds() {
+    let cluster = blocking(|| cluster().standbys(1).start().unwrap());
+    let server = cluster.primary();
+    let config = ConfigFile::new("", cluster.servers());
+    blocking(|| {
+        server
+            .psql("create table big as select g as id, repeat('x', 100) as text from generate_series(1, 20000) g")
+            .unwrap();
+        server.psql("create unique index a on big (id); create index b on big (id); create index c on big (text); analyze big").unwrap();
+        server.psql("create sequence near maxvalue 100; select setval('near', 99)").unwrap();
+        cluster.server("standby1").set("work_mem", "7MB").unwrap();
+        cluster.server("standby1").psql("select pg_reload_conf()").unwrap();
+    });
+
+    let tables = blocking(|| rows(&config, "tables").remove("primary").unwrap());
+    let big: Vec<Row> = tables.into_iter().filter(|row| row["table"] == "big").collect();
+    let by_psql = "select relname, n_live_tup, pg_indexes_size(relid) from pg_stat_user_tables where relname = 'big'";
+    blocking(|| same(server, &big, &["table", "live", "index_size"], by_psql));
+
+    let indexes = blocking(|| rows(&config, "indexes").remove("primary").unwrap());
+    let twins: Vec<Row> = indexes.into_iter().filter(|row| row["table"] == "big").collect();
+    let duplicate = twins.iter().find(|row| row["index"] == "b").unwrap();
+    assert_eq!(text(&duplicate["duplicate_of"]), "a", "of two on the same column the unique one is kept");
+
+    let sequences = blocking(|| rows(&config, "sequences").remove("primary").unwrap());
+    let by_psql = "select sequencename, last_value from pg_sequences where sequencename = 'near'";
+    let near: Vec<Row> = sequences.into_iter().filter(|row| row["sequence"] == "near").collect();
+    // pg_monitor may not read it: then it is unknown, never 0.
+    if !text(&near[0]["last_value"]).is_empty() {
+        blocking(|| same(server, &near, &["sequence", "last_value"], by_psql));
+    }
+
+    let databases = blocking(|| rows(&config, "databases").remove("primary").unwrap());
+    blocking(|| {
+        same(server, &databases, &["database", "xid_age"], "select datname, age(datfrozenxid) from pg_database")
+    });
+
+    let (told, exit) =
+        blocking(|| object(&["view", "settings", "--diff", "--config", config.arg(), "--format", "json"]));
+    assert_eq!(exit, 0);
+    let differing = told.to_string();
+    assert!(differing.contains("work_mem") && !differing.contains("shared_buffers"), "{differing}");
+    let mut live = Live::start(configs(&cluster));
+    live.press("c");
+    let drift: [&[&str]; 1] = [&["setting", "work_mem", "7MB"]];
+    live.until("the setting that differs, side by side", |frame| in_order(frame, &drift)).await;
+    live.watched.stop().await;
+}
