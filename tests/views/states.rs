@@ -280,7 +280,7 @@ async fn figures_are_those_that_psql_finds() {
 
     let databases = blocking(|| rows(&config, "databases").remove("primary").unwrap());
     blocking(|| {
-        same(server, &databases, &["database", "xid_age"], "select datname, age(datfrozenxid) from pg_database")
+        same(server, &databases, &["database"], "select datname from pg_database");
     });
 
     let (told, exit) =

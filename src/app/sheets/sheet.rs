@@ -209,6 +209,12 @@ impl Sheet {
         self.lines.get(at)
     }
 
+    /// How deep the tree is.
+    pub fn depth(&self) -> u8 {
+        let depth = |line: &Line| if let Line::Row(row) = line { row.depth } else { 0 };
+        if self.view.tree.is_some() { self.lines.iter().map(depth).max().unwrap_or(0) } else { 0 }
+    }
+
     /// The nodes whose rows are laid side by side; none where each row stands for itself.
     pub fn across(&self) -> &[NodeName] {
         &self.across

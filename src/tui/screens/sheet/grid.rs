@@ -1,0 +1,291 @@
+//! The columns of a view's table, and how each kind of line is drawn into them.
+
+use std::borrow::Cow;
+
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+
+use super::{NO_COLUMN, is_stale, level};
+use crate::app::App;
+use crate::app::sheets::{Across, Group, GroupCell, RowAt, Sheet};
+use crate::model::view::{Bar, CellKind, Unit, Value, ViewColumn};
+use crate::tui::cells::cell;
+use crate::tui::widgets::data_table::{Column, GAP, GUTTER, Placed};
+use crate::tui::widgets::meter::meter;
+use crate::tui::widgets::pen::Pen;
+use crate::tui::{Theme, text};
+
+/// No text column is wider, but the one that takes what is left.
+const WIDEST: usize = 28;
+/// A wide column is shown when there is so much room for it.
+const WIDE_LEAST: usize = 20;
+/// What other columns make room for.
+const WIDE_WANTED: u16 = 34;
+/// Cells of a gauge, and the blank behind it.
+const GAUGE: usize = 5;
+
+/// What a column of the table shows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Shows {
+    Node,
+    /// A column of the view.
+    Data(usize),
+    /// The compared value on one of the nodes that are laid side by side.
+    Across(usize),
+}
+
+/// The columns of a table, and how its lines are drawn.
+pub(super) struct Grid<'a> {
+    app: &'a App,
+    sheet: &'a Sheet,
+    theme: &'a Theme,
+    pub(super) columns: Vec<Column<'a>>,
+    /// What each of them shows.
+    of: Vec<Shows>,
+    pub(super) fixed: usize,
+}
+
+impl<'a> Grid<'a> {
+    pub(super) fn new(app: &'a App, sheet: &'a Sheet, theme: &'a Theme, area: Rect) -> Self {
+        let column = |title, index, width: usize, right| {
+            let width = width as u16;
+            Column { title, index, min: width, max: width, right, importance: 0 }
+        };
+        let (mut columns, mut of) = (Vec::new(), Vec::new());
+        let across = sheet.across();
+        let alone = app.sheets.only.as_ref().map_or(app.picture().nodes.len(), Vec::len) < 2;
+        let nodes = !alone && across.is_empty();
+        if nodes {
+            let name = app.picture().nodes.names().map(|name| name.as_str().len()).max().unwrap_or(4).clamp(4, 16);
+            let title = if sheet.group.is_some() { "NODES" } else { "NODE" };
+            columns.push(column(title, 0, name.max(title.len()), false));
+            of.push(Shows::Node);
+        }
+        for at in shown(sheet) {
+            // Side by side stands what is compared, behind what tells the rows apart.
+            if !across.is_empty() && !sheet.view.key.contains(&at) {
+                continue;
+            }
+            let Some(data) = sheet.view.columns.get(at) else { continue };
+            let right = data.kind.is_number() || data.kind == CellKind::Lsn;
+            // Room for the arrow of a sort, where it stands now.
+            let arrow = if sheet.sort.is_some_and(|sort| sort.column == at + 1) { 2 } else { 0 };
+            let wanted = wanted(data, sheet.width(at)).max(text::width(&data.title) + arrow);
+            let gauge = if data.bar.is_some() { GAUGE + 1 } else { 0 };
+            // The first column of a tree is moved in by its depth.
+            let gauge = gauge + if columns.len() == usize::from(nodes) { 2 * usize::from(sheet.depth()) } else { 0 };
+            // In front of a group stands how many rows it has.
+            let times = if sheet.group == Some(at) { 5 } else { 0 };
+            columns.push(column(&data.title, at + 1, wanted + gauge + times, right));
+            of.push(Shows::Data(at));
+        }
+        for (at, node) in across.iter().enumerate() {
+            let wanted = sheet.across_width().min(WIDEST);
+            columns.push(column(node.as_str(), NO_COLUMN, wanted.max(node.as_str().len()), false));
+            of.push(Shows::Across(at));
+        }
+        // The node, and what tells its rows apart.
+        let keys = if across.is_empty() { 1 } else { sheet.view.key.len() };
+        let fixed = (usize::from(nodes) + keys).min(columns.len());
+        shrink_wide(&mut columns, &of, sheet, area);
+        Self { app, sheet, theme, columns, of, fixed }
+    }
+
+    pub(super) fn row(&self, buf: &mut Buffer, line: Rect, row: &RowAt, placed: &[Placed]) {
+        let old = is_stale(self.app, self.sheet, &row.node);
+        let marked = !self.sheet.marks.is_empty() && self.is_marked(row);
+        if marked {
+            Pen::new(buf, Rect { x: line.x + 1, width: 1, ..line }).put("•", self.theme.accent);
+        }
+        for place in placed {
+            let within = Rect { x: place.x, width: place.width, ..line };
+            match self.of.get(place.nth) {
+                Some(Shows::Node) => {
+                    let style = if old || row.depth > 0 { self.theme.dim } else { self.theme.text };
+                    Pen::new(buf, within).put(row.node.as_str(), style);
+                }
+                Some(Shows::Data(at)) => {
+                    // What stands in front of the columns of the tree shows where the row belongs.
+                    let depth = if place.nth + 1 == self.fixed { row.depth } else { 0 };
+                    self.cell(buf, within, (*at, row), depth, old);
+                }
+                Some(Shows::Across(_)) | None => {}
+            }
+        }
+    }
+
+    /// One row a node, what is not as on most of them marked.
+    pub(super) fn across(&self, buf: &mut Buffer, line: Rect, across: &Across, placed: &[Placed]) {
+        let (sheet, theme) = (self.sheet, self.theme);
+        let compare = sheet.view.compare.unwrap_or_default();
+        let values: Vec<Value<'_>> = sheet
+            .across()
+            .iter()
+            .zip(&across.rows)
+            .map(|(node, row)| row.map_or(Value::Unknown, |row| sheet.value(node, row, compare)))
+            .collect();
+        let times = |value: &Value<'_>| values.iter().filter(|other| *other == value).count();
+        // Of two that are as many, the first is as good as the other.
+        let usual = values.iter().rev().max_by_key(|value| times(value)).copied();
+        for place in placed {
+            let within = Rect { x: place.x, width: place.width, ..line };
+            match self.of.get(place.nth) {
+                Some(Shows::Data(at)) => self.cell(buf, within, (*at, &across.first), 0, false),
+                Some(Shows::Across(at)) => {
+                    let value = values.get(*at).copied().unwrap_or(Value::Unknown);
+                    let style = if Some(value) == usual { theme.text } else { theme.warn };
+                    let said = match (value, across.rows.get(*at)) {
+                        (Value::Text(text), _) => one_line(text),
+                        (_, Some(Some(_))) => Cow::Borrowed("NULL"),
+                        _ => Cow::Borrowed(text::UNKNOWN),
+                    };
+                    Pen::new(buf, within).put(&said, style);
+                }
+                Some(Shows::Node) | None => {}
+            }
+        }
+    }
+
+    fn is_marked(&self, row: &RowAt) -> bool {
+        let reading = self.sheet.node(&row.node).and_then(|node| node.reading.as_ref());
+        reading.is_some_and(|reading| {
+            self.sheet.marks.contains(&(row.node.clone(), reading.key(&self.sheet.view, row.at)))
+        })
+    }
+
+    fn cell(&self, buf: &mut Buffer, within: Rect, (at, row): (usize, &RowAt), depth: u8, old: bool) {
+        let (theme, sheet) = (self.theme, self.sheet);
+        let Some(column) = sheet.view.columns.get(at) else { return };
+        let value = sheet.value(&row.node, row.at, at);
+        let said = cell(column, value, self.app.picture().at);
+        let style =
+            if old || value == Value::Unknown { theme.dim } else { level(column, value, theme).unwrap_or(theme.text) };
+        let mut pen = Pen::new(buf, within);
+        if let Some(share) = self.share(column, value, row) {
+            let full = if style == theme.text { theme.ok } else { style };
+            meter(&mut pen, share, GAUGE, full, theme);
+            pen.gap(1);
+        }
+        let room = pen.room();
+        if depth > 0 {
+            let indent = "  ".repeat(usize::from(depth - 1)) + "└ ";
+            pen.put(&indent, theme.border).put(&said, style);
+        } else if column.kind.is_number() || column.kind == CellKind::Lsn {
+            pen.column_right(&said, room, style);
+        } else {
+            pen.put(&one_line(&said), style);
+        }
+    }
+
+    fn share(&self, column: &ViewColumn, value: Value<'_>, row: &RowAt) -> Option<f64> {
+        let of = match column.bar? {
+            Bar::Of(number) => number,
+            Bar::OfColumn(at) => self.sheet.value(&row.node, row.at, at).number()?,
+        };
+        let number = value.number()?;
+        (of > 0.0).then(|| number / of)
+    }
+
+    pub(super) fn group(&self, buf: &mut Buffer, line: Rect, group: &Group, placed: &[Placed]) {
+        let theme = self.theme;
+        for place in placed {
+            let area = Rect { x: place.x, width: place.width, ..line };
+            let Some(Shows::Data(at)) = self.of.get(place.nth) else {
+                Pen::new(buf, area).put(&format!("{}", group.nodes), theme.text);
+                continue;
+            };
+            let Some(column) = self.sheet.view.columns.get(*at) else { continue };
+            if Some(*at) == self.sheet.group {
+                let value = if group.value.is_empty() { text::UNKNOWN } else { &group.value };
+                let mut pen = Pen::new(buf, area);
+                pen.put(&format!("{}× ", group.rows), theme.accent).put(&one_line(value), theme.bright);
+                continue;
+            }
+            match group.cells.get(*at) {
+                Some(GroupCell::Total(total)) => {
+                    let said = cell(column, Value::Rate(*total), self.app.picture().at);
+                    let style = level(column, Value::Rate(*total), theme).unwrap_or(theme.text);
+                    Pen::new(buf, area).column_right(&figure(&said, *total), usize::from(place.width), style);
+                }
+                Some(GroupCell::Same(row)) => self.cell(buf, area, (*at, row), 0, false),
+                Some(GroupCell::Mixed) | None => {}
+            }
+        }
+    }
+
+    /// The sums of what is shown.
+    pub(super) fn totals(&self, buf: &mut Buffer, line: Rect, placed: &[Placed]) {
+        let theme = self.theme;
+        Pen::new(buf, line).put("Σ", theme.accent);
+        for place in placed {
+            let Some(Shows::Data(at)) = self.of.get(place.nth) else { continue };
+            let (Some(total), Some(column)) = (self.sheet.total_of(*at), self.sheet.view.columns.get(*at)) else {
+                continue;
+            };
+            let said = cell(column, Value::Rate(total), self.app.picture().at);
+            let mut pen = Pen::new(buf, Rect { x: place.x, width: place.width, ..line });
+            pen.column_right(&figure(&said, total), usize::from(place.width), theme.bright);
+        }
+    }
+}
+
+/// A total that has no digits of the server's own.
+fn figure(said: &str, total: f64) -> Cow<'_, str> {
+    if said.is_empty() { Cow::Owned(text::count(total.max(0.0) as u64)) } else { Cow::Borrowed(said) }
+}
+
+/// The columns that are shown; grouped, the one that is grouped by stands first.
+fn shown(sheet: &Sheet) -> Vec<usize> {
+    let mut columns: Vec<usize> = sheet.columns().filter(|at| Some(*at) != sheet.group).collect();
+    if let Some(group) = sheet.group {
+        columns.insert(0, group);
+    }
+    columns
+}
+
+/// Columns that a value needs: the same whatever it is, so that nothing jumps.
+fn wanted(column: &ViewColumn, widest: usize) -> usize {
+    match (column.kind, column.unit) {
+        (CellKind::Bool, _) => 3,
+        (_, Some(Unit::Ms | Unit::Seconds | Unit::Bytes)) => 7,
+        (_, Some(Unit::BytesPerSecond | Unit::PerSecond)) => 9,
+        (_, Some(Unit::Percent)) => 6,
+        (_, Some(Unit::Time)) => 10,
+        (kind, _) if kind.is_number() && column.total.is_some() => widest + widest.saturating_sub(1) / 3,
+        (CellKind::Text, _) if column.wide => widest.max(WIDE_LEAST),
+        _ => widest.clamp(3, WIDEST),
+    }
+}
+
+/// A wide column takes what those before it leave. Where that is little, they are cut to the widths that their file gives:
+/// a statement that is not seen says less than a name that is cut.
+fn shrink_wide(columns: &mut [Column<'_>], of: &[Shows], sheet: &Sheet, area: Rect) {
+    let data = |of: &Shows| match of {
+        Shows::Data(at) => sheet.view.columns.get(*at),
+        Shows::Node | Shows::Across(_) => None,
+    };
+    let Some(wide) = of.iter().position(|at| data(at).is_some_and(|data| data.wide)) else { return };
+    let room = area.width.saturating_sub(GUTTER);
+    let before = |columns: &[Column<'_>]| columns.iter().take(wide).map(|column| column.max + GAP).sum::<u16>();
+    if before(columns) + WIDE_WANTED > room {
+        for (column, at) in columns.iter_mut().zip(of).take(wide) {
+            let least = text::width(column.title) as u16;
+            let most = data(at).and_then(|data| data.width).unwrap_or(column.max);
+            column.max = column.max.min(most.max(least));
+        }
+    }
+    let room = room.saturating_sub(before(columns)).max(WIDE_LEAST as u16);
+    if let Some(column) = columns.get_mut(wide) {
+        column.max = column.max.min(room);
+    }
+}
+
+/// Line breaks and runs of blanks say nothing in a cell.
+fn one_line(text: &str) -> Cow<'_, str> {
+    if text.contains(['\n', '\t', '\r']) || text.contains("  ") {
+        // As much as any screen is wide.
+        Cow::Owned(text.split_whitespace().take(200).collect::<Vec<_>>().join(" "))
+    } else {
+        Cow::Borrowed(text)
+    }
+}
