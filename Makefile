@@ -49,8 +49,9 @@ fuzz: deps ## look for input that breaks the parsers (TIME=60 seconds for each o
 	    -max_total_time=$(TIME) -timeout=10 -max_len=16384 $(ARGS) || exit 1; \
 	done
 
-bench: test-deps $(if $(filter N%,$(ARGS)),$(filter peers,$(ARGS)),peers) ## measure the figures of the README on this machine (ARGS='N2 N9', peers, quick)
-	$(CARGO) bench --bench figures -- $(ARGS)
+bench: test-deps $(if $(filter N%,$(ARGS)),$(filter peers,$(ARGS)),peers) ## measure the figures of the README on this machine (ARGS='N2 N9', peers, screens, quick)
+	$(if $(filter screens,$(ARGS)),,$(CARGO) bench --bench figures -- $(ARGS))
+	$(if $(filter N% peers,$(ARGS)),,$(CARGO) bench --bench screens -- $(filter-out screens,$(ARGS)))
 
 peers: deps ## install the tools that `make bench` compares with into target/peers
 	@CARGO=$(CARGO) sh benches/figures/peers.sh
