@@ -7,6 +7,7 @@
 //! | events | at most once a frame | five hundred nodes wake the loop no more often than it can draw |
 //! | frame | when due | a key, a change of state, a node's first figures are drawn at once, later ones once a refresh and with the tick if they can, so that twenty nodes cost one frame a second |
 
+mod columns;
 mod export;
 mod history;
 mod keys;
@@ -155,6 +156,7 @@ impl Dashboard {
             read_write,
             ascii: theme.ascii,
             history: history.as_deref().map(history::read).unwrap_or_default(),
+            columns: history.as_deref().map(columns::read).unwrap_or_default(),
         };
         let reload = reload.map(|load| watch::Reloader::start(config.clone(), load));
         let now = Instant::now();
@@ -298,6 +300,9 @@ impl Dashboard {
             },
             Effect::SaveHistory(line) => self.try_to("keep the history", |dashboard| {
                 dashboard.history.as_deref().map_or(Ok(()), |path| history::append(path, &line))
+            }),
+            Effect::SaveColumns(chosen) => self.try_to("keep the columns", |dashboard| {
+                dashboard.history.as_deref().map_or(Ok(()), |path| columns::write(path, &chosen))
             }),
             Effect::Export(export) => {
                 self.errands.spawn_blocking(move || export::write(*export));

@@ -115,7 +115,7 @@ async fn ask(
     answer(events).await?;
     handle.send(Command::LookNow).await.expect("a manager");
     answer(events).await?;
-    let pid = backend(server);
+    let pid = backend(server, view);
     let (calls, time) = (calls(server), scheduled(pid));
     let mut last = None;
     for _ in 0..QUESTIONS {
@@ -145,9 +145,11 @@ async fn answer(events: &mut mpsc::Receiver<Event>) -> Result<Arc<ViewRows>, Nod
 }
 
 /// The process that answers our views.
-fn backend(server: &Server) -> i32 {
+fn backend(server: &Server, view: &View) -> i32 {
     let sql = "select pid from pg_stat_activity where application_name = 'pgwatch' and query like 'EXECUTE pgwatch_%'";
-    server.psql(sql).expect("an answer").lines().next().expect("a session for views").parse().expect("a number")
+    let pids = server.psql(sql).expect("an answer");
+    let pid = pids.lines().next().unwrap_or_else(|| panic!("no session asks {}", view.name));
+    pid.parse().expect("a number")
 }
 
 /// Statements of ours so far.

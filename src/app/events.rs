@@ -48,12 +48,22 @@ impl App {
                 node.pool = Some(pool);
                 node.probes = Some(probes);
             }),
-            EventKind::Facts { node, facts } => self.of(&node, |node| match facts {
-                Ok(facts) => node.set_facts(at, facts),
-                Err(error) => node.facts_error = Some(error),
-            }),
+            EventKind::Facts { node, facts } => {
+                if let Ok(facts) = &facts {
+                    self.cost.add(at, facts.elapsed);
+                }
+                self.of(&node, |node| match facts {
+                    Ok(facts) => node.set_facts(at, facts),
+                    Err(error) => node.facts_error = Some(error),
+                });
+            }
             EventKind::Server { node, server } => self.of(&node, |node| node.server = Some(server)),
-            EventKind::View { node, view, outcome } => self.view_answered(at, &node, &view, outcome),
+            EventKind::View { node, view, outcome } => {
+                if let Ok(answer) = &outcome {
+                    self.cost.add(at, answer.elapsed);
+                }
+                self.view_answered(at, &node, &view, outcome);
+            }
             EventKind::Replaced { node, was, .. } => self.of(&node, |node| node.replaced = Some((at, was))),
             EventKind::Query { batch, progress } => self.query.apply(batch, &progress),
             EventKind::Refused { node, error } => self.refused(node.as_ref(), &error),

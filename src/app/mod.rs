@@ -7,6 +7,7 @@ mod available;
 mod back;
 pub mod command;
 pub mod confirm;
+mod cost;
 pub mod cursor;
 mod dialogs;
 pub mod editor;
@@ -32,6 +33,7 @@ mod targets;
 pub mod topology;
 pub mod update;
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -43,6 +45,7 @@ use crate::model::{Command, Event, NodeConfig, NodeName, Thresholds, View};
 
 pub use action::Action;
 pub use confirm::Confirm;
+pub use cost::{Cost, CostRate};
 pub use cursor::Cursor;
 pub use export::{Export, ExportFormat};
 pub use form::Form;
@@ -83,7 +86,12 @@ pub struct Setup {
     pub ascii: bool,
     /// Statements and commands of earlier runs, oldest first.
     pub history: Vec<String>,
+    /// For each view the columns whose being shown is not what its file says, chosen in earlier runs.
+    pub columns: ChosenColumns,
 }
+
+/// Names of columns by the name of their view.
+pub type ChosenColumns = BTreeMap<String, BTreeSet<String>>;
 
 /// What a file that was read anew says (F9).
 #[derive(Debug, Clone)]
@@ -176,6 +184,8 @@ pub struct App {
     pub stopped: Option<ShutdownReport>,
     /// The errors of a file that became wrong, until it is right again (F9).
     pub reload_errors: Vec<String>,
+    /// What our own questions cost the servers.
+    pub cost: Cost,
     /// What the last drawing measured.
     pub drawn: Drawn,
     /// A node that the form added: selected as soon as the manager has it.
@@ -231,6 +241,8 @@ pub enum Effect {
     Reload,
     /// Write answers to a new file, answer [`Msg::Done`] or [`Msg::Failed`].
     Export(Box<Export>),
+    /// Keep which columns are chosen.
+    SaveColumns(ChosenColumns),
     /// Append a command or statement to the history file; it may hold line breaks.
     SaveHistory(String),
     /// Write the next frame whole, whatever the terminal shows.
@@ -269,7 +281,7 @@ impl App {
             summary: Cursor::default(),
             settings: Cursor::default(),
             query: Query::new(setup.history),
-            sheets: Sheets::default(),
+            sheets: Sheets::new(setup.columns),
             topology: Topology::default(),
             dialog: None,
             prompt: None,
@@ -277,6 +289,7 @@ impl App {
             leaving: None,
             stopped: None,
             reload_errors: Vec::new(),
+            cost: Cost::default(),
             drawn: Drawn::default(),
             expected: None,
             unsent: Vec::new(),

@@ -4,6 +4,7 @@ mod arrange;
 mod explain;
 mod filter;
 mod keys;
+mod past;
 mod sheet;
 
 use std::collections::HashMap;
@@ -16,7 +17,7 @@ use crate::model::protocol::{Look, ViewRows};
 use crate::model::view::ViewScreen;
 use crate::model::{Command, NodeError, NodeName, View};
 
-use super::{App, Effect, Screen};
+use super::{App, ChosenColumns, Effect, Screen};
 
 pub use arrange::{Across, Group, GroupCell, Line, NodeNote, RowAt};
 pub use sheet::{NodeSheet, Opened, Sheet};
@@ -39,9 +40,15 @@ pub struct Sheets {
     pub only: Option<Vec<NodeName>>,
     /// What the manager was told last.
     looked: Vec<Look>,
+    /// The columns that were chosen, of this run and earlier ones.
+    columns: ChosenColumns,
 }
 
 impl Sheets {
+    pub(super) fn new(columns: ChosenColumns) -> Self {
+        Self { columns, ..Self::default() }
+    }
+
     pub fn views(&self) -> impl Iterator<Item = &Arc<View>> {
         self.views.values()
     }
@@ -72,7 +79,12 @@ impl Sheets {
     }
 
     fn sheet(&mut self, view: &Arc<View>) -> &mut Sheet {
-        self.tables.entry(view.name.clone()).or_insert_with(|| Sheet::new(Arc::clone(view)))
+        let chosen = self.columns.get(&view.name);
+        self.tables.entry(view.name.clone()).or_insert_with(|| {
+            let mut sheet = Sheet::new(Arc::clone(view));
+            sheet.toggled = chosen.into_iter().flatten().filter_map(|column| view.column(column)).collect();
+            sheet
+        })
     }
 }
 

@@ -89,7 +89,7 @@ impl App {
             Action::Group => self.group_next(),
             Action::OnlyNode => self.toggle_only(),
             Action::Columns => self.choose_columns(),
-            Action::ToggleColumn => self.toggle_column(),
+            Action::ToggleColumn => return self.toggle_column(),
             Action::Explain => return self.explain(),
             Action::Follow => self.toggle_follow(),
             Action::PreviousNode => self.go_to_neighbour(false),

@@ -219,12 +219,14 @@ impl Answers {
     }
 
     fn write_csv(&self, out: &mut dyn Write) -> io::Result<()> {
-        let names = self.view.columns.iter().map(|column| Some(column.name.as_str()));
+        let names = self.view.told().map(|(_, column)| Some(column.name.as_str()));
         record(out, [Some("node")].into_iter().chain(names))?;
         for (node, reading) in self.answered() {
             for row in self.rows(node, reading) {
-                let cells: Vec<Option<String>> = (0..self.view.columns.len())
-                    .map(|column| written(&self.view, column, reading.value(&self.view, row, column)))
+                let cells: Vec<Option<String>> = self
+                    .view
+                    .told()
+                    .map(|(column, _)| written(&self.view, column, reading.value(&self.view, row, column)))
                     .collect();
                 record(out, [Some(node.as_str())].into_iter().chain(cells.iter().map(Option::as_deref)))?;
             }
@@ -234,7 +236,7 @@ impl Answers {
 
     fn write_table(&self, out: &mut dyn Write) -> io::Result<()> {
         let view = &self.view;
-        let shown: Vec<usize> = (0..view.columns.len()).filter(|at| !view.columns[*at].hidden).collect();
+        let shown: Vec<usize> = view.told().filter(|(_, column)| !column.hidden).map(|(at, _)| at).collect();
         let heads = shown.iter().map(|at| {
             let column = &view.columns[*at];
             (column.title.clone(), if column.kind.is_number() { Align::Right } else { Align::Left })
@@ -260,7 +262,7 @@ impl Answers {
 fn written(view: &View, column: usize, value: Value<'_>) -> Option<String> {
     match value {
         Value::Unknown => None,
-        Value::Rate(rate) => Some(format!("{rate:.3}")),
+        Value::Rate(rate) => rate.is_finite().then(|| format!("{rate:.3}")),
         Value::Text(text) => Some(match view.columns.get(column).map(|column| column.kind) {
             Some(CellKind::Time) => moment(text)?,
             _ => text.to_owned(),
@@ -283,7 +285,7 @@ impl Serialize for Answers {
             unit: Option<&'a str>,
             r#type: &'a str,
         }
-        let columns = self.view.columns.iter().map(|column| JsonColumn {
+        let columns = self.view.told().map(|(_, column)| JsonColumn {
             name: &column.name,
             unit: column.unit.map(crate::model::view::Unit::as_str),
             r#type: column.kind.pg_type(),
@@ -335,11 +337,14 @@ struct JsonRow<'a>(&'a View, &'a Reading, usize);
 impl Serialize for JsonRow<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let Self(view, reading, row) = *self;
-        let mut cells = serializer.serialize_seq(Some(view.columns.len()))?;
-        for (at, column) in view.columns.iter().enumerate() {
+        let mut cells = serializer.serialize_seq(Some(view.told().count()))?;
+        for (at, column) in view.told() {
             match reading.value(view, row, at) {
                 Value::Unknown => cells.serialize_element(&None::<f64>)?,
-                Value::Rate(rate) => cells.serialize_element(&((rate * 1000.0).round() / 1000.0))?,
+                // What will never be is not known.
+                Value::Rate(rate) => {
+                    cells.serialize_element(&rate.is_finite().then_some((rate * 1000.0).round() / 1000.0))?;
+                }
                 Value::Text(text) if column.kind == CellKind::Time => cells.serialize_element(&moment(text))?,
                 Value::Text(text) => cells.serialize_element(&JsonValue(text, column.kind.pg_type()))?,
             }

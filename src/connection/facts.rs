@@ -113,6 +113,7 @@ pub(super) fn read_facts(row: &Row) -> Result<Facts, Error> {
         worst_standby_lag_bytes: big(row, "worst_lag_bytes")?,
         timeline: small(row, "timeline")?,
         config_loaded: row.try_get::<_, Option<f64>>("config_loaded")?.map(time),
+        elapsed: Duration::ZERO,
     })
 }
 

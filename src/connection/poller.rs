@@ -202,7 +202,9 @@ impl Poller {
             };
             facts::read_facts(&row)
         };
+        let asked = Instant::now();
         let mut facts = tell_when_late(drive(driver, &self.node, answer), &self.hints.hunch).await?;
+        facts.elapsed = asked.elapsed();
         if let Some(before) = &link.before {
             facts.replay_lag = delta::proven_replay_lag(before, &facts);
         }

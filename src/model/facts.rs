@@ -63,6 +63,8 @@ pub struct Facts {
     pub timeline: Option<u32>,
     /// When the server last read its configuration (`pg_conf_load_time()`): tells when to ask `ServerFacts` again.
     pub config_loaded: Option<SystemTime>,
+    /// From our question to the answer: what it cost the server at most.
+    pub elapsed: Duration,
 }
 
 impl Facts {
@@ -95,6 +97,7 @@ impl Facts {
             worst_standby_lag_bytes: None,
             timeline: None,
             config_loaded: None,
+            elapsed: Duration::ZERO,
         }
     }
 }

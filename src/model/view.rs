@@ -50,6 +50,7 @@ pub struct View {
 }
 
 /// A column of a view.
+#[allow(clippy::struct_excessive_bools, reason = "independent switches, each a key of its file")]
 #[derive(Debug, Clone, PartialEq)]
 pub struct ViewColumn {
     pub name: String,
@@ -68,6 +69,8 @@ pub struct ViewColumn {
     pub group: bool,
     /// Long text, which takes the room that is left.
     pub wide: bool,
+    /// It is marked where it is far above what it was in the last ten minutes.
+    pub unusual: bool,
     /// Columns of the screen it is cut to where there is no room for all.
     pub width: Option<u16>,
 }
@@ -79,6 +82,10 @@ pub enum Source {
     Sql { sql: ByServer, at: usize },
     /// The change a second of another column.
     Rate { of: usize },
+    /// Seconds until another column is 0, at the pace at which it falls now.
+    Until { of: usize },
+    /// What another column was lately, as a line of bars: for people only.
+    Trend { of: usize },
 }
 
 /// The types that a column may have; its name is PostgreSQL's.
@@ -318,7 +325,12 @@ impl View {
 
     /// Whether two answers are needed to show all of it.
     pub fn has_rates(&self) -> bool {
-        self.columns.iter().any(|column| matches!(column.source, Source::Rate { .. }))
+        self.columns.iter().any(|column| matches!(column.source, Source::Rate { .. } | Source::Until { .. }))
+    }
+
+    /// The columns that programs are given, and their places.
+    pub fn told(&self) -> impl Iterator<Item = (usize, &ViewColumn)> {
+        self.columns.iter().enumerate().filter(|(_, column)| !matches!(column.source, Source::Trend { .. }))
     }
 }
 

@@ -40,6 +40,9 @@ fn figure(number: f64, column: &ViewColumn, now: SystemTime) -> Option<String> {
 }
 
 fn duration(seconds: f64) -> String {
+    if seconds.is_infinite() {
+        return "never".to_owned();
+    }
     let length = Duration::try_from_secs_f64(seconds.abs()).unwrap_or(Duration::MAX);
     let said = text::duration(length);
     if seconds < 0.0 { format!("-{said}") } else { said }

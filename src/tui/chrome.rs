@@ -78,7 +78,16 @@ fn header_left(app: &App, theme: &Theme, mut pen: Pen<'_>) {
     if alerts > 0 {
         let said = format!("▲ {alerts} {}", if alerts == 1 { "alert" } else { "alerts" });
         if pen.room() >= said.len() {
-            pen.put(&said, theme.warn);
+            pen.put(&said, theme.warn).gap(3);
+        }
+    }
+    if let Some(cost) = app.cost.rate(picture.at) {
+        // Whole figures, which stay as they are from second to second.
+        let ms = cost.time.as_secs_f64() * 1000.0;
+        let time = if ms < 0.5 { "<1 ms".to_owned() } else { format!("{ms:.0} ms") };
+        let said = format!("{}/s {time}", text::count(cost.statements.round() as u64));
+        if pen.room() >= said.len() + 5 {
+            pen.put("cost ", theme.dim).put(&said, theme.dim);
         }
     }
 }

@@ -33,6 +33,7 @@ impl Dashboard {
             read_write: false,
             ascii: false,
             history: vec!["select 1".to_owned(), "select 2".to_owned()],
+            columns: std::collections::BTreeMap::new(),
         };
         Self { app: App::new(setup, now), seq: 0, now }
     }

@@ -92,6 +92,7 @@ impl Scene {
             read_write: false,
             ascii: false,
             history: Vec::new(),
+            columns: std::collections::BTreeMap::new(),
         };
         let mut app = App::new(setup, at(start));
         let views = pgwatch::config::views::ours().clone();
@@ -332,6 +333,7 @@ fn facts(part: &Part, now: u64) -> Facts {
         worst_standby_lag_bytes: primary.then_some(12_300_000),
         timeline: Some(1),
         config_loaded: None,
+        elapsed: Duration::from_millis(1),
     }
 }
 

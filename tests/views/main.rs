@@ -14,6 +14,18 @@ mod versions;
 
 use pgwatch::config::views;
 
+/// The ten lines that the README and docs/views.md show are a view.
+#[test]
+fn the_view_that_the_documents_show_is_one() {
+    for page in ["README.md", "docs/views.md"] {
+        let text = std::fs::read_to_string(std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join(page)).unwrap();
+        let view = text.split("```yaml\n").find(|part| part.starts_with("title: ")).expect("a view");
+        let view = view.split("```").next().unwrap();
+        assert_eq!(views::from_text("temp", view, page).map(|view| view.columns.len()), Ok(4), "{page}");
+        assert!(view.lines().count() <= 10, "{page}");
+    }
+}
+
 #[test]
 fn every_file_of_ours_is_right() {
     for (name, text) in views::our_files() {

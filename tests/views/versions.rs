@@ -115,7 +115,7 @@ fn without_key(view: &pgwatch::model::View, rows: &RowSet) -> Option<String> {
         .iter()
         .filter_map(|column| match view.columns[*column].source {
             Source::Sql { at, .. } => Some(at),
-            Source::Rate { .. } => None,
+            _ => None,
         })
         .collect();
     let mut seen = std::collections::HashSet::new();

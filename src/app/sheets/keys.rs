@@ -154,14 +154,19 @@ impl App {
     }
 
     /// In the open list of columns: shows the selected one, or hides it.
-    pub(in crate::app) fn toggle_column(&mut self) {
-        let Some(Dialog::Columns(cursor)) = &self.dialog else { return };
+    pub(in crate::app) fn toggle_column(&mut self) -> Vec<Effect> {
+        let Some(Dialog::Columns(cursor)) = &self.dialog else { return Vec::new() };
         let at = cursor.at;
         self.changing_sheet(|sheet| {
             if !sheet.toggled.remove(&at) {
                 sheet.toggled.insert(at);
             }
         });
+        let Some(sheet) = self.sheet() else { return Vec::new() };
+        let name = |at: &usize| sheet.view.columns.get(*at).map(|column| column.name.clone());
+        let (view, chosen) = (sheet.view.name.clone(), sheet.toggled.iter().filter_map(name).collect());
+        self.sheets.columns.insert(view, chosen);
+        vec![Effect::SaveColumns(self.sheets.columns.clone())]
     }
 
     /// The statement of the selected or opened row, and its node.

@@ -14,6 +14,7 @@ use crate::model::{NodeError, NodeName, View};
 
 use super::arrange::{Across, Group, Line};
 use super::filter::RowFilter;
+use super::past::Past;
 
 /// What rates are taken over, as on the Nodes screen: a server publishes its counters in beats of its own.
 const RATE_SPAN: Duration = Duration::from_secs(3);
@@ -72,6 +73,7 @@ pub struct NodeSheet {
     live_error: Option<NodeError>,
     /// What rates are taken against, oldest first.
     earlier: VecDeque<Arc<Reading>>,
+    past: Past,
 }
 
 /// A row at length.
@@ -91,6 +93,7 @@ impl NodeSheet {
                     self.earlier.pop_front();
                 }
                 let reading = Arc::new(Reading::new(view, at, answer, self.earlier.front().map(AsRef::as_ref)));
+                self.past.add(view, &reading);
                 if view.has_rates() {
                     self.earlier.push_back(Arc::clone(&reading));
                 }
@@ -272,6 +275,24 @@ impl Sheet {
     pub fn value(&self, node: &NodeName, row: usize, column: usize) -> Value<'_> {
         let reading = self.nodes.get(node).and_then(|node| node.reading.as_ref());
         reading.map_or(Value::Unknown, |reading| reading.value(&self.view, row, column))
+    }
+
+    /// What a figure of a row was lately, oldest first.
+    pub fn trend(&self, node: &NodeName, row: usize, column: usize) -> Vec<f64> {
+        let series = self.nodes.get(node).and_then(|node| {
+            let reading = node.reading.as_ref()?;
+            node.past.of(&reading.key(&self.view, row), column)
+        });
+        series.map(|series| series.recent.iter().copied().collect()).unwrap_or_default()
+    }
+
+    /// Whether a figure is far above what it was in the last ten minutes.
+    pub fn is_unusual(&self, node: &NodeName, row: usize, column: usize) -> bool {
+        let series = self.nodes.get(node).and_then(|node| {
+            let reading = node.reading.as_ref()?;
+            node.past.of(&reading.key(&self.view, row), column)
+        });
+        series.is_some_and(super::past::Series::is_unusual)
     }
 
     /// The columns that are shown, in their order.

@@ -34,9 +34,24 @@ const KEYS: [&str; 18] = [
     "from",
     "columns",
 ];
-const COLUMN_KEYS: [&str; 14] = [
-    "sql", "type", "unit", "about", "title", "rate_of", "hidden", "warning", "critical", "bar", "total", "group",
-    "wide", "width",
+const COLUMN_KEYS: [&str; 17] = [
+    "sql",
+    "type",
+    "unit",
+    "about",
+    "title",
+    "rate_of",
+    "hidden",
+    "warning",
+    "critical",
+    "bar",
+    "total",
+    "group",
+    "wide",
+    "width",
+    "unusual",
+    "until_zero_of",
+    "trend_of",
 ];
 const MS: Duration = Duration::from_millis(1);
 const MINUTES: Duration = Duration::from_mins(5);
@@ -158,9 +173,12 @@ fn columns(keys: Section<'_>, report: &mut Report) -> Vec<ViewColumn> {
     entries.iter().filter_map(|entry| column(entry, &kinds, &mut at, report)).collect()
 }
 
+/// What a column is made of instead of an expression: the key that says of which other column.
+const DERIVED: [&str; 3] = ["rate_of", "until_zero_of", "trend_of"];
+
 /// Whether a rate can be taken of it: it comes from the server.
 fn is_counter(entry: &Entry) -> bool {
-    matches!(&entry.value.value, Value::Map(keys) if keys.iter().all(|key| key.key != "rate_of"))
+    matches!(&entry.value.value, Value::Map(keys) if keys.iter().all(|key| !DERIVED.contains(&key.key.as_str())))
 }
 
 fn column(entry: &Entry, all: &[(&str, bool)], at: &mut usize, report: &mut Report) -> Option<ViewColumn> {
@@ -169,25 +187,29 @@ fn column(entry: &Entry, all: &[(&str, bool)], at: &mut usize, report: &mut Repo
         report.problem(entry.position, format!("column {name:?}: a name is made of lower case letters, digits and _"));
     }
     let keys = walk::section(entry, &COLUMN_KEYS, &[], report);
-    let rate_of = keys.get("rate_of");
-    for (needed, is_needed) in [("type", rate_of.is_none()), ("about", true)] {
+    let derived = DERIVED.iter().find_map(|key| keys.get(key));
+    for (needed, is_needed) in [("type", derived.is_none()), ("about", true)] {
         if is_needed && keys.get(needed).is_none() {
             report.problem(entry.position, format!("column {name}: {needed}: is missing"));
         }
     }
     for unwanted in ["sql", "type"] {
-        if let (Some(_), Some(unwanted)) = (rate_of, keys.get(unwanted)) {
-            report.problem(unwanted.position, format!("column {name}: a rate_of has no {} of its own", unwanted.key));
+        if let (Some(derived), Some(unwanted)) = (derived, keys.get(unwanted)) {
+            let message = format!("column {name}: a {} has no {} of its own", derived.key, unwanted.key);
+            report.problem(unwanted.position, message);
         }
     }
-    let source = if let Some(rate) = rate_of {
-        Source::Rate { of: counter(rate, all, report)? }
-    } else {
-        let sql = keys.read("sql", report, by_server).map_or_else(|| ByServer::same(name), |at| at.value);
-        *at += 1;
-        Source::Sql { sql, at: *at - 1 }
+    let source = match derived.map(|derived| (derived, derived.key.as_str())) {
+        Some((derived, "trend_of")) => Source::Trend { of: figure(derived, all, report)? },
+        Some((derived, "until_zero_of")) => Source::Until { of: counter(derived, all, report)? },
+        Some((derived, _)) => Source::Rate { of: counter(derived, all, report)? },
+        None => {
+            let sql = keys.read("sql", report, by_server).map_or_else(|| ByServer::same(name), |at| at.value);
+            *at += 1;
+            Source::Sql { sql, at: *at - 1 }
+        }
     };
-    let kind = match rate_of {
+    let kind = match derived {
         Some(_) => Some(CellKind::Float8),
         None => keys
             .read("type", report, |entry, report| one_of(entry, report, &CellKind::ALL, CellKind::as_str))
@@ -225,6 +247,7 @@ fn column(entry: &Entry, all: &[(&str, bool)], at: &mut usize, report: &mut Repo
             .map(|at| at.value),
         group: flag("group", report),
         wide: flag("wide", report),
+        unusual: flag("unusual", report),
         width: keys
             .read("width", report, |entry, report| walk::integer(entry, report, 3, 200))
             .map(|at| at.value as u16),
@@ -238,6 +261,17 @@ fn counter(entry: &Entry, all: &[(&str, bool)], report: &mut Report) -> Option<u
     if at.is_none() {
         let counters: Vec<&str> = all.iter().filter(|(_, counter)| *counter).map(|(name, _)| *name).collect();
         report.problem(entry.value.position, no_such_column(text.trim(), &counters));
+    }
+    at
+}
+
+/// The column whose trend is drawn.
+fn figure(entry: &Entry, all: &[(&str, bool)], report: &mut Report) -> Option<usize> {
+    let text = walk::filled(entry, report)?;
+    let at = all.iter().position(|(name, _)| *name == text.trim());
+    if at.is_none() {
+        let names: Vec<&str> = all.iter().map(|(name, _)| *name).collect();
+        report.problem(entry.value.position, no_such_column(text.trim(), &names));
     }
     at
 }

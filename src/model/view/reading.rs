@@ -62,11 +62,11 @@ impl Reading {
     pub fn value(&self, view: &View, row: usize, column: usize) -> Value<'_> {
         match view.columns.get(column).map(|column| &column.source) {
             Some(Source::Sql { at, .. }) => self.answer.rows.cell(row, *at).map_or(Value::Unknown, Value::Text),
-            Some(Source::Rate { .. }) => {
+            Some(Source::Rate { .. } | Source::Until { .. }) => {
                 let rate = self.rates.get(column).and_then(|rates| rates.get(row)).copied().flatten();
                 rate.map_or(Value::Unknown, Value::Rate)
             }
-            None => Value::Unknown,
+            Some(Source::Trend { .. }) | None => Value::Unknown,
         }
     }
 
@@ -93,19 +93,35 @@ fn rates(view: &View, before: &RowSet, after: &RowSet, seconds: f64) -> Vec<Vec<
     let places: HashMap<String, usize> = (0..before.len()).map(|row| (key(view, before, row), row)).collect();
     let earlier: Vec<Option<usize>> = (0..after.len()).map(|row| places.get(&key(view, after, row)).copied()).collect();
     let number = |rows: &RowSet, row: usize, at: usize| rows.cell(row, at).and_then(|text| text.parse::<f64>().ok());
-    let column = |of: usize| -> Option<Vec<Option<f64>>> {
-        let Source::Sql { at, .. } = view.columns.get(of)?.source else { return None };
-        let rate = |(row, earlier): (usize, &Option<usize>)| {
-            let change = number(after, row, at)? - number(before, (*earlier)?, at)?;
-            (change >= 0.0 && seconds > 0.0).then(|| change / seconds)
+    // Value now and its change a second, row by row.
+    let changes = |of: usize| -> Vec<Option<(f64, f64)>> {
+        let Some(Source::Sql { at, .. }) = view.columns.get(of).map(|column| &column.source) else { return Vec::new() };
+        let change = |(row, earlier): (usize, &Option<usize>)| {
+            let now = number(after, row, *at)?;
+            let change = now - number(before, (*earlier)?, *at)?;
+            (seconds > 0.0).then(|| (now, change / seconds))
         };
-        Some(earlier.iter().enumerate().map(rate).collect())
+        earlier.iter().enumerate().map(change).collect()
     };
     let rates = view.columns.iter().map(|each| match each.source {
-        Source::Rate { of } => column(of).unwrap_or_default(),
-        Source::Sql { .. } => Vec::new(),
+        Source::Rate { of } => {
+            changes(of).into_iter().map(|change| Some(change?.1).filter(|rate| *rate >= 0.0)).collect()
+        }
+        Source::Until { of } => changes(of).into_iter().map(|change| change.map(until)).collect(),
+        Source::Sql { .. } | Source::Trend { .. } => Vec::new(),
     });
     rates.collect()
+}
+
+/// Seconds until a value that changes so is 0; endless where it does not fall.
+fn until((now, change): (f64, f64)) -> f64 {
+    if now <= 0.0 {
+        0.0
+    } else if change < 0.0 {
+        now / -change
+    } else {
+        f64::INFINITY
+    }
 }
 
 #[cfg(test)]
@@ -131,6 +147,7 @@ mod tests {
             total: None,
             group: false,
             wide: false,
+            unusual: false,
             width: None,
         };
         let sql = |at| Source::Sql { sql: ByServer::same("x"), at };
@@ -169,6 +186,15 @@ mod tests {
         }
         let answer = Arc::new(ViewRows { rows: set, elapsed: Duration::ZERO, truncated: false });
         Reading::new(&view(), SystemTime::UNIX_EPOCH + Duration::from_secs(second), answer, earlier)
+    }
+
+    #[test]
+    fn what_falls_will_be_gone_and_what_does_not_never() {
+        for (change, seconds) in
+            [((100.0, -10.0), 10.0), ((0.0, 5.0), 0.0), ((7.0, 0.0), f64::INFINITY), ((7.0, 1.0), f64::INFINITY)]
+        {
+            assert!(until(change).total_cmp(&seconds).is_eq(), "{change:?}");
+        }
     }
 
     #[test]

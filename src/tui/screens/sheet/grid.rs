@@ -8,11 +8,12 @@ use ratatui::layout::Rect;
 use super::{NO_COLUMN, is_stale, level};
 use crate::app::App;
 use crate::app::sheets::{Across, Group, GroupCell, RowAt, Sheet};
-use crate::model::view::{Bar, CellKind, Unit, Value, ViewColumn};
+use crate::model::view::{Bar as Gauge, CellKind, Source, Unit, Value, ViewColumn};
 use crate::tui::cells::cell;
 use crate::tui::widgets::data_table::{Column, GAP, GUTTER, Placed};
 use crate::tui::widgets::meter::meter;
 use crate::tui::widgets::pen::Pen;
+use crate::tui::widgets::spark::{Bar, spark};
 use crate::tui::{Theme, text};
 
 /// No text column is wider, but the one that takes what is left.
@@ -23,6 +24,8 @@ const WIDE_LEAST: usize = 20;
 const WIDE_WANTED: u16 = 34;
 /// Cells of a gauge, and the blank behind it.
 const GAUGE: usize = 5;
+/// Cells of a trend.
+const TREND: usize = 12;
 
 /// What a column of the table shows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -156,10 +159,16 @@ impl<'a> Grid<'a> {
     fn cell(&self, buf: &mut Buffer, within: Rect, (at, row): (usize, &RowAt), depth: u8, old: bool) {
         let (theme, sheet) = (self.theme, self.sheet);
         let Some(column) = sheet.view.columns.get(at) else { return };
+        if let Source::Trend { of } = column.source {
+            return self.trend(buf, within, row, of);
+        }
         let value = sheet.value(&row.node, row.at, at);
         let said = cell(column, value, self.app.picture().at);
+        let unusual = column.unusual && sheet.is_unusual(&row.node, row.at, at);
+        let said = if unusual { Cow::Owned(format!("▲ {said}")) } else { said };
+        let plain = if unusual { theme.accent } else { theme.text };
         let style =
-            if old || value == Value::Unknown { theme.dim } else { level(column, value, theme).unwrap_or(theme.text) };
+            if old || value == Value::Unknown { theme.dim } else { level(column, value, theme).unwrap_or(plain) };
         let mut pen = Pen::new(buf, within);
         if let Some(share) = self.share(column, value, row) {
             let full = if style == theme.text { theme.ok } else { style };
@@ -177,10 +186,20 @@ impl<'a> Grid<'a> {
         }
     }
 
+    /// Bars from nothing to the highest of them.
+    fn trend(&self, buf: &mut Buffer, within: Rect, row: &RowAt, of: usize) {
+        let values = self.sheet.trend(&row.node, row.at, of);
+        let highest = values.iter().copied().fold(0.0, f64::max);
+        let style = self.theme.secondary;
+        let bar = |value: &f64| Bar::Level(if highest > 0.0 { value / highest } else { 0.0 }, style);
+        let bars: Vec<Bar> = values.iter().map(bar).collect();
+        spark(&mut Pen::new(buf, within), bars.into_iter(), usize::from(within.width));
+    }
+
     fn share(&self, column: &ViewColumn, value: Value<'_>, row: &RowAt) -> Option<f64> {
         let of = match column.bar? {
-            Bar::Of(number) => number,
-            Bar::OfColumn(at) => self.sheet.value(&row.node, row.at, at).number()?,
+            Gauge::Of(number) => number,
+            Gauge::OfColumn(at) => self.sheet.value(&row.node, row.at, at).number()?,
         };
         let number = value.number()?;
         (of > 0.0).then(|| number / of)
@@ -245,7 +264,9 @@ fn shown(sheet: &Sheet) -> Vec<usize> {
 
 /// Columns that a value needs: the same whatever it is, so that nothing jumps.
 fn wanted(column: &ViewColumn, widest: usize) -> usize {
-    match (column.kind, column.unit) {
+    let mark = if column.unusual { 2 } else { 0 };
+    mark + match (column.kind, column.unit) {
+        _ if matches!(column.source, Source::Trend { .. }) => TREND,
         (CellKind::Bool, _) => 3,
         (_, Some(Unit::Ms | Unit::Seconds | Unit::Bytes)) => 7,
         (_, Some(Unit::BytesPerSecond | Unit::PerSecond)) => 9,
