@@ -25,7 +25,7 @@ use crate::model::view::{CellKind, Lacks, Version, ViewColumn};
 use crate::model::{Column, ErrorKind, NodeConfig, NodeError, Role, RowSet, View};
 
 /// Rows of one view kept a node, and their bytes: what a table has more of is no table that anybody reads.
-const MAX_ROWS: usize = 20_000;
+const MAX_ROWS: usize = 50_000;
 const MAX_BYTES: usize = 16 << 20;
 /// How long a server may take to hear a cancel, and to obey it.
 const CANCEL: Duration = Duration::from_secs(1);
