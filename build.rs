@@ -1,11 +1,17 @@
-//! Puts every file of `config/views` into the program, so that adding a view is adding a file.
+//! Puts every file of `config/views` and `config/alerts` into the program, so that adding one is adding a file.
 
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::{env, fs, io};
 
 fn main() -> io::Result<()> {
-    let folder = Path::new("config/views");
+    embed("views")?;
+    embed("alerts")
+}
+
+/// Writes a list of name and text of the files of a folder.
+fn embed(what: &str) -> io::Result<()> {
+    let folder = Path::new("config").join(what);
     println!("cargo:rerun-if-changed={}", folder.display());
     let mut files = fs::read_dir(folder)?.map(|entry| Ok(entry?.path())).collect::<io::Result<Vec<PathBuf>>>()?;
     files.retain(|path| path.extension().is_some_and(|extension| extension == "yaml"));
@@ -17,5 +23,5 @@ fn main() -> io::Result<()> {
         let _ = writeln!(list, "    ({name:?}, include_str!({path:?})),");
     }
     list += "]\n";
-    fs::write(PathBuf::from(env::var_os("OUT_DIR").unwrap_or_default()).join("views.rs"), list)
+    fs::write(PathBuf::from(env::var_os("OUT_DIR").unwrap_or_default()).join(format!("{what}.rs")), list)
 }

@@ -26,6 +26,7 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, MissedTickBehavior, interval_at, sleep_until, timeout};
 
 use crate::app::{App, Effect, Msg, Reread, Setup, update};
+use crate::config::alerts::Rules;
 use crate::config::views::Views;
 use crate::config::{Config, Diagnostic};
 use crate::connection::{ConnectionManager, Handle, ManagerConfig};
@@ -49,8 +50,9 @@ const NO_TERMINAL: &str = "the dashboard needs a terminal (`pgwatch status` and 
 /// Reads the configuration again; called on a thread of its own.
 pub type Reload = Box<dyn Fn() -> Result<Config, Vec<Diagnostic>> + Send + Sync>;
 
-/// Reads all views, the user's own too, and says what is wrong with those; called on a thread of its own.
-pub type ReadViews = dyn Fn() -> (Views, Vec<Diagnostic>) + Send + Sync;
+/// Reads all views and rules of alerts, the user's own too, and says what is wrong with those; called on a thread of its
+/// own.
+pub type ReadViews = dyn Fn() -> (Views, Rules, Vec<Diagnostic>) + Send + Sync;
 
 /// The newest thing that went wrong beside the dashboard.
 pub type Troubles = tokio::sync::watch::Receiver<Option<String>>;
@@ -61,7 +63,7 @@ pub struct RunOptions {
     pub read_write: bool,
     /// How to read the file again (F9); without it nothing is watched.
     pub reload: Option<Reload>,
-    /// Reads the views.
+    /// Reads the views and rules.
     pub views: Box<ReadViews>,
     /// Statements of earlier runs; `None` keeps none.
     pub history: Option<PathBuf>,
@@ -244,8 +246,8 @@ impl Dashboard {
     fn read_views(&mut self) {
         let views = Arc::clone(&self.views);
         self.errands.spawn_blocking(move || {
-            let (views, problems) = views();
-            Msg::Views(views, problems.iter().map(ToString::to_string).collect())
+            let (views, rules, problems) = views();
+            Msg::Views(views, rules.into_values().collect(), problems.iter().map(ToString::to_string).collect())
         });
     }
 

@@ -91,8 +91,9 @@ fn status_of_healthy_nodes_has_the_promised_shape_and_exits_with_0() {
     let config = ConfigFile::new("clusters:\n  here: {nodes: [primary, standby1]}\n", nodes);
     let (report, code) = object(&["status", "--config", config.arg(), "--format", "json"]);
     assert_eq!(code, 0, "{report:#}");
-    assert_eq!(keys(&report), ["at", "cluster", "summary", "nodes"]);
+    assert_eq!(keys(&report), ["at", "cluster", "summary", "nodes", "alerts"]);
     assert_eq!(report["cluster"], "here");
+    assert_eq!(report["alerts"], json!([]));
     assert_eq!(report["summary"], json!({"healthy": 2, "degraded": 0, "down": 0}));
     assert_eq!(each(&report, "name"), ["primary", "standby1"]);
     assert_eq!(each(&report, "role"), ["primary", "standby"]);

@@ -19,12 +19,13 @@ fn dark() -> Theme {
 }
 
 /// The screens and dialogs, each with the keys that open it on a running cluster.
-const PLACES: [(&str, &str); 8] = [
+const PLACES: [(&str, &str); 9] = [
     ("nodes", ""),
     ("node", "<enter>"),
     ("node_down", "jjjj<enter>"),
     ("query", "9"),
     ("events", "0"),
+    ("alerts", "t"),
     ("help", "?"),
     ("form", "a"),
     ("remove", "d"),

@@ -110,7 +110,10 @@ async fn ask(
     handle: &Handle,
     events: &mut mpsc::Receiver<Event>,
 ) -> Result<Cost, NodeError> {
-    handle.send(Command::Look(vec![Look { view: Arc::clone(view), nodes: None }])).await.expect("a manager");
+    handle
+        .send(Command::Look(vec![Look { view: Arc::clone(view), nodes: None, pace: None }]))
+        .await
+        .expect("a manager");
     // Twice: caches are filled, and the figures of the node have been asked once.
     answer(events).await?;
     handle.send(Command::LookNow).await.expect("a manager");

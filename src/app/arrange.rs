@@ -42,6 +42,7 @@ impl App {
             self.arrange_nodes();
             self.dirty = true;
         }
+        self.settle_alerts();
     }
 
     /// A frame is about to be drawn.
@@ -199,6 +200,8 @@ impl App {
         self.events_table.cursor.select(self.events_table.cursor.at, self.events_table.rows.len(), events);
         let len = self.query.results.len();
         self.query.results.cursor.select(self.query.results.cursor.at, len, results);
+        let (page, table) = (self.drawn.page(Pane::Alerts), &mut self.alerts.table);
+        table.cursor.select(table.cursor.at, table.rows.len(), page);
         let page = self.drawn.page(Pane::View);
         if let Some(sheet) = self.sheet_mut() {
             let len = sheet.len();

@@ -23,6 +23,7 @@ impl App {
                 self.sheet().is_some_and(|sheet| sheet.opened.is_none() && !sheet.is_empty())
             }
             Action::Mark => self.pane == Pane::Nodes && self.selected().is_some(),
+            Action::Acknowledge => self.alerts.selected().is_some(),
             Action::Compare => self.live.nodes.len() > 1,
             Action::ShowHidden => self.can_toggle_hidden(),
             Action::Group => self.can_group(),
@@ -31,7 +32,7 @@ impl App {
             Action::Explain => self.can_explain(),
             Action::NextPane | Action::PreviousPane => match self.screen {
                 Screen::View(screen) => self.sheets.tabs(screen).len() > 1,
-                Screen::Topology => false,
+                Screen::Topology | Screen::Alerts => false,
                 _ => true,
             },
             Action::Edit | Action::Remove | Action::Retry | Action::Pause => {
@@ -40,7 +41,7 @@ impl App {
             Action::Rerun => self.query.batch.is_some() && !self.query.is_running(),
             Action::Run => !self.query.editor.is_empty(),
             Action::ProblemsOnly => self.filter_pane() != Pane::Result,
-            Action::Filter if self.pane == Pane::Topology => false,
+            Action::Filter if matches!(self.pane, Pane::Topology | Pane::Alerts) => false,
             Action::Filter => self.has_rows(self.filter_pane()) || self.back_step() == Some(super::back::Step::Filter),
             Action::Sort | Action::SortLeft | Action::SortRight => self.sortable() > 0,
             Action::SortReverse => self.is_sorted(),
@@ -52,7 +53,7 @@ impl App {
                 Screen::Query => self.query.results.len() > 1,
                 Screen::Nodes | Screen::Detail => self.nodes_table.rows.len() > 1,
                 Screen::View(_) => self.live.nodes.len() > 1,
-                Screen::Events | Screen::Topology => false,
+                Screen::Events | Screen::Topology | Screen::Alerts => false,
             },
             Action::Export => self.can_export(),
             Action::Copy => self.copied().is_some_and(|text| !text.is_empty()),
@@ -85,6 +86,7 @@ impl App {
             (Action::Quit, _) if self.leaving.is_some() => "cancel queries and quit",
             (Action::Quit, _) if self.screen != Screen::Nodes => "back",
             (Action::Pause, _) if self.all_paused() => "resume",
+            (Action::Acknowledge, _) if self.is_acknowledged() => "take back",
             (Action::Freeze, _) if self.frozen.is_some() => "unfreeze",
             (Action::Accept, Place::Form) => self.form_word(),
             (Action::Accept, Place::Confirm) => "choose",
@@ -96,7 +98,7 @@ impl App {
             (Action::OnlyNode, _) if self.sheets.only.is_some() => "all nodes",
             (Action::ShowHidden, _) => self.hidden_word(),
             (Action::NextField, Place::Confirm | Place::Form)
-            | (Action::Add, Place::Query | Place::Events | Place::View | Place::Topology) => "",
+            | (Action::Add, Place::Query | Place::Events | Place::View | Place::Topology | Place::Alerts) => "",
             (Action::Cancel, Place::Editor) if self.query.is_running() => "cancel query",
             (Action::Cancel, Place::Editor) => "results",
             (Action::Cancel, Place::Filter) => "as before",
@@ -133,6 +135,7 @@ impl App {
             }
             Pane::View => self.sheet().is_some_and(|sheet| !sheet.is_empty()),
             Pane::Topology => !self.topology.branches.is_empty(),
+            Pane::Alerts => !self.alerts.table.rows.is_empty(),
             Pane::Editor => true,
         }
     }
@@ -144,6 +147,7 @@ impl App {
             (Screen::Nodes | Screen::Events, Pane::Events) => self.event_node().is_some(),
             (Screen::Topology, _) => self.branch_node().is_some(),
             (Screen::View(_), _) => self.can_open_row(),
+            (Screen::Alerts, _) => self.alerts.selected().is_some(),
             _ => false,
         }
     }

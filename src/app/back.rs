@@ -83,6 +83,7 @@ impl App {
         match (self.screen, self.pane) {
             (Screen::View(_), _) => Pane::View,
             (Screen::Topology, _) => Pane::Topology,
+            (Screen::Alerts, _) => Pane::Alerts,
             (Screen::Query, _) | (_, Pane::Result) => Pane::Result,
             (Screen::Detail | Screen::Events, _) | (_, Pane::Events) => Pane::Events,
             _ => Pane::Nodes,
@@ -94,6 +95,7 @@ impl App {
             Pane::Result => !self.query.results.filter.is_empty(),
             Pane::View => self.sheet().is_some_and(|sheet| !sheet.filter.is_empty()),
             Pane::Events => self.events_table.is_filtered(),
+            Pane::Alerts => false,
             _ => self.nodes_table.is_filtered(),
         }
     }

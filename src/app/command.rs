@@ -23,7 +23,7 @@ const fn spec(name: &'static str, argument: &'static str, doc: &'static str) -> 
 }
 
 /// All commands, in the order of the help.
-pub const COMMANDS: [Spec; 25] = [
+pub const COMMANDS: [Spec; 26] = [
     spec("nodes", "", "The nodes"),
     spec("topology", "", "Who receives from whom"),
     spec("activity", "", "Sessions, and what runs long"),
@@ -35,6 +35,7 @@ pub const COMMANDS: [Spec; 25] = [
     spec("view", "NAME", "A view by its name; the word view may be left out"),
     spec("query", "", "The query editor and its results"),
     spec("events", "", "What happened"),
+    spec("alerts", "", "What the rules found"),
     spec("node", "NAME", "Open a node"),
     spec("add", "", "Add a node"),
     spec("edit", "[NODE]", "Edit a node"),
@@ -188,6 +189,7 @@ impl App {
             "nodes" => self.perform(Action::ScreenNodes),
             "query" => self.perform(Action::ScreenQuery),
             "events" => self.perform(Action::ScreenEvents),
+            "alerts" => self.perform(Action::ScreenAlerts),
             "help" => self.perform(Action::Help),
             "export" => self.export(rest)?,
             "node" => {

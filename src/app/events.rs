@@ -12,18 +12,30 @@ use super::{App, Dialog, Effect, Leaving, Reread, Screen, Severity};
 
 impl App {
     pub(super) fn apply(&mut self, event: Event) -> Vec<Effect> {
-        let Event { seq, at, kind } = event;
+        let Event { at, kind, .. } = event;
         self.now = self.now.max(at);
         self.live.at = self.live.at.max(at);
         // Worded before it is taken in: what changes is told against what was.
         let wording = wording::of(&kind, &self.live.nodes, self.query.batch.as_ref());
         let effects = self.take_in(at, kind);
         if let Some(wording::Wording { node, severity, what, text }) = wording {
-            let line = Line { seq, at, node, severity, what, text };
-            self.live.journal.push(line.clone());
-            self.show_line(&line);
+            self.write_line(Line { seq: 0, at, node, severity, what, text });
         }
+        self.write_alerts();
         effects
+    }
+
+    fn write_line(&mut self, mut line: Line) {
+        self.dirty = true;
+        line.seq = self.live.journal.push(line.clone());
+        self.show_line(&line);
+    }
+
+    /// What became of alerts, as lines of the journal.
+    pub(super) fn write_alerts(&mut self) {
+        for line in self.alerts.take_news() {
+            self.write_line(line);
+        }
     }
 
     fn take_in(&mut self, at: SystemTime, kind: EventKind) -> Vec<Effect> {
@@ -48,14 +60,15 @@ impl App {
                 node.pool = Some(pool);
                 node.probes = Some(probes);
             }),
-            EventKind::Facts { node, facts } => {
+            EventKind::Facts { node: name, facts } => {
                 if let Ok(facts) = &facts {
                     self.cost.add(at, facts.elapsed);
                 }
-                self.of(&node, |node| match facts {
+                self.of(&name, |node| match facts {
                     Ok(facts) => node.set_facts(at, facts),
                     Err(error) => node.facts_error = Some(error),
                 });
+                self.heed_facts(at, &name);
             }
             EventKind::Server { node, server } => self.of(&node, |node| node.server = Some(server)),
             EventKind::View { node, view, outcome } => {
@@ -111,6 +124,7 @@ impl App {
 
     fn node_removed(&mut self, name: &NodeName) {
         self.live.nodes.remove(name);
+        self.alerts.forget(name);
         self.arrange_nodes();
         if self.screen == Screen::Detail && self.selected().is_none() {
             self.show(Screen::Nodes);
@@ -144,6 +158,8 @@ impl App {
         self.now = now;
         self.live.at = now;
         self.live.nodes.advance(now, self.refresh);
+        self.alerts.advance(now, &self.live.nodes);
+        self.write_alerts();
         if self.notice.as_ref().is_some_and(|notice| notice.until <= now) {
             self.notice = None;
             self.dirty = true;

@@ -30,7 +30,7 @@ impl Severity {
 /// One line. `what` and `text` may hold text of a server: make it safe before it reaches a terminal.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Line {
-    /// The event's number: the key of the line.
+    /// Counts up: the key of the line.
     pub seq: u64,
     pub at: SystemTime,
     pub node: Option<NodeName>,
@@ -45,17 +45,23 @@ pub struct Line {
 #[derive(Debug, Clone, Default)]
 pub struct Journal {
     lines: VecDeque<Line>,
+    /// Of the line that came last.
+    seq: u64,
 }
 
 impl Journal {
     /// Lines kept: hours of a restless cluster, some megabytes at most.
     pub const CAPACITY: usize = 5_000;
 
-    pub(super) fn push(&mut self, line: Line) {
+    /// Takes a line in, and says which number it got.
+    pub(super) fn push(&mut self, mut line: Line) -> u64 {
+        self.seq += 1;
+        line.seq = self.seq;
         if self.lines.len() == Self::CAPACITY {
             self.lines.pop_front();
         }
         self.lines.push_back(line);
+        self.seq
     }
 
     pub fn newest(&self) -> Option<&Line> {

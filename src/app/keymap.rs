@@ -22,6 +22,7 @@ pub enum Place {
     View,
     Query,
     Events,
+    Alerts,
     Editor,
     Form,
     Confirm,
@@ -44,6 +45,7 @@ impl Place {
             Self::View => "Tables of all nodes",
             Self::Query => "Query results",
             Self::Events => "Events",
+            Self::Alerts => "Alerts",
             Self::Editor => "Query editor",
             Self::Form => "Form",
             Self::Confirm => "Question",
@@ -63,6 +65,7 @@ impl Place {
             Self::View => &[Self::View, Self::Screen, Self::Always],
             Self::Query => &[Self::Query, Self::Screen, Self::Always],
             Self::Events => &[Self::Events, Self::Screen, Self::Always],
+            Self::Alerts => &[Self::Alerts, Self::Screen, Self::Always],
             Self::Screen => &[Self::Screen, Self::Always],
             Self::Editor => &[Self::Editor, Self::Always],
             Self::Form => &[Self::Form, Self::Always],
@@ -178,6 +181,7 @@ pub fn screen_place(screen: Screen, pane: Pane) -> Place {
         (Screen::Nodes, _) => Place::Nodes,
         (Screen::Detail, _) => Place::Detail,
         (Screen::Events, _) => Place::Events,
+        (Screen::Alerts, _) => Place::Alerts,
     }
 }
 

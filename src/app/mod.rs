@@ -2,6 +2,7 @@
 //! [`update()`] is the only thing that changes it; drawing reads it.
 
 pub mod action;
+pub mod alerts;
 mod arrange;
 mod available;
 mod back;
@@ -41,9 +42,10 @@ use std::time::{Duration, SystemTime};
 use indexmap::IndexMap;
 
 use crate::model::protocol::ShutdownReport;
-use crate::model::{Command, Event, NodeConfig, NodeName, Thresholds, View};
+use crate::model::{Command, Event, NodeConfig, NodeName, Rule, Thresholds, View};
 
 pub use action::Action;
+pub use alerts::Alerts;
 pub use confirm::Confirm;
 pub use cost::{Cost, CostRate};
 pub use cursor::Cursor;
@@ -175,6 +177,8 @@ pub struct App {
     pub sheets: Sheets,
     /// The cluster as its nodes tell it.
     pub topology: Topology,
+    /// What the rules found.
+    pub alerts: Alerts,
     pub dialog: Option<Dialog>,
     /// The `:` or `/` line, while it is open.
     pub prompt: Option<Prompt>,
@@ -214,8 +218,8 @@ pub enum Msg {
     Tick(SystemTime),
     /// A frame is about to be drawn: what waited for it is put in order.
     Frame,
-    /// The views were read: all of them, and what is wrong with the user's own.
-    Views(IndexMap<String, Arc<View>>, Vec<String>),
+    /// The views and the rules of alerts were read: all of them, and what is wrong with the user's own.
+    Views(IndexMap<String, Arc<View>>, Vec<Arc<Rule>>, Vec<String>),
     /// What drawing measured: after each frame.
     Drawn(Drawn),
     /// The manager's channel was full: this command was not sent.
@@ -283,6 +287,7 @@ impl App {
             query: Query::new(setup.history),
             sheets: Sheets::new(setup.columns),
             topology: Topology::default(),
+            alerts: Alerts::default(),
             dialog: None,
             prompt: None,
             notice: None,

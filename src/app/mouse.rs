@@ -153,6 +153,10 @@ impl App {
                 let len = self.topology.branches.len();
                 self.topology.cursor.select(row, len, height);
             }
+            Pane::Alerts => {
+                let len = self.alerts.table.rows.len();
+                self.alerts.table.cursor.select(row, len, height);
+            }
             Pane::View => {
                 if let Some(sheet) = self.sheet_mut() {
                     let len = sheet.len();

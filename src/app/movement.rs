@@ -40,6 +40,7 @@ impl App {
                 self.topology.cursor.go(movement, len, height);
             }
             Pane::View => self.go_in_sheet(movement, height),
+            Pane::Alerts => self.go_in_alerts(movement, height),
             Pane::Editor => {}
         }
     }
@@ -71,7 +72,7 @@ impl App {
                 Some(sheet) => &mut sheet.column,
                 None => return,
             },
-            Pane::Summary | Pane::Settings | Pane::Editor | Pane::Topology => return,
+            Pane::Summary | Pane::Settings | Pane::Editor | Pane::Topology | Pane::Alerts => return,
         };
         *column = if right { *column + 1 } else { column.saturating_sub(1) };
     }
@@ -86,7 +87,7 @@ impl App {
                 Some(sheet) => (sheet.column, sheet.columns().count()),
                 None => return false,
             },
-            Pane::Summary | Pane::Settings | Pane::Editor | Pane::Topology => return false,
+            Pane::Summary | Pane::Settings | Pane::Editor | Pane::Topology | Pane::Alerts => return false,
         };
         if !right {
             return column > 0;
@@ -102,6 +103,7 @@ impl App {
             (Screen::Nodes, Pane::Result) => self.show(Screen::Query),
             (_, Pane::Events) => self.open_event(),
             (Screen::View(_), _) => self.open_row(),
+            (Screen::Alerts, _) => self.open_alert(),
             _ => {}
         }
     }

@@ -260,12 +260,6 @@ impl Nodes {
             .reduce(|sum, rate| sum + rate)
     }
 
-    /// Nodes whose replication lag is over a threshold.
-    pub fn alerts(&self, thresholds: &Thresholds) -> usize {
-        let over = |node: &&Node| node.health.state.answers() && node.lag_level(thresholds) > Level::Normal;
-        self.iter().filter(over).count()
-    }
-
     pub(super) fn get_mut(&mut self, name: &NodeName) -> Option<&mut Node> {
         self.0.get_mut(name)
     }

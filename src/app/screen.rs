@@ -14,6 +14,8 @@ pub enum Screen {
     View(ViewScreen),
     Query,
     Events,
+    /// What the rules found.
+    Alerts,
 }
 
 impl Screen {
@@ -31,7 +33,7 @@ impl Screen {
         Self::Events,
     ];
 
-    /// The digit that opens it; the detail screen is opened from a row.
+    /// The digit that opens it; the detail screen is opened from a row, the alerts by a letter.
     pub fn digit(self) -> Option<char> {
         match self {
             Self::Nodes => Some('1'),
@@ -44,7 +46,7 @@ impl Screen {
             Self::View(ViewScreen::Io) => Some('8'),
             Self::Query => Some('9'),
             Self::Events => Some('0'),
-            Self::Detail | Self::View(ViewScreen::Other) => None,
+            Self::Detail | Self::Alerts | Self::View(ViewScreen::Other) => None,
         }
     }
 
@@ -62,6 +64,7 @@ impl Screen {
             Self::View(ViewScreen::Other) => "View",
             Self::Query => "Query",
             Self::Events => "Events",
+            Self::Alerts => "Alerts",
         }
     }
 
@@ -85,6 +88,7 @@ impl Screen {
             Self::View(_) => &[Pane::View],
             Self::Query => &[Pane::Editor, Pane::Result],
             Self::Events => &[Pane::Events],
+            Self::Alerts => &[Pane::Alerts],
         }
     }
 }
@@ -108,4 +112,6 @@ pub enum Pane {
     Topology,
     /// The table of a view, or one row of it at length.
     View,
+    /// The list of alerts.
+    Alerts,
 }

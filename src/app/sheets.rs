@@ -9,13 +9,13 @@ mod sheet;
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use indexmap::IndexMap;
 
 use crate::model::protocol::{Look, ViewRows};
 use crate::model::view::ViewScreen;
-use crate::model::{Command, NodeError, NodeName, View};
+use crate::model::{Command, NodeError, NodeName, Rule, View};
 
 use super::{App, ChosenColumns, Effect, Screen};
 
@@ -101,8 +101,14 @@ impl App {
         Some(self.sheets.sheet(&view))
     }
 
-    /// The views were read, for the first time or anew. A view that changed begins anew.
-    pub(super) fn take_views(&mut self, views: IndexMap<String, Arc<View>>, problems: Vec<String>) -> Vec<Effect> {
+    /// The views and the rules were read, for the first time or anew. A view that changed begins anew.
+    pub(super) fn take_views(
+        &mut self,
+        views: IndexMap<String, Arc<View>>,
+        rules: Vec<Arc<Rule>>,
+        problems: Vec<String>,
+    ) -> Vec<Effect> {
+        self.alerts.take_rules(rules);
         self.sheets.tables.retain(|name, sheet| views.get(name).is_some_and(|view| **view == *sheet.view));
         for (name, sheet) in &mut self.sheets.tables {
             if let Some(view) = views.get(name) {
@@ -111,7 +117,7 @@ impl App {
         }
         self.sheets.views = views;
         if let Some(first) = problems.first() {
-            self.say(super::Severity::Critical, format!("a view is wrong and left out: {first}"));
+            self.say(super::Severity::Critical, format!("a view or a rule is wrong and left out: {first}"));
         }
         self.sheets.problems = problems;
         Vec::new()
@@ -193,6 +199,7 @@ impl App {
         view: &str,
         outcome: Result<Arc<ViewRows>, NodeError>,
     ) {
+        self.heed_view(at, node, view, &outcome);
         if let Some(sheet) = self.sheets.tables.get_mut(view) {
             sheet.answered(at, node, outcome);
         }
@@ -200,30 +207,41 @@ impl App {
 
     /// What is to be asked from now on, where that is not what is asked already.
     pub(super) fn look(&mut self) -> Option<Effect> {
-        let mut wanted = Vec::new();
-        match self.screen {
-            _ if self.leaving.is_some() => {}
-            Screen::View(screen) => {
-                let nodes = self.sheets.only.clone();
-                wanted.extend(self.sheets.shown(screen).map(|view| Look { view: Arc::clone(view), nodes }));
-            }
-            Screen::Topology => {
-                let views = super::topology::VIEWS.iter().filter_map(|name| self.sheets.views.get(*name));
-                wanted.extend(views.map(|view| Look { view: Arc::clone(view), nodes: None }));
-            }
-            _ => {}
-        }
-        if same(&wanted, &self.sheets.looked) {
+        // Looked at with each message: nothing is made where nothing changed.
+        let looked = &self.sheets.looked;
+        let same = |(wanted, look): (Wanted<'_>, &Look)| {
+            Arc::ptr_eq(wanted.view, &look.view) && wanted.nodes == look.nodes.as_ref() && wanted.pace == look.pace
+        };
+        if self.wanted().count() == looked.len() && self.wanted().zip(looked).all(same) {
             return None;
         }
-        for look in &wanted {
+        let look = |of: Wanted<'_>| Look { view: Arc::clone(of.view), nodes: of.nodes.cloned(), pace: of.pace };
+        let wanted: Vec<Look> = self.wanted().map(look).collect();
+        for look in wanted.iter().filter(|look| look.pace.is_none()) {
             self.sheets.sheet(&look.view).unsettled = true;
         }
         self.sheets.looked.clone_from(&wanted);
         Some(Effect::Send(Command::Look(wanted)))
     }
+
+    /// What the screen shows, and what the rules of alerts need.
+    fn wanted(&self) -> impl Iterator<Item = Wanted<'_>> {
+        let shown = match self.screen {
+            Screen::View(screen) => self.sheets.shown(screen),
+            _ => None,
+        };
+        let shown = shown.map(|view| Wanted { view, nodes: self.sheets.only.as_ref(), pace: None });
+        let topology = super::topology::VIEWS.iter().filter(|_| self.screen == Screen::Topology);
+        let topology = topology.filter_map(|name| self.sheets.views.get(*name));
+        let asked = self.alerts.asked().map(|(view, every)| Wanted { view, nodes: None, pace: Some(every) });
+        let all = shown.into_iter().chain(topology.map(|view| Wanted { view, nodes: None, pace: None })).chain(asked);
+        all.filter(|_| self.leaving.is_none())
+    }
 }
 
-fn same(a: &[Look], b: &[Look]) -> bool {
-    a.len() == b.len() && a.iter().zip(b).all(|(a, b)| Arc::ptr_eq(&a.view, &b.view) && a.nodes == b.nodes)
+/// A look that is not made yet.
+struct Wanted<'a> {
+    view: &'a Arc<View>,
+    nodes: Option<&'a Vec<NodeName>>,
+    pace: Option<Duration>,
 }

@@ -211,6 +211,10 @@ impl App {
             }
             Pane::Topology => Some(self.topology.branches.get(self.topology.cursor.at)?.name.clone()),
             Pane::View => self.copied_row(),
+            Pane::Alerts => self.alerts.selected().map(|held| {
+                let alert = &held.alert;
+                format!("{}\t{}\t{}", alert.node, alert.rule.title, alert.finding.message)
+            }),
             Pane::Editor => Some(self.query.editor.text()),
         }
     }

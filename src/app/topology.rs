@@ -5,13 +5,13 @@ mod shape;
 
 use std::collections::{HashMap, HashSet};
 
-use crate::model::view::Value;
-use crate::model::{HealthState, NodeName, Role};
+use crate::model::view::{Reading, Value};
+use crate::model::{NodeConfig, NodeName, Role, View};
 
 use super::cursor::Cursor;
 use super::journal::Severity;
 use super::sheets::Sheet;
-use super::{App, Screen};
+use super::{App, Node, Screen};
 
 use shape::Peer;
 
@@ -63,8 +63,31 @@ pub struct Edge {
 /// Something that is wrong with the shape.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Fault {
+    pub kind: FaultKind,
+    /// The node that it is about, or the first of them.
+    pub node: NodeName,
     pub severity: Severity,
     pub text: String,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FaultKind {
+    SplitBrain,
+    /// On another timeline than its upstream.
+    Timeline,
+    NoUpstream,
+    /// The upstream is not in the file.
+    Outside,
+    Stopped,
+    Subscription,
+    Slot,
+}
+
+impl FaultKind {
+    /// Whether it is told by the shape alone: the others are told by what one node says of itself.
+    pub fn is_of_shape(self) -> bool {
+        matches!(self, Self::SplitBrain | Self::Timeline | Self::NoUpstream)
+    }
 }
 
 impl App {
@@ -112,34 +135,65 @@ impl App {
     /// What each watched node says of itself and of others.
     fn peers(&self) -> Vec<Peer> {
         let sheet = self.sheets.get(VIEWS[0]);
-        let nodes = self.picture().nodes.iter().map(|node| {
-            let name = node.name().clone();
-            let rows = sheet.map(|sheet| rows_of(sheet, &name)).unwrap_or_default();
-            let gone = !matches!(node.health.state, HealthState::Healthy | HealthState::Degraded);
-            let system = node.server.as_ref().and_then(|server| server.system_identifier);
-            Peer {
-                host: node.config.host.clone(),
-                port: node.config.port,
-                role: node.role,
-                timeline: node.facts.as_ref().and_then(|(_, facts)| facts.timeline),
-                system: system.map(|system| system.to_string()),
-                rows,
-                gone,
-                name,
-            }
-        });
-        nodes.collect()
+        let reading = |name: &NodeName| sheet.and_then(|sheet| sheet.node(name)?.reading.as_deref());
+        self.picture()
+            .nodes
+            .iter()
+            .map(|node| peer(told(node, sheet.map(|sheet| &*sheet.view), reading(node.name()))))
+            .collect()
+    }
+}
+
+/// One node, for who wants to know what is wrong with the shape of all.
+#[derive(Debug, Clone, Copy)]
+pub struct Told<'a> {
+    pub config: &'a NodeConfig,
+    pub role: Option<Role>,
+    pub timeline: Option<u32>,
+    pub system_identifier: Option<u64>,
+    /// It does not answer now.
+    pub gone: bool,
+    /// Its answer to the view `topology`.
+    pub reading: Option<(&'a View, &'a Reading)>,
+}
+
+/// What is wrong with the shape of these nodes.
+pub fn faults<'a>(nodes: impl IntoIterator<Item = Told<'a>>) -> Vec<Fault> {
+    let peers: Vec<Peer> = nodes.into_iter().map(peer).collect();
+    shape::of(&peers).1
+}
+
+pub(super) fn told<'a>(node: &'a Node, view: Option<&'a View>, reading: Option<&'a Reading>) -> Told<'a> {
+    Told {
+        config: &node.config,
+        role: node.role,
+        timeline: node.facts.as_ref().and_then(|(_, facts)| facts.timeline),
+        system_identifier: node.server.as_ref().and_then(|server| server.system_identifier),
+        gone: !node.health.state.answers(),
+        reading: view.zip(reading),
+    }
+}
+
+fn peer(told: Told<'_>) -> Peer {
+    Peer {
+        name: told.config.name.clone(),
+        host: told.config.host.clone(),
+        port: told.config.port,
+        role: told.role,
+        timeline: told.timeline,
+        system: told.system_identifier.map(|system| system.to_string()),
+        rows: told.reading.map(|(view, reading)| rows_of(view, reading)).unwrap_or_default(),
+        gone: told.gone,
     }
 }
 
 /// A row of the view by the names of its columns.
 pub(super) type RowMap = HashMap<String, String>;
 
-fn rows_of(sheet: &Sheet, node: &NodeName) -> Vec<RowMap> {
-    let Some(reading) = sheet.node(node).and_then(|node| node.reading.as_ref()) else { return Vec::new() };
+fn rows_of(view: &View, reading: &Reading) -> Vec<RowMap> {
     let row = |row: usize| {
-        let columns = sheet.view.columns.iter().enumerate();
-        let cells = columns.filter_map(|(at, column)| match reading.value(&sheet.view, row, at) {
+        let columns = view.columns.iter().enumerate();
+        let cells = columns.filter_map(|(at, column)| match reading.value(view, row, at) {
             Value::Text(text) => Some((column.name.clone(), text.to_owned())),
             _ => None,
         });
@@ -152,20 +206,20 @@ fn rows_of(sheet: &Sheet, node: &NodeName) -> Vec<RowMap> {
 fn unread_slots(sheet: &Sheet) -> Vec<Fault> {
     let mut faults = Vec::new();
     let mut seen = HashSet::new();
-    for (node, _) in sheet.nodes() {
-        for row in rows_of(sheet, node) {
+    for (node, said) in sheet.nodes() {
+        for row in said.reading.iter().flat_map(|reading| rows_of(&sheet.view, reading)) {
             let Some(slot) = row.get("slot").filter(|slot| seen.insert((node.clone(), (*slot).clone()))) else {
                 continue;
             };
             let said = |name: &str| row.get(name).map(String::as_str);
             if said("wal_status") == Some("lost") {
                 let text = format!("slot {slot} on {node} has lost WAL that it needs: its reader must be made anew");
-                faults.push(Fault { severity: Severity::Critical, text });
+                faults.push(Fault { kind: FaultKind::Slot, node: node.clone(), severity: Severity::Critical, text });
             } else if said("active") == Some("f") {
                 let bytes = said("retained_bytes").and_then(|bytes| bytes.parse::<f64>().ok()).unwrap_or_default();
                 let held = bytes / f64::from(1 << 20);
                 let text = format!("nobody reads slot {slot} on {node}: it holds back {held:.0} MB of WAL");
-                faults.push(Fault { severity: Severity::Warning, text });
+                faults.push(Fault { kind: FaultKind::Slot, node: node.clone(), severity: Severity::Warning, text });
             }
         }
     }

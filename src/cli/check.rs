@@ -1,13 +1,22 @@
-//! `pgwatch check`: reads the configuration, connects to nothing.
+//! `pgwatch check`: reads the configuration, and the user's own views and rules of alerts; connects to nothing.
 
 use std::fmt::Write as _;
 
 use super::args::{Source, exit};
-use super::{Stop, load, print};
+use super::{Stop, list, load, print, watched};
+use crate::config::Environment;
 use crate::tui::text::safe;
 
 pub(super) fn run(source: &Source) -> Result<u8, Stop> {
-    let config = load(source)?;
+    let (_, _, problems) = watched(&Environment::of_process());
+    let config = match load(source) {
+        // All that is wrong is told at once.
+        Err(Stop::Wrong(text)) => return Err(Stop::Wrong(text + &list(&problems))),
+        loaded => loaded?,
+    };
+    if !problems.is_empty() {
+        return Err(Stop::Wrong(list(&problems)));
+    }
     let file = match &config.path {
         Some(path) => path.display().to_string(),
         None if source.flags().is_empty() => {

@@ -4,8 +4,8 @@ use std::path::PathBuf;
 
 use super::args::{DashboardOptions, Source, exit};
 use super::event_log::EventLog;
-use super::{Stop, complain, configuration};
-use crate::config::{Config, Diagnostic, Environment, views};
+use super::{Stop, complain, configuration, watched};
+use crate::config::{Config, Diagnostic, Environment};
 use crate::model::NodeName;
 use crate::run::{self, LeaveReason, Reload, RunOptions};
 
@@ -19,7 +19,7 @@ pub(super) async fn open(config: Config, options: &DashboardOptions, source: Opt
         config,
         read_write: options.read_write,
         reload: source.map(|source| reload(source.clone(), options.clone())),
-        views: Box::new(|| views::load(&Environment::of_process())),
+        views: Box::new(|| watched(&Environment::of_process())),
         history: history(&Environment::of_process()),
         tap: event_log.as_ref().map(EventLog::tap),
         troubles: event_log.as_ref().map(EventLog::failure),

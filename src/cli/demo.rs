@@ -13,6 +13,7 @@ use super::signals::Signals;
 use super::status::{self, Report};
 use super::{Stop, block_on, complain, dashboard, print_with};
 use crate::config::Config;
+use crate::config::alerts::Rules;
 use crate::demo::{Cluster, Load, Server, faults};
 
 /// How long the nodes may take to be healthy, where no dashboard shows how they get there.
@@ -56,11 +57,12 @@ pub(super) fn run(with_faults: bool, options: &DashboardOptions) -> Result<u8, S
 async fn print_status_once(config: &Config) -> Result<u8, Stop> {
     let deadline = Instant::now() + PATIENCE;
     loop {
-        let nodes = match status::ask(config).await? {
+        // A cluster that was just started has nothing that a rule would find.
+        let (nodes, alerts) = match status::ask(config, Rules::new()).await? {
             Ok(nodes) => nodes,
             Err(_signalled) => return Ok(exit::OK),
         };
-        let report = Report::new(SystemTime::now(), config.cluster.as_deref(), &nodes);
+        let report = Report::new(SystemTime::now(), config.cluster.as_deref(), &nodes, &alerts);
         let is_healthy = report.exit_code() == exit::OK;
         if is_healthy || Instant::now() > deadline {
             print_with(|out| report.write_table(out, false))?;

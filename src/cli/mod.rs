@@ -2,6 +2,7 @@
 //!
 //! Standard output carries the output of a command and nothing else; all the rest goes to standard error.
 
+mod alerts;
 pub mod args;
 mod check;
 mod completions;
@@ -27,6 +28,8 @@ use std::time::Duration;
 use color_eyre::Report;
 use color_eyre::config::{HookBuilder, Theme};
 
+use crate::config::alerts::Rules;
+use crate::config::views::Views;
 use crate::config::{self, Config, Diagnostic, Environment};
 use crate::tui::text::safe;
 use args::{Args, Command, Source, exit};
@@ -150,6 +153,14 @@ fn load(source: &Source) -> Result<Config, Stop> {
         complain(&format!("warning: {warning}"));
     }
     Ok(config)
+}
+
+/// The views and the rules of alerts, the user's own too, and what is wrong with those.
+fn watched(env: &Environment) -> (Views, Rules, Vec<Diagnostic>) {
+    let (views, mut faults) = config::views::load(env);
+    let (rules, more) = config::alerts::load(env, &views);
+    faults.extend(more);
+    (views, rules, faults)
 }
 
 fn list(faults: &[Diagnostic]) -> String {

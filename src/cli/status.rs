@@ -1,20 +1,24 @@
-//! `pgwatch status`: every node asked once, all at the same time, and what monitoring plugins exit with.
+//! `pgwatch status`: every node asked once, all at the same time, what the rules of alerts find on them, and what monitoring
+//! plugins exit with.
 
 use std::io::{self, IsTerminal as _, Write};
 use std::time::{Duration, SystemTime};
 
 use serde::Serialize;
-use tokio::time::{Instant, sleep, timeout_at};
+use tokio::sync::mpsc;
+use tokio::time::{Instant, sleep, timeout, timeout_at};
 
+use super::alerts::Watch;
 use super::args::{Source, StatusFormat, exit};
 use super::json::{PoolGauge, millis, time};
 use super::signals::Signals;
 use super::table::{Align, Table};
-use super::{NO_NODES, Stop, block_on, load, print_with};
-use crate::config::Config;
-use crate::connection::{ConnectionManager, ManagerConfig};
+use super::{NO_NODES, Stop, block_on, complain, list, load, print_with, watched};
+use crate::config::alerts::Rules;
+use crate::config::{Config, Environment};
+use crate::connection::{ConnectionManager, Handle, ManagerConfig};
 use crate::model::protocol::NodeSnapshot;
-use crate::model::{ErrorKind, HealthState, NodeError, Role};
+use crate::model::{Alert, AlertSeverity, Command, ErrorKind, Event, HealthState, NodeError, Role};
 use crate::tui::text::{self, UNKNOWN, safe};
 
 /// A node that hangs is told so by its own connection attempt; this much later nobody waits for it any more.
@@ -22,6 +26,10 @@ const GRACE: Duration = Duration::from_millis(500);
 /// How long a node that answers is given to open the rest of its pool, and to be probed once more where the first
 /// latency was lost to our own lateness.
 const POOL_PATIENCE: Duration = Duration::from_secs(1);
+/// How much longer nodes that answer are given to answer the rules' views.
+const VIEW_PATIENCE: Duration = Duration::from_secs(2);
+/// Everything is asked once.
+const ONCE: Duration = Duration::from_mins(1);
 /// Nothing runs on the servers that would have to be waited for.
 const CLOSING: Duration = Duration::from_secs(1);
 /// The pool's figures change without an event.
@@ -32,11 +40,13 @@ pub(super) fn run(source: &Source, format: StatusFormat) -> Result<u8, Stop> {
     if config.nodes.is_empty() {
         return Err(Stop::Wrong(NO_NODES.to_owned()));
     }
-    let nodes = match block_on(ask(&config))?? {
-        Ok(nodes) => nodes,
+    let (_, rules, problems) = watched(&Environment::of_process());
+    complain(&list(&problems));
+    let (nodes, alerts) = match block_on(ask(&config, rules))?? {
+        Ok(seen) => seen,
         Err(signalled) => return Ok(signalled),
     };
-    let report = Report::new(SystemTime::now(), config.cluster.as_deref(), &nodes);
+    let report = Report::new(SystemTime::now(), config.cluster.as_deref(), &nodes, &alerts);
     print_with(|out| match format {
         StatusFormat::Json => report.write_json(out),
         StatusFormat::Table => report.write_table(out, colours()),
@@ -44,40 +54,73 @@ pub(super) fn run(source: &Source, format: StatusFormat) -> Result<u8, Stop> {
     Ok(report.exit_code())
 }
 
-/// Connects to all nodes and waits until each has answered or failed, and the pools of those that answer are open.
-/// `Err` inside is the exit code of a signal.
-pub(super) async fn ask(config: &Config) -> io::Result<Result<Vec<NodeSnapshot>, u8>> {
+/// What is known of nodes, and what the rules found on them.
+pub(super) type Seen = (Vec<NodeSnapshot>, Vec<Alert>);
+
+/// Connects to all nodes and waits until each has answered or failed, the pools of those that answer are open, and they have
+/// answered the rules' views. `Err` inside is the exit code of a signal.
+pub(super) async fn ask(config: &Config, rules: Rules) -> io::Result<Result<Seen, u8>> {
     let mut signals = Signals::listen()?;
     let longest = config.nodes.iter().map(|node| node.pool.connect_timeout).max().unwrap_or_default();
     let deadline = Instant::now() + longest + GRACE;
-    let (handle, mut events) = ConnectionManager::start(ManagerConfig {
+    let (handle, events) = ConnectionManager::start(ManagerConfig {
         shutdown_timeout: CLOSING,
+        refresh: ONCE,
         ..ManagerConfig::new(config.nodes.clone())
     });
+    let mut asking = Asking { handle: handle.clone(), events, watch: Watch::new(rules) };
+    let looks = asking.watch.looks();
+    if !looks.is_empty() {
+        handle.send(Command::Look(looks)).await.map_err(io::Error::other)?;
+    }
     let answered = async {
+        let nodes = timeout_at(deadline, asking.until(|nodes, _| all_settled(nodes))).await;
+        let nodes = match nodes {
+            Ok(nodes) => nodes,
+            Err(_late) => handle.snapshot().await,
+        };
+        drop(timeout(VIEW_PATIENCE, asking.until(|nodes, watch| watch.has_heard(nodes))).await);
+        let alerts = asking.watch.alerts(&nodes, &config.thresholds);
+        (nodes, alerts)
+    };
+    let seen = tokio::select! {
+        seen = answered => Ok(seen),
+        code = signals.next() => Err(code),
+    };
+    handle.shutdown(false).await;
+    Ok(seen)
+}
+
+fn all_settled(nodes: &[NodeSnapshot]) -> bool {
+    nodes.iter().all(|node| is_settled(node, SystemTime::now()))
+}
+
+/// A manager whose events are heard until enough is known.
+struct Asking {
+    handle: Handle,
+    events: mpsc::Receiver<Event>,
+    watch: Watch,
+}
+
+impl Asking {
+    /// The nodes as soon as they and what they answered are `enough`. Cancel-safe: what came is kept.
+    async fn until(&mut self, enough: impl Fn(&[NodeSnapshot], &Watch) -> bool) -> Vec<NodeSnapshot> {
         loop {
-            let nodes = handle.snapshot().await;
-            if nodes.iter().all(|node| is_settled(node, SystemTime::now())) {
+            while let Ok(event) = self.events.try_recv() {
+                self.watch.heed(event);
+            }
+            let nodes = self.handle.snapshot().await;
+            if enough(&nodes, &self.watch) {
                 return nodes;
             }
             // Whatever happened: the snapshot says it better than the event. A manager that ended says nothing more.
+            let closed = self.events.is_closed();
             tokio::select! {
-                _ = events.recv(), if !events.is_closed() => {}
+                Some(event) = self.events.recv(), if !closed => self.watch.heed(event),
                 () = sleep(LOOK_AGAIN) => {}
             }
         }
-    };
-    let nodes = tokio::select! {
-        nodes = timeout_at(deadline, answered) => Ok(nodes),
-        code = signals.next() => Err(code),
-    };
-    let nodes = match nodes {
-        Ok(Ok(nodes)) => Ok(nodes),
-        Ok(Err(_late)) => Ok(handle.snapshot().await),
-        Err(code) => Err(code),
-    };
-    handle.shutdown(false).await;
-    Ok(nodes)
+    }
 }
 
 /// Whether there is no more to be learnt of a node: it failed, or it answers, its latency is known and its pool is open
@@ -102,6 +145,44 @@ pub(super) struct Report<'a> {
     cluster: Option<&'a str>,
     summary: Summary,
     nodes: Vec<NodeStatus<'a>>,
+    alerts: Vec<AlertStatus<'a>>,
+}
+
+#[derive(Debug, Serialize)]
+struct AlertStatus<'a> {
+    rule: &'a str,
+    node: &'a str,
+    severity: AlertSeverity,
+    since: String,
+    message: &'a str,
+    remedy: Option<&'a str>,
+}
+
+impl<'a> AlertStatus<'a> {
+    fn new(alert: &'a Alert) -> Self {
+        Self {
+            rule: &alert.rule.name,
+            node: alert.node.as_str(),
+            severity: alert.finding.severity,
+            since: time(alert.since),
+            message: &alert.finding.message,
+            remedy: alert.rule.remedy.as_deref(),
+        }
+    }
+
+    fn write(&self, out: &mut dyn Write, colours: bool) -> io::Result<()> {
+        let (colour, sign) = match self.severity {
+            AlertSeverity::Warning => (33, '◐'),
+            AlertSeverity::Critical => (31, '✖'),
+        };
+        let severity = format!("{sign} {}", self.severity.as_str());
+        let severity = if colours { format!("\x1b[{colour}m{severity}\x1b[0m") } else { severity };
+        writeln!(out, "{severity}  {}: {}", safe(self.node), safe(self.message))?;
+        match self.remedy {
+            Some(remedy) => writeln!(out, "    {}", safe(remedy)),
+            None => Ok(()),
+        }
+    }
 }
 
 #[derive(Debug, Default, PartialEq, Eq, Serialize)]
@@ -169,7 +250,12 @@ fn no_answer(node: &NodeSnapshot) -> NodeError {
 }
 
 impl<'a> Report<'a> {
-    pub(super) fn new(at: SystemTime, cluster: Option<&'a str>, nodes: &'a [NodeSnapshot]) -> Self {
+    pub(super) fn new(
+        at: SystemTime,
+        cluster: Option<&'a str>,
+        nodes: &'a [NodeSnapshot],
+        alerts: &'a [Alert],
+    ) -> Self {
         let nodes: Vec<_> = nodes.iter().map(NodeStatus::new).collect();
         let mut summary = Summary::default();
         for node in &nodes {
@@ -179,15 +265,21 @@ impl<'a> Report<'a> {
                 _ => &mut summary.down,
             } += 1;
         }
-        Self { at: time(at), cluster, summary, nodes }
+        let alerts = alerts.iter().map(AlertStatus::new).collect();
+        Self { at: time(at), cluster, summary, nodes, alerts }
     }
 
     pub(super) fn exit_code(&self) -> u8 {
-        match self.summary {
+        let of_nodes = match self.summary {
             Summary { down: 1.., .. } => 2,
             Summary { degraded: 1.., .. } => 1,
             Summary { .. } => exit::OK,
-        }
+        };
+        let of_alerts = self.alerts.iter().map(|alert| match alert.severity {
+            AlertSeverity::Warning => 1,
+            AlertSeverity::Critical => 2,
+        });
+        of_alerts.fold(of_nodes, u8::max)
     }
 
     fn write_json(&self, out: &mut dyn Write) -> io::Result<()> {
@@ -217,7 +309,11 @@ impl<'a> Report<'a> {
             None => line,
         })?;
         let Summary { healthy, degraded, down } = self.summary;
-        writeln!(out, "\n{healthy} healthy, {degraded} degraded, {down} down")
+        writeln!(out, "\n{healthy} healthy, {degraded} degraded, {down} down")?;
+        if !self.alerts.is_empty() {
+            writeln!(out)?;
+        }
+        self.alerts.iter().try_for_each(|alert| alert.write(out, colours))
     }
 }
 

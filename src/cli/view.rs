@@ -91,7 +91,7 @@ async fn ask(config: &Config, view: &Arc<View>, interval: Duration) -> io::Resul
     });
     let longest = config.nodes.iter().map(|node| node.pool.connect_timeout).max().unwrap_or_default();
     let deadline = Instant::now() + longest + view.timeout + GRACE;
-    let look = Command::Look(vec![Look { view: Arc::clone(view), nodes: None }]);
+    let look = Command::Look(vec![Look { view: Arc::clone(view), nodes: None, pace: None }]);
     if let Err(error) = handle.send(look).await {
         return Err(io::Error::other(error));
     }

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use crate::model::{ColorRole, NodeConfig, NodeName, Rgb, Thresholds};
 
+pub mod alerts;
 pub mod condition;
 pub mod conninfo;
 mod diagnostic;

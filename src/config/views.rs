@@ -54,7 +54,7 @@ pub fn load(env: &Environment) -> (Views, Vec<Diagnostic>) {
 }
 
 /// The YAML files of a folder, by name.
-fn files(folder: Option<&Path>) -> Vec<PathBuf> {
+pub(super) fn files(folder: Option<&Path>) -> Vec<PathBuf> {
     let entries = folder.and_then(|folder| std::fs::read_dir(folder).ok());
     let mut files: Vec<PathBuf> = entries.into_iter().flatten().filter_map(|entry| Some(entry.ok()?.path())).collect();
     files.retain(|path| path.extension().is_some_and(|extension| extension == "yaml" || extension == "yml"));

@@ -22,7 +22,7 @@
 //! | actor | `manager.rs` | woken by commands, reports, and once a second | `Command` in, `Event` out |
 //! | health, one a node | `watch.rs`, on the connection of `probe.rs` | `health.interval`; retries by `backoff.rs` | reports to the actor, orders from it |
 //! | facts, one a node | `poller.rs` | `refresh`, while the node answers | reports to the actor |
-//! | views, one a node | `viewer.rs`, over the sessions of `ask.rs` | each view's own, while somebody looks at it | reports to the actor |
+//! | views, one a node | `viewer.rs`, over the sessions of `ask.rs` | each view's own while a screen shows it, else that of the rules | reports to the actor |
 //! | pool, one a node | `pool.rs` | a third of `idle_timeout`; a socket that closes | `PoolStats`, read by the actor once a second |
 //! | query, one a node and batch | `query.rs` | ends with the statement | reports to the actor |
 //!

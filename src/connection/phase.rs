@@ -21,6 +21,11 @@ impl Phase {
         every.mul_f64(0.5 + self.0)
     }
 
+    /// From a node's being up to the first question that nobody waits for.
+    pub(super) fn to_background(self) -> Duration {
+        Duration::from_secs(5) + Duration::from_secs(10).mul_f64(self.0)
+    }
+
     /// From the first answer to the first probe, and from that one to the second: halfway between two refreshes, so that
     /// a node that dies in silence is noticed by the nearer of the two. Where that is far from the first answer, a probe
     /// comes half an interval before (N3).

@@ -5,6 +5,9 @@
 //! they get another session, up to [`LINES`]. What fails for a reason that the next second will not cure (rights, a version,
 //! an extension) is asked again once a minute, or when somebody presses the key for it. A view never takes more than a
 //! fifth of one process of the server: the longer it took, the later it is asked again.
+//!
+//! What no screen shows but a rule of an alert needs is asked at a pace of its own (once a minute or less often), one view after
+//! the other on one session. That one stays open: to open one each minute costs a server more than to keep it.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,6 +22,7 @@ use tokio_util::sync::CancellationToken;
 use super::ask::Line;
 use super::backoff;
 use super::node::Pace;
+use super::phase::Phase;
 use super::report::{News, Reporter};
 use super::turns::Turns;
 use crate::model::protocol::{Look, ViewRows};
@@ -55,6 +59,8 @@ pub(super) struct Viewer {
     turns: Arc<Turns>,
     plans: Vec<Plan>,
     asked: u64,
+    /// When the first question that nobody waits for is due.
+    settled: Instant,
     running: FuturesUnordered<BoxFuture<'static, Answer>>,
     /// The last one back goes out first.
     idle: Vec<Line>,
@@ -65,6 +71,8 @@ pub(super) struct Viewer {
 /// A view that is looked at, and when it is asked next.
 struct Plan {
     view: Arc<View>,
+    /// Of what no screen shows.
+    pace: Option<Duration>,
     due: Instant,
     failures: u32,
     /// Since when it is under way.
@@ -97,6 +105,7 @@ impl Viewer {
             turns,
             plans: Vec::new(),
             asked: 0,
+            settled: Instant::now(),
             running: FuturesUnordered::new(),
             idle: Vec::new(),
             quit: CancellationToken::new(),
@@ -120,6 +129,7 @@ impl Viewer {
     async fn live(&mut self) {
         // A health loop that is gone will say no more: `stop` is on its way.
         while self.up.wait_for(|up| *up).await.is_ok() {
+            self.settled = Instant::now() + Phase::of(self.reporter.life).to_background();
             let mut up = self.up.clone();
             tokio::select! {
                 _ = up.wait_for(|up| !*up) => {}
@@ -158,16 +168,31 @@ impl Viewer {
     /// Takes over what is looked at now. What was looked at before keeps its pace.
     fn heed_looks(&mut self) {
         let looks = self.pace.looks.borrow_and_update().clone();
-        let wanted: Vec<&Look> = looks.looks.iter().filter(|look| look.is_at(&self.node.name)).collect();
+        let mut wanted: Vec<&Look> = looks.looks.iter().filter(|look| look.is_at(&self.node.name)).collect();
+        // Of two that look at the same, the quicker.
+        wanted.sort_by_key(|look| look.pace);
         self.plans.retain(|plan| plan.began.is_some() || wanted.iter().any(|look| Arc::ptr_eq(&look.view, &plan.view)));
         let now = Instant::now();
+        let mut heeded: Vec<&Arc<View>> = Vec::new();
         for look in wanted {
-            if !self.plans.iter().any(|plan| Arc::ptr_eq(&plan.view, &look.view)) {
-                self.plans.push(Plan { view: Arc::clone(&look.view), due: now, failures: 0, began: None });
+            if heeded.iter().any(|view| Arc::ptr_eq(view, &look.view)) {
+                continue;
+            }
+            heeded.push(&look.view);
+            let plan = self.plans.iter_mut().find(|plan| Arc::ptr_eq(&plan.view, &look.view));
+            match plan {
+                // Somebody waits for it now.
+                Some(plan) if plan.pace.is_some() && look.pace.is_none() => (plan.pace, plan.due) = (None, now),
+                Some(plan) => plan.pace = look.pace,
+                None => {
+                    let (view, pace) = (Arc::clone(&look.view), look.pace);
+                    let due = if pace.is_some() { now.max(self.settled) } else { now };
+                    self.plans.push(Plan { view, pace, due, failures: 0, began: None });
+                }
             }
         }
         if std::mem::replace(&mut self.asked, looks.asked) != looks.asked {
-            self.plans.iter_mut().for_each(|plan| plan.due = now);
+            self.plans.iter_mut().filter(|plan| plan.pace.is_none()).for_each(|plan| plan.due = now);
         }
     }
 
@@ -182,8 +207,9 @@ impl Viewer {
         if running.clone().count() >= LINES || running.clone().any(|began| now < began + LATE) {
             return None;
         }
-        let due = |plan: &&Plan| plan.began.is_none() && plan.due <= now;
-        let first = self.plans.iter().filter(due).min_by_key(|plan| plan.due)?;
+        let alone = running.count() == 0;
+        let due = |plan: &&Plan| plan.began.is_none() && plan.due <= now && (alone || plan.pace.is_none());
+        let first = self.plans.iter().filter(due).min_by_key(|plan| (plan.pace.is_some(), plan.due))?;
         self.plans.iter().position(|plan| std::ptr::eq(plan, first))
     }
 
@@ -193,8 +219,15 @@ impl Viewer {
         let due = self.plans.iter().filter(|plan| plan.began.is_none()).map(|plan| plan.due).min();
         // What is due while something runs waits for that to end, or to be late.
         let due = due.filter(|due| *due > now);
-        let unused = self.idle.iter().map(|line| line.used + self.node.pool.idle_timeout).min();
+        let unused = self.surplus().map(|line| line.used + self.node.pool.idle_timeout).min();
         [late, due, unused].into_iter().flatten().min()
+    }
+
+    /// The sessions that may be closed when nothing is asked on them: all but the one that is used first, while anything is
+    /// looked at.
+    fn surplus(&self) -> impl Iterator<Item = &Line> {
+        let kept = usize::from(!self.plans.is_empty());
+        self.idle.iter().rev().skip(kept)
     }
 
     fn start(&mut self, at: usize, now: Instant) {
@@ -214,7 +247,8 @@ impl Viewer {
         let now = Instant::now();
         if let Some(plan) = self.plans.get_mut(at) {
             let began = plan.began.take().unwrap_or(now);
-            let every = view.every.map_or(refresh, |every| every.max(refresh)).max(FASTEST);
+            let pace = plan.pace.unwrap_or(refresh);
+            let every = view.every.map_or(pace, |every| every.max(pace)).max(FASTEST);
             plan.failures = if outcome.is_ok() { 0 } else { plan.failures.saturating_add(1) };
             let pause = match &outcome {
                 Ok(_) => (now - began) * REST,
@@ -231,7 +265,8 @@ impl Viewer {
     /// Closes the sessions that nothing was asked on for long.
     async fn close_unused(&mut self) {
         let limit = self.node.pool.idle_timeout;
-        let unused: Vec<Line> = self.idle.extract_if(.., |line| line.used.elapsed() >= limit).collect();
+        let surplus = self.surplus().count();
+        let unused: Vec<Line> = self.idle.extract_if(..surplus, |line| line.used.elapsed() >= limit).collect();
         futures_util::future::join_all(unused.into_iter().map(Line::close)).await;
     }
 }

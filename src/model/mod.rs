@@ -1,11 +1,13 @@
 //! Plain facts that every half of the program speaks: nodes, health, pools, rows and the protocol between the
 //! connection manager and whoever listens. No I/O, no clock, nothing of a terminal: times come in with the facts.
 
+pub mod alert;
 pub mod condition;
 pub mod contained;
 pub mod delta;
 pub mod error;
 pub mod facts;
+pub mod figures;
 pub mod health;
 pub mod history;
 pub mod name;
@@ -17,6 +19,7 @@ pub mod secret;
 pub mod theme;
 pub mod view;
 
+pub use alert::{Alert, AlertSeverity, Rule};
 pub use condition::Condition;
 pub use error::{ErrorKind, NodeError};
 pub use facts::{Facts, Role, ServerFacts};

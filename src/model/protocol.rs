@@ -94,6 +94,9 @@ pub struct Look {
     pub view: Arc<View>,
     /// On these nodes; `None`: on all.
     pub nodes: Option<Vec<NodeName>>,
+    /// At least so long between two questions to a node, and the first one only when the node is up for a while: for what no
+    /// screen shows. `None`: at the view's own pace and the refresh.
+    pub pace: Option<Duration>,
 }
 
 impl Look {

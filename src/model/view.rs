@@ -5,9 +5,11 @@ use std::time::Duration;
 
 use super::{Condition, Role};
 
+mod cell;
 mod reading;
 mod sql;
 
+pub use cell::cell;
 pub use reading::{Reading, Value};
 
 /// One table, as its file says.

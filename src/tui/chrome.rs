@@ -6,7 +6,7 @@ use ratatui::layout::Rect;
 use ratatui::style::Style;
 
 use super::canvas::{Canvas, to_app};
-use super::screens::events;
+use super::screens::{self, events};
 use super::widgets::input_line::input_line;
 use super::widgets::pen::Pen;
 use super::{Theme, text};
@@ -74,11 +74,13 @@ fn header_left(app: &App, theme: &Theme, mut pen: Pen<'_>) {
             pen.put(&rate, theme.bright).put(" tps", theme.dim).gap(3);
         }
     }
-    let alerts = picture.nodes.alerts(&app.thresholds);
-    if alerts > 0 {
+    if let (alerts, Some(worst)) = app.alerts.count() {
+        let style = screens::alerts::style(worst, theme);
         let said = format!("▲ {alerts} {}", if alerts == 1 { "alert" } else { "alerts" });
-        if pen.room() >= said.len() {
-            pen.put(&said, theme.warn).gap(3);
+        // The number says enough where there is little room.
+        let said = if pen.room() >= text::width(&said) { said } else { format!("▲ {alerts}") };
+        if pen.room() >= text::width(&said) {
+            pen.put(&said, style).gap(3);
         }
     }
     if let Some(cost) = app.cost.rate(picture.at) {
@@ -116,6 +118,10 @@ pub(crate) fn tabs(canvas: &mut Canvas<'_>, line: Rect) {
             pen.put(" › ", theme.dim).put(name.as_str(), theme.bright).gap(1);
         }
         pen.gap(1);
+    }
+    let title = format!(" {} ", Screen::Alerts.title());
+    if app.screen == Screen::Alerts && pen.room() >= text::width(&title) {
+        pen.put(&title, theme.patch);
     }
 }
 

@@ -64,6 +64,7 @@ fn picture(canvas: &mut Canvas<'_>, area: Rect) {
         app::Screen::View(screen) => screens::sheet::draw(canvas, body, screen),
         app::Screen::Query => screens::query::draw(canvas, body),
         app::Screen::Events => screens::events::draw(canvas, body),
+        app::Screen::Alerts => screens::alerts::draw(canvas, body),
     }
     match &canvas.app.dialog {
         Some(Dialog::Form(form)) => screens::form::draw(canvas, form_area(canvas.app, body), form),

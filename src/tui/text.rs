@@ -3,14 +3,13 @@
 
 use std::borrow::Cow;
 use std::fmt::Write as _;
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
 use jiff::tz::TimeZone;
 use unicode_segmentation::UnicodeSegmentation;
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
-/// An unknown value: never 0.
-pub const UNKNOWN: &str = "–";
+pub use crate::model::figures::{UNKNOWN, age, bytes, count, duration, percent, period, rate};
 
 /// Marks that may sit on one letter; what is more (a text made to spill over its neighbours) is shown as escapes.
 const MAX_MARKS: usize = 3;
@@ -170,98 +169,6 @@ pub fn wrap(text: &str, columns: usize) -> Vec<String> {
     lines
 }
 
-/// A duration as people say it: `0.4 ms`, `12 ms`, `4.1 s`, `38 s`, `5 min`, `3 h`, `41 d`.
-pub fn duration(duration: Duration) -> String {
-    let ms = duration.as_secs_f64() * 1000.0;
-    match ms {
-        0.0 => "0 ms".to_owned(),
-        _ if ms < 0.05 => "<0.1 ms".to_owned(),
-        _ if ms < 9.95 => short(ms, 1) + " ms",
-        _ if ms < 999.5 => format!("{ms:.0} ms"),
-        _ if ms < 9_950.0 => format!("{:.1} s", ms / 1000.0),
-        _ => age(duration),
-    }
-}
-
-/// Without zeros behind the point: `3`, `0.4`, `99.7`.
-fn short(number: f64, decimals: usize) -> String {
-    let said = format!("{number:.decimals$}");
-    said.trim_end_matches('0').trim_end_matches('.').to_owned()
-}
-
-/// How long ago, in whole units: `0 s`, `14 s`, `5 min`, `3 h`, `41 d`.
-pub fn age(duration: Duration) -> String {
-    match duration.as_secs() {
-        s @ 0..60 => format!("{s} s"),
-        s @ 60..3_600 => format!("{} min", s / 60),
-        s @ 3_600..172_800 => format!("{} h", s / 3_600),
-        s => format!("{} d", s / 86_400),
-    }
-}
-
-/// A period as the file writes it: `250ms`, `1s`, `1m`.
-pub fn period(period: Duration) -> String {
-    let ms = period.as_millis();
-    if ms.is_multiple_of(60_000) && ms > 0 {
-        format!("{}m", ms / 60_000)
-    } else if ms.is_multiple_of(1_000) {
-        format!("{}s", ms / 1_000)
-    } else {
-        format!("{ms}ms")
-    }
-}
-
-/// A size in PostgreSQL's units: `0 B`, `412 MB`, `1.2 GB`.
-pub fn bytes(bytes: f64) -> String {
-    const UNITS: [&str; 6] = ["B", "kB", "MB", "GB", "TB", "PB"];
-    let mut value = bytes.max(0.0);
-    let mut unit = 0;
-    while value >= 999.5 && unit + 1 < UNITS.len() {
-        value /= 1024.0;
-        unit += 1;
-    }
-    let decimals = usize::from(unit > 0 && value < 9.95);
-    format!("{value:.decimals$} {}", UNITS.get(unit).copied().unwrap_or_default())
-}
-
-/// A whole number with separators: `1,204`.
-pub fn count(number: u64) -> String {
-    let digits = number.to_string();
-    let mut out = String::with_capacity(digits.len() + digits.len() / 3);
-    for (i, digit) in digits.chars().enumerate() {
-        if i > 0 && (digits.len() - i).is_multiple_of(3) {
-            out.push(',');
-        }
-        out.push(digit);
-    }
-    out
-}
-
-/// Something a second: `1,204`, `3`, `0.3`, `0`.
-pub fn rate(per_second: f64) -> String {
-    if per_second >= 0.95 {
-        count(per_second.round() as u64)
-    } else if per_second < 0.05 {
-        "0".to_owned()
-    } else {
-        short(per_second, 1)
-    }
-}
-
-/// A share of one in percent: `100 %`, `99.98 %`, `97.2 %`, `31 %`; never rounded up to 100.
-pub fn percent(share: f64) -> String {
-    let percent = (share * 100.0).clamp(0.0, 100.0);
-    if percent >= 100.0 {
-        "100 %".to_owned()
-    } else if percent >= 99.0 {
-        short((percent * 100.0).floor() / 100.0, 2) + " %"
-    } else if percent >= 90.0 {
-        short((percent * 10.0).floor() / 10.0, 1) + " %"
-    } else {
-        format!("{percent:.0} %")
-    }
-}
-
 /// The time of day in a zone, `14:03:08`; the day where it is not `now`'s, `22 Nov`. Always 8 columns or less.
 pub fn clock(at: SystemTime, now: SystemTime, zone: &TimeZone) -> String {
     let zoned = |time| jiff::Timestamp::try_from(time).ok().map(|stamp| stamp.to_zoned(zone.clone()));
@@ -274,6 +181,8 @@ pub fn clock(at: SystemTime, now: SystemTime, zone: &TimeZone) -> String {
 mod tests {
     use proptest::prelude::*;
     use ratatui::buffer::CellWidth;
+
+    use std::time::Duration;
 
     use super::*;
 
@@ -313,30 +222,6 @@ mod tests {
         assert_eq!(pad_left("12", 4), "  12");
         assert_eq!(wrap("one two three\nfour", 8), ["one two", "three", "four"]);
         assert_eq!(wrap("abcdefghij", 4), ["abcd", "efgh", "ij"]);
-    }
-
-    #[test]
-    fn figures_as_people_say_them() {
-        for (micros, said) in [
-            (0, "0 ms"),
-            (20, "<0.1 ms"),
-            (400, "0.4 ms"),
-            (3_010, "3 ms"),
-            (9_960, "10 ms"),
-            (812_000, "812 ms"),
-            (4_100_000, "4.1 s"),
-            (38_000_000, "38 s"),
-            (310_000_000, "5 min"),
-            (90_000_000_000, "25 h"),
-            (3 * 86_400_000_000, "3 d"),
-        ] {
-            assert_eq!(duration(Duration::from_micros(micros)), said);
-        }
-        assert_eq!([0.0, 999.0, 1024.0, 2.1e6, 1.3e9].map(bytes), ["0 B", "999 B", "1.0 kB", "2.0 MB", "1.2 GB"]);
-        assert_eq!([0, 999, 1204, 1_204_771].map(count), ["0", "999", "1,204", "1,204,771"]);
-        assert_eq!([0.0, 0.33, 3.42, 88.2, 1204.4].map(rate), ["0", "0.3", "3", "88", "1,204"]);
-        assert_eq!([1.0, 0.99999, 0.997, 0.972, 0.9].map(percent), ["100 %", "99.99 %", "99.7 %", "97.2 %", "90 %"]);
-        assert_eq!([0.31, 0.0].map(percent), ["31 %", "0 %"]);
     }
 
     #[test]

@@ -95,8 +95,8 @@ impl Scene {
             columns: std::collections::BTreeMap::new(),
         };
         let mut app = App::new(setup, at(start));
-        let views = pgwatch::config::views::ours().clone();
-        let _ = update(&mut app, Msg::Views(views, Vec::new()));
+        let rules = pgwatch::config::alerts::ours().values().cloned().collect();
+        let _ = update(&mut app, Msg::Views(pgwatch::config::views::ours().clone(), rules, Vec::new()));
         Self { app, now: start, seq: 0 }
     }
 
@@ -359,7 +359,7 @@ fn server_facts(part: &Part) -> ServerFacts {
             setting("hot_standby_feedback", "off", "default"),
             setting("statement_timeout", "0", "default"),
         ],
-        pending_restart: Some(1),
+        pending_restart: Some(u32::from(part.name == "primary")),
     }
 }
 

@@ -236,7 +236,8 @@ async fn no_debug_output_tells_it() {
     while let Some(event) = events.recv().await {
         write!(said, "{event:?}").unwrap();
     }
-    let views = Box::new(|| (pgwatch::config::views::ours().clone(), Vec::new()));
+    let views =
+        Box::new(|| (pgwatch::config::views::ours().clone(), pgwatch::config::alerts::ours().clone(), Vec::new()));
     let options =
         RunOptions { config, read_write: false, reload: None, views, history: None, tap: None, troubles: None };
     write!(said, "{options:?}").unwrap();

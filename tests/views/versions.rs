@@ -62,7 +62,7 @@ async fn ask_all(cluster: &Cluster) -> BTreeMap<Asked, Outcome> {
         }
     }
     let (handle, mut events) = ConnectionManager::start(ManagerConfig::new(nodes));
-    let looks = views::ours().values().map(|view| Look { view: view.clone(), nodes: None }).collect();
+    let looks = views::ours().values().map(|view| Look { view: view.clone(), nodes: None, pace: None }).collect();
     handle.send(Command::Look(looks)).await.unwrap();
     let expected = of.len() * views::ours().len();
     let mut answers = BTreeMap::new();

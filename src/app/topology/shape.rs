@@ -8,7 +8,7 @@ use std::collections::HashMap;
 
 use crate::model::{NodeName, Role};
 
-use super::{Branch, Edge, Fault, RowMap};
+use super::{Branch, Edge, Fault, FaultKind, RowMap};
 use crate::app::journal::Severity;
 
 /// A node that we watch, and what it said.
@@ -118,9 +118,9 @@ fn standby(
 ) -> (Option<usize>, Edge) {
     let Some(peer) = peers.get(at) else { return (None, Edge::default()) };
     let own = edge_of(receiver);
-    let mut fault = |severity, text: String| {
+    let mut fault = |kind, severity, text: String| {
         if !peer.gone {
-            faults.push(Fault { severity, text });
+            faults.push(Fault { kind, node: peer.name.clone(), severity, text });
         }
     };
     match upstream(peers, at, receiver) {
@@ -132,10 +132,11 @@ fn standby(
                 let name = upstream.map_or("", |upstream| upstream.name.as_str());
                 let text =
                     format!("{} is on timeline {mine} while {name}, which it receives from, is on {theirs}", peer.name);
-                fault(Severity::Critical, text);
+                fault(FaultKind::Timeline, Severity::Critical, text);
             }
             if own.state.as_deref() == Some("stopped") {
-                fault(Severity::Critical, format!("{} receives nothing: its WAL receiver is not running", peer.name));
+                let text = format!("{} receives nothing: its WAL receiver is not running", peer.name);
+                fault(FaultKind::Stopped, Severity::Critical, text);
             }
             let stopped = own.state.as_deref() == Some("stopped");
             let edge = match sender.as_ref().filter(|_| !stopped && upstream.is_some_and(|upstream| !upstream.gone)) {
@@ -147,11 +148,13 @@ fn standby(
             (Some(of), edge)
         }
         Upstream::Outside(address) => {
-            fault(Severity::Warning, format!("{} receives from {address}, which is not in the file", peer.name));
+            let text = format!("{} receives from {address}, which is not in the file", peer.name);
+            fault(FaultKind::Outside, Severity::Warning, text);
             (None, own)
         }
         Upstream::None => {
-            fault(Severity::Critical, format!("{} is a standby without an upstream: it receives nothing", peer.name));
+            let text = format!("{} is a standby without an upstream: it receives nothing", peer.name);
+            fault(FaultKind::NoUpstream, Severity::Critical, text);
             (None, own)
         }
     }
@@ -203,7 +206,8 @@ fn subscriber(
         if state != "running" && !peer.gone {
             let severity = if state == "disabled" { Severity::Warning } else { Severity::Critical };
             let what = if state == "disabled" { "is disabled" } else { "has no worker: it does not apply" };
-            faults.push(Fault { severity, text: format!("subscription {name} on {} {what}", peer.name) });
+            let text = format!("subscription {name} on {} {what}", peer.name);
+            faults.push(Fault { kind: FaultKind::Subscription, node: peer.name.clone(), severity, text });
         }
         let publisher = peers.iter().enumerate().find_map(|(of, other)| {
             let mut senders =
@@ -259,7 +263,8 @@ fn split_brains(peers: &[Peer]) -> Vec<Fault> {
             });
             let names = told.collect::<Vec<_>>().join(" and ");
             let text = format!("split brain: {names} are primaries of one and the same cluster");
-            Fault { severity: Severity::Critical, text }
+            let node = primaries.first().map(|peer| peer.name.clone()).unwrap_or_default();
+            Fault { kind: FaultKind::SplitBrain, node, severity: Severity::Critical, text }
         })
         .collect();
     faults.sort_by(|a, b| a.text.cmp(&b.text));

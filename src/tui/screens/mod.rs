@@ -1,5 +1,6 @@
 //! One file per screen, and per dialog that stands over them.
 
+pub(crate) mod alerts;
 mod answers;
 pub(crate) mod columns;
 pub(crate) mod confirm;

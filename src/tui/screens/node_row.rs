@@ -118,6 +118,9 @@ impl Row<'_> {
         {
             pen.gap(1).put(&text::age(down), style);
         }
+        if let Some(worst) = self.app.alerts.worst(node.name()) {
+            pen.gap(1).put("▲", super::alerts::style(worst, theme));
+        }
     }
 
     fn pool(&self, pen: &mut Pen<'_>, width: usize) {

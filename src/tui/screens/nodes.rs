@@ -53,7 +53,9 @@ fn draw_pane(canvas: &mut Canvas<'_>, pane: Pane, area: Rect) {
         Pane::Nodes => table(canvas, area),
         Pane::Result => answers::draw(canvas, area),
         Pane::Events => events::draw(canvas, area),
-        Pane::Summary | Pane::Settings | Pane::Editor | Pane::View | Pane::Topology => summary::draw(canvas, area),
+        Pane::Summary | Pane::Settings | Pane::Editor | Pane::View | Pane::Topology | Pane::Alerts => {
+            summary::draw(canvas, area);
+        }
     }
 }
 

@@ -1,0 +1,348 @@
+//! Alerts: what the rules find in answers and figures, for how long, and whether a person has seen it. They go on while the
+//! picture is frozen, as health does.
+//!
+//! A condition that holds for as long as its rule says becomes an alert; one that held for an instant leaves no trace. An
+//! alert is over when its condition does not hold any more, for a while where the rule asks for one: what comes and goes is
+//! one alert. Nothing is known of a node that does not answer, so its alerts stay as they are.
+
+mod screen;
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use indexmap::IndexMap;
+
+use crate::model::alert::{AlertSeverity, Check, Finding, facts};
+use crate::model::protocol::ViewRows;
+use crate::model::view::Reading;
+use crate::model::{Alert, ErrorKind, NodeError, NodeName, Rule, Thresholds, View};
+
+use super::journal::{Line, Severity};
+use super::tables::Table;
+use super::topology;
+use super::{App, Nodes};
+
+/// What comes again within this is the same alert; less where its rule asks for less.
+const CALM: Duration = Duration::from_secs(10);
+/// Rates are taken over so long at least.
+const RATE_SPAN: Duration = Duration::from_secs(10);
+/// The shape of the cluster is looked at so often at most, however many nodes tell of it.
+const SHAPE: Duration = Duration::from_secs(5);
+
+/// All rules, and what they found.
+#[derive(Debug, Clone)]
+pub struct Alerts {
+    rules: Vec<Arc<Rule>>,
+    /// The views that are asked for them, and how often.
+    asked: Vec<(Arc<View>, Duration)>,
+    held: IndexMap<NodeName, Vec<Held>>,
+    /// Answers that are needed again: of rules about rates, and about the shape.
+    kept: HashMap<(NodeName, String), Arc<Reading>>,
+    /// When the shape was looked at last, and whether a node told of it since.
+    shape: Option<SystemTime>,
+    unshaped: bool,
+    /// What the journal does not tell yet.
+    news: Vec<Line>,
+    /// The list on the screen.
+    pub table: Table<AlertId>,
+    unsettled: bool,
+}
+
+impl Default for Alerts {
+    fn default() -> Self {
+        Self {
+            rules: Vec::new(),
+            asked: Vec::new(),
+            held: IndexMap::new(),
+            kept: HashMap::new(),
+            shape: None,
+            unshaped: false,
+            news: Vec::new(),
+            table: Table::following(),
+            unsettled: false,
+        }
+    }
+}
+
+/// What tells an alert from all others.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct AlertId {
+    pub node: NodeName,
+    pub rule: String,
+    pub key: String,
+}
+
+/// A condition that holds, and what became of it.
+#[derive(Debug, Clone)]
+pub struct Held {
+    pub alert: Alert,
+    /// It held for as long as its rule says.
+    fired: bool,
+    /// Since when it does not hold any more.
+    gone: Option<SystemTime>,
+    /// A person has seen it.
+    pub acknowledged: bool,
+}
+
+impl Held {
+    fn is(&self, rule: &Rule, key: &str) -> bool {
+        self.alert.rule.name == rule.name && self.alert.finding.key == key
+    }
+
+    fn id(&self) -> AlertId {
+        let Alert { rule, node, finding, .. } = &self.alert;
+        AlertId { node: node.clone(), rule: rule.name.clone(), key: finding.key.clone() }
+    }
+
+    /// Whether it has been gone for so long that it is over.
+    fn is_over(&self, at: SystemTime) -> bool {
+        let calm = self.alert.rule.lasting.min(CALM);
+        self.gone.is_some_and(|gone| at.duration_since(gone).unwrap_or_default() >= calm)
+    }
+
+    fn began(&self, at: SystemTime) -> Line {
+        let severity = match self.alert.finding.severity {
+            AlertSeverity::Warning => Severity::Warning,
+            AlertSeverity::Critical => Severity::Critical,
+        };
+        self.line(at, severity, "alert", self.alert.finding.message.clone())
+    }
+
+    fn ended(&self, at: SystemTime) -> Line {
+        let lasted = crate::model::figures::age(at.duration_since(self.alert.since).unwrap_or_default());
+        self.line(at, Severity::Good, "alert over", format!("after {lasted}: {}", self.alert.finding.message))
+    }
+
+    fn line(&self, at: SystemTime, severity: Severity, what: &str, text: String) -> Line {
+        Line { seq: 0, at, node: Some(self.alert.node.clone()), severity, what: what.to_owned(), text }
+    }
+}
+
+impl Alerts {
+    /// The rules were read, for the first time or anew. What one found that has changed is forgotten.
+    pub(super) fn take_rules(&mut self, rules: Vec<Arc<Rule>>) {
+        for held in self.held.values_mut() {
+            held.retain_mut(|held| {
+                let same = rules.iter().find(|rule| **rule == held.alert.rule);
+                if let Some(rule) = same {
+                    held.alert.rule = Arc::clone(rule);
+                }
+                same.is_some()
+            });
+        }
+        let mut asked: IndexMap<&str, (Arc<View>, Duration)> = IndexMap::new();
+        for rule in rules.iter().filter(|rule| rule.asks()) {
+            let every = &mut asked.entry(&rule.view.name).or_insert_with(|| (Arc::clone(&rule.view), rule.every)).1;
+            *every = rule.every.min(*every);
+        }
+        self.asked = asked.into_values().collect();
+        self.kept.clear();
+        self.rules = rules;
+        self.unsettled = true;
+    }
+
+    /// The views that are asked for the rules, and how often.
+    pub(super) fn asked(&self) -> impl Iterator<Item = (&Arc<View>, Duration)> {
+        self.asked.iter().map(|(view, every)| (view, *every))
+    }
+
+    /// Those that a person should see, on all nodes.
+    fn fired(&self) -> impl Iterator<Item = &Held> {
+        self.held.values().flatten().filter(|held| held.fired)
+    }
+
+    pub fn get(&self, id: &AlertId) -> Option<&Held> {
+        self.held.get(&id.node)?.iter().find(|held| held.fired && held.id() == *id)
+    }
+
+    /// How many nobody has acknowledged, and how bad the worst of them is.
+    pub fn count(&self) -> (usize, Option<AlertSeverity>) {
+        let open = self.fired().filter(|held| !held.acknowledged);
+        open.fold((0, None), |(count, worst), held| (count + 1, worst.max(Some(held.alert.finding.severity))))
+    }
+
+    /// How bad the worst of a node's is that nobody has acknowledged.
+    pub fn worst(&self, node: &NodeName) -> Option<AlertSeverity> {
+        let open = self.held.get(node)?.iter().filter(|held| held.fired && !held.acknowledged);
+        open.map(|held| held.alert.finding.severity).max()
+    }
+
+    /// Whether there are rules at all.
+    pub fn has_rules(&self) -> bool {
+        !self.rules.is_empty()
+    }
+
+    pub(super) fn take_news(&mut self) -> Vec<Line> {
+        std::mem::take(&mut self.news)
+    }
+
+    pub(super) fn forget(&mut self, node: &NodeName) {
+        self.unsettled |= self.held.shift_remove(node).is_some();
+        self.kept.retain(|(of, _), _| of != node);
+    }
+
+    /// A node answered a view, or could not.
+    pub(super) fn answered(
+        &mut self,
+        at: SystemTime,
+        node: &NodeName,
+        view: &str,
+        outcome: &Result<Arc<ViewRows>, NodeError>,
+        thresholds: &Thresholds,
+    ) {
+        let rules: Vec<Arc<Rule>> = self.rules.iter().filter(|rule| rule.view.name == view).cloned().collect();
+        let Some(first) = rules.first() else { return };
+        let place = (node.clone(), view.to_owned());
+        match outcome {
+            Ok(rows) => {
+                let earlier = self.kept.get(&place);
+                let reading = Arc::new(Reading::new(&first.view, at, Arc::clone(rows), earlier.map(AsRef::as_ref)));
+                let is_due = |earlier: &Arc<Reading>| at.duration_since(earlier.at).unwrap_or_default() >= RATE_SPAN;
+                let shapes = rules.iter().any(|rule| rule.check == Check::Shape);
+                if shapes || (rules.iter().any(|rule| rule.needs_rates()) && earlier.is_none_or(is_due)) {
+                    self.kept.insert(place, Arc::clone(&reading));
+                }
+                self.unshaped |= shapes;
+                for rule in rules.iter().filter(|rule| rule.check != Check::Shape) {
+                    self.found(rule, node, at, rule.findings(&reading, thresholds));
+                }
+            }
+            // There is nothing of it on this node, as after a promotion: then nothing is wrong with it.
+            Err(error) if error.kind == ErrorKind::Sql => {
+                self.unshaped |= self.kept.remove(&place).is_some();
+                for rule in rules.iter().filter(|rule| rule.check != Check::Shape) {
+                    self.found(rule, node, at, Vec::new());
+                }
+            }
+            Err(_) => {}
+        }
+    }
+
+    /// New figures of a node.
+    pub(super) fn heed_facts(&mut self, at: SystemTime, node: &super::Node, thresholds: &Thresholds) {
+        if self.rules.iter().all(|rule| rule.asks()) {
+            return;
+        }
+        let Some((_, facts)) = &node.facts else { return };
+        let reading = facts::reading(at, facts, node.server.as_deref());
+        for rule in self.rules.clone().iter().filter(|rule| !rule.asks()) {
+            self.found(rule, node.name(), at, rule.findings(&reading, thresholds));
+        }
+    }
+
+    /// Looks at the shape that all nodes together tell. Of a node that does not answer it tells nothing: that one of two primaries
+    /// was stopped ends a split brain.
+    fn heed_shape(&mut self, at: SystemTime, nodes: &Nodes) {
+        let is_early = |last: SystemTime| at.duration_since(last).unwrap_or_default() < SHAPE;
+        // Also where nobody told anything new: what is pending becomes an alert by lasting.
+        let pending = self.held.values().flatten().any(|held| held.alert.rule.check == Check::Shape && !held.fired);
+        if !(self.unshaped || pending) || self.shape.is_some_and(is_early) {
+            return;
+        }
+        self.shape = Some(at);
+        self.unshaped = false;
+        for rule in self.rules.clone().iter().filter(|rule| rule.check == Check::Shape) {
+            let told = nodes.iter().map(|node| {
+                let reading = self.kept.get(&(node.name().clone(), rule.view.name.clone()));
+                topology::told(node, Some(&rule.view), reading.map(AsRef::as_ref))
+            });
+            let found = shape_findings(topology::faults(told));
+            for node in nodes.iter() {
+                let own = found.iter().filter(|(of, _)| of == node.name()).map(|(_, finding)| finding.clone());
+                self.found(rule, node.name(), at, own.collect());
+            }
+        }
+    }
+
+    /// What a rule finds on a node now: all of it.
+    fn found(&mut self, rule: &Arc<Rule>, node: &NodeName, at: SystemTime, findings: Vec<Finding>) {
+        if findings.is_empty() && self.held.get(node).is_none_or(Vec::is_empty) {
+            return;
+        }
+        let held = self.held.entry(node.clone()).or_default();
+        for one in held.iter_mut().filter(|one| one.alert.rule.name == rule.name) {
+            if !findings.iter().any(|finding| finding.key == one.alert.finding.key) {
+                one.gone.get_or_insert(at);
+            }
+        }
+        for finding in findings {
+            let known = held.iter_mut().position(|one| one.is(rule, &finding.key));
+            let at_place = known.unwrap_or_else(|| {
+                let alert = Alert { rule: Arc::clone(rule), node: node.clone(), finding: finding.clone(), since: at };
+                held.push(Held { alert, fired: false, gone: None, acknowledged: false });
+                held.len() - 1
+            });
+            let Some(one) = held.get_mut(at_place) else { continue };
+            let worse = finding.severity > one.alert.finding.severity;
+            one.gone = None;
+            one.alert.finding = finding;
+            let lasted = at.duration_since(one.alert.since).unwrap_or_default();
+            if (!one.fired && lasted >= rule.lasting) || (one.fired && worse) {
+                one.fired = true;
+                // Who has seen the warning has not seen this.
+                one.acknowledged = false;
+                self.news.push(one.began(at));
+                self.unsettled = true;
+            }
+        }
+        self.end(node, at);
+    }
+
+    /// Takes out what is over on a node. What was no alert yet leaves no trace.
+    fn end(&mut self, node: &NodeName, at: SystemTime) {
+        let Some(held) = self.held.get_mut(node) else { return };
+        held.retain(|one| {
+            let over = one.is_over(at);
+            if over && one.fired {
+                self.unsettled = true;
+                self.news.push(one.ended(at));
+            }
+            !over && (one.fired || one.gone.is_none())
+        });
+    }
+
+    /// Time passed.
+    pub(super) fn advance(&mut self, at: SystemTime, nodes: &Nodes) {
+        self.heed_shape(at, nodes);
+        for node in nodes.names() {
+            self.end(node, at);
+        }
+    }
+}
+
+/// The faults that the shape alone tells, by their nodes.
+pub fn shape_findings(faults: Vec<topology::Fault>) -> Vec<(NodeName, Finding)> {
+    let of_shape = faults.into_iter().filter(|fault| fault.kind.is_of_shape());
+    let finding = |fault: topology::Fault| {
+        let severity =
+            if fault.severity == Severity::Critical { AlertSeverity::Critical } else { AlertSeverity::Warning };
+        (fault.node, Finding { severity, key: format!("{:?}", fault.kind), message: fault.text })
+    };
+    of_shape.map(finding).collect()
+}
+
+impl App {
+    /// A node answered a view: what the rules find in it.
+    pub(super) fn heed_view(
+        &mut self,
+        at: SystemTime,
+        node: &NodeName,
+        view: &str,
+        outcome: &Result<Arc<ViewRows>, NodeError>,
+    ) {
+        if self.live.nodes.get(node).is_some() {
+            self.alerts.answered(at, node, view, outcome, &self.thresholds);
+        }
+    }
+
+    /// Figures of a node came: what the rules find in them.
+    pub(super) fn heed_facts(&mut self, at: SystemTime, node: &NodeName) {
+        if let Some(node) = self.live.nodes.get(node) {
+            self.alerts.heed_facts(at, node, &self.thresholds);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

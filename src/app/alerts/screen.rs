@@ -1,0 +1,76 @@
+//! The list of alerts on its screen, and what keys do there.
+
+use std::cmp::Reverse;
+
+use crate::app::cursor::Move;
+use crate::app::{App, Pane, Screen};
+use crate::model::alert::{Check, facts};
+
+use super::{AlertId, Alerts, Held};
+
+impl Alerts {
+    /// Puts the list in order: what nobody has seen first, the worst first, the newest first.
+    pub(in crate::app) fn arrange(&mut self, page: usize) {
+        self.unsettled = false;
+        let mut fired: Vec<&Held> = self.fired().collect();
+        fired.sort_by_key(|held| {
+            (held.acknowledged, Reverse(held.alert.finding.severity), Reverse(held.alert.since), held.id())
+        });
+        let rows: Vec<AlertId> = fired.into_iter().map(Held::id).collect();
+        let total = rows.len();
+        self.table.set_rows(rows, total, page);
+    }
+
+    pub fn selected(&self) -> Option<&Held> {
+        self.get(self.table.selected()?)
+    }
+
+    fn selected_mut(&mut self) -> Option<&mut Held> {
+        let id = self.table.selected()?;
+        self.held.get_mut(&id.node)?.iter_mut().find(|held| held.fired && held.id() == *id)
+    }
+}
+
+impl App {
+    pub(in crate::app) fn settle_alerts(&mut self) {
+        if self.alerts.unsettled {
+            let page = self.drawn.page(Pane::Alerts);
+            self.alerts.arrange(page);
+        }
+    }
+
+    pub(in crate::app) fn go_in_alerts(&mut self, movement: Move, page: usize) {
+        self.alerts.table.go(movement, page);
+    }
+
+    /// `Space`: a person has seen the alert, or takes that back. The next one is selected, so that a run of them is a run of
+    /// one key.
+    pub(in crate::app) fn acknowledge(&mut self) {
+        let Some(held) = self.alerts.selected_mut() else { return };
+        held.acknowledged ^= true;
+        let page = self.drawn.page(Pane::Alerts);
+        self.alerts.table.follow = false;
+        self.alerts.arrange(page);
+        self.alerts.table.follow = true;
+    }
+
+    pub(in crate::app) fn is_acknowledged(&self) -> bool {
+        self.alerts.selected().is_some_and(|held| held.acknowledged)
+    }
+
+    /// `Enter`: what the rule is about, on the node of the alert.
+    pub(in crate::app) fn open_alert(&mut self) {
+        let Some(held) = self.alerts.selected() else { return };
+        let (rule, node) = (std::sync::Arc::clone(&held.alert.rule), held.alert.node.clone());
+        self.select_node(&node);
+        if rule.check == Check::Shape {
+            self.show(Screen::Topology);
+        } else if rule.view.name == facts::NAME {
+            self.show(Screen::Detail);
+        } else {
+            self.sheets.only = Some(vec![node]);
+            self.show_view(&rule.view.name);
+        }
+        self.came_from = Some(Screen::Alerts);
+    }
+}

@@ -1,0 +1,121 @@
+//! The figures of the Nodes screen as a view of one row, so that rules can be about them: they come with every refresh and
+//! cost nothing more.
+
+use std::sync::{Arc, LazyLock};
+use std::time::{Duration, SystemTime};
+
+use crate::model::protocol::ViewRows;
+use crate::model::view::{ByServer, CellKind, Reading, Source, Unit, View, ViewColumn};
+use crate::model::{Column, Facts, RowSet, ServerFacts};
+
+/// What a rule calls it.
+pub const NAME: &str = "facts";
+
+/// A column: its name, type, unit and what it means.
+type Spec = (&'static str, CellKind, Option<Unit>, &'static str);
+
+const COLUMNS: [Spec; 10] = [
+    ("role", CellKind::Text, None, "primary or standby"),
+    ("replay_lag_ms", CellKind::Interval, Some(Unit::Ms), "how far the replay of a standby is behind"),
+    ("replay_lag_bytes", CellKind::Int8, Some(Unit::Bytes), "WAL that a standby received and has not replayed"),
+    ("streaming", CellKind::Bool, None, "a standby gets WAL as it is made"),
+    ("connections", CellKind::Int4, None, "client connections"),
+    ("max_connections", CellKind::Int4, None, "max_connections"),
+    ("connections_percent", CellKind::Float8, Some(Unit::Percent), "connections of max_connections"),
+    ("waiting_for_lock", CellKind::Int4, None, "sessions that wait for a lock"),
+    ("oldest_transaction_ms", CellKind::Interval, Some(Unit::Ms), "age of the oldest open transaction of a client"),
+    ("pending_restart", CellKind::Int4, None, "settings that wait for a restart"),
+];
+
+/// The view; it is never asked.
+pub fn view() -> &'static Arc<View> {
+    static VIEW: LazyLock<Arc<View>> = LazyLock::new(|| {
+        let column = |(at, (name, kind, unit, about)): (usize, &Spec)| ViewColumn {
+            name: (*name).to_owned(),
+            title: name.to_uppercase().replace('_', " "),
+            about: (*about).to_owned(),
+            unit: *unit,
+            kind: *kind,
+            source: Source::Sql { sql: ByServer::same(*name), at },
+            hidden: false,
+            warning: None,
+            critical: None,
+            bar: None,
+            total: None,
+            group: false,
+            wide: false,
+            unusual: false,
+            width: None,
+        };
+        Arc::new(View {
+            name: NAME.to_owned(),
+            title: "Facts".to_owned(),
+            about: "the figures of the Nodes screen".to_owned(),
+            screen: None,
+            place: 100,
+            extension: None,
+            rights: None,
+            every: None,
+            timeout: Duration::from_secs(5),
+            key: Vec::new(),
+            sort: None,
+            empty: None,
+            hide: Vec::new(),
+            tree: None,
+            statement: None,
+            compare: None,
+            with: None,
+            from: ByServer::same(NAME),
+            columns: COLUMNS.iter().enumerate().map(column).collect(),
+        })
+    });
+    &VIEW
+}
+
+/// The one row, of what is known.
+pub fn reading(at: SystemTime, facts: &Facts, server: Option<&ServerFacts>) -> Reading {
+    let ms = |time: Option<Duration>| time.map(|time| (time.as_secs_f64() * 1e3).to_string());
+    let number = |number: Option<u32>| number.map(|number| number.to_string());
+    let share = facts.connections.zip(facts.max_connections.filter(|max| *max > 0));
+    let cells = [
+        Some(facts.role.as_str().to_owned()),
+        ms(facts.replay_lag),
+        facts.replay_lag_bytes.map(|bytes| bytes.to_string()),
+        facts.streaming.map(|streaming| if streaming { "t" } else { "f" }.to_owned()),
+        number(facts.connections),
+        number(facts.max_connections),
+        share.map(|(used, max)| (100.0 * f64::from(used) / f64::from(max)).to_string()),
+        number(facts.waiting_for_lock),
+        ms(facts.oldest_transaction),
+        number(server.and_then(|server| server.pending_restart)),
+    ];
+    let columns = COLUMNS.iter().map(|(name, ..)| Column { name: (*name).to_owned(), type_name: String::new() });
+    let mut rows = RowSet::new(columns.collect());
+    rows.push(cells.iter().map(Option::as_deref));
+    let answer = Arc::new(ViewRows { rows, elapsed: Duration::ZERO, truncated: false });
+    Reading::new(view(), at, answer, None)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::Role;
+    use crate::model::view::Value;
+
+    #[test]
+    fn what_is_not_known_is_no_value() {
+        let at = SystemTime::UNIX_EPOCH;
+        let facts = Facts {
+            replay_lag: Some(Duration::from_millis(1500)),
+            connections: Some(97),
+            max_connections: Some(100),
+            ..Facts::unknown(Role::Standby, at)
+        };
+        let reading = reading(at, &facts, None);
+        let value = |name: &str| reading.value(view(), 0, view().column(name).unwrap());
+        assert_eq!(value("role"), Value::Text("standby"));
+        assert_eq!(value("replay_lag_ms").number(), Some(1500.0));
+        assert_eq!(value("connections_percent").number(), Some(97.0));
+        assert_eq!(value("pending_restart"), Value::Unknown);
+    }
+}

@@ -1,0 +1,140 @@
+//! The alerts: what the rules found, where, since when, and the remedy of the selected one. What was acknowledged is dim and
+//! stands last.
+
+use ratatui::layout::Rect;
+use ratatui::style::Style;
+
+use super::events::name_width;
+use crate::app::alerts::Held;
+use crate::app::{App, Pane};
+use crate::model::alert::AlertSeverity;
+use crate::tui::canvas::{Canvas, to_app};
+use crate::tui::widgets::data_table::select;
+use crate::tui::widgets::pane::Pane as Frame;
+use crate::tui::widgets::pen::Pen;
+use crate::tui::{Theme, text};
+
+/// Columns of `59 min`.
+const SINCE: usize = 6;
+/// Columns of a title at most.
+const TITLE: usize = 30;
+/// Lines of the remedy and its frame at most.
+const REMEDY: u16 = 8;
+
+pub(crate) fn draw(canvas: &mut Canvas<'_>, area: Rect) {
+    let lines = remedy(canvas.app, usize::from(area.width.saturating_sub(4)));
+    let lower = if lines.is_empty() { 0 } else { (lines.len() as u16 + 2).min(REMEDY).min(area.height / 2) };
+    list(canvas, Rect { height: area.height - lower, ..area });
+    if lower == 0 {
+        return;
+    }
+    let theme = canvas.theme;
+    let area = Rect { y: area.bottom() - lower, height: lower, ..area };
+    let inner = Frame { title: "What to do", ..Frame::default() }.draw(canvas.buf, area, theme);
+    for (row, (line, is_remedy)) in (0..inner.height).zip(&lines) {
+        Pen::row(canvas.buf, inner, row).put(line, if *is_remedy { theme.text } else { theme.dim });
+    }
+}
+
+fn list(canvas: &mut Canvas<'_>, area: Rect) {
+    let (app, theme) = (canvas.app, canvas.theme);
+    let table = &app.alerts.table;
+    let window = table.cursor.window(table.rows.len(), usize::from(area.height.saturating_sub(3)));
+    let foot = if window.len() < table.rows.len() {
+        format!("{}–{} of {}", window.start + 1, window.end, text::count(table.rows.len() as u64))
+    } else {
+        String::new()
+    };
+    let open = app.alerts.count().0;
+    let note = match table.rows.len() - open.min(table.rows.len()) {
+        0 => String::new(),
+        seen => format!("{seen} acknowledged"),
+    };
+    let inner = canvas.pane(Pane::Alerts, area, Frame { title: "Alerts", note: &note, foot: &foot, focused: false });
+    let columns = Columns::of(app, usize::from(inner.width));
+    columns.heads(&mut Pen::row(canvas.buf, inner, 0), theme);
+    let rows = Rect { y: inner.y + 1, height: inner.height.saturating_sub(1), ..inner };
+    for (row, number) in (0..rows.height).zip(window.clone()) {
+        let Some(held) = table.rows.get(number).and_then(|id| app.alerts.get(id)) else { continue };
+        let line = Rect { y: rows.y + row, height: 1, ..rows };
+        columns.line(&mut Pen::new(canvas.buf, line), held, app, theme);
+        if number == table.cursor.at {
+            select(canvas.buf, line, canvas.is_focused(Pane::Alerts), theme);
+        }
+    }
+    if table.rows.is_empty() {
+        let why = if app.alerts.has_rules() { "No alert." } else { "Reading the rules …" };
+        Pen::row(canvas.buf, rows, 0).put(why, theme.dim);
+    }
+    if let Some(pane) = canvas.last_pane() {
+        pane.rows = to_app(rows);
+        pane.first = window.start;
+        pane.len = table.rows.len();
+    }
+}
+
+/// Where things stand in a line.
+struct Columns {
+    node: usize,
+    title: usize,
+}
+
+impl Columns {
+    fn of(app: &App, width: usize) -> Self {
+        let held = app.alerts.table.rows.iter().filter_map(|id| app.alerts.get(id));
+        let title = held.map(|held| text::width(&held.alert.rule.title)).max().unwrap_or(0);
+        // The sentence says more.
+        Self { node: name_width(app), title: if width < 100 { 0 } else { title.clamp(5, TITLE) } }
+    }
+
+    fn heads(&self, pen: &mut Pen<'_>, theme: &Theme) {
+        pen.gap(2).column("NODE", self.node, theme.dim).gap(2).column_right("SINCE", SINCE, theme.dim).gap(2);
+        if self.title > 0 {
+            pen.column("RULE", self.title, theme.dim).gap(2);
+        }
+        pen.put("WHAT", theme.dim);
+    }
+
+    fn line(&self, pen: &mut Pen<'_>, held: &Held, app: &App, theme: &Theme) {
+        let alert = &held.alert;
+        let gone = app.picture().nodes.get(&alert.node).is_none_or(|node| !node.health.state.answers());
+        let dim = |style: Style| if held.acknowledged { theme.dim } else { style };
+        let severity = dim(style(alert.finding.severity, theme));
+        let age = app.now.duration_since(alert.since).unwrap_or_default();
+        pen.sign(sign(alert.finding.severity), severity).gap(1).column(alert.node.as_str(), self.node, severity).gap(2);
+        pen.column_right(&text::age(age), SINCE, theme.dim).gap(2);
+        if self.title > 0 {
+            pen.column(&alert.rule.title, self.title, dim(theme.bright)).gap(2);
+        }
+        if gone {
+            pen.put("does not answer, as it was: ", theme.warn);
+        }
+        pen.put(&alert.finding.message, dim(theme.text));
+    }
+}
+
+/// The whole sentence of the selected alert, and what to do; which of the lines are that.
+fn remedy(app: &App, width: usize) -> Vec<(String, bool)> {
+    let Some(held) = app.alerts.selected() else { return Vec::new() };
+    let mut lines: Vec<(String, bool)> =
+        text::wrap(&held.alert.finding.message, width).into_iter().map(|line| (line, false)).collect();
+    if let Some(remedy) = &held.alert.rule.remedy {
+        lines.extend(text::wrap(remedy, width).into_iter().map(|line| (line, true)));
+    }
+    lines
+}
+
+fn sign(severity: AlertSeverity) -> &'static str {
+    match severity {
+        AlertSeverity::Warning => "◐",
+        AlertSeverity::Critical => "✖",
+    }
+}
+
+/// The colour of an alert.
+pub(crate) fn style(severity: AlertSeverity, theme: &Theme) -> Style {
+    match severity {
+        AlertSeverity::Warning => theme.warn,
+        AlertSeverity::Critical => theme.bad,
+    }
+}
