@@ -86,36 +86,39 @@ fn sessions(scene: &mut Scene, _: u64) {
 fn activity() {
     let mut scene = told("3", sessions);
     shown("activity", &mut scene);
-    // The one that waits: its statement whole, and what is known of it.
-    scene.press("j");
-    scene.press("<enter>");
+    // The one that waits: its statement whole, what is known of it, and the chain it stands in.
+    scene.press("jj<enter>");
+    waiting(&mut scene);
     shown("activity_row", &mut scene);
     scene.press("<esc>");
     scene.press("b");
     shown("activity_by_user", &mut scene);
 }
 
-#[test]
-fn locks() {
-    let mut scene = told("4", |scene, _| {
-        answer(
-            scene,
-            "primary",
-            "locks",
-            &[
-                "id=prepared:payment-17 | waiters=1 | state=prepared | xact_ms=3600000 | user=app | database=shop | \
+/// A transaction that nobody runs any more, and who waits behind it.
+fn waiting(scene: &mut Scene) {
+    answer(
+        scene,
+        "primary",
+        "locks",
+        &[
+            "id=prepared:payment-17 | waiters=1 | state=prepared | xact_ms=3600000 | user=app | database=shop | \
              held=Exclusive on transaction 744",
-                "id=4711 | pid=4711 | waiters=2 | state=idle in transaction | waiting_ms=754000 | mode=Share | \
+            "id=4711 | pid=4711 | waiters=2 | state=idle in transaction | waiting_ms=754000 | mode=Share | \
              object=transaction 744, row of orders | blocked_by={\"prepared:payment-17\"} | xact_ms=754000 | user=app | \
              application=worker-3 | query=update orders set state = $1 where id = $2",
-                "id=4712 | pid=4712 | waiters=0 | state=active | waiting_ms=42000 | mode=Share | object=transaction 745, row of orders | \
+            "id=4712 | pid=4712 | waiters=0 | state=active | waiting_ms=42000 | mode=Share | object=transaction 745, row of orders | \
              blocked_by={4711} | user=app | application=web | query=update orders set state = $1 where id = $2",
-                "id=4713 | pid=4713 | waiters=0 | state=active | waiting_ms=31000 | mode=AccessExclusive | object=orders | \
+            "id=4713 | pid=4713 | waiters=0 | state=active | waiting_ms=31000 | mode=AccessExclusive | object=orders | \
              blocked_by={4711,4712} | user=deploy | application=psql | query=alter table orders add column note text",
-            ],
-        );
-        answer(scene, "replica-1", "locks", &[]);
-    });
+        ],
+    );
+    answer(scene, "replica-1", "locks", &[]);
+}
+
+#[test]
+fn locks() {
+    let mut scene = told("4", |scene, _| waiting(scene));
     shown("locks", &mut scene);
 }
 
@@ -166,6 +169,9 @@ fn statements() {
         }
     });
     shown("statements", &mut scene);
+    // The same statement of all nodes as one.
+    scene.press("b");
+    shown("statements_by_query", &mut scene);
 }
 
 #[test]

@@ -54,6 +54,7 @@ impl App {
         if self.unsettled_topology() {
             self.enter_topology();
         }
+        self.settle_chain();
         Vec::new()
     }
 

@@ -1,6 +1,7 @@
 //! The screens behind the first: which views there are, which one each screen shows, and what is asked for it.
 
 mod arrange;
+mod chain;
 mod explain;
 mod filter;
 mod keys;
@@ -234,7 +235,10 @@ impl App {
         let topology = super::topology::VIEWS.iter().filter(|_| self.screen == Screen::Topology);
         let topology = topology.filter_map(|name| self.sheets.views.get(*name));
         let asked = self.alerts.asked().map(|(view, every)| Wanted { view, nodes: None, pace: Some(every) });
-        let all = shown.into_iter().chain(topology.map(|view| Wanted { view, nodes: None, pace: None })).chain(asked);
+        let chain = self.shows_session().zip(self.sheets.views.get(chain::LOCKS));
+        let chain = chain.map(|(nodes, view)| Wanted { view, nodes: Some(nodes), pace: None });
+        let shown = shown.into_iter().chain(chain);
+        let all = shown.chain(topology.map(|view| Wanted { view, nodes: None, pace: None })).chain(asked);
         all.filter(|_| self.leaving.is_none())
     }
 }

@@ -68,7 +68,8 @@ Exit codes: 0 every node answered, 1 some did not, 2 wrong file or usage.";
 const STATUS_HELP: &str = "\
 Connects to all nodes at once and waits no longer than their connect_timeout.
 
-Exit codes, as monitoring plugins have them: 0 all healthy, 1 a node is degraded, 2 a node is down, 3 unknown \
+Exit codes, as monitoring plugins have them: 0 all well, 1 a node is degraded or an alert is a warning, 2 a node is down \
+or an alert is critical, 3 unknown \
 (wrong file or usage).";
 
 /// Whoever is on the machine can list what runs on it, with its arguments (F7).

@@ -33,7 +33,11 @@ impl App {
         let Some(sheet) = self.sheet_mut() else { return };
         match sheet.selected() {
             Some(Line::Row(_) | Line::Across(_)) => {
-                sheet.opened = sheet.selected_key().map(|key| Opened { key, cursor: Cursor::default() });
+                let opened = |key: super::sheet::RowKey| {
+                    let nodes = vec![key.0.clone()];
+                    Opened { key, nodes, cursor: Cursor::default() }
+                };
+                sheet.opened = sheet.selected_key().map(opened);
             }
             Some(Line::Group(_)) => {
                 let Some(((_, value), column)) = sheet.selected_key().zip(sheet.group) else { return };

@@ -80,6 +80,8 @@ pub struct NodeSheet {
 #[derive(Debug, Clone)]
 pub struct Opened {
     pub key: RowKey,
+    /// Its node, as what is asked for it says.
+    pub(super) nodes: Vec<NodeName>,
     /// How far it is scrolled.
     pub cursor: Cursor,
 }

@@ -2,8 +2,8 @@
 
 use ratatui::layout::Rect;
 
-use crate::app::Pane;
 use crate::app::sheets::{Opened, Sheet};
+use crate::app::{App, Pane};
 use crate::model::view::Value;
 use crate::tui::canvas::{Canvas, to_app};
 use crate::tui::cells::cell;
@@ -61,10 +61,43 @@ fn lines(canvas: &Canvas<'_>, sheet: &Sheet, width: usize) -> Vec<DocLine> {
             lines.push(line);
         }
     }
+    lines.extend(chain(app, theme));
     for (title, long, is_statement) in behind {
         lines.push(DocLine::default());
         lines.push(DocLine::default().text(title, theme.dim));
         lines.extend(laid_out(&long, is_statement, width, theme));
+    }
+    lines
+}
+
+/// Who waits for whom around the session, the root first.
+fn chain(app: &App, theme: &Theme) -> Vec<DocLine> {
+    let (chain, Some(locks)) = (app.chain(), app.sheets.get("locks")) else { return Vec::new() };
+    if chain.is_empty() {
+        return Vec::new();
+    }
+    let mut lines = vec![DocLine::default(), DocLine::default().text("LOCKS", theme.dim)];
+    for (row, is_own) in chain {
+        let said = |name: &str| {
+            let at = locks.view.column(name)?;
+            let column = locks.view.columns.get(at)?;
+            match locks.value(&row.node, row.at, at) {
+                Value::Unknown => None,
+                value => Some(cell(column, value, app.picture().at).into_owned()),
+            }
+        };
+        let indent = "  ".repeat(usize::from(row.depth) + 1);
+        let style = if is_own { theme.accent_bold } else { theme.text };
+        let mut line = DocLine::default().text(indent, theme.dim).text(said("id").unwrap_or_default(), style);
+        line = line.text(format!("  {}", said("state").unwrap_or_default()), theme.dim);
+        if let (Some(mode), Some(object)) = (said("mode"), said("object")) {
+            let waits = said("waiting_ms").map(|waits| format!(" {waits}")).unwrap_or_default();
+            line = line.text(format!("  waits{waits} for {mode} on {object}"), theme.warn);
+        }
+        if let Some(held) = said("held") {
+            line = line.text(format!("  holds {held}"), theme.text);
+        }
+        lines.push(line);
     }
     lines
 }

@@ -295,7 +295,9 @@ fn shrink_wide(columns: &mut [Column<'_>], of: &[Shows], sheet: &Sheet, area: Re
             column.max = column.max.min(most.max(least));
         }
     }
-    let room = room.saturating_sub(before(columns)).max(WIDE_LEAST as u16);
+    // In front of a group the others are still to be seen.
+    let grouped = sheet.group.is_some() && of.get(wide) == sheet.group.map(Shows::Data).as_ref();
+    let room = if grouped { room / 2 } else { room.saturating_sub(before(columns)) }.max(WIDE_LEAST as u16);
     if let Some(column) = columns.get_mut(wide) {
         column.max = column.max.min(room);
     }
