@@ -159,6 +159,8 @@ fn masked(kind: &EventKind, now: u64) -> Option<EventKind> {
         EventKind::Query { progress: QueryProgress::Reading { .. }, .. }
         | EventKind::Checked { .. }
         | EventKind::Facts { .. }
+        // When the views of alerts are asked first is chance.
+        | EventKind::View { .. }
         | EventKind::Pool { .. } => return None,
         EventKind::Query { batch, progress } => EventKind::Query { batch, progress: masked_progress(progress) },
         kind => kind,
