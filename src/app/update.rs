@@ -7,8 +7,12 @@ use crate::model::view::ViewScreen;
 /// Applies a message. Awaits nothing, reads no clock.
 pub fn update(app: &mut App, msg: Msg) -> Vec<Effect> {
     app.dirty |= !matches!(msg, Msg::Drawn(_) | Msg::Tick(_) | Msg::Frame);
+    // What is looked at hangs on keys, files and time; the many events of many nodes change nothing of it.
+    let may_look_elsewhere = !matches!(msg, Msg::Event(_) | Msg::Drawn(_) | Msg::Frame);
     let mut effects = take(app, msg);
-    effects.extend(app.look());
+    if may_look_elsewhere {
+        effects.extend(app.look());
+    }
     effects
 }
 

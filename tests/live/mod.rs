@@ -29,7 +29,7 @@ pub struct Live {
 impl Live {
     pub fn start(nodes: Vec<NodeConfig>) -> Self {
         let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap();
-        let scene = Scene::new(nodes.clone(), now.as_secs());
+        let scene = Scene::new(nodes.clone(), now.as_secs()).with_views();
         Self { scene, watched: Watched::start(nodes), theme: scene::theme("dark", ColorDepth::True) }
     }
 

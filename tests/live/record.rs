@@ -48,7 +48,7 @@ pub fn at_constant_addresses(nodes: &[NodeConfig]) -> Vec<NodeConfig> {
 /// A dashboard that was told all of it.
 pub fn replay(nodes: &[NodeConfig], acts: &[Act]) -> Scene {
     let start = NOW - acts.len() as u64 * ACT;
-    let mut scene = Scene::new(at_constant_addresses(nodes), start);
+    let mut scene = Scene::new(at_constant_addresses(nodes), start).with_views();
     for (at, act) in acts.iter().enumerate() {
         play(&mut scene, nodes, act);
         for _ in 0..ACT {

@@ -94,10 +94,15 @@ impl Scene {
             history: Vec::new(),
             columns: std::collections::BTreeMap::new(),
         };
-        let mut app = App::new(setup, at(start));
-        let rules = pgwatch::config::alerts::ours().values().cloned().collect();
-        let _ = update(&mut app, Msg::Views(pgwatch::config::views::ours().clone(), rules, Vec::new()));
+        let app = App::new(setup, at(start));
         Self { app, now: start, seq: 0 }
+    }
+
+    /// The same once the views and rules are read, which takes a debug build a third of a second.
+    pub fn with_views(mut self) -> Self {
+        let rules = pgwatch::config::alerts::ours().values().cloned().collect();
+        let _ = update(&mut self.app, Msg::Views(pgwatch::config::views::ours().clone(), rules, Vec::new()));
+        self
     }
 
     pub fn event(&mut self, kind: EventKind) {
@@ -198,7 +203,7 @@ pub fn production() -> Scene {
 fn play() -> Scene {
     let parts = parts();
     let start = NOW - 900;
-    let mut scene = Scene::new(parts.iter().map(|part| config(part.name, part.host)).collect(), start);
+    let mut scene = Scene::new(parts.iter().map(|part| config(part.name, part.host)).collect(), start).with_views();
     for part in &parts {
         scene.comes_up(part);
     }
