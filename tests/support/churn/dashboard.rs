@@ -101,8 +101,11 @@ impl Churn {
     fn start(seed: u64) -> Self {
         let weather = Weather::start();
         let config = ConfigFile::new(HEAD, []);
-        let tui = Tui::start(&["--config", config.arg()], 120, 40, &[]);
-        tui.wait_text("pgwatch", PATIENCE);
+        let mut tui = Tui::start(&["--config", config.arg()], 120, 40, &[]);
+        // Without nodes it starts with the form, into which commands would be typed.
+        tui.wait_text("Add a node", PATIENCE);
+        tui.press("<escape>");
+        tui.wait_for("the form is closed", PATIENCE, |screen| !screen.contents().contains("Add a node"));
         Self { tui, config, weather, rng: Rng::with_seed(seed) }
     }
 
