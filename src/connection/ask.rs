@@ -166,7 +166,7 @@ impl Line {
             let settling = futures_util::future::try_join_all(before.iter().map(|text| client.batch_execute(text)));
             Ok(futures_util::future::join(settling, read(client, &execute, view)).await)
         };
-        let (settled, rows) = match drive(driver, answer).await {
+        let (settled, rows) = match driver.until(answer).await {
             Ok(answers) => answers,
             Err(error) => return Err(self.failed(node, view, &error)),
         };
@@ -223,7 +223,7 @@ impl Line {
         const EXTENSIONS: &str = "select e.extname, e.extversion, n.nspname \
             from pg_catalog.pg_extension e join pg_catalog.pg_namespace n on n.oid = e.extnamespace";
         let Self { client, driver, .. } = self;
-        let answer = drive(driver, client.simple_query(EXTENSIONS)).await;
+        let answer = driver.until(client.simple_query(EXTENSIONS)).await;
         let messages =
             answer.map_err(|error| Failure::Broken(error::classify_with(&error, &self.driver.heard, node)))?;
         let extension = |message: &SimpleQueryMessage| {
@@ -297,24 +297,5 @@ fn other(role: Role) -> Role {
     match role {
         Role::Primary => Role::Standby,
         Role::Standby => Role::Primary,
-    }
-}
-
-/// Waits for an answer while moving the connection's bytes.
-async fn drive<T>(
-    driver: &mut Driver,
-    answer: impl Future<Output = Result<T, tokio_postgres::Error>>,
-) -> Result<T, tokio_postgres::Error> {
-    let mut answer = std::pin::pin!(answer);
-    loop {
-        tokio::select! {
-            biased;
-            answer = &mut answer => return answer,
-            message = driver.next() => match message {
-                Some(Ok(_)) => {}
-                // The answer ends with the connection: it knows why.
-                Some(Err(_)) | None => return answer.await,
-            },
-        }
     }
 }

@@ -262,21 +262,9 @@ async fn drive<T>(
     answer: impl Future<Output = Result<T, tokio_postgres::Error>>,
 ) -> Result<T, NodeError> {
     let heard = Arc::clone(&driver.heard);
-    let mut answer = std::pin::pin!(answer);
-    let answered = warily(&heard, OUR_ANSWERS, async {
-        loop {
-            tokio::select! {
-                biased;
-                answer = &mut answer => return answer,
-                message = driver.next() => match message {
-                    Some(Ok(_)) => {}
-                    // The answer ends with the connection: it knows why.
-                    Some(Err(_)) | None => return answer.await,
-                },
-            }
-        }
-    });
-    match answered.await {
+    // By reference: the state of a whole round would be there twice.
+    let answer = std::pin::pin!(answer);
+    match warily(&heard, OUR_ANSWERS, driver.until(answer)).await {
         Some(answer) => answer.map_err(|error| error::classify_with(&error, &heard, node)),
         None => Err(error::given_up(&heard, node)),
     }

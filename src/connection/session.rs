@@ -64,6 +64,25 @@ impl Driver {
         next
     }
 
+    /// Waits for an answer of the client while moving the bytes.
+    pub(super) async fn until<T>(
+        &mut self,
+        answer: impl Future<Output = Result<T, tokio_postgres::Error>>,
+    ) -> Result<T, tokio_postgres::Error> {
+        let mut answer = std::pin::pin!(answer);
+        loop {
+            tokio::select! {
+                biased;
+                answer = &mut answer => return answer,
+                message = self.next() => match message {
+                    Some(Ok(_)) => {}
+                    // The answer ends with the connection: it knows why.
+                    Some(Err(_)) | None => return answer.await,
+                },
+            }
+        }
+    }
+
     /// Drives the connection until it ends with an error; the client knows of every other end.
     async fn end(&mut self) -> tokio_postgres::Error {
         loop {

@@ -315,7 +315,59 @@ impl ByServer {
     }
 }
 
+impl ViewColumn {
+    /// The title of a column whose file gives none: `blocked_by` is `BLOCKED BY`.
+    pub fn heading(name: &str) -> String {
+        name.to_uppercase().replace('_', " ")
+    }
+
+    /// One whose file says no more than this.
+    pub(super) fn new(name: &str, kind: CellKind, source: Source) -> Self {
+        Self {
+            name: name.to_owned(),
+            title: Self::heading(name),
+            about: String::new(),
+            unit: None,
+            kind,
+            source,
+            hidden: false,
+            warning: None,
+            critical: None,
+            bar: None,
+            total: None,
+            group: false,
+            wide: false,
+            unusual: false,
+            width: None,
+        }
+    }
+}
+
 impl View {
+    /// One whose file says no more than this.
+    pub(super) fn new(name: &str, from: ByServer, columns: Vec<ViewColumn>) -> Self {
+        Self {
+            name: name.to_owned(),
+            title: name.to_owned(),
+            about: String::new(),
+            screen: None,
+            place: 100,
+            extension: None,
+            rights: None,
+            every: None,
+            timeout: Duration::from_secs(5),
+            key: Vec::new(),
+            sort: None,
+            empty: None,
+            hide: Vec::new(),
+            tree: None,
+            statement: None,
+            compare: None,
+            with: None,
+            from,
+            columns,
+        }
+    }
     pub fn column(&self, name: &str) -> Option<usize> {
         self.columns.iter().position(|column| column.name == name)
     }

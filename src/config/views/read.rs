@@ -228,7 +228,7 @@ fn column(entry: &Entry, all: &[(&str, bool)], at: &mut usize, report: &mut Repo
     let flag = |key: &str, report: &mut Report| keys.read(key, report, walk::boolean).is_some_and(|at| at.value);
     Some(ViewColumn {
         name: name.to_owned(),
-        title: keys.read("title", report, walk::filled).map_or_else(|| head(name), |at| at.value),
+        title: keys.read("title", report, walk::filled).map_or_else(|| ViewColumn::heading(name), |at| at.value),
         about: keys.read("about", report, walk::filled).map(|at| at.value).unwrap_or_default(),
         unit,
         kind,
@@ -274,11 +274,6 @@ fn figure(entry: &Entry, all: &[(&str, bool)], report: &mut Report) -> Option<us
         report.problem(entry.value.position, no_such_column(text.trim(), &names));
     }
     at
-}
-
-/// `blocked_by` is `BLOCKED BY`.
-fn head(name: &str) -> String {
-    name.to_uppercase().replace('_', " ")
 }
 
 fn is_word(name: &str) -> bool {

@@ -31,42 +31,15 @@ const COLUMNS: [Spec; 10] = [
 pub fn view() -> &'static Arc<View> {
     static VIEW: LazyLock<Arc<View>> = LazyLock::new(|| {
         let column = |(at, (name, kind, unit, about)): (usize, &Spec)| ViewColumn {
-            name: (*name).to_owned(),
-            title: name.to_uppercase().replace('_', " "),
             about: (*about).to_owned(),
             unit: *unit,
-            kind: *kind,
-            source: Source::Sql { sql: ByServer::same(*name), at },
-            hidden: false,
-            warning: None,
-            critical: None,
-            bar: None,
-            total: None,
-            group: false,
-            wide: false,
-            unusual: false,
-            width: None,
+            ..ViewColumn::new(name, *kind, Source::Sql { sql: ByServer::same(*name), at })
         };
+        let columns = COLUMNS.iter().enumerate().map(column).collect();
         Arc::new(View {
-            name: NAME.to_owned(),
             title: "Facts".to_owned(),
             about: "the figures of the Nodes screen".to_owned(),
-            screen: None,
-            place: 100,
-            extension: None,
-            rights: None,
-            every: None,
-            timeout: Duration::from_secs(5),
-            key: Vec::new(),
-            sort: None,
-            empty: None,
-            hide: Vec::new(),
-            tree: None,
-            statement: None,
-            compare: None,
-            with: None,
-            from: ByServer::same(NAME),
-            columns: COLUMNS.iter().enumerate().map(column).collect(),
+            ..View::new(NAME, ByServer::same(NAME), columns)
         })
     });
     &VIEW

@@ -133,49 +133,13 @@ mod tests {
     use crate::model::view::{ByServer, CellKind, ViewColumn};
 
     fn view() -> View {
-        let column = |name: &str, kind, source| ViewColumn {
-            name: name.to_owned(),
-            title: name.to_uppercase(),
-            about: String::new(),
-            unit: None,
-            kind,
-            source,
-            hidden: false,
-            warning: None,
-            critical: None,
-            bar: None,
-            total: None,
-            group: false,
-            wide: false,
-            unusual: false,
-            width: None,
-        };
         let sql = |at| Source::Sql { sql: ByServer::same("x"), at };
-        View {
-            name: "v".to_owned(),
-            title: "V".to_owned(),
-            about: String::new(),
-            screen: None,
-            place: 100,
-            extension: None,
-            rights: None,
-            every: None,
-            timeout: Duration::from_secs(5),
-            key: vec![1],
-            sort: None,
-            empty: None,
-            hide: Vec::new(),
-            tree: None,
-            statement: None,
-            compare: None,
-            with: None,
-            from: ByServer::same("t"),
-            columns: vec![
-                column("rate", CellKind::Float8, Source::Rate { of: 2 }),
-                column("id", CellKind::Text, sql(0)),
-                column("n", CellKind::Int8, sql(1)),
-            ],
-        }
+        let columns = vec![
+            ViewColumn::new("rate", CellKind::Float8, Source::Rate { of: 2 }),
+            ViewColumn::new("id", CellKind::Text, sql(0)),
+            ViewColumn::new("n", CellKind::Int8, sql(1)),
+        ];
+        View { key: vec![1], ..View::new("v", ByServer::same("t"), columns) }
     }
 
     fn reading(second: u64, rows: &[(&str, Option<&str>)], earlier: Option<&Reading>) -> Reading {
