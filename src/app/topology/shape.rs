@@ -94,6 +94,7 @@ pub(super) fn of(peers: &[Peer]) -> (Vec<Branch>, Vec<Fault>) {
         let physical = peer.rows("receiver").next();
         let (under, edge) = match (peer.role(), physical) {
             (Some(Role::Standby), Some(receiver)) => standby(peers, at, receiver, &mut used, &mut faults),
+            (role, None) if peer.rows.is_empty() && role != Some(Role::Primary) => untold(peers, at, &mut used),
             _ => subscriber(peers, at, &mut used, &mut faults),
         };
         children.entry(under).or_default().push(Child::Node(at, edge));
@@ -158,6 +159,17 @@ fn standby(
             (None, own)
         }
     }
+}
+
+/// Where a node stands that has told nothing yet, as one that was gone before it was asked: under the only sender whose
+/// receiver calls itself by the name of the node.
+fn untold(peers: &[Peer], at: usize, used: &mut Vec<(usize, RowMap)>) -> (Option<usize>, Edge) {
+    let Some(peer) = peers.get(at) else { return (None, Edge::default()) };
+    let senders = peers.iter().enumerate().flat_map(|(of, other)| other.rows("sender").map(move |row| (of, row)));
+    let mut named = senders.filter(|(_, row)| row.get("name").is_some_and(|name| *name == peer.name.as_str()));
+    let Some((of, row)) = named.next().filter(|_| named.next().is_none()) else { return (None, Edge::default()) };
+    used.push((of, row.clone()));
+    (Some(of), edge_of(row))
 }
 
 fn upstream(peers: &[Peer], at: usize, receiver: &RowMap) -> Upstream {
@@ -394,6 +406,21 @@ mod tests {
 
     fn at(name: &str, depth: usize) -> (String, usize) {
         (name.to_owned(), depth)
+    }
+
+    #[test]
+    fn a_node_that_was_gone_before_it_was_asked_stands_where_it_is_known_by_its_name() {
+        let untold = |name: &str| Peer { rows: Vec::new(), gone: true, ..peer(name, "", "1", "1", vec![]) };
+        let sends = |name: &str, to| peer(name, "primary", name, "1", vec![sender(to, to, "physical")]);
+        assert_eq!(lines(&[sends("a", "b"), untold("b")]), [at("a", 0), at("b", 1)]);
+        let primary = Peer { role: Some(Role::Primary), ..untold("b") };
+        assert_eq!(
+            lines(&[sends("a", "b"), primary]),
+            [at("a", 0), at("b", 1), at("b", 0)],
+            "a primary receives nothing"
+        );
+        let two = [sends("a", "b"), sends("c", "b"), untold("b")];
+        assert_eq!(lines(&two), [at("a", 0), at("b", 1), at("c", 0), at("b", 1), at("b", 0)], "two know such a one");
     }
 
     #[test]
