@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use pgwatch::config::views;
 use pgwatch::model::protocol::ViewRows;
-use pgwatch::model::{Column, EventKind, RowSet};
+use pgwatch::model::{Column, ErrorKind, EventKind, NodeError, RowSet};
 use pgwatch::tui::ColorDepth;
 use scene::{Scene, name, production, theme};
 
@@ -172,6 +172,31 @@ fn statements() {
     // The same statement of all nodes as one.
     scene.press("b");
     shown("statements_by_query", &mut scene);
+}
+
+/// A remedy that is too long for its line is there to be read all the same.
+#[test]
+fn why_a_node_answers_no_rows_opens_at_length() {
+    const REMEDY: &str = "CREATE EXTENSION pg_stat_statements, in a database that the tool connects to, and restart";
+    let mut scene = production();
+    scene.draw(80, 24, &theme("dark", ColorDepth::True));
+    scene.press("6");
+    for node in ["primary", "replica-1"] {
+        let error = NodeError::new(ErrorKind::Sql, "pg_stat_statements is not installed in database shop");
+        let outcome = Err(error.with_hint(REMEDY));
+        scene.event(EventKind::View { node: name(node), view: "statements".into(), outcome });
+    }
+    let said = |scene: &mut Scene| {
+        let text = scene::text(&scene.draw(80, 24, &theme("dark", ColorDepth::True)));
+        text.replace('│', " ").split_whitespace().collect::<Vec<_>>().join(" ")
+    };
+    assert!(!said(&mut scene).contains(REMEDY));
+    scene.press("<enter>");
+    let opened = said(&mut scene);
+    assert!(opened.contains(REMEDY) && opened.contains("primary, replica-1"), "{opened}");
+    answer(&mut scene, "primary", "statements", &[]);
+    answer(&mut scene, "replica-1", "statements", &[]);
+    assert!(!said(&mut scene).contains(REMEDY), "it is over");
 }
 
 #[test]

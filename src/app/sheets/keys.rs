@@ -28,7 +28,7 @@ impl App {
         }
     }
 
-    /// `Enter`: the row at length; of a group, its rows.
+    /// `Enter`: the row at length; of a group, its rows; of nodes that answered none, why.
     pub(in crate::app) fn open_row(&mut self) {
         let Some(sheet) = self.sheet_mut() else { return };
         match sheet.selected() {
@@ -48,14 +48,18 @@ impl App {
                     sheet.filter = RowFilter::new(&filter, &sheet.view);
                 });
             }
-            Some(Line::Note(_)) | None => {}
+            Some(Line::Note(note)) => {
+                // No row has an empty key: what is shown of it is why the node says nothing.
+                let key = (note.nodes.first().cloned().unwrap_or_default(), String::new());
+                sheet.opened = Some(Opened { key, nodes: note.nodes.clone(), cursor: Cursor::default() });
+            }
+            None => {}
         }
     }
 
     /// Whether the selected line is one that opens.
     pub(in crate::app) fn can_open_row(&self) -> bool {
-        self.sheet()
-            .is_some_and(|sheet| sheet.opened.is_none() && !matches!(sheet.selected(), Some(Line::Note(_)) | None))
+        self.sheet().is_some_and(|sheet| sheet.opened.is_none() && sheet.selected().is_some())
     }
 
     pub(in crate::app) fn set_row_filter(&mut self, source: &str) {

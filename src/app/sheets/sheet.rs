@@ -12,7 +12,7 @@ use crate::model::protocol::ViewRows;
 use crate::model::view::{Reading, Value};
 use crate::model::{NodeError, NodeName, View};
 
-use super::arrange::{Across, Group, Line};
+use super::arrange::{Across, Group, Line, NodeNote};
 use super::filter::RowFilter;
 use super::past::Past;
 
@@ -308,6 +308,16 @@ impl Sheet {
         let (node, key) = &self.opened.as_ref()?.key;
         let reading = self.nodes.get(node)?.reading.as_ref()?;
         (0..reading.len()).find(|row| reading.key(&self.view, *row) == *key).map(|row| (node, row))
+    }
+
+    /// Why the node of what is shown at length says nothing, where it is that which was opened.
+    pub fn opened_note(&self) -> Option<&NodeNote> {
+        let (node, key) = &self.opened.as_ref()?.key;
+        let said = self.lines.iter().find_map(|line| match line {
+            Line::Note(said) if said.nodes.contains(node) => Some(said),
+            _ => None,
+        });
+        said.filter(|_| key.is_empty())
     }
 
     /// Whether rows are left out, by a filter or since the view hides them.

@@ -2,7 +2,7 @@
 
 use ratatui::layout::Rect;
 
-use crate::app::sheets::{Opened, Sheet};
+use crate::app::sheets::{NodeNote, Opened, Sheet};
 use crate::app::{App, Pane};
 use crate::model::view::Value;
 use crate::tui::canvas::{Canvas, to_app};
@@ -19,8 +19,8 @@ const VALUE: usize = 32;
 pub(crate) fn draw(canvas: &mut Canvas<'_>, area: Rect, sheet: &Sheet, opened: &Opened) {
     let theme = canvas.theme;
     let title = format!("{} · {}", sheet.view.title, opened.key.0);
-    let gone = sheet.opened_row().is_none();
-    let note = if gone { "this row is gone" } else { "" };
+    let gone = sheet.opened_row().is_none() && sheet.opened_note().is_none();
+    let note = if gone { "gone" } else { "" };
     let inner = canvas.pane(Pane::View, area, Frame { title: &title, note, foot: "Esc goes back", focused: false });
     let lines = lines(canvas, sheet, usize::from(inner.width));
     let page = usize::from(inner.height);
@@ -35,8 +35,11 @@ pub(crate) fn draw(canvas: &mut Canvas<'_>, area: Rect, sheet: &Sheet, opened: &
 fn lines(canvas: &Canvas<'_>, sheet: &Sheet, width: usize) -> Vec<DocLine> {
     let (app, theme) = (canvas.app, canvas.theme);
     let view = &sheet.view;
+    if let Some(note) = sheet.opened_note() {
+        return why(note, width, theme);
+    }
     let Some((node, row)) = sheet.opened_row() else {
-        return vec![DocLine::default().text("The node no longer has such a row.", theme.dim)];
+        return vec![DocLine::default().text("What was opened is no longer there.", theme.dim)];
     };
     let label = view.columns.iter().map(|column| text::width(&column.title)).max().unwrap_or(0).clamp(4, 24);
     let mut lines = Vec::new();
@@ -68,6 +71,20 @@ fn lines(canvas: &Canvas<'_>, sheet: &Sheet, width: usize) -> Vec<DocLine> {
         lines.extend(laid_out(&long, is_statement, width, theme));
     }
     lines
+}
+
+/// Why nodes answered no rows, and what helps.
+fn why(note: &NodeNote, width: usize, theme: &Theme) -> Vec<DocLine> {
+    let names = note.nodes.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+    let parts = [
+        Some((&names, theme.text)),
+        Some((&note.message, theme.warn)),
+        note.hint.as_ref().map(|hint| (hint, theme.text)),
+    ];
+    let lines = parts.into_iter().flatten().flat_map(|(said, style)| {
+        text::wrap(said, width).into_iter().map(move |line| DocLine::default().text(line, style))
+    });
+    lines.collect()
 }
 
 /// Who waits for whom around the session, the root first.
