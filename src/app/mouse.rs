@@ -68,6 +68,8 @@ pub struct DrawnPane {
     pub len: usize,
     /// The column heads: where each stands, and which column it is.
     pub heads: Vec<(Rect, usize)>,
+    /// Of a row shown at length, the column that each line is of.
+    pub columns: Vec<Option<usize>>,
     /// There are columns beyond the right edge.
     pub more_right: bool,
 }
@@ -158,9 +160,13 @@ impl App {
                 self.alerts.table.cursor.select(row, len, height);
             }
             Pane::View => {
+                let lines = self.drawn.pane(pane).map_or(0, |drawn| drawn.len);
                 if let Some(sheet) = self.sheet_mut() {
                     let len = sheet.len();
-                    sheet.cursor.select(row, len, height);
+                    match &mut sheet.opened {
+                        Some(opened) => opened.cursor.select(row, lines, height),
+                        None => sheet.cursor.select(row, len, height),
+                    }
                 }
             }
             _ => {}

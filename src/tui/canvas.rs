@@ -33,6 +33,7 @@ impl Canvas<'_> {
             first: 0,
             len: 0,
             heads: Vec::new(),
+            columns: Vec::new(),
             more_right: false,
         });
         inner

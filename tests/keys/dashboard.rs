@@ -105,7 +105,16 @@ impl Dashboard {
     pub(crate) fn draw(&mut self, pane: Pane, height: u16) {
         let rows = Rect { x: 1, y: 3, width: 78, height };
         let area = Rect { x: 0, y: 1, width: 80, height: height + 3 };
-        let drawn = DrawnPane { pane, area, rows, first: 0, len: 100, heads: Vec::new(), more_right: true };
+        let drawn = DrawnPane {
+            pane,
+            area,
+            rows,
+            first: 0,
+            len: 100,
+            heads: Vec::new(),
+            columns: Vec::new(),
+            more_right: true,
+        };
         let drawn = Drawn { width: 80, height: 24, panes: vec![drawn], ..Drawn::default() };
         update(&mut self.app, Msg::Drawn(drawn));
     }

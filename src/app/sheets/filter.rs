@@ -46,11 +46,7 @@ impl RowFilter {
         }
         self.text.matches(view.columns.len() + 1, |column| match column.checked_sub(1) {
             None => node.to_owned(),
-            Some(column) => match reading.value(view, row, column) {
-                Value::Text(text) => text.to_owned(),
-                Value::Rate(rate) => format!("{rate:.1}"),
-                Value::Unknown => String::new(),
-            },
+            Some(column) => reading.value(view, row, column).to_string(),
         })
     }
 }

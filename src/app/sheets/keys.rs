@@ -23,7 +23,7 @@ impl App {
         let lines = self.drawn.pane(Pane::View).map_or(0, |drawn| drawn.len);
         let Some(sheet) = self.sheet_mut() else { return };
         match &mut sheet.opened {
-            Some(opened) => opened.cursor.scroll(movement, lines, page),
+            Some(opened) => opened.cursor.go(movement, lines, page),
             None => sheet.go(movement, page),
         }
     }
@@ -192,19 +192,42 @@ impl App {
         }
     }
 
-    /// `y`: the statement of the row, where it has one, else its cells.
+    /// `y`: of a row at length the selected cell; else the statement of the row where it has one, or its cells.
     pub(in crate::app) fn copied_row(&self) -> Option<String> {
+        let sheet = self.sheet()?;
+        if sheet.opened.is_some() {
+            return self.copied_cell();
+        }
         if let Some((_, _, statement)) = self.statement_of_row() {
             return Some(statement);
         }
+        let copied = |cells: Vec<String>| Some(cells.join("\t"));
+        match sheet.selected()? {
+            Line::Row(row) => {
+                let cells = sheet.columns().map(|column| sheet.value(&row.node, row.at, column).to_string());
+                copied(std::iter::once(row.node.to_string()).chain(cells).collect())
+            }
+            Line::Across(across) => {
+                let key = |column: &usize| sheet.value(&across.first.node, across.first.at, *column).to_string();
+                let compared = sheet.view.compare?;
+                let on = |(node, row): (&NodeName, &Option<usize>)| {
+                    let value = row.map(|row| sheet.value(node, row, compared).to_string()).unwrap_or_default();
+                    format!("{node}={value}")
+                };
+                let values = sheet.across().iter().zip(&across.rows).map(on);
+                copied(sheet.view.key.iter().map(key).chain(values).collect())
+            }
+            Line::Group(at) => sheet.groups().get(*at).map(|group| group.value.clone()),
+            Line::Note(note) => Some(note.message.clone()),
+        }
+    }
+
+    /// The cell that the selected line of the row at length is of.
+    fn copied_cell(&self) -> Option<String> {
         let sheet = self.sheet()?;
-        let Line::Row(row) = sheet.selected()? else { return None };
-        let cells = sheet.columns().map(|column| match sheet.value(&row.node, row.at, column) {
-            Value::Text(text) => text.to_owned(),
-            Value::Rate(rate) => format!("{rate:.3}"),
-            Value::Unknown => String::new(),
-        });
-        let cells: Vec<String> = std::iter::once(row.node.to_string()).chain(cells).collect();
-        Some(cells.join("\t"))
+        let line = sheet.opened.as_ref()?.cursor.at;
+        let (node, row) = sheet.opened_row()?;
+        let column = (*self.drawn.pane(Pane::View)?.columns.get(line)?)?;
+        Some(sheet.value(node, row, column).to_string())
     }
 }

@@ -1,6 +1,7 @@
 //! What a node answered to a view, with the rates since an earlier answer.
 
 use std::collections::HashMap;
+use std::fmt;
 use std::sync::Arc;
 use std::time::SystemTime;
 
@@ -25,6 +26,16 @@ pub enum Value<'a> {
     /// As the server prints it.
     Text(&'a str),
     Rate(f64),
+}
+
+impl fmt::Display for Value<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unknown => Ok(()),
+            Self::Text(text) => f.write_str(text),
+            Self::Rate(rate) => write!(f, "{rate:.3}"),
+        }
+    }
 }
 
 impl Value<'_> {

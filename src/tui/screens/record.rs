@@ -4,14 +4,15 @@ use ratatui::layout::Rect;
 
 use crate::app::sheets::{NodeNote, Opened, Sheet};
 use crate::app::{App, Pane};
-use crate::model::view::Value;
-use crate::tui::canvas::{Canvas, to_app};
+use crate::model::view::{Source, Value};
+use crate::tui::canvas::Canvas;
 use crate::tui::cells::cell;
+use crate::tui::widgets::data_table::select;
 use crate::tui::widgets::doc::{DocLine, draw_lines};
 use crate::tui::widgets::pane::Pane as Frame;
 use crate::tui::{Theme, text};
 
-use super::sheet::level;
+use super::sheet::{TREND, level, trend};
 
 /// Columns of a value, where what it means stands behind it.
 const VALUE: usize = 32;
@@ -21,25 +22,36 @@ pub(crate) fn draw(canvas: &mut Canvas<'_>, area: Rect, sheet: &Sheet, opened: &
     let title = format!("{} · {}", sheet.view.title, opened.key.0);
     let gone = sheet.opened_row().is_none() && sheet.opened_note().is_none();
     let note = if gone { "gone" } else { "" };
-    let inner = canvas.pane(Pane::View, area, Frame { title: &title, note, foot: "Esc goes back", focused: false });
-    let lines = lines(canvas, sheet, usize::from(inner.width));
-    let page = usize::from(inner.height);
-    let first = opened.cursor.offset.min(lines.len().saturating_sub(page));
-    let len = draw_lines(canvas.buf, inner, &lines, first, theme);
+    let inner = canvas.pane(
+        Pane::View,
+        area,
+        Frame { title: &title, note, foot: "y copies the value · Esc goes back", focused: false },
+    );
+    let (columns, lines): (Vec<_>, Vec<_>) = lines(canvas, sheet, usize::from(inner.width)).into_iter().unzip();
+    let shown = opened.cursor.window(lines.len(), usize::from(inner.height));
+    draw_lines(canvas.buf, inner, &lines, shown.start, theme);
+    if columns.iter().any(Option::is_some) {
+        let at = opened.cursor.at.min(lines.len().saturating_sub(1)).saturating_sub(shown.start);
+        select(canvas.buf, Rect { y: inner.y + at as u16, height: 1, ..inner }, true, theme);
+    }
     if let Some(pane) = canvas.last_pane() {
-        pane.rows = to_app(inner);
-        pane.len = len;
+        (pane.first, pane.len) = (shown.start, lines.len());
+        pane.columns = columns;
     }
 }
 
-fn lines(canvas: &Canvas<'_>, sheet: &Sheet, width: usize) -> Vec<DocLine> {
+/// The lines, each with the column that it is of.
+type Lines = Vec<(Option<usize>, DocLine)>;
+
+fn lines(canvas: &Canvas<'_>, sheet: &Sheet, width: usize) -> Lines {
     let (app, theme) = (canvas.app, canvas.theme);
     let view = &sheet.view;
+    let of_none = |line| (None, line);
     if let Some(note) = sheet.opened_note() {
-        return why(note, width, theme);
+        return why(note, width, theme).into_iter().map(of_none).collect();
     }
     let Some((node, row)) = sheet.opened_row() else {
-        return vec![DocLine::default().text("What was opened is no longer there.", theme.dim)];
+        return vec![of_none(DocLine::default().text("What was opened is no longer there.", theme.dim))];
     };
     let label = view.columns.iter().map(|column| text::width(&column.title)).max().unwrap_or(0).clamp(4, 24);
     let mut lines = Vec::new();
@@ -47,7 +59,13 @@ fn lines(canvas: &Canvas<'_>, sheet: &Sheet, width: usize) -> Vec<DocLine> {
     for (at, column) in view.columns.iter().enumerate() {
         let value = sheet.value(node, row, at);
         if let (true, Value::Text(text)) = (column.wide, value) {
-            behind.push((column.title.clone(), text.to_owned(), view.statement == Some(at)));
+            behind.push((at, column.title.clone(), text.to_owned()));
+            continue;
+        }
+        if let Source::Trend { of } = column.source {
+            let bars = trend(sheet, (node, row), of, theme);
+            let line = DocLine::default().text(column.title.clone(), theme.dim).at(label + 2).spark(bars, TREND);
+            lines.push((None, line.at(label + 2 + VALUE + 2).text(column.about.clone(), theme.dim)));
             continue;
         }
         let said = cell(column, value, app.picture().at);
@@ -61,14 +79,15 @@ fn lines(canvas: &Canvas<'_>, sheet: &Sheet, width: usize) -> Vec<DocLine> {
             if n == 0 && short {
                 line = line.at(label + 2 + VALUE + 2).text(about.clone(), theme.dim);
             }
-            lines.push(line);
+            lines.push((Some(at), line));
         }
     }
-    lines.extend(chain(app, theme));
-    for (title, long, is_statement) in behind {
-        lines.push(DocLine::default());
-        lines.push(DocLine::default().text(title, theme.dim));
-        lines.extend(laid_out(&long, is_statement, width, theme));
+    lines.extend(chain(app, theme).into_iter().map(of_none));
+    for (at, title, long) in behind {
+        lines.push(of_none(DocLine::default()));
+        let head = DocLine::default().text(title, theme.dim);
+        let long = laid_out(&long, view.statement == Some(at), width, theme);
+        lines.extend(std::iter::once(head).chain(long).map(|line| (Some(at), line)));
     }
     lines
 }

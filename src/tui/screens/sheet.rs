@@ -10,14 +10,18 @@ use ratatui::style::Style;
 use super::record;
 use crate::app::sheets::{Line, NodeNote, Sheet};
 use crate::app::{App, Pane};
+use crate::model::NodeName;
 use crate::model::view::{Value, ViewColumn, ViewScreen};
 use crate::tui::canvas::{Canvas, to_app};
 use crate::tui::widgets::data_table::{DataTable, GUTTER, Order, place_scrolled};
 use crate::tui::widgets::pane::Pane as Frame;
 use crate::tui::widgets::pen::Pen;
+use crate::tui::widgets::spark::Bar;
 use crate::tui::{Theme, text};
 use grid::Grid;
 
+/// Cells of a trend.
+pub(super) const TREND: usize = 12;
 /// What a head of no column is called where clicks are told: there is nothing to sort by.
 const NO_COLUMN: usize = usize::MAX;
 
@@ -195,6 +199,14 @@ fn is_stale(app: &App, sheet: &Sheet, name: &crate::model::NodeName) -> bool {
     let every = sheet.view.every.unwrap_or_default().max(app.refresh);
     let age = picture.at.duration_since(reading.at).unwrap_or_default();
     !answers || age > every * 3 + std::time::Duration::from_secs(2)
+}
+
+/// The last answers of a column of a node's row, against the highest of them.
+pub(super) fn trend(sheet: &Sheet, (node, row): (&NodeName, usize), of: usize, theme: &Theme) -> Vec<Bar> {
+    let values = sheet.trend(node, row, of);
+    let highest = values.iter().copied().fold(0.0, f64::max);
+    let share = |value: &f64| if highest > 0.0 { value / highest } else { 0.0 };
+    values.iter().map(|value| Bar::Level(share(value), theme.secondary)).collect()
 }
 
 /// The style that a threshold gives a value.

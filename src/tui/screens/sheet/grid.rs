@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
-use super::{NO_COLUMN, is_stale, level};
+use super::{NO_COLUMN, TREND, is_stale, level, trend};
 use crate::app::App;
 use crate::app::sheets::{Across, Group, GroupCell, RowAt, Sheet};
 use crate::model::view::{Bar as Gauge, CellKind, Source, Unit, Value, ViewColumn};
@@ -13,7 +13,7 @@ use crate::tui::cells::cell;
 use crate::tui::widgets::data_table::{Column, GAP, GUTTER, Placed};
 use crate::tui::widgets::meter::meter;
 use crate::tui::widgets::pen::Pen;
-use crate::tui::widgets::spark::{Bar, spark};
+use crate::tui::widgets::spark::spark;
 use crate::tui::{Theme, text};
 
 /// No text column is wider, but the one that takes what is left.
@@ -24,8 +24,6 @@ const WIDE_LEAST: usize = 20;
 const WIDE_WANTED: u16 = 34;
 /// Cells of a gauge, and the blank behind it.
 const GAUGE: usize = 5;
-/// Cells of a trend.
-const TREND: usize = 12;
 
 /// What a column of the table shows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -160,7 +158,8 @@ impl<'a> Grid<'a> {
         let (theme, sheet) = (self.theme, self.sheet);
         let Some(column) = sheet.view.columns.get(at) else { return };
         if let Source::Trend { of } = column.source {
-            return self.trend(buf, within, row, of);
+            let bars = trend(sheet, (&row.node, row.at), of, theme);
+            return spark(&mut Pen::new(buf, within), bars.into_iter(), usize::from(within.width));
         }
         let value = sheet.value(&row.node, row.at, at);
         let said = cell(column, value, self.app.picture().at);
@@ -187,15 +186,6 @@ impl<'a> Grid<'a> {
     }
 
     /// Bars from nothing to the highest of them.
-    fn trend(&self, buf: &mut Buffer, within: Rect, row: &RowAt, of: usize) {
-        let values = self.sheet.trend(&row.node, row.at, of);
-        let highest = values.iter().copied().fold(0.0, f64::max);
-        let style = self.theme.secondary;
-        let bar = |value: &f64| Bar::Level(if highest > 0.0 { value / highest } else { 0.0 }, style);
-        let bars: Vec<Bar> = values.iter().map(bar).collect();
-        spark(&mut Pen::new(buf, within), bars.into_iter(), usize::from(within.width));
-    }
-
     fn share(&self, column: &ViewColumn, value: Value<'_>, row: &RowAt) -> Option<f64> {
         let of = match column.bar? {
             Gauge::Of(number) => number,
