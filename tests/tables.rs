@@ -90,6 +90,7 @@ fn activity() {
     // The one that waits: its statement whole, what is known of it, and the chain it stands in.
     scene.press("jj<enter>");
     waiting(&mut scene);
+    holding(&mut scene);
     shown("activity_row", &mut scene);
     scene.press("<esc>");
     scene.press("b");
@@ -115,6 +116,22 @@ fn waiting(scene: &mut Scene) {
         ],
     );
     answer(scene, "replica-1", "locks", &[]);
+}
+
+/// What the session in the middle of the chain holds and waits for, and a lock of another.
+fn holding(scene: &mut Scene) {
+    answer(
+        scene,
+        "primary",
+        "held_locks",
+        &[
+            "id=4712 | pid=4712 | state=wanted | mode=Share | object=transaction 745 | tag=1 | waiting_ms=42000",
+            "id=4713 | pid=4713 | state=wanted | mode=AccessExclusive | object=orders | tag=2 | waiting_ms=31000",
+            "id=4712 | pid=4712 | state=held | mode=Exclusive | object=row (0,21) of orders | tag=3",
+            "id=4712 | pid=4712 | state=held | mode=RowExclusive | object=orders | tag=2",
+            "id=4712 | pid=4712 | state=held | mode=AccessShare | object=customers | tag=4",
+        ],
+    );
 }
 
 #[test]
@@ -148,6 +165,9 @@ fn what_is_copied_is_the_statement_the_row_or_the_selected_value() {
 fn locks() {
     let mut scene = told("4", |scene, _| waiting(scene));
     shown("locks", &mut scene);
+    scene.press("<tab>");
+    holding(&mut scene);
+    shown("all_locks", &mut scene);
 }
 
 #[test]

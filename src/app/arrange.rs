@@ -54,7 +54,7 @@ impl App {
         if self.unsettled_topology() {
             self.enter_topology();
         }
-        self.settle_chain();
+        self.settle_session();
         Vec::new()
     }
 

@@ -1,11 +1,11 @@
 //! The screens behind the first: which views there are, which one each screen shows, and what is asked for it.
 
 mod arrange;
-mod chain;
 mod explain;
 mod filter;
 mod keys;
 mod past;
+mod session;
 mod sheet;
 
 use std::collections::HashMap;
@@ -235,9 +235,8 @@ impl App {
         let topology = super::topology::VIEWS.iter().filter(|_| self.screen == Screen::Topology);
         let topology = topology.filter_map(|name| self.sheets.views.get(*name));
         let asked = self.alerts.asked().map(|(view, every)| Wanted { view, nodes: None, pace: Some(every) });
-        let chain = self.shows_session().zip(self.sheets.views.get(chain::LOCKS));
-        let chain = chain.map(|(nodes, view)| Wanted { view, nodes: Some(nodes), pace: None });
-        let shown = shown.into_iter().chain(chain);
+        let session = self.asked_for_session().map(|(view, nodes)| Wanted { view, nodes: Some(nodes), pace: None });
+        let shown = shown.into_iter().chain(session);
         let all = shown.chain(topology.map(|view| Wanted { view, nodes: None, pace: None })).chain(asked);
         all.filter(|_| self.leaving.is_none())
     }

@@ -133,6 +133,23 @@ async fn a_chain_of_blockers_with_a_prepared_transaction_at_its_root() {
         from pg_stat_activity where wait_event_type = 'Lock'";
     blocking(|| same(server, &waiting, &["id", "blocked_by"], blockers));
 
+    // Each lock that they hold or want, by name; of the prepared one as well, which holds its row's transaction.
+    let held = blocking(|| rows(&config, "held_locks").remove("primary").unwrap());
+    let of_sessions: Vec<Row> = held.iter().filter(|row| !row["pid"].is_null()).cloned().collect();
+    let by_psql = "select pid, replace(mode, 'Lock', ''), case when granted then 'held' else 'wanted' end from pg_locks
+        where pid <> pg_backend_pid() and not (locktype = 'virtualxid' and granted)";
+    blocking(|| same(server, &of_sessions, &["pid", "mode", "state"], by_psql));
+    let prepared: Vec<String> =
+        held.iter().filter(|row| row["id"] == "prepared:root").map(|row| text(&row["object"])).collect();
+    assert!(
+        prepared.contains(&"public.t".to_owned()) && prepared.iter().any(|object| object.starts_with("transaction ")),
+        "{prepared:?}"
+    );
+    live.press("jj<enter>");
+    let own: [&[&str]; 3] = [&["LOCKS"], &["wanted", "Share", "transaction"], &["held", "RowExclusive", "public.t"]];
+    live.until("the locks of the session", |frame| in_order(frame, &own)).await;
+    live.press("<esc>");
+
     blocking(|| server.psql("rollback prepared 'root'").unwrap());
     live.until("nobody waits any more", |frame| frame.contains("nobody waits for a lock")).await;
     live.watched.stop().await;

@@ -17,6 +17,11 @@ use super::sheet::{TREND, level, trend};
 /// Columns of a value, where what it means stands behind it.
 const VALUE: usize = 32;
 
+/// Locks of a session that are told; a dump holds one for each table.
+const LOCKS: usize = 100;
+/// Columns of the longest mode of a lock, and a gap.
+const MODE: usize = 22;
+
 pub(crate) fn draw(canvas: &mut Canvas<'_>, area: Rect, sheet: &Sheet, opened: &Opened) {
     let theme = canvas.theme;
     let title = format!("{} · {}", sheet.view.title, opened.key.0);
@@ -82,7 +87,7 @@ fn lines(canvas: &Canvas<'_>, sheet: &Sheet, width: usize) -> Lines {
             lines.push((Some(at), line));
         }
     }
-    lines.extend(chain(app, theme).into_iter().map(of_none));
+    lines.extend(chain(app, theme).into_iter().chain(locks(app, theme)).map(of_none));
     for (at, title, long) in behind {
         lines.push(of_none(DocLine::default()));
         let head = DocLine::default().text(title, theme.dim);
@@ -112,7 +117,7 @@ fn chain(app: &App, theme: &Theme) -> Vec<DocLine> {
     if chain.is_empty() {
         return Vec::new();
     }
-    let mut lines = vec![DocLine::default(), DocLine::default().text("LOCKS", theme.dim)];
+    let mut lines = vec![DocLine::default(), DocLine::default().text("WHO WAITS FOR WHOM", theme.dim)];
     for (row, is_own) in chain {
         let said = |name: &str| {
             let at = locks.view.column(name)?;
@@ -134,6 +139,28 @@ fn chain(app: &App, theme: &Theme) -> Vec<DocLine> {
             line = line.text(format!("  holds {held}"), theme.text);
         }
         lines.push(line);
+    }
+    lines
+}
+
+/// What the session waits for and holds.
+fn locks(app: &App, theme: &Theme) -> Vec<DocLine> {
+    let Some((locks, node, rows)) = app.locks_of_session().filter(|(_, _, rows)| !rows.is_empty()) else {
+        return Vec::new();
+    };
+    let mut lines = vec![DocLine::default(), DocLine::default().text("LOCKS", theme.dim)];
+    for row in rows.iter().take(LOCKS) {
+        let said = |name: &str| {
+            let at = locks.view.column(name);
+            at.map(|at| locks.value(node, *row, at).to_string()).unwrap_or_default()
+        };
+        let state = said("state");
+        let style = if state == "held" { theme.text } else { theme.warn };
+        let line = DocLine::default().at(2).text(state, style).at(10).text(said("mode"), style);
+        lines.push(line.at(10 + MODE).text(said("object"), style));
+    }
+    if let Some(more) = rows.len().checked_sub(LOCKS).filter(|more| *more > 0) {
+        lines.push(DocLine::default().at(2).text(format!("and {more} more, in the table of all locks"), theme.dim));
     }
     lines
 }
