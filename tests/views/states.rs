@@ -311,3 +311,50 @@ async fn figures_are_those_that_psql_finds() {
     live.until("the setting that differs, side by side", |frame| in_order(frame, &drift)).await;
     live.watched.stop().await;
 }
+
+/// What an installed pglogical records is read; it is not there to be installed, so its table stands in for it, as its own
+/// upgrade script makes it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn conflicts_that_pglogical_recorded() {
+    let cluster = blocking(|| cluster().start().unwrap());
+    let server = cluster.primary();
+    let config = ConfigFile::new("", [server]);
+    let (told, _) = blocking(|| object(&["view", "pglogical_conflicts", "--config", config.arg(), "--format", "json"]));
+    assert!(told.to_string().contains("pglogical is not installed"), "{told}");
+    blocking(|| {
+        server.psql("create schema pglogical").unwrap();
+        server
+            .psql(
+                "create table pglogical.conflict_history (id bigserial, recorded_at timestamptz not null default clock_timestamp(),
+                   sub_id oid not null, sub_name name, conflict_type text not null, resolution text not null, schema_name name not null,
+                   table_name name not null, index_name name, local_tuple jsonb, local_xid xid, local_origin integer,
+                   local_commit_ts timestamptz, remote_tuple jsonb, remote_origin integer not null,
+                   remote_commit_ts timestamptz not null, remote_commit_lsn pg_lsn not null,
+                   has_before_triggers boolean not null default false, primary key (recorded_at, id)) partition by range (recorded_at);
+                 create table pglogical.all_of_them partition of pglogical.conflict_history default;
+                 grant usage on schema pglogical to public; grant select on pglogical.conflict_history to public",
+            )
+            .unwrap();
+        // From 12 on the oid is a column like any other.
+        server
+            .psql(
+                "set allow_system_table_mods = on; insert into pg_extension select (jsonb_populate_record(null::pg_extension,
+                   jsonb_build_object('oid', 99999, 'extname', 'pglogical', 'extowner', 10, 'extnamespace', 'pglogical'::regnamespace::oid,
+                     'extrelocatable', false, 'extversion', '2.5.0'))).*",
+            )
+            .unwrap();
+        server
+            .psql(
+                "insert into pglogical.conflict_history (recorded_at, sub_id, sub_name, conflict_type, resolution, schema_name, table_name,
+                   remote_tuple, remote_origin, remote_commit_ts, remote_commit_lsn)
+                 select now() - age, 1, 'shops', 'update_update', 'keep_local', 'public', 'orders', '{\"id\": 7}', 1, now() - age, '0/1'
+                 from unnest('{1 hour, 8 days}'::interval[]) age",
+            )
+            .unwrap();
+    });
+    let rows = blocking(|| rows(&config, "pglogical_conflicts").remove("primary").unwrap());
+    assert_eq!(rows.len(), 1, "of the last week");
+    let said: Vec<String> =
+        ["subscription", "table", "conflict", "resolution"].iter().map(|column| text(&rows[0][*column])).collect();
+    assert_eq!(said, ["shops", "public.orders", "update update", "keep local"]);
+}
