@@ -3,6 +3,7 @@
 
 use std::borrow::Cow;
 use std::fmt::Write as _;
+use std::ops::Range;
 use std::time::SystemTime;
 
 use jiff::tz::TimeZone;
@@ -68,6 +69,12 @@ fn is_obeyed_or_hidden(c: char) -> bool {
             | 0x2060..=0x206f | 0x2d7f | 0x3164 | 0xe000..=0xf8ff | 0xfdd0..=0xfdef | 0xfe00..=0xfe0f | 0xfeff
             | 0xff9e..=0xffa0 | 0xfff0..=0xfffb | 0xfffe..=0xffff | 0x110bd | 0x110cd | 0x13430..=0x1345f
             | 0x1bca0..=0x1bca3 | 0x1d173..=0x1d17a | 0x1f3fb..=0x1f3ff | 0xe0000..=0x10_ffff)
+}
+
+/// Which rows are seen of how many there are: `1–35 of 2,004`; nothing where all of them are.
+pub(crate) fn part(seen: &Range<usize>, len: usize) -> String {
+    let [first, last, all] = [seen.start + 1, seen.end, len].map(|number| count(number as u64));
+    if seen.len() < len { format!("{first}–{last} of {all}") } else { String::new() }
 }
 
 /// Columns that a text takes, counted as the screen draws it and a terminal adds it up: character by character.

@@ -3,6 +3,7 @@
 #![allow(dead_code, reason = "each test file uses its own part")]
 #![allow(unreachable_pub, reason = "a test file is a crate of its own")]
 
+pub mod picture;
 pub mod record;
 
 use std::time::{Duration, SystemTime};
@@ -23,6 +24,7 @@ const FRAME: Duration = Duration::from_millis(50);
 pub struct Live {
     pub scene: Scene,
     pub watched: Watched,
+    pub nodes: Vec<NodeConfig>,
     theme: Theme,
 }
 
@@ -30,7 +32,7 @@ impl Live {
     pub fn start(nodes: Vec<NodeConfig>) -> Self {
         let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap();
         let scene = Scene::new(nodes.clone(), now.as_secs()).with_views();
-        Self { scene, watched: Watched::start(nodes), theme: scene::theme("dark", ColorDepth::True) }
+        Self { scene, watched: Watched::start(nodes.clone()), nodes, theme: scene::theme("dark", ColorDepth::True) }
     }
 
     /// Presses keys; returns what they asked of the world, which is done.

@@ -10,6 +10,7 @@ use pgwatch::model::NodeConfig;
 use serde_json::Value;
 
 use crate::live::Live;
+use crate::live::picture::pictures;
 use crate::support::command::object;
 use crate::support::servers::{ConfigFile, cluster};
 use crate::support::wait::{SOON, wait_for};
@@ -123,6 +124,7 @@ async fn a_chain_of_blockers_with_a_prepared_transaction_at_its_root() {
     live.press("4");
     let chain: [&[&str]; 5] = [&["prepared:root"], &[" └"], &["   └"], &["     └"], &["       └"]];
     live.until("the chain, its root first", |frame| in_order(frame, &chain)).await;
+    pictures(&mut live, "chain", "4", &["waiters"], |frame| in_order(frame, &chain)).await;
 
     let config = ConfigFile::new("", [server]);
     let told = blocking(|| rows(&config, "locks").remove("primary").unwrap());
@@ -170,7 +172,11 @@ async fn replication_as_it_is_and_as_it_should_not_be() {
     live.until("the slot without a reader", |frame| frame.contains("nobody reads slot orphan on primary")).await;
 
     live.press("5<tab><tab>");
-    live.until("the slot that nobody reads", |frame| in_order(frame, &[&["orphan", "no"]])).await;
+    let unread: [&[&str]; 1] = [&["orphan", "no"]];
+    live.until("the slot that nobody reads", |frame| in_order(frame, &unread)).await;
+    pictures(&mut live, "topology", "2", &["timeline"], |frame| in_order(frame, &tree)).await;
+    pictures(&mut live, "slots", ":slots<enter>", &[], |frame| in_order(frame, &unread)).await;
+    pictures(&mut live, "senders", ":senders<enter>", &[], |frame| frame.contains("streaming")).await;
 
     let config = ConfigFile::new("", cluster.servers());
     let slots = blocking(|| rows(&config, "slots").remove("primary").unwrap());
@@ -184,8 +190,7 @@ async fn replication_as_it_is_and_as_it_should_not_be() {
 
     // A standby that was promoted while its primary lives.
     blocking(|| cluster.server("standby1").promote().unwrap());
-    live.press("2");
-    live.until("the split brain", |frame| {
+    pictures(&mut live, "split_brain", "2", &["timeline"], |frame| {
         frame.contains("split brain: primary (timeline 1) and standby1 (timeline 2)")
     })
     .await;
@@ -211,6 +216,7 @@ async fn a_subscription_whose_apply_fails() {
     live.press("2");
     let tree: [&[&str]; 2] = [&["● pub"], &["┄ ● sub", "s", "follows p"]];
     live.until("the subscriber under its publisher", |frame| in_order(frame, &tree)).await;
+    pictures(&mut live, "subscriber", "2", &["timeline"], |frame| in_order(frame, &tree)).await;
 
     // A row of the subscriber's own stands in the way.
     blocking(|| {
@@ -225,8 +231,10 @@ async fn a_subscription_whose_apply_fails() {
     // The counters are of 15 and newer.
     if pgwatch::demo::Install::find().unwrap().major() >= 15 {
         blocking(|| wait_for("errors of the apply worker", SOON, failed));
-        live.press("5<tab><tab><tab>");
-        live.until("the subscription", |frame| in_order(frame, &[&["sub", "s"]])).await;
+        // Between two tries, which is most of the time.
+        let failing: [&[&str]; 1] = [&["sub", "s", "no worker"]];
+        let keys = ":subscriptions<enter>";
+        pictures(&mut live, "failing_apply", keys, &["tables"], |frame| in_order(frame, &failing)).await;
     }
     live.watched.stop().await;
 }
@@ -248,11 +256,14 @@ async fn what_is_under_way_and_who_sleeps_on_a_transaction() {
     let sleeper = blocking(|| Sleeper::new(server, "begin;\nselect count(*) from t;\n"));
     let mut live = Live::start(configs(&cluster));
     live.press("3");
-    live.until("the idle transaction", |frame| in_order(frame, &[&["idle in tr"]])).await;
+    let idle: [&[&str]; 1] = [&["idle in tr"]];
+    live.until("the idle transaction", |frame| in_order(frame, &idle)).await;
     live.press("<tab>");
     for command in ["COPY", "VACUUM", "CREATE INDEX"] {
         live.until(command, |frame| frame.to_uppercase().contains(command)).await;
     }
+    let under_way = |frame: &str| ["COPY", "VACUUM", "CREATE INDEX"].iter().all(|command| frame.contains(command));
+    pictures(&mut live, "progress", ":progress<enter>", &[], |frame| under_way(&frame.to_uppercase())).await;
     let config = ConfigFile::new("", [server]);
     let told = blocking(|| rows(&config, "progress").remove("primary").unwrap());
     let pids = "select pid from pg_stat_progress_copy union select pid from pg_stat_progress_vacuum
@@ -260,6 +271,111 @@ async fn what_is_under_way_and_who_sleeps_on_a_transaction() {
     blocking(|| same(server, &told, &["pid"], pids));
     live.watched.stop().await;
     drop(sleeper);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_replay_that_cancels_an_idle_transaction_of_a_standby() {
+    let cluster = blocking(|| {
+        let cluster = cluster().standbys(1).config("hot_standby_feedback", "off").config("autovacuum", "off");
+        cluster.config("max_standby_streaming_delay", "10ms").start().unwrap()
+    });
+    let (primary, standby) = (cluster.primary(), cluster.server("standby1"));
+    blocking(|| {
+        primary.psql("create table t as select generate_series(1, 1000) as id").unwrap();
+        until(standby, "the table on the standby", "select to_regclass('t') is not null");
+    });
+    let sleeper =
+        blocking(|| Sleeper::new(standby, "begin isolation level repeatable read;\nselect count(*) from t;\n"));
+    let mut live = Live::start(configs(&cluster));
+    let idle: [&[&str]; 1] = [&["standby1", "idle in tr"]];
+    pictures(&mut live, "idle_transaction", "3", &[], |frame| in_order(frame, &idle)).await;
+
+    for statement in ["delete from t", "vacuum t"] {
+        blocking(|| primary.psql(statement).unwrap());
+    }
+    let conflict: [&[&str]; 1] = [&["standby1", "replay", "postgres", "snapshot", "1"]];
+    pictures(&mut live, "conflict", ":conflicts<enter>", &["count"], |frame| in_order(frame, &conflict)).await;
+    let config = ConfigFile::new("", cluster.servers());
+    let told = blocking(|| rows(&config, "conflicts"));
+    let by_psql = "select datname, confl_snapshot from pg_stat_database_conflicts where confl_snapshot > 0";
+    blocking(|| same(standby, &told["standby1"], &["source", "count"], by_psql));
+    assert!(told["primary"].is_empty(), "a primary has none");
+    live.watched.stop().await;
+    drop(sleeper);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_table_near_the_age_at_which_it_must_be_frozen() {
+    const LOWEST: &str = "100000";
+    let lowered = |cluster: pgwatch::demo::Builder<'static>| cluster.config("autovacuum_freeze_max_age", LOWEST);
+    let cluster = blocking(|| lowered(cluster().config("autovacuum", "off")).start().unwrap());
+    let server = cluster.primary();
+    blocking(|| {
+        server.psql("create table old (id int); create table young (id int)").unwrap();
+        let transactions = "do $$ begin for n in 1..80000 loop perform txid_current(); commit; end loop; end $$";
+        server.psql(transactions).unwrap();
+        server.psql("vacuum freeze young").unwrap();
+    });
+    let config = ConfigFile::new("", [server]);
+    let tables: Vec<Row> = blocking(|| rows(&config, "tables").remove("primary").unwrap());
+    let old: Vec<Row> =
+        tables.into_iter().filter(|row| ["old", "young"].contains(&text(&row["table"]).as_str())).collect();
+    let by_psql =
+        format!("select relname, age(relfrozenxid), {LOWEST} from pg_class where relname in ('old', 'young')");
+    blocking(|| same(server, &old, &["table", "freeze_age", "freeze_max_age"], &by_psql));
+    let databases = blocking(|| rows(&config, "wraparound").remove("primary").unwrap());
+    blocking(|| {
+        same(server, &databases, &["database", "xid_age"], "select datname, age(datfrozenxid) from pg_database")
+    });
+    let percent = |row: &Row| row["freeze_percent"].as_f64().unwrap();
+    assert!(databases.iter().all(|row| (80.0..90.0).contains(&percent(row))), "{databases:?}");
+
+    let mut live = Live::start(configs(&cluster));
+    live.press("7");
+    live.until("the tables", |frame| frame.contains("young")).await;
+    live.press("llllllll");
+    live.until("the old one, its bar nearly full", |frame| in_order(frame, &[&["old", "▰▰▰▰▱"]])).await;
+    let nearest: [&[&str]; 1] = [&["postgres"]];
+    pictures(&mut live, "wraparound", ":wraparound<enter>", &[], |frame| in_order(frame, &nearest)).await;
+    live.watched.stop().await;
+}
+
+/// As many as a large server has: the screen shows them, and the rows are those that psql counts.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn two_thousand_sessions() {
+    let cluster = blocking(|| {
+        // Without a password: that takes both sides ten times as long as the rest of a login.
+        let cluster = cluster().hba("host all app 127.0.0.1/32 trust").config("autovacuum", "off");
+        cluster.config("max_connections", "2050").start().unwrap()
+    });
+    let server = cluster.primary();
+    let mut crowd = Vec::new();
+    while crowd.len() < 2000 {
+        crowd.push(idle_session(server).await);
+    }
+    let mut live = Live::start(configs(&cluster));
+    let hidden = |frame: &str| frame.contains("2,004 rows are hidden");
+    pictures(&mut live, "crowd", "3", &[], hidden).await;
+    live.press("iG");
+    live.until("the last of them", |frame| frame.contains("–2,0") && frame.contains("crowd")).await;
+    let config = ConfigFile::new("", [server]);
+    let told = blocking(|| rows(&config, "activity").remove("primary").unwrap());
+    let of_crowd: Vec<Row> = told.into_iter().filter(|row| row["application"] == "crowd").collect();
+    let by_psql = "select pid, state from pg_stat_activity where application_name = 'crowd'";
+    blocking(|| same(server, &of_crowd, &["pid", "state"], by_psql));
+    live.watched.stop().await;
+    drop(crowd);
+}
+
+/// A session that is there and idle, until its client is dropped.
+async fn idle_session(server: &Server) -> tokio_postgres::Client {
+    let mut config = tokio_postgres::Config::new();
+    config.host("127.0.0.1").port(server.port()).user("app").dbname("postgres").application_name("crowd");
+    let (client, connection) = config.connect(tokio_postgres::NoTls).await.unwrap();
+    #[allow(clippy::disallowed_methods, reason = "it ends with its client")]
+    tokio::spawn(connection);
+    client.simple_query("select 1").await.unwrap();
+    client
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -306,9 +422,8 @@ async fn figures_are_those_that_psql_finds() {
     let differing = told.to_string();
     assert!(differing.contains("work_mem") && !differing.contains("shared_buffers"), "{differing}");
     let mut live = Live::start(configs(&cluster));
-    live.press("c");
     let drift: [&[&str]; 1] = [&["setting", "work_mem", "7MB"]];
-    live.until("the setting that differs, side by side", |frame| in_order(frame, &drift)).await;
+    pictures(&mut live, "drift", "c", &[], |frame| in_order(frame, &drift)).await;
     live.watched.stop().await;
 }
 

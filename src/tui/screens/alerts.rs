@@ -40,11 +40,7 @@ fn list(canvas: &mut Canvas<'_>, area: Rect) {
     let (app, theme) = (canvas.app, canvas.theme);
     let table = &app.alerts.table;
     let window = table.cursor.window(table.rows.len(), usize::from(area.height.saturating_sub(3)));
-    let foot = if window.len() < table.rows.len() {
-        format!("{}–{} of {}", window.start + 1, window.end, text::count(table.rows.len() as u64))
-    } else {
-        String::new()
-    };
+    let foot = text::part(&window, table.rows.len());
     let open = app.alerts.count().0;
     let note = match table.rows.len() - open.min(table.rows.len()) {
         0 => String::new(),

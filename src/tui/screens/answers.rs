@@ -153,12 +153,7 @@ fn foot(results: &Results, window: std::ops::Range<usize>, said: &str) -> String
         parts.push(format!("looked at {}", text::percent(share)));
     }
     if window.len() < results.len() {
-        let len = text::count(results.len() as u64);
-        parts.push(format!(
-            "{}–{} of {len} rows",
-            text::count(window.start as u64 + 1),
-            text::count(window.end as u64)
-        ));
+        parts.push(format!("{} rows", text::part(&window, results.len())));
     }
     if !said.is_empty() {
         parts.push(said.to_owned());

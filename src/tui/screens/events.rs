@@ -22,11 +22,7 @@ pub(crate) fn draw(canvas: &mut Canvas<'_>, area: Rect) {
     let page = usize::from(area.height.saturating_sub(2)).saturating_sub(whole.len());
     let window = table.cursor.window(table.rows.len(), page);
     let note = note(app, of_node);
-    let foot = if window.len() == table.rows.len() {
-        String::new()
-    } else {
-        format!("{}–{} of {}", window.start + 1, window.end, text::count(table.rows.len() as u64))
-    };
+    let foot = text::part(&window, table.rows.len());
     let inner = canvas.pane(Pane::Events, area, Frame { title: "Events", note: &note, foot: &foot, focused: false });
     let height = inner.height.saturating_sub(whole.len() as u16);
     for (row, line) in (height..inner.height).zip(&whole) {

@@ -131,7 +131,7 @@ fn nothing(app: &App, sheet: &Sheet) -> String {
     if sheet.view.compare.is_some() {
         return "Nothing differs between the nodes. i shows all of it.".to_owned();
     }
-    format!("{} rows are hidden: i shows them.", sheet.total)
+    format!("{} rows are hidden: i shows them.", text::count(sheet.total as u64))
 }
 
 /// What is shown: which nodes, grouped by what.
@@ -176,9 +176,8 @@ fn foot(app: &App, sheet: &Sheet, window: std::ops::Range<usize>) -> String {
     if cut.count() > 0 {
         parts.push("cut".to_owned());
     }
-    if window.len() < sheet.len() {
-        parts.push(format!("{}–{} of {}", window.start + 1, window.end, text::count(sheet.len() as u64)));
-    }
+    parts.push(text::part(&window, sheet.len()));
+    parts.retain(|part| !part.is_empty());
     parts.join(" · ")
 }
 

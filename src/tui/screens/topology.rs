@@ -26,11 +26,7 @@ fn picture(canvas: &mut Canvas<'_>, area: Rect) {
     let branches = &app.topology.branches;
     let cursor = &app.topology.cursor;
     let window = cursor.window(branches.len(), usize::from(area.height.saturating_sub(3)));
-    let foot = if window.len() < branches.len() {
-        format!("{}–{} of {}", window.start + 1, window.end, text::count(branches.len() as u64))
-    } else {
-        String::new()
-    };
+    let foot = text::part(&window, branches.len());
     let frame = Frame { title: "Topology", note: "as the nodes tell it", foot: &foot, focused: false };
     let inner = canvas.pane(Pane::Topology, area, frame);
     let columns = Columns::of(branches, usize::from(inner.width));
