@@ -204,13 +204,12 @@ impl<'a> Mask<'a> {
     fn text(&self, text: &str) -> String {
         let mut masked = String::new();
         let mut rest = text;
-        while let Some(start) = rest.find(|c: char| c.is_ascii_digit()) {
-            let digits = rest[start..].find(|c: char| !c.is_ascii_digit()).unwrap_or(rest.len() - start);
-            let (before, after) = rest.split_at(start);
-            let (number, after) = after.split_at(digits);
+        while let Some((before, digits)) = rest.find(|c: char| c.is_ascii_digit()).map(|at| rest.split_at(at)) {
+            let end = digits.find(|c: char| !c.is_ascii_digit()).unwrap_or(digits.len());
+            let (number, after) = digits.split_at(end);
             let known = self.numbers.get(number).map(String::as_str);
             masked.push_str(before);
-            masked.push_str(known.unwrap_or(if digits > 1 { "99" } else { number }));
+            masked.push_str(known.unwrap_or(if end > 1 { "99" } else { number }));
             rest = after;
         }
         masked + rest

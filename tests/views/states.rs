@@ -325,7 +325,7 @@ async fn a_table_near_the_age_at_which_it_must_be_frozen() {
     blocking(|| same(server, &old, &["table", "freeze_age", "freeze_max_age"], &by_psql));
     let databases = blocking(|| rows(&config, "wraparound").remove("primary").unwrap());
     blocking(|| {
-        same(server, &databases, &["database", "xid_age"], "select datname, age(datfrozenxid) from pg_database")
+        same(server, &databases, &["database", "xid_age"], "select datname, age(datfrozenxid) from pg_database");
     });
     let percent = |row: &Row| row["freeze_percent"].as_f64().unwrap();
     assert!(databases.iter().all(|row| (80.0..90.0).contains(&percent(row))), "{databases:?}");
