@@ -1,9 +1,15 @@
 //! What each view costs a server a refresh: statements, time of its process by the kernel's own account, rows and bytes; on
 //! an idle node, and on one with 10,000 tables, 5,000 statements and 2,000 sessions. `make bench ARGS=screens`.
 //!
-//! `quick` asks for a tenth of the tables, statements and sessions; names of views ask for those alone.
+//! `quick` asks for a tenth of the tables, statements and sessions; names of views ask for those alone, `frames` for what
+//! many rows cost the dashboard.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a bench ends by panicking")]
 #![allow(clippy::print_stdout, reason = "the table")]
+#![allow(unreachable_pub, missing_debug_implementations, reason = "a program of its own, not a library")]
+
+mod frames;
+#[path = "../../tests/scene/mod.rs"]
+mod scene;
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -35,6 +41,9 @@ struct Cost {
 fn main() {
     let args: Vec<String> = std::env::args().skip(1).filter(|arg| arg != "--bench" && arg != "screens").collect();
     let quick = args.iter().any(|arg| arg == "quick");
+    if args.iter().any(|arg| arg == "frames") {
+        return frames::print();
+    }
     let chosen: Vec<&String> = args.iter().filter(|arg| *arg != "quick").collect();
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
     let size = if quick { 10 } else { 1 };
@@ -57,6 +66,7 @@ fn main() {
     let full = measure_all(&runtime, server, &views);
     drop(crowd);
     print(&views, &idle, &full, (tables, statements, sessions));
+    frames::print();
 }
 
 fn fill(server: &Server, tables: usize, statements: usize) {

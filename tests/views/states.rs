@@ -25,7 +25,7 @@ fn psql(server: &Server) -> Command {
 }
 
 /// A session that runs these statements, one after the other, to their end or that of its server.
-fn session(server: &Server, statements: &[&str]) {
+pub(super) fn session(server: &Server, statements: &[&str]) {
     let mut psql = psql(server);
     for statement in statements {
         psql.args(["-c", statement]);
@@ -34,10 +34,10 @@ fn session(server: &Server, statements: &[&str]) {
 }
 
 /// A session that waits for its client after these statements; it ends with this value.
-struct Sleeper(Child);
+pub(super) struct Sleeper(Child);
 
 impl Sleeper {
-    fn new(server: &Server, statements: &str) -> Self {
+    pub(super) fn new(server: &Server, statements: &str) -> Self {
         let mut child = psql(server).stdin(Stdio::piped()).spawn().unwrap();
         child.stdin.as_mut().unwrap().write_all(statements.as_bytes()).unwrap();
         Self(child)
@@ -51,7 +51,7 @@ impl Drop for Sleeper {
     }
 }
 
-fn until(server: &Server, what: &str, sql: &str) {
+pub(super) fn until(server: &Server, what: &str, sql: &str) {
     wait_for(what, SOON, || (server.psql(sql).ok()? == "t").then_some(()));
 }
 

@@ -13,6 +13,9 @@ use pgwatch::model::protocol::{Look, ViewRows};
 use pgwatch::model::view::Version;
 use pgwatch::model::{Command, ErrorKind, EventKind, NodeConfig, NodeError, NodeName, RowSet};
 
+use crate::states::{Sleeper, session, until};
+use crate::support::watched::blocking;
+
 /// Thirty views of nine nodes, on a machine that builds something else meanwhile.
 const PATIENCE: Duration = Duration::from_mins(2);
 const ROLES: [&str; 3] = ["postgres", "pgwatch", "plain"];
@@ -34,17 +37,58 @@ async fn every_variant_of_every_view_c13() {
     let mut faults = Vec::new();
     for install in installs() {
         let major = install.major();
-        let cluster = Cluster::builder().install(install).standbys(1).cascade().start().unwrap();
+        let cluster = Cluster::builder().install(install).standbys(1).cascade().config("autovacuum", "off");
+        let cluster = cluster.config("wal_level", "logical").config("max_prepared_transactions", "5");
+        let cluster = cluster.config("max_standby_streaming_delay", "10ms").config("hot_standby_feedback", "off");
+        let cluster = cluster.start().unwrap();
         let password = cluster.primary().password().expose();
         let roles = format!("create role plain login password '{password}'; create extension pg_stat_statements");
         // The extension may be there already, for the load of a demo.
         let _ = cluster.primary().psql(&roles.replace("create extension", "create extension if not exists"));
+        let busy = blocking(|| something_of_all(&cluster));
         let answers = ask_all(&cluster).await;
+        drop(busy);
         faults.extend(answers.iter().filter_map(|(asked, outcome)| fault(major, asked, outcome)));
+        faults.extend(views::ours().keys().filter_map(|view| nowhere(major, view, &answers)));
         let rows = answers.values().flatten().map(|answer| answer.rows.len()).sum::<usize>();
         println!("PostgreSQL {major}: {} views x {} sessions, {rows} rows", views::ours().len(), 3 * ROLES.len());
     }
     assert!(faults.is_empty(), "{}", faults.join("\n"));
+}
+
+/// Makes something for each view to show: what is cancelled, retained, published, under way, waits and is prepared.
+fn something_of_all(cluster: &Cluster) -> Vec<Sleeper> {
+    let (primary, standby) = (cluster.primary(), cluster.server("standby1"));
+    let run = |statements: &[&str]| statements.iter().for_each(|statement| drop(primary.psql(statement).unwrap()));
+    run(&["create table gone as select generate_series(1, 1000) as id"]);
+    until(standby, "the table", "select to_regclass('gone') is not null");
+    let reader = Sleeper::new(standby, "begin isolation level repeatable read;\nselect count(*) from gone;\n");
+    until(standby, "a reader", "select count(*) > 0 from pg_stat_activity where state = 'idle in transaction'");
+    run(&["delete from gone", "vacuum gone"]);
+    until(standby, "a conflict", "select sum(confl_snapshot) > 0 from pg_stat_database_conflicts");
+    drop(reader);
+    run(&[
+        "create table parts (id int primary key, v text); create index on parts (v); create sequence numbers",
+        "insert into parts select g, repeat('x', 100) from generate_series(1, 20000) g",
+        "delete from parts where id > 10 and id % 2 = 0; analyze parts",
+        "create publication p for table parts",
+        "create subscription s connection 'host=127.0.0.1 port=1 dbname=postgres' publication p with (connect = false)",
+        "select pg_create_physical_replication_slot('unread', true)",
+        "select pg_create_logical_replication_slot('logical', 'pgoutput')",
+        "begin; update parts set v = '1' where id = 1; prepare transaction 'root'",
+    ]);
+    session(primary, &["update parts set v = '1' where id = 1"]);
+    until(primary, "one who waits", "select count(*) = 1 from pg_stat_activity where wait_event_type = 'Lock'");
+    session(primary, &["set vacuum_cost_delay = 100", "set vacuum_cost_limit = 1", "vacuum parts"]);
+    until(primary, "a vacuum", "select count(*) = 1 from pg_stat_progress_vacuum");
+    let sorted =
+        "declare sorted cursor for select g::text from generate_series(1, 100000) g order by 1;\nfetch 1 from sorted;";
+    let sleepers = [
+        Sleeper::new(primary, "begin;\nupdate parts set v = '2' where id = 2;\n"),
+        Sleeper::new(primary, &format!("set work_mem = '64kB';\nbegin;\n{sorted}\n")),
+    ];
+    until(primary, "both", "select count(*) = 2 from pg_stat_activity where state = 'idle in transaction'");
+    sleepers.into()
 }
 
 /// View, server and role.
@@ -105,6 +149,14 @@ fn fault(major: u32, (view, server, role): &Asked, outcome: &Outcome) -> Option<
             if is_newer || of_extension || of_role { None } else { told(message) }
         }
     }
+}
+
+/// A view that was answered, but whose rows were seen on no server.
+fn nowhere(major: u32, view: &str, answers: &BTreeMap<Asked, Outcome>) -> Option<String> {
+    let of_view = answers.iter().filter(|((of, ..), _)| of == view);
+    let rows: Vec<usize> = of_view.filter_map(|(_, outcome)| Some(outcome.as_ref().ok()?.rows.len())).collect();
+    let none = !rows.is_empty() && rows.iter().all(|rows| *rows == 0);
+    none.then(|| format!("PostgreSQL {major}: {view} has no row on any server"))
 }
 
 /// Two rows of the same key could not be told apart.
