@@ -190,11 +190,11 @@ impl<'a> Mask<'a> {
         let constant = match (column.unit, column.kind) {
             (Some(Unit::Ms), _) => "1500",
             (Some(Unit::Seconds), _) => "40",
-            (Some(Unit::Bytes | Unit::BytesPerSecond), _) if cell != "0" => "81920",
-            (Some(Unit::Percent), _) if cell.parse() != Ok(0.0) => "12.5",
+            (Some(Unit::Bytes | Unit::BytesPerSecond), _) => "81920",
+            (Some(Unit::Percent), _) => "12.5",
             (Some(Unit::Lsn), _) | (_, CellKind::Lsn) => "0/3000060",
             (Some(Unit::Time), _) | (_, CellKind::Time) => return (NOW - 3600).to_string(),
-            (None, kind) if kind.is_number() && !is_identity && cell != "0" => "3",
+            (None, kind) if kind.is_number() && !is_identity => "3",
             _ => return self.text(cell),
         };
         constant.to_owned()

@@ -234,7 +234,10 @@ async fn a_subscription_whose_apply_fails() {
         // Between two tries, which is most of the time.
         let failing: [&[&str]; 1] = [&["sub", "s", "no worker"]];
         let keys = ":subscriptions<enter>";
-        pictures(&mut live, "failing_apply", keys, &["tables"], |frame| in_order(frame, &failing)).await;
+        pictures(&mut live, "failing_apply", keys, &["tables", "tables_not_ready", "sync_errors"], |frame| {
+            in_order(frame, &failing)
+        })
+        .await;
     }
     live.watched.stop().await;
 }
