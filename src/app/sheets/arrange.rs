@@ -119,12 +119,10 @@ impl Sheet {
         let mut count = 0;
         let mut rows = Vec::new();
         let mut notes: Vec<NodeNote> = Vec::new();
-        let mut widths = std::mem::take(&mut self.widths);
         for (name, silent) in asked {
             let said = self.nodes.get(name);
             if let Some(reading) = said.and_then(|said| said.reading.as_ref()) {
                 count += reading.len();
-                measure(&view, reading, &mut widths);
                 let shown = (0..reading.len()).filter(|row| self.shows(&view, name, reading, *row));
                 rows.extend(shown.map(|at| Candidate { place: RowAt { node: name.clone(), at, depth: 0 }, reading }));
             }
@@ -159,7 +157,7 @@ impl Sheet {
         self.across = if across.len() > 1 { across } else { Vec::new() };
         self.lines = lines;
         self.lines.extend(notes.into_iter().map(Line::Note));
-        (self.groups, self.totals, self.widths, self.total) = (groups, totals, widths, count);
+        (self.groups, self.totals, self.total) = (groups, totals, count);
     }
 
     fn shows(&self, view: &View, node: &NodeName, reading: &Reading, row: usize) -> bool {
@@ -244,11 +242,19 @@ fn total_of(total: Total, values: impl Iterator<Item = f64>) -> Option<f64> {
 }
 
 fn totals(view: &View, rows: &[Candidate<'_>]) -> Vec<Option<f64>> {
-    let total = |(at, column): (usize, &crate::model::view::ViewColumn)| {
-        let values = rows.iter().filter_map(|row| row.reading.value(view, row.place.at, at).number());
-        column.total.and_then(|total| total_of(total, values))
-    };
-    view.columns.iter().enumerate().map(total).collect()
+    let columns = view.columns.iter().enumerate().filter_map(|(at, column)| Some((at, column.total?)));
+    let columns: Vec<(usize, Total)> = columns.collect();
+    let mut totals: Vec<Option<f64>> = vec![None; view.columns.len()];
+    // Row by row, as the cells lie in memory.
+    for row in rows {
+        for (at, total) in &columns {
+            let value = row.reading.value(view, row.place.at, *at).number();
+            if let (Some(value), Some(so_far)) = (value, totals.get_mut(*at)) {
+                *so_far = total_of(*total, so_far.iter().copied().chain([value]));
+            }
+        }
+    }
+    totals
 }
 
 /// Rows under the rows they belong to, each node for itself. A row whose parent is not shown is a root; of several parents
@@ -356,8 +362,7 @@ fn keep_differences(view: &View, rows: &mut Vec<Candidate<'_>>) {
 }
 
 /// Widths only grow: nothing jumps from one answer to the next.
-fn measure(view: &View, reading: &Reading, widths: &mut Vec<usize>) {
-    widths.resize(view.columns.len(), 0);
+pub(super) fn measure(view: &View, reading: &Reading, widths: &mut [usize]) {
     for (at, width) in widths.iter_mut().enumerate() {
         for row in 0..reading.len().min(WIDTH_ROWS) {
             if let Value::Text(text) = reading.value(view, row, at) {

@@ -12,7 +12,7 @@ use crate::model::protocol::ViewRows;
 use crate::model::view::{Reading, Value};
 use crate::model::{NodeError, NodeName, View};
 
-use super::arrange::{Across, Group, Line, NodeNote};
+use super::arrange::{Across, Group, Line, NodeNote, measure};
 use super::filter::RowFilter;
 use super::past::Past;
 
@@ -106,9 +106,12 @@ impl NodeSheet {
         }
     }
 
-    fn show(&mut self) {
-        self.reading.clone_from(&self.live);
+    /// Shows what came last. Gives the answer where it is a new one.
+    fn show(&mut self) -> Option<&Reading> {
         self.error.clone_from(&self.live_error);
+        let same = self.reading.as_ref().map(Arc::as_ptr) == self.live.as_ref().map(Arc::as_ptr);
+        self.reading.clone_from(&self.live);
+        self.reading.as_deref().filter(|_| !same)
     }
 }
 
@@ -195,7 +198,9 @@ impl Sheet {
         // At the top it is the first row that is looked at, whichever that is.
         let selected = if self.follow && self.cursor.at > 0 { self.selected_key() } else { None };
         if !frozen {
-            self.nodes.values_mut().for_each(NodeSheet::show);
+            for reading in self.nodes.values_mut().filter_map(NodeSheet::show) {
+                measure(&self.view, reading, &mut self.widths);
+            }
         }
         self.arrange(asked);
         let at = selected.and_then(|key| self.position(&key)).unwrap_or(self.cursor.at);

@@ -1,5 +1,6 @@
 //! What a node answered to a view, with the rates since an earlier answer.
 
+use std::cell::LazyCell;
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
@@ -89,20 +90,31 @@ impl Reading {
 
 fn key(view: &View, rows: &RowSet, row: usize) -> String {
     let mut key = String::new();
-    for column in &view.key {
-        if let Some(Source::Sql { at, .. }) = view.columns.get(*column).map(|column| &column.source) {
-            key.push_str(rows.cell(row, *at).unwrap_or_default());
-        }
+    for at in key_cells(view) {
+        key.push_str(rows.cell(row, at).unwrap_or_default());
         key.push('\u{1f}');
     }
     key
 }
 
+/// Where the cells of the key stand in an answer.
+fn key_cells(view: &View) -> impl Iterator<Item = usize> {
+    view.key.iter().filter_map(|column| match view.columns.get(*column)?.source {
+        Source::Sql { at, .. } => Some(at),
+        _ => None,
+    })
+}
+
 /// The change a second of each counter, row by row of `after`. A row that is new has none, nor has a counter that went down:
 /// it was reset, or the server restarted.
 fn rates(view: &View, before: &RowSet, after: &RowSet, seconds: f64) -> Vec<Vec<Option<f64>>> {
-    let places: HashMap<String, usize> = (0..before.len()).map(|row| (key(view, before, row), row)).collect();
-    let earlier: Vec<Option<usize>> = (0..after.len()).map(|row| places.get(&key(view, after, row)).copied()).collect();
+    // Mostly each row stands where it stood: then no key is made.
+    let places =
+        LazyCell::new(|| (0..before.len()).map(|row| (key(view, before, row), row)).collect::<HashMap<_, _>>());
+    let keys: Vec<usize> = key_cells(view).collect();
+    let stays = |row: usize| row < before.len() && keys.iter().all(|at| before.cell(row, *at) == after.cell(row, *at));
+    let earlier = |row: usize| if stays(row) { Some(row) } else { places.get(&key(view, after, row)).copied() };
+    let earlier: Vec<Option<usize>> = (0..after.len()).map(earlier).collect();
     let number = |rows: &RowSet, row: usize, at: usize| rows.cell(row, at).and_then(|text| text.parse::<f64>().ok());
     // Value now and its change a second, row by row.
     let changes = |of: usize| -> Vec<Option<(f64, f64)>> {
