@@ -19,6 +19,7 @@ use std::time::{Duration, Instant};
 use pgwatch::config::views;
 use pgwatch::connection::{ConnectionManager, Handle, ManagerConfig};
 use pgwatch::demo::{Cluster, Server};
+use pgwatch::model::figures::{count, period};
 use pgwatch::model::protocol::{Look, ViewRows};
 use pgwatch::model::{Command, Event, EventKind, NodeError, View};
 use tokio::sync::mpsc;
@@ -41,8 +42,11 @@ struct Cost {
 fn main() {
     let args: Vec<String> = std::env::args().skip(1).filter(|arg| arg != "--bench" && arg != "screens").collect();
     let quick = args.iter().any(|arg| arg == "quick");
+    if args.is_empty() || args.iter().any(|arg| arg == "frames") {
+        frames::print();
+    }
     if args.iter().any(|arg| arg == "frames") {
-        return frames::print();
+        return;
     }
     let chosen: Vec<&String> = args.iter().filter(|arg| *arg != "quick").collect();
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
@@ -52,6 +56,7 @@ fn main() {
         .config("autovacuum", "off")
         .config("max_connections", &(sessions + 50).to_string())
         .config("max_locks_per_transaction", "256")
+        .standbys(1)
         .start()
         .expect("a cluster");
     let server = cluster.primary();
@@ -60,13 +65,12 @@ fn main() {
     views.retain(|view| chosen.is_empty() || chosen.contains(&&view.name));
     views.sort_by(|a, b| (a.screen, a.place, &a.name).cmp(&(b.screen, b.place, &b.name)));
 
-    let idle = measure_all(&runtime, server, &views);
+    let idle = measure_all(&runtime, &cluster, &views);
     fill(server, tables, statements);
     let crowd = runtime.block_on(crowd(server, sessions));
-    let full = measure_all(&runtime, server, &views);
+    let full = measure_all(&runtime, &cluster, &views);
     drop(crowd);
     print(&views, &idle, &full, (tables, statements, sessions));
-    frames::print();
 }
 
 fn fill(server: &Server, tables: usize, statements: usize) {
@@ -102,8 +106,13 @@ async fn crowd(server: &Server, sessions: usize) -> Vec<tokio_postgres::Client> 
 
 type Costs = BTreeMap<String, Result<Cost, String>>;
 
-fn measure_all(runtime: &tokio::runtime::Runtime, server: &Server, views: &[Arc<View>]) -> Costs {
-    views.iter().map(|view| (view.name.clone(), runtime.block_on(measure(server, view)))).collect()
+/// On the primary; what there is on a standby alone, there.
+fn measure_all(runtime: &tokio::runtime::Runtime, cluster: &Cluster, views: &[Arc<View>]) -> Costs {
+    let measured = |view: &Arc<View>| {
+        let cost = runtime.block_on(measure(cluster.primary(), view));
+        cost.or_else(|_| runtime.block_on(measure(cluster.server("standby1"), view)))
+    };
+    views.iter().map(|view| (view.name.clone(), measured(view))).collect()
 }
 
 async fn measure(server: &Server, view: &Arc<View>) -> Result<Cost, String> {
@@ -185,26 +194,24 @@ fn print(views: &[Arc<View>], idle: &Costs, full: &Costs, (tables, statements, s
     println!("Full: {tables} tables, {statements} statements, {sessions} sessions.\n");
     println!("| screen | view | asked | idle: statements, ms, rows, bytes | of pg_activity | full: ms, rows, bytes |");
     println!("| --- | --- | --- | --- | --- | --- |");
+    let mut before = None;
     for view in views {
-        let screen = view.screen.map_or("–", pgwatch::model::view::ViewScreen::as_str);
-        let every =
-            view.every.map_or_else(|| "each refresh".to_owned(), |every| format!("every {} s", every.as_secs()));
-        let (idle, full) = (&idle[&view.name], &full[&view.name]);
-        let said = match idle {
-            Ok(cost) => format!(
-                "{:.1}, {:.2}, {}, {} | {:.2}",
-                cost.statements,
-                cost.ms,
-                cost.rows,
-                cost.bytes,
-                cost.ms / of_ms
-            ),
+        let screen = view.screen.map_or("none", pgwatch::model::view::ViewScreen::as_str);
+        let named = if before.replace(screen) == Some(screen) { "" } else { screen };
+        let every = view.every.map_or_else(|| "each refresh".to_owned(), |every| format!("every {}", period(every)));
+        let said = match &idle[&view.name] {
+            Ok(Cost { statements, ms, rows, bytes }) => {
+                let (rows, bytes) = (count(*rows as u64), count(*bytes as u64));
+                format!("{statements:.1}, {ms:.2}, {rows}, {bytes} | {:.2}", ms / of_ms)
+            }
             Err(why) => format!("{why} | –"),
         };
-        let when_full = match full {
-            Ok(cost) => format!("{:.1}, {}, {}", cost.ms, cost.rows, cost.bytes),
-            Err(why) => why.clone(),
+        let when_full = match &full[&view.name] {
+            Ok(cost) => {
+                format!("{:.1}, {}, {}", cost.ms, count(cost.rows as u64), count(cost.bytes as u64))
+            }
+            Err(_) => "–".to_owned(),
         };
-        println!("| {screen} | {} | {every} | {said} | {when_full} |", view.name);
+        println!("| {named} | {} | {every} | {said} | {when_full} |", view.name);
     }
 }
