@@ -21,8 +21,8 @@ use watched::Figures;
 const COUNTS: [usize; 3] = [20, 100, 500];
 /// What a refresh costs a server grows with the sessions there: on few servers it would be their work that is measured.
 const STANDBYS: usize = 9;
-/// Three sessions a node, and room for whoever measures.
-const SESSIONS: usize = 3;
+/// Four sessions a node (probes, figures, views of alerts, pool), and room for whoever measures.
+const SESSIONS: usize = 4;
 const ROOM: usize = 40;
 
 const HEAD: [&str; 11] = [

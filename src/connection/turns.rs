@@ -1,17 +1,20 @@
-//! Whose turn it is to connect. Five hundred nodes that are dialled in one instant, at the start or when a network is
+//! Whose turn it is to connect, or to be asked what nobody waits for. Five hundred nodes that are dialled in one instant, at the start or when a network is
 //! back, would keep servers and poolers that many of them share busy with nothing else, until the probes of those that
 //! were let in are late (N8). What confirms a failure does not wait for its turn: there is a hurry (N3).
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
 
 /// Connects of health loops under way at once.
 const HEALTH: usize = 16;
 /// The same of facts and pools, which come after them.
 const LATER: usize = 8;
-/// A connect keeps its turn for so long: those that hang stand in nobody's way, and far nodes hardly.
+/// Questions under way at once that no screen shows: the first of a session make the server read its catalogs.
+const BACKGROUND: usize = 4;
+/// A turn is kept for so long: those that hang stand in nobody's way, and far nodes hardly.
 const TURN: Duration = Duration::from_millis(100);
 
 /// The turns of one connection manager.
@@ -19,32 +22,50 @@ const TURN: Duration = Duration::from_millis(100);
 pub(super) struct Turns {
     pub(super) health: Line,
     pub(super) later: Line,
+    pub(super) background: Line,
 }
 
 impl Default for Turns {
     fn default() -> Self {
-        Self { health: Line::new(HEALTH), later: Line::new(LATER) }
+        Self { health: Line::new(HEALTH), later: Line::new(LATER), background: Line::new(BACKGROUND) }
     }
 }
 
 /// Those who wait for one kind of turn, served as they came.
 #[derive(Debug)]
-pub(super) struct Line(Semaphore);
+pub(super) struct Line(Arc<Semaphore>);
 
 impl Line {
     fn new(at_once: usize) -> Self {
-        Self(Semaphore::new(at_once))
+        Self(Arc::new(Semaphore::new(at_once)))
+    }
+
+    /// Waits for a turn. Cancel-safe: who comes again stands behind the others.
+    pub(super) async fn turn(&self) -> Turn {
+        // Nobody closes it; without a turn nothing would be lost but order.
+        Turn(Arc::clone(&self.0).acquire_owned().await.ok())
     }
 
     /// Begins to connect when it is its turn. Cancel-safe as far as `connect` is.
     pub(super) async fn wait<T>(&self, connect: impl Future<Output = T>) -> T {
-        let turn = self.0.acquire().await;
-        let mut connect = std::pin::pin!(connect);
-        if let Ok(connected) = timeout(TURN, &mut connect).await {
-            return connected;
+        self.turn().await.spend(connect).await
+    }
+}
+
+/// Somebody's turn, until it is dropped.
+#[derive(Debug)]
+pub(super) struct Turn(Option<OwnedSemaphorePermit>);
+
+impl Turn {
+    /// Does the work, whose turn ends with it or before, where it takes long. Cancel-safe as far as the work is.
+    pub(super) async fn spend<T>(self, work: impl Future<Output = T>) -> T {
+        let Self(permit) = self;
+        let mut work = std::pin::pin!(work);
+        if let Ok(done) = timeout(TURN, &mut work).await {
+            return done;
         }
-        drop(turn);
-        connect.await
+        drop(permit);
+        work.await
     }
 }
 

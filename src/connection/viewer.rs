@@ -7,7 +7,7 @@
 //! fifth of one process of the server: the longer it took, the later it is asked again.
 //!
 //! What no screen shows but a rule of an alert needs is asked at a pace of its own (once a minute or less often), one view after
-//! the other on one session. That one stays open: to open one each minute costs a server more than to keep it.
+//! the other on one session, few nodes at once. That session stays open: to open one each minute costs a server more than to keep it.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -24,7 +24,7 @@ use super::backoff;
 use super::node::Pace;
 use super::phase::Phase;
 use super::report::{News, Reporter};
-use super::turns::Turns;
+use super::turns::{Turn, Turns};
 use crate::model::protocol::{Look, ViewRows};
 use crate::model::{ErrorKind, NodeConfig, NodeError, Role, View};
 
@@ -148,12 +148,16 @@ impl Viewer {
             self.heed_looks();
             let now = Instant::now();
             while let Some(at) = self.next(now) {
-                self.start(at, now);
+                self.start(at, None);
             }
+            let background = self.next_in_background(now);
             let wake = self.wake(now);
             tokio::select! {
                 biased;
                 Some(answer) = self.running.next(), if !self.running.is_empty() => self.answered(answer).await,
+                turn = self.turns.background.turn(), if background.is_some() => if let Some(at) = background {
+                    self.start(at, Some(turn));
+                },
                 () = one_ends(&mut self.idle) => {}
                 changed = self.pace.looks.changed() => if changed.is_err() {
                     return std::future::pending().await;
@@ -201,16 +205,25 @@ impl Viewer {
         looks.looks.iter().any(|look| Arc::ptr_eq(&look.view, view) && look.is_at(&self.node.name))
     }
 
-    /// The view to ask now, if there is one and a session to ask it on.
+    /// The view to ask now that somebody looks at, if there is one and a session to ask it on.
     fn next(&self, now: Instant) -> Option<usize> {
         let running = self.plans.iter().filter_map(|plan| plan.began);
         if running.clone().count() >= LINES || running.clone().any(|began| now < began + LATE) {
             return None;
         }
-        let alone = running.count() == 0;
-        let due = |plan: &&Plan| plan.began.is_none() && plan.due <= now && (alone || plan.pace.is_none());
-        let first = self.plans.iter().filter(due).min_by_key(|plan| (plan.pace.is_some(), plan.due))?;
-        self.plans.iter().position(|plan| std::ptr::eq(plan, first))
+        self.first_due(now, |plan| plan.pace.is_none())
+    }
+
+    /// The view to ask when it is this node's turn, as nobody waits for it: one after the other.
+    fn next_in_background(&self, now: Instant) -> Option<usize> {
+        let alone = self.plans.iter().all(|plan| plan.began.is_none());
+        self.first_due(now, |plan| plan.pace.is_some()).filter(|_| alone)
+    }
+
+    fn first_due(&self, now: Instant, of: impl Fn(&Plan) -> bool) -> Option<usize> {
+        let due = |(_, plan): &(usize, &Plan)| plan.began.is_none() && plan.due <= now && of(plan);
+        let first = self.plans.iter().enumerate().filter(due).min_by_key(|(_, plan)| plan.due);
+        first.map(|(at, _)| at)
     }
 
     /// When to look again: a view is due, one that runs is late, a session is no longer needed.
@@ -230,13 +243,17 @@ impl Viewer {
         self.idle.iter().rev().skip(kept)
     }
 
-    fn start(&mut self, at: usize, now: Instant) {
+    fn start(&mut self, at: usize, turn: Option<Turn>) {
         let Some(plan) = self.plans.get_mut(at) else { return };
-        plan.began = Some(now);
+        plan.began = Some(Instant::now());
         let (view, line) = (Arc::clone(&plan.view), self.idle.pop());
         let (node, turns, quit) = (Arc::clone(&self.node), Arc::clone(&self.turns), self.quit.clone());
         let role = *self.role.borrow();
-        self.running.push(ask(node, view, line, role, turns, quit).boxed());
+        let ask = ask(node, view, line, role, turns, quit);
+        self.running.push(match turn {
+            Some(turn) => turn.spend(ask).boxed(),
+            None => ask.boxed(),
+        });
     }
 
     async fn answered(&mut self, answer: Answer) {
