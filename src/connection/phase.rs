@@ -21,9 +21,9 @@ impl Phase {
         every.mul_f64(0.5 + self.0)
     }
 
-    /// From a node's being up to the first question that nobody waits for.
+    /// From a node's being up to the first question that nobody waits for: behind the first figures, which somebody does.
     pub(super) fn to_background(self) -> Duration {
-        Duration::from_secs(5) + Duration::from_secs(10).mul_f64(self.0)
+        Duration::from_secs(1) + Duration::from_millis(1500).mul_f64(self.0)
     }
 
     /// From the first answer to the first probe, and from that one to the second: halfway between two refreshes, so that
