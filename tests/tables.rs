@@ -104,14 +104,14 @@ fn waiting(scene: &mut Scene) {
         "primary",
         "locks",
         &[
-            "id=prepared:payment-17 | waiters=1 | state=prepared | xact_ms=3600000 | user=app | database=shop | \
+            "id=prepared:payment-17 | behind=3 | state=prepared | xact_ms=3600000 | user=app | database=shop | \
              held=Exclusive on transaction 744",
-            "id=4711 | pid=4711 | waiters=2 | state=idle in transaction | waiting_ms=754000 | mode=Share | \
+            "id=4711 | pid=4711 | behind=2 | state=idle in transaction | waiting_ms=754000 | mode=Share | \
              object=transaction 744, row of orders | blocked_by={\"prepared:payment-17\"} | xact_ms=754000 | user=app | \
              application=worker-3 | query=update orders set state = $1 where id = $2",
-            "id=4712 | pid=4712 | waiters=0 | state=active | waiting_ms=42000 | mode=Share | object=transaction 745, row of orders | \
+            "id=4712 | pid=4712 | behind=0 | state=active | waiting_ms=42000 | mode=Share | object=transaction 745, row of orders | \
              blocked_by={4711} | user=app | application=web | query=update orders set state = $1 where id = $2",
-            "id=4713 | pid=4713 | waiters=0 | state=active | waiting_ms=31000 | mode=AccessExclusive | object=orders | \
+            "id=4713 | pid=4713 | behind=0 | state=active | waiting_ms=31000 | mode=AccessExclusive | object=orders | \
              blocked_by={4711,4712} | user=deploy | application=psql | query=alter table orders add column note text",
         ],
     );

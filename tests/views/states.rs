@@ -124,11 +124,14 @@ async fn a_chain_of_blockers_with_a_prepared_transaction_at_its_root() {
     live.press("4");
     let chain: [&[&str]; 5] = [&["prepared:root"], &[" └"], &["   └"], &["     └"], &["       └"]];
     live.until("the chain, its root first", |frame| in_order(frame, &chain)).await;
-    pictures(&mut live, "chain", "4", &["waiters"], |frame| in_order(frame, &chain)).await;
+    pictures(&mut live, "chain", "4", &["behind"], |frame| in_order(frame, &chain)).await;
 
     let config = ConfigFile::new("", [server]);
     let told = blocking(|| rows(&config, "locks").remove("primary").unwrap());
     assert_eq!(told.len(), 5);
+    let behind = |row: &&Row| (text(&row["behind"]), text(&row["waiters"]));
+    let root = told.iter().find(|row| row["id"] == "prepared:root");
+    assert_eq!(root.as_ref().map(behind), Some(("4".to_owned(), "1".to_owned())), "{told:?}");
     let waiting: Vec<Row> = told.into_iter().filter(|row| row["id"] != "prepared:root").collect();
     // psql knows a prepared transaction by 0 alone.
     let blockers = "select pid, translate(replace(pg_blocking_pids(pid)::text, '{0}', '{prepared:root}'), '\"', '')
@@ -137,9 +140,10 @@ async fn a_chain_of_blockers_with_a_prepared_transaction_at_its_root() {
 
     // Each lock that they hold or want, by name; of the prepared one as well, which holds its row's transaction.
     let held = blocking(|| rows(&config, "held_locks").remove("primary").unwrap());
-    let of_sessions: Vec<Row> = held.iter().filter(|row| !row["pid"].is_null()).cloned().collect();
-    let by_psql = "select pid, replace(mode, 'Lock', ''), case when granted then 'held' else 'wanted' end from pg_locks
-        where pid <> pg_backend_pid() and not (locktype = 'virtualxid' and granted)";
+    let of_sessions: Vec<Row> = held.iter().filter(|row| row["application"] == "psql").cloned().collect();
+    let by_psql = "select pid, replace(mode, 'Lock', ''), case when granted then 'held' else 'wanted' end
+        from pg_locks join pg_stat_activity using (pid)
+        where application_name = 'psql' and pid <> pg_backend_pid() and not (locktype = 'virtualxid' and granted)";
     blocking(|| same(server, &of_sessions, &["pid", "mode", "state"], by_psql));
     let prepared: Vec<String> =
         held.iter().filter(|row| row["id"] == "prepared:root").map(|row| text(&row["object"])).collect();
