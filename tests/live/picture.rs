@@ -195,13 +195,15 @@ impl<'a> Mask<'a> {
             (Some(Unit::Lsn), _) | (_, CellKind::Lsn) => "0/3000060",
             (Some(Unit::Time), _) | (_, CellKind::Time) => return (NOW - 3600).to_string(),
             (None, kind) if kind.is_number() && !is_identity => "3",
-            _ => return self.text(cell),
+            // Counters in words.
+            _ if column.name == "detail" => return self.text(cell, 0),
+            _ => return self.text(cell, 1),
         };
         constant.to_owned()
     }
 
-    /// Numbers that are known are named anew, others of two digits and more become 99.
-    fn text(&self, text: &str) -> String {
+    /// Numbers that are known are named anew, others of more digits than these become 99.
+    fn text(&self, text: &str, kept: usize) -> String {
         let mut masked = String::new();
         let mut rest = text;
         while let Some((before, digits)) = rest.find(|c: char| c.is_ascii_digit()).map(|at| rest.split_at(at)) {
@@ -209,7 +211,7 @@ impl<'a> Mask<'a> {
             let (number, after) = digits.split_at(end);
             let known = self.numbers.get(number).map(String::as_str);
             masked.push_str(before);
-            masked.push_str(known.unwrap_or(if end > 1 { "99" } else { number }));
+            masked.push_str(known.unwrap_or(if end > kept { "99" } else { number }));
             rest = after;
         }
         masked + rest

@@ -140,7 +140,7 @@ impl Sheet {
             keep_differences(&view, &mut rows);
         }
         self.sort_rows(&view, &mut rows);
-        let totals = totals(&view, &rows);
+        let totals = self.totals_of(&view, &rows);
         let compares = view.compare.filter(|_| self.group.is_none());
         let across = if compares.is_some() { nodes_of(asked, &rows) } else { Vec::new() };
         let width = |row: &Candidate<'_>| match row.reading.value(&view, row.place.at, compares.unwrap_or_default()) {
@@ -184,6 +184,23 @@ impl Sheet {
             .collect();
         keyed.sort_by(|a, b| a.0.compare(&b.0, sort.descending));
         rows.extend(keyed.into_iter().map(|(_, row)| row));
+    }
+
+    /// The totals of the columns that are shown.
+    fn totals_of(&self, view: &View, rows: &[Candidate<'_>]) -> Vec<Option<f64>> {
+        let columns = self.columns().filter_map(|at| Some((at, view.columns.get(at)?.total?)));
+        let columns: Vec<(usize, Total)> = columns.collect();
+        let mut totals: Vec<Option<f64>> = vec![None; view.columns.len()];
+        // Row by row, as the cells lie in memory.
+        for row in rows {
+            for (at, total) in &columns {
+                let value = row.reading.value(view, row.place.at, *at).number();
+                if let (Some(value), Some(so_far)) = (value, totals.get_mut(*at)) {
+                    *so_far = total_of(*total, so_far.iter().copied().chain([value]));
+                }
+            }
+        }
+        totals
     }
 
     /// Rows of one value folded into one line each, in the order of the sort column's totals, else the largest first.
@@ -239,22 +256,6 @@ fn total_of(total: Total, values: impl Iterator<Item = f64>) -> Option<f64> {
         Total::Sum => values.reduce(|a, b| a + b),
         Total::Max => values.reduce(f64::max),
     }
-}
-
-fn totals(view: &View, rows: &[Candidate<'_>]) -> Vec<Option<f64>> {
-    let columns = view.columns.iter().enumerate().filter_map(|(at, column)| Some((at, column.total?)));
-    let columns: Vec<(usize, Total)> = columns.collect();
-    let mut totals: Vec<Option<f64>> = vec![None; view.columns.len()];
-    // Row by row, as the cells lie in memory.
-    for row in rows {
-        for (at, total) in &columns {
-            let value = row.reading.value(view, row.place.at, *at).number();
-            if let (Some(value), Some(so_far)) = (value, totals.get_mut(*at)) {
-                *so_far = total_of(*total, so_far.iter().copied().chain([value]));
-            }
-        }
-    }
-    totals
 }
 
 /// Rows under the rows they belong to, each node for itself. A row whose parent is not shown is a root; of several parents
