@@ -192,6 +192,18 @@ async fn replication_as_it_is_and_as_it_should_not_be() {
         blocking(|| same(cluster.server(name), &senders[name], &["application", "state", "sync_state"], by_psql));
     }
 
+    // An index that could not be built: only its primary knows that nobody builds it now.
+    blocking(|| {
+        server.psql("create table twice as select 1 as id from generate_series(1, 2)").unwrap();
+        assert!(server.psql("create unique index concurrently broken on twice (id)").is_err());
+        until(cluster.server("standby1"), "the index on the standby", "select to_regclass('broken') is not null");
+    });
+    let indexes = blocking(|| rows(&config, "indexes"));
+    for (name, state) in [("primary", "invalid"), ("standby1", "unfinished")] {
+        let broken = indexes[name].iter().find(|row| row["index"] == "broken").map(|row| text(&row["state"]));
+        assert_eq!(broken.as_deref(), Some(state), "{name}");
+    }
+
     // A standby that was promoted while its primary lives.
     blocking(|| cluster.server("standby1").promote().unwrap());
     pictures(&mut live, "split_brain", "2", &["timeline"], |frame| {
