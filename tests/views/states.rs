@@ -186,6 +186,15 @@ async fn replication_as_it_is_and_as_it_should_not_be() {
     let slots = blocking(|| rows(&config, "slots").remove("primary").unwrap());
     let by_psql = "select slot_name, active, wal_status from pg_replication_slots";
     blocking(|| same(server, &slots, &["slot", "active", "wal_status"], by_psql));
+    // While WAL is written it holds back ever more.
+    let retained = |slots: &[Row]| {
+        let orphan = slots.iter().find(|row| row["slot"] == "orphan").unwrap();
+        text(&orphan["retained_bytes"]).parse::<u64>().unwrap()
+    };
+    let before = retained(&slots);
+    blocking(|| server.psql("create table written as select generate_series(1, 100000)").unwrap());
+    let after = retained(&blocking(|| rows(&config, "slots").remove("primary").unwrap()));
+    assert!(after >= before + 4_000_000, "{before} bytes, then {after}");
     let senders = blocking(|| rows(&config, "senders"));
     let by_psql = "select application_name, state, sync_state from pg_stat_replication";
     for name in ["primary", "standby1"] {
