@@ -9,6 +9,7 @@ mod scene;
 #[path = "../support/mod.rs"]
 mod support;
 
+mod crowd;
 mod states;
 mod versions;
 

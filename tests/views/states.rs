@@ -55,10 +55,10 @@ pub(super) fn until(server: &Server, what: &str, sql: &str) {
     wait_for(what, SOON, || (server.psql(sql).ok()? == "t").then_some(()));
 }
 
-type Row = BTreeMap<String, Value>;
+pub(super) type Row = BTreeMap<String, Value>;
 
 /// The rows of a view by the names of its columns, for each node that answered.
-fn rows(config: &ConfigFile, view: &str) -> BTreeMap<String, Vec<Row>> {
+pub(super) fn rows(config: &ConfigFile, view: &str) -> BTreeMap<String, Vec<Row>> {
     let (told, _) = object(&["view", view, "--config", config.arg(), "--format", "json"]);
     let name = |column: &Value| column["name"].as_str().unwrap().to_owned();
     let names: Vec<String> = told["columns"].as_array().unwrap().iter().map(name).collect();
@@ -84,7 +84,7 @@ fn text(value: &Value) -> String {
 
 /// What the view says of these columns, and what psql says by itself: the same lines.
 #[track_caller]
-fn same(server: &Server, told: &[Row], columns: &[&str], sql: &str) {
+pub(super) fn same(server: &Server, told: &[Row], columns: &[&str], sql: &str) {
     let line = |row: &Row| columns.iter().map(|column| text(&row[*column])).collect::<Vec<_>>().join("|");
     let mut told: Vec<String> = told.iter().map(line).collect();
     let by_psql = server.psql(sql).unwrap();
@@ -94,7 +94,7 @@ fn same(server: &Server, told: &[Row], columns: &[&str], sql: &str) {
     assert_eq!(told, by_psql, "{sql}");
 }
 
-fn configs(cluster: &Cluster) -> Vec<NodeConfig> {
+pub(super) fn configs(cluster: &Cluster) -> Vec<NodeConfig> {
     cluster.servers().iter().map(Server::node_config).collect()
 }
 
@@ -366,44 +366,6 @@ async fn a_table_near_the_age_at_which_it_must_be_frozen() {
     let nearest: [&[&str]; 1] = [&["postgres"]];
     pictures(&mut live, "wraparound", ":wraparound<enter>", &[], |frame| in_order(frame, &nearest)).await;
     live.watched.stop().await;
-}
-
-/// As many as a large server has: the screen shows them, and the rows are those that psql counts.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn two_thousand_sessions() {
-    let cluster = blocking(|| {
-        // Without a password: that takes both sides ten times as long as the rest of a login.
-        let cluster = cluster().hba("host all app 127.0.0.1/32 trust").config("autovacuum", "off");
-        cluster.config("max_connections", "2050").start().unwrap()
-    });
-    let server = cluster.primary();
-    let mut crowd = Vec::new();
-    while crowd.len() < 2000 {
-        crowd.push(idle_session(server).await);
-    }
-    let mut live = Live::start(configs(&cluster));
-    let hidden = |frame: &str| frame.contains("2,004 rows are hidden");
-    pictures(&mut live, "crowd", "3", &[], hidden).await;
-    live.press("iG");
-    live.until("the last of them", |frame| frame.contains("–2,0") && frame.contains("crowd")).await;
-    let config = ConfigFile::new("", [server]);
-    let told = blocking(|| rows(&config, "activity").remove("primary").unwrap());
-    let of_crowd: Vec<Row> = told.into_iter().filter(|row| row["application"] == "crowd").collect();
-    let by_psql = "select pid, state from pg_stat_activity where application_name = 'crowd'";
-    blocking(|| same(server, &of_crowd, &["pid", "state"], by_psql));
-    live.watched.stop().await;
-    drop(crowd);
-}
-
-/// A session that is there and idle, until its client is dropped.
-async fn idle_session(server: &Server) -> tokio_postgres::Client {
-    let mut config = tokio_postgres::Config::new();
-    config.host("127.0.0.1").port(server.port()).user("app").dbname("postgres").application_name("crowd");
-    let (client, connection) = config.connect(tokio_postgres::NoTls).await.unwrap();
-    #[allow(clippy::disallowed_methods, reason = "it ends with its client")]
-    tokio::spawn(connection);
-    client.simple_query("select 1").await.unwrap();
-    client
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
