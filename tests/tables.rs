@@ -136,28 +136,23 @@ fn holding(scene: &mut Scene) {
 
 #[test]
 fn what_is_copied_is_the_statement_the_row_or_the_selected_value() {
-    let copied = |scene: &mut Scene| match scene.press("y").as_slice() {
-        [Effect::Copy(text)] => text.clone(),
-        other => panic!("nothing was copied: {other:?}"),
+    let copied = |scene: &mut Scene, keys: &str| {
+        scene.press(keys);
+        scene.draw(80, 24, &theme("dark", ColorDepth::True));
+        match scene.press("y").as_slice() {
+            [Effect::Copy(text)] => text.clone(),
+            other => panic!("nothing was copied: {other:?}"),
+        }
     };
-    let draw = |scene: &mut Scene| drop(scene.draw(80, 24, &theme("dark", ColorDepth::True)));
+    let statement = "update orders set state = $1 where id = $2";
     let mut scene = told("3", sessions);
-    draw(&mut scene);
-    assert_eq!(copied(&mut scene), "update orders set state = $1 where id = $2");
-    scene.press("<enter>");
-    draw(&mut scene);
-    assert_eq!(copied(&mut scene), "4711");
-    scene.press("jj");
-    draw(&mut scene);
-    assert_eq!(copied(&mut scene), "shop");
-    // The last lines are those of the statement, however many it is laid out on.
-    scene.press("G");
-    draw(&mut scene);
-    assert_eq!(copied(&mut scene), "update orders set state = $1 where id = $2");
+    // Of the row, of its first line at length, of the third, and of the last ones: those of the statement, laid out.
+    for (keys, expected) in [("", statement), ("<enter>", "4711"), ("jj", "shop"), ("G", statement)] {
+        assert_eq!(copied(&mut scene, keys), expected, "{keys}");
+    }
     scene.press("<esc>5<tab><tab>");
     answer(&mut scene, "primary", "slots", &["slot=reporting | slot_type=physical | active=f | retained_bytes=7300"]);
-    draw(&mut scene);
-    let row = copied(&mut scene);
+    let row = copied(&mut scene, "");
     assert!(row.starts_with("primary\treporting\tphysical\tf\t7300\t"), "{row}");
 }
 

@@ -42,10 +42,11 @@ struct Cost {
 fn main() {
     let args: Vec<String> = std::env::args().skip(1).filter(|arg| arg != "--bench" && arg != "screens").collect();
     let quick = args.iter().any(|arg| arg == "quick");
-    if args.is_empty() || args.iter().any(|arg| arg == "frames") {
+    let frames_alone = args.iter().any(|arg| arg == "frames");
+    if frames_alone || args.is_empty() {
         frames::print();
     }
-    if args.iter().any(|arg| arg == "frames") {
+    if frames_alone {
         return;
     }
     let chosen: Vec<&String> = args.iter().filter(|arg| *arg != "quick").collect();

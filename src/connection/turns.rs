@@ -1,6 +1,6 @@
-//! Whose turn it is to connect, or to be asked what nobody waits for. Five hundred nodes that are dialled in one instant, at the start or when a network is
-//! back, would keep servers and poolers that many of them share busy with nothing else, until the probes of those that
-//! were let in are late (N8). What confirms a failure does not wait for its turn: there is a hurry (N3).
+//! Whose turn it is to connect, or to be asked what nobody waits for. Five hundred nodes that are dialled or asked in one
+//! instant, at the start or when a network is back, would keep servers and poolers that many of them share busy with
+//! nothing else, until the probes of those that were let in are late (N8). What confirms a failure does not wait for its turn: there is a hurry (N3).
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -7,7 +7,8 @@
 //! fifth of one process of the server: the longer it took, the later it is asked again.
 //!
 //! What no screen shows but a rule of an alert needs is asked at a pace of its own (once a minute or less often), one view after
-//! the other on one session, few nodes at once. That session stays open: to open one each minute costs a server more than to keep it.
+//! the other on one session, few nodes at once. That session stays open: to open one each minute costs a server more than
+//! to keep it.
 
 use std::sync::Arc;
 use std::time::Duration;
