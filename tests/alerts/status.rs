@@ -62,7 +62,7 @@ async fn status_tells_what_rules_find_and_exits_accordingly() {
     let alert = &report["alerts"][1];
     assert_eq!(keys(alert), ["rule", "node", "severity", "since", "message", "remedy"]);
     let message = alert["message"].as_str().unwrap();
-    assert!(message.starts_with("nobody reads slot nobody, which holds back "), "{message}");
+    assert!(message.starts_with("slot nobody has no reader and retains "), "{message}");
     assert!(alert["since"].as_str().unwrap().ends_with('Z') && alert["remedy"].is_string(), "{alert:#}");
 
     // A rule of the user's is as good as ours, one of the same name replaces ours, and one that is off finds nothing.

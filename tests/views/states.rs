@@ -157,7 +157,7 @@ async fn a_chain_of_blockers_with_a_prepared_transaction_at_its_root() {
     live.press("<esc>");
 
     blocking(|| server.psql("rollback prepared 'root'").unwrap());
-    live.until("nobody waits any more", |frame| frame.contains("nobody waits for a lock")).await;
+    live.until("nobody waits any more", |frame| frame.contains("no session is waiting for a lock")).await;
     live.watched.stop().await;
 }
 

@@ -145,7 +145,7 @@ fn fault(major: u32, (view, server, role): &Asked, outcome: &Outcome) -> Option<
             let is_newer = needs.and_then(Version::parse).is_some_and(|needed| needed.0 > major);
             let of_extension = definition.extension.is_some()
                 && (message.contains("or newer") || message.contains("is not installed"));
-            let of_role = message.starts_with("there is nothing of it on a ");
+            let of_role = message.starts_with("not available on a ");
             if is_newer || of_extension || of_role { None } else { told(message) }
         }
     }
