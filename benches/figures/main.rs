@@ -165,11 +165,11 @@ fn measured_on() -> String {
 
 fn for_the_readme(figures: &str, tools: &[Tool]) -> String {
     format!(
-        "`make bench` measures these on a real primary with two standbys, three times in one run. *Must* is the floor that \
-         we promise, held against the worst of all trials;\n*goal* is what we are after, held against the median. {}\n\n\
+        "`make bench` measures these on a real primary with two standbys, three times in one run. *Must* is the promised \
+         limit, compared with the worst of all trials;\n*goal* is the target, compared with the median. {}\n\n\
          {figures}\n\
-         Beside other tools, each watching the same idle primary with a refresh of a second \
-         ([how, and the rest](docs/peers.md)):\n\n{}",
+         Compared with other tools, each watching the same idle primary with a refresh of one second \
+         ([method and details](docs/peers.md)):\n\n{}",
         measured_on(),
         page::excerpt(tools)
     )
