@@ -113,7 +113,7 @@ pub async fn run(options: RunOptions) -> Result<Left> {
 async fn to_its_end<T>(dashboard: impl Future<Output = Result<T>>, handle: &Handle) -> (Result<T>, ShutdownReport) {
     let ended = AssertUnwindSafe(dashboard).catch_unwind().await;
     let report = handle.shutdown(false).await;
-    (ended.unwrap_or_else(|_| Err(eyre!("the dashboard panicked; the report stands above"))), report)
+    (ended.unwrap_or_else(|_| Err(eyre!("the dashboard panicked; see the report above"))), report)
 }
 
 /// Everything the loop owns.
@@ -298,18 +298,18 @@ impl Dashboard {
             Effect::Copy(text) => self.try_to("copy", |dashboard| dashboard.screen.copy(&text)),
             Effect::Reload => match &self.reload {
                 Some(reload) => reload.now(),
-                None => self.update(Msg::Failed("there is no file to read again".to_owned())),
+                None => self.update(Msg::Failed("there is no configuration file to reload".to_owned())),
             },
-            Effect::SaveHistory(line) => self.try_to("keep the history", |dashboard| {
+            Effect::SaveHistory(line) => self.try_to("save the history", |dashboard| {
                 dashboard.history.as_deref().map_or(Ok(()), |path| history::append(path, &line))
             }),
-            Effect::SaveColumns(chosen) => self.try_to("keep the columns", |dashboard| {
+            Effect::SaveColumns(chosen) => self.try_to("save the chosen columns", |dashboard| {
                 dashboard.history.as_deref().map_or(Ok(()), |path| columns::write(path, &chosen))
             }),
             Effect::Export(export) => {
                 self.errands.spawn_blocking(move || export::write(*export));
             }
-            Effect::Redraw => self.try_to("draw anew", |dashboard| dashboard.screen.redraw()),
+            Effect::Redraw => self.try_to("redraw the screen", |dashboard| dashboard.screen.redraw()),
             Effect::Suspend => self.try_to("stop", |dashboard| dashboard.screen.suspend()),
             Effect::Quit => self.quit = true,
         }

@@ -23,7 +23,7 @@ fn check_says_right_or_every_fault_and_connects_to_nothing() {
     let good = file("nodes:\n  a: {host: 203.0.113.1}\n  b: {host: 203.0.113.2, database: app}\n");
     let output = run(&["check", "--config", good.arg()]);
     assert_eq!((code(&output), err(&output)), (0, ""));
-    assert!(out(&output).contains("is right: 2 nodes"), "{}", out(&output));
+    assert!(out(&output).contains("is valid: 2 nodes"), "{}", out(&output));
 
     let bad = file("nodes:\n  a: {hots: x, port: 99999}\nrefresh: soon\n");
     let output = run(&["check", "--config", bad.arg()]);
@@ -68,7 +68,7 @@ fn what_cannot_go_on_is_said_in_one_line() {
     for (args, expected) in [(["check", "--config", good.arg()], 1), (["status", "--config", good.arg()], 3)] {
         let output = pgwatch(&args).env("RUST_BACKTRACE", "1").stdout(full()).output().unwrap();
         assert_eq!(code(&output), expected, "{args:?}");
-        assert!(err(&output).starts_with("standard output could not be written: "), "{}", err(&output));
+        assert!(err(&output).starts_with("cannot write to standard output: "), "{}", err(&output));
         assert_eq!(err(&output).lines().count(), 1, "{}", err(&output));
     }
 }

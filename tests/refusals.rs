@@ -69,7 +69,7 @@ async fn real_servers_that_refuse() {
             "no such host",
             with(&|n| n.host = "no-such-host.invalid".to_owned()),
             ErrorKind::HostNotFound,
-            "the host name no-such-host.invalid is not known".to_owned(),
+            "the host name no-such-host.invalid cannot be resolved".to_owned(),
         ),
         (
             "wrong password",
@@ -81,7 +81,7 @@ async fn real_servers_that_refuse() {
             "no password",
             with(&|n| n.password = PasswordSource::None),
             ErrorKind::Authentication,
-            "a password is asked for user \"pgwatch\"".to_owned(),
+            "the server asks for the password of user \"pgwatch\"".to_owned(),
         ),
         (
             "no such user",
@@ -175,7 +175,7 @@ async fn passwords_from_files_and_commands() {
     let error = session::open(&node, Purpose::Probe).await.unwrap_err();
     assert_eq!(error.kind, ErrorKind::Authentication);
     // As libpq does it: not used, and said where the server then wants a password.
-    assert!(error.message.contains("none is given"), "{error:?}");
+    assert!(error.message.contains("none is configured"), "{error:?}");
     assert!(
         error.hint.as_ref().unwrap().contains("chmod 0600") && !format!("{error:?}").contains(&secret),
         "{error:?}"
@@ -267,6 +267,6 @@ async fn servers_that_are_none() {
             web.tls.mode = pgwatch::model::SslMode::Disable;
         }
         let error = refused(&web).await;
-        assert!(error.message.contains("does not speak PostgreSQL's protocol"), "{error:?}");
+        assert!(error.message.contains("does not speak the PostgreSQL protocol"), "{error:?}");
     }
 }

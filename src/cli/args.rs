@@ -25,19 +25,20 @@ pub mod exit {
 pub(super) const EXAMPLES: &str = "\
 Examples:
   pgwatch --config cluster.yaml                      open the dashboard
-  pgwatch --config cluster.yaml --cluster staging    the nodes of one cluster of the file
-  pgwatch --host db1 --user monitor --dbname app     one node, without a file
-  pgwatch check --config cluster.yaml                is the file right?
-  pgwatch status --config cluster.yaml               every node's health once; exits as monitoring plugins do
-  pgwatch query --config cluster.yaml 'select 1'     one statement on all nodes at once
-  pgwatch view --config cluster.yaml locks           who blocks whom, on all nodes
-  pgwatch demo                                       look around on a throw-away cluster
+  pgwatch --config cluster.yaml --cluster staging    watch one cluster of the file
+  pgwatch --host db1 --user monitor --dbname app     watch one node, without a file
+  pgwatch check --config cluster.yaml                validate the file
+  pgwatch status --config cluster.yaml               print every node's health once, for monitoring
+  pgwatch query --config cluster.yaml 'select 1'     run one statement on all nodes at once
+  pgwatch view --config cluster.yaml locks           show which sessions block which, on all nodes
+  pgwatch demo                                       try the dashboard on a throw-away cluster
 
-Without --config the file is $XDG_CONFIG_HOME/pgwatch/config.yaml (~/.config/pgwatch/config.yaml); without that \
-one the dashboard starts empty and offers to add a node. Passwords come from the file, PGPASSWORD, ~/.pgpass or a \
-password_command: there is no flag for one, since every user of a machine can read its process list.
+Without --config, pgwatch reads $XDG_CONFIG_HOME/pgwatch/config.yaml (~/.config/pgwatch/config.yaml). Without that \
+file, the dashboard starts empty and offers to add a node. Passwords come from the file, PGPASSWORD, ~/.pgpass or a \
+password_command. There is no flag for a password, because every user of the machine can read the process list.
 
-If it does not connect: `pgwatch status` says why and what to do; `--log FILE` with PGWATCH_LOG=pgwatch=debug tells more.";
+If a node does not connect, `pgwatch status` prints the reason and a remedy. `--log FILE` with \
+PGWATCH_LOG=pgwatch=debug records more.";
 
 const QUERY_HELP: &str = "\
 Examples:
@@ -45,12 +46,12 @@ Examples:
   pgwatch query -c cluster.yaml --nodes primary,replica-1 --format csv 'show all'
   echo 'show work_mem' | pgwatch query -c cluster.yaml --format json -
 
-The statement runs on all nodes at the same time, read-only unless --read-write is given (and always on a node whose \
-file says read_only: true). Output comes when every node has answered, failed or run out of time, in the order of the \
-file; with csv and table, errors and notices go to standard error as they come. Nodes whose columns differ share one \
-csv header with all the columns (those a node lacks are empty), and stand in tables of their own.
+The statement runs on all nodes at the same time. It is read-only unless --read-write is given, and always on nodes \
+with read_only: true in the file. Output is printed when every node has answered, failed or timed out, in the order of \
+the file. With csv and table, errors and notices go to standard error as they arrive. If nodes return different columns, \
+csv has one header with all of them and leaves missing values empty; table prints one table for each set of columns.
 
-Exit codes: 0 every node answered, 1 some did not, 2 wrong file or usage.";
+Exit codes: 0 every node answered, 1 some node did not, 2 invalid file or usage.";
 
 const VIEW_HELP: &str = "\
 Examples:
@@ -60,29 +61,28 @@ Examples:
   pgwatch view -c cluster.yaml io --interval 10s --format csv
   pgwatch view -c cluster.yaml settings --diff
 
-Views are files: those of pgwatch, and your own in $XDG_CONFIG_HOME/pgwatch/views (docs/views.md tells how). JSON and csv \
-have every column, the table those that the dashboard shows at first. Rates need two answers, --interval apart.
+Views are files: the built-in ones, and your own in $XDG_CONFIG_HOME/pgwatch/views (see docs/views.md). JSON and csv \
+contain every column; the table has those that the dashboard shows at first. Rates need two answers, --interval apart.
 
-Exit codes: 0 every node answered, 1 some did not, 2 wrong file or usage.";
+Exit codes: 0 every node answered, 1 some node did not, 2 invalid file or usage.";
 
 const STATUS_HELP: &str = "\
-Connects to all nodes at once and waits no longer than their connect_timeout.
+Connects to all nodes at once and waits at most for their connect_timeout.
 
-Exit codes, as monitoring plugins have them: 0 all well, 1 a node is degraded or an alert is a warning, 2 a node is down \
-or an alert is critical, 3 unknown \
-(wrong file or usage).";
+Exit codes, as for monitoring plugins: 0 all nodes healthy and no alerts, 1 a degraded node or a warning, 2 a node \
+that is down or a critical alert, 3 unknown (invalid file or usage).";
 
-/// Whoever is on the machine can list what runs on it, with its arguments (F7).
-const PASSWORD: &str = "everybody on this machine can read a password on a command line: put it into a file, ~/.pgpass \
-                        or PGPASSWORD, and the connection string without it behind --dbname";
+/// Every user of a machine can list its processes with their arguments (F7).
+const PASSWORD: &str = "every user of this machine can read a password on the command line: put it in the configuration \
+                        file, ~/.pgpass or PGPASSWORD, and pass the connection string without it to --dbname";
 
-/// A dashboard for a whole cluster of PostgreSQL nodes: health, pools, and one query on all of them.
+/// A dashboard for a whole cluster of PostgreSQL servers: health, activity, alerts, and one query on all nodes
 #[derive(Debug, Clone, Parser)]
 #[command(name = "pgwatch", version, after_long_help = EXAMPLES, max_term_width = 110, subcommand_value_name = "COMMAND")]
 pub struct Args {
     #[command(flatten)]
     pub source: Source,
-    /// Append a log of what pgwatch itself does to FILE (how much: PGWATCH_LOG, as in `pgwatch=debug`)
+    /// Append pgwatch's own log to FILE; PGWATCH_LOG sets the level, as in `pgwatch=debug`
     #[arg(long, value_name = "FILE", global = true)]
     pub log: Option<PathBuf>,
     #[command(flatten)]
@@ -97,19 +97,19 @@ pub struct Source {
     /// Configuration file [default: $XDG_CONFIG_HOME/pgwatch/config.yaml]
     #[arg(short, long, value_name = "FILE", conflicts_with_all = ["host", "port", "user", "dbname"])]
     pub config: Option<PathBuf>,
-    /// Cluster of the file [default: the one marked as default, else the first]
+    /// Cluster to watch [default: the one marked as default in the file, otherwise the first]
     #[arg(long, value_name = "NAME", conflicts_with_all = ["host", "port", "user", "dbname"])]
     pub cluster: Option<String>,
-    /// Watch one node without a file: its host, address or socket folder
+    /// Watch one node without a file: host name, address or socket directory
     #[arg(long, value_name = "HOST")]
     pub host: Option<String>,
-    /// Its port [default: PGPORT, else 5432]
+    /// Port of that node [default: PGPORT, otherwise 5432]
     #[arg(long, value_name = "PORT", value_parser = clap::value_parser!(u16).range(1..))]
     pub port: Option<u16>,
-    /// Role to connect as [default: PGUSER, else the name of the user]
+    /// Role to connect as [default: PGUSER, otherwise your user name]
     #[arg(long, value_name = "NAME")]
     pub user: Option<String>,
-    /// Database, or a connection string [default: PGDATABASE, else the role's name]
+    /// Database name, or a connection string [default: PGDATABASE, otherwise the role's name]
     #[arg(long, value_name = "NAME")]
     pub dbname: Option<String>,
 }
@@ -137,28 +137,28 @@ impl Source {
 #[derive(Debug, Clone, Default, PartialEq, Eq, clap::Args)]
 #[command(next_help_heading = "Dashboard")]
 pub struct DashboardOptions {
-    /// How often the figures are asked for, 250ms to 1m [default: the file's, else 1s]
+    /// Refresh interval, 250ms to 1m [default: from the file, otherwise 1s]
     #[arg(long, value_name = "DURATION", value_parser = refresh)]
     pub refresh: Option<Duration>,
-    /// Colours [default: the file's, else dark]
+    /// Colour theme [default: from the file, otherwise dark]
     #[arg(long, value_name = "NAME", value_parser = clap::builder::PossibleValuesParser::new(THEMES))]
     pub theme: Option<String>,
-    /// Let queries write, except on nodes whose file says `read_only: true`
+    /// Allow queries to write, except on nodes with `read_only: true` in the file
     #[arg(long)]
     pub read_write: bool,
-    /// Append every event to FILE as one JSON object a line
+    /// Append every event to FILE as one JSON object per line
     #[arg(long, value_name = "FILE")]
     pub event_log: Option<PathBuf>,
 }
 
 #[derive(Debug, Clone, Subcommand)]
 pub enum Command {
-    /// Check the configuration without connecting: every fault with its line and column; exit code 0 or 2
+    /// Validate the configuration without connecting; report every error with its line and column
     Check {
         #[command(flatten)]
         source: Source,
     },
-    /// Print every node's health once, and exit as monitoring plugins do
+    /// Print the health and alerts of all nodes once; the exit code is for monitoring
     #[command(after_help = STATUS_HELP)]
     Status {
         #[command(flatten)]
@@ -169,18 +169,18 @@ pub enum Command {
     /// Run one statement on all nodes at the same time
     #[command(after_help = QUERY_HELP)]
     Query(QueryArgs),
-    /// Print one view of the inside of all nodes: sessions, locks, slots, statements, tables
+    /// Print one view over all nodes: sessions, locks, slots, statements, tables and others
     #[command(after_help = VIEW_HELP)]
     View(ViewArgs),
-    /// Open the dashboard on a throw-away primary with two standbys, made from the installed server programs
+    /// Open the dashboard on a throw-away cluster, started from the installed PostgreSQL programs
     Demo {
-        /// Also kill, freeze and revive a standby every so often
+        /// Also kill, freeze and restart a standby from time to time
         #[arg(long)]
         fault: bool,
         #[command(flatten)]
         dashboard: DashboardOptions,
     },
-    /// Print a shell's completions
+    /// Print the completion script of a shell
     Completions { shell: clap_complete::Shell },
     /// Print the manual page
     Man,
@@ -193,13 +193,13 @@ pub struct QueryArgs {
     /// Only on these nodes [default: all]
     #[arg(long, value_name = "A,B", value_delimiter = ',')]
     pub nodes: Vec<String>,
-    /// Cancel on the servers after this long [default: the file's query_timeout, else 30s]
+    /// Cancel the statement after this time [default: query_timeout of the file, otherwise 30s]
     #[arg(long, value_name = "DURATION", value_parser = duration)]
     pub timeout: Option<Duration>,
-    /// Rows kept of each node
+    /// Maximum number of rows from each node
     #[arg(long, value_name = "N", default_value = "10000", value_parser = max_rows)]
     pub max_rows: usize,
-    /// Let the statement write, except on nodes whose file says `read_only: true`
+    /// Allow the statement to write, except on nodes with `read_only: true` in the file
     #[arg(long)]
     pub read_write: bool,
     #[arg(long, value_enum, default_value_t)]
@@ -216,18 +216,18 @@ pub struct ViewArgs {
     /// Only on these nodes [default: all]
     #[arg(long, value_name = "A,B", value_delimiter = ',')]
     pub nodes: Vec<String>,
-    /// Rates are taken over this long
+    /// Time between the two answers that rates are computed from
     #[arg(long, value_name = "DURATION", default_value = "1s", value_parser = duration)]
     pub interval: Duration,
-    /// Of a view that is compared across nodes: only the rows that differ
+    /// Print only the rows that differ between nodes (views that compare nodes)
     #[arg(long)]
     pub diff: bool,
     #[arg(long, value_enum, default_value_t)]
     pub format: QueryFormat,
-    /// Print the names of all views and what each answers
+    /// List all views with a description
     #[arg(long)]
     pub list: bool,
-    /// The view
+    /// Name of the view
     #[arg(value_name = "NAME", required_unless_present = "list")]
     pub name: Option<String>,
 }
@@ -285,7 +285,9 @@ impl Args {
             return Ok(self);
         };
         if self.dashboard != DashboardOptions::default() {
-            return Err(conflict("--refresh, --theme, --read-write and --event-log belong after the command"));
+            return Err(conflict(
+                "--refresh, --theme, --read-write and --event-log must follow a command that takes them",
+            ));
         }
         match command {
             Command::Check { source }
@@ -294,12 +296,16 @@ impl Args {
             | Command::View(ViewArgs { source, .. }) => {
                 let merged = std::mem::take(source).or(outer);
                 if !merged.flags().is_empty() && (merged.config.is_some() || merged.cluster.is_some()) {
-                    return Err(conflict("--config and --cluster exclude --host, --port, --user and --dbname"));
+                    return Err(conflict(
+                        "--config and --cluster cannot be combined with --host, --port, --user or --dbname",
+                    ));
                 }
                 *source = merged;
             }
             Command::Demo { .. } | Command::Completions { .. } | Command::Man if outer != Source::default() => {
-                return Err(conflict("this command takes no nodes: it has no use for --config, --cluster or --host"));
+                return Err(conflict(
+                    "this command connects to no configured node: remove --config, --cluster, --host, --port, --user and --dbname",
+                ));
             }
             Command::Demo { .. } | Command::Completions { .. } | Command::Man => {}
         }
@@ -330,12 +336,12 @@ fn refresh(text: &str) -> Result<Duration, String> {
     if (Duration::from_millis(250)..=Duration::from_mins(1)).contains(&every) {
         Ok(every)
     } else {
-        Err("a refresh is from 250ms to 1m".to_owned())
+        Err("the refresh interval must be between 250ms and 1m".to_owned())
     }
 }
 
 fn max_rows(text: &str) -> Result<usize, String> {
-    text.parse().ok().filter(|rows| *rows > 0).ok_or_else(|| "a whole number from 1".to_owned())
+    text.parse().ok().filter(|rows| *rows > 0).ok_or_else(|| "expected a whole number of 1 or more".to_owned())
 }
 
 #[cfg(test)]

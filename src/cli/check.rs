@@ -20,11 +20,11 @@ pub(super) fn run(source: &Source) -> Result<u8, Stop> {
     let file = match &config.path {
         Some(path) => path.display().to_string(),
         None if source.flags().is_empty() => {
-            return Err(Stop::Wrong("there is no file to check: name one with --config FILE".to_owned()));
+            return Err(Stop::Wrong("no file to check: name one with --config FILE".to_owned()));
         }
         None => "the command line".to_owned(),
     };
-    let mut text = format!("{} is right: ", safe(&file));
+    let mut text = format!("{} is valid: ", safe(&file));
     let count = config.nodes.len();
     let _ = match (count, &config.cluster) {
         (1, None) => write!(text, "1 node"),

@@ -78,7 +78,7 @@ impl EventLog {
         let _ = self.reason.send(reason);
         drop(self.tap);
         if tokio::time::timeout(PATIENCE, self.writer).await.is_err() {
-            return Some("--event-log: the disk does not answer; the last events are not written".to_owned());
+            return Some("--event-log: the disk does not respond; the last events were not written".to_owned());
         }
         self.failure.borrow().clone()
     }
@@ -126,7 +126,7 @@ impl LogFile {
     fn write(&mut self, lines: &str) -> Result<(), String> {
         self.file
             .write_all(lines.as_bytes())
-            .map_err(|error| fault(FLAG, &self.path, &error) + "; no more events are written")
+            .map_err(|error| fault(FLAG, &self.path, &error) + "; no further events will be written")
     }
 
     /// The event's line; `None` for what is not logged (answered probes, figures, the screen's own questions).
@@ -381,6 +381,6 @@ mod tests {
         let shown = log.failure().wait_for(Option::is_some).await.unwrap().clone();
         let told = log.finish(LeaveReason::Key).await.unwrap();
         assert_eq!(shown.as_deref(), Some(told.as_str()));
-        assert!(told.contains("Broken pipe") && told.ends_with("no more events are written"), "{told}");
+        assert!(told.contains("Broken pipe") && told.ends_with("no further events will be written"), "{told}");
     }
 }

@@ -25,7 +25,7 @@ pub(super) fn open_private(path: &Path) -> io::Result<File> {
 pub(super) fn fault(flag: &str, path: &Path, error: &io::Error) -> String {
     let path = path.display().to_string();
     let why = match error.raw_os_error().map(rustix::io::Errno::from_raw_os_error) {
-        Some(rustix::io::Errno::NXIO) => "it is a pipe that nobody reads".to_owned(),
+        Some(rustix::io::Errno::NXIO) => "it is a pipe without a reader".to_owned(),
         _ => error.to_string(),
     };
     format!("{flag} {}: {why}", safe(&path))

@@ -7,24 +7,30 @@ use clap_mangen::roff::{Roff, bold, roman};
 use super::args::{Args, EXAMPLES};
 
 const EXIT_STATUS: &[(&str, &str)] = &[
-    ("pgwatch, demo", "0 left by key or signal; 1 failed while running; 2 wrong file or usage"),
-    ("check", "0 the file is right; 2 it is wrong"),
-    ("status", "0 all nodes healthy; 1 a node is degraded; 2 a node is down; 3 wrong file or usage"),
-    ("query", "0 every node answered; 1 some did not; 2 wrong file or usage"),
-    ("view", "0 every node answered; 1 some did not; 2 wrong file or usage"),
-    ("ended by a signal", "status, query and view leave with 128 and the signal's number, nothing left on the servers"),
+    ("pgwatch, demo", "0 left by key or signal; 1 failed while running; 2 invalid file or usage"),
+    ("check", "0 the file is valid; 2 it has errors"),
+    (
+        "status",
+        "0 all nodes healthy, no alerts; 1 a degraded node or a warning; 2 a node down or a critical alert; 3 invalid file or usage",
+    ),
+    ("query", "0 every node answered; 1 some node did not; 2 invalid file or usage"),
+    ("view", "0 every node answered; 1 some node did not; 2 invalid file or usage"),
+    (
+        "ended by a signal",
+        "status, query and view exit with 128 plus the signal number and leave nothing on the servers",
+    ),
 ];
 
 const FILES: &[(&str, &str)] = &[
-    ("$XDG_CONFIG_HOME/pgwatch/config.yaml", "the configuration, where --config names no other"),
+    ("$XDG_CONFIG_HOME/pgwatch/config.yaml", "the configuration file, unless --config names another"),
     ("$XDG_CONFIG_HOME/pgwatch/views/*.yaml", "views of your own"),
-    ("~/.pgpass, pg_service.conf", "as every program of PostgreSQL reads them"),
+    ("~/.pgpass, pg_service.conf", "read as by every PostgreSQL client"),
 ];
 
 const ENVIRONMENT: &[(&str, &str)] = &[
-    ("PGHOST, PGPORT, PGUSER, PGDATABASE, PGPASSWORD, PGPASSFILE, PGSSLMODE, ...", "defaults, as for psql"),
-    ("PGWATCH_LOG", "how much --log writes: a level (debug), or module=level, with commas between"),
-    ("NO_COLOR", "no colours; signs and words carry the state"),
+    ("PGHOST, PGPORT, PGUSER, PGDATABASE, PGPASSWORD, PGPASSFILE, PGSSLMODE, ...", "connection defaults, as for psql"),
+    ("PGWATCH_LOG", "log level for --log: a level (debug), or a comma-separated list of module=level"),
+    ("NO_COLOR", "draw without colours; signs and words show the state"),
 ];
 
 /// The page in roff.

@@ -35,7 +35,7 @@ use crate::tui::text::safe;
 use args::{Args, Command, Source, exit};
 
 /// What `status` and `query` say where there is nobody to ask.
-const NO_NODES: &str = "there are no nodes: name a file with --config FILE, or one node with --host HOST";
+const NO_NODES: &str = "no nodes are configured: name a file with --config FILE, or one node with --host HOST";
 
 /// Why a command ends early.
 enum Stop {
@@ -139,9 +139,11 @@ pub fn configuration(source: &Source, env: &Environment) -> Result<Config, Vec<D
         Some(path) => config::load(&path, cluster, env),
         None => match cluster {
             None => Ok(Config::empty(env)),
-            Some(_) => {
-                Err(vec![Diagnostic::new("--cluster", None, "no file has clusters: name it with --config FILE")])
-            }
+            Some(_) => Err(vec![Diagnostic::new(
+                "--cluster",
+                None,
+                "clusters are defined in a configuration file: name one with --config FILE",
+            )]),
         },
     }
 }
@@ -181,7 +183,7 @@ fn print_with(write: impl FnOnce(&mut dyn io::Write) -> io::Result<()>) -> Resul
     let mut out = io::BufWriter::with_capacity(1 << 16, io::stdout().lock());
     match write(&mut out).and_then(|()| out.flush()) {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
-            Err(Stop::Failed(format!("standard output could not be written: {error}")))
+            Err(Stop::Failed(format!("cannot write to standard output: {error}")))
         }
         _ => Ok(()),
     }

@@ -29,7 +29,7 @@ pub(super) fn run(args: &QueryArgs) -> Result<u8, Stop> {
     if args.read_write {
         config.apply_read_write();
         for node in config.nodes.iter().filter(|node| node.is_read_only()) {
-            complain(&format!("{}: stays read-only, since the file says read_only: true", node.name));
+            complain(&format!("{}: stays read-only, because the file sets read_only: true", node.name));
         }
     }
     let request = QueryRequest {
@@ -80,11 +80,11 @@ fn statement(sql: &str) -> Result<String, Stop> {
     };
     if text.trim().is_empty() {
         return Err(Stop::Wrong(
-            "there is no statement: give one as argument, or - to read it from standard input".to_owned(),
+            "no statement is given: pass one as an argument, or - to read it from standard input".to_owned(),
         ));
     }
     if text.contains('\0') {
-        return Err(Stop::Wrong("the statement has a zero byte, which no server takes".to_owned()));
+        return Err(Stop::Wrong("the statement contains a NUL byte, which PostgreSQL does not accept".to_owned()));
     }
     Ok(text)
 }

@@ -40,7 +40,10 @@ pub(super) fn run(args: &ViewArgs) -> Result<u8, Stop> {
     }
     let view = named(&views, args.name.as_deref().unwrap_or_default())?;
     if args.diff && view.compare.is_none() {
-        return Err(Stop::Wrong(format!("--diff: {} is not compared across nodes; settings and drift are", view.name)));
+        return Err(Stop::Wrong(format!(
+            "--diff: the view {} does not compare nodes; settings and drift do",
+            view.name
+        )));
     }
     let mut config = load(&args.source)?;
     let names: Vec<&str> = args.nodes.iter().map(|name| name.trim()).collect();
@@ -76,7 +79,7 @@ fn listed(views: &views::Views) -> String {
 fn named(views: &views::Views, name: &str) -> Result<Arc<View>, Stop> {
     views.get(name).cloned().ok_or_else(|| {
         let meant = nearest(name, views.keys().map(String::as_str)).map(|near| format!(", did you mean {near}?"));
-        let meant = meant.unwrap_or_else(|| ": pgwatch view --list names them".to_owned());
+        let meant = meant.unwrap_or_else(|| ": pgwatch view --list shows all views".to_owned());
         Stop::Wrong(format!("there is no view {name:?}{meant}"))
     })
 }

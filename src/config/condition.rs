@@ -5,7 +5,7 @@ use crate::model::condition::{Condition, Op, Operand};
 use crate::model::view::{CellKind, Unit};
 
 /// What [`parse`] takes, for messages.
-pub const FORMS: &str = "write one of = != > >= < <= and a value: \">30s\", \">=90\", \"= lost\"";
+pub const FORMS: &str = "write one of = != > >= < <= and a value, as in \">30s\", \">=90\" or \"= lost\"";
 
 /// Reads a condition on values of a kind and unit. A number may be written in the unit itself (`30000` for `ms`) or as
 /// people write it (`30s`, `1GB`, `90%`). `None` if it is no condition, or its value no number where one is needed.

@@ -69,7 +69,7 @@ fn fill(config: &mut Config, tree: &Yaml, cluster: Option<&str>, reader: NodeRea
     let top = walk::section_of("the file", tree, &KEYS, &also, report);
     for key in strayed {
         if let Some(entry) = top.get(key) {
-            report.problem(entry.position, format!("{key} belongs to a node, or under defaults:"));
+            report.problem(entry.position, format!("{key} belongs in a node or under defaults:"));
         }
     }
     let range = |min, max| move |entry: &Entry, report: &mut Report| walk::duration(entry, report, min, max);
@@ -151,7 +151,7 @@ fn clusters(entry: &Entry, defined: Section<'_>, report: &mut Report) -> Vec<Clu
         let default = keys.read("default", report, walk::boolean).is_some_and(|at| at.value);
         if let (true, Some(first)) = (default, first_default) {
             let message = format!(
-                "cluster {} is the default too, as {} is on line {}: keep one",
+                "cluster {} is marked as default, and so is {} on line {}: keep one",
                 entry.key, first.key, first.position.line
             );
             report.problem(entry.position, message);
@@ -183,8 +183,10 @@ fn members(list: &Entry, defined: Section<'_>, by_name: &HashMap<&str, &Entry>, 
         let Some(known) = by_name.get(text.as_str()) else {
             let names = defined.entries().iter().map(|entry| entry.key.as_str());
             let near = report.nearest(&text, names);
-            let hint = near
-                .map_or_else(|| "name one that stands under nodes:".to_owned(), |near| format!("did you mean {near}?"));
+            let hint = near.map_or_else(
+                || "name a node that is defined under nodes:".to_owned(),
+                |near| format!("did you mean {near}?"),
+            );
             report.problem(item.position, format!("there is no node {text:?}: {hint}"));
             continue;
         };
@@ -193,7 +195,7 @@ fn members(list: &Entry, defined: Section<'_>, by_name: &HashMap<&str, &Entry>, 
         if seen.insert(name.clone()) {
             names.push(name);
         } else {
-            report.problem(item.position, format!("{name} stands twice in this cluster"));
+            report.problem(item.position, format!("{name} is listed twice in this cluster"));
         }
     }
     names
@@ -209,7 +211,7 @@ fn choose(config: &mut Config, wanted: Option<&str>, top: Section<'_>, report: &
                 let there = if config.clusters.is_empty() {
                     "the file has none".to_owned()
                 } else {
-                    format!("there are {}", names())
+                    format!("the file has {}", names())
                 };
                 report.problem(
                     top.get("clusters").map(|entry| entry.position),
@@ -238,7 +240,7 @@ fn choose(config: &mut Config, wanted: Option<&str>, top: Section<'_>, report: &
 
 /// `theme: light`, or `theme: {name: light, colors: {primary: "#00BFFF"}}`.
 fn theme(entry: &Entry, config: &mut Config, report: &mut Report) {
-    let allowed = format!("is no theme: there are {}", THEMES.join(", "));
+    let allowed = format!("is not a theme: choose one of {}", THEMES.join(", "));
     let name = |entry: &Entry, report: &mut Report| {
         walk::parsed(entry, report, &allowed, |text| THEMES.contains(&text).then(|| text.to_owned()))
     };
@@ -256,10 +258,10 @@ fn theme(entry: &Entry, config: &mut Config, report: &mut Report) {
             // What a # without quotes makes of it.
             report.problem(
                 entry.position,
-                format!("{} has no value: a colour stands in quotes, as in \"#00BFFF\"", entry.key),
+                format!("{} has no value: put the colour in quotes, as in \"#00BFFF\"", entry.key),
             );
         } else if let Some(rgb) =
-            walk::parsed(entry, report, "is no colour: write \"#00BFFF\", with quotes", Rgb::parse)
+            walk::parsed(entry, report, "is not a colour: write it in quotes, as in \"#00BFFF\"", Rgb::parse)
         {
             config.colors.push((role, rgb));
         }

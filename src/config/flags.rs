@@ -7,7 +7,7 @@ use super::{Config, Diagnostic, Flags, conninfo, libpq};
 use crate::model::NodeName;
 
 /// Whoever is on the machine can list what runs on it, with its arguments (F7).
-const PASSWORD: &str = "--dbname: everybody on this machine can read a password on a command line; \
+const PASSWORD: &str = "--dbname: every user of this machine can read a password on the command line; \
                         put it into a file, ~/.pgpass or PGPASSWORD";
 
 /// Reads the flags.
@@ -32,7 +32,7 @@ pub(super) fn read(flags: &Flags, env: &Environment) -> Result<Config, Vec<Diagn
         report.problem(None, format!("--host: {message}"));
     }
     if flags.port == Some(0) {
-        report.problem(None, "--port is no number from 1 to 65535");
+        report.problem(None, "--port must be a number from 1 to 65535");
     }
     settings.fill_from(Settings {
         host: given(flags.host.clone().filter(|host| !host.is_empty())),

@@ -35,8 +35,7 @@ fn text(text: &str, env: &Environment) -> Result<String, String> {
             out.push('$');
             rest = after;
         } else if let Some(inside) = after.strip_prefix('{') {
-            let (inside, after) =
-                inside.split_once('}').ok_or_else(|| format!("${{ is opened and not closed: {FORMS}"))?;
+            let (inside, after) = inside.split_once('}').ok_or_else(|| format!("${{ is not closed: {FORMS}"))?;
             out.push_str(variable(inside, env)?);
             rest = after;
         } else {
@@ -57,10 +56,10 @@ fn variable<'a>(inside: &'a str, env: &'a Environment) -> Result<&'a str, String
     // What is no name is not told: it may be a piece of a password.
     let starts_right = name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_');
     if !starts_right || !name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_') {
-        return Err(format!("between ${{ and }} stands no name of a variable: {FORMS}"));
+        return Err(format!("${{ and }} must enclose the name of a variable: {FORMS}"));
     }
     if default.is_some_and(|default| default.contains("${")) {
-        return Err(format!("the default of ${{{name}}} may hold no variable itself: {FORMS}"));
+        return Err(format!("the default of ${{{name}}} must not contain a variable: {FORMS}"));
     }
     match default {
         Some(default) => Ok(env.filled_var(name).unwrap_or(default)),

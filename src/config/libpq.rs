@@ -114,7 +114,7 @@ pub(super) fn of_service(wanted: &At<String>, env: &Environment, report: &mut Re
     let mut info = ConnInfo::default();
     for service::Setting { line, keyword, value } in &found.settings {
         let told = if keyword == "service" {
-            Err("a service may not name another one".to_owned())
+            Err("a service must not refer to another service".to_owned())
         } else {
             info.set(keyword, value)
         };

@@ -183,7 +183,7 @@ fn host(entry: &Entry, report: &mut Report) -> Option<String> {
 }
 
 fn ssl_mode(entry: &Entry, report: &mut Report) -> Option<SslMode> {
-    let allowed = format!("is none of {}", SslMode::ALL.map(SslMode::as_str).join(", "));
+    let allowed = format!("is not one of {}", SslMode::ALL.map(SslMode::as_str).join(", "));
     walk::parsed(entry, report, &allowed, SslMode::parse)
 }
 
@@ -239,7 +239,7 @@ pub(super) fn health(entry: &Entry, settings: &mut Settings, report: &mut Report
 fn tell_both(own: &Settings, dsn: &Settings, report: &mut Report) {
     let mut tell = |key: &str, place: Option<Option<super::Position>>, said: bool| {
         if let (Some(place), true) = (place, said) {
-            report.problem(place, format!("{key} is written here and in dsn: keep one"));
+            report.problem(place, format!("{key} is given here and in dsn: keep one"));
         }
     };
     tell("host", own.host.as_ref().map(|at| at.position), dsn.host.is_some());

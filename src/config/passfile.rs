@@ -40,11 +40,11 @@ fn open(path: &Path) -> Result<File, String> {
     let meta = std::fs::metadata(path).map_err(|error| unreadable(path, &error))?;
     // Asked before it is opened: opening a pipe would wait for a writer.
     if !meta.is_file() {
-        return Err(format!("the password file {shown} is no plain file"));
+        return Err(format!("the password file {shown} is not a regular file"));
     }
     if meta.permissions().mode() & 0o077 != 0 {
         return Err(format!(
-            "the password file {shown} is not used: its group or others can read it; chmod 0600 {shown} makes it right"
+            "the password file {shown} is ignored because its group or others can read it: run chmod 0600 {shown}"
         ));
     }
     File::open(path).map_err(|error| unreadable(path, &error))

@@ -26,7 +26,7 @@ pub(super) fn whole(path: &Path) -> Result<Vec<u8>, String> {
 /// # Errors
 /// As [`whole`].
 pub(super) fn plain(path: &Path) -> Result<Vec<u8>, String> {
-    if is_plain(path)? { bounded(start(path)) } else { Err("is no plain file".to_owned()) }
+    if is_plain(path)? { bounded(start(path)) } else { Err("is not a regular file".to_owned()) }
 }
 
 /// Whether it is a file on a disk, or a folder, which says so itself when it is read.
@@ -38,7 +38,7 @@ fn is_plain(path: &Path) -> Result<bool, String> {
 fn bounded(bytes: io::Result<Vec<u8>>) -> Result<Vec<u8>, String> {
     let bytes = bytes.map_err(|error| said(&error))?;
     if bytes.len() as u64 > MAX_BYTES {
-        return Err("is larger than 4 MB: this is no configuration".to_owned());
+        return Err("is larger than 4 MB, which is too large for a configuration".to_owned());
     }
     Ok(bytes)
 }
@@ -54,13 +54,14 @@ fn start(path: &Path) -> io::Result<Vec<u8>> {
 fn in_time(path: PathBuf) -> Result<io::Result<Vec<u8>>, String> {
     let (tell, told) = mpsc::channel();
     std::thread::spawn(move || tell.send(start(&path)));
-    told.recv_timeout(PATIENCE).map_err(|_| "is no plain file, and nothing came out of it within 10 s".to_owned())
+    told.recv_timeout(PATIENCE)
+        .map_err(|_| "is not a regular file, and nothing could be read from it within 10 s".to_owned())
 }
 
 fn said(error: &io::Error) -> String {
     match error.kind() {
-        ErrorKind::NotFound => "there is no such file".to_owned(),
-        ErrorKind::IsADirectory => "this is a folder: name the file in it".to_owned(),
+        ErrorKind::NotFound => "no such file".to_owned(),
+        ErrorKind::IsADirectory => "is a directory: name a file in it".to_owned(),
         _ => format!("cannot be read: {error}"),
     }
 }

@@ -49,7 +49,10 @@ pub(super) fn find(name: &str, env: &Environment) -> Result<Service, String> {
 }
 
 fn bad_line(file: &std::path::Path, line: usize) -> String {
-    format!("the service file {} is wrong in line {line}: only [name], keyword=value and # stand there", file.display())
+    format!(
+        "the service file {} has an error in line {line}: only [name], keyword=value and # comments are allowed",
+        file.display()
+    )
 }
 
 /// The settings of a section of the text; `Err` holds the number of a line that is none.

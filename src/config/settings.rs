@@ -185,7 +185,7 @@ impl Settings {
             report.problem(
                 place,
                 format!(
-                    "health: timeout {timeout} is longer than interval {interval}: the next probe would be due before"
+                    "health: timeout {timeout} is longer than interval {interval}: the next probe would be due before it ends"
                 ),
             );
             right = false;
@@ -195,7 +195,7 @@ impl Settings {
             report.problem(
                 place,
                 format!(
-                    "health: slow_after {slow_after} is longer than timeout {timeout}: no answer could ever be slow"
+                    "health: slow_after {slow_after} is longer than timeout {timeout}: no answer would ever count as slow"
                 ),
             );
             right = false;

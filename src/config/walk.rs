@@ -77,10 +77,10 @@ fn unknown_key(entry: &Entry, known: &[&str], report: &Report) -> String {
     match report.nearest(key, known.iter().copied()) {
         Some(near) => format!("unknown key {key:?}: did you mean {near}?"),
         None if entry.value.value == Value::Null => format!(
-            "unknown key without a value: put a text with a comma in quotes; allowed here are {}",
+            "unknown key without a value: put a text with a comma in quotes; allowed keys are {}",
             known.join(", ")
         ),
-        None => format!("unknown key {key:?}: allowed here are {}", known.join(", ")),
+        None => format!("unknown key {key:?}: allowed keys are {}", known.join(", ")),
     }
 }
 
@@ -103,7 +103,7 @@ pub(super) fn text(entry: &Entry, report: &mut Report) -> Option<String> {
 pub(super) fn text_of(name: &str, yaml: &Yaml, report: &mut Report) -> Option<String> {
     match &yaml.value {
         Value::Text(text) if text.contains('\0') => {
-            report.problem(yaml.position, format!("{name} holds a zero byte"));
+            report.problem(yaml.position, format!("{name} contains a NUL byte"));
             None
         }
         Value::Text(text) => Some(text.clone()),
@@ -156,7 +156,7 @@ pub(super) fn boolean(entry: &Entry, report: &mut Report) -> Option<bool> {
 
 /// A whole number from `min` to `max`.
 pub(super) fn integer(entry: &Entry, report: &mut Report, min: u32, max: u32) -> Option<u32> {
-    parsed(entry, report, &format!("is no whole number from {min} to {max}"), |text| {
+    parsed(entry, report, &format!("is not a whole number from {min} to {max}"), |text| {
         let digits = !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
         text.parse().ok().filter(|number| digits && (min..=max).contains(number))
     })
@@ -168,25 +168,25 @@ pub(super) fn port(entry: &Entry, report: &mut Report) -> Option<u16> {
 
 /// A number that is not negative.
 pub(super) fn number(entry: &Entry, report: &mut Report) -> Option<f64> {
-    parsed(entry, report, "is no number of 0 or more", |text| {
+    parsed(entry, report, "is not a number of 0 or more", |text| {
         text.parse::<f64>().ok().filter(|number| number.is_finite() && *number >= 0.0)
     })
 }
 
 pub(super) fn size(entry: &Entry, report: &mut Report) -> Option<u64> {
-    parsed(entry, report, &format!("is no size: {}", units::SIZE_FORMS), units::parse_size)
+    parsed(entry, report, &format!("is not a size: {}", units::SIZE_FORMS), units::parse_size)
 }
 
 /// A duration from `min` to `max`.
 pub(super) fn duration(entry: &Entry, report: &mut Report, min: Duration, max: Duration) -> Option<Duration> {
-    let forms = format!("is no duration: {}", units::DURATION_FORMS);
+    let forms = format!("is not a duration: {}", units::DURATION_FORMS);
     let value = parsed(entry, report, &forms, units::parse_duration)?;
     in_range(entry, report, value, min, max)
 }
 
 /// Whole milliseconds from `min` to `max`, as the earlier format writes durations.
 pub(super) fn milliseconds(entry: &Entry, report: &mut Report, min: Duration, max: Duration) -> Option<Duration> {
-    let value = parsed(entry, report, "is no whole number of milliseconds", |text| text.parse::<u64>().ok())?;
+    let value = parsed(entry, report, "is not a whole number of milliseconds", |text| text.parse::<u64>().ok())?;
     in_range(entry, report, Duration::from_millis(value), min, max)
 }
 

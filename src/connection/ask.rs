@@ -210,7 +210,7 @@ impl Line {
         let Some(extension) = known else {
             let error =
                 NodeError::new(ErrorKind::Sql, format!("{name} is not installed in database {}", node.database));
-            let hint = format!("CREATE EXTENSION {name}, in that database");
+            let hint = format!("run CREATE EXTENSION {name} in that database");
             // Somebody may follow the hint: the next time it is looked for anew.
             self.extensions = None;
             return Err(Failure::Said(error.with_hint(hint)));
@@ -288,7 +288,7 @@ async fn read(client: &Client, statement: &str, view: &View) -> Result<(RowSet, 
 fn lacking(of: &str, lacks: Lacks, version: Version) -> NodeError {
     let text = match lacks {
         Lacks::Version(needed) => format!("needs {of} {needed} or newer, this is {version}"),
-        Lacks::Role(role) => format!("there is nothing of it on a {}", other(role).as_str()),
+        Lacks::Role(role) => format!("not available on a {}", other(role).as_str()),
     };
     NodeError::new(ErrorKind::Sql, text)
 }

@@ -89,7 +89,7 @@ impl Files {
             builder.disable_built_in_roots(true);
             let roots = Certificate::stack_from_pem(&read("sslrootcert", path)?).unwrap_or_default();
             if roots.is_empty() {
-                return Err(wrong("sslrootcert", path, "it holds no certificate in PEM form"));
+                return Err(wrong("sslrootcert", path, "it contains no certificate in PEM format"));
             }
             for root in roots {
                 builder.add_root_certificate(root);
@@ -118,12 +118,12 @@ impl Files {
             .or_else(|_| PKey::private_key_from_pkcs8_passphrase(&bytes, passphrase.as_bytes()))
             .or_else(|_| PKey::private_key_from_der(&bytes));
         let reason = match (String::from_utf8_lossy(&bytes).contains("ENCRYPTED"), password) {
-            (true, None) => "it is encrypted, and no sslpassword is given",
-            (true, Some(_)) => "it is encrypted, and the given sslpassword does not open it",
-            (false, _) => "it is no private key in PEM or DER form",
+            (true, None) => "it is encrypted, and sslpassword is not set",
+            (true, Some(_)) => "it is encrypted, and sslpassword does not decrypt it",
+            (false, _) => "it is not a private key in PEM or DER format",
         };
         let key = parsed.map_err(|_| wrong("sslkey", path, reason))?;
-        key.private_key_to_pem_pkcs8().map_err(|_| wrong("sslkey", path, "openssl cannot write it as PKCS#8"))
+        key.private_key_to_pem_pkcs8().map_err(|_| wrong("sslkey", path, "openssl cannot convert it to PKCS#8"))
     }
 }
 
@@ -139,7 +139,7 @@ fn check_mode(path: &Path) -> Result<(), TlsError> {
     if meta.mode() & forbidden == 0 {
         return Ok(());
     }
-    Err(wrong("sslkey", path, "others can read it: chmod 0600 makes it right"))
+    Err(wrong("sslkey", path, "other users can read it: run chmod 0600 on it"))
 }
 
 fn wrong(what: &str, path: &Path, why: &str) -> TlsError {

@@ -30,13 +30,13 @@ pub fn classify(error: &tokio_postgres::Error, node: &NodeConfig) -> NodeError {
     if let Some(error) = source.and_then(|source| source.downcast_ref::<io::Error>()) {
         let connecting = what.starts_with("error connecting");
         if authenticating {
-            return of_authentication(&format!("the server does not keep to SCRAM: {why}"), node);
+            return of_authentication(&format!("the server violates the SCRAM protocol: {why}"), node);
         }
         if why.starts_with("unknown authentication") {
-            return of_authentication("it asks for a method that is not known here", node);
+            return of_authentication("the server asks for a method that pgwatch does not support", node);
         }
         if is_misread(error) && !connecting {
-            let why = if why.ends_with("field missing") { "an error that does not say which" } else { &why };
+            let why = if why.ends_with("field missing") { "an error response without its fields" } else { &why };
             return not_postgres(node, why);
         }
         return of_io(error, node, connecting);
@@ -50,11 +50,11 @@ pub fn classify(error: &tokio_postgres::Error, node: &NodeConfig) -> NodeError {
     if what.starts_with("error encoding") {
         return NodeError::new(
             ErrorKind::Sql,
-            "the statement cannot be sent: it holds a NUL character, or is too long",
+            "the statement cannot be sent: it contains a NUL character or is too long",
         );
     }
     if what.starts_with("unexpected message") {
-        return not_postgres(node, "a message out of turn");
+        return not_postgres(node, "an unexpected message");
     }
     NodeError::new(ErrorKind::Internal, format!("{}: {why}", node.address()))
 }
@@ -73,19 +73,18 @@ fn not_postgres(node: &NodeConfig, why: &str) -> NodeError {
 /// Why a connection was ended by us.
 fn of_fault(fault: &Fault, node: &NodeConfig) -> NodeError {
     let (kind, hint) = match fault {
-        Fault::NotPostgres(_) => (ErrorKind::Internal, "check host and port: is a PostgreSQL server listening there?"),
+        Fault::NotPostgres(_) => (ErrorKind::Internal, "check that a PostgreSQL server listens on this host and port"),
         Fault::TooLarge { .. } => (ErrorKind::Sql, "select fewer or shorter values, with left() or substring()"),
-        Fault::Endless => (
-            ErrorKind::Internal,
-            "is a PostgreSQL server listening there? A statement that raises notices in a loop does it too",
-        ),
+        Fault::Endless => {
+            (ErrorKind::Internal, "check host and port; a statement that raises notices in a loop has the same effect")
+        }
     };
     NodeError::new(kind, format!("{}: {fault}", node.address())).with_hint(hint)
 }
 
 /// Why the driver was not waited for any longer.
 pub(crate) fn given_up(heard: &Heard, node: &NodeConfig) -> NodeError {
-    reason(heard, node).unwrap_or_else(|| not_postgres(node, "no answer that can be read"))
+    reason(heard, node).unwrap_or_else(|| not_postgres(node, "no readable answer"))
 }
 
 /// Sorts it with what the stream heard: why a session was ended is said before the end of the stream.
@@ -110,7 +109,10 @@ pub(crate) fn reason(heard: &Heard, node: &NodeConfig) -> Option<NodeError> {
     }
     if heard.is_judged() {
         // A reset may overtake the alert that says so.
-        let text = format!("{} hung up on our client certificate: it seems not to accept it", node.address());
+        let text = format!(
+            "{} closed the connection on receiving the client certificate, which it probably rejects",
+            node.address()
+        );
         return Some(NodeError::new(ErrorKind::Tls, text).with_hint(CLIENT));
     }
     Some(lost(node, &how))
@@ -119,14 +121,14 @@ pub(crate) fn reason(heard: &Heard, node: &NodeConfig) -> Option<NodeError> {
 /// Nothing came back in time.
 pub fn no_answer(node: &NodeConfig, after: Duration) -> NodeError {
     NodeError::new(ErrorKind::Timeout, format!("no answer from {} within {}", node.address(), seconds(after)))
-        .with_hint("the server hangs, or packets to it are dropped: look at the machine, the network, a firewall")
+        .with_hint("the server hangs, or packets are dropped: check the machine, the network and firewalls")
 }
 
 /// Our own pool is full.
 pub(crate) fn busy(node: &NodeConfig, waited: Duration, waiting: u32) -> NodeError {
     let max = node.pool.max;
     let text = format!(
-        "all {max} connections of the pool to {} are in use ({waiting} more wait, {} waited)",
+        "all {max} connections of the pool to {} are in use ({waiting} more are waiting, waited {})",
         node.name,
         seconds(waited)
     );
@@ -139,12 +141,13 @@ pub(crate) fn cancelled(node: &NodeConfig) -> NodeError {
 
 /// The statement's own time was up, and the server was told.
 pub(crate) fn too_late(node: &NodeConfig, timeout: Duration) -> NodeError {
-    let text = format!("cancelled on {} after {}, the time it was given", node.name, seconds(timeout));
-    NodeError::new(ErrorKind::StatementTimeout, text).with_hint("give it more time, or make it cheaper: EXPLAIN it")
+    let text = format!("cancelled on {} after {}, its time limit", node.name, seconds(timeout));
+    NodeError::new(ErrorKind::StatementTimeout, text)
+        .with_hint("raise the timeout, or make the statement cheaper: EXPLAIN shows its plan")
 }
 
 pub(crate) fn no_copy() -> NodeError {
-    NodeError::new(ErrorKind::Sql, "COPY from or to the client is not possible here")
+    NodeError::new(ErrorKind::Sql, "COPY from or to the client is not supported")
         .with_hint("use SELECT or INSERT, COPY with a file on the server, or psql")
 }
 
@@ -157,9 +160,9 @@ fn seconds(duration: Duration) -> String {
 }
 
 fn lost(node: &NodeConfig, how: &str) -> NodeError {
-    let how = if how.is_empty() { "it was closed without a word" } else { how };
+    let how = if how.is_empty() { "it was closed without a message" } else { how };
     NodeError::new(ErrorKind::ConnectionLost, format!("the connection to {} was lost: {how}", node.address()))
-        .with_hint("the server died, was restarted, or something between closed the connection")
+        .with_hint("the server crashed or was restarted, or something in between closed the connection")
 }
 
 pub(crate) fn of_io(error: &io::Error, node: &NodeConfig, connecting: bool) -> NodeError {
@@ -173,28 +176,28 @@ pub(crate) fn of_io(error: &io::Error, node: &NodeConfig, connecting: bool) -> N
         io::ErrorKind::ConnectionRefused => (
             ErrorKind::Refused,
             format!("connection refused by {address}"),
-            "is the server running, and does it listen there (listen_addresses, port)?",
+            "check that the server is running and listens there (listen_addresses, port)",
         ),
         io::ErrorKind::NotFound if node.is_unix_socket() => (
             ErrorKind::Refused,
             format!("no server listens on the socket {address}"),
-            "is the server running, and is this its unix_socket_directories and port?",
+            "check that the server is running, and its unix_socket_directories and port",
         ),
         io::ErrorKind::PermissionDenied => (
             ErrorKind::Permission,
             format!("permission denied to connect to {address}"),
-            "the operating system says no: check the socket's directory, or a firewall",
+            "the operating system denies it: check the permissions of the socket directory, or a firewall",
         ),
         io::ErrorKind::TimedOut => return NodeError::new(ErrorKind::Timeout, format!("no answer from {address}")),
         _ if text.contains("lookup address") || text.contains("could not resolve") => (
             ErrorKind::HostNotFound,
-            format!("the host name {} is not known", node.host),
-            "check the name and the resolver",
+            format!("the host name {} cannot be resolved", node.host),
+            "check the name and the DNS settings",
         ),
         _ => (
             ErrorKind::Unreachable,
             format!("{address} cannot be reached: {text}"),
-            "check the route to it: address, network, VPN, firewall",
+            "check address, network, VPN and firewall",
         ),
     };
     NodeError::new(kind, message).with_hint(hint)
@@ -209,11 +212,11 @@ fn of_tls(error: &TlsError, node: &NodeConfig) -> NodeError {
     match error {
         TlsError::NotSupported => {
             let mode = node.tls.mode.as_str();
-            let text = format!("{} does not support TLS, and sslmode={mode} needs it", node.address());
-            NodeError::new(ErrorKind::Tls, text).with_hint("set ssl = on in the server, or choose sslmode=prefer")
+            let text = format!("{} does not support TLS, but sslmode={mode} requires it", node.address());
+            NodeError::new(ErrorKind::Tls, text).with_hint("set ssl = on on the server, or use sslmode=prefer")
         }
         TlsError::NotPostgres => NodeError::new(ErrorKind::Internal, format!("{}: {error}", node.address()))
-            .with_hint("check host and port: is a PostgreSQL server listening there?"),
+            .with_hint("check that a PostgreSQL server listens on this host and port"),
         TlsError::Certificate(what) => NodeError::new(ErrorKind::Tls, what.clone()),
         TlsError::Handshake(error) => of_tls_text(&error.to_string(), node),
         TlsError::Io(error) => lost(node, &error.to_string()),
@@ -227,25 +230,29 @@ fn of_tls_text(text: &str, node: &NodeConfig) -> NodeError {
         ("Hostname mismatch", format!("the certificate of {address} is not for the name {host}"), NAME),
         ("IP address mismatch", format!("the certificate of {address} is not for the address {host}"), NAME),
         ("has expired", format!("the certificate of {address} has expired"), "renew it on the server"),
-        ("not yet valid", format!("the certificate of {address} is not valid yet"), "compare the clocks"),
-        ("certificate verify failed", format!("the certificate of {address} is not signed by a root we trust"), ROOT),
-        ("certificate required", format!("{address} wants a client certificate"), CLIENT),
         (
-            "unknown ca",
-            format!("{address} does not accept our client certificate: it does not know its issuer"),
-            CLIENT,
+            "not yet valid",
+            format!("the certificate of {address} is not valid yet"),
+            "check the clocks of both machines",
         ),
-        ("alert", format!("{address} refuses our TLS"), CLIENT),
+        (
+            "certificate verify failed",
+            format!("the certificate of {address} is not signed by a trusted authority"),
+            ROOT,
+        ),
+        ("certificate required", format!("{address} requires a client certificate"), CLIENT),
+        ("unknown ca", format!("{address} rejects the client certificate: it does not know the issuer"), CLIENT),
+        ("alert", format!("{address} rejects the TLS handshake"), CLIENT),
     ];
     let found = known.into_iter().find(|(sign, _, _)| text.contains(sign));
     let (message, hint) = found.map_or_else(
-        || (format!("TLS with {address} failed"), "is it a PostgreSQL server with TLS 1.2 or later?"),
+        || (format!("TLS with {address} failed"), "check that it is a PostgreSQL server with TLS 1.2 or later"),
         |(_, message, hint)| (message, hint),
     );
     NodeError::new(ErrorKind::Tls, format!("{message} ({})", short(text))).with_hint(hint)
 }
 
-const NAME: &str = "connect by a name that the certificate holds, or choose sslmode=verify-ca";
+const NAME: &str = "connect by a name that is in the certificate, or use sslmode=verify-ca";
 const ROOT: &str = "set sslrootcert to the certificate of the authority that signed it";
 const CLIENT: &str = "check sslcert and sslkey against the server's ssl_ca_file";
 
@@ -260,12 +267,17 @@ fn short(text: &str) -> &str {
 fn of_authentication(why: &str, node: &NodeConfig) -> NodeError {
     let who = format!("user \"{}\" at {}", node.user, node.address());
     if why == "password missing" {
-        return NodeError::new(ErrorKind::Authentication, format!("a password is asked for {who}, and none is given"))
-            .with_hint("give password, password_command, PGPASSWORD, or a line in ~/.pgpass");
+        return NodeError::new(
+            ErrorKind::Authentication,
+            format!("the server asks for the password of {who}, and none is configured"),
+        )
+        .with_hint("set password, password_command or PGPASSWORD, or add a line to ~/.pgpass");
     }
     let error = NodeError::new(ErrorKind::Authentication, format!("authentication failed for {who}: {why}"));
     if why.contains("method") || why.contains("mechanism") {
-        return error.with_hint("see the server's pg_hba.conf: scram-sha-256, md5, password, cert and trust are known");
+        return error.with_hint(
+            "check the server's pg_hba.conf: pgwatch supports scram-sha-256, md5, password, cert and trust",
+        );
     }
     error
 }
@@ -322,7 +334,7 @@ mod tests {
             (
                 io::Error::other("failed to lookup address information: Name or service not known"),
                 ErrorKind::HostNotFound,
-                "the host name 10.0.0.9 is not known",
+                "the host name 10.0.0.9 cannot be resolved",
             ),
         ] {
             let sorted = of_io(&error, &node(), true);

@@ -180,10 +180,10 @@ mod tests {
     #[test]
     fn a_giant_message_is_refused_by_its_header_c6() {
         let row = [b'D', 0x12, 0xc0, 0, 0];
-        assert_eq!(fault(Purpose::Query, &row), "a row of 300 MB is larger than the 64 MB kept");
+        assert_eq!(fault(Purpose::Query, &row), "a row of 300 MB is larger than the limit of 64 MB");
         assert!(fault(Purpose::Probe, &row).ends_with("(a message of 300 MB)"), "{}", fault(Purpose::Probe, &row));
         let notice = [b'N', 0, 0x30, 0, 0];
-        assert_eq!(fault(Purpose::Query, &notice), "a notice of 3 MB is larger than the 1 MB kept");
+        assert_eq!(fault(Purpose::Query, &notice), "a notice of 3 MB is larger than the limit of 1 MB");
     }
 
     #[test]

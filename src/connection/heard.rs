@@ -26,11 +26,11 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 /// Why we ended a connection: what its server sent.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum Fault {
-    #[error("what answers there does not speak PostgreSQL's protocol ({0})")]
+    #[error("the peer does not speak the PostgreSQL protocol ({0})")]
     NotPostgres(String),
-    #[error("{what} of {} MB is larger than the {} MB kept", length >> 20, kept >> 20)]
+    #[error("{what} of {} MB is larger than the limit of {} MB", length >> 20, kept >> 20)]
     TooLarge { what: &'static str, length: usize, kept: usize },
-    #[error("it sends without end what nobody asked for")]
+    #[error("the peer keeps sending data that was not requested")]
     Endless,
 }
 

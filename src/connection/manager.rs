@@ -282,8 +282,9 @@ impl Actor {
 
     fn test(&mut self, id: u64, node: Box<NodeConfig>) {
         if self.testing >= TESTS {
-            let error = NodeError::new(ErrorKind::Busy, format!("{TESTS} connection tests are under way"));
-            return self.emit(EventKind::Tested { id, outcome: Err(error.with_hint("wait for one of them to end")) });
+            let error = NodeError::new(ErrorKind::Busy, format!("{TESTS} connection tests are running"));
+            return self
+                .emit(EventKind::Tested { id, outcome: Err(error.with_hint("wait for one of them to finish")) });
         }
         self.testing += 1;
         let reports = self.reports.clone();

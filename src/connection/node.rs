@@ -265,7 +265,7 @@ pub(super) fn left(reason: &DisconnectReason) -> NodeError {
         DisconnectReason::Removed => "the node is being removed",
         DisconnectReason::Edited => "the node is being changed",
         DisconnectReason::Paused => "the node is paused",
-        DisconnectReason::Shutdown => "pgwatch is leaving",
+        DisconnectReason::Shutdown => "pgwatch is shutting down",
     };
     NodeError::new(crate::model::ErrorKind::NotConnected, text)
 }

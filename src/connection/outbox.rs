@@ -185,7 +185,8 @@ impl Outbox {
             if bytes == 0 {
                 continue;
             }
-            let gone = NodeError::new(ErrorKind::Internal, "the rows came faster than they were taken, and are gone");
+            let gone =
+                NodeError::new(ErrorKind::Internal, "the rows arrived faster than they were read and were dropped");
             match &mut event.kind {
                 EventKind::Query { progress: QueryProgress::NodeDone { outcome, .. }, .. } => {
                     let result = Err(gone.with_hint("run it again, for fewer nodes or fewer rows"));

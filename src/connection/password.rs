@@ -52,7 +52,7 @@ pub(crate) async fn look_up(node: &NodeConfig) -> Result<Found, NodeError> {
             run_within(line, within).await.map_or_else(
                 |(kind, why)| {
                     let error = NodeError::new(kind, format!("password_command of {}: {why}", node.name));
-                    let hint = "run it in a shell: it must print the password as its first line and exit with 0";
+                    let hint = "run it in a shell: it must print the password on its first line and exit with 0";
                     Err(error.with_hint(hint))
                 },
                 |password| found(Some(password)),
@@ -64,7 +64,7 @@ pub(crate) async fn look_up(node: &NodeConfig) -> Result<Found, NodeError> {
 async fn run_within(line: &str, within: Duration) -> Result<Secret, (ErrorKind, String)> {
     match timeout(within, run(line)).await {
         Ok(done) => done.map_err(|why| (ErrorKind::Authentication, why)),
-        Err(_) => Err((ErrorKind::Timeout, format!("it was not done within {} ms", within.as_millis()))),
+        Err(_) => Err((ErrorKind::Timeout, format!("it did not finish within {} ms", within.as_millis()))),
     }
 }
 
@@ -86,7 +86,7 @@ async fn run(line: &str) -> Result<Secret, String> {
     let mut writes = true;
     let status = loop {
         tokio::select! {
-            status = group.child.wait() => break status.map_err(|error| format!("its end was not seen: {error}"))?,
+            status = group.child.wait() => break status.map_err(|error| format!("its exit status cannot be read: {error}"))?,
             _ = &mut rest, if writes => writes = false,
         }
     };
@@ -94,7 +94,7 @@ async fn run(line: &str) -> Result<Secret, String> {
     if !status.success() {
         return Err(format!("it failed ({status})"));
     }
-    let text = String::from_utf8(first).map_err(|_| "it printed no UTF-8")?;
+    let text = String::from_utf8(first).map_err(|_| "its output is not UTF-8")?;
     let password = text.trim_end_matches(['\n', '\r']);
     if password.is_empty() { Err("it printed nothing".to_owned()) } else { Ok(Secret::new(password)) }
 }
@@ -136,7 +136,7 @@ mod tests {
         let line = format!("(sleep 1; touch {}) & sleep 60", mark.display());
         let began = Instant::now();
         let (kind, why) = run_within(&line, Duration::from_millis(200)).await.unwrap_err();
-        assert_eq!((kind, why.as_str()), (ErrorKind::Timeout, "it was not done within 200 ms"));
+        assert_eq!((kind, why.as_str()), (ErrorKind::Timeout, "it did not finish within 200 ms"));
         assert!(began.elapsed() < Duration::from_secs(1));
         tokio::time::sleep(Duration::from_millis(1_500)).await;
         assert!(!mark.exists(), "a grandchild lived on");

@@ -47,7 +47,10 @@ pub async fn run(
 
 fn refuse(request: &QueryRequest, node: &NodeConfig) -> Option<NodeError> {
     if request.statement.contains('\0') {
-        return Some(NodeError::new(ErrorKind::Sql, "the statement holds a NUL character, which no server takes"));
+        return Some(NodeError::new(
+            ErrorKind::Sql,
+            "the statement contains a NUL character, which PostgreSQL does not accept",
+        ));
     }
     let what = statement::leaves_read_only(&request.statement).filter(|_| node.is_read_only())?;
     let text = format!("{what} is refused: {} is read-only", node.name);

@@ -79,7 +79,7 @@ impl<'a> Rows<'a> {
 }
 
 /// A database of encoding `SQL_ASCII` may hold any bytes.
-const NO_TEXT: &str = "(bytes that are no UTF-8)";
+const NO_TEXT: &str = "(bytes that are not UTF-8)";
 
 fn grouped(number: usize) -> String {
     let digits = number.to_string();

@@ -11,20 +11,24 @@ pub(super) fn of_sqlstate(code: &str, message: &str, fatal: bool, node: &NodeCon
     let (kind, hint) = match code {
         "28P01" => (Kind::Authentication, "check user and password".to_owned()),
         "28000" if says("pg_hba.conf") => (Kind::Authentication, hba_hint(node)),
-        "28000" => (Kind::Authentication, "check the user: it must exist, may log in, and pass pg_hba.conf".to_owned()),
-        "3D000" | "57P04" => (Kind::NoDatabase, "check the database's name".to_owned()),
-        "55000" if fatal => (Kind::NoDatabase, "the database does not accept connections".to_owned()),
+        "28000" => {
+            (Kind::Authentication, "check that the role exists, may log in and is admitted by pg_hba.conf".to_owned())
+        }
+        "3D000" | "57P04" => (Kind::NoDatabase, "check the database name".to_owned()),
+        "55000" if fatal => {
+            (Kind::NoDatabase, "the database has ALLOW_CONNECTIONS false: connect to another one".to_owned())
+        }
         "08P01" if fatal && (says("authentication failed") || says("no such user")) => {
-            (Kind::Authentication, "the pooler says so: check user and password, and its auth_file".to_owned())
+            (Kind::Authentication, "the pooler rejects it: check user, password and the pooler's auth_file".to_owned())
         }
         "08P01" if fatal && (says("no such database") || says("does not exist")) => {
-            (Kind::NoDatabase, "check the database's name".to_owned())
+            (Kind::NoDatabase, "check the database name".to_owned())
         }
         "42501" if fatal => {
             (Kind::Permission, format!("GRANT CONNECT ON DATABASE \"{}\" TO \"{user}\"", node.database))
         }
         "42501" => {
-            (Kind::Permission, format!("GRANT the right it names, or for statistics GRANT pg_monitor TO \"{user}\""))
+            (Kind::Permission, format!("GRANT the missing privilege, or for statistics GRANT pg_monitor TO \"{user}\""))
         }
         "53300" if says("for role") => {
             (Kind::TooManyConnections, format!("close sessions, or ALTER ROLE \"{user}\" CONNECTION LIMIT ..."))
@@ -34,26 +38,37 @@ pub(super) fn of_sqlstate(code: &str, message: &str, fatal: bool, node: &NodeCon
             format!("close sessions, or ALTER DATABASE \"{}\" CONNECTION LIMIT ...", node.database),
         ),
         "53300" => {
-            (Kind::TooManyConnections, "close sessions, raise max_connections, or put a pooler before it".to_owned())
+            (Kind::TooManyConnections, "close sessions, raise max_connections, or use a connection pooler".to_owned())
         }
-        "08P01" if fatal && says("more connections") => (Kind::TooManyConnections, "the pooler is full".to_owned()),
-        "57P03" if says("shutting down") => (Kind::ShuttingDown, "it was told to stop".to_owned()),
+        "08P01" if fatal && says("more connections") => {
+            (Kind::TooManyConnections, "raise the pooler's limit on client connections, or close some".to_owned())
+        }
+        "57P03" if says("shutting down") => (Kind::ShuttingDown, "the server is being stopped".to_owned()),
         "57P03" if STARTS.into_iter().any(says) => {
-            (Kind::StartingUp, "wait: it recovers, or replays WAL until it is consistent".to_owned())
+            (Kind::StartingUp, "wait until recovery has reached a consistent state".to_owned())
         }
-        "57P03" => (Kind::StartingUp, "it starts up, recovers, or shuts down: its own words tell which".to_owned()),
-        "57P01" if says("postmaster exit") => (Kind::Terminated, "the server's main process died".to_owned()),
-        "57P01" => (Kind::Terminated, "pg_terminate_backend, or the server is being stopped".to_owned()),
-        "57P02" => (Kind::Terminated, "a process of the server crashed: look at its log".to_owned()),
-        "57P05" => (Kind::Terminated, "idle_session_timeout of the server".to_owned()),
-        "25P03" => (Kind::Terminated, "idle_in_transaction_session_timeout".to_owned()),
-        "57014" if says("timeout") => {
-            (Kind::StatementTimeout, "give it more time, or make it cheaper: EXPLAIN it".to_owned())
+        "57P03" => (
+            Kind::StartingUp,
+            "the server is starting up, recovering or shutting down: its message says which".to_owned(),
+        ),
+        "57P01" if says("postmaster exit") => {
+            (Kind::Terminated, "the server's main process died: check its log".to_owned())
         }
-        "25P04" => (Kind::StatementTimeout, "transaction_timeout of the server".to_owned()),
-        "57014" if says("user request") => (Kind::Cancelled, "somebody cancelled it (pg_cancel_backend)".to_owned()),
-        "57014" => (Kind::Cancelled, "pg_cancel_backend, or a time limit of the server: its own words tell".to_owned()),
-        "55P03" => (Kind::LockTimeout, "another session holds a lock: see pg_blocking_pids()".to_owned()),
+        "57P01" => (Kind::Terminated, "ended by pg_terminate_backend or a shutdown of the server".to_owned()),
+        "57P02" => (Kind::Terminated, "a server process crashed: check the server's log".to_owned()),
+        "57P05" => (Kind::Terminated, "ended by idle_session_timeout of the server".to_owned()),
+        "25P03" => (Kind::Terminated, "ended by idle_in_transaction_session_timeout of the server".to_owned()),
+        "57014" if says("timeout") => (
+            Kind::StatementTimeout,
+            "raise the timeout, or make the statement cheaper: EXPLAIN shows its plan".to_owned(),
+        ),
+        "25P04" => (Kind::StatementTimeout, "ended by transaction_timeout of the server".to_owned()),
+        "57014" if says("user request") => (Kind::Cancelled, "cancelled with pg_cancel_backend".to_owned()),
+        "57014" => (
+            Kind::Cancelled,
+            "cancelled with pg_cancel_backend or by a timeout of the server: its message says which".to_owned(),
+        ),
+        "55P03" => (Kind::LockTimeout, "another session holds a conflicting lock: see pg_blocking_pids()".to_owned()),
         "25006" => (Kind::ReadOnly, read_only_hint(node)),
         _ if code.starts_with("08") => (Kind::ConnectionLost, String::new()),
         _ => (Kind::Sql, String::new()),
@@ -70,7 +85,7 @@ const STARTS: [&str; 3] = ["starting up", "accepting connections", "recovery"];
 
 fn hba_hint(node: &NodeConfig) -> String {
     let tls = match node.tls.mode {
-        SslMode::Disable => ", or choose sslmode=require where the server insists on TLS",
+        SslMode::Disable => ", or choose sslmode=require if the server requires TLS",
         _ => "",
     };
     format!("add a line for user \"{}\" and database \"{}\" to the server's pg_hba.conf{tls}", node.user, node.database)
@@ -78,9 +93,9 @@ fn hba_hint(node: &NodeConfig) -> String {
 
 pub(crate) fn read_only_hint(node: &NodeConfig) -> String {
     if node.is_read_only() {
-        "our sessions are read-only: start with --read-write, or set read_only: false for this node".to_owned()
+        "pgwatch opens read-only sessions: start it with --read-write, or set read_only: false for this node".to_owned()
     } else {
-        "the server itself is read-only: is it a standby?".to_owned()
+        "the server itself is read-only: check whether it is a standby".to_owned()
     }
 }
 

@@ -47,7 +47,7 @@ pub(crate) fn attempts(node: &NodeConfig) -> &'static [Encryption] {
 pub(crate) enum TlsError {
     #[error("the server does not support TLS")]
     NotSupported,
-    #[error("what answers there does not speak PostgreSQL's protocol")]
+    #[error("the peer does not speak the PostgreSQL protocol")]
     NotPostgres,
     #[error("{0}")]
     Certificate(String),

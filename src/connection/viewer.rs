@@ -327,7 +327,7 @@ async fn ask(
 }
 
 fn let_go(node: &NodeConfig) -> NodeError {
-    NodeError::new(ErrorKind::NotConnected, format!("{} is let go", node.name))
+    NodeError::new(ErrorKind::NotConnected, format!("{} is being disconnected", node.name))
 }
 
 /// Takes out a session that has ended; pends while none has. Cancel-safe.

@@ -19,10 +19,10 @@ pub(super) async fn warily<T>(heard: &Heard, most: u64, work: impl Future<Output
         biased;
         done = contained(work) => match done {
             Some(done) => return Some(done),
-            None => "an answer that the driver stumbled over",
+            None => "an answer that the driver cannot handle",
         },
         // The sender lives as long as `heard`.
-        _ = answers.wait_for(|count| *count > before.saturating_add(most)) => "a type made of types without end",
+        _ = answers.wait_for(|count| *count > before.saturating_add(most)) => "an endlessly nested type",
     };
     heard.fault(Fault::NotPostgres(why.to_owned()));
     None

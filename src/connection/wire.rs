@@ -103,7 +103,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
 }
 
 fn cut() -> io::Error {
-    io::Error::new(io::ErrorKind::ConnectionAborted, "the connection was cut by us")
+    io::Error::new(io::ErrorKind::ConnectionAborted, "pgwatch closed the connection")
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for Wire<S> {

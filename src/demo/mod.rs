@@ -42,11 +42,11 @@ pub enum DemoError {
     Io { what: String, source: io::Error },
     #[error("{what} failed: {output}")]
     Failed { what: String, output: String },
-    #[error("{what}: not done after {} s", after.as_secs())]
+    #[error("{what} did not finish within {} s", after.as_secs())]
     Timeout { what: String, after: Duration },
     #[error("{0} is not running")]
     NotRunning(String),
-    #[error("{0} is running already")]
+    #[error("{0} is already running")]
     Running(String),
     #[error("{0}")]
     Name(#[from] crate::model::InvalidName),

@@ -11,7 +11,7 @@ pub struct NodeName(Arc<str>);
 
 /// Why a text is no node name; its `Display` says what is allowed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{} is no valid node name: a letter first, then letters, digits, - and _", told(.0))]
+#[error("{} is not a valid node name: start with a letter, then use letters, digits, - and _", told(.0))]
 pub struct InvalidName(pub String);
 
 /// What looks like a piece of a connection string is not repeated: it may hold a password (F7).

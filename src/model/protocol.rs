@@ -291,7 +291,7 @@ pub enum CommandError {
     BatchExists(BatchId),
     #[error("too many queries are running: wait for one to end, or cancel it")]
     TooManyQueries,
-    #[error("pgwatch is leaving")]
+    #[error("pgwatch is shutting down")]
     ShuttingDown,
     /// The manager's command channel is full or gone.
     #[error("the connection manager is busy: try again")]

@@ -22,7 +22,7 @@ pub(super) fn write(export: Export) -> Msg {
     match written {
         Ok(()) => Msg::Done(format!("written to {path}")),
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
-            Msg::Failed(format!("{path} is there already: choose another name"))
+            Msg::Failed(format!("{path} already exists: choose another name"))
         }
         Err(error) => Msg::Failed(format!("could not write {path}: {error}")),
     }

@@ -13,8 +13,8 @@ use crate::support::tls::Authority;
 use Act::{Drip, Forever, Hangup, Polite, Say, Scram, Wait};
 use Stage::{AfterProbe, First, Hello, Never, Password, Probe, Startup};
 
-pub const NOT_POSTGRES: &str = "does not speak PostgreSQL's protocol";
-pub const WITHOUT_END: &str = "it sends without end what nobody asked for";
+pub const NOT_POSTGRES: &str = "does not speak the PostgreSQL protocol";
+pub const WITHOUT_END: &str = "the peer keeps sending data that was not requested";
 
 pub fn cases() -> Vec<Case> {
     [tls(), startup(), greetings(), password(), first_words()].into_iter().flatten().collect()

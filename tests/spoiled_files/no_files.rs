@@ -31,7 +31,7 @@ fn logs_that_cannot_be_written_are_refused_at_once_l1() {
         (path("."), "Is a directory"),
         (path("none/log"), "No such file"),
         ("/proc/pgwatch.log".to_owned(), "--event-log"),
-        (pipe.to_str().unwrap().to_owned(), "a pipe that nobody reads"),
+        (pipe.to_str().unwrap().to_owned(), "a pipe without a reader"),
         (path(&"x".repeat(5_000)), "File name too long"),
         (path(&"x/".repeat(5_000)), "File name too long"),
         ("/dev/full".to_owned(), "No space left"),
@@ -43,7 +43,7 @@ fn logs_that_cannot_be_written_are_refused_at_once_l1() {
     }
     let mut command = pgwatch(&["--config", config.arg(), "--log", pipe.to_str().unwrap()]);
     let output = in_time("the log", move || command.output().unwrap());
-    assert!(code(&output) == 2 && err(&output).contains("a pipe that nobody reads"), "{}", err(&output));
+    assert!(code(&output) == 2 && err(&output).contains("a pipe without a reader"), "{}", err(&output));
 }
 
 /// L1: a program may read the log as it comes, through a pipe.
@@ -60,7 +60,7 @@ fn a_pipe_with_a_reader_gets_every_event_l1() {
         let args = ["--config", config.arg(), "--event-log", pipe.to_str().unwrap()];
         let mut tui = Tui::start(&args, 100, 30, &[]);
         let opened = wait_for("a start", SOON, || match tui.screen_text() {
-            text if text.contains("nobody reads") => Some(false),
+            text if text.contains("without a reader") => Some(false),
             text if text.contains("LAST MINUTE") => Some(true),
             _ => None,
         });

@@ -129,7 +129,7 @@ fn what_a_node_does_not_say_ends_nothing() {
     assert_eq!(stage.outcome(60, "a", &Err(late)), NOTHING);
     assert_eq!(stage.tick(1000), NOTHING);
     assert_eq!(stage.alerts.count().0, 1);
-    let none = NodeError::new(ErrorKind::Sql, "there is nothing of it on a primary");
+    let none = NodeError::new(ErrorKind::Sql, "not available on a primary");
     assert_eq!(stage.outcome(1060, "a", &Err(none)).len(), 1, "a promotion");
     assert_eq!(stage.answer(1100, "b", &[("s", 1)]).len(), 1);
     stage.alerts.forget(&name("b"));

@@ -41,7 +41,7 @@ const DAY: Duration = Duration::from_hours(24);
 pub fn from_text(name: &str, text: &str, file: &str, views: &Views) -> Result<Option<Rule>, Vec<Diagnostic>> {
     let mut report = Report::new(file);
     if !is_word(name) {
-        let message = "a rule's name, which its file has, is made of lower case letters, digits and _: rename the file";
+        let message = "a rule is named after its file, in lower-case letters, digits and _: rename the file";
         report.problem(None, message);
     }
     let yaml = yaml::read(text, &mut report);
@@ -50,7 +50,7 @@ pub fn from_text(name: &str, text: &str, file: &str, views: &Views) -> Result<Op
     let rule = yaml.as_ref().filter(|_| !off).and_then(|yaml| rule(name, keys, yaml, views, &mut report));
     report.finish()?;
     match rule {
-        None if !off => Err(vec![Diagnostic::new(file, None, "this is no rule")]),
+        None if !off => Err(vec![Diagnostic::new(file, None, "this is not a rule")]),
         rule => Ok(rule),
     }
 }
@@ -60,7 +60,7 @@ fn rule(name: &str, keys: Section<'_>, yaml: &Yaml, views: &Views, report: &mut 
     let needed: &[&str] = if shape { &["title", "view"] } else { &["title", "view", "column", "says"] };
     for needed in needed {
         if keys.get(needed).is_none() {
-            report.problem(yaml.position, format!("{needed}: is missing"));
+            report.problem(yaml.position, format!("{needed} is missing"));
         }
     }
     let view = keys.read("view", report, |entry, report| view(entry, views, report)).map(|at| at.value);
@@ -98,7 +98,7 @@ fn view(entry: &Entry, views: &Views, report: &mut Report) -> Option<Arc<View>> 
     if found.is_none() {
         let names = views.keys().map(String::as_str).chain([facts::NAME]);
         let meant = nearest(name, names).map(|near| format!(": did you mean {near}?"));
-        let meant = meant.unwrap_or_else(|| ": pgwatch view --list names them".to_owned());
+        let meant = meant.unwrap_or_else(|| ": pgwatch view --list shows all views".to_owned());
         report.problem(entry.value.position, format!("there is no view {name:?}{meant}"));
     }
     found
@@ -127,13 +127,13 @@ fn column<'v>(
 fn shape_of(keys: Section<'_>, view: Option<&View>, report: &mut Report) -> Option<Check> {
     for unwanted in ["column", "warning", "critical", "threshold", "where", "says"] {
         if let Some(entry) = keys.get(unwanted) {
-            report.problem(entry.position, format!("{unwanted}: a rule of the shape has none"));
+            report.problem(entry.position, format!("{unwanted}: not allowed with shape: true"));
         }
     }
     let view = view?;
     if view.name != "topology" {
         let position = keys.get("view").map(|entry| entry.value.position);
-        report.problem(position, "shape: it is told by the view topology");
+        report.problem(position, "shape: needs the view topology");
     }
     Some(Check::Shape)
 }
@@ -146,25 +146,25 @@ fn column_check(keys: Section<'_>, yaml: &Yaml, view: Option<&View>, report: &mu
     let checked = checked.map(|at| at.value);
     let threshold = keys.read("threshold", report, |entry, report| {
         let words = Threshold::ALL.map(Threshold::as_str);
-        walk::parsed(entry, report, &format!("is none of {}", words.join(", ")), |text| {
+        walk::parsed(entry, report, &format!("is not one of {}", words.join(", ")), |text| {
             Threshold::ALL.into_iter().find(|threshold| threshold.as_str() == text)
         })
     });
     if keys.get("threshold").is_some() {
         for unwanted in ["warning", "critical"] {
             if let Some(entry) = keys.get(unwanted) {
-                report.problem(entry.position, format!("{unwanted}: the threshold says it already"));
+                report.problem(entry.position, format!("{unwanted}: not allowed together with threshold"));
             }
         }
         let (threshold, (column, of)) = (threshold?, checked?);
         if !fits(threshold.value, of) {
-            let message = format!("threshold: {} is no limit of {}", threshold.value.as_str(), of.name);
+            let message = format!("threshold: {} does not apply to column {}", threshold.value.as_str(), of.name);
             report.problem(threshold.position, message);
         }
         return Some(Check::Column { column, limits: Limits::OfFile(threshold.value) });
     }
     if keys.get("warning").is_none() && keys.get("critical").is_none() {
-        report.problem(yaml.position, "warning, critical or threshold: one of them is needed");
+        report.problem(yaml.position, "one of warning, critical and threshold is required");
     }
     let mut limit = |key: &str| {
         let of = checked.map(|(_, of)| of);
@@ -188,11 +188,11 @@ fn condition_of(entry: &Entry, column: &ViewColumn, report: &mut Report) -> Opti
     let text = walk::filled(entry, report)?;
     let found = condition::parse(&text, column.kind, column.unit);
     if found.is_none() {
-        let needs = if column.kind.is_number() { " of a number" } else { "" };
-        let message = format!("{}: this is no condition{needs}: {}", entry.key, condition::FORMS);
+        let needs = if column.kind.is_number() { " on a number" } else { "" };
+        let message = format!("{}: this is not a condition{needs}: {}", entry.key, condition::FORMS);
         report.problem(entry.value.position, message);
     } else if column.kind == CellKind::Time {
-        report.problem(entry.value.position, format!("{}: a point in time cannot be compared", entry.key));
+        report.problem(entry.value.position, format!("{}: a timestamp cannot be compared", entry.key));
     }
     found
 }
@@ -218,7 +218,7 @@ fn sentence(entry: &Entry, view: Option<&View>, report: &mut Report) -> Option<S
     let mut rest = text.trim();
     while let Some((before, after)) = rest.split_once('{') {
         let Some((name, after)) = after.split_once('}') else {
-            report.problem(entry.value.position, "says: a { has no }");
+            report.problem(entry.value.position, "says: a { is not closed by }");
             return None;
         };
         if !before.is_empty() {
@@ -281,15 +281,15 @@ mod tests {
                  every: 10ms\nsays: '{usr} {pid'\n"
             ),
             [
-                "r.yaml:1:1: title: is missing",
+                "r.yaml:1:1: title is missing",
                 "r.yaml:1:1: unknown key \"titel\": did you mean title?",
                 "r.yaml:3:9: there is no column \"duration\": did you mean duration_ms?",
-                "r.yaml:5:14: where: this is no condition of a number: write one of = != > >= < <= and a value: \">30s\", \
-                 \">=90\", \"= lost\"",
+                "r.yaml:5:14: where: this is not a condition on a number: write one of = != > >= < <= and a value, as in \">30s\", \
+                 \">=90\" or \"= lost\"",
                 "r.yaml:5:25: there is no column \"stat\": did you mean state?",
                 "r.yaml:6:6: for: 48h is out of range: 0s to 24h is allowed",
                 "r.yaml:7:8: every: 10ms is out of range: 1s to 24h is allowed",
-                "r.yaml:8:7: says: a { has no }",
+                "r.yaml:8:7: says: a { is not closed by }",
                 "r.yaml:8:7: there is no column \"usr\": did you mean user?",
             ]
             .map(|said| said.replace("where: this", "pid: this"))
@@ -297,24 +297,24 @@ mod tests {
         assert_eq!(
             problems("title: T\nview: slot\ncolumn: x\nsays: '{x}'\n"),
             [
-                "r.yaml:1:1: warning, critical or threshold: one of them is needed",
+                "r.yaml:1:1: one of warning, critical and threshold is required",
                 "r.yaml:2:7: there is no view \"slot\": did you mean slots?"
             ]
         );
         assert_eq!(
             problems("title: T\nview: slots\ncolumn: slot\nthreshold: slot_retention\nwarning: '>1'\nsays: x\n"),
             [
-                "r.yaml:4:12: threshold: slot_retention is no limit of slot",
-                "r.yaml:5:1: warning: the threshold says it already",
+                "r.yaml:4:12: threshold: slot_retention does not apply to column slot",
+                "r.yaml:5:1: warning: not allowed together with threshold",
             ]
         );
         assert_eq!(
             problems("title: T\nview: slots\ncolumn: inactive_since\nthreshold: lag\nsays: x\n"),
-            ["r.yaml:4:12: threshold: this is none of replication_lag, slot_retention, conflict_rate"]
+            ["r.yaml:4:12: threshold: this is not one of replication_lag, slot_retention, conflict_rate"]
         );
         assert_eq!(
             problems("title: T\nview: slots\nshape: true\nfor: 1s\nsays: x\n"),
-            ["r.yaml:2:7: shape: it is told by the view topology", "r.yaml:5:1: says: a rule of the shape has none"]
+            ["r.yaml:2:7: shape: needs the view topology", "r.yaml:5:1: says: not allowed with shape: true"]
         );
         assert!(problems("- 1\n")[0].starts_with("r.yaml:1:1: a rule must be a map of keys: title, view"));
     }

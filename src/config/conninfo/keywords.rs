@@ -7,7 +7,7 @@ use crate::config::nearest::nearest;
 use crate::model::{Secret, SslMode};
 
 pub(super) const SEVERAL_HOSTS: &str =
-    "several hosts are given: a node is one server, so write one node for each of them";
+    "several hosts are given: a node is one server, so define one node for each of them";
 
 /// The keywords that have an effect: what messages offer.
 const HONOURED: [&str; 15] = [
@@ -30,9 +30,9 @@ const HONOURED: [&str; 15] = [
 
 /// Keywords that do not matter to pgwatch, and why.
 const WITHOUT_EFFECT: [(&str, &str); 15] = [
-    ("application_name", "the sessions of pgwatch are named pgwatch"),
-    ("fallback_application_name", "the sessions of pgwatch are named pgwatch"),
-    ("client_encoding", "pgwatch always speaks UTF8"),
+    ("application_name", "pgwatch always sets it to pgwatch"),
+    ("fallback_application_name", "pgwatch always sets it to pgwatch"),
+    ("client_encoding", "pgwatch always uses UTF8"),
     ("keepalives", "the health loop probes every connection"),
     ("keepalives_idle", "the health loop probes every connection"),
     ("keepalives_interval", "the health loop probes every connection"),
@@ -40,9 +40,9 @@ const WITHOUT_EFFECT: [(&str, &str); 15] = [
     ("tcp_user_timeout", "the health loop probes every connection"),
     ("load_balance_hosts", "a node is one host"),
     ("sslcompression", "TLS compression is never used"),
-    ("krbsrvname", "pgwatch does not speak GSSAPI"),
-    ("gsslib", "pgwatch does not speak GSSAPI"),
-    ("gssdelegation", "pgwatch does not speak GSSAPI"),
+    ("krbsrvname", "pgwatch does not support GSSAPI"),
+    ("gsslib", "pgwatch does not support GSSAPI"),
+    ("gssdelegation", "pgwatch does not support GSSAPI"),
     ("authtype", "libpq does not use it either"),
     ("tty", "libpq does not use it either"),
 ];
@@ -50,29 +50,29 @@ const WITHOUT_EFFECT: [(&str, &str); 15] = [
 /// Keywords that promise or change something, the values that ask for what pgwatch does anyway, and what to do instead.
 const REFUSED: [(&str, &[&str], &str); 24] = [
     ("channel_binding", &[], "use prefer or require: channel binding is used wherever the server offers it"),
-    ("gssencmode", &["disable", "prefer"], "pgwatch does not speak GSSAPI: use sslmode"),
+    ("gssencmode", &["disable", "prefer"], "pgwatch does not support GSSAPI: use sslmode"),
     ("max_protocol_version", &["3.0", "latest"], "leave it out: pgwatch speaks version 3.0"),
     ("min_protocol_version", &["3.0"], "leave it out: pgwatch speaks version 3.0"),
     ("oauth_client_id", &[], "use a password or password_command"),
     ("oauth_client_secret", &[], "use a password or password_command"),
     ("oauth_issuer", &[], "use a password or password_command"),
     ("oauth_scope", &[], "use a password or password_command"),
-    ("options", &[], "pgwatch chooses the settings of its own sessions; ALTER ROLE ... SET gives a role others"),
+    ("options", &[], "pgwatch sets the options of its own sessions; use ALTER ROLE ... SET instead"),
     ("replication", &["false", "off", "no", "0"], "pgwatch opens ordinary sessions only"),
-    ("require_auth", &[], "it cannot be promised"),
-    ("requirepeer", &[], "it cannot be promised"),
+    ("require_auth", &[], "pgwatch cannot enforce it"),
+    ("requirepeer", &[], "pgwatch cannot enforce it"),
     ("requiressl", &["0"], "write sslmode=require"),
     ("scram_client_key", &[], "give a password"),
     ("scram_server_key", &[], "give a password"),
     ("ssl_max_protocol_version", &[], "leave it out"),
-    ("ssl_min_protocol_version", &["TLSv1", "TLSv1.1", "TLSv1.2"], "TLSv1.2 is what can be promised"),
-    ("sslcertmode", &["allow"], "leave it out: a client certificate is sent where sslcert names one"),
-    ("sslcrl", &[], "pgwatch cannot ask revocation lists"),
-    ("sslcrldir", &[], "pgwatch cannot ask revocation lists"),
+    ("ssl_min_protocol_version", &["TLSv1", "TLSv1.1", "TLSv1.2"], "use TLSv1.2 or lower"),
+    ("sslcertmode", &["allow"], "leave it out: a client certificate is sent if sslcert names one"),
+    ("sslcrl", &[], "pgwatch cannot check revocation lists"),
+    ("sslcrldir", &[], "pgwatch cannot check revocation lists"),
     ("sslkeylogfile", &[], "leave it out"),
-    ("sslnegotiation", &["postgres"], "leave it out: TLS is asked for the ordinary way"),
+    ("sslnegotiation", &["postgres"], "leave it out: pgwatch always negotiates TLS within the PostgreSQL protocol"),
     ("sslsni", &["1"], "leave it out: the server's name is always sent"),
-    ("target_session_attrs", &["any"], "leave it out: a node is watched whatever its role is"),
+    ("target_session_attrs", &["any"], "leave it out: pgwatch watches a node whatever its role"),
 ];
 
 impl ConnInfo {
@@ -82,7 +82,7 @@ impl ConnInfo {
     /// What is wrong with it, and what is allowed.
     pub(crate) fn set(&mut self, keyword: &str, value: &str) -> Result<(), String> {
         if value.contains('\0') {
-            return Err(format!("{keyword} holds a zero byte"));
+            return Err(format!("{keyword} contains a NUL byte"));
         }
         if self.set_honoured(keyword, value)? || value.is_empty() && is_known(keyword) {
             return Ok(());
@@ -105,7 +105,7 @@ impl ConnInfo {
         match keyword {
             "host" | "hostaddr" | "port" if value.contains(',') => return Err(SEVERAL_HOSTS.to_owned()),
             "host" | "hostaddr" if text.is_some() && self.host.is_some() && self.host != text => {
-                return Err("host and hostaddr differ: pgwatch connects to where host says".to_owned());
+                return Err("host and hostaddr differ: pgwatch connects to host, so remove hostaddr".to_owned());
             }
             "host" | "hostaddr" => {
                 check_host(value)?;
@@ -138,9 +138,9 @@ impl ConnInfo {
                 self.connect_timeout = Some(Duration::from_secs(u64::from(seconds.unsigned_abs())));
             }
             Ok(i32::MIN..=0) => {
-                self.notes.push("connect_timeout has no effect: pgwatch never waits for ever".to_owned());
+                self.notes.push("connect_timeout has no effect: pgwatch never waits forever".to_owned());
             }
-            _ => return Err("connect_timeout is no number of seconds from 1 to 86400".to_owned()),
+            _ => return Err("connect_timeout must be a number of seconds from 1 to 86400".to_owned()),
         }
         Ok(())
     }
@@ -151,19 +151,19 @@ impl ConnInfo {
 pub(crate) fn check_host(host: &str) -> Result<(), String> {
     let address = host.split_once('%').map_or(host, |(address, _)| address);
     let message = if host.contains("://") || host.contains('=') {
-        "host looks like a whole connection string: write it in place of the node's map, or as dsn:"
+        "host looks like a connection string: write it in place of the node's map, or as dsn:"
     } else if host.contains(',') {
         SEVERAL_HOSTS
     } else if host.chars().any(|c| c.is_whitespace() || c.is_control()) {
-        "host has a blank or control character in it"
+        "host contains a blank or a control character"
     } else if host.starts_with(['/', '@']) || address.parse::<std::net::Ipv6Addr>().is_ok() {
         return Ok(());
     } else if host.contains('[') {
-        "host is an address without [ and ]"
+        "host must be written without [ and ]"
     } else if host.contains(':') {
-        "host has a : in it: the port is a setting of its own, port"
+        "host contains a colon: set the port with port"
     } else if host.contains(['/', '@']) {
-        "host is no host name, address or folder of a socket (which begins with /)"
+        "host must be a host name, an address or a socket directory (which begins with /)"
     } else {
         return Ok(());
     };
@@ -177,19 +177,20 @@ fn is_known(keyword: &str) -> bool {
 fn port(text: &str) -> Result<u16, String> {
     match text.trim().parse::<u16>() {
         Ok(port) if port > 0 => Ok(port),
-        _ => Err("port is no number from 1 to 65535".to_owned()),
+        _ => Err("port must be a number from 1 to 65535".to_owned()),
     }
 }
 
 /// Reads `sslmode`; the message lists what there is.
 fn ssl_mode(text: &str) -> Result<SslMode, String> {
-    SslMode::parse(text).ok_or_else(|| format!("sslmode is none of {}", SslMode::ALL.map(SslMode::as_str).join(", ")))
+    SslMode::parse(text)
+        .ok_or_else(|| format!("sslmode must be one of {}", SslMode::ALL.map(SslMode::as_str).join(", ")))
 }
 
 /// The keyword is told only where it looks like a slip of a known one: it may be a piece of a password.
 fn unknown(keyword: &str) -> String {
     match nearest(keyword, HONOURED) {
         Some(known) => format!("unknown keyword \"{keyword}\": did you mean {known}?"),
-        None => format!("unknown keyword; known are {}", HONOURED.join(", ")),
+        None => format!("unknown keyword; known keywords are {}", HONOURED.join(", ")),
     }
 }

@@ -16,7 +16,7 @@ pub(super) fn split(text: &str) -> Result<Vec<Setting>, ConnInfoError> {
         while chars.next_if(|(_, c)| c.is_whitespace()).is_some() {}
         // The word itself is not told: it may be the second half of a password with a blank in it.
         if chars.next_if(|(_, c)| *c == '=').is_none() {
-            let message = "a word without = after it; a value with blanks needs single quotes, as in password='a b'";
+            let message = "expected = after this word; a value with blanks needs single quotes, as in password='a b'";
             return Err(ConnInfoError::new(offset, message));
         }
         while chars.next_if(|(_, c)| c.is_whitespace()).is_some() {}
@@ -51,5 +51,5 @@ fn quoted(chars: &mut Chars<'_>, start: usize) -> Result<String, ConnInfoError> 
             c => value.push(c),
         }
     }
-    Err(ConnInfoError::new(start, "a quote is opened and not closed"))
+    Err(ConnInfoError::new(start, "a quote is not closed"))
 }

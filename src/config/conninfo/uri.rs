@@ -47,14 +47,16 @@ pub(super) fn split(text: &str, start: usize) -> Result<Vec<Setting>, ConnInfoEr
 /// `host`, `host:port`, `[::1]:port`, or nothing.
 fn split_netloc(settings: &mut Settings, netloc: Part<'_>) -> Result<(), ConnInfoError> {
     if netloc.text.contains('@') {
-        return Err(ConnInfoError::new(netloc.offset, format!("there is more than one @: {ENCODE}")));
+        return Err(ConnInfoError::new(netloc.offset, format!("more than one @: {ENCODE}")));
     }
     if netloc.text.contains(',') {
         return Err(ConnInfoError::new(netloc.offset, super::keywords::SEVERAL_HOSTS));
     }
     let (host, after) = if netloc.text.starts_with('[') {
         let end = netloc.text.find(']').filter(|end| *end > 1);
-        let end = end.ok_or_else(|| ConnInfoError::new(netloc.offset, "an IPv6 address is written as [::1]"))?;
+        let end = end.ok_or_else(|| {
+            ConnInfoError::new(netloc.offset, "an IPv6 address must be written in brackets, as in [::1]")
+        })?;
         let (host, after) = netloc.split_at(end, 1);
         (Part { text: host.text.get(1..).unwrap_or_default(), offset: host.offset + 1 }, after)
     } else {
@@ -64,7 +66,7 @@ fn split_netloc(settings: &mut Settings, netloc: Part<'_>) -> Result<(), ConnInf
     match after.text.strip_prefix(':') {
         Some(port) => settings.add_filled("port", Part { text: port, offset: after.offset + 1 }),
         None if after.text.is_empty() => Ok(()),
-        None => Err(ConnInfoError::new(after.offset, "after the address only :port, /database or ? may follow")),
+        None => Err(ConnInfoError::new(after.offset, "only :port, /database or ? may follow the address")),
     }
 }
 
@@ -72,7 +74,7 @@ fn split_query(settings: &mut Settings, query: Part<'_>) -> Result<(), ConnInfoE
     let mut offset = query.offset;
     for pair in query.text.split('&').filter(|_| !query.text.is_empty()) {
         let Some((keyword, value)) = pair.split_once('=') else {
-            return Err(ConnInfoError::new(offset, "after ? stand keyword=value pairs with & between them"));
+            return Err(ConnInfoError::new(offset, "? must be followed by keyword=value pairs, separated by &"));
         };
         let keyword_part = Part { text: keyword, offset };
         let value = decode(Part { text: value, offset: offset + keyword.len() + 1 })?;

@@ -65,19 +65,19 @@ const TIMEOUT: Duration = Duration::from_secs(5);
 pub fn from_text(name: &str, text: &str, file: &str) -> Result<View, Vec<Diagnostic>> {
     let mut report = Report::new(file);
     if !is_word(name) {
-        let message = "a view's name, which its file has, is made of lower case letters, digits and _: rename the file";
+        let message = "a view is named after its file, in lower-case letters, digits and _: rename the file";
         report.problem(None, message);
     }
     let view = yaml::read(text, &mut report).and_then(|yaml| view(name, &yaml, &mut report));
     report.finish()?;
-    view.ok_or_else(|| vec![Diagnostic::new(file, None, "this is no view")])
+    view.ok_or_else(|| vec![Diagnostic::new(file, None, "this is not a view")])
 }
 
 fn view(name: &str, yaml: &Yaml, report: &mut Report) -> Option<View> {
     let keys = walk::section_of("a view", yaml, &KEYS, &[], report);
     for needed in ["title", "about", "key", "from", "columns"] {
         if keys.get(needed).is_none() {
-            report.problem(yaml.position, format!("{needed}: is missing"));
+            report.problem(yaml.position, format!("{needed} is missing"));
         }
     }
     let extension = keys.read("extension", report, walk::filled).map(|at| at.value);
@@ -166,7 +166,7 @@ fn columns(keys: Section<'_>, report: &mut Report) -> Vec<ViewColumn> {
     let Some(entry) = keys.get("columns") else { return Vec::new() };
     let entries = walk::map_of("columns", &entry.value, "name: {type: ...}", report).entries();
     if entries.is_empty() && matches!(entry.value.value, Value::Map(_) | Value::Null) {
-        report.problem(entry.position, "columns: is empty");
+        report.problem(entry.position, "columns is empty");
     }
     let kinds: Vec<(&str, bool)> = entries.iter().map(|entry| (entry.key.as_str(), is_counter(entry))).collect();
     let mut at = 0;
@@ -184,18 +184,19 @@ fn is_counter(entry: &Entry) -> bool {
 fn column(entry: &Entry, all: &[(&str, bool)], at: &mut usize, report: &mut Report) -> Option<ViewColumn> {
     let name = entry.key.as_str();
     if !is_word(name) {
-        report.problem(entry.position, format!("column {name:?}: a name is made of lower case letters, digits and _"));
+        report
+            .problem(entry.position, format!("column {name:?}: a name may have lower-case letters, digits and _ only"));
     }
     let keys = walk::section(entry, &COLUMN_KEYS, &[], report);
     let derived = DERIVED.iter().find_map(|key| keys.get(key));
     for (needed, is_needed) in [("type", derived.is_none()), ("about", true)] {
         if is_needed && keys.get(needed).is_none() {
-            report.problem(entry.position, format!("column {name}: {needed}: is missing"));
+            report.problem(entry.position, format!("column {name}: {needed} is missing"));
         }
     }
     for unwanted in ["sql", "type"] {
         if let (Some(derived), Some(unwanted)) = (derived, keys.get(unwanted)) {
-            let message = format!("column {name}: a {} has no {} of its own", derived.key, unwanted.key);
+            let message = format!("column {name}: {} is not allowed with {}", unwanted.key, derived.key);
             report.problem(unwanted.position, message);
         }
     }
@@ -220,7 +221,7 @@ fn column(entry: &Entry, all: &[(&str, bool)], at: &mut usize, report: &mut Repo
         .map(|at| at.value)
         .or(if kind == Some(CellKind::Time) { Some(Unit::Time) } else { None });
     if kind == Some(CellKind::Interval) && !matches!(unit, Some(Unit::Ms | Unit::Seconds)) {
-        report.problem(entry.position, format!("column {name}: an interval has the unit ms or s"));
+        report.problem(entry.position, format!("column {name}: the unit of an interval must be ms or s"));
     }
     // A place has to be kept for a column whose type is wrong: the names after it are looked for by number.
     let kind = kind.unwrap_or(CellKind::Text);
@@ -291,9 +292,11 @@ fn condition_of(entry: &Entry, kind: CellKind, unit: Option<Unit>, report: &mut 
     let text = walk::filled(entry, report)?;
     let condition = condition::parse(&text, kind, unit);
     if condition.is_none() {
-        let needs = if kind.is_number() { " of a number" } else { "" };
-        report
-            .problem(entry.value.position, format!("{}: this is no condition{needs}: {}", entry.key, condition::FORMS));
+        let needs = if kind.is_number() { " on a number" } else { "" };
+        report.problem(
+            entry.value.position,
+            format!("{}: this is not a condition{needs}: {}", entry.key, condition::FORMS),
+        );
     }
     condition
 }
@@ -325,7 +328,7 @@ fn hide(entry: &Entry, columns: &[ViewColumn], report: &mut Report) -> Vec<Hide>
         };
         let of = columns.get(column)?;
         let Some(condition) = condition::parse(rest, of.kind, of.unit) else {
-            let message = format!("hide: this is no condition on {name}: {}", condition::FORMS);
+            let message = format!("hide: this is not a condition on {name}: {}", condition::FORMS);
             report.problem(entry.value.position, message);
             return None;
         };
@@ -341,7 +344,7 @@ fn screen(entry: &Entry, report: &mut Report) -> Option<ViewScreen> {
 
 fn one_of<T: Copy>(entry: &Entry, report: &mut Report, all: &[T], word: fn(T) -> &'static str) -> Option<T> {
     let words: Vec<&str> = all.iter().map(|one| word(*one)).collect();
-    walk::parsed(entry, report, &format!("is none of {}", words.join(", ")), |text| {
+    walk::parsed(entry, report, &format!("is not one of {}", words.join(", ")), |text| {
         all.iter().copied().find(|one| word(*one) == text)
     })
 }
@@ -366,8 +369,10 @@ fn by_server(entry: &Entry, report: &mut Report) -> Option<ByServer> {
     let variants = entries.iter().map(|variant| {
         let condition = variant_key(&variant.key);
         if condition.is_none() {
-            let message =
-                format!("{}: a key here is a version, primary, standby or both (13, \"1.8\", 14 standby)", entry.key);
+            let message = format!(
+                "{}: a key here must be a version, primary, standby or both, as in 13, \"1.8\" or 14 standby",
+                entry.key
+            );
             report.problem(variant.position, message);
         }
         let text = walk::filled(variant, report)?;
@@ -434,20 +439,20 @@ mod tests {
         assert_eq!(
             told,
             [
-                "t.yaml:1:1: title: is missing",
+                "t.yaml:1:1: title is missing",
                 "t.yaml:1:1: unknown key \"titel\": did you mean title?",
                 "t.yaml:3:6: there is no column \"ide\": did you mean id?",
-                "t.yaml:4:8: from: a key here is a version, primary, standby or both (13, \"1.8\", 14 standby)",
+                "t.yaml:4:8: from: a key here must be a version, primary, standby or both, as in 13, \"1.8\" or 14 standby",
                 "t.yaml:5:7: sort: write a column, or a column and desc",
-                "t.yaml:6:9: screen: this is none of activity, locks, replication, statements, tables, io",
-                "t.yaml:8:14: type: this is none of bool, int4, int8, float8, numeric, text, pg_lsn, timestamptz, interval, int4[]",
-                "t.yaml:9:25: unit: this is none of ms, s, bytes, bytes/s, /s, percent, lsn, time",
-                "t.yaml:9:50: warning: this is no condition of a number: write one of = != > >= < <= and a value: \">30s\", \
-                 \">=90\", \"= lost\"",
+                "t.yaml:6:9: screen: this is not one of activity, locks, replication, statements, tables, io",
+                "t.yaml:8:14: type: this is not one of bool, int4, int8, float8, numeric, text, pg_lsn, timestamptz, interval, int4[]",
+                "t.yaml:9:25: unit: this is not one of ms, s, bytes, bytes/s, /s, percent, lsn, time",
+                "t.yaml:9:50: warning: this is not a condition on a number: write one of = != > >= < <= and a value, as in \">30s\", \
+                 \">=90\" or \"= lost\"",
                 "t.yaml:10:16: there is no column \"m\": the columns are id, n, T",
-                "t.yaml:10:19: column r: a rate_of has no type of its own",
-                "t.yaml:11:3: column \"T\": a name is made of lower case letters, digits and _",
-                "t.yaml:11:3: column T: an interval has the unit ms or s",
+                "t.yaml:10:19: column r: type is not allowed with rate_of",
+                "t.yaml:11:3: column \"T\": a name may have lower-case letters, digits and _ only",
+                "t.yaml:11:3: column T: the unit of an interval must be ms or s",
             ]
         );
     }

@@ -12,8 +12,8 @@ const MAX_VALUES: usize = 1_000_000;
 /// Anchors in a file: more than anybody writes.
 const MAX_ANCHORS: usize = 1_000;
 
-const TOO_DEEP: &str = "this is nested too deep, or an alias holds itself";
-const TOO_MANY: &str = "the file holds too many values once its aliases are followed";
+const TOO_DEEP: &str = "this is nested too deeply, or an alias contains itself";
+const TOO_MANY: &str = "the file has too many values after its aliases are expanded";
 
 /// Reads a text; `None` if it is no YAML, which the report then says.
 pub(super) fn read(text: &str, report: &mut Report) -> Option<Raw> {
@@ -162,11 +162,11 @@ fn refuse(text: &str, error: &serde_yaml::Error, report: &mut Report) {
     if indented_by_tab(line) {
         for (i, _) in text.lines().enumerate().filter(|(_, line)| indented_by_tab(line)) {
             let at = Position { line: i + 1, column: 1 };
-            report.problem(at, "a tab is used to indent: YAML allows blanks only");
+            report.problem(at, "a tab is used to indent: YAML allows only spaces");
         }
     } else if let Some((_, place)) = told.split_once("while scanning a quoted scalar") {
         let start = byte_at(place, text).map_or(position, |byte| lines.position(byte));
-        report.problem(start, "a quote is opened here and not closed");
+        report.problem(start, "the quote opened here is not closed");
     } else {
         report.problem(position, syntax_error(&told));
     }
@@ -201,22 +201,24 @@ fn syntax_error(told: &str) -> String {
         told if told.ends_with("too many values") => TOO_MANY,
         "recursion limit exceeded" => TOO_DEEP,
         "control characters are not allowed" => {
-            "a control character stands here: write it as an escape in double quotes, as in \"\\x1b\""
+            "this is a control character: write it as an escape in double quotes, as in \"\\x1b\""
         }
         "found character that cannot start any token" => {
-            "this is no YAML: a text that begins with @, `, % or a tab must be in quotes"
+            "this is not valid YAML: a text that begins with @, `, % or a tab must be in quotes"
         }
-        "did not find expected key" => "this is no YAML: a line is indented as none above it, or text follows a quote",
+        "did not find expected key" => {
+            "this is not valid YAML: the indentation matches no line above, or text follows a closing quote"
+        }
         "mapping values are not allowed in this context" => {
-            "this is no YAML: a line is indented too far, or a text with \": \" in it is not in quotes"
+            "this is not valid YAML: a line is indented too far, or a text with \": \" in it is not in quotes"
         }
-        "could not find expected ':'" => "this is no YAML: a key has no : after it",
+        "could not find expected ':'" => "this is not valid YAML: a key has no : after it",
         "unknown anchor" => {
-            "there is no anchor of this name (& and the name) before: put a text that begins with * in quotes"
+            "no anchor of this name (& and the name) is defined above: put a text that begins with * in quotes"
         }
         told if is_second(told) => "there is more than one document (---): keep one",
         told if told.contains('"') => "a tag (!! and a word) does not fit its value",
-        told => return format!("this is no YAML: {told}"),
+        told => return format!("this is not valid YAML: {told}"),
     };
     plain.to_owned()
 }
