@@ -126,7 +126,7 @@ fn password() -> Vec<Case> {
     let (nonce, salt) = (|| "{}more".to_owned(), || "c2FsdA==".to_owned());
     let asks = |code: u32| vec![Say(message(b'R', &code.to_be_bytes()))];
     vec![
-        case("password-unknown-method", Startup, asks(99), "authentication", "a method that is not known"),
+        case("password-unknown-method", Startup, asks(99), "authentication", "a method that pgwatch does not support"),
         case("password-GSS", Startup, asks(7), "authentication", "unsupported authentication method"),
         case(
             "password-methods-without-end",
