@@ -6,6 +6,9 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a measurement that fails says so and ends")]
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a program that prints a table")]
 
+#[path = "../tests/support/here.rs"]
+#[allow(unreachable_pub, reason = "shared with the tests")]
+mod here;
 #[path = "../tests/support/report.rs"]
 #[allow(dead_code, unreachable_pub, reason = "a table is all that is wanted of it")]
 mod report;
@@ -64,7 +67,10 @@ fn main() -> ExitCode {
     let same_compiler = kept.compiler == compiler;
     let verdict = compare(&kept.counts, &counted, same_compiler);
     if !same_compiler {
-        println!("\nThe instructions kept are of {}, these are of {compiler}: they are not judged.", kept.compiler);
+        here::not_run(
+            "the comparison of instructions",
+            &format!("those kept are of {}, these of {compiler}", kept.compiler),
+        );
     }
     match verdict {
         Verdict::AsKept => println!("\nNothing changed by a tenth."),

@@ -81,6 +81,46 @@ fn without_a_terminal_it_prints_the_status_and_leaves() {
     place.assert_empty(Duration::from_secs(1));
 }
 
+/// L5: whatever libpq's variables and files, the locale, the time zone and the umask say, the demo starts. Where servers
+/// cannot run in `TMPDIR`, because a socket there would have too long a path, they run elsewhere.
+#[test]
+fn nothing_in_the_environment_breaks_it() {
+    let place = Place::new();
+    let long = place.path().join("x".repeat(90));
+    fs::create_dir(&long).unwrap();
+    let home = tempfile::tempdir().unwrap();
+    fs::create_dir_all(home.path().join(".postgresql")).unwrap();
+    for (name, text) in [
+        (".pgpass", "*:*:*:*:wrong\n"),
+        (".psqlrc", "\\echo here\n\\set ON_ERROR_STOP on\nselect nothing;\n"),
+        (".pg_service.conf", "[other]\nhost=203.0.113.9\n"),
+        (".postgresql/root.crt", "no certificate\n"),
+    ] {
+        fs::write(home.path().join(name), text).unwrap();
+        fs::set_permissions(home.path().join(name), fs::Permissions::from_mode(0o600)).unwrap();
+    }
+    fs::set_permissions(home.path(), fs::Permissions::from_mode(0o500)).unwrap();
+    let output = Command::new("sh")
+        .args(["-c", "umask 077; exec \"$0\" demo", env!("CARGO_BIN_EXE_pgwatch")])
+        .env("HOME", home.path())
+        .env("TMPDIR", &long)
+        .envs([("LANG", "de_DE.UTF-8"), ("LC_ALL", "de_DE.UTF-8"), ("LANGUAGE", "de"), ("TZ", "Asia/Kolkata")])
+        .envs([("PGHOST", "203.0.113.9"), ("PGHOSTADDR", "203.0.113.9"), ("PGPORT", "1"), ("PGUSER", "someone")])
+        .envs([
+            ("PGPASSWORD", "wrong"),
+            ("PGSERVICE", "other"),
+            ("PGDATABASE", "elsewhere"),
+            ("PGDATA", "/nonexistent"),
+        ])
+        .envs([("PGOPTIONS", "-c statement_timeout=1"), ("PGSSLMODE", "verify-full"), ("PGCLIENTENCODING", "LATIN1")])
+        .stdin(Stdio::null())
+        .output()
+        .unwrap();
+    let (text, errors) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert_eq!(ending(output.status), "code 0", "{text}{errors}");
+    assert_eq!(text.matches("● healthy").count(), 3, "{text}{errors}");
+}
+
 #[test]
 fn q_leaves_nothing_behind() {
     let place = Place::new();

@@ -78,9 +78,9 @@ fn frozen_means_no_answer_from_anybody_and_thawed_all_of_it() {
     let cluster = cluster().start().unwrap();
     let server = cluster.primary();
     // An old session as well as a new one: each backend is frozen, not the postmaster alone.
-    let mut session = Command::new("psql")
-        .args(["-X", "-A", "-t", "-q", "-h", server.host(), "-p", &server.port().to_string(), "-U", "app", "postgres"])
-        .env("PGPASSWORD", server.password().expose())
+    let mut session = server
+        .client("app")
+        .args(["-A", "-t", "-h", server.host()])
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .spawn()
@@ -202,9 +202,7 @@ fn a_server_with_tls_shows_its_own_certificate() {
             "host={host} hostaddr=127.0.0.1 port={port} user=pgwatch dbname=postgres sslmode=verify-full sslrootcert={}",
             file.display()
         );
-        let mut psql = Command::new("psql");
-        psql.args(["-X", "-c", "select 1", &conninfo]).env("PGPASSWORD", cluster.primary().password().expose());
-        let output = psql.output().unwrap();
+        let output = cluster.primary().client("pgwatch").args(["-c", "select 1", "-d", &conninfo]).output().unwrap();
         if output.status.success() { Ok(()) } else { Err(String::from_utf8(output.stderr).unwrap()) }
     };
     assert_eq!(connect(&ours, "localhost"), Ok(()));

@@ -26,8 +26,9 @@ struct Bouncer {
 
 impl Drop for Bouncer {
     fn drop(&mut self) {
-        self.child.kill().unwrap();
-        self.child.wait().unwrap();
+        // It may have ended already.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
     }
 }
 
@@ -41,10 +42,27 @@ fn write(path: &Path, text: &str) {
     std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o644)).unwrap();
 }
 
+/// Starts a PgBouncer and waits until it listens; tries another port if this one is taken.
 async fn bouncer(server: &Server, mode: &str) -> Bouncer {
+    for _ in 0..5 {
+        let mut bouncer = start(server, mode);
+        let deadline = Instant::now() + Duration::from_secs(20);
+        while bouncer.child.try_wait().unwrap().is_none() {
+            if tokio::net::TcpStream::connect(("127.0.0.1", bouncer.port)).await.is_ok() {
+                return bouncer;
+            }
+            assert!(Instant::now() < deadline, "pgbouncer does not listen");
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+    panic!("pgbouncer ends at once");
+}
+
+fn start(server: &Server, mode: &str) -> Bouncer {
     let dir = tempfile::tempdir().unwrap();
     std::fs::set_permissions(dir.path(), std::fs::Permissions::from_mode(0o755)).unwrap();
-    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    // Below the ports that the kernel uses for outgoing connections.
+    let port = fastrand::u16(12_000..32_000);
     let password = server.password().expose();
     let users = dir.path().join("users.txt");
     write(&users, &format!("\"pgwatch\" \"{password}\"\n\"postgres\" \"{password}\"\n"));
@@ -60,20 +78,14 @@ async fn bouncer(server: &Server, mode: &str) -> Bouncer {
     );
     let mut command = Command::new("pgbouncer");
     command.arg("-q").arg(&config).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
-    if std::fs::metadata("/proc/self").map(|meta| std::os::unix::fs::MetadataExt::uid(&meta)).unwrap() == 0 {
+    if rustix::process::geteuid().is_root() {
         // It refuses to run as root.
         let (user, group) = (id("-u"), id("-g"));
         chown(dir.path(), Some(user), Some(group)).unwrap();
         command.uid(user).gid(group);
     }
     let child = command.spawn().expect("pgbouncer starts (Debian: apt-get install pgbouncer)");
-    let bouncer = Bouncer { child, port, _dir: dir };
-    let deadline = Instant::now() + Duration::from_secs(20);
-    while tokio::net::TcpStream::connect(("127.0.0.1", port)).await.is_err() {
-        assert!(Instant::now() < deadline, "pgbouncer does not listen");
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
-    bouncer
+    Bouncer { child, port, _dir: dir }
 }
 
 async fn ask(pool: &NodePool, statement: &str, timeout: Duration) -> Result<NodeRows, NodeError> {

@@ -78,7 +78,8 @@ pub struct Builder<'a> {
 }
 
 impl<'a> Builder<'a> {
-    /// Begins as a copy of this, with a system identifier of its own.
+    /// Starts as a copy of this template with a system identifier of its own. Some packages of PostgreSQL lack
+    /// `pg_resetwal`, which writes the identifier: there the cluster is initialised from scratch.
     pub fn template(mut self, template: &'a Template) -> Self {
         self.template = Some(template);
         self
@@ -168,11 +169,11 @@ impl<'a> Builder<'a> {
     fn prepare(&self, install: &Install, primary: &Server) -> Result<(), DemoError> {
         let data = primary.data_dir();
         match self.template {
-            Some(template) => {
+            Some(template) if install.has_program("pg_resetwal") => {
                 copy(install, &template.folder.path().join("template"), data)?;
                 new_identity(install, data)?;
             }
-            None => initdb(install, data)?,
+            _ => initdb(install, data)?,
         }
         install.write(&data.join("pg_hba.conf"), format!("{}{HBA}", self.hba).as_bytes())?;
         for (name, contents) in &self.files {

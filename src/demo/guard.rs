@@ -3,13 +3,14 @@
 //! and removes the folder.
 
 use std::env;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Stdio};
 
 use rustix::fs::statvfs;
 use tempfile::TempDir;
 
-use super::{DemoError, Install};
+use super::{DemoError, Install, install};
 
 /// Servers are known by their working folder: a process number could long be somebody else's. SIGKILL reaches
 /// stopped processes too, but leaves the System V segment that a server keeps as its lock (line 7 of its file).
@@ -36,6 +37,9 @@ rm -rf -- "$root"
 /// Room that a folder in memory must have for a few servers.
 const ROOM: u64 = 2 << 30;
 
+/// The path of a Unix socket has at most 107 bytes. This leaves room for the server's folder and the socket.
+const LONGEST: usize = 107 - "/standby1234567890/.s.PGSQL.65535".len();
+
 /// The folder and its guard. Dropping it does the same as dying.
 #[derive(Debug)]
 pub(super) struct Folder {
@@ -46,17 +50,35 @@ pub(super) struct Folder {
 }
 
 impl Folder {
-    /// A new folder that belongs to the owner of `install`, in `TMPDIR`, else in memory where there is room, else
-    /// in the system's temporary folder.
+    /// A new folder that belongs to the owner of `install`, in the first place where servers can run: `TMPDIR`,
+    /// `/dev/shm` if it has room, `/tmp`, `/var/tmp`.
     pub(super) fn create(install: &Install) -> Result<Self, DemoError> {
-        let parent = place();
+        let mut first = None;
+        for parent in places() {
+            match Self::create_in(&parent, install) {
+                Ok(folder) => return Ok(folder),
+                Err(error) => first = first.or(Some(error)),
+            }
+        }
+        Err(first.unwrap_or_else(|| DemoError::io("a temporary folder")(io::ErrorKind::NotFound.into())))
+    }
+
+    fn create_in(parent: &Path, install: &Install) -> Result<Self, DemoError> {
         let dir = tempfile::Builder::new()
             .prefix("pgwatch-")
-            .tempdir_in(&parent)
+            .tempdir_in(parent)
             .map_err(DemoError::io(format!("no temporary folder in {}", parent.display())))?;
         // As the kernel names it: the guard compares working folders.
         let path = dir.path().canonicalize().map_err(DemoError::file(dir.path()))?;
+        if path.as_os_str().len() > LONGEST {
+            let output = "its name is too long for the Unix socket of a server in it".to_owned();
+            return Err(DemoError::Failed { what: format!("a folder for servers, {}", path.display()), output });
+        }
         install.own(&path, 0o700)?;
+        // A parent folder may be closed to the owner.
+        let mut enter = install.command("/bin/sh");
+        enter.args(["-c", "cd -- \"$0\""]).arg(&path);
+        install::run(enter, "")?;
         let guard = install
             .command("/bin/sh")
             .args(["-c", SCRIPT, "pgwatch-guard"])
@@ -83,13 +105,9 @@ impl Drop for Folder {
     }
 }
 
-fn place() -> PathBuf {
-    if let Some(chosen) = env::var_os("TMPDIR") {
-        return chosen.into();
-    }
+fn places() -> Vec<PathBuf> {
     let memory = Path::new("/dev/shm");
-    match statvfs(memory) {
-        Ok(space) if space.f_bavail * space.f_frsize >= ROOM => memory.to_owned(),
-        _ => env::temp_dir(),
-    }
+    let has_room = statvfs(memory).is_ok_and(|space| space.f_bavail * space.f_frsize >= ROOM);
+    let chosen = env::var_os("TMPDIR").filter(|chosen| !chosen.is_empty()).map(PathBuf::from);
+    chosen.into_iter().chain(has_room.then(|| memory.to_owned())).chain(["/tmp".into(), "/var/tmp".into()]).collect()
 }

@@ -10,6 +10,9 @@ use std::process::{Command, Stdio};
 
 use super::DemoError;
 
+/// Environment variables by which programs and libraries are found.
+const KEPT: [&str; 2] = ["PATH", "LD_LIBRARY_PATH"];
+
 /// An installed PostgreSQL and the user its servers run as.
 #[derive(Debug, Clone)]
 pub struct Install {
@@ -60,6 +63,10 @@ impl Install {
         &self.bin
     }
 
+    pub(super) fn has_program(&self, name: &str) -> bool {
+        self.bin.join(name).is_file()
+    }
+
     /// Whether the extension's library is there, so that a server may preload it.
     pub(super) fn has_library(&self, name: &str) -> bool {
         let Some(home) = self.bin.parent() else { return false };
@@ -67,17 +74,16 @@ impl Install {
     }
 
     /// One of the server's programs, as the owner.
-    pub(super) fn program(&self, name: &str) -> Command {
+    pub fn program(&self, name: &str) -> Command {
         self.command(self.bin.join(name))
     }
 
-    /// Any program as the owner, out of the terminal's process group (a Ctrl-C is meant for pgwatch), and without
-    /// the caller's PostgreSQL environment and home: a server reads `~/.postgresql` of whoever started it.
+    /// Any program as the owner, outside the terminal's process group (a Ctrl-C is meant for pgwatch). It inherits only
+    /// [`KEPT`]: libpq's variables, the locale, the time zone and files in the home folder would change what servers
+    /// and psql do.
     pub(super) fn command(&self, program: impl AsRef<Path>) -> Command {
         let mut command = Command::new(program.as_ref());
-        for (name, _) in env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("PG")) {
-            command.env_remove(name);
-        }
+        command.env_clear().envs(KEPT.iter().filter_map(|name| Some((name, env::var_os(name)?))));
         command.env("HOME", "/").env("LC_ALL", "C").current_dir("/").process_group(0).stdin(Stdio::null());
         if let Some(owner) = self.owner {
             command.uid(owner.uid).gid(owner.gid);

@@ -6,7 +6,7 @@ use std::fs::OpenOptions;
 use std::io::{self, Write as _};
 use std::net::{Ipv4Addr, TcpListener};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU16, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -219,28 +219,18 @@ impl Server {
 
     /// Runs SQL as superuser over the unix socket; rows as lines, columns parted by `|`.
     pub fn psql(&self, sql: &str) -> Result<String, DemoError> {
-        let mut command = self.install.program("psql");
-        command
-            .args([
-                "-X",
-                "-A",
-                "-t",
-                "-q",
-                "-v",
-                "ON_ERROR_STOP=1",
-                "-U",
-                "postgres",
-                "-d",
-                "postgres",
-                "-f",
-                "-",
-                "-h",
-            ])
-            .arg(self.socket_dir())
-            .args(["-p", &self.port().to_string()])
-            .env("PGPASSWORD", self.password.expose())
-            .env("PGCONNECT_TIMEOUT", "20");
+        let mut command = self.client("postgres");
+        command.args(["-A", "-t", "-v", "ON_ERROR_STOP=1", "-f", "-"]);
         install::run(command, sql)
+    }
+
+    /// psql as this role over the unix socket; the caller adds arguments, which override those set here.
+    pub fn client(&self, role: &str) -> Command {
+        let mut command = self.install.program("psql");
+        command.args(["-X", "-q", "-U", role, "-d", "postgres", "-h"]).arg(self.socket_dir());
+        command.args(["-p", &self.port().to_string()]);
+        command.env("PGPASSWORD", self.password.expose()).env("PGCONNECT_TIMEOUT", "20");
+        command
     }
 
     /// The last lines of its log.

@@ -1,10 +1,12 @@
 //! Pictures of the states that servers are in: the last answer of each node to the views on the screen, its figures
 //! masked, drawn in a dashboard of its own. What the state is made of (rows, words, who stands under whom) stays what the
-//! servers said; process ids, ports and identifiers are numbered anew, times, sizes and counters become constants.
-#![allow(clippy::print_stdout, reason = "which version was there to be pictured")]
+//! servers said; process ids, ports and identifiers are numbered anew, times, sizes, counters and positions in the WAL
+//! become constants. Rows that do not belong to the scene, such as the server's own settings and processes, are left out.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
+use std::fs;
+use std::path::Path;
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use pgwatch::app::Effect;
@@ -14,52 +16,86 @@ use pgwatch::model::protocol::ViewRows;
 use pgwatch::model::view::{CellKind, Unit, ViewColumn};
 use pgwatch::model::{Command, Event, EventKind, HealthState, NodeConfig, NodeName, Role, RowSet, View};
 use pgwatch::tui::ColorDepth;
+use regex::{Captures, Regex};
 use tokio::time::Instant;
 
 use super::Live;
 use crate::scene::{self, NOW, Scene, healthy, theme};
-use crate::support::wait::PATIENCE;
+use crate::support::here::not_run;
+use crate::support::wait::{PATIENCE, SOON};
 
 const SIZES: [(u16, u16); 3] = [(80, 24), (120, 40), (200, 60)];
 /// The version whose answers the pictures are of: others know more or less.
 const MAJOR: u32 = 15;
 const PORT: usize = 5432;
 
+/// A row belongs to the scene if each of these columns has one of these values. Columns that a view lacks do not count.
+pub type Only<'a> = &'a [(&'a str, &'a [&'a str])];
+
 /// Opens a screen, waits until it shows something and every node has answered once more, and compares its pictures at
-/// three sizes. `exact` are the columns whose numbers are part of the state.
-pub async fn pictures(live: &mut Live, place: &str, keys: &str, exact: &[&str], shown: impl Fn(&str) -> bool) {
+/// three sizes. `exact` are the columns whose numbers are part of the state, `only` says which rows are.
+pub async fn pictures(
+    live: &mut Live,
+    place: &str,
+    keys: &str,
+    exact: &[&str],
+    only: Only<'_>,
+    shown: impl Fn(&str) -> bool,
+) {
     live.press(keys);
     live.until(place, &shown).await;
     let major = Install::find().expect("a PostgreSQL server").major();
     if major != MAJOR {
-        println!("{place}: the pictures are of PostgreSQL {MAJOR}, this is {major}: not compared");
+        not_run(&format!("the picture {place}"), &format!("it is of PostgreSQL {MAJOR}, this is {major}"));
         return;
     }
     let nodes = live.nodes.clone();
     let opened = opened(&nodes);
     let views = looked(&opened.clone().press(keys));
-    let from = live.watched.seen.len();
-    live.press("r");
-    let deadline = Instant::now() + PATIENCE;
-    let mut scene = loop {
-        let answers = answers(&live.watched.seen[from..], &views);
-        if answers.len() == views.len() * nodes.len() {
-            let mut scene = told(opened.clone(), keys, &nodes, &views, &answers, exact);
-            // A state that comes and goes may be away in these answers.
-            if shown(&scene::text(&scene.draw(120, 40, &theme("dark", ColorDepth::True)))) {
-                break scene;
+    let mut deadline = Instant::now() + PATIENCE;
+    let mut texts: Option<[String; 3]> = None;
+    // A transient row may be missing from one answer, and a wait event may differ for a moment: then the next answers count.
+    while !texts.as_ref().is_some_and(|texts| is_kept(place, texts)) && Instant::now() < deadline {
+        let from = live.watched.seen.len();
+        live.press("r");
+        let asked = Instant::now();
+        let answers = loop {
+            let answers = answers(&live.watched.seen[from..], &views);
+            if answers.len() == views.len() * nodes.len() {
+                break answers;
             }
+            assert!(asked.elapsed() < PATIENCE, "{place}: no answers but of {:?}", answers.keys());
+            live.step().await;
+        };
+        let mut scene = told(opened.clone(), keys, &nodes, &views, &answers, &Mask::of(&nodes, &answers, exact, only));
+        if shown(&scene::text(&scene.draw(120, 40, &theme("dark", ColorDepth::True)))) {
+            if texts.is_none() {
+                deadline = deadline.min(Instant::now() + SOON);
+            }
+            texts = Some(SIZES.map(|(width, height)| drawn(&mut scene, width, height)));
         }
-        assert!(Instant::now() < deadline, "{place}: not shown by the answers of {:?}", answers.keys());
-        live.step().await;
-    };
+    }
     let mut settings = insta::Settings::clone_current();
     settings.set_snapshot_path("../snapshots");
     settings.set_prepend_module_to_snapshot(false);
-    for (width, height) in SIZES {
-        let text = scene::text(&scene.draw(width, height, &theme("dark", ColorDepth::True)));
+    let texts = texts.unwrap_or_else(|| panic!("{place}: not shown by the answers to its views"));
+    for ((width, height), text) in SIZES.into_iter().zip(texts) {
         settings.bind(|| insta::assert_snapshot!(format!("states__{place}_{width}x{height}"), text));
     }
+}
+
+fn drawn(scene: &mut Scene, width: u16, height: u16) -> String {
+    scene::text(&scene.draw(width, height, &theme("dark", ColorDepth::True)))
+}
+
+/// Whether these are the pictures that are kept.
+fn is_kept(place: &str, texts: &[String; 3]) -> bool {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/snapshots");
+    SIZES.iter().zip(texts).all(|((width, height), text)| {
+        let kept =
+            fs::read_to_string(folder.join(format!("states__{place}_{width}x{height}.snap"))).unwrap_or_default();
+        kept.splitn(3, "---\n").nth(2).is_some_and(|kept| kept.trim_end() == text.trim_end())
+    })
 }
 
 type Answers = BTreeMap<(NodeName, String), Arc<ViewRows>>;
@@ -71,9 +107,8 @@ fn told(
     nodes: &[NodeConfig],
     views: &[Arc<View>],
     answers: &Answers,
-    exact: &[&str],
+    mask: &Mask<'_>,
 ) -> Scene {
-    let mask = Mask::of(nodes, answers, exact);
     scene.press(keys);
     for view in views {
         for node in nodes {
@@ -133,19 +168,24 @@ fn column<'a>(rows: &'a RowSet, name: &str) -> impl Iterator<Item = &'a str> {
 struct Mask<'a> {
     numbers: BTreeMap<String, String>,
     exact: &'a [&'a str],
+    only: Only<'a>,
 }
 
+/// Positions in the WAL, and all other numbers.
+static NUMBERS: LazyLock<Regex> = LazyLock::new(|| Regex::new(r"\b[0-9A-F]{1,8}/[0-9A-F]{1,8}\b|[0-9]+").unwrap());
+const POSITION: &str = "0/3000060";
+
 impl<'a> Mask<'a> {
-    fn of(nodes: &[NodeConfig], answers: &Answers, exact: &'a [&'a str]) -> Self {
+    fn of(nodes: &[NodeConfig], answers: &Answers, exact: &'a [&'a str], only: Only<'a>) -> Self {
         let of_all = |name: &'static str| answers.values().flat_map(move |answer| column(&answer.rows, name));
         let numbered = |(at, number): (usize, &str), first: usize| (number.to_owned(), (first + at).to_string());
         let ports = nodes.iter().enumerate().map(|(at, node)| (node.port.to_string(), (PORT + at).to_string()));
         let systems: BTreeSet<&str> = of_all("system_identifier").collect();
         let systems = systems.into_iter().enumerate().map(|found| numbered(found, 7_001));
-        let mut mask = Self { numbers: ports.chain(systems).collect(), exact };
+        let mut mask = Self { numbers: ports.chain(systems).collect(), exact, only };
         // In the order of what their rows say but for these numbers, whichever process was the first.
         let unnamed = of_all("pid").map(|pid| (pid.to_owned(), "#".to_owned()));
-        let anonymous = Self { numbers: mask.numbers.clone().into_iter().chain(unnamed).collect(), exact };
+        let anonymous = Self { numbers: mask.numbers.clone().into_iter().chain(unnamed).collect(), exact, only };
         let mut pids: Vec<&str> = Vec::new();
         for ((_, name), answer) in answers {
             let at = answer.rows.columns().iter().position(|column| column.name == "pid");
@@ -168,11 +208,15 @@ impl<'a> Mask<'a> {
         set
     }
 
-    /// The rows in the order of their masked cells; without sessions of ours, which come and go.
+    /// The rows of the scene in the order of their masked cells; without sessions of ours, which come and go.
     fn in_order(&self, view: &View, rows: &RowSet) -> Vec<usize> {
-        let application = rows.columns().iter().position(|column| column.name == "application");
-        let is_ours = |row: &usize| application.is_some_and(|at| rows.cell(*row, at) == Some("pgwatch"));
-        let mut order: Vec<usize> = (0..rows.len()).filter(|row| !is_ours(row)).collect();
+        let at = |name: &str| rows.columns().iter().position(|column| column.name == name);
+        let application = at("application");
+        let is_ours = |row: usize| application.is_some_and(|at| rows.cell(row, at) == Some("pgwatch"));
+        let only: Vec<_> = self.only.iter().filter_map(|(column, values)| Some((at(column)?, values))).collect();
+        let is_of_scene =
+            |row: usize| only.iter().all(|(at, values)| values.contains(&rows.cell(row, *at).unwrap_or_default()));
+        let mut order: Vec<usize> = (0..rows.len()).filter(|row| !is_ours(*row) && is_of_scene(*row)).collect();
         order.sort_by_cached_key(|row| self.row(view, rows, *row));
         order
     }
@@ -192,7 +236,7 @@ impl<'a> Mask<'a> {
             (Some(Unit::Seconds), _) => "40",
             (Some(Unit::Bytes | Unit::BytesPerSecond), _) => "81920",
             (Some(Unit::Percent), _) => "12.5",
-            (Some(Unit::Lsn), _) | (_, CellKind::Lsn) => "0/3000060",
+            (Some(Unit::Lsn), _) | (_, CellKind::Lsn) => POSITION,
             (Some(Unit::Time), _) | (_, CellKind::Time) => return (NOW - 3600).to_string(),
             (None, kind) if kind.is_number() && !is_identity => "3",
             // Counters in words.
@@ -204,16 +248,11 @@ impl<'a> Mask<'a> {
 
     /// Numbers that are known are named anew, others of more digits than these become 99.
     fn text(&self, text: &str, kept: usize) -> String {
-        let mut masked = String::new();
-        let mut rest = text;
-        while let Some((before, digits)) = rest.find(|c: char| c.is_ascii_digit()).map(|at| rest.split_at(at)) {
-            let end = digits.find(|c: char| !c.is_ascii_digit()).unwrap_or(digits.len());
-            let (number, after) = digits.split_at(end);
-            let known = self.numbers.get(number).map(String::as_str);
-            masked.push_str(before);
-            masked.push_str(known.unwrap_or(if end > kept { "99" } else { number }));
-            rest = after;
-        }
-        masked + rest
+        let masked = |found: &Captures<'_>| match (self.numbers.get(&found[0]), &found[0]) {
+            (_, position) if position.contains('/') => POSITION.to_owned(),
+            (Some(known), _) => known.clone(),
+            (None, number) => if number.len() > kept { "99" } else { number }.to_owned(),
+        };
+        NUMBERS.replace_all(text, masked).into_owned()
     }
 }

@@ -1,7 +1,6 @@
 //! The commands as a script runs them, and what they printed.
 
 use std::fs;
-use std::net::TcpListener;
 use std::os::unix::process::ExitStatusExt as _;
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::OnceLock;
@@ -11,7 +10,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 use tempfile::TempDir;
 
-use super::servers::{ConfigFile, cluster};
+use super::servers::{ConfigFile, NOBODY, cluster};
 
 /// `pgwatch` with nothing of ours in its environment but an empty home.
 pub fn pgwatch(args: &[&str]) -> Command {
@@ -76,9 +75,8 @@ pub fn file(text: &str) -> ConfigFile {
 
 /// The file's nodes, and a node `dead` on a port where nobody listens.
 pub fn with_dead(file: ConfigFile) -> ConfigFile {
-    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let text = fs::read_to_string(&file.path).unwrap();
-    fs::write(&file.path, format!("{text}  dead: {{host: 127.0.0.1, port: {port}, user: pgwatch}}\n")).unwrap();
+    fs::write(&file.path, format!("{text}  dead: {{host: 127.0.0.1, port: {NOBODY}, user: pgwatch}}\n")).unwrap();
     file
 }
 

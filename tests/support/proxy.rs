@@ -101,6 +101,11 @@ impl Proxy {
     /// Closes the port: new connections are refused, old ones go on.
     pub fn refuse(&self) {
         self.through(Door::Close);
+        // A child process that another thread is starting holds a copy of the socket until it calls exec.
+        super::wait::wait_for("the port is closed", super::wait::SOON, || {
+            let refused = std::net::TcpStream::connect((Ipv4Addr::LOCALHOST, self.port)).err()?;
+            (refused.kind() == io::ErrorKind::ConnectionRefused).then_some(())
+        });
     }
 
     /// Opens the port again.

@@ -21,6 +21,9 @@ pub fn cluster() -> Builder<'static> {
     Cluster::builder().template(template)
 }
 
+/// A port on which nothing listens. A port that was free a moment ago may be in use by now.
+pub const NOBODY: u16 = 1;
+
 /// Our sessions on a server at this moment, by its own account.
 pub fn sessions(server: &Server) -> usize {
     let sql = "select count(*) from pg_stat_activity where application_name = 'pgwatch'";
