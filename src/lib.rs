@@ -3,6 +3,7 @@
 //! The rooms, and who may import whom (`tests/architecture.rs` keeps it so; ARCHITECTURE.md tells it at length):
 //!
 //! - [`model`]: plain facts and the protocol between the halves.
+//! - [`sql`]: SQL as words.
 //! - [`config`]: YAML, libpq's environment and files, into validated nodes.
 //! - [`connection`]: the connection manager, usable without a terminal.
 //! - [`app`]: the screen's state and what keys do to it; pure.
@@ -18,4 +19,5 @@ pub mod connection;
 pub mod demo;
 pub mod model;
 pub mod run;
+pub mod sql;
 pub mod tui;

@@ -21,7 +21,7 @@ use support::wait::PATIENCE;
 use support::watched::{blocking, name};
 
 const SIZES: [(u16, u16); 3] = [(80, 24), (120, 40), (200, 60)];
-const QUERY: &str = ":select 41 + 1 as answer, null as nothing, 'text' as note<enter>";
+const QUERY: &str = ":select 41 + 1 as answer, null as nothing, 'text' as note<enter>1";
 /// A test of the connection through the form; in the scene told again the port is the constant one.
 const FORM: &str = "a<tab>spare<tab>127.0.0.1<tab>";
 

@@ -82,7 +82,7 @@ fn terminate_probe(stage: &mut Stage) -> Begun {
 }
 
 fn terminate_query(stage: &mut Stage) -> Begun {
-    stage.desk.tui.press(":select pg_sleep(600)<enter>");
+    stage.desk.tui.press(":select pg_sleep(600)<enter>1");
     for server in stage.cluster.servers() {
         wait_for("the statement runs", SOON, || (running(server, "pg_sleep(600)") > 0).then_some(()));
     }

@@ -27,7 +27,7 @@ fn leave(rig: &Rig, busy: bool, end: impl Fn(&mut Tui), after: impl Fn()) -> Way
     let mut tui = open(&config.path());
     tui.wait_for("three nodes", PATIENCE, up(3));
     if busy {
-        tui.press(&format!(":select pg_sleep({STATEMENT})<enter>"));
+        tui.press(&format!(":select pg_sleep({STATEMENT})<enter>1"));
         let running = "select count(*) from pg_stat_activity where state = 'active' and query like '%pg_sleep%' \
                        and application_name = 'pgwatch'";
         for server in rig.cluster.servers() {

@@ -90,14 +90,15 @@ impl App {
             (Action::Freeze, _) if self.frozen.is_some() => "unfreeze",
             (Action::Accept, Place::Form) => self.form_word(),
             (Action::Accept, Place::Confirm) => "choose",
-            (Action::Accept, Place::Command) => "run",
             (Action::Accept, Place::Filter) => "keep",
             (Action::Accept, Place::Editor) if self.query.editor.is_complete() => "run",
             (Action::Accept, Place::Editor) => "new line",
             (Action::NextPane, Place::View) => "next table",
             (Action::OnlyNode, _) if self.sheets.only.is_some() => "all nodes",
             (Action::ShowHidden, _) => self.hidden_word(),
-            (Action::NextField, Place::Confirm | Place::Form)
+            // The command line says itself what it does.
+            (Action::Accept, Place::Command)
+            | (Action::NextField, Place::Confirm | Place::Form)
             | (Action::Add, Place::Query | Place::Events | Place::View | Place::Topology | Place::Alerts) => "",
             (Action::Cancel, Place::Editor) if self.query.is_running() => "cancel query",
             (Action::Cancel, Place::Editor) => "results",

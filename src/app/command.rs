@@ -1,5 +1,7 @@
 //! The line behind `:`: a command with fuzzy completion, or a statement for the marked nodes, else for all.
 
+mod meaning;
+
 use std::time::Duration;
 
 use crate::config::units;
@@ -8,6 +10,9 @@ use crate::model::NodeName;
 use super::keymap::Place;
 use super::targets::REFRESH_STEPS;
 use super::{Action, App, Effect, Prompt, Screen, Severity};
+use crate::sql::verbs::{Begins, begins};
+
+pub use meaning::Meaning;
 
 /// A command of the command line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -52,44 +57,6 @@ pub const COMMANDS: [Spec; 26] = [
     spec("quit", "", "Leave"),
 ];
 
-/// Words that begin a statement.
-const STATEMENTS: [&str; 34] = [
-    "select",
-    "with",
-    "show",
-    "table",
-    "values",
-    "explain",
-    "insert",
-    "update",
-    "delete",
-    "merge",
-    "create",
-    "alter",
-    "drop",
-    "truncate",
-    "analyze",
-    "vacuum",
-    "set",
-    "reset",
-    "begin",
-    "commit",
-    "rollback",
-    "call",
-    "do",
-    "grant",
-    "revoke",
-    "copy",
-    "lock",
-    "reindex",
-    "cluster",
-    "checkpoint",
-    "notify",
-    "listen",
-    "discard",
-    "comment",
-];
-
 impl App {
     pub(super) fn open_command(&mut self) {
         self.prompt = Some(Prompt::command(""));
@@ -112,26 +79,30 @@ impl App {
             self.set_filter(filter);
         } else {
             prompt.completions = self.completions(&prompt.typed);
+            prompt.meaning = self.meaning(&prompt.typed);
         }
         self.prompt = Some(prompt);
     }
 
     /// `Tab` puts the next completion into the line; behind the last comes what was typed.
     pub(super) fn complete(&mut self, forward: bool) {
-        let Some(prompt) = &mut self.prompt else { return };
+        let Some(mut prompt) = self.prompt.take() else { return };
         let places = prompt.completions.len() + 1;
         let at = prompt.chosen.map_or(0, |chosen| chosen + 1);
         let next = (at + if forward { 1 } else { places - 1 }) % places;
         prompt.chosen = next.checked_sub(1);
         let text = prompt.chosen.and_then(|chosen| prompt.completions.get(chosen)).unwrap_or(&prompt.typed);
         prompt.input.set(text.clone());
+        prompt.error = None;
+        prompt.meaning = self.meaning(prompt.input.text());
+        self.prompt = Some(prompt);
     }
 
     /// Goes back and forth in the history, in the command line or in the editor.
     pub(super) fn recall(&mut self, older: bool) {
         let back = self.prompt.as_ref().map_or(self.query.back, |prompt| prompt.back);
         // The editor is for statements alone.
-        let fits = |line: &&String| self.prompt.is_some() || is_statement(line);
+        let fits = |line: &&String| self.prompt.is_some() || begins(line) == Begins::Statement;
         let next = if older { back + 1 } else { back.saturating_sub(1) };
         let found = next.checked_sub(1).map(|at| self.query.history.iter().rev().filter(fits).nth(at).cloned());
         let line = match found {
@@ -139,10 +110,13 @@ impl App {
             None if back > 0 => String::new(),
             Some(None) | None => return,
         };
-        if let Some(prompt) = &mut self.prompt {
+        if let Some(mut prompt) = self.prompt.take() {
             let text = if next == 0 { prompt.typed.clone() } else { line };
             prompt.input.set(text.replace('\n', " "));
             prompt.back = next;
+            prompt.error = None;
+            prompt.meaning = self.meaning(prompt.input.text());
+            self.prompt = Some(prompt);
         } else {
             self.query.editor.set(&line);
             self.query.back = next;
@@ -168,15 +142,28 @@ impl App {
     }
 
     fn execute(&mut self, line: &str) -> Result<Vec<Effect>, String> {
-        let (word, rest) = line.split_once(char::is_whitespace).unwrap_or((line, ""));
-        let rest = rest.trim();
-        if is_statement(line) {
-            return Ok(self.run(line));
+        match self.meaning(line) {
+            Meaning::Nothing => Ok(Vec::new()),
+            Meaning::Command(spec, rest) => self.command(spec.name, &rest),
+            Meaning::View(name) => self.view(&name),
+            Meaning::Statement(_) => Ok(self.run(line)),
+            Meaning::Wrong(why) => Err(why),
         }
-        if word != "topology" && self.show_view(word) {
+    }
+
+    fn view(&mut self, name: &str) -> Result<Vec<Effect>, String> {
+        if self.show_view(name) {
             return Ok(Vec::new());
         }
-        let effects = match command_name(word)? {
+        Err(if name.is_empty() {
+            "view NAME: which one? Tab shows them".to_owned()
+        } else {
+            format!("there is no view {name:?}; Tab shows them")
+        })
+    }
+
+    fn command(&mut self, name: &str, rest: &str) -> Result<Vec<Effect>, String> {
+        let effects = match name {
             "topology" => self.perform(Action::ScreenTopology),
             "activity" => self.perform(Action::ScreenActivity),
             "locks" => self.perform(Action::ScreenLocks),
@@ -184,8 +171,7 @@ impl App {
             "statements" => self.perform(Action::ScreenStatements),
             "tables" => self.perform(Action::ScreenTables),
             "io" => self.perform(Action::ScreenIo),
-            "view" if self.show_view(rest) => Vec::new(),
-            "view" => return Err(format!("there is no view {rest:?}; Tab shows them")),
+            "view" => self.view(rest)?,
             "nodes" => self.perform(Action::ScreenNodes),
             "query" => self.perform(Action::ScreenQuery),
             "events" => self.perform(Action::ScreenEvents),
@@ -237,6 +223,9 @@ impl App {
     }
 
     fn known_node(&self, name: &str) -> Result<NodeName, String> {
+        if name.is_empty() {
+            return Err("node NAME: which one? Tab shows them".to_owned());
+        }
         let known = self.live.nodes.names().find(|known| known.as_str() == name);
         known.cloned().ok_or_else(|| format!("there is no node named {name}"))
     }
@@ -284,33 +273,6 @@ impl App {
     }
 }
 
-fn is_statement(line: &str) -> bool {
-    let lower = line.to_ascii_lowercase();
-    let word = lower.split(|c: char| !c.is_ascii_alphanumeric() && c != '_').next().unwrap_or_default();
-    lower.starts_with(['(', '-', '/'])
-        || lower.starts_with("refresh materialized")
-        || lower.ends_with(';')
-        || STATEMENTS.contains(&word)
-}
-
-/// The command that a word means: its name, vim's `q`, or the beginning of one name alone.
-fn command_name(word: &str) -> Result<&'static str, String> {
-    if matches!(word, "q" | "q!" | "exit") {
-        return Ok("quit");
-    }
-    let names = || COMMANDS.iter().map(|spec| spec.name);
-    let starting: Vec<&str> = names().filter(|name| name.starts_with(word)).collect();
-    match (names().find(|name| *name == word), starting.as_slice()) {
-        (Some(name), _) => Ok(name),
-        (None, [name]) => Ok(name),
-        (None, []) => Err(match ranked(word, names()).first() {
-            Some(near) => format!("no command {word:?}; {near}?"),
-            None => format!("no command {word:?}, and no statement either; Tab shows the commands"),
-        }),
-        (None, several) => Err(format!("{word:?} may be {}", several.join(" or "))),
-    }
-}
-
 fn refresh(text: &str) -> Result<Duration, String> {
     let allowed = || "a time between 250ms and 1m, as 500ms or 2s".to_owned();
     let refresh = units::parse_duration(text).ok_or_else(allowed)?;
@@ -341,36 +303,6 @@ fn distance(wanted: &str, name: &str) -> Option<usize> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn statements_and_commands_are_told_apart() {
-        for (line, statement) in [
-            ("select 1", true),
-            ("SELECT(1)", true),
-            ("show all", true),
-            ("(select 1)", true),
-            ("refresh materialized view x", true),
-            ("refresh 1s", false),
-            ("nodes", false),
-            ("foo bar;", true),
-            ("settle", false),
-        ] {
-            assert_eq!(is_statement(line), statement, "{line}");
-        }
-    }
-
-    #[test]
-    fn a_beginning_is_enough_when_it_is_one_alone() {
-        assert_eq!(command_name("ev"), Ok("events"));
-        assert_eq!(command_name("node"), Ok("node"));
-        assert_eq!(command_name("q"), Ok("quit"));
-        assert_eq!(
-            command_name("re"),
-            Err("\"re\" may be replication or remove or retry or resume or refresh or reload".to_owned())
-        );
-        assert_eq!(command_name("vnt"), Err("no command \"vnt\"; events?".to_owned()));
-        assert!(command_name("zzz").is_err());
-    }
 
     #[test]
     fn completions_are_fuzzy() {

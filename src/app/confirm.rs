@@ -1,35 +1,85 @@
 //! A question that is answered with `y` or `n`; `Enter` takes the choice, which stands on No.
 
 use crate::model::NodeName;
+use crate::sql::acts::Act;
 
-/// An open question. All of them are about nodes.
+/// An open question.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Confirm {
-    /// Nodes to remove from the dashboard.
-    pub remove: Vec<NodeName>,
+    pub about: About,
     /// The choice that `Enter` takes.
     pub yes: bool,
 }
 
+/// What a yes does.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum About {
+    /// Removes nodes from the dashboard.
+    Removal(Vec<NodeName>),
+    /// Runs a statement that does things which no rollback undoes.
+    Run { statement: String, nodes: Vec<NodeName>, acts: Vec<Act> },
+}
+
+/// Names and letters that a question shows of what may be long.
+const NAMES: usize = 12;
+const LETTERS: usize = 300;
+
 impl Confirm {
     pub fn removal(nodes: Vec<NodeName>) -> Self {
-        Self { remove: nodes, yes: false }
+        Self { about: About::Removal(nodes), yes: false }
+    }
+
+    pub fn run(statement: &str, nodes: Vec<NodeName>, acts: Vec<Act>) -> Self {
+        Self { about: About::Run { statement: statement.to_owned(), nodes, acts }, yes: false }
     }
 
     pub fn title(&self) -> String {
-        match self.remove.as_slice() {
-            [one] => format!("Remove {one}?"),
-            several => format!("Remove {} nodes?", several.len()),
+        let (verb, nodes) = match &self.about {
+            About::Removal(nodes) => ("Remove", nodes),
+            About::Run { nodes, .. } => ("Run this on", nodes),
+        };
+        match nodes.as_slice() {
+            [one] => format!("{verb} {one}?"),
+            several => format!("{verb} {} nodes?", several.len()),
         }
     }
 
     /// What a yes does, a paragraph a line.
     pub fn lines(&self) -> Vec<String> {
-        let names: Vec<&str> = self.remove.iter().map(NodeName::as_str).collect();
-        vec![
-            names.join(", "),
-            "Queries there are waited for, then our sessions are closed.".to_owned(),
-            "The server and the configuration file stay as they are.".to_owned(),
-        ]
+        match &self.about {
+            About::Removal(nodes) => vec![
+                listed(nodes),
+                "Queries there are waited for, then our sessions are closed.".to_owned(),
+                "For this session: the server and the configuration file stay as they are.".to_owned(),
+            ],
+            About::Run { statement, nodes, acts } => {
+                let mut lines = vec![listed(nodes)];
+                lines.extend(acts.iter().map(|act| format!("{} {}.", act.name, act.does)));
+                lines
+                    .push("A read-only transaction does not prevent that, and a rollback does not undo it.".to_owned());
+                let letters = statement.split_whitespace().collect::<Vec<_>>().join(" ");
+                match letters.char_indices().nth(LETTERS) {
+                    Some((end, _)) => lines.push(format!("{}…", letters.get(..end).unwrap_or_default())),
+                    None => lines.push(letters),
+                }
+                lines
+            }
+        }
     }
+
+    /// The word for a yes.
+    pub fn word(&self) -> &'static str {
+        match self.about {
+            About::Removal(_) => "remove",
+            About::Run { .. } => "run",
+        }
+    }
+}
+
+fn listed(nodes: &[NodeName]) -> String {
+    let mut names: Vec<String> = nodes.iter().take(NAMES).map(ToString::to_string).collect();
+    if nodes.len() > NAMES {
+        names.push(format!("and {} more", nodes.len() - NAMES));
+    }
+    names.join(", ")
 }

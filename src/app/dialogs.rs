@@ -2,6 +2,7 @@
 
 use crate::model::Command;
 
+use super::confirm::About;
 use super::form::{Field, Test};
 use super::keymap::{self, Place};
 use super::{App, Dialog, Effect, Form, Key, KeyCode, Pane, Severity};
@@ -106,7 +107,10 @@ impl App {
     /// The answer to the open question.
     pub(super) fn answer(&mut self, yes: bool) -> Vec<Effect> {
         match self.dialog.take() {
-            Some(Dialog::Confirm(confirm)) if yes => self.remove(confirm.remove),
+            Some(Dialog::Confirm(confirm)) if yes => match confirm.about {
+                About::Removal(nodes) => self.remove(nodes),
+                About::Run { statement, nodes, .. } => self.send_statement(&statement, nodes),
+            },
             _ => Vec::new(),
         }
     }

@@ -1,5 +1,6 @@
 //! The input line at the foot of the screen: `:` takes a command or a statement, `/` a filter.
 
+use super::command::Meaning;
 use super::input::Input;
 use super::keymap::Place;
 
@@ -18,6 +19,8 @@ pub struct Prompt {
     /// Completions of the command line for what is typed, best first, and which of them is in the line.
     pub completions: Vec<String>,
     pub chosen: Option<usize>,
+    /// What `Enter` would do with a command line.
+    pub meaning: Meaning,
     /// What is wrong with the line that was accepted.
     pub error: Option<String>,
     /// The line before completing or going through the history.
@@ -43,6 +46,7 @@ impl Prompt {
             input: Input::new(text),
             completions: Vec::new(),
             chosen: None,
+            meaning: Meaning::Nothing,
             error: None,
             typed: text.to_owned(),
             back: 0,

@@ -9,6 +9,7 @@ use crate::model::{BatchId, Command, NodeName};
 use super::query::{Answer, Batch, NodeAnswer};
 use super::results::{Cell, Line};
 use super::{App, Confirm, Dialog, Effect, Form, Pane, Screen, Severity};
+use crate::sql::acts::acts;
 
 /// The refresh of `+` and `-`.
 pub(super) const REFRESH_STEPS: [Duration; 8] = [
@@ -122,19 +123,16 @@ impl App {
     }
 
     pub(super) fn rerun(&mut self) -> Vec<Effect> {
-        let Some(statement) = self.query.batch.as_ref().map(|batch| batch.statement.clone()) else { return Vec::new() };
-        self.run(&statement)
+        let Some(batch) = &self.query.batch else { return Vec::new() };
+        let (statement, nodes) = (batch.statement.clone(), batch.nodes.iter().map(|node| node.node.clone()).collect());
+        self.run_on(&statement, nodes)
     }
 
     pub(super) fn run_editor(&mut self) -> Vec<Effect> {
         if self.query.editor.is_empty() {
             return Vec::new();
         }
-        let effects = self.run(&self.query.editor.text());
-        if self.query.is_running() {
-            self.pane = Pane::Result;
-        }
-        effects
+        self.run(&self.query.editor.text())
     }
 
     /// Runs a statement on the marked nodes, else on all. One at a time: a second one waits for `Esc` or the end.
@@ -142,18 +140,35 @@ impl App {
         self.run_on(statement, self.statement_targets())
     }
 
-    /// The same on these nodes.
+    /// The same on these nodes. What no rollback undoes is asked about first.
     pub(super) fn run_on(&mut self, statement: &str, nodes: Vec<NodeName>) -> Vec<Effect> {
+        let acts = acts(statement);
+        if acts.is_empty() || nodes.is_empty() {
+            return self.send_statement(statement, nodes);
+        }
+        self.dialog = Some(Dialog::Confirm(Confirm::run(statement, nodes, acts)));
+        Vec::new()
+    }
+
+    /// Sends a statement, and shows the answers as they come.
+    pub(super) fn send_statement(&mut self, statement: &str, mut nodes: Vec<NodeName>) -> Vec<Effect> {
         let statement = statement.trim();
+        nodes.retain(|name| self.live.nodes.get(name).is_some());
+        if nodes.is_empty() {
+            self.say(Severity::Warning, "no node to run it on: a adds one");
+            return Vec::new();
+        }
+        let from = self.screen;
+        if from != Screen::Query {
+            self.show(Screen::Query);
+            self.came_from = Some(from);
+        }
         let running = self.query.batch.as_ref().is_some_and(|batch| batch.is_running() && !batch.cancelled);
         if running {
             self.say(Severity::Warning, "a statement is running: Esc cancels it");
             return Vec::new();
         }
-        if nodes.is_empty() {
-            self.say(Severity::Warning, "no node to run it on: a adds one");
-            return Vec::new();
-        }
+        self.pane = Pane::Result;
         let id = BatchId(self.next_id());
         let waiting = |node: &NodeName| NodeAnswer { node: node.clone(), answer: Answer::Waiting };
         self.query.begin(Batch {

@@ -60,7 +60,6 @@ mod rows;
 pub mod session;
 mod settings;
 mod sqlstate;
-mod statement;
 mod tls;
 mod trace;
 mod turns;

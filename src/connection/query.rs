@@ -16,9 +16,10 @@ use super::pool::NodePool;
 use super::pooled::Checkout;
 use super::rows::Rows;
 use super::wary::{TYPE_ANSWERS, warily};
-use super::{error, settings, sqlstate, statement};
+use super::{error, settings, sqlstate};
 use crate::model::protocol::{NodeOutcome, NodeRows, QueryRequest};
 use crate::model::{ErrorKind, NodeConfig, NodeError};
+use crate::sql::read_only;
 
 /// How long a server may take to hear a cancel, and to obey it.
 const CANCEL: Duration = Duration::from_secs(1);
@@ -52,7 +53,7 @@ fn refuse(request: &QueryRequest, node: &NodeConfig) -> Option<NodeError> {
             "the statement contains a NUL character, which PostgreSQL does not accept",
         ));
     }
-    let what = statement::leaves_read_only(&request.statement).filter(|_| node.is_read_only())?;
+    let what = read_only::leaves(&request.statement).filter(|_| node.is_read_only())?;
     let text = format!("{what} is refused: {} is read-only", node.name);
     Some(NodeError::new(ErrorKind::ReadOnly, text).with_hint(sqlstate::read_only_hint(node)))
 }

@@ -11,7 +11,7 @@ use super::widgets::input_line::input_line;
 use super::widgets::pen::Pen;
 use super::{Theme, text};
 use crate::app::keymap::{self, Hint};
-use crate::app::{Action, App, Screen, Severity};
+use crate::app::{Action, App, Key, KeyCode, Screen, Severity};
 
 /// From this width on all tabs have their whole titles.
 const TABS_WIDE: u16 = 118;
@@ -172,13 +172,14 @@ fn leaving(app: &App) -> Option<String> {
 /// The keys that do something now; while a command is typed, its completions.
 pub(crate) fn key_line(canvas: &mut Canvas<'_>, line: Rect) {
     let (app, theme) = (canvas.app, canvas.theme);
-    let area = Rect { x: line.x + 1, width: line.width.saturating_sub(1), ..line };
+    let mut area = Rect { x: line.x + 1, width: line.width.saturating_sub(1), ..line };
     if let Some(prompt) = &app.prompt {
         let mut pen = Pen::new(canvas.buf, area);
         if let Some(error) = &prompt.error {
             pen.put("✖ ", theme.bad).put(error, theme.bad);
             return;
         }
+        meaning(app, theme, &mut pen);
         if !prompt.completions.is_empty() {
             for (n, completion) in prompt.completions.iter().enumerate() {
                 let chosen = prompt.chosen == Some(n);
@@ -186,6 +187,8 @@ pub(crate) fn key_line(canvas: &mut Canvas<'_>, line: Rect) {
             }
             return;
         }
+        let skip = pen.x() - area.x;
+        area = Rect { x: area.x + skip, width: area.width - skip, ..area };
     }
     let mut pen = Pen::new(canvas.buf, area);
     for hint in that_fit(keymap::hints(app), pen.room()) {
@@ -194,6 +197,21 @@ pub(crate) fn key_line(canvas: &mut Canvas<'_>, line: Rect) {
         let area = app_rect(start, pen.x(), line);
         canvas.drawn.keys.push((area, hint.action));
         pen.gap(2);
+    }
+}
+
+/// What `Enter` would do with the command line. What is wrong with half a word is no news while it has completions.
+fn meaning(app: &App, theme: &Theme, pen: &mut Pen<'_>) {
+    let completes = app.prompt.as_ref().is_some_and(|prompt| !prompt.completions.is_empty());
+    match app.meaning_of_prompt() {
+        Some((true, said)) => {
+            let key = Key::from(KeyCode::Enter).label(app.ascii);
+            pen.put(&key, theme.accent_bold).gap(1).put(&said, theme.bright).gap(3);
+        }
+        Some((false, why)) if !completes => {
+            pen.put(&why, theme.warn).gap(3);
+        }
+        _ => {}
     }
 }
 

@@ -25,7 +25,7 @@ fn q_leaves_at_the_top_only() {
 #[test]
 fn q_waits_for_the_users_queries_and_a_second_q_cancels_them() {
     let mut dashboard = Dashboard::healthy();
-    dashboard.press(":select pg_sleep(9)<enter>");
+    dashboard.press(":select pg_sleep(9)<enter>1");
     assert_eq!(dashboard.press("q"), [DRAIN]);
     let until = dashboard.now() + Duration::from_secs(10);
     dashboard.tell(EventKind::Draining { queries: 3, until });
@@ -56,7 +56,7 @@ fn ctrl_c_and_signals_leave_from_anywhere() {
 #[test]
 fn ctrl_c_hurries_a_q_that_waits() {
     let mut dashboard = Dashboard::healthy();
-    dashboard.press(":select pg_sleep(9)<enter>");
+    dashboard.press(":select pg_sleep(9)<enter>1");
     assert_eq!(dashboard.press("q<ctrl-c>"), [DRAIN, CANCEL]);
 }
 

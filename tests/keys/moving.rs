@@ -54,7 +54,7 @@ fn screens_and_panes() {
 #[test]
 fn escape_goes_back_one_thing_at_a_time() {
     let mut dashboard = Dashboard::healthy();
-    dashboard.press(":select 1<enter>");
+    dashboard.press(":select 1<enter>1");
     dashboard.press("<space>/r<enter>z");
     assert!(matches!(dashboard.press("<esc>")[..], [Command::CancelBatch(_)]), "the running query first");
     assert!(dashboard.app.zoomed);

@@ -174,9 +174,9 @@ impl Scene {
         self.event(EventKind::Pool { node, pool: pool(part), probes: probes() });
     }
 
-    /// Runs a statement on the nodes of the screen, as `:` and the statement do.
+    /// Runs a statement on the nodes of the screen, as `:` and the statement do, and goes back to the first screen.
     pub fn run(&mut self, statement: &str) -> BatchId {
-        let effects = self.press(&format!(":{statement}<enter>"));
+        let effects = self.press(&format!(":{statement}<enter>1"));
         let batch = effects.into_iter().find_map(|effect| match effect {
             pgwatch::app::Effect::Send(Command::Run(request)) => Some(request.batch),
             _ => None,

@@ -124,8 +124,8 @@ fn what_a_server_says_is_shown_in_a_terminal_and_never_obeyed_d7() {
         tui.wait_text("LAST MINUTE", SOON);
     }
     copies(&mut tui);
-    tui.press(":export /nonexistent/\u{202e}\u{200b}x.csv<enter>");
-    tui.wait_text(r"could not write /nonexistent/\u202e\u200bx.csv", SOON);
+    tui.press(":export /dev/null/\u{202e}\u{200b}x.csv<enter>");
+    tui.wait_text(r"could not write /dev/null/\u202e\u200bx.csv", SOON);
     assert_seen_and_left(&mut tui);
 }
 

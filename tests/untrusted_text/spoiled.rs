@@ -147,7 +147,7 @@ fn answered(scene: &mut Scene, text: &str) {
     scene.press(":");
     let statement = format!("select {text} x");
     let _ = update(&mut scene.app, Msg::Paste(statement));
-    let started = scene.press("<enter>").into_iter().find_map(|effect| match effect {
+    let started = scene.press("<enter>1").into_iter().find_map(|effect| match effect {
         Effect::Send(Command::Run(request)) => Some(request.batch),
         _ => None,
     });

@@ -1,6 +1,6 @@
 //! `x`: the plan of a row's statement, from its own node. Never ANALYZE: that would run it.
 
-use crate::app::{App, Effect, Pane, Screen, Severity};
+use crate::app::{App, Effect, Severity};
 use crate::model::NodeName;
 use crate::model::view::{Value, Version};
 
@@ -15,14 +15,7 @@ impl App {
     pub(in crate::app) fn explain(&mut self) -> Vec<Effect> {
         let Some((node, row, statement)) = self.statement_of_row() else { return Vec::new() };
         match self.explainable(&node, row, &statement) {
-            Ok(explain) => {
-                let from = self.screen;
-                let effects = self.run_on(&explain, vec![node]);
-                self.show(Screen::Query);
-                self.pane = Pane::Result;
-                self.came_from = Some(from);
-                effects
-            }
+            Ok(explain) => self.run_on(&explain, vec![node]),
             Err(why) => {
                 self.say(Severity::Warning, why);
                 Vec::new()

@@ -23,7 +23,8 @@ pub(crate) fn draw(canvas: &mut Canvas<'_>, area: Rect, confirm: &Confirm) {
     let foot = Rect { y: inner.bottom().saturating_sub(1), height: inner.height.min(1), ..inner };
     let mut pen = Pen::new(canvas.buf, foot);
     let mut choices = Vec::with_capacity(2);
-    for (n, (text, chosen)) in [(" n  No ", !confirm.yes), (" y  Yes, remove ", confirm.yes)].into_iter().enumerate() {
+    let yes = format!(" y  Yes, {} ", confirm.word());
+    for (n, (text, chosen)) in [(" n  No ", !confirm.yes), (yes.as_str(), confirm.yes)].into_iter().enumerate() {
         let start = pen.x();
         pen.put(text, if chosen { theme.patch } else { theme.text });
         choices.push((to_app(Rect { x: start, width: pen.x() - start, ..foot }), n));

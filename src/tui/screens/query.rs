@@ -39,13 +39,7 @@ pub(crate) fn draw(canvas: &mut Canvas<'_>, area: Rect) {
 
 fn editor(canvas: &mut Canvas<'_>, area: Rect) {
     let (app, theme) = (canvas.app, canvas.theme);
-    let marked = app.nodes_table.marks.len();
-    let note = match (marked, app.picture().nodes.len()) {
-        (0, 1) => "runs on the node".to_owned(),
-        (0, all) => format!("runs on all {all} nodes"),
-        (1, _) => "runs on the marked node".to_owned(),
-        (marked, _) => format!("runs on {marked} marked nodes"),
-    };
+    let note = format!("runs {}", app.where_it_runs());
     let inner = canvas.pane(Pane::Editor, area, Frame { title: "Statement", note: &note, ..Frame::default() });
     let editor = &app.query.editor;
     let focused = canvas.is_focused(Pane::Editor) && app.prompt.is_none();
