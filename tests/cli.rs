@@ -52,7 +52,7 @@ fn a_wrong_file_or_flag_exits_with_2_and_with_3_for_status() {
         (&["status", "--nonsense"], 3),
         (&["status", "--format", "csv"], 3),
         (&["--config", bad.arg(), "status"], 3),
-        (&["check", "--log", "/nonexistent/log"], 2),
+        (&["check", "--log", "/dev/null/log"], 2),
     ] {
         let output = run(args);
         assert_eq!(code(&output), expected, "{args:?}: {}", err(&output));

@@ -105,3 +105,15 @@ actions! {
     Suspend "" "Stop pgwatch and give the terminal to the shell; `fg` goes on"
     LeaveNow "" "Quit at once, cancelling what runs"
 }
+
+impl Action {
+    /// It moves the selection, or scrolls where nothing is selected.
+    pub fn is_move(self) -> bool {
+        (Self::Up..=Self::HalfDown).contains(&self)
+    }
+
+    /// It shows a screen.
+    pub fn is_screen(self) -> bool {
+        (Self::ScreenNodes..=Self::ScreenAlerts).contains(&self)
+    }
+}

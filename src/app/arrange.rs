@@ -147,14 +147,48 @@ impl App {
 
     pub(super) fn sort_next(&mut self) {
         self.sort_by(next_sort);
+        self.say_sort();
     }
 
     pub(super) fn sort_reverse(&mut self) {
         self.sort_by(|sort, _| sort.map(|sort| Sort { descending: !sort.descending, ..sort }));
+        self.say_sort();
     }
 
     pub(super) fn sort_shift(&mut self, right: bool) {
         self.sort_by(|sort, columns| shift_sort(sort, columns, right));
+        self.say_sort();
+    }
+
+    /// The order, in words: the column may be out of sight.
+    fn say_sort(&mut self) {
+        if self.notice.is_some() {
+            return;
+        }
+        let (sort, title) = match self.filter_pane() {
+            Pane::View => {
+                let Some(sheet) = self.sheet() else { return };
+                let title = |sort: Sort| match sort.column.checked_sub(1) {
+                    None => Some("NODE"),
+                    Some(at) => sheet.view.columns.get(at).map(|column| column.title.as_str()),
+                };
+                (sheet.sort, sheet.sort.and_then(title))
+            }
+            Pane::Result => {
+                let results = &self.query.results;
+                let title = |sort: Sort| results.columns().get(sort.column).map(|column| column.name.as_str());
+                (results.sort, results.sort.and_then(title))
+            }
+            _ => {
+                let title = |sort: Sort| NodeColumn::ALL.get(sort.column).map(|column| column.title());
+                (self.nodes_table.sort, self.nodes_table.sort.and_then(title))
+            }
+        };
+        let said = match (sort, title) {
+            (Some(sort), Some(title)) => format!("sorted by {title} {}", if sort.descending { "▼" } else { "▲" }),
+            _ => "in their own order".to_owned(),
+        };
+        self.say(Severity::Info, said);
     }
 
     /// A click on a column's head: sorts by it; once more, the other way round.

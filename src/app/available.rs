@@ -1,7 +1,8 @@
-//! Which keys do something now. The key line shows those and no others; a key that is not among them does nothing.
+//! Which keys do something now. The key line shows those and no others; a key that is not among them says why.
 
 use super::keymap::Place;
 use super::nodes::NodeColumn;
+use super::sheets::Sheet;
 use super::{Action, App, Dialog, Form, Pane, Screen, keymap};
 
 impl App {
@@ -19,9 +20,8 @@ impl App {
             Action::Left => self.can_scroll(false),
             Action::Right => self.can_scroll(true),
             Action::Open => self.can_open(),
-            Action::Mark if self.pane == Pane::View => {
-                self.sheet().is_some_and(|sheet| sheet.opened.is_none() && !sheet.is_empty())
-            }
+            _ if self.is_covered_by_row(action) => false,
+            Action::Mark if self.pane == Pane::View => self.sheet().is_some_and(Sheet::can_mark),
             Action::Mark => self.pane == Pane::Nodes && self.selected().is_some(),
             Action::Acknowledge => self.alerts.selected().is_some(),
             Action::Compare => self.live.nodes.len() > 1,
@@ -32,15 +32,14 @@ impl App {
             Action::Explain => self.can_explain(),
             Action::NextPane | Action::PreviousPane => match self.screen {
                 Screen::View(screen) => self.sheets.tabs(screen).len() > 1,
-                Screen::Topology | Screen::Alerts => false,
-                _ => true,
+                screen => screen.panes().len() > 1 && !self.is_empty(),
             },
             Action::Edit | Action::Remove | Action::Retry | Action::Pause => {
                 self.selected().is_some() || !self.nodes_table.marks.is_empty()
             }
             Action::Rerun => self.query.batch.is_some() && !self.query.is_running(),
             Action::Run => !self.query.editor.is_empty(),
-            Action::ProblemsOnly => self.filter_pane() != Pane::Result,
+            Action::ProblemsOnly => self.filter_pane() != Pane::Result && !self.is_empty(),
             Action::Filter if matches!(self.pane, Pane::Topology | Pane::Alerts) => false,
             Action::Filter => self.has_rows(self.filter_pane()) || self.back_step() == Some(super::back::Step::Filter),
             Action::Sort | Action::SortLeft | Action::SortRight => self.sortable() > 0,
@@ -59,6 +58,7 @@ impl App {
             Action::Copy => self.copied().is_some_and(|text| !text.is_empty()),
             Action::Slower => self.refresh < super::targets::REFRESH_STEPS[super::targets::REFRESH_STEPS.len() - 1],
             Action::Faster => self.refresh > super::targets::REFRESH_STEPS[0],
+            Action::Zoom => self.screen.panes().len() > 1,
             Action::Freeze => !self.is_empty() || self.frozen.is_some(),
             Action::Complete | Action::CompleteBack => {
                 self.prompt.as_ref().is_some_and(|prompt| !prompt.completions.is_empty())
@@ -71,11 +71,32 @@ impl App {
         }
     }
 
+    /// What an open row covers: keys for the table below it.
+    fn is_covered_by_row(&self, action: Action) -> bool {
+        let of_table = matches!(
+            action,
+            Action::Mark
+                | Action::ShowHidden
+                | Action::Group
+                | Action::OnlyNode
+                | Action::Columns
+                | Action::Sort
+                | Action::SortReverse
+                | Action::SortLeft
+                | Action::SortRight
+                | Action::Follow
+        );
+        of_table && self.has_open_row()
+    }
+
+    pub(super) fn has_open_row(&self) -> bool {
+        self.sheet().is_some_and(|sheet| sheet.opened.is_some())
+    }
+
     /// The same for a line of the help, whose own keys are not asked for.
     pub(super) fn can_on_screen(&self, action: Action, place: Place) -> bool {
         let chain = keymap::screen_place(self.screen, self.pane).chain();
-        let moves = Action::Up <= action && action <= Action::HalfDown;
-        chain.contains(&place) && if moves { self.can_move_in_pane() } else { self.can(action) }
+        chain.contains(&place) && if action.is_move() { self.can_move_in_pane() } else { self.can(action) }
     }
 
     /// The word for an action in the key line; it says what would happen now.

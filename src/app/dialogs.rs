@@ -20,7 +20,7 @@ impl App {
                 self.prompt_changed();
             }
             Place::Editor => self.type_in_editor(key),
-            _ => {}
+            _ => self.refuse_key(key),
         }
         Vec::new()
     }

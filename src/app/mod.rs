@@ -26,6 +26,7 @@ mod movement;
 pub mod nodes;
 pub mod prompt;
 pub mod query;
+mod refused;
 pub mod results;
 pub mod screen;
 pub mod sheets;

@@ -2,7 +2,7 @@
 
 use super::cursor::Move;
 use super::nodes::NodeColumn;
-use super::{App, Cursor, Dialog, Effect, Pane, Screen};
+use super::{App, Cursor, Dialog, Effect, Pane, Screen, Severity};
 
 impl App {
     /// Moves in the open help, else in the focused pane.
@@ -92,7 +92,7 @@ impl App {
         if !right {
             return column > 0;
         }
-        column + 1 < columns && self.drawn.pane(self.pane).is_none_or(|drawn| drawn.more_right)
+        !self.is_empty() && column + 1 < columns && self.drawn.pane(self.pane).is_none_or(|drawn| drawn.more_right)
     }
 
     /// `Enter`: the node of the selected row, or the screen that the pane is a part of.
@@ -150,6 +150,14 @@ impl App {
         let at = panes.iter().position(|pane| *pane == self.pane).unwrap_or_default();
         let step = if forward { 1 } else { panes.len() - 1 };
         self.focus(panes[(at + step) % panes.len()]);
+    }
+
+    pub(super) fn toggle_zoom(&mut self) {
+        self.zoomed = !self.zoomed;
+        self.say(
+            Severity::Info,
+            if self.zoomed { "one pane fills the screen; z shows all again" } else { "all panes" },
+        );
     }
 
     pub(super) fn focus(&mut self, pane: Pane) {

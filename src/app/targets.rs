@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use crate::config::units;
 use crate::model::protocol::QueryRequest;
 use crate::model::{BatchId, Command, NodeName};
 
@@ -107,6 +108,7 @@ impl App {
 
     pub(super) fn set_refresh(&mut self, refresh: Duration) -> Vec<Effect> {
         self.refresh = refresh;
+        self.say(Severity::Info, format!("refresh every {}", units::format_duration(refresh)));
         vec![Effect::Send(Command::SetRefresh(refresh))]
     }
 

@@ -40,8 +40,11 @@ impl App {
         self.notice = None;
         self.settle();
         match keymap::keymap().resolve(key, keymap::place(self)) {
-            Some(action) if self.can(action) => self.perform(action),
-            Some(_) => Vec::new(),
+            Some(action) if !self.can(action) => self.refuse(action),
+            Some(action) if action.is_move() => self.perform_move(action),
+            Some(action) if action.is_screen() => self.perform_screen(action),
+            Some(action @ (Action::PreviousNode | Action::NextNode)) => self.perform_neighbour(action),
+            Some(action) => self.perform(action),
             None => self.type_key(key),
         }
     }
@@ -101,7 +104,7 @@ impl App {
             Action::NextNode => self.go_to_neighbour(true),
             Action::NextPane => self.next_pane(true),
             Action::PreviousPane => self.next_pane(false),
-            Action::Zoom => self.zoomed = !self.zoomed,
+            Action::Zoom => self.toggle_zoom(),
             Action::Wrap => self.wrap = !self.wrap,
             Action::Copy => return self.copy(),
             Action::Export => self.ask_export(),

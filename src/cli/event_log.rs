@@ -366,8 +366,8 @@ mod tests {
 
     #[tokio::test]
     async fn a_bad_path_is_said_at_once_and_a_disk_that_fails_later_at_the_end() {
-        let error = EventLog::start(Path::new("/nonexistent/x"), None, &[]).unwrap_err();
-        assert!(error.starts_with("--event-log /nonexistent/x: "), "{error}");
+        let error = EventLog::start(Path::new("/dev/null/x"), None, &[]).unwrap_err();
+        assert!(error.starts_with("--event-log /dev/null/x: "), "{error}");
         let error = EventLog::start(Path::new("/dev/full"), None, &[]).unwrap_err();
         assert!(error.contains("No space left"), "{error}");
 

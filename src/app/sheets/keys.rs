@@ -69,6 +69,8 @@ impl App {
     /// Rows that the view hides at first: shown, or hidden again.
     pub(in crate::app) fn toggle_hidden(&mut self) {
         self.changing_sheet(|sheet| sheet.shows_hidden ^= true);
+        let shown = self.sheet().is_some_and(|sheet| sheet.shows_hidden);
+        self.say(Severity::Info, if shown { "all rows are shown" } else { "what this table hides at first is hidden" });
     }
 
     pub(in crate::app) fn can_toggle_hidden(&self) -> bool {

@@ -257,6 +257,11 @@ impl Sheet {
         }
     }
 
+    /// Whether the selected line is a row or a group, which can be marked.
+    pub(in crate::app) fn can_mark(&self) -> bool {
+        self.opened.is_none() && self.selected_key().is_some()
+    }
+
     pub(super) fn selected_key(&self) -> Option<RowKey> {
         match self.selected()? {
             Line::Row(row) | Line::Across(Across { first: row, .. }) => {
