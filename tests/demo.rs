@@ -52,12 +52,16 @@ impl Place {
     }
 
     fn dashboard(&self, args: &[&str]) -> Tui {
+        self.dashboard_of(args, 120, 40)
+    }
+
+    fn dashboard_of(&self, args: &[&str], cols: u16, rows: u16) -> Tui {
         let args = [&["demo"], args].concat();
-        let tui = Tui::start(&args, 120, 40, &[("TMPDIR", self.text())]);
-        tui.wait_for("three healthy nodes", PATIENCE, |screen| {
-            screen.contents().lines().filter(|line| line.contains("● healthy")).count() == 3
+        let tui = Tui::start(&args, cols, rows, &[("TMPDIR", self.text())]);
+        tui.wait_for("four healthy nodes", PATIENCE, |screen| {
+            screen.contents().lines().filter(|line| line.contains("● healthy")).count() == 4
         });
-        assert!(self.processes() > 10, "three servers run in the folder");
+        assert!(self.processes() > 20, "four servers run in the folder");
         tui
     }
 }
@@ -74,7 +78,7 @@ fn without_a_terminal_it_prints_the_status_and_leaves() {
     let text = String::from_utf8(output.stdout).unwrap();
     let errors = String::from_utf8(output.stderr).unwrap();
     assert_eq!(ending(output.status), "code 0", "{text}{errors}");
-    for node in ["primary", "standby1", "standby2"] {
+    for node in ["primary", "standby1", "standby2", "subscriber"] {
         let line = text.lines().find(|line| line.starts_with(node)).unwrap_or_else(|| panic!("{node} in {text}"));
         assert!(line.contains("healthy"), "{line}");
     }
@@ -118,7 +122,48 @@ fn nothing_in_the_environment_breaks_it() {
         .unwrap();
     let (text, errors) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     assert_eq!(ending(output.status), "code 0", "{text}{errors}");
-    assert_eq!(text.matches("● healthy").count(), 3, "{text}{errors}");
+    assert_eq!(text.matches("● healthy").count(), 4, "{text}{errors}");
+}
+
+/// Every screen, with the keys that open it, what one of its rows says at 80 columns, and how many rows there are at least.
+const SCREENS: [(&str, &str, usize); 12] = [
+    ("1", "● healthy", 4),
+    ("2", "streaming", 3),
+    ("3", "idle in tr", 2),
+    ("4", "└", 2),
+    ("5", "standby1", 1),
+    ("6", "primary", 10),
+    ("7", "carts", 4),
+    ("8", "standby1", 1),
+    (":select count(*) from shop.stock<enter>9", "50", 4),
+    ("<escape>0", "connected", 4),
+    ("t", "standby2", 1),
+    ("c", "setting", 1),
+];
+
+/// A newcomer looks at one screen after the other.
+#[track_caller]
+fn every_screen_is_alive(cols: u16, rows: u16) {
+    let place = Place::new();
+    let mut tui = place.dashboard_of(&[], cols, rows);
+    for (keys, says, least) in SCREENS {
+        tui.press(keys);
+        tui.wait_for(&format!("{least} rows with {says:?} after {keys:?}"), SOON, |screen| {
+            let text = screen.contents();
+            let shown = text.lines().filter(|line| line.starts_with('│') && line.contains(says)).count();
+            shown >= least && !text.contains('✖')
+        });
+    }
+}
+
+#[test]
+fn every_screen_is_alive_at_80x24() {
+    every_screen_is_alive(80, 24);
+}
+
+#[test]
+fn every_screen_is_alive_at_120x40() {
+    every_screen_is_alive(120, 40);
 }
 
 #[test]

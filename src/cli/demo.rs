@@ -1,4 +1,5 @@
-//! `pgwatch demo`: a real primary with two standbys and a load, made in a temporary folder and removed at the end.
+//! `pgwatch demo`: a real primary with two standbys, a logical subscriber and a load, made in a temporary folder and
+//! removed at the end.
 
 use std::io::{self, IsTerminal as _};
 use std::sync::Arc;
@@ -14,26 +15,32 @@ use super::status::{self, Report};
 use super::{Stop, block_on, complain, dashboard, print_with};
 use crate::config::Config;
 use crate::config::alerts::Rules;
-use crate::demo::{Cluster, Load, Server, faults};
+use crate::demo::{Server, Shop, faults};
 
 /// How long the nodes may take to be healthy, where no dashboard shows how they get there.
 const PATIENCE: Duration = Duration::from_mins(1);
 const STOPPING: Duration = Duration::from_secs(1);
 const ASK_AGAIN: Duration = Duration::from_millis(200);
+const NO_STATEMENTS: &str = "The screen Statements stays empty: this PostgreSQL has no pg_stat_statements (Debian, Ubuntu: \
+                             apt-get install postgresql-contrib; Fedora: dnf install postgresql-contrib).";
 
 pub(super) fn run(with_faults: bool, options: &DashboardOptions) -> Result<u8, Stop> {
     block_on(async {
         let mut signals = Signals::listen()?;
-        complain("Starting a PostgreSQL primary and two standbys in a temporary folder ...");
-        let starting = tokio::task::spawn_blocking(|| Cluster::builder().standbys(2).start());
-        let cluster = tokio::select! {
-            started = starting => Arc::new(started?.map_err(|error| Stop::Failed(format!("pgwatch demo: {error}")))?),
+        complain("Starting a PostgreSQL primary, two standbys and a subscriber in a temporary folder ...");
+        let shop = tokio::select! {
+            opened = tokio::task::spawn_blocking(Shop::open) => {
+                opened?.map_err(|error| Stop::Failed(format!("pgwatch demo: {error}")))?
+            }
             // The servers have a guard of their own that ends them with this process.
             _ = signals.next() => return Ok(exit::OK),
         };
-        let background = Background::start(&cluster, with_faults);
+        if !shop.has_statements() {
+            complain(NO_STATEMENTS);
+        }
+        let background = Background::start(&shop, with_faults);
         let config = Config {
-            nodes: cluster.servers().iter().map(Server::node_config).collect(),
+            nodes: shop.servers().map(Server::node_config).collect(),
             cluster: Some("demo".to_owned()),
             ..Config::default()
         };
@@ -48,7 +55,7 @@ pub(super) fn run(with_faults: bool, options: &DashboardOptions) -> Result<u8, S
             }
         };
         background.stop().await;
-        tokio::task::spawn_blocking(move || drop(cluster)).await?;
+        tokio::task::spawn_blocking(move || drop(shop)).await?;
         code
     })?
 }
@@ -57,7 +64,7 @@ pub(super) fn run(with_faults: bool, options: &DashboardOptions) -> Result<u8, S
 async fn print_status_once(config: &Config) -> Result<u8, Stop> {
     let deadline = Instant::now() + PATIENCE;
     loop {
-        // A cluster that was just started has nothing that a rule would find.
+        // Without the rules of alerts: what they find in the demo is there to be found, and no failure.
         let (nodes, alerts) = match status::ask(config, Rules::new()).await? {
             Ok(nodes) => nodes,
             Err(_signalled) => return Ok(exit::OK),
@@ -79,12 +86,12 @@ struct Background {
 }
 
 impl Background {
-    fn start(cluster: &Arc<Cluster>, with_faults: bool) -> Self {
+    fn start(demo: &Shop, with_faults: bool) -> Self {
         let stop = CancellationToken::new();
         let mut tasks = JoinSet::new();
-        tasks.spawn(Load::new(cluster).run(stop.clone()));
+        tasks.spawn(demo.load().run(stop.clone()));
         if with_faults {
-            tasks.spawn(faults::rota(Arc::clone(cluster), stop.clone()));
+            tasks.spawn(faults::rota(Arc::clone(demo.cluster()), stop.clone()));
         }
         Self { tasks, stop }
     }

@@ -1,5 +1,5 @@
-//! A small steady load, so that a demo has something to show: a table that grows to a limit, a few sessions, now and
-//! then one that waits for another's lock, reads on the standbys. A few per cent of one core.
+//! A small steady load: a table that grows to a limit, a few sessions, now and then one that waits for another's lock,
+//! reads on the standbys. A few per cent of one core. The demo has more to do: `trade`.
 //!
 //! Each worker is a loop on a connection of its own: the writer every 200 ms, readers every 500 ms, the two that
 //! meet at a lock every few seconds. A worker whose server dies tries again every second.
@@ -11,6 +11,7 @@ use tokio::time::sleep;
 use tokio_postgres::{Client, Config, Error, NoTls};
 use tokio_util::sync::CancellationToken;
 
+use super::trade::Trade;
 use super::{Cluster, Server};
 
 const WRITE: Duration = Duration::from_millis(200);
@@ -32,10 +33,7 @@ const TABLES: &str = "\
 
 /// The load of one cluster, ready to run.
 #[derive(Debug)]
-pub struct Load {
-    primary: Config,
-    standbys: Vec<Config>,
-}
+pub struct Load(Vec<(Config, Work)>);
 
 #[derive(Debug, Clone, Copy)]
 enum Work {
@@ -43,31 +41,40 @@ enum Work {
     Read,
     HoldLock,
     WantLock,
+    Trade(Trade),
 }
 
 impl Load {
     pub fn new(cluster: &Cluster) -> Self {
-        Self { primary: config(cluster.primary()), standbys: cluster.servers().iter().skip(1).map(config).collect() }
+        let mut workers: Vec<(Config, Work)> = Vec::new();
+        for work in [Work::Write, Work::Read, Work::Read, Work::HoldLock, Work::WantLock] {
+            workers.push((config(cluster.primary(), "demo"), work));
+        }
+        workers.extend(cluster.servers().iter().skip(1).map(|standby| (config(standby, "demo"), Work::Read)));
+        Self(workers)
+    }
+
+    /// A shop at work: who does what on which server.
+    pub(super) fn trade<'a>(workers: impl IntoIterator<Item = (&'a Server, Trade)>) -> Self {
+        let worker = |(server, trade): (&Server, Trade)| (config(server, trade.application()), Work::Trade(trade));
+        Self(workers.into_iter().map(worker).collect())
     }
 
     /// Works until told to stop. Dropping the future ends it as well: the sessions close with their connections.
     pub async fn run(self, stop: CancellationToken) {
         let mut workers = JoinSet::new();
-        for work in [Work::Write, Work::Read, Work::Read, Work::HoldLock, Work::WantLock] {
-            workers.spawn(keep_working(self.primary.clone(), work));
-        }
-        for standby in self.standbys {
-            workers.spawn(keep_working(standby, Work::Read));
+        for (config, work) in self.0 {
+            workers.spawn(keep_working(config, work));
         }
         stop.cancelled().await;
         workers.shutdown().await;
     }
 }
 
-fn config(server: &Server) -> Config {
+fn config(server: &Server, application: &str) -> Config {
     let mut config = Config::new();
     config.host(server.host()).port(server.port()).user("app").password(server.password().expose()).dbname("postgres");
-    config.application_name("demo").connect_timeout(Duration::from_secs(5));
+    config.application_name(application).connect_timeout(Duration::from_secs(5));
     config
 }
 
@@ -97,6 +104,7 @@ impl Work {
             Self::Read => read(client).await,
             Self::HoldLock => hold_lock(client).await,
             Self::WantLock => want_lock(client).await,
+            Self::Trade(trade) => trade.forever(client).await,
         }
     }
 }

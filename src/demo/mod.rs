@@ -2,6 +2,7 @@
 //!
 //! - [`cluster`]: a primary and its streaming standbys in a temporary folder, made and removed by one value.
 //! - `server`: one of its servers, and every fault that can befall it.
+//! - [`shop`]: the cluster of `pgwatch demo`, with something to see on every screen; `trade`: what goes on in it.
 //! - [`load`]: something for the servers to do.
 //! - [`faults`]: trouble on schedule.
 //! - `install`: the server binaries of this machine and the user they run as.
@@ -18,6 +19,8 @@ mod install;
 pub mod load;
 mod processes;
 mod server;
+pub mod shop;
+mod trade;
 
 use std::io;
 use std::path::PathBuf;
@@ -27,6 +30,7 @@ pub use cluster::{Builder, Cluster, Template};
 pub use install::Install;
 pub use load::Load;
 pub use server::{Server, StopMode};
+pub use shop::Shop;
 
 /// Why a throw-away cluster could not be made or moved. Each text says what to do, where something can be done.
 #[derive(Debug, thiserror::Error)]
