@@ -23,12 +23,12 @@ WRITTEN_WITH := $(shell sed -n 's/^rust-version = "\(.*\)"/\1/p' Cargo.toml)
 STRICT := $(if $(findstring rustc $(WRITTEN_WITH).,$(shell rustc --version 2> /dev/null)),-D warnings)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-versions bench counts scale faults soak fuzz peers build install uninstall deps test-deps fault-deps
+.PHONY: help demo test test-versions bench counts pictures scale faults soak fuzz peers build install uninstall deps test-deps fault-deps
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-# The dev profile: it is there in a third of the time that the release profile takes from nothing, and a demo of three
+# The dev profile: it is there in a third of the time that the release profile takes from nothing, and a demo of four
 # nodes does not notice the difference. ARGS=--fault kills, freezes and revives a standby now and then.
 demo: deps ## open the dashboard on a throw-away PostgreSQL cluster (ARGS=--fault: with faults)
 	@$(CARGO) run --quiet --bin pgwatch -- demo $(ARGS)
@@ -83,6 +83,10 @@ counts: test-deps $(GUNGRAUN_RUNNER) ## compare instructions and allocations wit
 	@PATH="$(abspath $(dir $(GUNGRAUN_RUNNER))):$$PATH" $(CARGO) bench --quiet --profile dev --bench instructions -- \
 	  --output-format=json --parallel=auto > $(TARGET)/counts.json
 	@$(CARGO) bench --quiet --profile dev --bench counts -- $(TARGET)/counts.json $(ARGS)
+
+# The dev profile shows the same screens, and is there already where the tests are.
+pictures: deps ## take the README's pictures anew, of the demo at work
+	$(CARGO) bench --quiet --profile dev --bench pictures
 
 $(GUNGRAUN_RUNNER):
 	CARGO_PROFILE_DEV_DEBUG=0 $(CARGO) install --quiet --debug --locked --root $(abspath $(@D)/..) gungraun-runner@=$(GUNGRAUN)

@@ -185,7 +185,7 @@ impl Dashboard {
     }
 
     async fn run(mut self, mut events: mpsc::Receiver<Event>, signals: &mut signals::Signals) -> Result<LeaveReason> {
-        let mut keys = keys::Keys::listen();
+        let mut keys = keys::Keys::listen().wrap_err("the terminal is gone")?;
         let mut tick = interval_at(Instant::now(), Duration::from_secs(1));
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
         self.read_views();
@@ -295,7 +295,10 @@ impl Dashboard {
                 Err(CommandError::ShuttingDown) => self.quit |= self.app.stopped.is_some(),
                 Err(_) => self.update(Msg::Busy(Box::new(command))),
             },
-            Effect::Copy(text) => self.try_to("copy", |dashboard| dashboard.screen.copy(&text)),
+            Effect::Copy(text) => match self.screen.copy(&text) {
+                Ok(said) => self.update(Msg::Done(said.to_owned())),
+                Err(error) => self.update(Msg::Failed(format!("could not copy: {error}"))),
+            },
             Effect::Reload => match &self.reload {
                 Some(reload) => reload.now(),
                 None => self.update(Msg::Failed("there is no configuration file to reload".to_owned())),

@@ -6,7 +6,7 @@ mod scene;
 
 use std::time::Duration;
 
-use pgwatch::model::{ErrorKind, EventKind, HealthState, NodeError};
+use pgwatch::model::{ErrorKind, EventKind, Health, HealthState, NodeError};
 use pgwatch::tui::{ColorDepth, Theme, text};
 use proptest::prelude::*;
 use ratatui::buffer::Buffer;
@@ -111,6 +111,70 @@ fn a_terminal_without_utf8_gets_ascii_alone() {
         scene.press(keys);
         let text = scene::text(&scene.draw(120, 40, &theme));
         assert!(text.is_ascii(), "{place}:\n{text}");
+    }
+}
+
+fn line(buf: &Buffer, row: u16) -> String {
+    (0..buf.area.width).map(|col| buf[(col, row)].symbol()).collect()
+}
+
+#[test]
+fn what_is_wrong_stays_longest_in_the_header() {
+    for width in 80..=200 {
+        let mut scene = production_with_answers();
+        let header = line(&scene.draw(width, 40, &dark()), 0);
+        for word in ["● 5", "◐ 1", "✖ 1", "▲ 3", " t ", "production", "read-only", "14:03:22"] {
+            assert!(header.contains(word), "{word} at {width}: {header}");
+        }
+        // What goes, in its order.
+        let going = ["alerts", "of 7 nodes", "every 1s", "tps", "cost"].map(|word| header.contains(word));
+        assert!(going.is_sorted_by(|earlier, later| earlier >= later), "{width}: {header}");
+        // All at once: what warns stays whole, the name makes room.
+        scene.app.cluster = Some("the-cluster-of-the-whole-company".to_owned());
+        scene.app.read_write = true;
+        scene.press("p");
+        let header = line(&scene.draw(width, 40, &dark()), 0);
+        for word in ["● 5", "◐ 1", "✖ 1", "▲ 3", " t ", "the", "READ-WRITE", "FROZEN 0 s", "14:03:22"] {
+            assert!(header.contains(word), "{word} at {width}: {header}");
+        }
+    }
+}
+
+#[test]
+fn a_paused_node_is_not_down() {
+    let mut scene = production();
+    let paused = Health { state: HealthState::Disconnected, paused: true, ..Health::new(scene.app.now) };
+    scene.health("primary", HealthState::Healthy, paused);
+    for (width, height) in [(80, 24), (120, 40), (60, 20)] {
+        let header = line(&scene.draw(width, height, &dark()), 0);
+        assert!(header.contains("✖ 1") && header.contains("○ 1"), "{header}");
+        assert!(!scene::text(&scene.draw(width, height, &dark())).contains("PAUSED"));
+    }
+}
+
+/// Every screen is in the line of tabs at every width, the shown one highlighted, also on a node's page.
+#[test]
+fn every_screen_has_its_tab() {
+    const KEYS: &str = "1 2 3 4 5 6 7 8 9 0 t c";
+    let places = ["1", "2", "3", "4", "5", "6", "7", "8", "0", "t", "c", "9"].map(|key| (key, key));
+    for (keys, active) in places.into_iter().chain([("<enter>", "1")]) {
+        let mut scene = production().with_views();
+        scene.press(keys);
+        for width in [80, 81, 92, 93, 103, 104, 113, 114, 120, 126, 138, 200] {
+            let buf = scene.draw(width, 40, &dark());
+            let tabs = line(&buf, 1);
+            let found: Vec<&str> =
+                tabs.split_whitespace().filter(|word| word.chars().count() == 1 && *word != "›").collect();
+            assert_eq!(found.join(" "), KEYS, "{width}: {tabs}");
+            let lit: String = (0..width)
+                .filter(|col| buf[(*col, 1)].bg == dark().patch.bg.unwrap())
+                .map(|col| buf[(col, 1)].symbol())
+                .collect();
+            assert!(
+                lit.trim().starts_with(active) && lit.trim().chars().count() <= 13,
+                "{keys} at {width}: {lit:?} of {tabs}"
+            );
+        }
     }
 }
 

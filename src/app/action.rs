@@ -81,7 +81,7 @@ actions! {
     PreviousPane "" "Previous pane"
     Zoom "" "Zoom the pane"
     Wrap "" "Wrap long text"
-    Copy "" "Copy the row or statement, in an opened row the value"
+    Copy "" "Send the row or statement, in an opened row the value, to the clipboard of the terminal"
     Export "export" "Write the answers to a file, CSV or JSON by the name you give"
     Freeze "" "Freeze the picture; health and collection go on"
     Slower "" "Refresh less often"

@@ -121,6 +121,8 @@ impl App {
             (Action::Accept, Place::Command)
             | (Action::NextField, Place::Confirm | Place::Form)
             | (Action::Add, Place::Query | Place::Events | Place::View | Place::Topology | Place::Alerts) => "",
+            // Elsewhere the line of tabs names it.
+            (Action::Compare, place) if place != Place::Nodes => "",
             (Action::Cancel, Place::Editor) if self.query.is_running() => "cancel query",
             (Action::Cancel, Place::Editor) => "results",
             (Action::Cancel, Place::Filter) => "as before",

@@ -201,13 +201,14 @@ impl Node {
 pub struct Counts {
     pub healthy: usize,
     pub degraded: usize,
-    /// All the rest, paused ones too.
     pub down: usize,
+    /// Paused by a key, or about to leave.
+    pub paused: usize,
 }
 
 impl Counts {
     pub fn total(self) -> usize {
-        self.healthy + self.degraded + self.down
+        self.healthy + self.degraded + self.down + self.paused
     }
 }
 
@@ -246,6 +247,7 @@ impl Nodes {
             match node.health.state {
                 HealthState::Healthy => counts.healthy += 1,
                 HealthState::Degraded => counts.degraded += 1,
+                HealthState::Disconnected => counts.paused += 1,
                 _ => counts.down += 1,
             }
         }

@@ -79,6 +79,19 @@ impl Screen {
         }
     }
 
+    /// The title in 80 columns, where all screens are in one line.
+    pub fn shortest_title(self) -> &'static str {
+        match self {
+            Self::View(ViewScreen::Locks) => "Lock",
+            Self::View(ViewScreen::Statements) => "Stmt",
+            Self::View(ViewScreen::Tables) => "Tab",
+            Self::Query => "Qry",
+            Self::Events => "Ev",
+            Self::Alerts => "Alert",
+            other => other.short_title(),
+        }
+    }
+
     /// Its panes in the order of `Tab`; the first has the focus when it opens.
     pub fn panes(self) -> &'static [Pane] {
         match self {

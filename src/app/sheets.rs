@@ -133,6 +133,12 @@ impl App {
         true
     }
 
+    /// Whether the table on the screen is the one that compares nodes.
+    pub fn shows_drift(&self) -> bool {
+        let Screen::View(screen) = self.screen else { return false };
+        self.sheets.shown(screen).is_some_and(|view| view.name == DRIFT)
+    }
+
     /// `c`: what differs between the marked nodes, else between all of them.
     pub(super) fn compare(&mut self) {
         let marked: Vec<NodeName> =

@@ -254,7 +254,7 @@ impl App {
 
     pub(super) fn copy(&mut self) -> Vec<Effect> {
         let Some(text) = self.copied() else { return Vec::new() };
-        self.say(Severity::Info, "copied");
+        self.say(Severity::Info, "sent to the terminal");
         vec![Effect::Copy(text)]
     }
 }

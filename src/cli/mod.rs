@@ -21,7 +21,7 @@ mod view;
 
 use std::ffi::OsString;
 use std::fmt::Write as _;
-use std::io::{self, Write as _};
+use std::io::{self, IsTerminal as _, Write as _};
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -31,6 +31,7 @@ use color_eyre::config::{HookBuilder, Theme};
 use crate::config::alerts::Rules;
 use crate::config::views::Views;
 use crate::config::{self, Config, Diagnostic, Environment};
+use crate::tui::output;
 use crate::tui::text::safe;
 use args::{Args, Command, Source, exit};
 
@@ -61,9 +62,11 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
             if unparsed.error.use_stderr() {
                 // It quotes what was typed or pasted.
                 complain(&unparsed.error.render().to_string());
-            } else {
-                // Nobody reads it: then there is nobody to tell, either.
+            } else if io::stdout().is_terminal() {
                 let _ = unparsed.error.print();
+            } else {
+                // A reader that has gone has what it wanted.
+                let _ = output::stdout().write_all(unparsed.error.render().to_string().as_bytes());
             }
             unparsed.code
         }
@@ -180,7 +183,7 @@ fn print(bytes: &[u8]) -> Result<(), Stop> {
 
 /// Writes to standard output. A reader that has gone (`| head`) has what it wanted.
 fn print_with(write: impl FnOnce(&mut dyn io::Write) -> io::Result<()>) -> Result<(), Stop> {
-    let mut out = io::BufWriter::with_capacity(1 << 16, io::stdout().lock());
+    let mut out = io::BufWriter::with_capacity(1 << 16, output::stdout());
     match write(&mut out).and_then(|()| out.flush()) {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
             Err(Stop::Failed(format!("cannot write to standard output: {error}")))
@@ -192,9 +195,11 @@ fn print_with(write: impl FnOnce(&mut dyn io::Write) -> io::Result<()>) -> Resul
 /// Writes lines to standard error, made safe for a terminal: they may hold what a file or a server said. What may hold
 /// line breaks of its own is made safe before it is handed over, else it could pass for a line of ours.
 fn complain(text: &str) {
-    let mut err = io::stderr().lock();
+    let mut lines = String::new();
     for line in text.trim_end().lines() {
-        // Nobody to tell it to.
-        let _ = writeln!(err, "{}", safe(line));
+        lines.push_str(&safe(line));
+        lines.push('\n');
     }
+    // A failure could be told nowhere.
+    let _ = output::stderr().write_all(lines.as_bytes());
 }

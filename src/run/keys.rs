@@ -1,39 +1,106 @@
-//! Keys, clicks and changes of size, read by a task of its own. crossterm's stream spins on a lock each time it is asked
-//! while nothing waits, and a loop that is woken by every node would ask it each time.
+//! Keys and clicks, read by a thread of its own, and changes of size. A lone Esc is told after 25 ms, 50 ms over ssh:
+//! until then it may be the beginning of another key.
 
-use std::io;
+use std::env;
+use std::fs::File;
+use std::io::{self, IsTerminal as _, PipeReader, PipeWriter};
+use std::os::fd::{AsFd as _, OwnedFd};
+use std::thread;
+use std::time::Duration;
 
-use crossterm::event::{Event, EventStream};
-use futures_util::StreamExt as _;
-use tokio::sync::mpsc;
+use crossterm::event::Event;
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::io::Errno;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::mpsc::{self, Sender};
 use tokio::task::JoinSet;
+
+use crate::tui::decoder::Decoder;
+use crate::tui::terminal;
 
 /// More than a hand presses within a frame; a paste comes as one.
 const WAITING: usize = 64;
+/// How long the rest of a key may take to follow its Esc.
+const LOCAL: Duration = Duration::from_millis(25);
+const REMOTE: Duration = Duration::from_millis(50);
 
 /// What comes from the terminal. Dropping it ends the reading.
 pub(super) struct Keys {
     events: mpsc::Receiver<io::Result<Event>>,
-    _task: JoinSet<()>,
+    _sizes: JoinSet<()>,
+    /// Its end is what the thread hears.
+    _reading: PipeWriter,
 }
 
 impl Keys {
-    pub(super) fn listen() -> Self {
+    pub(super) fn listen() -> io::Result<Self> {
         let (heard, events) = mpsc::channel(WAITING);
-        let mut task = JoinSet::new();
-        task.spawn(async move {
-            let mut stream = EventStream::new();
-            while let Some(event) = stream.next().await {
-                if heard.send(event).await.is_err() {
+        let (end, reading) = io::pipe()?;
+        let input = terminal_input()?;
+        let keys = heard.clone();
+        thread::Builder::new().name("keys".to_owned()).spawn(move || {
+            if let Err(error) = read(&input, &end, &keys) {
+                let _ = keys.blocking_send(Err(error));
+            }
+        })?;
+        let mut changes = signal(SignalKind::window_change())?;
+        let mut sizes = JoinSet::new();
+        // Not a sender that stays: without the thread's the terminal is gone.
+        let heard = heard.downgrade();
+        sizes.spawn(async move {
+            while changes.recv().await.is_some() {
+                let Some(heard) = heard.upgrade() else { return };
+                let size = terminal::size().map(|(width, height)| Event::Resize(width, height));
+                if heard.send(size).await.is_err() {
                     return;
                 }
             }
         });
-        Self { events, _task: task }
+        Ok(Self { events, _sizes: sizes, _reading: reading })
     }
 
     /// The next one; `None` when the terminal is gone. Cancel-safe.
     pub(super) async fn next(&mut self) -> Option<io::Result<Event>> {
         self.events.recv().await
+    }
+}
+
+/// Standard input may be something else: the terminal is still ours to read.
+fn terminal_input() -> io::Result<OwnedFd> {
+    let stdin = io::stdin();
+    if stdin.is_terminal() { stdin.as_fd().try_clone_to_owned() } else { Ok(File::open("/dev/tty")?.into()) }
+}
+
+/// Until the terminal or the dashboard ends.
+fn read(input: &OwnedFd, end: &PipeReader, heard: &Sender<io::Result<Event>>) -> io::Result<()> {
+    let remote = ["SSH_CONNECTION", "SSH_TTY"].into_iter().any(|name| env::var_os(name).is_some());
+    let mut decoder = Decoder::new(if remote { REMOTE } else { LOCAL });
+    let mut buffer = [0; 4096];
+    loop {
+        // Asked before each read: the terminal may block or not, as others left it.
+        let mut asked = [PollFd::new(input, PollFlags::IN), PollFd::new(end, PollFlags::IN)];
+        let patience = decoder.patience().and_then(|time| Timespec::try_from(time).ok());
+        let ready = match poll(&mut asked, patience.as_ref()) {
+            Err(Errno::INTR) => continue,
+            ready => ready?,
+        };
+        if !asked[1].revents().is_empty() {
+            return Ok(());
+        }
+        let mut lone = None;
+        if ready == 0 {
+            lone = decoder.give_up();
+        } else {
+            match rustix::io::read(input, &mut buffer) {
+                Err(Errno::INTR | Errno::AGAIN) => {}
+                Ok(0) => return Ok(()),
+                count => decoder.feed(buffer.get(..count?).unwrap_or_default()),
+            }
+        }
+        for event in lone.into_iter().chain(decoder.by_ref()) {
+            if heard.blocking_send(Ok(event)).is_err() {
+                return Ok(());
+            }
+        }
     }
 }

@@ -4,9 +4,14 @@ mod ascii;
 mod canvas;
 pub mod cells;
 mod chrome;
+mod clipboard;
+pub mod decoder;
+mod header;
 pub mod input;
+pub mod output;
 mod screens;
 mod statement;
+mod tabs;
 pub mod terminal;
 pub mod text;
 pub mod theme;
@@ -54,8 +59,8 @@ pub fn draw(app: &App, theme: &Theme, frame: &mut Frame<'_>) -> Drawn {
 fn picture(canvas: &mut Canvas<'_>, area: Rect) {
     let line = |y: u16| Rect { y, height: 1, ..area };
     let body = Rect { y: area.y + 2, height: area.height - 4, ..area };
-    chrome::header(canvas, line(area.y));
-    chrome::tabs(canvas, line(area.y + 1));
+    header::draw(canvas, line(area.y));
+    tabs::draw(canvas, line(area.y + 1));
     match canvas.app.screen {
         app::Screen::Nodes | app::Screen::Detail if canvas.app.is_empty() => empty(canvas, body),
         app::Screen::Nodes => screens::nodes::draw(canvas, body),
@@ -94,9 +99,7 @@ fn too_small(canvas: &mut Canvas<'_>, area: Rect) {
     let counts = app.picture().nodes.counts();
     let buf: &mut Buffer = canvas.buf;
     let mut pen = Pen::row(buf, area, 0);
-    for (sign, count, style) in
-        [("●", counts.healthy, theme.ok), ("◐", counts.degraded, theme.warn), ("✖", counts.down, theme.bad)]
-    {
+    for (sign, count, style) in header::states(counts, theme) {
         pen.sign(sign, style).gap(1).put(&count.to_string(), style).gap(2);
     }
     Pen::row(buf, area, 1).put(&format!("pgwatch needs {}x{}", LEAST.0, LEAST.1), theme.text);

@@ -3,11 +3,11 @@
 //! A frame is collected in memory and written in one piece between the marks of synchronized output, so a terminal
 //! never shows half of it and a frame costs one system call.
 
+use std::env;
 use std::io::{self, Write};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, Once, PoisonError};
 
-use crossterm::clipboard::CopyToClipboard;
 use crossterm::cursor::{Hide, MoveTo, Show};
 use crossterm::event::{DisableBracketedPaste, DisableMouseCapture, EnableBracketedPaste, EnableMouseCapture};
 use crossterm::style::{Attribute, Color, SetAttribute, SetBackgroundColor, SetForegroundColor, SetUnderlineColor};
@@ -17,10 +17,13 @@ use crossterm::terminal::{
 };
 use crossterm::{execute, queue};
 use ratatui::backend::CrosstermBackend;
-use ratatui::{Frame, Terminal};
+use ratatui::layout::Rect;
+use ratatui::{Frame, Terminal, TerminalOptions, Viewport};
 use rustix::process::{Signal, getpid, kill_process};
 use rustix::termios::{QueueSelector, tcflush};
 
+use super::clipboard::Way;
+use super::output;
 use crate::model::contained::is_contained;
 
 /// Whether the terminal is ours now. One per process: a terminal is.
@@ -28,6 +31,9 @@ static OURS: AtomicBool = AtomicBool::new(false);
 
 /// Memory kept for the next frame, bytes; a full frame of a large terminal is about 30 KB.
 const FRAME_MEMORY: usize = 64 << 10;
+
+/// The size of a terminal that does not say how large it is (0x0: a serial line, some containers).
+const USUAL: (u16, u16) = (80, 24);
 
 /// What the user lets us take.
 #[derive(Debug, Clone, Copy)]
@@ -64,7 +70,8 @@ impl Screen {
         // crossterm's own NO_COLOR drops reverse video too, and with it the selection: the theme decides.
         crossterm::style::force_color_output(true);
         let pending = Pending::default();
-        let terminal = Terminal::new(CrosstermBackend::new(pending.clone()))?;
+        let viewport = Viewport::Fixed(area()?);
+        let terminal = Terminal::with_options(CrosstermBackend::new(pending.clone()), TerminalOptions { viewport })?;
         take(options)?;
         pending.lock().clear();
         Ok(Self { terminal, pending, unchanged: unchanged_frame()?, cursor_shown: false, options })
@@ -77,6 +84,10 @@ impl Screen {
     pub fn draw(&mut self, render: impl FnOnce(&mut Frame<'_>)) -> io::Result<usize> {
         if !OURS.load(Ordering::SeqCst) {
             return Err(io::Error::other("the terminal was given back after a panic"));
+        }
+        let area = area()?;
+        if area != self.terminal.get_frame().area() {
+            self.terminal.resize(area)?;
         }
         self.terminal.draw(render)?;
         let mut frame = self.pending.lock();
@@ -101,14 +112,14 @@ impl Screen {
     /// Forgets what the terminal shows: the next frame is written whole (Ctrl-L, after a suspension).
     pub fn redraw(&mut self) -> io::Result<()> {
         // Not `clear()`, which asks the terminal for the cursor and takes the answer from under the keys.
-        self.terminal.resize(self.terminal.size()?.into())
+        self.terminal.resize(area()?)
     }
 
-    /// Puts a text on the clipboard of the terminal (OSC 52), over ssh and in tmux too where they allow it.
-    pub fn copy(&mut self, text: &str) -> io::Result<()> {
-        let mut out = Vec::new();
-        queue!(out, CopyToClipboard::to_clipboard_from(text))?;
-        write_out(&out)
+    /// Sends a text to the clipboard of the terminal (OSC 52), and says so: no terminal says whether it took it.
+    pub fn copy(&mut self, text: &str) -> io::Result<&'static str> {
+        let way = Way::of(|name| env::var(name).ok());
+        write_out(&way.sequence(text)?)?;
+        Ok(way.said())
     }
 
     /// Stops the program as Ctrl-Z does elsewhere, with the terminal given back; returns when it goes on.
@@ -130,6 +141,19 @@ impl Drop for Screen {
         // The terminal may be gone: nobody is left to be told.
         let _ = restore();
     }
+}
+
+/// Columns and rows of the terminal.
+pub fn size() -> io::Result<(u16, u16)> {
+    match crossterm::terminal::size()? {
+        (0, _) | (_, 0) => Ok(USUAL),
+        size => Ok(size),
+    }
+}
+
+fn area() -> io::Result<Rect> {
+    let (width, height) = size()?;
+    Ok(Rect::new(0, 0, width, height))
 }
 
 fn take(options: ScreenOptions) -> io::Result<()> {
@@ -207,9 +231,7 @@ fn write_frame(frame: &[u8]) -> io::Result<()> {
 }
 
 fn write_out(bytes: &[u8]) -> io::Result<()> {
-    let mut stdout = io::stdout().lock();
-    stdout.write_all(bytes)?;
-    stdout.flush()
+    output::stdout().write_all(bytes)
 }
 
 /// The bytes that the backend writes around no changes at all.

@@ -178,7 +178,7 @@ pub struct Theme {
     pub field: Style,
     /// A patch of the accent: the tab of the screen, the choice of a dialog.
     pub patch: Style,
-    /// A patch that warns: READ-WRITE, PAUSED.
+    /// A patch that warns: FROZEN, leaving.
     pub patch_warn: Style,
     pub patch_bad: Style,
     pub ascii: bool,

@@ -104,6 +104,11 @@ impl Tui {
         }
     }
 
+    /// Sends bytes as they are, in one piece.
+    pub fn send(&mut self, bytes: &[u8]) {
+        self.terminal.as_mut().expect("the terminal was closed").write_all(bytes).expect("the terminal takes keys");
+    }
+
     /// Waits until the screen satisfies `condition`; fails the test with the screen if it does not in time.
     #[track_caller]
     pub fn wait_for(&self, what: &str, within: Duration, condition: impl Fn(&Screen) -> bool) {

@@ -1,0 +1,162 @@
+//! The first line: the cluster, its nodes by state, its alerts; at the right mode, refresh and clock. Where there is
+//! little room, what is wrong stays longest.
+
+use std::borrow::Cow;
+use std::time::UNIX_EPOCH;
+
+use ratatui::layout::Rect;
+use ratatui::style::Style;
+
+use super::canvas::{Canvas, to_app};
+use super::screens::alerts;
+use super::text;
+use super::theme::Theme;
+use super::widgets::pen::Pen;
+use crate::app::keymap::{Place, keymap, labels};
+use crate::app::nodes::Counts;
+use crate::app::{Action, App, Screen};
+
+/// Columns that the cluster's name takes at most, and ever fewer where there is little room.
+const NAME: [usize; 4] = [24, 16, 8, 4];
+/// Columns between two parts.
+const GAP: usize = 3;
+
+/// What goes first where there is no room.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Stays {
+    Cost,
+    Transactions,
+    Refresh,
+    Nodes,
+    /// The word beside the sign and the number.
+    Word,
+    Longest,
+}
+
+/// A part of the line, with the columns behind it.
+struct Part {
+    text: Cow<'static, str>,
+    style: Style,
+    stays: Stays,
+    gap: usize,
+    /// A click on it opens the alerts.
+    alerts: bool,
+}
+
+impl Part {
+    fn new(text: impl Into<Cow<'static, str>>, style: Style, stays: Stays) -> Self {
+        Self { text: text.into(), style, stays, gap: GAP, alerts: false }
+    }
+
+    fn gap(self, gap: usize) -> Self {
+        Self { gap, ..self }
+    }
+
+    fn of_alerts(self) -> Self {
+        Self { alerts: true, ..self }
+    }
+
+    fn width(&self) -> usize {
+        text::width(&self.text) + self.gap
+    }
+}
+
+/// The signs of the states that are counted, with their numbers.
+pub(crate) fn states(counts: Counts, theme: &Theme) -> [(&'static str, usize, Style); 4] {
+    [
+        ("●", counts.healthy, theme.ok),
+        ("◐", counts.degraded, theme.warn),
+        ("✖", counts.down, theme.bad),
+        ("○", counts.paused, theme.dim),
+    ]
+}
+
+pub(crate) fn draw(canvas: &mut Canvas<'_>, line: Rect) {
+    let (app, theme) = (canvas.app, canvas.theme);
+    let (mut left, mut right) = (left(app, theme), right(app, theme));
+    let width = |parts: &[Part]| parts.iter().map(Part::width).sum::<usize>();
+    let mut shorter = NAME.iter().skip(1);
+    // The first column stays free, and so does what would be behind the last part.
+    while 1 + width(&left) + width(&right) > usize::from(line.width) + GAP {
+        let first = left.iter().chain(&right).map(|part| part.stays).min().unwrap_or(Stays::Longest);
+        if first < Stays::Longest {
+            left.retain(|part| part.stays != first);
+            right.retain(|part| part.stays != first);
+        } else if let (Some(cluster), Some(columns), Some(name)) = (&app.cluster, shorter.next(), left.get_mut(1)) {
+            name.text = text::fit(cluster, *columns).into_owned().into();
+        } else {
+            break;
+        }
+    }
+    let start = line.right().saturating_sub(width(&right).saturating_sub(GAP) as u16).max(line.x);
+    let mut pen = Pen::new(canvas.buf, Rect { x: line.x + 1, width: start.saturating_sub(line.x + 1), ..line });
+    for part in left {
+        let from = pen.x();
+        pen.put(&part.text, part.style);
+        if part.alerts {
+            let area = Rect { x: from, width: pen.x().saturating_sub(from), ..line };
+            canvas.drawn.tabs.push((to_app(area), Screen::Alerts));
+        }
+        pen.gap(part.gap);
+    }
+    let mut pen = Pen::new(canvas.buf, Rect { x: start, width: line.right() - start, ..line });
+    for part in right {
+        pen.put(&part.text, part.style).gap(part.gap);
+    }
+}
+
+fn left(app: &App, theme: &Theme) -> Vec<Part> {
+    let picture = app.picture();
+    let counts = picture.nodes.counts();
+    let mut parts = vec![Part::new("pgwatch", theme.accent_bold, Stays::Longest).gap(2)];
+    if let Some(cluster) = &app.cluster {
+        parts.push(Part::new(text::fit(cluster, NAME[0]).into_owned(), theme.bright, Stays::Longest));
+    }
+    for (sign, count, style) in states(counts, theme) {
+        if count > 0 || (sign == "●" && counts.total() > 0) {
+            parts.push(Part::new(format!("{sign} {count}"), style, Stays::Longest).gap(2));
+        }
+    }
+    parts.push(match counts.total() {
+        0 => Part::new("no nodes yet", theme.dim, Stays::Nodes),
+        1 => Part::new("of 1 node", theme.dim, Stays::Nodes),
+        total => Part::new(format!("of {total} nodes"), theme.dim, Stays::Nodes),
+    });
+    if let (alerts, Some(worst)) = app.alerts.count() {
+        let style = alerts::style(worst, theme);
+        parts.push(Part::new(format!("▲ {alerts}"), style, Stays::Longest).gap(1).of_alerts());
+        let word = if alerts == 1 { "alert" } else { "alerts" };
+        parts.push(Part::new(word, style, Stays::Word).gap(1).of_alerts());
+        let key = labels(keymap().keys(Action::ScreenAlerts, Place::Screen), app.ascii);
+        parts.push(Part::new(key, theme.accent_bold, Stays::Longest).of_alerts());
+    }
+    if let Some(rate) = picture.nodes.transactions(picture.at, app.refresh) {
+        parts.push(Part::new(text::rate(rate), theme.bright, Stays::Transactions).gap(1));
+        parts.push(Part::new("tps", theme.dim, Stays::Transactions));
+    }
+    if let Some(cost) = app.cost.rate(picture.at) {
+        // Whole figures, which stay as they are from second to second.
+        let ms = cost.time.as_secs_f64() * 1000.0;
+        let time = if ms < 0.5 { "<1 ms".to_owned() } else { format!("{ms:.0} ms") };
+        let said = format!("cost {}/s {time}", text::count(cost.statements.round() as u64));
+        parts.push(Part::new(said, theme.dim, Stays::Cost));
+    }
+    parts
+}
+
+fn right(app: &App, theme: &Theme) -> Vec<Part> {
+    let mode = if app.read_write {
+        Part::new(" READ-WRITE ", theme.patch_bad, Stays::Longest)
+    } else {
+        Part::new("read-only", theme.dim, Stays::Longest)
+    };
+    let refresh = match app.frozen_since() {
+        Some(since) => {
+            let age = app.now.duration_since(since).unwrap_or_default();
+            Part::new(format!(" FROZEN {} ", text::age(age)), theme.patch_warn, Stays::Longest)
+        }
+        None => Part::new(format!("every {}", text::period(app.refresh)), theme.dim, Stays::Refresh),
+    };
+    let clock = if app.now > UNIX_EPOCH { text::clock(app.now, app.now, &theme.zone) } else { String::new() };
+    vec![mode, refresh, Part::new(clock, theme.text, Stays::Longest)]
+}

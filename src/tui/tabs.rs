@@ -1,0 +1,92 @@
+//! The second line: every screen with its key, the one that is shown highlighted. All of them are there at every width
+//! that has room for a dashboard; where there is little, their titles are shorter.
+
+use ratatui::layout::Rect;
+
+use super::canvas::{Canvas, to_app};
+use super::text;
+use super::widgets::pen::Pen;
+use crate::app::keymap::{Place, keymap};
+use crate::app::{Action, App, Screen};
+
+/// A screen with its titles: whole, short, and for 80 columns.
+struct Tab {
+    key: char,
+    titles: [&'static str; 3],
+    opens: Opens,
+}
+
+/// What a click does.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Opens {
+    Screen(Screen),
+    Drift,
+}
+
+/// Titles and columns between tabs, the best first; the last fits into 80 columns.
+const LAYOUTS: [(usize, usize); 6] = [(0, 3), (0, 2), (0, 1), (1, 2), (1, 1), (2, 1)];
+/// Columns from which on a node's name is worth writing.
+const LEAST_NAME: usize = 12;
+
+pub(crate) fn draw(canvas: &mut Canvas<'_>, line: Rect) {
+    let (app, theme) = (canvas.app, canvas.theme);
+    let tabs = tabs();
+    let width = |&(titles, gap): &(usize, usize)| -> usize {
+        tabs.iter().map(|tab| 2 + tab.titles[titles].len() + gap).sum::<usize>() - gap
+    };
+    let room = usize::from(line.width);
+    let layout = LAYOUTS.iter().find(|layout| width(layout) + 2 * (layout.1 - 1) <= room).unwrap_or(&LAYOUTS[5]);
+    let (titles, gap) = *layout;
+    // The first stands clear of the edge where the others stand clear of each other.
+    let mut left = room.saturating_sub(width(layout) + (gap - 1));
+    let mut pen = Pen::new(canvas.buf, line);
+    pen.gap(gap - 1);
+    for tab in tabs {
+        let start = pen.x();
+        let active = is_active(app, tab.opens);
+        let (key, text) = if active { (theme.patch, theme.patch) } else { (theme.dim, theme.text) };
+        pen.put(tab.key.encode_utf8(&mut [0; 4]), key);
+        pen.put(" ", if active { theme.patch } else { theme.base }).put(tab.titles[titles], text);
+        let area = to_app(Rect { x: start, width: pen.x().saturating_sub(start), ..line });
+        match tab.opens {
+            Opens::Screen(screen) => canvas.drawn.tabs.push((area, screen)),
+            Opens::Drift => canvas.drawn.keys.push((area, Action::Compare)),
+        }
+        if active
+            && app.screen == Screen::Detail
+            && left >= LEAST_NAME
+            && let Some(name) = app.nodes_table.selected()
+        {
+            let from = pen.x();
+            pen.put(" › ", theme.dim).put(&text::fit(name.as_str(), left - 3), theme.bright);
+            left -= usize::from(pen.x() - from);
+        }
+        pen.gap(gap);
+    }
+}
+
+fn is_active(app: &App, opens: Opens) -> bool {
+    match opens {
+        Opens::Screen(Screen::Nodes) => matches!(app.screen, Screen::Nodes | Screen::Detail),
+        Opens::Screen(screen) => app.screen == screen,
+        Opens::Drift => app.shows_drift(),
+    }
+}
+
+fn tabs() -> Vec<Tab> {
+    let of = |screen: Screen| Tab {
+        key: screen.digit().unwrap_or_else(|| key(Action::ScreenAlerts)),
+        titles: [screen.title(), screen.short_title(), screen.shortest_title()],
+        opens: Opens::Screen(screen),
+    };
+    let mut tabs: Vec<Tab> = Screen::TABS.into_iter().chain([Screen::Alerts]).map(of).collect();
+    tabs.push(Tab { key: key(Action::Compare), titles: ["Drift"; 3], opens: Opens::Drift });
+    tabs
+}
+
+fn key(action: Action) -> char {
+    match keymap().keys(action, Place::Screen).first().map(|key| key.code) {
+        Some(crate::app::KeyCode::Char(letter)) => letter,
+        _ => ' ',
+    }
+}
