@@ -4,9 +4,9 @@ use ratatui::layout::Rect;
 
 use super::canvas::{Canvas, to_app};
 use super::screens::events;
-use super::text;
 use super::widgets::input_line::input_line;
 use super::widgets::pen::Pen;
+use super::{Theme, text};
 use crate::app::keymap::{self, Hint};
 use crate::app::{Action, App, Key, KeyCode, Severity};
 

@@ -76,8 +76,8 @@ pub(crate) fn draw(canvas: &mut Canvas<'_>, line: Rect) {
     let (mut left, mut right) = (left(app, theme), right(app, theme));
     let width = |parts: &[Part]| parts.iter().map(Part::width).sum::<usize>();
     let mut shorter = NAME.iter().skip(1);
-    // The first column stays free, and so does what would be behind the last part.
-    while 1 + width(&left) + width(&right) > usize::from(line.width) + GAP {
+    // The first column and the last stay free; the gap behind the last part is not needed.
+    while 2 + width(&left) + width(&right) > usize::from(line.width) + GAP {
         let first = left.iter().chain(&right).map(|part| part.stays).min().unwrap_or(Stays::Longest);
         if first < Stays::Longest {
             left.retain(|part| part.stays != first);
@@ -88,7 +88,7 @@ pub(crate) fn draw(canvas: &mut Canvas<'_>, line: Rect) {
             break;
         }
     }
-    let start = line.right().saturating_sub(width(&right).saturating_sub(GAP) as u16).max(line.x);
+    let start = line.right().saturating_sub((width(&right) + 1).saturating_sub(GAP) as u16).max(line.x);
     let mut pen = Pen::new(canvas.buf, Rect { x: line.x + 1, width: start.saturating_sub(line.x + 1), ..line });
     for part in left {
         let from = pen.x();
