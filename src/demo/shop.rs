@@ -52,6 +52,10 @@ const TABLES: &str = "
 
 const STATEMENTS: &str = "create extension pg_stat_statements;";
 
+/// What made the tables is not what goes on in the shop. On a standby the extension may not have arrived yet.
+const FORGET_STATEMENTS: &str = "
+    do $$ begin perform pg_stat_statements_reset(); exception when undefined_function then null; end $$;";
+
 const PUBLISH: &str = "create publication shop_orders for table shop.orders, shop.stock;";
 
 /// The demo's servers. Dropping it stops and removes them all.
@@ -90,6 +94,9 @@ impl Shop {
         })?;
         connect(cluster.primary(), subscriber.primary(), major)?;
         differ(&cluster)?;
+        for server in cluster.servers().iter().chain(subscriber.servers()) {
+            server.psql(FORGET_STATEMENTS)?;
+        }
         Ok(Self { cluster: Arc::new(cluster), subscriber, has_statements })
     }
 
