@@ -4,32 +4,13 @@
 
 mod scene;
 
-use std::sync::Arc;
-
 use pgwatch::app::Effect;
-use pgwatch::config::views;
-use pgwatch::model::protocol::ViewRows;
-use pgwatch::model::{Column, ErrorKind, EventKind, NodeError, RowSet};
+use pgwatch::model::{ErrorKind, EventKind, NodeError};
 use pgwatch::tui::ColorDepth;
+use scene::answers::answer;
 use scene::{Scene, name, production, theme};
 
 const SIZES: [(u16, u16); 3] = [(80, 24), (120, 40), (200, 60)];
-
-/// A node's answer: for each row its cells by the names of their columns; what is not said is NULL.
-fn answer(scene: &mut Scene, node: &str, view: &str, rows: &[&str]) {
-    let asked: Vec<&str> = views::ours()[view].asked().map(|column| column.name.as_str()).collect();
-    let column = |name: &&str| Column { name: (*name).to_owned(), type_name: String::new() };
-    let mut set = RowSet::new(asked.iter().map(column).collect());
-    for row in rows {
-        let cells: Vec<(&str, &str)> = row.split(" | ").map(|cell| cell.split_once('=').expect("name=value")).collect();
-        for (name, _) in &cells {
-            assert!(asked.contains(name), "{view} has no {name}");
-        }
-        set.push(asked.iter().map(|name| cells.iter().find(|cell| cell.0 == *name).map(|cell| cell.1)));
-    }
-    let answer = ViewRows { rows: set, elapsed: std::time::Duration::from_millis(1), truncated: false };
-    scene.event(EventKind::View { node: name(node), view: view.into(), outcome: Ok(Arc::new(answer)) });
-}
 
 /// The screen that these keys open, told of by `tell` twice, two seconds apart, as rates need it.
 fn told(keys: &str, tell: impl Fn(&mut Scene, u64)) -> Scene {

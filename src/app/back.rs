@@ -65,7 +65,7 @@ impl App {
                 None => self.nodes_table.marks.clear(),
             },
             Some(Step::Pane) => self.pane = Pane::Nodes,
-            Some(Step::Screen) => self.show(self.came_from.unwrap_or(Screen::Nodes)),
+            Some(Step::Screen) => drop(self.return_to_previous()),
             None => {}
         }
         Vec::new()

@@ -9,7 +9,7 @@ use crate::model::NodeName;
 
 use super::keymap::Place;
 use super::targets::REFRESH_STEPS;
-use super::{Action, App, Effect, Prompt, Screen, Severity};
+use super::{Action, App, Effect, Prompt, Severity};
 use crate::sql::verbs::{Begins, begins};
 
 pub use meaning::Meaning;
@@ -179,8 +179,7 @@ impl App {
             "help" => self.perform(Action::Help),
             "export" => self.export(rest)?,
             "node" => {
-                self.select_node(&self.known_node(rest)?);
-                self.show(Screen::Detail);
+                self.open_node(&self.known_node(rest)?);
                 Vec::new()
             }
             "add" => self.perform(Action::Add),

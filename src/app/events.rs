@@ -127,7 +127,7 @@ impl App {
         self.alerts.forget(name);
         self.arrange_nodes();
         if self.screen == Screen::Detail && self.selected().is_none() {
-            self.show(Screen::Nodes);
+            self.return_to_previous();
         }
     }
 

@@ -16,6 +16,7 @@ mod events;
 mod export;
 pub mod filter;
 pub mod form;
+mod history;
 pub mod input;
 pub mod journal;
 pub mod key;
@@ -156,8 +157,8 @@ pub struct App {
     live: Picture,
     frozen: Option<Box<Picture>>,
     pub screen: Screen,
-    /// The screen that `Esc` goes back to, where it is not the first.
-    came_from: Option<Screen>,
+    /// The screens that led here, the first of them first.
+    history: Vec<history::Place>,
     /// The pane that has the focus.
     pub pane: Pane,
     /// Where there is room for one lower pane only: which one.
@@ -276,7 +277,7 @@ impl App {
             live: Picture { at: now, nodes, journal: Journal::default() },
             frozen: None,
             screen: Screen::Nodes,
-            came_from: None,
+            history: Vec::new(),
             pane: Pane::Nodes,
             lower: Pane::Summary,
             zoomed: false,

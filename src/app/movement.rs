@@ -114,9 +114,17 @@ impl App {
     }
 
     fn open_event(&mut self) {
-        let Some(node) = self.event_node() else { return };
-        self.select_node(&node);
-        self.show(Screen::Detail);
+        if let Some(node) = self.event_node() {
+            self.open_node(&node);
+        }
+    }
+
+    /// The page of a node.
+    pub(super) fn open_node(&mut self, node: &crate::model::NodeName) {
+        self.travel(|app| {
+            app.select_node(node);
+            app.enter(Screen::Detail);
+        });
     }
 
     /// Selects a node on every screen; a filter that hides it gives way.
@@ -130,10 +138,14 @@ impl App {
         self.changing_node(|app| app.nodes_table.select_key(node, page));
     }
 
+    /// Shows a screen, and remembers the way back.
     pub(super) fn show(&mut self, screen: Screen) {
+        self.travel(|app| app.enter(screen));
+    }
+
+    pub(super) fn enter(&mut self, screen: Screen) {
         self.zoomed = false;
         self.screen = screen;
-        self.came_from = None;
         let first = screen.panes().first().copied().unwrap_or(Pane::Nodes);
         self.pane = if screen == Screen::Query && self.query.batch.is_some() { Pane::Result } else { first };
         self.arrange_events();
@@ -176,15 +188,19 @@ impl App {
             self.query.results.go_to_neighbour(next, page);
         } else {
             self.go_in(Pane::Nodes, if next { Move::Down } else { Move::Up });
+            self.selected_neighbour();
         }
     }
 
-    /// `q`: back to the first screen, from there out.
+    /// `q`: out of the row that is shown at length, else back to the screen one came from, from the first one out.
     pub(super) fn quit(&mut self) -> Vec<Effect> {
-        if self.leaving.is_none() && self.screen != Screen::Nodes {
-            self.show(Screen::Nodes);
+        if self.leaving.is_some() {
+            return self.leave();
+        }
+        if self.sheet().is_some_and(|sheet| sheet.opened.is_some()) {
+            self.changing_sheet(|sheet| sheet.opened = None);
             return Vec::new();
         }
-        self.leave()
+        if self.return_to_previous() { Vec::new() } else { self.leave() }
     }
 }

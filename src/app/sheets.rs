@@ -71,6 +71,11 @@ impl Sheets {
         chosen.or_else(|| self.tabs(screen).first().copied())
     }
 
+    /// Shows a view on a screen from now on.
+    pub(super) fn choose(&mut self, screen: ViewScreen, view: String) {
+        self.chosen.insert(screen, view);
+    }
+
     pub fn get(&self, view: &str) -> Option<&Sheet> {
         self.tables.get(view)
     }
@@ -124,12 +129,18 @@ impl App {
         Vec::new()
     }
 
-    /// Shows a view, on its screen.
+    /// Shows a view, on its screen, and remembers the way back.
     pub(super) fn show_view(&mut self, name: &str) -> bool {
+        let mut known = false;
+        self.travel(|app| known = app.enter_view(name));
+        known
+    }
+
+    pub(super) fn enter_view(&mut self, name: &str) -> bool {
         let Some(view) = self.sheets.views.get(name).cloned() else { return false };
         let screen = view.screen.unwrap_or(ViewScreen::Other);
-        self.sheets.chosen.insert(screen, view.name.clone());
-        self.show(Screen::View(screen));
+        self.sheets.choose(screen, view.name.clone());
+        self.enter(Screen::View(screen));
         true
     }
 
@@ -143,10 +154,12 @@ impl App {
     pub(super) fn compare(&mut self) {
         let marked: Vec<NodeName> =
             self.live.nodes.names().filter(|name| self.nodes_table.marks.contains(*name)).cloned().collect();
-        self.sheets.only = (marked.len() > 1).then_some(marked);
-        if !self.show_view(DRIFT) {
-            self.say(super::Severity::Warning, "the views are not read yet");
-        }
+        self.travel(|app| {
+            app.sheets.only = (marked.len() > 1).then_some(marked);
+            if !app.enter_view(DRIFT) {
+                app.say(super::Severity::Warning, "the views are not read yet");
+            }
+        });
     }
 
     /// The next tab of the screen.
@@ -157,7 +170,7 @@ impl App {
         let at = tabs.iter().position(|name| *name == shown).unwrap_or_default();
         let step = if forward { 1 } else { tabs.len().saturating_sub(1) };
         if let Some(next) = tabs.get((at + step) % tabs.len().max(1)) {
-            self.sheets.chosen.insert(screen, next.clone());
+            self.sheets.choose(screen, next.clone());
             self.enter_sheet();
         }
     }

@@ -160,10 +160,8 @@ impl App {
             self.say(Severity::Warning, "no node to run it on: a adds one");
             return Vec::new();
         }
-        let from = self.screen;
-        if from != Screen::Query {
+        if self.screen != Screen::Query {
             self.show(Screen::Query);
-            self.came_from = Some(from);
         }
         let running = self.query.batch.as_ref().is_some_and(|batch| batch.is_running() && !batch.cancelled);
         if running {

@@ -122,9 +122,7 @@ impl App {
     /// `Enter`: the node of the selected line.
     pub(super) fn open_branch(&mut self) {
         if let Some(node) = self.branch_node() {
-            self.select_node(&node);
-            self.show(Screen::Detail);
-            self.came_from = Some(Screen::Topology);
+            self.open_node(&node);
         }
     }
 

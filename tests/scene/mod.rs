@@ -3,6 +3,7 @@
 #![allow(dead_code, reason = "each test file uses its own part")]
 #![allow(unreachable_pub, reason = "a test file is a crate of its own")]
 
+pub mod answers;
 pub mod fleet;
 
 use std::sync::{Arc, OnceLock};

@@ -62,15 +62,16 @@ impl App {
     pub(in crate::app) fn open_alert(&mut self) {
         let Some(held) = self.alerts.selected() else { return };
         let (rule, node) = (std::sync::Arc::clone(&held.alert.rule), held.alert.node.clone());
-        self.select_node(&node);
-        if rule.check == Check::Shape {
-            self.show(Screen::Topology);
-        } else if rule.view.name == facts::NAME {
-            self.show(Screen::Detail);
-        } else {
-            self.sheets.only = Some(vec![node]);
-            self.show_view(&rule.view.name);
-        }
-        self.came_from = Some(Screen::Alerts);
+        self.travel(|app| {
+            app.select_node(&node);
+            if rule.check == Check::Shape {
+                app.enter(Screen::Topology);
+            } else if rule.view.name == facts::NAME {
+                app.enter(Screen::Detail);
+            } else {
+                app.sheets.only = Some(vec![node]);
+                app.enter_view(&rule.view.name);
+            }
+        });
     }
 }

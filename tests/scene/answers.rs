@@ -1,0 +1,30 @@
+//! What a node of a scene answers to a view.
+
+use std::sync::Arc;
+
+use pgwatch::config::views;
+use pgwatch::model::protocol::ViewRows;
+use pgwatch::model::{Column, EventKind, NodeError, RowSet};
+
+use super::{Scene, ms, name};
+
+/// A node's answer: for each row its cells by the names of their columns; what is not said is NULL.
+pub fn answer(scene: &mut Scene, node: &str, view: &str, rows: &[&str]) {
+    let asked: Vec<&str> = views::ours()[view].asked().map(|column| column.name.as_str()).collect();
+    let column = |name: &&str| Column { name: (*name).to_owned(), type_name: String::new() };
+    let mut set = RowSet::new(asked.iter().map(column).collect());
+    for row in rows {
+        let cells: Vec<(&str, &str)> = row.split(" | ").map(|cell| cell.split_once('=').expect("name=value")).collect();
+        for (name, _) in &cells {
+            assert!(asked.contains(name), "{view} has no {name}");
+        }
+        set.push(asked.iter().map(|name| cells.iter().find(|cell| cell.0 == *name).map(|cell| cell.1)));
+    }
+    let answer = ViewRows { rows: set, elapsed: ms(1), truncated: false };
+    scene.event(EventKind::View { node: name(node), view: view.into(), outcome: Ok(Arc::new(answer)) });
+}
+
+/// The node could not answer.
+pub fn fails(scene: &mut Scene, node: &str, view: &str, error: NodeError) {
+    scene.event(EventKind::View { node: name(node), view: view.into(), outcome: Err(error) });
+}

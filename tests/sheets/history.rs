@@ -1,0 +1,129 @@
+//! `q` and `Esc` go back where one came from.
+
+use pgwatch::app::Effect;
+use pgwatch::model::Command;
+use pgwatch::tui::ColorDepth;
+
+use crate::scene::answers::answer;
+use crate::scene::{self, Scene, production, theme};
+use crate::screen;
+
+/// A fleet whose topology, sessions and slots are known.
+fn dashboard() -> Scene {
+    let mut scene = production();
+    screen(&mut scene, 120, 40);
+    scene.press("2");
+    let own = |role: &str| format!("kind=self | name=x | role={role} | timeline=1 | system_identifier=77 | port=5432");
+    answer(&mut scene, "primary", "topology", &[&own("primary")]);
+    answer(&mut scene, "replica-1", "topology", &[&own("standby")]);
+    scene.press("3");
+    answer(&mut scene, "primary", "activity", &["pid=4711 | query=select 1", "pid=4712 | query=select 2"]);
+    scene.press("5<tab><tab>");
+    answer(&mut scene, "primary", "slots", &["slot=orders | active=t"]);
+    scene.press("1g");
+    screen(&mut scene, 120, 40);
+    scene
+}
+
+/// What the screen shows: the node of the page, else the title of the first pane and the first word of the selected line.
+fn place(scene: &mut Scene) -> String {
+    let buf = scene.draw(120, 40, &theme("dark", ColorDepth::True));
+    let text = scene::text(&buf);
+    let lines: Vec<&str> = text.lines().collect();
+    if let Some((_, page)) = lines[1].split_once(" › ") {
+        return format!("page of {}", page.split_whitespace().next().unwrap());
+    }
+    let title =
+        lines.iter().find_map(|line| line.strip_prefix("╭─ ")).and_then(|line| line.split(" ─").next()).unwrap();
+    let selected = (3..38).find(|y| buf[(6, *y)].bg != buf[(0, 0)].bg);
+    let line = selected.map_or("", |y| lines[usize::from(y)]);
+    match line.split_whitespace().find(|word| word.chars().any(char::is_alphanumeric)) {
+        Some(word) => format!("{title} at {word}"),
+        None => title.to_owned(),
+    }
+}
+
+/// What is not as expected where these keys are pressed and `q` or `Esc` until the first screen is there.
+fn wrong_way(start: &Scene, keys: &str, back: &[&str]) -> Vec<String> {
+    let mut wrong = Vec::new();
+    for key in ["q", "<esc>"] {
+        let mut scene = start.clone();
+        for part in keys.split(' ') {
+            screen(&mut scene, 120, 40);
+            scene.press(part);
+        }
+        let mut places = Vec::new();
+        for _ in back {
+            let left = leaves(&scene.press(key));
+            places.push(if left { "left".to_owned() } else { place(&mut scene) });
+        }
+        // From the first screen `q` leaves, `Esc` does nothing.
+        if places != back || leaves(&scene.press(key)) != (key == "q") {
+            wrong.push(format!("{keys}, then {key}: {places:?}"));
+        }
+    }
+    wrong
+}
+
+fn leaves(effects: &[Effect]) -> bool {
+    effects.iter().any(|effect| matches!(effect, Effect::Quit | Effect::Send(Command::Shutdown { .. })))
+}
+
+#[test]
+fn the_way_back_is_the_way_one_came() {
+    let start = dashboard();
+    let walks = [
+        ("<enter>", &["Nodes at primary"][..]),
+        ("0 j <enter>", &["Events at 14:03:08", "Nodes at primary"]),
+        ("2 j <enter>", &["Topology at replica-1", "Nodes at primary"]),
+        ("t <enter>", &["Alerts at replica-2", "Nodes at primary"]),
+        ("3 j <enter>", &["Sessions at primary", "Nodes at primary"]),
+        ("3 4 2", &["Who waits for whom", "Sessions at primary", "Nodes at primary"]),
+        ("5 :senders<enter> 0", &["Senders", "Slots at primary", "Nodes at primary"]),
+        (":slots<enter> :settings<enter> c", &["Settings", "Slots at primary", "Nodes at primary"]),
+        (":node replica-1<enter> 3", &["page of replica-1", "Nodes at primary"]),
+        // Each page of a node is a place of its own.
+        ("j <enter> 0 G <enter>", &["Events at 13:48:22", "page of replica-1", "Nodes at replica-1"]),
+        // The neighbours of a page are selected in the list that it was opened from.
+        ("<enter> ] ]", &["Nodes at replica-2"]),
+        // The pane is the one that was left.
+        ("9 <esc> 0", &["Statement", "Nodes at primary"]),
+        // A tab clicked or a digit: nothing new when it is the screen that is shown.
+        ("3 3 3", &["Nodes at primary"]),
+        // Back and forth between two screens is no longer a way back than the two.
+        ("3 4 3 4 3 4 3 4", &["Sessions at primary", "Nodes at primary"]),
+        // The first digit is the way home.
+        ("3 4 2 1", &[]),
+    ];
+    let wrong: Vec<String> = walks.iter().flat_map(|(keys, back)| wrong_way(&start, keys, back)).collect();
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+#[test]
+fn the_way_back_has_an_end_after_any_walk() {
+    let mut scene = dashboard();
+    let keys = ["3", "4", "5", "6", "7", "8", "9<esc>", "0", "t", "c", ":settings<enter>", ":slots<enter>", "2"];
+    for turn in 0..200 {
+        scene.press(keys[turn * turn % keys.len()]);
+        if turn % 3 == 0 {
+            scene.press("<enter>");
+        }
+    }
+    let left = (0..100).position(|_| leaves(&scene.press("q")));
+    assert!(left.is_some_and(|left| left < 40), "{left:?}");
+}
+
+#[test]
+fn nothing_leads_back_to_the_page_of_a_node_that_is_gone() {
+    let mut scene = dashboard();
+    scene.press("j<enter>");
+    assert_eq!(place(&mut scene), "page of replica-1");
+    scene.press("3");
+    scene.event(pgwatch::model::EventKind::NodeRemoved {
+        node: crate::scene::name("replica-1"),
+        sessions_closed: 1,
+        cancelled: 0,
+    });
+    scene.press("q");
+    assert!(place(&mut scene).starts_with("Nodes at"), "{}", place(&mut scene));
+}
