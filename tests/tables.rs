@@ -180,13 +180,14 @@ fn statements() {
                 "statements",
                 &[
                     &format!(
-                        "database=shop | user=app | calls={calls} | exec_ms={} | exec_cs={} | mean_ms=0.8 | max_ms=912 | rows={calls} | \
+                        "database=shop | user=app | calls={calls} | exec_ms={} | exec_cs={} | exec_s={} | mean_ms=0.8 | max_ms=912 | rows={calls} | \
                           hit_percent=99.2 | query_id=77 | toplevel=t | user_id=10 | database_id=5 | \
                           query=select * from orders where customer = $1",
                         calls * 8 / 10,
-                        calls * 8 / 100
+                        calls * 8 / 100,
+                        calls as f64 * 0.0008
                     ),
-                    "database=shop | user=report | calls=12 | exec_ms=480000 | exec_cs=48000 | mean_ms=40000 | rows=12 | hit_percent=41 | \
+                    "database=shop | user=report | calls=12 | exec_ms=480000 | exec_cs=48000 | exec_s=480 | mean_ms=40000 | rows=12 | hit_percent=41 | \
                  query_id=78 | toplevel=t | user_id=11 | database_id=5 | query=select customer, sum(total) from orders group by 1",
                 ],
             );

@@ -82,7 +82,8 @@ fn draw(scene: &mut Scene, terminal: &mut Terminal<TestBackend>) {
 
 fn told(node: usize, rows: usize, second: u64) -> EventKind {
     let view = &views::ours()["tables"];
-    let answer = ViewRows { rows: tables(view, rows, second), elapsed: Duration::from_millis(9), truncated: false };
+    let answer =
+        ViewRows { rows: tables(view, rows, second), elapsed: Duration::from_millis(9), ..ViewRows::default() };
     let (node, view) = (name(&format!("node-{node:03}")), view.name.as_str().into());
     EventKind::View { node, view, outcome: Ok(Arc::new(answer)) }
 }

@@ -180,6 +180,8 @@ impl Alerts {
     pub(super) fn forget(&mut self, node: &NodeName) {
         self.unsettled |= self.held.shift_remove(node).is_some();
         self.kept.retain(|(of, _), _| of != node);
+        // The shape of the others may be another one without it.
+        self.unshaped = true;
     }
 
     /// A node answered a view, or could not.

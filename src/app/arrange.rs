@@ -51,11 +51,15 @@ impl App {
         if self.sheet().is_some_and(|sheet| sheet.unsettled) {
             self.enter_sheet();
         }
+        let mut effects = Vec::new();
+        if self.settle_tab() {
+            effects.extend(self.look());
+        }
         if self.unsettled_topology() {
             self.enter_topology();
         }
         self.settle_session();
-        Vec::new()
+        effects
     }
 
     pub(super) fn arrange_events(&mut self) {

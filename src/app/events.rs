@@ -125,6 +125,7 @@ impl App {
     fn node_removed(&mut self, name: &NodeName) {
         self.live.nodes.remove(name);
         self.alerts.forget(name);
+        self.forget_removed_nodes();
         self.arrange_nodes();
         if self.screen == Screen::Detail && self.selected().is_none() {
             self.return_to_previous();

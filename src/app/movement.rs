@@ -140,7 +140,14 @@ impl App {
 
     /// Shows a screen, and remembers the way back.
     pub(super) fn show(&mut self, screen: Screen) {
-        self.travel(|app| app.enter(screen));
+        self.travel(|app| {
+            if let Screen::View(screen) = screen
+                && app.screen != Screen::View(screen)
+            {
+                app.open_tab(screen);
+            }
+            app.enter(screen);
+        });
     }
 
     pub(super) fn enter(&mut self, screen: Screen) {

@@ -7,8 +7,9 @@ mod keys;
 mod past;
 mod session;
 mod sheet;
+mod tabs;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
@@ -16,10 +17,11 @@ use indexmap::IndexMap;
 
 use crate::model::protocol::{Look, ViewRows};
 use crate::model::view::ViewScreen;
-use crate::model::{Command, NodeError, NodeName, Rule, View};
+use crate::model::{Command, NodeError, NodeName, Role, Rule, View};
 
 use super::{App, ChosenColumns, Effect, Screen};
 
+pub(in crate::app) use arrange::Asked;
 pub use arrange::{Across, Group, GroupCell, Line, NodeNote, RowAt};
 pub use sheet::{NodeSheet, Opened, Sheet};
 
@@ -35,6 +37,8 @@ pub struct Sheets {
     pub problems: Vec<String>,
     /// The view that each screen shows, where it is not the first.
     chosen: HashMap<ViewScreen, String>,
+    /// The screens whose view a person chose.
+    by_hand: HashSet<ViewScreen>,
     /// A table for each view that was looked at.
     tables: HashMap<String, Sheet>,
     /// The nodes that are shown; all of them without.
@@ -52,28 +56,6 @@ impl Sheets {
 
     pub fn views(&self) -> impl Iterator<Item = &Arc<View>> {
         self.views.values()
-    }
-
-    /// The tabs of a screen, in their order.
-    pub fn tabs(&self, screen: ViewScreen) -> Vec<&Arc<View>> {
-        let of_screen = |view: &&Arc<View>| match (view.screen, screen) {
-            (None, ViewScreen::Other) => self.chosen.get(&screen).is_some_and(|name| *name == view.name),
-            (of, screen) => of == Some(screen),
-        };
-        let mut tabs: Vec<&Arc<View>> = self.views.values().filter(of_screen).collect();
-        tabs.sort_by(|a, b| (a.place, &a.name).cmp(&(b.place, &b.name)));
-        tabs
-    }
-
-    /// The view that a screen shows.
-    pub fn shown(&self, screen: ViewScreen) -> Option<&Arc<View>> {
-        let chosen = self.chosen.get(&screen).and_then(|name| self.views.get(name));
-        chosen.or_else(|| self.tabs(screen).first().copied())
-    }
-
-    /// Shows a view on a screen from now on.
-    pub(super) fn choose(&mut self, screen: ViewScreen, view: String) {
-        self.chosen.insert(screen, view);
     }
 
     pub fn get(&self, view: &str) -> Option<&Sheet> {
@@ -139,7 +121,7 @@ impl App {
     pub(super) fn enter_view(&mut self, name: &str) -> bool {
         let Some(view) = self.sheets.views.get(name).cloned() else { return false };
         let screen = view.screen.unwrap_or(ViewScreen::Other);
-        self.sheets.choose(screen, view.name.clone());
+        self.sheets.choose_by_hand(screen, view.name.clone());
         self.enter(Screen::View(screen));
         true
     }
@@ -162,22 +144,9 @@ impl App {
         });
     }
 
-    /// The next tab of the screen.
-    pub(super) fn next_view(&mut self, forward: bool) {
-        let Screen::View(screen) = self.screen else { return };
-        let tabs: Vec<String> = self.sheets.tabs(screen).iter().map(|view| view.name.clone()).collect();
-        let Some(shown) = self.sheets.shown(screen).map(|view| view.name.clone()) else { return };
-        let at = tabs.iter().position(|name| *name == shown).unwrap_or_default();
-        let step = if forward { 1 } else { tabs.len().saturating_sub(1) };
-        if let Some(next) = tabs.get((at + step) % tabs.len().max(1)) {
-            self.sheets.choose(screen, next.clone());
-            self.enter_sheet();
-        }
-    }
-
     /// The table on the screen is another one, or is shown again: it is put in order.
     pub(super) fn enter_sheet(&mut self) {
-        let names: Vec<NodeName> = self.live.nodes.names().cloned().collect();
+        let names: Vec<NodeName> = self.picture().nodes.names().cloned().collect();
         let frozen = self.frozen.is_some();
         if let Some(only) = &mut self.sheets.only {
             only.retain(|name| names.contains(name));
@@ -185,10 +154,32 @@ impl App {
         let only = self.sheets.only.take_if(|only| !only.is_empty());
         self.sheets.only.clone_from(&only);
         let asked = names.into_iter().filter(|name| only.as_ref().is_none_or(|only| only.contains(name)));
-        let asked: Vec<(NodeName, Option<String>)> = asked.map(|name| (name.clone(), self.why_silent(&name))).collect();
+        let asked: Vec<Asked> = asked.map(|name| self.asked_node(name)).collect();
         let page = self.drawn.page(super::Pane::View);
         if let Some(sheet) = self.sheet_mut() {
             sheet.settle(&asked, frozen, page);
+        }
+    }
+
+    fn asked_node(&self, name: NodeName) -> Asked {
+        let Some(node) = self.picture().nodes.get(&name) else { return Asked::new(name) };
+        Asked {
+            silent: self.why_silent(&name),
+            system: node.server.as_ref().and_then(|server| server.system_identifier),
+            database: node.config.database.clone(),
+            is_primary: node.role == Some(Role::Primary),
+            name,
+        }
+    }
+
+    /// Tables forget nodes that were removed; those of a frozen picture stay until it goes on.
+    pub(super) fn forget_removed_nodes(&mut self) {
+        if self.frozen.is_none() {
+            let nodes = &self.live.nodes;
+            for sheet in self.sheets.tables.values_mut() {
+                sheet.keep_nodes(|name| nodes.get(name).is_some());
+            }
+            self.unsettle_sheet();
         }
     }
 
@@ -220,7 +211,9 @@ impl App {
         outcome: Result<Arc<ViewRows>, NodeError>,
     ) {
         self.heed_view(at, node, view, &outcome);
-        if let Some(sheet) = self.sheets.tables.get_mut(view) {
+        if self.live.nodes.get(node).is_some()
+            && let Some(sheet) = self.sheets.tables.get_mut(view)
+        {
             sheet.answered(at, node, outcome);
         }
     }

@@ -114,6 +114,7 @@ impl App {
 
     pub(super) fn toggle_frozen(&mut self) {
         self.frozen = if self.frozen.is_some() { None } else { Some(Box::new(self.live.clone())) };
+        self.forget_removed_nodes();
         self.arrange_nodes();
         self.arrange_events();
         self.enter_sheet();

@@ -10,7 +10,7 @@ use crate::model::{NodeConfig, NodeName, Role, View};
 
 use super::cursor::Cursor;
 use super::journal::Severity;
-use super::sheets::Sheet;
+use super::sheets::{Asked, Sheet};
 use super::{App, Node, Screen};
 
 use shape::Peer;
@@ -93,8 +93,7 @@ impl FaultKind {
 impl App {
     /// The answers of the topology views changed, or the health of a node.
     pub(super) fn enter_topology(&mut self) {
-        let names: Vec<NodeName> = self.live.nodes.names().cloned().collect();
-        let asked: Vec<(NodeName, Option<String>)> = names.into_iter().map(|name| (name, None)).collect();
+        let asked: Vec<Asked> = self.picture().nodes.names().cloned().map(Asked::new).collect();
         let frozen = self.frozen.is_some();
         for view in VIEWS {
             if let Some(sheet) = self.sheets.of(view) {

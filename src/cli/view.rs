@@ -203,14 +203,18 @@ impl Answers {
         self.nodes.iter().all(|(_, answer)| answer.is_ok())
     }
 
-    /// Errors, and rows that were cut, on standard error.
+    /// Errors, what nodes cannot have, and rows that were cut, on standard error.
     fn complain(&self) {
         for (node, answer) in &self.nodes {
             match answer {
-                Ok(reading) if reading.answer.truncated => {
-                    complain(&format!("{node}: cut at {} rows", reading.len()));
+                Ok(reading) => {
+                    if let Some(why) = &reading.answer.not_applicable {
+                        complain(&format!("{node}: {}", safe(why)));
+                    }
+                    if reading.answer.truncated {
+                        complain(&format!("{node}: cut at {} rows", reading.len()));
+                    }
                 }
-                Ok(_) => {}
                 Err(error) => {
                     complain(&format!("{node}: {}", safe(&error.message)));
                     if let Some(hint) = &error.hint {
@@ -218,6 +222,20 @@ impl Answers {
                     }
                 }
             }
+        }
+    }
+
+    /// Why the table is empty, where that is not said of each node: what failed or cannot be is no answer.
+    fn complain_of_no_rows(&self) {
+        let without: Vec<&str> = self
+            .answered()
+            .filter(|(_, reading)| reading.answer.not_applicable.is_none())
+            .map(|(node, _)| node.as_str())
+            .collect();
+        if without.len() == self.nodes.len() {
+            complain(self.view.empty.as_deref().unwrap_or("no rows"));
+        } else if !without.is_empty() {
+            complain(&format!("no rows from {}", without.join(", ")));
         }
     }
 
@@ -255,7 +273,7 @@ impl Answers {
             table.push([*node].into_iter().chain(row.iter().map(AsRef::as_ref)));
         }
         if cells.is_empty() {
-            complain(view.empty.as_deref().unwrap_or("no rows"));
+            self.complain_of_no_rows();
         }
         table.write(out, |_, line| line)
     }
@@ -325,6 +343,9 @@ impl Serialize for JsonNode<'_> {
                     answers.rows(node, reading).into_iter().map(|row| JsonRow(&answers.view, reading, row)).collect();
                 map.serialize_entry("rows", &rows)?;
                 map.serialize_entry("truncated", &reading.answer.truncated)?;
+                if let Some(why) = &reading.answer.not_applicable {
+                    map.serialize_entry("not_applicable", why)?;
+                }
             }
             Err(error) => {
                 map.serialize_entry("elapsed_ms", &answers.failed.get(*node).copied().map(millis))?;

@@ -86,6 +86,8 @@ struct Extension {
 enum Failure {
     /// The server said so; the session lives.
     Said(NodeError),
+    /// The server cannot have any, and was not asked.
+    Lacks(String),
     /// The session cannot be used any more.
     Broken(NodeError),
     /// The statement is not prepared on the session that a pooler gave us.
@@ -131,10 +133,14 @@ impl Line {
             match outcome {
                 // Of what was cut the server sends the rest: nobody waits for it.
                 Ok((rows, complete)) => {
-                    return (Ok(ViewRows { rows, elapsed: began.elapsed(), truncated: !complete }), complete);
+                    let rows = ViewRows { rows, elapsed: began.elapsed(), truncated: !complete, not_applicable: None };
+                    return (Ok(rows), complete);
                 }
                 Err(Failure::Unprepared) => self.prepared = None,
                 Err(Failure::Said(error)) => return (Err(error), true),
+                Err(Failure::Lacks(why)) => {
+                    return (Ok(ViewRows { not_applicable: Some(why), ..ViewRows::default() }), true);
+                }
                 Err(Failure::Broken(error)) => return (Err(error), false),
             }
         }
@@ -200,8 +206,8 @@ impl Line {
     /// What the view asks of this server.
     async fn statement(&mut self, node: &NodeConfig, view: &View, role: Role) -> Result<String, Failure> {
         let Some(name) = &view.extension else {
-            let said = |lacks| Failure::Said(lacking("PostgreSQL", lacks, self.version));
-            return view.sql(self.version, role, None).map_err(said);
+            let lacks = |lacks| Failure::Lacks(lacking("PostgreSQL", lacks, self.version));
+            return view.sql(self.version, role, None).map_err(lacks);
         };
         if self.extensions.is_none() {
             self.extensions = Some(self.list_extensions(node).await?);
@@ -215,8 +221,8 @@ impl Line {
             self.extensions = None;
             return Err(Failure::Said(error.with_hint(hint)));
         };
-        let said = |lacks| Failure::Said(lacking(name, lacks, extension.version));
-        view.sql(extension.version, role, Some(&extension.schema)).map_err(said)
+        let lacks = |lacks| Failure::Lacks(lacking(name, lacks, extension.version));
+        view.sql(extension.version, role, Some(&extension.schema)).map_err(lacks)
     }
 
     async fn list_extensions(&mut self, node: &NodeConfig) -> Result<Vec<Extension>, Failure> {
@@ -285,12 +291,11 @@ async fn read(client: &Client, statement: &str, view: &View) -> Result<(RowSet, 
     Ok((rows, true))
 }
 
-fn lacking(of: &str, lacks: Lacks, version: Version) -> NodeError {
-    let text = match lacks {
+fn lacking(of: &str, lacks: Lacks, version: Version) -> String {
+    match lacks {
         Lacks::Version(needed) => format!("needs {of} {needed} or newer, this is {version}"),
         Lacks::Role(role) => format!("not available on a {}", other(role).as_str()),
-    };
-    NodeError::new(ErrorKind::Sql, text)
+    }
 }
 
 fn other(role: Role) -> Role {

@@ -269,6 +269,7 @@ impl Viewer {
             let every = view.every.map_or(pace, |every| every.max(pace)).max(FASTEST);
             plan.failures = if outcome.is_ok() { 0 } else { plan.failures.saturating_add(1) };
             let pause = match &outcome {
+                Ok(rows) if rows.not_applicable.is_some() => INCURABLE,
                 Ok(_) => (now - began) * REST,
                 Err(error) if matches!(error.kind, ErrorKind::Permission | ErrorKind::Sql) => INCURABLE,
                 Err(_) => backoff::delay(plan.failures - 1, fastrand::f64()),

@@ -1,5 +1,6 @@
 //! Figures as people say them: durations, sizes, counts, rates, shares. On the screen, in `table` output and in sentences.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 /// An unknown value: never 0.
@@ -72,6 +73,47 @@ pub fn count(number: u64) -> String {
     out
 }
 
+/// A number with as many decimals as say something: `0.03`, `5.47`, `31.2`, `1,204`.
+pub fn number(number: f64) -> String {
+    match number.abs() {
+        0.0 => "0".to_owned(),
+        size if size < 9.995 => format!("{number:.2}"),
+        size if size < 99.95 => format!("{number:.1}"),
+        size if size.is_finite() => format!("{}{}", if number < 0.0 { "-" } else { "" }, count(size.round() as u64)),
+        _ => UNKNOWN.to_owned(),
+    }
+}
+
+/// A number where there is little room, with a letter for its thousands: `812`, `19.0k`, `118M`, `1.2G`.
+pub fn compact(number: f64, decimals: usize) -> String {
+    const UNITS: [&str; 7] = ["", "k", "M", "G", "T", "P", "E"];
+    let mut value = number;
+    let mut unit = 0;
+    while value.abs() >= 999.5 && unit + 1 < UNITS.len() {
+        value /= 1000.0;
+        unit += 1;
+    }
+    let decimals = if unit > 0 && value.abs() < 99.95 { decimals } else { 0 };
+    format!("{value:.decimals$}{}", UNITS.get(unit).copied().unwrap_or_default())
+}
+
+/// A count in at most so many columns.
+pub fn count_within(number: u64, room: usize) -> String {
+    let shorter = [1, 0].map(|decimals| compact(number as f64, decimals));
+    let said = count(number);
+    if said.len() <= room { said } else { shorter.into_iter().find(|said| said.len() <= room).unwrap_or(said) }
+}
+
+/// A number as a server wrote it, in at most so many columns: `1.2346e59` where its digits have no room.
+pub fn number_within(said: &str, room: usize) -> Cow<'_, str> {
+    if said.len() <= room {
+        return Cow::Borrowed(said);
+    }
+    let Some(number) = said.parse::<f64>().ok().filter(|number| number.is_finite()) else { return Cow::Borrowed(said) };
+    let rounded = (0..=room).rev().map(|decimals| format!("{number:.decimals$e}"));
+    rounded.into_iter().find(|said| said.len() <= room).map_or(Cow::Borrowed(said), Cow::Owned)
+}
+
 /// Something a second: `1,204`, `3`, `0.3`, `0`.
 pub fn rate(per_second: f64) -> String {
     if per_second >= 0.95 {
@@ -119,6 +161,14 @@ mod tests {
             assert_eq!(duration(Duration::from_micros(micros)), said);
         }
         assert_eq!([0.0, 999.0, 1024.0, 2.1e6, 1.3e9].map(bytes), ["0 B", "999 B", "1.0 kB", "2.0 MB", "1.2 GB"]);
+        assert_eq!(
+            [0.0, 812.0, 999.6, 19_012.0, 118_234_567.0, -1_234_567_890.0].map(|number| compact(number, 1)),
+            ["0", "812", "1.0k", "19.0k", "118M", "-1.2G"]
+        );
+        assert_eq!([0.034, 5.467, 31.24, 1204.0].map(number), ["0.03", "5.47", "31.2", "1,204"]);
+        assert_eq!([7, 6, 4, 3].map(|room| count_within(118_234, room)), ["118,234", "118k", "118k", "118,234"]);
+        assert_eq!(number_within("123456789012345678901234567890", 12), "1.2345679e29");
+        assert_eq!(number_within("1234", 4), "1234");
         assert_eq!([0, 999, 1204, 1_204_771].map(count), ["0", "999", "1,204", "1,204,771"]);
         assert_eq!([0.0, 0.33, 3.42, 88.2, 1204.4].map(rate), ["0", "0.3", "3", "88", "1,204"]);
         assert_eq!([1.0, 0.99999, 0.997, 0.972, 0.9].map(percent), ["100 %", "99.99 %", "99.7 %", "97.2 %", "90 %"]);

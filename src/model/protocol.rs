@@ -205,13 +205,15 @@ pub enum EventKind {
 }
 
 /// One node's answer to a view: a row has a cell for each of [`View::asked`].
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Default)]
 pub struct ViewRows {
     pub rows: RowSet,
     /// From the question to the last row.
     pub elapsed: Duration,
     /// There were more rows than are kept.
     pub truncated: bool,
+    /// Why this server cannot have rows of the view: its role or its version lacks the facts. That is no error.
+    pub not_applicable: Option<String>,
 }
 
 /// What a connection test found.

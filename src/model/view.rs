@@ -9,7 +9,7 @@ mod cell;
 mod reading;
 mod sql;
 
-pub use cell::cell;
+pub use cell::{cell, cell_within};
 pub use reading::{Reading, Value};
 
 /// One table, as its file says.
@@ -202,6 +202,17 @@ pub enum Bar {
 pub enum Total {
     Sum,
     Max,
+    /// A sum in which the copies that a primary and its standbys hold of the same count once.
+    Once(Copies),
+}
+
+/// Which nodes of one cluster show copies of the same.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Copies {
+    /// Those that are connected to the same database.
+    Database,
+    /// All of them.
+    Cluster,
 }
 
 /// Rows whose `column` meets `condition` are hidden until they are asked for by `word`.
@@ -375,6 +386,21 @@ impl View {
     /// The columns that a server is asked for, in the order of its answer.
     pub fn asked(&self) -> impl Iterator<Item = &ViewColumn> {
         self.columns.iter().filter(|column| matches!(column.source, Source::Sql { .. }))
+    }
+
+    /// Which nodes show copies of the same, where a total must not count them twice.
+    pub fn copies(&self) -> Option<Copies> {
+        self.columns.iter().find_map(|column| match column.total {
+            Some(Total::Once(copies)) => Some(copies),
+            _ => None,
+        })
+    }
+
+    /// Why a server of this version and role cannot have rows of it. Of a view of an extension, the version is that of
+    /// the extension.
+    pub fn lacks(&self, version: Version, role: Role) -> Option<Lacks> {
+        let texts = [Some(&self.from), self.with.as_ref()];
+        texts.into_iter().flatten().find_map(|text| text.choose(version, role).err())
     }
 
     /// Whether two answers are needed to show all of it.

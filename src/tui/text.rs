@@ -10,7 +10,9 @@ use jiff::tz::TimeZone;
 use unicode_segmentation::UnicodeSegmentation;
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
-pub use crate::model::figures::{UNKNOWN, age, bytes, count, duration, percent, period, rate};
+pub use crate::model::figures::{
+    UNKNOWN, age, bytes, compact, count, count_within, duration, number_within, percent, period, rate,
+};
 
 /// Marks that may sit on one letter; what is more (a text made to spill over its neighbours) is shown as escapes.
 const MAX_MARKS: usize = 3;

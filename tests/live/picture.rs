@@ -114,7 +114,7 @@ fn told(
         for node in nodes {
             let answer = &answers[&(node.name.clone(), view.name.clone())];
             let rows = mask.rows(view, &answer.rows);
-            let answer = ViewRows { rows, elapsed: Duration::from_millis(1), truncated: answer.truncated };
+            let answer = ViewRows { rows, elapsed: Duration::from_millis(1), ..ViewRows::clone(answer) };
             let (node, view) = (node.name.clone(), view.name.as_str().into());
             scene.event(EventKind::View { node, view, outcome: Ok(Arc::new(answer)) });
         }

@@ -20,11 +20,17 @@ pub fn answer(scene: &mut Scene, node: &str, view: &str, rows: &[&str]) {
         }
         set.push(asked.iter().map(|name| cells.iter().find(|cell| cell.0 == *name).map(|cell| cell.1)));
     }
-    let answer = ViewRows { rows: set, elapsed: ms(1), truncated: false };
+    let answer = ViewRows { rows: set, elapsed: ms(1), ..ViewRows::default() };
     scene.event(EventKind::View { node: name(node), view: view.into(), outcome: Ok(Arc::new(answer)) });
 }
 
 /// The node could not answer.
 pub fn fails(scene: &mut Scene, node: &str, view: &str, error: NodeError) {
     scene.event(EventKind::View { node: name(node), view: view.into(), outcome: Err(error) });
+}
+
+/// The node cannot have rows of the view.
+pub fn lacks(scene: &mut Scene, node: &str, view: &str, why: &str) {
+    let answer = ViewRows { not_applicable: Some(why.to_owned()), ..ViewRows::default() };
+    scene.event(EventKind::View { node: name(node), view: view.into(), outcome: Ok(Arc::new(answer)) });
 }

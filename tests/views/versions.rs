@@ -149,6 +149,14 @@ fn fault(major: u32, (view, server, role): &Asked, outcome: &Outcome) -> Option<
     let told = |what: &str| Some(format!("PostgreSQL {major}: {view} on {server} as {role}: {what}"));
     let definition = &views::ours()[view];
     match outcome {
+        Ok(answer) if answer.not_applicable.is_some() => {
+            let why = answer.not_applicable.as_deref().unwrap_or_default();
+            let needs = why.split(" or newer").next().and_then(|needs| needs.strip_prefix("needs PostgreSQL "));
+            let is_newer = needs.and_then(Version::parse).is_some_and(|needed| needed.0 > major);
+            let of_extension = definition.extension.is_some() && why.contains("or newer");
+            let of_role = why.starts_with("not available on a ");
+            if is_newer || of_extension || of_role { None } else { told(why) }
+        }
         Ok(answer) => {
             if answer.rows.columns().len() != definition.asked().count() {
                 return told("not all columns");
@@ -161,12 +169,8 @@ fn fault(major: u32, (view, server, role): &Asked, outcome: &Outcome) -> Option<
         Err(error) if error.kind == ErrorKind::Permission && role == "plain" => None,
         Err(error) => {
             let message = error.message.as_str();
-            let needs = message.split(" or newer").next().and_then(|needs| needs.strip_prefix("needs PostgreSQL "));
-            let is_newer = needs.and_then(Version::parse).is_some_and(|needed| needed.0 > major);
-            let of_extension = definition.extension.is_some()
-                && (message.contains("or newer") || message.contains("is not installed"));
-            let of_role = message.starts_with("not available on a ");
-            if is_newer || of_extension || of_role { None } else { told(message) }
+            let of_extension = definition.extension.is_some() && message.contains("is not installed");
+            if of_extension { None } else { told(message) }
         }
     }
 }
@@ -174,7 +178,9 @@ fn fault(major: u32, (view, server, role): &Asked, outcome: &Outcome) -> Option<
 /// A view that was answered, but whose rows were seen on no server.
 fn nowhere(major: u32, view: &str, answers: &BTreeMap<Asked, Outcome>) -> Option<String> {
     let of_view = answers.iter().filter(|((of, ..), _)| of == view);
-    let rows: Vec<usize> = of_view.filter_map(|(_, outcome)| Some(outcome.as_ref().ok()?.rows.len())).collect();
+    let answered = of_view.filter_map(|(_, outcome)| outcome.as_ref().ok());
+    let answered = answered.filter(|answer| answer.not_applicable.is_none());
+    let rows: Vec<usize> = answered.map(|answer| answer.rows.len()).collect();
     let none = !rows.is_empty() && rows.iter().all(|rows| *rows == 0);
     none.then(|| format!("PostgreSQL {major}: {view} has no row on any server"))
 }

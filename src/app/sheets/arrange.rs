@@ -3,12 +3,13 @@
 
 use std::cmp::Ordering;
 use std::collections::{HashMap, HashSet};
+use std::ops::Range;
 
-use crate::model::view::{Reading, Total, Tree, Value};
+use crate::model::view::{Copies, Reading, Total, Tree, Value};
 use crate::model::{NodeName, View};
 
 use super::filter::meets;
-use super::sheet::Sheet;
+use super::sheet::{NodeSheet, Sheet};
 
 /// Of each node, so many rows are looked at for the width of a column.
 const WIDTH_ROWS: usize = 500;
@@ -53,6 +54,27 @@ pub struct NodeNote {
     pub nodes: Vec<NodeName>,
     pub message: String,
     pub hint: Option<String>,
+    /// Something is wrong; else they cannot have rows of the view, which is no fault.
+    pub fault: bool,
+}
+
+/// A node whose rows are to be shown.
+#[derive(Debug, Clone)]
+pub(in crate::app) struct Asked {
+    pub(in crate::app) name: NodeName,
+    /// Why it answers nothing at all.
+    pub(in crate::app) silent: Option<String>,
+    /// What tells nodes of which cluster it holds the data, where that is known.
+    pub(in crate::app) system: Option<u64>,
+    pub(in crate::app) database: String,
+    pub(in crate::app) is_primary: bool,
+}
+
+impl Asked {
+    /// One of which no more is known.
+    pub(in crate::app) fn new(name: NodeName) -> Self {
+        Self { name, silent: None, system: None, database: String::new(), is_primary: false }
+    }
 }
 
 /// Rows that share a value.
@@ -78,6 +100,8 @@ pub enum GroupCell {
 struct Candidate<'a> {
     place: RowAt,
     reading: &'a Reading,
+    /// Totals of what the nodes of a cluster hold copies of take it in.
+    counts: bool,
 }
 
 /// What rows are sorted by: what is known first, numbers by value.
@@ -114,28 +138,34 @@ impl SortKey {
 
 impl Sheet {
     /// Puts the rows of these nodes in order.
-    pub(super) fn arrange(&mut self, asked: &[(NodeName, Option<String>)]) {
+    pub(super) fn arrange(&mut self, asked: &[Asked]) {
         let view = std::sync::Arc::clone(&self.view);
         let mut count = 0;
         let mut rows = Vec::new();
         let mut notes: Vec<NodeNote> = Vec::new();
-        for (name, silent) in asked {
+        let mut with_rows: Vec<(&Asked, Range<usize>)> = Vec::new();
+        for node in asked {
+            let name = &node.name;
             let said = self.nodes.get(name);
             if let Some(reading) = said.and_then(|said| said.reading.as_ref()) {
                 count += reading.len();
                 let shown = (0..reading.len()).filter(|row| self.shows(&view, name, reading, *row));
-                rows.extend(shown.map(|at| Candidate { place: RowAt { node: name.clone(), at, depth: 0 }, reading }));
+                let place = |at| RowAt { node: name.clone(), at, depth: 0 };
+                let first = rows.len();
+                rows.extend(shown.map(|at| Candidate { place: place(at), reading, counts: true }));
+                if first < rows.len() {
+                    with_rows.push((node, first..rows.len()));
+                }
             }
-            let (message, hint) = match (silent, said.and_then(|said| said.error.as_ref())) {
-                (Some(silent), _) => (silent.clone(), None),
-                (None, Some(error)) => (error.message.clone(), error.hint.clone()),
-                (None, None) => continue,
-            };
-            match notes.iter_mut().find(|note| note.message == message) {
-                Some(note) => note.nodes.push(name.clone()),
-                None => notes.push(NodeNote { nodes: vec![name.clone()], message, hint }),
+            let Some(note) = note(node, said) else { continue };
+            match notes.iter_mut().find(|other| other.message == note.message && other.fault == note.fault) {
+                Some(other) => other.nodes.push(name.clone()),
+                None => notes.push(note),
             }
         }
+        notes.sort_by_key(|note| !note.fault);
+        self.counted = count_copies_once(&view, &with_rows, &mut rows);
+        (self.asked, self.with_rows) = (asked.len(), with_rows.len());
         if view.compare.is_some() && !self.shows_hidden {
             keep_differences(&view, &mut rows);
         }
@@ -194,6 +224,9 @@ impl Sheet {
         // Row by row, as the cells lie in memory.
         for row in rows {
             for (at, total) in &columns {
+                if matches!(total, Total::Once(_)) && !row.counts {
+                    continue;
+                }
                 let value = row.reading.value(view, row.place.at, *at).number();
                 if let (Some(value), Some(so_far)) = (value, totals.get_mut(*at)) {
                     *so_far = total_of(*total, so_far.iter().copied().chain([value]));
@@ -234,11 +267,12 @@ impl Sheet {
 
 fn group(view: &View, value: String, rows: &[&Candidate<'_>]) -> Group {
     let cell = |(at, column): (usize, &crate::model::view::ViewColumn)| {
-        let values = || rows.iter().map(|row| row.reading.value(view, row.place.at, at));
         if let Some(total) = column.total {
-            return total_of(total, values().filter_map(Value::number)).map_or(GroupCell::Mixed, GroupCell::Total);
+            let counted = rows.iter().filter(|row| row.counts || !matches!(total, Total::Once(_)));
+            let numbers = counted.filter_map(|row| row.reading.value(view, row.place.at, at).number());
+            return total_of(total, numbers).map_or(GroupCell::Mixed, GroupCell::Total);
         }
-        let mut values = values();
+        let mut values = rows.iter().map(|row| row.reading.value(view, row.place.at, at));
         let first = values.next();
         let same = values.all(|value| Some(value) == first);
         match rows.first() {
@@ -253,9 +287,46 @@ fn group(view: &View, value: String, rows: &[&Candidate<'_>]) -> Group {
 
 fn total_of(total: Total, values: impl Iterator<Item = f64>) -> Option<f64> {
     match total {
-        Total::Sum => values.reduce(|a, b| a + b),
+        Total::Sum | Total::Once(_) => values.reduce(|a, b| a + b),
         Total::Max => values.reduce(f64::max),
     }
+}
+
+/// What a node says instead of rows, or besides its old ones.
+fn note(node: &Asked, said: Option<&NodeSheet>) -> Option<NodeNote> {
+    let of = |message: String, hint, fault| Some(NodeNote { nodes: vec![node.name.clone()], message, hint, fault });
+    let why_not = || said?.reading.as_ref()?.answer.not_applicable.clone();
+    match (&node.silent, said.and_then(|said| said.error.as_ref())) {
+        (Some(silent), _) => of(silent.clone(), None, true),
+        (None, Some(error)) => of(error.message.clone(), error.hint.clone(), true),
+        (None, None) => of(why_not()?, None, false),
+    }
+}
+
+/// Of the nodes that hold copies of the same, leaves one to be counted: the primary, else the first that has rows. Gives
+/// the nodes that are counted; none where it is not known which of several nodes are copies.
+fn count_copies_once(view: &View, nodes: &[(&Asked, Range<usize>)], rows: &mut [Candidate<'_>]) -> Vec<NodeName> {
+    let Some(copies) = view.copies() else { return Vec::new() };
+    let is_known = nodes.len() < 2 || nodes.iter().all(|(node, _)| node.system.is_some());
+    let data = |node: &Asked| match copies {
+        Copies::Database => (node.system, Some(node.database.clone())),
+        Copies::Cluster => (node.system, None),
+    };
+    let mut counted: HashMap<_, &Asked> = HashMap::new();
+    for (node, _) in nodes.iter().filter(|_| is_known) {
+        let best = counted.entry(data(node)).or_insert(node);
+        if node.is_primary && !best.is_primary {
+            *best = node;
+        }
+    }
+    let is_counted = |node: &&Asked| counted.get(&data(node)).is_some_and(|best| best.name == node.name);
+    for (node, own) in nodes {
+        let counts = is_counted(node);
+        for row in rows.get_mut(own.clone()).unwrap_or_default() {
+            row.counts = counts;
+        }
+    }
+    nodes.iter().map(|(node, _)| *node).filter(is_counted).map(|node| node.name.clone()).collect()
 }
 
 /// Rows under the rows they belong to, each node for itself. A row whose parent is not shown is a root; of several parents
@@ -318,9 +389,9 @@ fn descend(
 }
 
 /// The nodes that have rows, in their own order.
-fn nodes_of(asked: &[(NodeName, Option<String>)], rows: &[Candidate<'_>]) -> Vec<NodeName> {
+fn nodes_of(asked: &[Asked], rows: &[Candidate<'_>]) -> Vec<NodeName> {
     let with_rows: HashSet<&NodeName> = rows.iter().map(|row| &row.place.node).collect();
-    asked.iter().map(|(name, _)| name).filter(|name| with_rows.contains(name)).cloned().collect()
+    asked.iter().map(|node| &node.name).filter(|name| with_rows.contains(name)).cloned().collect()
 }
 
 fn side_by_side(view: &View, nodes: &[NodeName], rows: &[Candidate<'_>]) -> Vec<Line> {

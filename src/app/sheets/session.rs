@@ -7,7 +7,7 @@ use crate::app::App;
 use crate::model::view::Value;
 use crate::model::{NodeName, View};
 
-use super::arrange::{Line, RowAt};
+use super::arrange::{Asked, Line, RowAt};
 use super::sheet::Sheet;
 
 /// The view that the chain is taken from: of its tree, the part with the session.
@@ -74,7 +74,7 @@ impl App {
             self.asked_for_session().map(|(view, nodes)| (view.name.clone(), nodes.clone())).collect();
         for (view, nodes) in asked {
             if let Some(sheet) = self.sheets.of(&view).filter(|sheet| sheet.unsettled) {
-                let asked: Vec<(NodeName, Option<String>)> = nodes.into_iter().map(|name| (name, None)).collect();
+                let asked: Vec<Asked> = nodes.into_iter().map(Asked::new).collect();
                 sheet.settle(&asked, frozen, usize::MAX);
             }
         }

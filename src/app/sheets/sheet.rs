@@ -12,7 +12,7 @@ use crate::model::protocol::ViewRows;
 use crate::model::view::{Reading, Value};
 use crate::model::{NodeError, NodeName, View};
 
-use super::arrange::{Across, Group, Line, NodeNote, measure};
+use super::arrange::{Across, Asked, Group, Line, NodeNote, measure};
 use super::filter::RowFilter;
 use super::past::Past;
 
@@ -35,8 +35,13 @@ pub struct Sheet {
     pub(super) across: Vec<NodeName>,
     /// Characters of the widest value that is compared, among those shown.
     pub(super) across_width: usize,
-    /// The line of totals: for each column that has one.
+    /// The total of each column that has one.
     pub(super) totals: Vec<Option<f64>>,
+    /// The nodes whose rows are in totals that count copies once.
+    pub(super) counted: Vec<NodeName>,
+    /// How many nodes are shown, and how many of them have rows.
+    pub(super) asked: usize,
+    pub(super) with_rows: usize,
     /// Rows there are without filter and hiding.
     pub total: usize,
     /// For each column the widest text seen, in characters.
@@ -106,6 +111,15 @@ impl NodeSheet {
         }
     }
 
+    /// What the node answered last, whether or not it is shown yet; `None` before its first answer.
+    pub(super) fn known(&self) -> Option<Result<&Reading, &NodeError>> {
+        match (&self.live_error, &self.live) {
+            (Some(error), _) => Some(Err(error)),
+            (None, Some(reading)) => Some(Ok(reading)),
+            (None, None) => None,
+        }
+    }
+
     /// Shows what came last. Gives the answer where it is a new one.
     fn show(&mut self) -> Option<&Reading> {
         self.error.clone_from(&self.live_error);
@@ -123,6 +137,9 @@ impl Sheet {
             totals: vec![None; view.columns.len()],
             view,
             nodes: IndexMap::new(),
+            counted: Vec::new(),
+            asked: 0,
+            with_rows: 0,
             lines: Vec::new(),
             groups: Vec::new(),
             across: Vec::new(),
@@ -153,7 +170,7 @@ impl Sheet {
             let node = sheet.nodes.entry(node).or_default();
             node.live = Some(reading);
         }
-        let asked: Vec<(NodeName, Option<String>)> = sheet.nodes.keys().map(|name| (name.clone(), None)).collect();
+        let asked: Vec<Asked> = sheet.nodes.keys().cloned().map(Asked::new).collect();
         sheet.settle(&asked, false, usize::MAX);
         sheet
     }
@@ -191,8 +208,7 @@ impl Sheet {
     }
 
     /// Takes over what came and puts the rows in order; the selection stays with its row.
-    /// `asked` are the nodes to show, each with why it is silent, if it is.
-    pub(in crate::app) fn settle(&mut self, asked: &[(NodeName, Option<String>)], frozen: bool, page: usize) {
+    pub(in crate::app) fn settle(&mut self, asked: &[Asked], frozen: bool, page: usize) {
         self.unsettled = false;
         // Before the rows that it is a place among are other ones.
         // At the top it is the first row that is looked at, whichever that is.
@@ -237,6 +253,37 @@ impl Sheet {
     /// The total of a column, where it has one.
     pub fn total_of(&self, column: usize) -> Option<f64> {
         self.totals.get(column).copied().flatten()
+    }
+
+    /// The nodes whose rows are in totals that count copies once.
+    pub fn counted(&self) -> &[NodeName] {
+        &self.counted
+    }
+
+    /// How many nodes are shown.
+    pub fn nodes_asked(&self) -> usize {
+        self.asked
+    }
+
+    /// How many of them have rows that are shown.
+    pub fn nodes_with_rows(&self) -> usize {
+        self.with_rows
+    }
+
+    /// What is wrong with nodes, where the notes of it are lines that the window does not show.
+    pub fn faults_beyond<'a>(&'a self, window: &'a std::ops::Range<usize>) -> impl Iterator<Item = &'a NodeNote> {
+        // Notes are the last lines.
+        let notes = self.lines.iter().enumerate().rev().map_while(|(at, line)| match line {
+            Line::Note(note) => Some((at, note)),
+            _ => None,
+        });
+        notes.filter(|(at, note)| note.fault && !window.contains(at)).map(|(_, note)| note)
+    }
+
+    /// Forgets nodes that are watched no more.
+    pub(in crate::app) fn keep_nodes(&mut self, is_watched: impl Fn(&NodeName) -> bool) {
+        self.nodes.retain(|name, _| is_watched(name));
+        self.marks.retain(|(node, _)| is_watched(node));
     }
 
     /// Characters of the widest text seen in a column.

@@ -11,7 +11,7 @@ use crate::config::yaml::{self, Entry, Value, Yaml};
 use crate::model::Role;
 use crate::model::condition::Condition;
 use crate::model::view::{
-    Bar, ByServer, CellKind, Hide, Source, Total, Tree, Unit, Variant, Version, View, ViewColumn, ViewScreen,
+    Bar, ByServer, CellKind, Copies, Hide, Source, Total, Tree, Unit, Variant, Version, View, ViewColumn, ViewScreen,
 };
 
 const KEYS: [&str; 18] = [
@@ -240,9 +240,12 @@ fn column(entry: &Entry, all: &[(&str, bool)], at: &mut usize, report: &mut Repo
         bar: keys.read("bar", report, |entry, report| bar(entry, all, report)).map(|at| at.value),
         total: keys
             .read("total", report, |entry, report| {
-                one_of(entry, report, &[Total::Sum, Total::Max], |total| match total {
+                let totals = [Total::Sum, Total::Max, Total::Once(Copies::Database), Total::Once(Copies::Cluster)];
+                one_of(entry, report, &totals, |total| match total {
                     Total::Sum => "sum",
                     Total::Max => "max",
+                    Total::Once(Copies::Database) => "once_a_database",
+                    Total::Once(Copies::Cluster) => "once_a_cluster",
                 })
             })
             .map(|at| at.value),

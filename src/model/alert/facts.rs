@@ -65,7 +65,7 @@ pub fn reading(at: SystemTime, facts: &Facts, server: Option<&ServerFacts>) -> R
     let columns = COLUMNS.iter().map(|(name, ..)| Column { name: (*name).to_owned(), type_name: String::new() });
     let mut rows = RowSet::new(columns.collect());
     rows.push(cells.iter().map(Option::as_deref));
-    let answer = Arc::new(ViewRows { rows, elapsed: Duration::ZERO, truncated: false });
+    let answer = Arc::new(ViewRows { rows, ..ViewRows::default() });
     Reading::new(view(), at, answer, None)
 }
 

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::time::{Duration, SystemTime};
 
-use super::{CellKind, Unit, Value, ViewColumn};
+use super::{CellKind, Source, Unit, Value, ViewColumn};
 use crate::model::figures;
 
 /// The text of a cell; a time is told by its age at `now`. What a server sent is not yet safe for a terminal.
@@ -11,6 +11,9 @@ pub fn cell<'a>(column: &ViewColumn, value: Value<'a>, now: SystemTime) -> Cow<'
     let said = match value {
         Value::Unknown => return Cow::Borrowed(figures::UNKNOWN),
         Value::Text(said) => said,
+        Value::Rate(number) if column.unit.is_none() && column.total.is_none() => {
+            return Cow::Owned(figures::number(number));
+        }
         Value::Rate(_) => "",
     };
     match (column.kind, value.number()) {
@@ -33,10 +36,63 @@ fn figure(number: f64, column: &ViewColumn, now: SystemTime) -> Option<String> {
         Some(Unit::Percent) => format!("{number:.1} %"),
         Some(Unit::Time) => age(number, now),
         // What adds up is read as an amount; a pid or an oid is not.
+        None if is_fraction(column) => figures::number(number),
         None if column.total.is_some() && number >= 0.0 => figures::count(number as u64),
-        None if matches!(column.kind, CellKind::Float8) => format!("{number:.1}"),
         Some(Unit::Lsn) | None => return None,
     })
+}
+
+/// The same in at most so many columns: a number that has no room is said shorter (`19.0k`, `118M`, `1.2G`), never cut.
+/// Names, and numbers that are names (a process, an object), are left whole.
+pub fn cell_within<'a>(column: &ViewColumn, value: Value<'a>, now: SystemTime, room: usize) -> Cow<'a, str> {
+    let said = cell(column, value, now);
+    let fits = |said: &str| said.chars().count() <= room;
+    match value.number() {
+        Some(number) if column.kind.is_number() && !fits(&said) => {
+            let shorter = shorter(&said, number, column).into_iter().find(|said| fits(said));
+            shorter.map_or(said, Cow::Owned)
+        }
+        _ => said,
+    }
+}
+
+/// Whether decimals of a number without a unit say something.
+fn is_fraction(column: &ViewColumn) -> bool {
+    column.kind == CellKind::Float8 || matches!(column.source, Source::Rate { .. })
+}
+
+/// What may stand for a number, the longest first.
+fn shorter(said: &str, number: f64, column: &ViewColumn) -> Vec<String> {
+    let [long, short] = [1, 0].map(|decimals| figures::compact(number, decimals));
+    let tight = || said.replace([' ', ','], "");
+    match column.unit {
+        Some(Unit::Ms | Unit::Seconds) => {
+            let seconds = if column.unit == Some(Unit::Ms) { number / 1000.0 } else { number };
+            let days = [1, 0].map(|decimals| figures::compact(seconds / 86_400.0, decimals) + "d");
+            let long = days.into_iter().filter(|_| seconds.abs() >= 172_800.0);
+            [tight(), tight().replace("min", "m")].into_iter().chain(long).collect()
+        }
+        Some(Unit::Time) => {
+            let span = said.replace(" ago", "");
+            let tight = span.replace(' ', "").replace("min", "m");
+            let days = tight.trim_start_matches("in").trim_end_matches('d').parse::<f64>();
+            let long = days.ok().map(|days| figures::compact(days, 0) + "d");
+            [span, tight.clone()].into_iter().chain(long).collect()
+        }
+        Some(Unit::Bytes | Unit::BytesPerSecond) => {
+            let tight = tight();
+            let bare = tight.trim_end_matches("/s").to_owned();
+            let letter = bare.trim_end_matches('B').to_owned();
+            let large = figures::bytes(number.abs()).split(' ').next().and_then(|size| size.parse::<f64>().ok());
+            let large =
+                large.filter(|size| *size >= 999.5).map(|size| figures::compact(size.copysign(number), 0) + "P");
+            [tight, bare, letter].into_iter().chain(large).collect()
+        }
+        Some(Unit::PerSecond) => vec![format!("{long}/s"), format!("{short}/s"), long, short],
+        Some(Unit::Percent) => vec![format!("{long} %"), format!("{short} %"), format!("{short}%"), short],
+        None if column.total.is_some() || is_fraction(column) => vec![long, short],
+        Some(Unit::Lsn) | None => Vec::new(),
+    }
 }
 
 fn duration(seconds: f64) -> String {

@@ -171,7 +171,7 @@ mod tests {
         for (id, n) in rows {
             set.push([Some(*id), *n]);
         }
-        let answer = Arc::new(ViewRows { rows: set, elapsed: Duration::ZERO, truncated: false });
+        let answer = Arc::new(ViewRows { rows: set, ..ViewRows::default() });
         Reading::new(&view(), SystemTime::UNIX_EPOCH + Duration::from_secs(second), answer, earlier)
     }
 

@@ -192,7 +192,15 @@ impl<'a> Sheet<'a> {
     fn new(app: &'a App, batch: &'a Batch, theme: &'a Theme, width: u16) -> Self {
         let results = &app.query.results;
         let name = batch.nodes.iter().map(|node| node.node.as_str().len()).max().unwrap_or(4).clamp(4, 24) as u16;
-        let column = |title, index, width, right| Column { title, index, min: width, max: width, right, importance: 0 };
+        let column = |title, index, width, right| Column {
+            prefix: "",
+            title,
+            index,
+            min: width,
+            max: width,
+            right,
+            importance: 0,
+        };
         let mut columns = vec![column("NODE", NO_COLUMN, name, false)];
         if results.len() == batch.nodes.len() {
             columns.push(column("ROWS", NO_COLUMN, 7, true));
@@ -223,7 +231,7 @@ impl<'a> Sheet<'a> {
                     pen.put(row.node().as_str(), theme.text);
                 }
                 1 => {
-                    let rows = answer.and_then(Answer::rows).map(|rows| text::count(rows.row_count));
+                    let rows = answer.and_then(Answer::rows).map(|rows| text::count_within(rows.row_count, width));
                     pen.column_right(rows.as_deref().unwrap_or(text::UNKNOWN), width, theme.text);
                 }
                 _ => {
@@ -247,7 +255,8 @@ impl<'a> Sheet<'a> {
                         Cell::Absent => (text::UNKNOWN, theme.border),
                     };
                     if column.right {
-                        pen.column_right(said, usize::from(place.width), style);
+                        let width = usize::from(place.width);
+                        pen.column_right(&text::number_within(said, width), width, style);
                     } else {
                         pen.put(said, style);
                     }

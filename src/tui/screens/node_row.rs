@@ -79,7 +79,12 @@ impl Row<'_> {
             NodeColumn::Pool => self.pool(pen, width),
             NodeColumn::Conns => {
                 let (said, style) = match facts.and_then(|facts| facts.connections.zip(Some(facts.max_connections))) {
-                    Some((open, Some(max))) => known(format!("{open}/{max}"), connections(open, max, theme)),
+                    Some((open, Some(max))) => {
+                        let full = format!("{open}/{max}");
+                        let [o, m] = [open, max].map(|number| text::compact(number.into(), 0));
+                        let said = if full.len() <= width { full } else { format!("{o}/{m}") };
+                        known(said, connections(open, max, theme))
+                    }
                     Some((open, None)) => known(open.to_string(), theme.text),
                     None => unknown,
                 };
@@ -87,7 +92,11 @@ impl Row<'_> {
             }
             NodeColumn::Tps => {
                 let tps = facts.and(node.rates.transactions);
-                let (said, style) = tps.map_or(unknown, |tps| known(text::rate(tps), theme.text));
+                let (said, style) = tps.map_or(unknown, |tps| {
+                    let said = text::rate(tps);
+                    let said = if said.len() <= width { said } else { text::count_within(tps as u64, width) };
+                    known(said, theme.text)
+                });
                 pen.column_right(&said, width, style);
             }
             NodeColumn::Lag => {
@@ -229,7 +238,15 @@ fn in_cells<T>(seconds: &Ring<T>, clock: usize, cells: usize) -> impl Iterator<I
 pub(crate) fn newest_seconds(node: &Node, cells: usize, theme: &Theme) -> Vec<Bar> {
     let slow = node.config.health.slow_after.as_secs_f64();
     let usual = usual_seconds(node);
-    node.history.seconds().newest(cells).map(|second| bar_of(second, usual, slow, theme)).collect()
+    let mut last = None;
+    let seconds = node.history.seconds();
+    let bars = seconds.iter().map(|second| {
+        // Probes come each second but not on its stroke: where none was missed, the last one still holds.
+        let healthy = second.state == HealthState::Healthy;
+        last = second.latency.or(last.filter(|_| healthy));
+        bar_of(&Sample { latency: last, ..*second }, usual, slow, theme)
+    });
+    bars.skip(seconds.len().saturating_sub(cells)).collect()
 }
 
 /// The quickest answer of the last minute: what a round trip to this node takes at least.

@@ -117,7 +117,7 @@ fn columns(app: &App) -> Vec<Column<'static>> {
                 NodeColumn::Lag => (7, 9, true, 3),
                 NodeColumn::LastMinute => (11, 60, false, 8),
             };
-            Column { title: column.title(), index, min, max, right, importance }
+            Column { prefix: "", title: column.title(), index, min, max, right, importance }
         })
         .collect()
 }

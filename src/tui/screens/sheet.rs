@@ -2,6 +2,7 @@
 //! this file: what it looks like stands in its data file.
 
 mod grid;
+mod totals;
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
@@ -45,7 +46,7 @@ pub(crate) fn draw(canvas: &mut Canvas<'_>, area: Rect, screen: ViewScreen) {
     }
 }
 
-/// The views of the screen, the shown one marked.
+/// The views of the screen, the shown one marked; dim are those that no node can have.
 fn names(canvas: &mut Canvas<'_>, line: Rect, screen: ViewScreen) {
     let (app, theme) = (canvas.app, canvas.theme);
     let shown = app.sheets.shown(screen).map(|view| view.name.clone());
@@ -60,24 +61,34 @@ fn names(canvas: &mut Canvas<'_>, line: Rect, screen: ViewScreen) {
     let mut pen = Pen::new(canvas.buf, line);
     pen.put(if first > 0 { "‹ " } else { "  " }, theme.accent_bold);
     for (nth, view) in tabs.iter().enumerate().skip(first) {
-        pen.put(&view.title, if nth == at { theme.accent_bold } else { theme.dim }).gap(3);
+        let style = match nth {
+            nth if nth == at => theme.accent_bold,
+            _ if app.is_unavailable(view) => theme.dim,
+            _ => theme.text,
+        };
+        pen.put(&view.title, style).gap(3);
     }
 }
 
 fn table(canvas: &mut Canvas<'_>, area: Rect, sheet: &Sheet) {
     let (app, theme) = (canvas.app, canvas.theme);
-    let with_totals = sheet.len() > 1 && sheet.columns().any(|at| sheet.total_of(at).is_some());
-    let page = usize::from(area.height.saturating_sub(3 + u16::from(with_totals)));
+    let within = Rect { x: area.x + 2, width: area.width.saturating_sub(4), ..area };
+    let grid = Grid::new(app, sheet, theme, within);
+    let (mut placed, more_right) = place_scrolled(&grid.columns, grid.fixed, sheet.column, within);
+    if let Some(last) = placed.last_mut().filter(|last| !more_right && last.nth >= grid.fixed) {
+        // Nothing stands behind the last column: it takes what is left.
+        last.width = within.right().saturating_sub(last.x);
+    }
+    let totals = totals::lines(sheet, &grid.in_sight(&placed));
+    let below = totals.len() as u16;
+    let page = usize::from(area.height.saturating_sub(3 + below));
     let window = sheet.cursor.window(sheet.len(), page);
     let (note, foot) = (note(app, sheet), foot(app, sheet, window.clone()));
     let inner =
         canvas.pane(Pane::View, area, Frame { title: &sheet.view.title, note: &note, foot: &foot, focused: false });
-    let grid = Grid::new(app, sheet, theme, inner);
-    let (mut placed, more_right) = place_scrolled(&grid.columns, grid.fixed, sheet.column, inner);
-    if let Some(last) = placed.last_mut().filter(|last| !more_right && last.nth >= grid.fixed) {
-        // Nothing stands behind the last column: it takes what is left.
-        last.width = inner.right().saturating_sub(last.x);
-    }
+    let beside = text::width(&foot) as u16 + 4;
+    let border = Rect { y: area.bottom().saturating_sub(1), height: 1, ..inner };
+    put_faults(canvas.buf, Rect { width: border.width.saturating_sub(beside), ..border }, sheet, &window, theme);
     let table = DataTable {
         columns: &grid.columns,
         placed: &placed,
@@ -87,7 +98,7 @@ fn table(canvas: &mut Canvas<'_>, area: Rect, sheet: &Sheet) {
         focused: canvas.is_focused(Pane::View),
         more: (sheet.column > 0, more_right),
     };
-    let height = inner.height.saturating_sub(u16::from(with_totals));
+    let height = inner.height.saturating_sub(below);
     let drawn = table.draw(canvas.buf, Rect { height, ..inner }, theme, |buf, line, number| match sheet.line(number) {
         Some(Line::Row(row)) => grid.row(buf, line, row, &placed),
         Some(Line::Across(across)) => grid.across(buf, line, across, &placed),
@@ -99,8 +110,8 @@ fn table(canvas: &mut Canvas<'_>, area: Rect, sheet: &Sheet) {
         Some(Line::Note(note)) => put_note(buf, line, note, theme),
         None => {}
     });
-    if with_totals {
-        grid.totals(canvas.buf, Rect { y: inner.bottom() - 1, height: 1, ..inner }, &placed);
+    for (total, y) in totals.iter().zip(inner.y + height..inner.bottom()) {
+        grid.totals(canvas.buf, Rect { y, height: 1, ..inner }, total, &placed);
     }
     if sheet.is_empty() {
         Pen::row(canvas.buf, drawn.rows, 0).put(&nothing(app, sheet), theme.dim);
@@ -117,10 +128,15 @@ fn table(canvas: &mut Canvas<'_>, area: Rect, sheet: &Sheet) {
 
 /// Why there are no rows.
 fn nothing(app: &App, sheet: &Sheet) -> String {
-    let answered = sheet.nodes().filter(|(_, node)| node.reading.is_some()).count();
-    if answered == 0 {
-        let nodes = app.picture().nodes.len();
-        return if nodes == 1 { "Asking the node …".to_owned() } else { format!("Asking {nodes} nodes …") };
+    let is_shown = |name: &NodeName| app.sheets.only.as_ref().is_none_or(|only| only.contains(name));
+    let nodes = app.picture().nodes.names().filter(|name| is_shown(name)).count();
+    let answered = sheet.nodes().filter(|(name, node)| is_shown(name) && node.reading.is_some()).count();
+    match nodes.saturating_sub(answered) {
+        0 if nodes == 0 => return "There are no nodes yet: a adds one.".to_owned(),
+        0 => {}
+        1 if nodes == 1 => return "Asking the node …".to_owned(),
+        left if answered == 0 => return format!("Asking {left} nodes …"),
+        left => return format!("No rows from {answered} of {nodes} nodes; asking {left} …"),
     }
     if sheet.total == 0 {
         return sheet.view.empty.clone().unwrap_or_else(|| "No rows.".to_owned());
@@ -195,6 +211,10 @@ fn is_stale(app: &App, sheet: &Sheet, name: &crate::model::NodeName) -> bool {
     let picture = app.picture();
     let answers = picture.nodes.get(name).is_some_and(|node| node.health.state.answers());
     let Some(reading) = sheet.node(name).and_then(|node| node.reading.as_ref()) else { return false };
+    if reading.answer.not_applicable.is_some() {
+        // It is rarely asked again, and had nothing that could grow old.
+        return false;
+    }
     let every = sheet.view.every.unwrap_or_default().max(app.refresh);
     let age = picture.at.duration_since(reading.at).unwrap_or_default();
     !answers || age > every * 3 + std::time::Duration::from_secs(2)
@@ -226,12 +246,31 @@ pub(super) fn level(column: &ViewColumn, value: Value<'_>, theme: &Theme) -> Opt
     }
 }
 
-fn put_note(buf: &mut Buffer, line: Rect, note: &NodeNote, theme: &Theme) {
-    let who = match note.nodes.as_slice() {
+fn who(note: &NodeNote) -> String {
+    match note.nodes.as_slice() {
         [one] => one.to_string(),
         several => format!("{} nodes", several.len()),
-    };
+    }
+}
+
+/// In the border: what is wrong with nodes whose notes are out of sight.
+fn put_faults(buf: &mut Buffer, line: Rect, sheet: &Sheet, window: &std::ops::Range<usize>, theme: &Theme) {
+    let faults: Vec<&NodeNote> = sheet.faults_beyond(window).collect();
+    let Some(first) = faults.last() else { return };
+    let failed = faults.iter().map(|note| note.nodes.len()).sum::<usize>();
+    let count = format!("; {failed} of {} ", sheet.nodes_asked());
+    let said = format!(" ✖ {}: {}", who(first), first.message);
+    let room = usize::from(line.width).saturating_sub(text::width(&count));
+    Pen::new(buf, line).put(&text::fit(&said, room), theme.warn).put(&count, theme.warn);
+}
+
+fn put_note(buf: &mut Buffer, line: Rect, note: &NodeNote, theme: &Theme) {
+    let who = who(note);
     let mut pen = Pen::new(buf, Rect { x: line.x + GUTTER, width: line.width.saturating_sub(GUTTER), ..line });
+    if !note.fault {
+        pen.gap(2).put(&who, theme.dim).gap(2).put(&note.message, theme.dim);
+        return;
+    }
     pen.sign("✖", theme.warn).gap(1).put(&who, theme.text).gap(2).put(&note.message, theme.warn);
     if let Some(hint) = &note.hint {
         pen.put(" · ", theme.dim).put(hint, theme.text);

@@ -63,18 +63,24 @@ fn round_trips(buf: &mut Buffer, area: Rect, node: &Node, theme: &Theme) {
     let rows = (area.height - 3).min(MOST);
     let left = VALUES as u16;
     let chart = Rect { x: area.x + left, y: area.y + 1, width: (area.width - left).min(60), height: rows };
-    columns(buf, chart, &newest_seconds(node, usize::from(chart.width), theme));
+    let bars = newest_seconds(node, usize::from(chart.width), theme);
+    columns(buf, chart, &bars);
     let label = |y: u16| Rect { y, width: left - 2, height: 1, ..area };
     let slow = text::duration(node.config.health.slow_after);
     let usual = node.history.seconds().iter().filter_map(|second| second.latency).min();
     Pen::new(buf, label(chart.y)).put(&slow, theme.dim);
+    // Bars grow by the logarithm: a tenth of the top is not a tenth as high.
+    Pen::new(buf, label(chart.y + 1)).put("log", theme.dim);
     if let Some(usual) = usual {
         Pen::new(buf, label(chart.bottom() - 1)).put(&text::duration(usual), theme.dim);
     }
     let foot = Rect { y: chart.bottom(), height: 1, ..chart };
-    let ago = format!("{} s ago", chart.width);
-    let now = usize::from(chart.width).saturating_sub(ago.len());
-    Pen::new(buf, foot).put(&ago, theme.dim).column_right("now", now, theme.dim);
+    // Below the oldest bar, as far as there is room for it.
+    let ago = format!("{} s ago", bars.len());
+    let room = usize::from(chart.width).saturating_sub("now".len() + 1);
+    let before = (usize::from(chart.width) - bars.len()).min(room.saturating_sub(ago.len()));
+    let now = usize::from(chart.width).saturating_sub(before + ago.len());
+    Pen::new(buf, foot).gap(before).put(&ago, theme.dim).column_right("now", now, theme.dim);
 }
 
 /// `10.0.0.1:5432/app · PostgreSQL 17.2 · up 41 d`; where that is too long, without the database, then without how long

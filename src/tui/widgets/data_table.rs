@@ -1,6 +1,7 @@
 //! A table of any size: only the rows and columns that are seen are touched, and cells are written straight into the
 //! buffer, so that 100,000 rows cost what a page costs. The first column stays while the others scroll.
 
+use std::borrow::Cow;
 use std::ops::Range;
 
 use ratatui::buffer::Buffer;
@@ -19,6 +20,8 @@ pub(crate) const GAP: u16 = 2;
 /// What a column would like.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Column<'a> {
+    /// Stands in front of the title.
+    pub(crate) prefix: &'static str,
     pub(crate) title: &'a str,
     /// Its number for sorting and clicks.
     pub(crate) index: usize,
@@ -74,8 +77,8 @@ pub(crate) fn place_scrolled(columns: &[Column<'_>], fixed: usize, first: usize,
     for (nth, column) in columns.iter().enumerate().filter(|(nth, _)| *nth < fixed || *nth >= first) {
         let room = area.right().saturating_sub(x);
         let width = column.max.min(room);
-        // A sliver of a column says nothing, unless it is the only one.
-        if room == 0 || (width < column.max && width < 8 && placed.len() > fixed) {
+        // A sliver of a column says nothing, nor does a part of a number, unless it is the only one.
+        if room == 0 || (width < column.max && (width < 8 || column.right) && placed.len() > fixed) {
             return (placed, true);
         }
         placed.push(Placed { nth, x, width });
@@ -151,10 +154,15 @@ impl DataTable<'_> {
             let width = usize::from(placed.width);
             let title = width.saturating_sub(arrow.chars().count());
             let mut pen = Pen::new(buf, cell);
-            if column.right {
-                pen.column_right(column.title, title, style).put(arrow, style);
+            let said = if column.prefix.is_empty() {
+                Cow::Borrowed(column.title)
             } else {
-                pen.put(&crate::tui::text::fit(column.title, title), style).put(arrow, style);
+                Cow::Owned([column.prefix, column.title].concat())
+            };
+            if column.right {
+                pen.column_right(&said, title, style).put(arrow, style);
+            } else {
+                pen.put(&crate::tui::text::fit(&said, title), style).put(arrow, style);
             }
             heads.push((cell, column.index));
         }
@@ -188,7 +196,7 @@ mod tests {
     use super::*;
 
     fn column(min: u16, max: u16, importance: u8) -> Column<'static> {
-        Column { title: "COLUMN", index: 0, min, max, right: false, importance }
+        Column { prefix: "", title: "COLUMN", index: 0, min, max, right: false, importance }
     }
 
     #[test]

@@ -5,11 +5,12 @@ use std::borrow::Cow;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
+use super::totals::TotalLine;
 use super::{NO_COLUMN, TREND, is_stale, level, trend};
 use crate::app::App;
 use crate::app::sheets::{Across, Group, GroupCell, RowAt, Sheet};
-use crate::model::view::{Bar as Gauge, CellKind, Source, Unit, Value, ViewColumn};
-use crate::tui::cells::cell;
+use crate::model::view::{Bar as Gauge, CellKind, Source, Total, Unit, Value, ViewColumn};
+use crate::tui::cells::cell_within;
 use crate::tui::widgets::data_table::{Column, GAP, GUTTER, Placed};
 use crate::tui::widgets::meter::meter;
 use crate::tui::widgets::pen::Pen;
@@ -22,6 +23,8 @@ const WIDEST: usize = 28;
 const WIDE_LEAST: usize = 20;
 /// What other columns make room for.
 const WIDE_WANTED: u16 = 34;
+/// In front of a head whose groups show the highest of their values.
+const MAX: &str = "MAX ";
 /// Cells of a gauge, and the blank behind it.
 const GAUGE: usize = 5;
 
@@ -50,7 +53,7 @@ impl<'a> Grid<'a> {
     pub(super) fn new(app: &'a App, sheet: &'a Sheet, theme: &'a Theme, area: Rect) -> Self {
         let column = |title, index, width: usize, right| {
             let width = width as u16;
-            Column { title, index, min: width, max: width, right, importance: 0 }
+            Column { prefix: "", title, index, min: width, max: width, right, importance: 0 }
         };
         let (mut columns, mut of) = (Vec::new(), Vec::new());
         let across = sheet.across();
@@ -71,13 +74,15 @@ impl<'a> Grid<'a> {
             let right = data.kind.is_number() || data.kind == CellKind::Lsn;
             // Room for the arrow of a sort, where it stands now.
             let arrow = if sheet.sort.is_some_and(|sort| sort.column == at + 1) { 2 } else { 0 };
-            let wanted = wanted(data, sheet.width(at)).max(text::width(&data.title) + arrow);
+            let wanted = wanted(data, sheet.width(at)).max(total_width(data, sheet.total_of(at)));
+            let prefix = if sheet.group.is_some() && data.total == Some(Total::Max) { MAX } else { "" };
+            let wanted = wanted.max(prefix.len() + text::width(&data.title) + arrow);
             let gauge = if data.bar.is_some() { GAUGE + 1 } else { 0 };
             // The first column of a tree is moved in by its depth.
             let gauge = gauge + if columns.len() == usize::from(nodes) { 2 * usize::from(sheet.depth()) } else { 0 };
             // In front of a group stands how many rows it has.
             let times = if sheet.group == Some(at) { 5 } else { 0 };
-            columns.push(column(&data.title, at + 1, wanted + gauge + times, right));
+            columns.push(Column { prefix, ..column(&data.title, at + 1, wanted + gauge + times, right) });
             of.push(Shows::Data(at));
         }
         for (at, node) in across.iter().enumerate() {
@@ -162,9 +167,7 @@ impl<'a> Grid<'a> {
             return spark(&mut Pen::new(buf, within), bars.into_iter(), usize::from(within.width));
         }
         let value = sheet.value(&row.node, row.at, at);
-        let said = cell(column, value, self.app.picture().at);
         let unusual = column.unusual && sheet.is_unusual(&row.node, row.at, at);
-        let said = if unusual { Cow::Owned(format!("▲ {said}")) } else { said };
         let plain = if unusual { theme.accent } else { theme.text };
         let style =
             if old || value == Value::Unknown { theme.dim } else { level(column, value, theme).unwrap_or(plain) };
@@ -175,6 +178,9 @@ impl<'a> Grid<'a> {
             pen.gap(1);
         }
         let room = pen.room();
+        let said =
+            cell_within(column, value, self.app.picture().at, if unusual { room.saturating_sub(2) } else { room });
+        let said = if unusual { Cow::Owned(format!("▲ {said}")) } else { said };
         if depth > 0 {
             let indent = "  ".repeat(usize::from(depth - 1)) + "└ ";
             pen.put(&indent, theme.border).put(&said, style);
@@ -212,9 +218,10 @@ impl<'a> Grid<'a> {
             }
             match group.cells.get(*at) {
                 Some(GroupCell::Total(total)) => {
-                    let said = cell(column, Value::Rate(*total), self.app.picture().at);
-                    let style = level(column, Value::Rate(*total), theme).unwrap_or(theme.text);
-                    Pen::new(buf, area).column_right(&figure(&said, *total), usize::from(place.width), style);
+                    let (value, width) = (Value::Rate(*total), usize::from(place.width));
+                    let said = cell_within(column, value, self.app.picture().at, width);
+                    let style = level(column, value, theme).unwrap_or(theme.text);
+                    Pen::new(buf, area).column_right(&said, width, style);
                 }
                 Some(GroupCell::Same(row)) => self.cell(buf, area, (*at, row), 0, false),
                 Some(GroupCell::Mixed) | None => {}
@@ -222,25 +229,32 @@ impl<'a> Grid<'a> {
         }
     }
 
-    /// The sums of what is shown.
-    pub(super) fn totals(&self, buf: &mut Buffer, line: Rect, placed: &[Placed]) {
+    /// The columns of the view that are in sight.
+    pub(super) fn in_sight(&self, placed: &[Placed]) -> Vec<usize> {
+        let data = |place: &Placed| if let Some(Shows::Data(at)) = self.of.get(place.nth) { Some(*at) } else { None };
+        placed.iter().filter_map(data).collect()
+    }
+
+    /// A line of totals of what is shown.
+    pub(super) fn totals(&self, buf: &mut Buffer, line: Rect, total: &TotalLine, placed: &[Placed]) {
         let theme = self.theme;
-        Pen::new(buf, line).put("Σ", theme.accent);
+        // Up to the first figure: the names of nodes have none.
+        let label =
+            placed.iter().find(|place| self.total_at(place, total).is_some()).map_or(line.right(), |place| place.x);
+        Pen::new(buf, Rect { width: label.saturating_sub(line.x), ..line }).put(&total.label, theme.accent);
         for place in placed {
-            let Some(Shows::Data(at)) = self.of.get(place.nth) else { continue };
-            let (Some(total), Some(column)) = (self.sheet.total_of(*at), self.sheet.view.columns.get(*at)) else {
-                continue;
-            };
-            let said = cell(column, Value::Rate(total), self.app.picture().at);
-            let mut pen = Pen::new(buf, Rect { x: place.x, width: place.width, ..line });
-            pen.column_right(&figure(&said, total), usize::from(place.width), theme.bright);
+            let Some((column, value)) = self.total_at(place, total) else { continue };
+            let width = usize::from(place.width);
+            let said = cell_within(column, Value::Rate(value), self.app.picture().at, width);
+            Pen::new(buf, Rect { x: place.x, width: place.width, ..line }).column_right(&said, width, theme.bright);
         }
     }
-}
 
-/// A total that has no digits of the server's own.
-fn figure(said: &str, total: f64) -> Cow<'_, str> {
-    if said.is_empty() { Cow::Owned(text::count(total.max(0.0) as u64)) } else { Cow::Borrowed(said) }
+    fn total_at(&self, place: &Placed, total: &TotalLine) -> Option<(&ViewColumn, f64)> {
+        let Some(Shows::Data(at)) = self.of.get(place.nth) else { return None };
+        let column = self.sheet.view.columns.get(*at).filter(|column| total.shows(column))?;
+        Some((column, self.sheet.total_of(*at)?))
+    }
 }
 
 /// The columns that are shown; grouped, the one that is grouped by stands first.
@@ -250,6 +264,18 @@ fn shown(sheet: &Sheet) -> Vec<usize> {
         columns.insert(0, group);
     }
     columns
+}
+
+/// Columns of a total that is read as an amount.
+fn total_width(column: &ViewColumn, total: Option<f64>) -> usize {
+    match (total, column.unit) {
+        (Some(total), None)
+            if total >= 0.0 && column.kind != CellKind::Float8 && !matches!(column.source, Source::Rate { .. }) =>
+        {
+            text::count(total as u64).len()
+        }
+        _ => 0,
+    }
 }
 
 /// Columns that a value needs: the same whatever it is, so that nothing jumps.
@@ -262,6 +288,7 @@ fn wanted(column: &ViewColumn, widest: usize) -> usize {
         (_, Some(Unit::BytesPerSecond | Unit::PerSecond)) => 9,
         (_, Some(Unit::Percent)) => 6,
         (_, Some(Unit::Time)) => 10,
+        (_, None) if matches!(column.source, Source::Rate { .. }) => 5,
         (kind, _) if kind.is_number() && column.total.is_some() => widest + widest.saturating_sub(1) / 3,
         (CellKind::Text, _) if column.wide => widest.max(WIDE_LEAST),
         _ => widest.clamp(3, WIDEST),
@@ -280,7 +307,7 @@ fn shrink_wide(columns: &mut [Column<'_>], of: &[Shows], sheet: &Sheet, area: Re
     let before = |columns: &[Column<'_>]| columns.iter().take(wide).map(|column| column.max + GAP).sum::<u16>();
     if before(columns) + WIDE_WANTED > room {
         for (column, at) in columns.iter_mut().zip(of).take(wide) {
-            let least = text::width(column.title) as u16;
+            let least = (column.prefix.len() + text::width(column.title)) as u16;
             let most = data(at).and_then(|data| data.width).unwrap_or(column.max);
             column.max = column.max.min(most.max(least));
         }

@@ -1,0 +1,57 @@
+//! The lines of totals below a table: sums, sums that count copies of the same once, and maxima, each said to be that.
+
+use crate::app::sheets::Sheet;
+use crate::model::view::{Total, ViewColumn};
+
+/// A line of totals of one kind.
+pub(super) struct TotalLine {
+    /// Stands in front: what the line says of its columns.
+    pub(super) label: String,
+    kind: Kind,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    /// All that adds up.
+    Sums,
+    /// What adds up over all rows, beside a line of what counts once.
+    SumsOfAll,
+    Once,
+    Max,
+}
+
+impl TotalLine {
+    pub(super) fn shows(&self, column: &ViewColumn) -> bool {
+        match (self.kind, column.total) {
+            (Kind::Sums, Some(Total::Sum | Total::Once(_)))
+            | (Kind::SumsOfAll, Some(Total::Sum))
+            | (Kind::Once, Some(Total::Once(_)))
+            | (Kind::Max, Some(Total::Max)) => true,
+            (_, _) => false,
+        }
+    }
+}
+
+/// The lines that a table has below the columns that are in sight; none where one row says it all.
+pub(super) fn lines(sheet: &Sheet, columns: &[usize]) -> Vec<TotalLine> {
+    if sheet.len() < 2 {
+        return Vec::new();
+    }
+    let (with_rows, counted) = (sheet.nodes_with_rows(), sheet.counted());
+    let sums = match counted {
+        // All of them, or it is not known which are copies.
+        _ if sheet.view.copies().is_none() || counted.len() == with_rows => vec![(Kind::Sums, "Σ".to_owned())],
+        [] => vec![(Kind::SumsOfAll, "Σ".to_owned())],
+        [one] => vec![(Kind::SumsOfAll, "Σ".to_owned()), (Kind::Once, format!("Σ {one}"))],
+        several => {
+            let label = format!("Σ {} of {with_rows}", several.len());
+            vec![(Kind::SumsOfAll, "Σ".to_owned()), (Kind::Once, label)]
+        }
+    };
+    let has_total = |line: &TotalLine| {
+        let shows = |at: &usize| sheet.view.columns.get(*at).is_some_and(|column| line.shows(column));
+        columns.iter().any(|at| shows(at) && sheet.total_of(*at).is_some())
+    };
+    let lines = sums.into_iter().chain([(Kind::Max, "max".to_owned())]);
+    lines.map(|(kind, label)| TotalLine { label, kind }).filter(has_total).collect()
+}
