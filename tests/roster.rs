@@ -39,7 +39,7 @@ async fn nodes_come_and_go_while_running_c7() {
     let begun = Instant::now();
     watched.handle.remove_node(node.clone()).await.unwrap();
     println!("removed with a query running in {:?}", begun.elapsed());
-    assert!(begun.elapsed() < Duration::from_secs(8));
+    assert!(begun.elapsed() < SOON);
     let cancelled = watched
         .until("removed", |event| match &event.kind {
             EventKind::NodeRemoved { node: name, cancelled, .. } if *name == node => Some(*cancelled),
@@ -56,7 +56,8 @@ async fn nodes_come_and_go_while_running_c7() {
     let begun = Instant::now();
     watched.handle.remove_node(node.clone()).await.unwrap();
     println!("removed in {:?}", begun.elapsed());
-    assert!(begun.elapsed() < Duration::from_secs(1), "N5");
+    // Less than the drain of a query may take.
+    assert!(begun.elapsed() < Duration::from_secs(4), "N5");
     watched.stop().await;
 }
 
