@@ -30,9 +30,9 @@ fn a_query_command_that_is_signalled_cancels_on_the_servers() {
     let cluster = cluster().standbys(1).start().unwrap();
     let config = ConfigFile::new("", cluster.servers());
     for (signal, end, gone) in [
-        (Signal::TERM, "code", Duration::from_secs(2)),
-        (Signal::INT, "code", Duration::from_secs(2)),
-        (Signal::HUP, "code", Duration::from_secs(2)),
+        (Signal::TERM, "code", Duration::from_secs(5)),
+        (Signal::INT, "code", Duration::from_secs(5)),
+        (Signal::HUP, "code", Duration::from_secs(5)),
         // Nobody could say goodbye: the sessions see by themselves that their client is gone (C12).
         (Signal::KILL, "signal 9", SOON),
     ] {

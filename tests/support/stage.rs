@@ -62,7 +62,7 @@ impl Stage {
     pub fn assert_no_sessions(&self) {
         for server in self.cluster.servers() {
             // Gone at once; a moment for a backend to end after its socket closed.
-            assert_no_sessions(server, Duration::from_secs(2));
+            assert_no_sessions(server, Duration::from_secs(5));
         }
     }
 }
