@@ -30,11 +30,11 @@ fn place(scene: &mut Scene) -> String {
     let buf = scene.draw(120, 40, &theme("dark", ColorDepth::True));
     let text = scene::text(&buf);
     let lines: Vec<&str> = text.lines().collect();
-    if let Some((_, page)) = lines[1].split_once(" › ") {
-        return format!("page of {}", page.split_whitespace().next().unwrap());
-    }
     let title =
         lines.iter().find_map(|line| line.strip_prefix("╭─ ")).and_then(|line| line.split(" ─").next()).unwrap();
+    if scene.app.picture().nodes.names().any(|node| node.as_str() == title) {
+        return format!("page of {title}");
+    }
     let selected = (3..38).find(|y| buf[(6, *y)].bg != buf[(0, 0)].bg);
     let line = selected.map_or("", |y| lines[usize::from(y)]);
     match line.split_whitespace().find(|word| word.chars().any(char::is_alphanumeric)) {
