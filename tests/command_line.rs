@@ -110,12 +110,12 @@ fn marks_say_where() {
 #[test]
 fn what_is_neither_runs_nothing_and_says_what_is_near() {
     for (line, said) in [
-        ("l0cks", "is no command and begins no statement"),
+        ("l0cks", "is neither a command nor a statement"),
         ("lokcs", "locks?"),
-        ("foo bar;", "is no command and begins no statement"),
-        ("foo bar", "is no command and begins no statement"),
-        ("locks primary", "locks takes nothing behind it"),
-        ("tables t", "tables takes nothing behind it"),
+        ("foo bar;", "is neither a command nor a statement"),
+        ("foo bar", "is neither a command nor a statement"),
+        ("locks primary", "locks takes no argument"),
+        ("tables t", "tables takes no argument"),
         ("set x", "set NAME = VALUE"),
         ("re", "\"re\" may be replication, remove, retry, resume, refresh, reload, receivers or recovery_prefetch"),
         ("statement", "may be statements or statement_stats"),
@@ -129,7 +129,7 @@ fn what_is_neither_runs_nothing_and_says_what_is_near() {
         ("node nothere", "there is no node named nothere"),
         ("view nothere", "there is no view \"nothere\""),
         ("view", "view NAME"),
-        ("-- select 1", "no statement"),
+        ("-- select 1", "neither a command nor a statement"),
     ] {
         let mut scene = production();
         let effects = scene.press(&format!(":{line}<enter>"));

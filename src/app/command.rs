@@ -29,30 +29,30 @@ const fn spec(name: &'static str, argument: &'static str, doc: &'static str) -> 
 
 /// All commands, in the order of the help.
 pub const COMMANDS: [Spec; 26] = [
-    spec("nodes", "", "The nodes"),
-    spec("topology", "", "Who receives from whom"),
-    spec("activity", "", "Sessions, and what runs long"),
-    spec("locks", "", "Who waits for whom"),
-    spec("replication", "", "Senders, receivers, slots, subscriptions"),
-    spec("statements", "", "Which statements cost most"),
-    spec("tables", "", "Tables, indexes, databases"),
-    spec("io", "", "I/O, WAL, checkpoints"),
-    spec("view", "NAME", "A view by its name; the word view may be left out"),
-    spec("query", "", "The query editor and its results"),
-    spec("events", "", "What happened"),
-    spec("alerts", "", "What the rules found"),
+    spec("nodes", "", "Show the nodes"),
+    spec("topology", "", "Show which node receives from which"),
+    spec("activity", "", "Show sessions and progress"),
+    spec("locks", "", "Show which session waits for which"),
+    spec("replication", "", "Show senders, receivers, slots and subscriptions"),
+    spec("statements", "", "Show which statements cost most"),
+    spec("tables", "", "Show tables, indexes and databases"),
+    spec("io", "", "Show I/O, WAL and checkpoints"),
+    spec("view", "NAME", "Show a view by its name; the word view is optional"),
+    spec("query", "", "Show the query editor and its results"),
+    spec("events", "", "Show the events"),
+    spec("alerts", "", "Show the alerts"),
     spec("node", "NAME", "Open a node"),
     spec("add", "", "Add a node"),
     spec("edit", "[NODE]", "Edit a node"),
     spec("remove", "[NODE]", "Remove a node from the dashboard (asks first)"),
-    spec("retry", "[NODE]", "Try a node again now"),
-    spec("pause", "[NODE]", "Close our sessions on a node"),
-    spec("resume", "[NODE]", "Connect to a paused node again"),
+    spec("retry", "[NODE]", "Retry a node now"),
+    spec("pause", "[NODE]", "Close pgwatch's sessions on a node"),
+    spec("resume", "[NODE]", "Reconnect to a paused node"),
     spec("export", "FILE", "Write the answers to a file: .csv or .json"),
     spec("filter", "[TEXT]", "Filter the rows"),
-    spec("refresh", "250ms .. 1m", "How often figures are asked for"),
-    spec("theme", "NAME", "Another theme"),
-    spec("reload", "", "Read the configuration file again"),
+    spec("refresh", "250ms .. 1m", "Set the refresh interval"),
+    spec("theme", "NAME", "Change the theme"),
+    spec("reload", "", "Reload the configuration file"),
     spec("help", "", "Help"),
     spec("quit", "", "Leave"),
 ];
@@ -156,9 +156,9 @@ impl App {
             return Ok(Vec::new());
         }
         Err(if name.is_empty() {
-            "view NAME: which one? Tab shows them".to_owned()
+            "view NAME: name a view; Tab lists them".to_owned()
         } else {
-            format!("there is no view {name:?}; Tab shows them")
+            format!("there is no view {name:?}; Tab lists the views")
         })
     }
 
@@ -223,7 +223,7 @@ impl App {
 
     fn known_node(&self, name: &str) -> Result<NodeName, String> {
         if name.is_empty() {
-            return Err("node NAME: which one? Tab shows them".to_owned());
+            return Err("node NAME: name a node; Tab lists them".to_owned());
         }
         let known = self.live.nodes.names().find(|known| known.as_str() == name);
         known.cloned().ok_or_else(|| format!("there is no node named {name}"))
@@ -245,7 +245,7 @@ impl App {
 
     fn set_theme(&mut self, name: &str) -> Result<Vec<Effect>, String> {
         if !self.themes.iter().any(|theme| theme == name) {
-            return Err(format!("no theme {name:?}; there are {}", self.themes.join(", ")));
+            return Err(format!("no theme {name:?}; choose one of {}", self.themes.join(", ")));
         }
         name.clone_into(&mut self.theme);
         self.say(Severity::Info, format!("theme {name}"));
@@ -273,7 +273,7 @@ impl App {
 }
 
 fn refresh(text: &str) -> Result<Duration, String> {
-    let allowed = || "a time between 250ms and 1m, as 500ms or 2s".to_owned();
+    let allowed = || "write a time between 250ms and 1m, such as 500ms or 2s".to_owned();
     let refresh = units::parse_duration(text).ok_or_else(allowed)?;
     let bounds = REFRESH_STEPS[0]..=REFRESH_STEPS[REFRESH_STEPS.len() - 1];
     if bounds.contains(&refresh) { Ok(refresh) } else { Err(allowed()) }

@@ -49,8 +49,8 @@ impl Confirm {
         match &self.about {
             About::Removal(nodes) => vec![
                 listed(nodes),
-                "Queries there are waited for, then our sessions are closed.".to_owned(),
-                "For this session: the server and the configuration file stay as they are.".to_owned(),
+                "pgwatch waits for your queries there, then closes its sessions.".to_owned(),
+                "For this session: the server and the configuration file are not changed.".to_owned(),
             ],
             About::Run { statement, nodes, acts } => {
                 let mut lines = vec![listed(nodes)];

@@ -50,10 +50,10 @@ impl App {
         let format = match end.as_ref().and_then(|end| end.to_str()) {
             Some("csv") => ExportFormat::Csv,
             Some("json") => ExportFormat::Json,
-            _ => return Err("export FILE: a name that ends in .csv or .json".to_owned()),
+            _ => return Err("export FILE: the name must end in .csv or .json".to_owned()),
         };
         let Some(batch) = self.query.batch.as_ref().filter(|_| self.can_export()) else {
-            return Err("no answers yet: run a statement first".to_owned());
+            return Err("there are no answers yet; run a statement first".to_owned());
         };
         let nodes = batch.nodes.iter().filter_map(|node| match &node.answer {
             Answer::Done(outcome) => Some((node.node.clone(), Arc::clone(outcome))),

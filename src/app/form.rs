@@ -172,11 +172,11 @@ impl Form {
         match field {
             Field::Conninfo => self.conninfo_error(text),
             Field::Name => match NodeName::parse(text) {
-                Err(_) => Some("a letter first, then letters, digits, - and _".to_owned()),
-                Ok(name) if self.taken.contains(&name) => Some("there is a node of that name".to_owned()),
+                Err(_) => Some("start with a letter, then use letters, digits, - and _".to_owned()),
+                Ok(name) if self.taken.contains(&name) => Some("a node of that name exists".to_owned()),
                 Ok(_) => None,
             },
-            Field::Host => text.contains(char::is_whitespace).then(|| "one host, without blanks".to_owned()),
+            Field::Host => text.contains(char::is_whitespace).then(|| "enter one host, without blanks".to_owned()),
             Field::Port => match text.parse::<u16>() {
                 Ok(1..) => None,
                 _ => Some("1 to 65535".to_owned()),
@@ -191,7 +191,7 @@ impl Form {
         match conninfo::parse(text) {
             Err(_) if begun => None,
             Err(error) => Some(error.message),
-            Ok(info) if info.service.is_some() => Some("a service belongs into the configuration file".to_owned()),
+            Ok(info) if info.service.is_some() => Some("a service belongs in the configuration file".to_owned()),
             Ok(_) => None,
         }
     }

@@ -67,7 +67,7 @@ impl App {
             Place::Form | Place::Editor | Place::Command | Place::Filter => return,
             _ => match elsewhere(key, place) {
                 Some((there, action)) => format!("{label} is a key of {}: {}", there.title(), lowered(action.doc())),
-                None => format!("{label} is no key; ? shows the keys"),
+                None => format!("{label} has no meaning here; ? lists the keys"),
             },
         };
         self.say_why(why);
@@ -121,7 +121,7 @@ impl App {
             Action::Mark if self.pane == Pane::View => "there is no row to mark here",
             Action::Mark => "marks are set in the table of nodes; Tab goes there",
             Action::Acknowledge => "there is no alert to acknowledge",
-            Action::Compare => "one node alone has nothing to be compared with",
+            Action::Compare => "there is no other node to compare with",
             Action::ShowHidden => "this table hides no rows",
             Action::Group => "this table has no column to group by",
             Action::OnlyNode => "there is no other node to leave out",
@@ -130,10 +130,10 @@ impl App {
             Action::NextPane | Action::PreviousPane => "there is nothing else on this screen to go to",
             Action::Edit | Action::Remove | Action::Retry | Action::Pause => "no node is selected; a adds one",
             Action::Rerun if self.query.is_running() => "the statement is still running; Esc cancels it",
-            Action::Rerun => "no statement was run yet; e writes one",
+            Action::Rerun => "no statement has been run yet; e opens the editor",
             Action::Run => "there is no statement to run yet",
             Action::ProblemsOnly if self.is_empty() => "there are no nodes yet; a adds one",
-            Action::ProblemsOnly => "this table does not tell problems apart",
+            Action::ProblemsOnly => "this table cannot be reduced to problems",
             Action::Filter => "there is nothing to filter here",
             Action::Sort | Action::SortLeft | Action::SortRight => "this table has an order of its own",
             Action::SortReverse => "the rows are not sorted; s sorts them",
@@ -144,12 +144,12 @@ impl App {
             Action::Copy => "there is nothing to copy here",
             Action::Slower => "a minute is the longest refresh",
             Action::Faster => "250 ms is the shortest refresh",
-            Action::Freeze => "there are no nodes whose picture could be frozen",
+            Action::Freeze => "there is nothing to freeze yet",
             Action::Zoom => "this pane fills the screen already",
-            Action::Complete | Action::CompleteBack => "nothing completes this",
-            Action::Older | Action::Newer => "no earlier statement is remembered",
+            Action::Complete | Action::CompleteBack => "there is no completion",
+            Action::Older | Action::Newer => "the history is empty",
             Action::Help => "close this first, then ? shows the keys",
-            Action::Back => "this is where you began; q quits",
+            Action::Back => "this is the first screen; q quits",
             _ => "this key has nothing to do here",
         };
         why.to_owned()
@@ -164,13 +164,13 @@ impl App {
 
     fn why_not_open(&self) -> &'static str {
         match (self.screen, self.pane) {
-            (Screen::Query, _) => "an answer has nothing more to open; w wraps long text",
-            (Screen::Detail, _) => "this is the page of the node; an event here has nothing more to open",
+            (Screen::Query, _) => "an answer does not open; w wraps long text",
+            (Screen::Detail, _) => "this is the node's page already",
             (Screen::View(_), _) if self.sheet().is_some_and(|sheet| sheet.opened.is_some()) => {
                 "the row is open; y copies a value, Esc goes back"
             }
             (Screen::Topology, _) => "this server is not in the configuration; a adds it",
-            (_, Pane::Events) => "this event is of no node that is still here",
+            (_, Pane::Events) => "the node of this event is gone",
             _ => "there is no row to open",
         }
     }

@@ -13,18 +13,18 @@ pub struct Act {
     pub does: &'static str,
 }
 
-const UNREAD: &str = "may do anything: what it runs cannot be read here";
+const UNREAD: &str = "may do anything: its code cannot be checked here";
 const CONNECTS: &str = "runs statements over a connection of its own";
-const RUNS_TEXT: &str = "runs a statement that is given as a text";
-const SEQUENCE: &str = "moves a sequence, which a rollback does not move back";
+const RUNS_TEXT: &str = "runs a statement passed as text";
+const SEQUENCE: &str = "advances a sequence, which a rollback does not undo";
 const SIGNALS: &str = "ends or cancels what other sessions do";
 const SERVER: &str = "acts on the whole server";
 const WAL: &str = "writes or switches WAL, or stops its replay";
-const BACKUP: &str = "begins or ends a backup";
+const BACKUP: &str = "starts or stops a backup";
 const SLOTS: &str = "changes replication slots";
 const ORIGINS: &str = "changes replication origins";
-const LOCKS: &str = "takes or releases advisory locks, for which others may wait";
-const STATISTICS: &str = "throws statistics away";
+const LOCKS: &str = "takes or releases advisory locks that others may wait for";
+const STATISTICS: &str = "discards statistics";
 const LARGE_OBJECTS: &str = "changes large objects or files of the server";
 const FILES: &str = "changes files of the server";
 const STORAGE: &str = "changes storage or caches outside of transactions";
@@ -34,9 +34,9 @@ const FUNCTIONS: &[(&str, &str)] = &[
     ("pg_terminate_backend", SIGNALS),
     ("pg_cancel_backend", SIGNALS),
     ("pg_promote", "makes a standby a primary"),
-    ("pg_reload_conf", "makes the server read its configuration again"),
-    ("pg_rotate_logfile*", "begins a new log file"),
-    ("pg_logfile_rotate", "begins a new log file"),
+    ("pg_reload_conf", "makes the server reload its configuration"),
+    ("pg_rotate_logfile*", "starts a new log file"),
+    ("pg_logfile_rotate", "starts a new log file"),
     ("pg_log_*", "writes to the server's log or WAL"),
     ("pg_get_process_memory_contexts", SIGNALS),
     ("pg_switch_wal", WAL),
@@ -47,7 +47,7 @@ const FUNCTIONS: &[(&str, &str)] = &[
     ("pg_xlog_replay_resume", WAL),
     ("pg_create_restore_point", WAL),
     ("pg_logical_emit_message", WAL),
-    ("pg_export_snapshot", "writes a snapshot that holds back vacuum"),
+    ("pg_export_snapshot", "exports a snapshot, which holds back vacuum"),
     ("pg_start_backup", BACKUP),
     ("pg_stop_backup", BACKUP),
     ("pg_backup_start", BACKUP),
@@ -58,7 +58,7 @@ const FUNCTIONS: &[(&str, &str)] = &[
     ("pg_copy_physical_replication_slot", SLOTS),
     ("pg_copy_logical_replication_slot", SLOTS),
     ("pg_replication_slot_advance", SLOTS),
-    ("pg_logical_slot_get_*", "takes changes out of a replication slot"),
+    ("pg_logical_slot_get_*", "consumes changes of a replication slot"),
     ("pg_sync_replication_slots", SLOTS),
     ("pg_replication_origin_create", ORIGINS),
     ("pg_replication_origin_drop", ORIGINS),
@@ -123,7 +123,7 @@ const STATEMENTS: &[(&[&str], &str)] = &[
     (&["create", "subscription"], "acts on another server"),
     (&["alter", "subscription"], "acts on another server"),
     (&["drop", "subscription"], "acts on another server"),
-    (&["prepare", "transaction"], "leaves a transaction open behind it"),
+    (&["prepare", "transaction"], "leaves a prepared transaction behind"),
     (&["commit", "prepared"], "ends a transaction of another session"),
     (&["rollback", "prepared"], "ends a transaction of another session"),
     (&["execute"], UNREAD),

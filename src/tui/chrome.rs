@@ -36,7 +36,7 @@ pub(crate) fn event_line(canvas: &mut Canvas<'_>, line: Rect) {
         pen.sign(sign, style).gap(1).put(&notice.text, text);
     } else if let Some(first) = app.reload_errors.first() {
         let more = app.reload_errors.len() - 1;
-        pen.put("✖ ", theme.bad).put("the file is wrong, nothing was changed: ", theme.bad).put(first, theme.text);
+        pen.put("✖ ", theme.bad).put("the file has errors and was not applied: ", theme.bad).put(first, theme.text);
         if more > 0 {
             pen.put(&format!(" (and {more} more)"), theme.dim);
         }
@@ -50,11 +50,11 @@ pub(crate) fn event_line(canvas: &mut Canvas<'_>, line: Rect) {
 fn leaving(app: &App) -> Option<String> {
     let leaving = app.leaving?;
     if !leaving.drain {
-        return Some(" Leaving: cancelling what runs and closing our sessions ".to_owned());
+        return Some(" Quitting: cancelling statements and closing sessions ".to_owned());
     }
     let queries = if leaving.queries == 1 { "1 query".to_owned() } else { format!("{} queries", leaving.queries) };
     let left = leaving.left(app.now).map(|left| format!(", {} left", text::age(left))).unwrap_or_default();
-    Some(format!(" Leaving: waiting for {queries}{left} · q again cancels "))
+    Some(format!(" Quitting: waiting for {queries}{left} · q again cancels "))
 }
 
 /// The keys that do something now; while a command is typed, its completions.

@@ -83,7 +83,7 @@ impl Screen {
     /// A terminal that is gone (or was given back by a panic elsewhere) is an error.
     pub fn draw(&mut self, render: impl FnOnce(&mut Frame<'_>)) -> io::Result<usize> {
         if !OURS.load(Ordering::SeqCst) {
-            return Err(io::Error::other("the terminal was given back after a panic"));
+            return Err(io::Error::other("the terminal was restored after a panic"));
         }
         let area = area()?;
         if area != self.terminal.get_frame().area() {

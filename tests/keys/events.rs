@@ -236,7 +236,7 @@ fn another_cluster_at_the_same_address_is_said() {
     dashboard.tell(EventKind::Replaced { node: name("primary"), was: 7, now: 8 });
     let line = dashboard.app.picture().journal.newest().unwrap();
     assert_eq!((line.severity, line.what.as_str()), (Severity::Warning, "another cluster"));
-    assert!(line.text.contains("identifier 8") && line.text.contains("it was 7"), "{}", line.text);
+    assert!(line.text.contains("to 8") && line.text.contains("from 7"), "{}", line.text);
     let replaced = |dashboard: &Dashboard| dashboard.app.picture().nodes.get(&name("primary")).unwrap().replaced;
     assert_eq!(replaced(&dashboard).map(|(_, was)| was), Some(7));
     // Another address may well be another cluster.

@@ -108,10 +108,10 @@ fn an_answer_to_an_older_test_is_not_taken() {
 #[test]
 fn fields_complain_while_they_are_typed() {
     for (keys, field, complaint) in [
-        ("<tab>1x", Field::Name, Some("a letter first, then letters, digits, - and _")),
-        ("<tab>primary", Field::Name, Some("there is a node of that name")),
+        ("<tab>1x", Field::Name, Some("start with a letter, then use letters, digits, - and _")),
+        ("<tab>primary", Field::Name, Some("a node of that name exists")),
         ("<tab>fine", Field::Name, None),
-        ("<tab><tab>a b", Field::Host, Some("one host, without blanks")),
+        ("<tab><tab>a b", Field::Host, Some("enter one host, without blanks")),
         ("<tab><tab><tab>0", Field::Port, Some("1 to 65535")),
         ("<tab><tab><tab>65536", Field::Port, Some("1 to 65535")),
         ("", Field::Host, None),

@@ -196,7 +196,7 @@ fn the_command_line_completes_remembers_and_complains() {
     dashboard.press("theme pink<enter>");
     assert_eq!(
         dashboard.app.prompt.as_ref().unwrap().error.as_deref(),
-        Some("no theme \"pink\"; there are dark, light")
+        Some("no theme \"pink\"; choose one of dark, light")
     );
     dashboard.press("<esc>");
     assert!(dashboard.app.prompt.is_none());

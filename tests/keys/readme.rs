@@ -45,7 +45,7 @@ fn table() -> String {
     }
     let commands: Vec<String> =
         COMMANDS.iter().map(|spec| format!("`{}`", format!("{} {}", spec.name, spec.argument).trim())).collect();
-    writeln!(table, "\nBehind `:` stands a statement, or a command: {}.", commands.join(", ")).unwrap();
+    writeln!(table, "\nAfter `:`, type a statement or a command: {}.", commands.join(", ")).unwrap();
     table
 }
 

@@ -52,7 +52,7 @@ impl App {
                 Meaning::Wrong(too_much(spec.name, begins))
             }
             (Meaning::Wrong(_), Begins::Verb(usage)) => {
-                Meaning::Wrong(format!("{word:?} is no command; as a statement: {usage}"))
+                Meaning::Wrong(format!("{word:?} is not a command; as a statement, write {usage}"))
             }
             (meaning, _) => meaning,
         }
@@ -141,8 +141,8 @@ fn one_name<'a>(word: &str, views: Vec<&'a str>) -> Result<&'a str, String> {
             let near: Vec<&str> = ranked(word, names.iter().copied()).into_iter().take(3).collect();
             let near = if near.is_empty() { nearest(word, names).into_iter().collect() } else { near };
             Err(match near.as_slice() {
-                [] => format!("{word:?} is no command and begins no statement; Tab shows the commands"),
-                near => format!("{word:?} is no command and begins no statement; {}?", listed(near)),
+                [] => format!("{word:?} is neither a command nor a statement; Tab lists the commands"),
+                near => format!("{word:?} is neither a command nor a statement; did you mean {}?", listed(near)),
             })
         }
         several => Err(format!("{word:?} may be {}", listed(several))),
@@ -159,8 +159,8 @@ fn listed(names: &[&str]) -> String {
 
 fn too_much(name: &str, begins: Begins) -> String {
     match begins {
-        Begins::Verb(usage) => format!("{name} takes nothing behind it; as a statement: {usage}"),
-        _ => format!("{name} takes nothing behind it"),
+        Begins::Verb(usage) => format!("{name} takes no argument; as a statement, write {usage}"),
+        _ => format!("{name} takes no argument"),
     }
 }
 
@@ -179,8 +179,8 @@ mod tests {
         assert_eq!(of("wal"), Ok("wal"));
         assert_eq!(of("statement"), Err("\"statement\" may be statements or statement_stats".to_owned()));
         assert_eq!(of("re"), Err("\"re\" may be replication, remove, retry, resume, refresh or reload".to_owned()));
-        assert_eq!(of("vnt"), Err("\"vnt\" is no command and begins no statement; events?".to_owned()));
-        assert_eq!(of("lokcs"), Err("\"lokcs\" is no command and begins no statement; locks?".to_owned()));
+        assert_eq!(of("vnt"), Err("\"vnt\" is neither a command nor a statement; did you mean events?".to_owned()));
+        assert_eq!(of("lokcs"), Err("\"lokcs\" is neither a command nor a statement; did you mean locks?".to_owned()));
         assert!(of("zzz").is_err());
     }
 }

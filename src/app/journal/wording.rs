@@ -55,7 +55,7 @@ pub(in crate::app) fn of(kind: &EventKind, nodes: &Nodes, batch: Option<&Batch>)
             new.then(|| line(node, Severity::Warning, "no figures", error.message.clone()))
         }
         EventKind::Replaced { node, was, now } => {
-            let text = format!("system identifier {now}, before it was {was}: this is not the server of before");
+            let text = format!("the system identifier changed from {was} to {now}: this is a different cluster");
             Some(line(node, Severity::Warning, "another cluster", text))
         }
         EventKind::Query { batch: id, progress: QueryProgress::Done { elapsed } } => {

@@ -32,7 +32,7 @@ impl App {
             && database != node.config.database
         {
             return Err(format!(
-                "the statement is of database {database}, and we are connected to {}: add a node for that database",
+                "the statement belongs to database {database}, but pgwatch is connected to {}; add a node for that database",
                 node.config.database
             ));
         }
@@ -43,7 +43,7 @@ impl App {
         if version.is_some_and(|version| version.0 >= GENERIC_PLAN) {
             return Ok(format!("EXPLAIN (GENERIC_PLAN) {statement}"));
         }
-        Err("the values of its parameters ($1) are not known: a plan without them needs PostgreSQL 16".to_owned())
+        Err("the statement has parameters ($1); a plan without their values needs PostgreSQL 16".to_owned())
     }
 }
 

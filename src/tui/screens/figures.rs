@@ -48,7 +48,9 @@ impl FiguresText<'_> {
             return;
         }
         let user = &self.node.config.user;
-        let said = format!("the server hides sessions and replication from {user}: GRANT pg_monitor TO \"{user}\"");
+        let said = format!(
+            "the server hides other roles' sessions and replication from {user}: GRANT pg_monitor TO \"{user}\""
+        );
         let wrapped = text::wrap(&said, self.width.saturating_sub(VALUES));
         for (n, part) in wrapped.into_iter().take(3).enumerate() {
             lines.push(self.label(if n == 0 { "Rights" } else { "" }).text(part, self.theme.warn));

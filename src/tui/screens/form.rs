@@ -26,7 +26,7 @@ pub(crate) fn draw(canvas: &mut Canvas<'_>, area: Rect, form: &Form) {
     let theme = canvas.theme;
     let title = form.title();
     let size = (area.width.saturating_sub(4).min(96), HEIGHT);
-    let frame = Frame { title: &title, foot: "Tab next · Esc leaves", ..Frame::default() };
+    let frame = Frame { title: &title, foot: "Tab next · Esc cancels", ..Frame::default() };
     let (_, inner) = dialog(canvas.buf, area, size, frame, theme);
     let mut places = Vec::with_capacity(Field::ALL.len() + 1);
     for ((row, at), field) in (0..inner.height).zip(0..).zip(Field::ALL) {

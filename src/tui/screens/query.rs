@@ -53,7 +53,7 @@ fn editor(canvas: &mut Canvas<'_>, area: Rect) {
         canvas.cursor = Some(Position { x: inner.x + cursor.1 as u16, y });
     }
     if editor.is_empty() {
-        let hint = if focused { "select … ;   Enter behind the ; runs it" } else { "no statement yet" };
+        let hint = if focused { "select … ;   Enter after the ; runs it" } else { "no statement yet" };
         Pen::row(canvas.buf, inner, 0).put(hint, theme.dim);
     }
 }
