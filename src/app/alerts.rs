@@ -5,6 +5,7 @@
 //! alert is over when its condition does not hold any more, for a while where the rule asks for one: what comes and goes is
 //! one alert. Nothing is known of a node that does not answer, so its alerts stay as they are.
 
+mod filter;
 mod screen;
 
 use std::collections::HashMap;
@@ -22,6 +23,8 @@ use super::journal::{Line, Severity};
 use super::tables::Table;
 use super::topology;
 use super::{App, Nodes};
+
+pub(in crate::app) use filter::COLUMNS;
 
 /// What comes again within this is the same alert; less where its rule asks for less.
 const CALM: Duration = Duration::from_secs(10);
@@ -307,6 +310,8 @@ impl Alerts {
     /// Time passed.
     pub(super) fn advance(&mut self, at: SystemTime, nodes: &Nodes) {
         self.heed_shape(at, nodes);
+        // It may ask how old they are.
+        self.unsettled |= !self.table.filter.passes_all();
         for node in nodes.names() {
             self.end(node, at);
         }

@@ -1,22 +1,18 @@
 //! Which rows the tables show in which order: filter, `!` and sort applied to the picture. Rows keep their place
 //! otherwise, whatever happens to them.
 
-use super::filter::Filter;
 use super::journal::Line;
-use super::nodes::{Node, NodeColumn};
+use super::nodes::{Node, NodeColumn, Seen};
 use super::tables::{Sort, next_sort, shift_sort};
 use super::{App, Drawn, Effect, Pane, Screen, Severity};
-
-/// What `column:text` may name in the events.
-pub(super) const EVENT_COLUMNS: [&str; 3] = ["node", "what", "text"];
 
 impl App {
     pub(super) fn arrange_nodes(&mut self) {
         let picture = self.frozen.as_deref().unwrap_or(&self.live);
-        let (table, thresholds) = (&self.nodes_table, &self.thresholds);
+        let (table, thresholds, alerts) = (&self.nodes_table, &self.thresholds, &self.alerts);
         let shown = |node: &&Node| {
-            (!table.problems_only || node.has_problem(thresholds))
-                && table.filter.matches(NodeColumn::SORTABLE, |column| NodeColumn::ALL[column].text(node))
+            (!table.problems_only || node.has_problem(thresholds) || alerts.worst(node.name()).is_some())
+                && table.filter.passes(&Seen { node, at: picture.at, refresh: self.refresh })
         };
         let mut nodes: Vec<&Node> = picture.nodes.iter().filter(shown).collect();
         if let Some(Sort { column, descending }) = table.sort {
@@ -99,39 +95,7 @@ impl App {
     fn shows(&self, line: &Line) -> bool {
         self.is_in_scope(line)
             && (!self.events_table.problems_only || line.severity.is_problem())
-            && self.events_table.filter.matches(EVENT_COLUMNS.len(), |column| match column {
-                0 => line.node.as_ref().map_or("", |node| node.as_str()),
-                1 => line.what.as_str(),
-                _ => line.text.as_str(),
-            })
-    }
-
-    /// The filter that a line means for the table it is about.
-    pub(super) fn filter_of(&self, source: &str) -> Filter {
-        match self.filter_pane() {
-            Pane::Result => Filter::new(source, self.query.results.filter_names()),
-            Pane::Events => Filter::new(source, EVENT_COLUMNS),
-            _ => Filter::new(source, NodeColumn::ALL.map(NodeColumn::word)),
-        }
-    }
-
-    pub(super) fn filter_source(&self) -> &str {
-        match self.filter_pane() {
-            Pane::Result => self.query.results.filter.source(),
-            Pane::View => self.sheet().map_or("", |sheet| sheet.filter.source()),
-            Pane::Events => self.events_table.filter.source(),
-            _ => self.nodes_table.filter.source(),
-        }
-    }
-
-    pub(super) fn toggle_problems(&mut self) {
-        if self.filter_pane() == Pane::Events {
-            self.events_table.problems_only ^= true;
-            self.arrange_events();
-        } else {
-            self.nodes_table.problems_only ^= true;
-            self.arrange_nodes();
-        }
+            && self.events_table.filter.passes(line)
     }
 
     pub(super) fn toggle_follow(&mut self) {

@@ -39,9 +39,7 @@ impl App {
             }
             Action::Rerun => self.query.batch.is_some() && !self.query.is_running(),
             Action::Run => !self.query.editor.is_empty(),
-            Action::ProblemsOnly => self.filter_pane() != Pane::Result && !self.is_empty(),
-            Action::Filter if matches!(self.pane, Pane::Topology | Pane::Alerts) => false,
-            Action::Filter => self.has_rows(self.filter_pane()) || self.back_step() == Some(super::back::Step::Filter),
+            Action::ProblemsOnly => matches!(self.problems_pane(), Pane::Nodes | Pane::Events) && !self.is_empty(),
             Action::Sort | Action::SortLeft | Action::SortRight => self.sortable() > 0,
             Action::SortReverse => self.is_sorted(),
             Action::Follow => match self.filter_pane() {
@@ -120,6 +118,7 @@ impl App {
             // The command line says itself what it does.
             (Action::Accept, Place::Command)
             | (Action::NextField, Place::Confirm | Place::Form)
+            | (Action::Filter | Action::Command, Place::Confirm | Place::Help | Place::Columns)
             | (Action::Add, Place::Query | Place::Events | Place::View | Place::Topology | Place::Alerts) => "",
             // Elsewhere the line of tabs names it.
             (Action::Compare, place) if place != Place::Nodes => "",

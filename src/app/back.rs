@@ -1,9 +1,8 @@
-//! `Esc` goes back one thing at a time: the running query of this screen, the zoom, the filter, the marks, the pane,
-//! the screen. At the top it does nothing. Dialogs and input lines come before all of it; they take their own keys.
+//! `Esc` goes back one thing at a time: the running query of this screen, the zoom, the row at length, what is left out
+//! (other nodes, then by the filter), the marks, the pane, the screen. At the top it does nothing. Dialogs and input lines come before all of it; they take their own keys.
 
 use crate::model::Command;
 
-use super::filter::Filter;
 use super::{App, Effect, Pane, Screen};
 
 /// What `Esc` would undo next.
@@ -13,6 +12,8 @@ pub(super) enum Step {
     Zoom,
     /// A row at length.
     Row,
+    /// The table shows some of the nodes only.
+    Only,
     Filter,
     Marks,
     Pane,
@@ -25,6 +26,7 @@ impl Step {
         match self {
             Self::Query => "cancel query",
             Self::Zoom => "unzoom",
+            Self::Only => "all nodes",
             Self::Filter => "clear filter",
             Self::Marks => "clear marks",
             Self::Row | Self::Pane | Self::Screen => "back",
@@ -39,8 +41,10 @@ impl App {
             Some(Step::Query)
         } else if self.zoomed {
             Some(Step::Zoom)
-        } else if self.sheet().is_some_and(|sheet| sheet.opened.is_some()) {
-            Some(Step::Row)
+        } else if let Some(opened) = self.sheet().and_then(|sheet| sheet.opened.as_ref()) {
+            Some(if opened.filter.is_empty() { Step::Row } else { Step::Filter })
+        } else if matches!(self.screen, Screen::View(_)) && self.sheets.only.is_some() {
+            Some(Step::Only)
         } else if self.is_filtered() {
             Some(Step::Filter)
         } else if (self.screen == Screen::Nodes && !self.nodes_table.marks.is_empty())
@@ -59,6 +63,7 @@ impl App {
             Some(Step::Query) => return self.cancel_query(),
             Some(Step::Zoom) => self.zoomed = false,
             Some(Step::Row) => self.changing_sheet(|sheet| sheet.opened = None),
+            Some(Step::Only) => self.show_all_nodes(),
             Some(Step::Filter) => self.clear_filter(),
             Some(Step::Marks) => match self.sheet_mut() {
                 Some(sheet) => sheet.marks.clear(),
@@ -76,54 +81,5 @@ impl App {
         let Some(batch) = self.query.batch.as_mut().filter(|batch| batch.is_running()) else { return Vec::new() };
         batch.cancelled = true;
         vec![Effect::Send(Command::CancelBatch(batch.id))]
-    }
-
-    /// The table that `/` and `!` are about.
-    pub(super) fn filter_pane(&self) -> Pane {
-        match (self.screen, self.pane) {
-            (Screen::View(_), _) => Pane::View,
-            (Screen::Topology, _) => Pane::Topology,
-            (Screen::Alerts, _) => Pane::Alerts,
-            (Screen::Query, _) | (_, Pane::Result) => Pane::Result,
-            (Screen::Detail | Screen::Events, _) | (_, Pane::Events) => Pane::Events,
-            _ => Pane::Nodes,
-        }
-    }
-
-    fn is_filtered(&self) -> bool {
-        match self.filter_pane() {
-            Pane::Result => !self.query.results.filter.is_empty(),
-            Pane::View => self.sheet().is_some_and(|sheet| !sheet.filter.is_empty()),
-            Pane::Events => self.events_table.is_filtered(),
-            Pane::Alerts => false,
-            _ => self.nodes_table.is_filtered(),
-        }
-    }
-
-    fn clear_filter(&mut self) {
-        match self.filter_pane() {
-            Pane::View => return self.set_row_filter(""),
-            Pane::Events => self.events_table.problems_only = false,
-            Pane::Nodes => self.nodes_table.problems_only = false,
-            _ => {}
-        }
-        self.set_filter(Filter::default());
-    }
-
-    pub(super) fn set_filter(&mut self, filter: Filter) {
-        match self.filter_pane() {
-            Pane::Result => {
-                self.query.results.filter = filter;
-                self.query.results.arrange();
-            }
-            Pane::Events => {
-                self.events_table.filter = filter;
-                self.arrange_events();
-            }
-            _ => {
-                self.nodes_table.filter = filter;
-                self.arrange_nodes();
-            }
-        }
     }
 }

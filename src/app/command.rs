@@ -59,12 +59,14 @@ pub const COMMANDS: [Spec; 26] = [
 
 impl App {
     pub(super) fn open_command(&mut self) {
+        self.dialog = None;
         self.prompt = Some(Prompt::command(""));
         self.prompt_changed();
     }
 
     pub(super) fn open_filter(&mut self) {
-        self.prompt = Some(Prompt::filter(self.filter_source()));
+        self.dialog = None;
+        self.prompt = Some(Prompt::filter(self.filter().source()));
     }
 
     /// The line was edited: a filter works at once, a command offers completions.
@@ -75,8 +77,8 @@ impl App {
         prompt.back = 0;
         prompt.input.text().clone_into(&mut prompt.typed);
         if prompt.place() == Place::Filter {
-            let filter = self.filter_of(&prompt.typed);
-            self.set_filter(filter);
+            self.set_filter(&prompt.typed);
+            prompt.error = self.filter().fault().map(str::to_owned);
         } else {
             prompt.completions = self.completions(&prompt.typed);
             prompt.meaning = self.meaning(&prompt.typed);
@@ -209,8 +211,8 @@ impl App {
                 self.resume(nodes)
             }
             "filter" => {
-                let filter = self.filter_of(rest);
-                self.set_filter(filter);
+                self.set_filter(rest);
+                self.keep_filter();
                 Vec::new()
             }
             "refresh" => self.set_refresh(refresh(rest)?),

@@ -66,6 +66,7 @@ impl App {
             Place::Command => self.accept_command(),
             Place::Filter => {
                 self.prompt = None;
+                self.keep_filter();
                 Vec::new()
             }
             Place::Editor if self.query.editor.is_complete() => self.run_editor(),
@@ -84,8 +85,7 @@ impl App {
         }
         if let Some(prompt) = self.prompt.take() {
             if prompt.place() == Place::Filter {
-                let filter = self.filter_of(&prompt.before);
-                self.set_filter(filter);
+                self.set_filter(&prompt.before);
             }
             return Vec::new();
         }

@@ -2,10 +2,13 @@
 
 pub(super) mod wording;
 
+use std::borrow::Cow;
 use std::collections::VecDeque;
 use std::time::SystemTime;
 
 use crate::model::NodeName;
+
+use super::filter::{Column, Fields};
 
 /// How much a line matters; its sign and colour.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -22,6 +25,17 @@ pub enum Severity {
 }
 
 impl Severity {
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Added => "added",
+            Self::Removed => "removed",
+            Self::Info => "info",
+            Self::Good => "good",
+            Self::Warning => "warning",
+            Self::Critical => "critical",
+        }
+    }
+
     pub fn is_problem(self) -> bool {
         self >= Self::Warning
     }
@@ -39,6 +53,25 @@ pub struct Line {
     pub what: String,
     /// Why, and the figures.
     pub text: String,
+}
+
+/// What a filter may name in a line.
+pub(super) const COLUMNS: [Column<'static>; 4] =
+    [Column::text("node"), Column::text("what"), Column::text("text"), Column::text("severity")];
+
+impl Fields for Line {
+    fn seen(&self) -> impl Iterator<Item = usize> {
+        0..3
+    }
+
+    fn text(&self, column: usize) -> Cow<'_, str> {
+        Cow::Borrowed(match column {
+            0 => self.node.as_ref().map_or("", |node| node.as_str()),
+            1 => &self.what,
+            2 => &self.text,
+            _ => self.severity.as_str(),
+        })
+    }
 }
 
 /// The newest lines.

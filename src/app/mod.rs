@@ -15,6 +15,7 @@ pub mod editor;
 mod events;
 mod export;
 pub mod filter;
+mod filtering;
 pub mod form;
 mod history;
 pub mod input;
@@ -52,6 +53,7 @@ pub use confirm::Confirm;
 pub use cost::{Cost, CostRate};
 pub use cursor::Cursor;
 pub use export::{Export, ExportFormat};
+pub use filter::Filter;
 pub use form::Form;
 pub use journal::{Journal, Severity};
 pub use key::{Key, KeyCode};
@@ -174,6 +176,8 @@ pub struct App {
     /// How far the panes of plain lines are scrolled.
     pub summary: Cursor,
     pub settings: Cursor,
+    /// Of the lines about the server of a node.
+    pub settings_filter: Filter,
     pub query: Query,
     /// The tables of the views.
     pub sheets: Sheets,
@@ -182,6 +186,8 @@ pub struct App {
     /// What the rules found.
     pub alerts: Alerts,
     pub dialog: Option<Dialog>,
+    /// The filters of tables that other screens show as well.
+    parked: filtering::Parked,
     /// The `:` or `/` line, while it is open.
     pub prompt: Option<Prompt>,
     pub notice: Option<Notice>,
@@ -286,11 +292,13 @@ impl App {
             events_table: Table::default(),
             summary: Cursor::default(),
             settings: Cursor::default(),
+            settings_filter: Filter::default(),
             query: Query::new(setup.history),
             sheets: Sheets::new(setup.columns),
             topology: Topology::default(),
             alerts: Alerts::default(),
             dialog: None,
+            parked: filtering::Parked::default(),
             prompt: None,
             notice: None,
             leaving: None,

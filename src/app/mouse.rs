@@ -109,7 +109,7 @@ impl App {
             return self.click_in_dialog(x, y);
         }
         if let Some(screen) = found(&self.drawn.tabs, x, y) {
-            self.show(screen);
+            self.show_from_its_top(screen);
         } else if let Some(drawn) = self.pane_at(x, y) {
             self.focus(drawn.pane);
             if let Some(column) = found(&drawn.heads, x, y) {
@@ -152,6 +152,7 @@ impl App {
                 self.hold_event();
             }
             Pane::Topology => {
+                self.topology.sought = None;
                 let len = self.topology.branches.len();
                 self.topology.cursor.select(row, len, height);
             }
@@ -162,10 +163,9 @@ impl App {
             Pane::View => {
                 let lines = self.drawn.pane(pane).map_or(0, |drawn| drawn.len);
                 if let Some(sheet) = self.sheet_mut() {
-                    let len = sheet.len();
                     match &mut sheet.opened {
                         Some(opened) => opened.cursor.select(row, lines, height),
-                        None => sheet.cursor.select(row, len, height),
+                        None => sheet.select(row, height),
                     }
                 }
             }

@@ -36,6 +36,7 @@ impl App {
             Pane::Summary => self.summary.scroll(movement, lines, height),
             Pane::Settings => self.settings.scroll(movement, lines, height),
             Pane::Topology => {
+                self.topology.sought = None;
                 let len = self.topology.branches.len();
                 self.topology.cursor.go(movement, len, height);
             }
@@ -152,9 +153,11 @@ impl App {
 
     pub(super) fn enter(&mut self, screen: Screen) {
         self.zoomed = false;
+        self.end_visit(screen);
         self.screen = screen;
         let first = screen.panes().first().copied().unwrap_or(Pane::Nodes);
         self.pane = if screen == Screen::Query && self.query.batch.is_some() { Pane::Result } else { first };
+        self.arrange_nodes();
         self.arrange_events();
         self.enter_sheet();
         self.enter_topology();
@@ -180,6 +183,9 @@ impl App {
     }
 
     pub(super) fn focus(&mut self, pane: Pane) {
+        if pane != self.pane {
+            self.leave_filter_line();
+        }
         self.pane = pane;
         if self.screen == Screen::Nodes && pane != Pane::Nodes {
             self.lower = pane;

@@ -15,7 +15,7 @@ use crate::model::{
     Facts, Health, HealthState, NodeConfig, NodeError, NodeName, PoolStats, ProbeStats, Role, ServerFacts, Thresholds,
 };
 
-pub use columns::NodeColumn;
+pub use columns::{NodeColumn, Seen};
 pub use history::{History, Sample, Span};
 
 /// What rates are taken over. A server's processes publish their counters once a second at most, out of step with us: over

@@ -1,13 +1,15 @@
 //! All answers of a batch as one table with the node in front of each row. Rows stay where the manager put them:
 //! this is an index over them, so a hundred thousand rows cost a frame nothing.
 
+use std::borrow::Cow;
+
 use unicode_width::UnicodeWidthChar as _;
 
 use crate::model::rows::Column;
-use crate::model::{NodeName, RowSet};
+use crate::model::{Condition, NodeName, RowSet};
 
 use super::cursor::{Cursor, Move};
-use super::filter::Filter;
+use super::filter::{self, Fields, Filter};
 use super::query::{Answer, Batch};
 use super::tables::Sort;
 
@@ -88,6 +90,36 @@ impl<'a> Row<'a> {
     /// Its number in the node's answer, from 0.
     pub fn number(&self) -> usize {
         self.at
+    }
+}
+
+/// A row as a filter sees it: the node, then its cells.
+struct Seen<'a> {
+    node: &'a NodeName,
+    row: Row<'a>,
+    columns: usize,
+}
+
+impl Fields for Seen<'_> {
+    fn seen(&self) -> impl Iterator<Item = usize> {
+        0..self.columns
+    }
+
+    fn text(&self, column: usize) -> Cow<'_, str> {
+        Cow::Borrowed(match column.checked_sub(1).map(|column| self.row.cell(column)) {
+            None => self.node.as_str(),
+            Some(Cell::Text(text)) => text,
+            Some(Cell::Null) => "NULL",
+            Some(Cell::Absent) => "",
+        })
+    }
+
+    fn meets(&self, column: usize, condition: &Condition) -> bool {
+        match column.checked_sub(1).map(|column| self.row.cell(column)) {
+            None => condition.holds(Some(self.node.as_str())),
+            Some(Cell::Text(text)) => condition.holds(Some(text)),
+            Some(Cell::Null | Cell::Absent) => false,
+        }
     }
 }
 
@@ -185,6 +217,10 @@ impl Results {
             self.total += lines;
         }
         self.measure();
+        if !self.filter.is_empty() {
+            // The columns that it names may have come with this answer.
+            self.filter = self.filter_of(self.filter.source());
+        }
         self.arrange();
         let kept = selected.filter(|_| self.order.is_none()).and_then(|(node, row)| {
             let span = self.spans.iter().find(|span| span.node == node)?;
@@ -205,7 +241,7 @@ impl Results {
         self.order = None;
         self.looked = self.total;
         let sort = self.sort.filter(|_| self.is_sortable());
-        if self.filter.is_empty() && sort.is_none() {
+        if self.filter.passes_all() && sort.is_none() {
             return;
         }
         if let Some(sort) = sort {
@@ -250,20 +286,25 @@ impl Results {
         lines.filter(|at| self.passes(*at)).map(|at| at as u32).collect()
     }
 
-    /// The names that `column:` of a filter may say: the node first.
-    pub(super) fn filter_names(&self) -> impl Iterator<Item = &str> {
-        std::iter::once("node").chain(self.columns.iter().map(|column| column.name.as_str()))
+    /// The filter that a line means: it may name the node and the columns of the answers.
+    fn filter_of(&self, source: &str) -> Filter {
+        let mut columns = vec![filter::Column::text("node")];
+        for column in &self.columns {
+            let name = column.name.as_str();
+            let is_number = is_numeric(&column.type_name);
+            columns.push(if is_number { filter::Column::number(name, None) } else { filter::Column::text(name) });
+        }
+        Filter::new(source, &columns)
+    }
+
+    pub(super) fn set_filter(&mut self, source: &str) {
+        self.filter = self.filter_of(source);
+        self.arrange();
     }
 
     fn passes(&self, at: usize) -> bool {
         let Some(Line::Row { node, row }) = self.stored(at) else { return true };
-        self.filter.matches(self.columns.len() + 1, |column| match column.checked_sub(1) {
-            None => node.as_str(),
-            Some(column) => match row.cell(column) {
-                Cell::Text(text) => text,
-                Cell::Null | Cell::Absent => "",
-            },
-        })
+        self.filter.passes(&Seen { node, row, columns: self.columns.len() + 1 })
     }
 
     /// Known values first, then NULL and notes; numbers by value.

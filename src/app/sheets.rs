@@ -5,6 +5,7 @@ mod explain;
 mod filter;
 mod keys;
 mod past;
+mod seek;
 mod session;
 mod sheet;
 mod tabs;
@@ -121,6 +122,10 @@ impl App {
     pub(super) fn enter_view(&mut self, name: &str) -> bool {
         let Some(view) = self.sheets.views.get(name).cloned() else { return false };
         let screen = view.screen.unwrap_or(ViewScreen::Other);
+        if screen == ViewScreen::Other && self.sheets.shown(screen).is_some_and(|shown| shown.name != view.name) {
+            // Views of no screen are screens of their own.
+            self.sheets.only = None;
+        }
         self.sheets.choose_by_hand(screen, view.name.clone());
         self.enter(Screen::View(screen));
         true
@@ -137,8 +142,10 @@ impl App {
         let marked: Vec<NodeName> =
             self.live.nodes.names().filter(|name| self.nodes_table.marks.contains(*name)).cloned().collect();
         self.travel(|app| {
-            app.sheets.only = (marked.len() > 1).then_some(marked);
-            if !app.enter_view(DRIFT) {
+            if app.enter_view(DRIFT) {
+                app.sheets.only = (marked.len() > 1).then_some(marked);
+                app.enter_sheet();
+            } else {
                 app.say(super::Severity::Warning, "the views are not read yet");
             }
         });
@@ -159,6 +166,7 @@ impl App {
         if let Some(sheet) = self.sheet_mut() {
             sheet.settle(&asked, frozen, page);
         }
+        self.find_sought();
     }
 
     fn asked_node(&self, name: NodeName) -> Asked {

@@ -1,6 +1,7 @@
 //! The cluster as its nodes tell it (screen 2): who streams from whom, who subscribes to what, and what is wrong with that
 //! shape, in words. Drawn from the views `topology` and `slots`, not from the file.
 
+mod filter;
 mod shape;
 
 use std::collections::{HashMap, HashSet};
@@ -9,10 +10,12 @@ use crate::model::view::{Reading, Value};
 use crate::model::{NodeConfig, NodeName, Role, View};
 
 use super::cursor::Cursor;
+use super::filter::Filter;
 use super::journal::Severity;
 use super::sheets::{Asked, Sheet};
 use super::{App, Node, Screen};
 
+pub(super) use filter::COLUMNS;
 use shape::Peer;
 
 /// The views that the screen is drawn from.
@@ -26,6 +29,12 @@ pub struct Topology {
     /// What is wrong with the shape.
     pub faults: Vec<Fault>,
     pub cursor: Cursor,
+    pub filter: Filter,
+    /// The node that the cursor is to stand on, until it is moved.
+    pub(super) sought: Option<NodeName>,
+    /// What the filter leaves out of both.
+    pub branches_left_out: usize,
+    pub faults_left_out: usize,
 }
 
 /// A line of the picture.
@@ -100,6 +109,8 @@ impl App {
                 sheet.settle(&asked, frozen, 1);
             }
         }
+        let selected = self.topology.branches.get(self.topology.cursor.at);
+        let selected = selected.map(|branch| (branch.node.clone(), branch.name.clone()));
         let peers = self.peers();
         let slots = self.sheets.get(VIEWS[1]);
         let unread = slots.map(unread_slots).unwrap_or_default();
@@ -107,10 +118,22 @@ impl App {
         faults.extend(unread);
         faults.sort_by_key(|fault| fault.severity != Severity::Critical);
         let page = self.drawn.page(super::Pane::Topology);
-        self.topology.branches = branches;
-        self.topology.faults = faults;
-        let len = self.topology.branches.len();
-        self.topology.cursor.select(self.topology.cursor.at, len, page);
+        let all = (branches.len(), faults.len());
+        let topology = &mut self.topology;
+        topology.branches = filter::passing(branches, &topology.filter);
+        faults.retain(|fault| topology.filter.passes(fault));
+        topology.faults = faults;
+        topology.branches_left_out = all.0 - topology.branches.len();
+        topology.faults_left_out = all.1 - topology.faults.len();
+        // The selection stays with its line, but at the top with the first.
+        let selected = selected.filter(|_| topology.cursor.at > 0);
+        let sought = |branch: &Branch| topology.sought.is_some() && branch.node == topology.sought;
+        let same = |branch: &Branch| {
+            selected.as_ref().is_some_and(|(node, name)| branch.node == *node && branch.name == *name)
+        };
+        let lines = || topology.branches.iter();
+        let at = lines().position(sought).or_else(|| lines().position(same)).unwrap_or(topology.cursor.at);
+        topology.cursor.select(at, topology.branches.len(), page);
     }
 
     pub(super) fn unsettled_topology(&self) -> bool {
@@ -122,6 +145,16 @@ impl App {
     pub(super) fn open_branch(&mut self) {
         if let Some(node) = self.branch_node() {
             self.open_node(&node);
+        }
+    }
+
+    /// The cursor is to stand on the line of a node; a filter that hides it gives way.
+    pub(super) fn seek_branch(&mut self, node: NodeName) {
+        self.topology.sought = Some(node);
+        self.enter_topology();
+        if self.branch_node() != self.topology.sought {
+            self.topology.filter = Filter::default();
+            self.enter_topology();
         }
     }
 

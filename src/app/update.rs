@@ -121,7 +121,7 @@ impl App {
             Action::ScreenIo => self.show(Screen::View(ViewScreen::Io)),
             Action::ScreenQuery => self.show(Screen::Query),
             Action::ScreenEvents => self.show(Screen::Events),
-            Action::ScreenAlerts => self.show(Screen::Alerts),
+            Action::ScreenAlerts => self.show_from_its_top(Screen::Alerts),
             Action::Command => self.open_command(),
             Action::Help => self.dialog = Some(Dialog::Help(super::Cursor::default())),
             Action::Back => return self.back(),

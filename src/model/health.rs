@@ -66,6 +66,15 @@ pub struct Health {
 }
 
 impl Health {
+    /// The word a person reads: a node that is being retried is simply down, for so long.
+    pub fn word(&self) -> &'static str {
+        match self.state {
+            HealthState::Unhealthy | HealthState::Reconnecting => "down",
+            HealthState::Disconnected if self.paused => "paused",
+            state => state.as_str(),
+        }
+    }
+
     /// A node nobody has tried yet.
     pub fn new(now: SystemTime) -> Self {
         Self {

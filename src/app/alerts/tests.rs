@@ -113,7 +113,7 @@ fn each_row_of_each_node_is_an_alert_and_one_that_gets_worse_is_told_again() {
     assert_eq!(stage.alerts.count().0, 2);
     assert_eq!(stage.answer(2, "a", &[("s", 11 << 30), ("t", 2 << 30)]), ["a alert Critical: slot s holds 11 GB"]);
     assert_eq!(stage.alerts.count().0, 3);
-    stage.alerts.arrange(10);
+    stage.alerts.arrange(10, at(0));
     let order: Vec<String> =
         stage.alerts.table.rows.iter().map(|id| format!("{}{}", id.node, id.key.trim_end_matches('\u{1f}'))).collect();
     assert_eq!(order, ["bs", "as", "at"]);

@@ -1,9 +1,12 @@
 //! The columns of the Nodes table: their heads, how rows compare by them, and the text that a filter sees.
 
+use std::borrow::Cow;
 use std::cmp::Ordering;
 use std::time::{Duration, SystemTime};
 
-use crate::model::{HealthState, Role};
+use crate::app::filter::{Column, Fields};
+use crate::model::view::Unit;
+use crate::model::{Condition, HealthState, Role, figures};
 
 use super::Node;
 
@@ -99,19 +102,67 @@ impl NodeColumn {
         }
     }
 
-    /// What a filter sees of a node in this column; figures are not text.
-    pub fn text(self, node: &Node) -> String {
-        match self {
-            Self::Node => node.name().to_string(),
-            Self::Role => node.role.map(Role::as_str).unwrap_or_default().to_owned(),
-            Self::State => {
-                let error = node.health.error.as_ref().map(|error| error.message.as_str()).unwrap_or_default();
-                let paused = if node.health.paused { " paused" } else { "" };
-                let down = if node.health.state.answers() { "" } else { " down" };
-                format!("{}{down}{paused} {error}", node.health.state.as_str())
+    /// What a filter may call it, and how it compares.
+    pub fn filtered(self) -> Column<'static> {
+        let column = match self {
+            Self::Node | Self::Role | Self::State | Self::LastMinute => Column::text(self.word()),
+            Self::Ping | Self::Lag => Column::number(self.word(), Some(Unit::Seconds)),
+            Self::Tps => Column::number(self.word(), Some(Unit::PerSecond)),
+            Self::Pool | Self::Conns => Column::number(self.word(), None),
+        };
+        Column { title: self.title(), ..column }
+    }
+}
+
+/// A node as its row shows it now: what a filter looks at.
+#[derive(Debug)]
+pub struct Seen<'a> {
+    pub node: &'a Node,
+    pub at: SystemTime,
+    pub refresh: Duration,
+}
+
+impl Fields for Seen<'_> {
+    fn seen(&self) -> impl Iterator<Item = usize> {
+        0..NodeColumn::SORTABLE
+    }
+
+    fn text(&self, column: usize) -> Cow<'_, str> {
+        let (node, Some(column)) = (self.node, NodeColumn::ALL.get(column)) else { return Cow::Borrowed("") };
+        let figure = || column.figure(node, self.at, self.refresh);
+        let time = || figure().and_then(|seconds| Duration::try_from_secs_f64(seconds).ok()).map(figures::duration);
+        let said = match column {
+            NodeColumn::Node => return Cow::Borrowed(node.name().as_str()),
+            NodeColumn::Role => return Cow::Borrowed(node.role.map(Role::as_str).unwrap_or_default()),
+            NodeColumn::State => {
+                // In place of its figures, the row of a node that is down says why.
+                let why = node.health.error.as_ref().filter(|_| !node.health.state.answers());
+                let why = why.map_or("", |error| error.message.as_str());
+                Some(format!("{} {why}", node.health.word()))
             }
-            Self::Ping | Self::Pool | Self::Conns | Self::Tps | Self::Lag | Self::LastMinute => String::new(),
-        }
+            NodeColumn::Ping | NodeColumn::Lag => time(),
+            NodeColumn::Pool => node.pool.map(|pool| format!("{}/{}", pool.active, pool.max)),
+            NodeColumn::Conns => node.fresh(self.at, self.refresh).and_then(|facts| {
+                let max = facts.max_connections.map(|max| format!("/{max}")).unwrap_or_default();
+                facts.connections.map(|open| format!("{open}{max}"))
+            }),
+            NodeColumn::Tps => figure().map(figures::rate),
+            NodeColumn::LastMinute => None,
+        };
+        Cow::Owned(said.unwrap_or_default())
+    }
+
+    fn meets(&self, column: usize, condition: &Condition) -> bool {
+        let Some(column) = NodeColumn::ALL.get(column) else { return false };
+        let number = match column {
+            NodeColumn::State => return condition.holds(Some(self.node.health.word())),
+            NodeColumn::Node | NodeColumn::Role | NodeColumn::LastMinute => {
+                return condition.holds(Some(&self.text(*column as usize)));
+            }
+            NodeColumn::Pool => self.node.pool.map(|pool| f64::from(pool.active)),
+            figure => figure.figure(self.node, self.at, self.refresh),
+        };
+        condition.holds_number(number)
     }
 }
 

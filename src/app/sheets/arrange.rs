@@ -8,8 +8,9 @@ use std::ops::Range;
 use crate::model::view::{Copies, Reading, Total, Tree, Value};
 use crate::model::{NodeName, View};
 
-use super::filter::meets;
+use super::filter::{Seen, filter, keep_passing};
 use super::sheet::{NodeSheet, Sheet};
+use crate::app::filter::meets;
 
 /// Of each node, so many rows are looked at for the width of a column.
 const WIDTH_ROWS: usize = 500;
@@ -97,9 +98,9 @@ pub enum GroupCell {
 }
 
 /// A row under consideration.
-struct Candidate<'a> {
-    place: RowAt,
-    reading: &'a Reading,
+pub(super) struct Candidate<'a> {
+    pub(super) place: RowAt,
+    pub(super) reading: &'a Reading,
     /// Totals of what the nodes of a cluster hold copies of take it in.
     counts: bool,
 }
@@ -140,6 +141,11 @@ impl Sheet {
     /// Puts the rows of these nodes in order.
     pub(super) fn arrange(&mut self, asked: &[Asked]) {
         let view = std::sync::Arc::clone(&self.view);
+        let names: Vec<NodeName> = asked.iter().map(|node| node.name.clone()).collect();
+        if view.compare.is_some() && !self.filter.is_empty() {
+            // It may name nodes, which come and go.
+            self.filter = filter(self.filter.source(), &view, &names);
+        }
         let mut count = 0;
         let mut rows = Vec::new();
         let mut notes: Vec<NodeNote> = Vec::new();
@@ -149,7 +155,7 @@ impl Sheet {
             let said = self.nodes.get(name);
             if let Some(reading) = said.and_then(|said| said.reading.as_ref()) {
                 count += reading.len();
-                let shown = (0..reading.len()).filter(|row| self.shows(&view, name, reading, *row));
+                let shown = (0..reading.len()).filter(|row| self.shows(&view, reading, *row));
                 let place = |at| RowAt { node: name.clone(), at, depth: 0 };
                 let first = rows.len();
                 rows.extend(shown.map(|at| Candidate { place: place(at), reading, counts: true }));
@@ -169,6 +175,9 @@ impl Sheet {
         if view.compare.is_some() && !self.shows_hidden {
             keep_differences(&view, &mut rows);
         }
+        let (hidden, before) = (count - rows.len(), rows.len());
+        self.filter_rows(&view, &names, &mut rows);
+        let left_out = before - rows.len();
         self.sort_rows(&view, &mut rows);
         let totals = self.totals_of(&view, &rows);
         let compares = view.compare.filter(|_| self.group.is_none());
@@ -188,12 +197,23 @@ impl Sheet {
         self.lines = lines;
         self.lines.extend(notes.into_iter().map(Line::Note));
         (self.groups, self.totals, self.total) = (groups, totals, count);
+        (self.hidden, self.left_out) = (hidden, left_out);
     }
 
-    fn shows(&self, view: &View, node: &NodeName, reading: &Reading, row: usize) -> bool {
-        let hidden = !self.shows_hidden
-            && view.hide.iter().any(|hide| meets(&hide.condition, reading.value(view, row, hide.column)));
-        !hidden && (self.filter.is_empty() || self.filter.passes(view, node.as_str(), reading, row))
+    fn shows(&self, view: &View, reading: &Reading, row: usize) -> bool {
+        let hides = |hide: &crate::model::view::Hide| meets(&hide.condition, reading.value(view, row, hide.column));
+        self.shows_hidden || !view.hide.iter().any(hides)
+    }
+
+    /// Leaves out what the filter leaves out.
+    fn filter_rows(&self, view: &View, nodes: &[NodeName], rows: &mut Vec<Candidate<'_>>) {
+        if self.filter.passes_all() {
+            return;
+        }
+        // Side by side, nodes are heads and no cells.
+        let node = (nodes.len() > 1 && view.compare.is_none()).then_some(0);
+        let columns = node.into_iter().chain(self.columns().map(|column| column + 1)).collect();
+        keep_passing(&self.filter, &Seen { view, columns, nodes }, rows);
     }
 
     fn sort_rows(&self, view: &View, rows: &mut Vec<Candidate<'_>>) {

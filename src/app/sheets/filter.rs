@@ -1,77 +1,131 @@
-//! The filter of a view's table: text, regex, `!`, `column:text`, and `column>5`, which compares.
+//! What the filter of a view's table sees: the cells as they are on the screen, or as the server sent them.
 
-use crate::app::filter::Filter;
-use crate::config::condition;
-use crate::model::View;
-use crate::model::condition::Condition;
-use crate::model::view::{Reading, Value};
+use std::borrow::Cow;
+use std::collections::HashSet;
+use std::time::SystemTime;
+
+use regex::Regex;
+
+use crate::app::filter::{Column, Fields, Filter, meets};
+use crate::model::view::{Reading, Unit, Value, cell};
+use crate::model::{Condition, NodeName, View};
+
+use super::arrange::Candidate;
 
 /// What `column:` calls the node.
-pub(super) const NODE: &str = "node";
+const NODE: Column<'static> = Column::text("node");
 
-#[derive(Debug, Clone, Default)]
-pub struct RowFilter {
-    source: String,
-    /// Text or a regex, anywhere or in one column.
-    text: Filter,
-    compare: Option<Compare>,
+/// The filter that a line means for the table of a view: it may name the node, the columns of the view and, where nodes
+/// are compared, each node.
+pub(super) fn filter(source: &str, view: &View, nodes: &[NodeName]) -> Filter {
+    let columns = std::iter::once(NODE).chain(view.columns.iter().map(Column::of));
+    let nodes = nodes.iter().filter(|_| view.compare.is_some()).map(|node| Column::text(node.as_str()));
+    Filter::new(source, &columns.chain(nodes).collect::<Vec<_>>())
 }
 
-#[derive(Debug, Clone)]
-struct Compare {
-    column: usize,
-    condition: Condition,
-    invert: bool,
-}
-
-impl RowFilter {
-    pub(super) fn new(source: &str, view: &View) -> Self {
-        let compare = comparison(source, view);
-        let names = std::iter::once(NODE).chain(view.columns.iter().map(|column| column.name.as_str()));
-        let text = if compare.is_some() { Filter::default() } else { Filter::new(source, names) };
-        Self { source: source.to_owned(), text, compare }
+/// Leaves the rows that pass. Rows that are laid side by side pass together: what one node has is looked at beside what
+/// the others have.
+pub(super) fn keep_passing(filter: &Filter, at: &Seen<'_>, rows: &mut Vec<Candidate<'_>>) {
+    if filter.passes_all() {
+        return;
     }
-
-    pub fn source(&self) -> &str {
-        &self.source
-    }
-
-    pub fn is_empty(&self) -> bool {
-        self.text.is_empty() && self.compare.is_none()
-    }
-
-    pub(super) fn passes(&self, view: &View, node: &str, reading: &Reading, row: usize) -> bool {
-        if let Some(Compare { column, condition, invert }) = &self.compare {
-            return meets(condition, reading.value(view, row, *column)) != *invert;
-        }
-        self.text.matches(view.columns.len() + 1, |column| match column.checked_sub(1) {
-            None => node.to_owned(),
-            Some(column) => reading.value(view, row, column).to_string(),
-        })
-    }
-}
-
-/// Whether a value meets a condition.
-pub(super) fn meets(condition: &Condition, value: Value<'_>) -> bool {
-    match value {
-        Value::Unknown => false,
-        Value::Text(text) => condition.holds(Some(text)),
-        Value::Rate(rate) => condition.holds_number(Some(rate)),
-    }
-}
-
-/// `duration>5s`, `! state = idle`; a column that there is, and a condition on it.
-fn comparison(source: &str, view: &View) -> Option<Compare> {
-    let trimmed = source.trim();
-    let (invert, rest) = match trimmed.strip_prefix('!') {
-        Some(rest) => (true, rest.trim_start()),
-        None => (false, trimmed),
+    let row = |row: &Candidate<'_>| {
+        filter.finds(&Row { table: at, node: &row.place.node, reading: row.reading, at: row.place.at })
     };
-    let end = rest.find(|c: char| !c.is_ascii_alphanumeric() && c != '_')?;
-    let (name, condition) = rest.split_at_checked(end)?;
-    // `duration` will do for `duration_ms`, whose unit people write behind the value.
-    let column = view.column(name).or_else(|| view.column(&format!("{name}_ms")))?;
-    let of = view.columns.get(column)?;
-    let condition = condition::parse(condition, of.kind, of.unit)?;
-    Some(Compare { column, condition, invert })
+    if at.view.compare.is_none() {
+        return rows.retain(|candidate| row(candidate) != filter.inverts());
+    }
+    let key = |row: &Candidate<'_>| row.reading.key(at.view, row.place.at);
+    let found: HashSet<String> = rows.iter().filter(|candidate| row(candidate)).map(key).collect();
+    rows.retain(|candidate| found.contains(&key(candidate)) != filter.inverts());
+}
+
+/// What all rows of a table share.
+pub(super) struct Seen<'a> {
+    pub(super) view: &'a View,
+    /// The columns that are shown, the node as 0.
+    pub(super) columns: Vec<usize>,
+    /// The nodes that are asked, in their order.
+    pub(super) nodes: &'a [NodeName],
+}
+
+struct Row<'a> {
+    table: &'a Seen<'a>,
+    node: &'a NodeName,
+    reading: &'a Reading,
+    at: usize,
+}
+
+impl Row<'_> {
+    /// The value of a column; of a node that is compared, the value that it has.
+    fn value(&self, column: usize) -> (Option<usize>, Value<'_>) {
+        let view = self.table.view;
+        let at = match column.checked_sub(view.columns.len() + 1) {
+            Some(node) if self.table.nodes.get(node) == Some(self.node) => view.compare,
+            Some(_) => None,
+            None => column.checked_sub(1),
+        };
+        (at, at.map_or(Value::Unknown, |at| self.reading.value(view, self.at, at)))
+    }
+}
+
+impl Fields for Row<'_> {
+    fn seen(&self) -> impl Iterator<Item = usize> {
+        self.table.columns.iter().copied()
+    }
+
+    fn text(&self, column: usize) -> Cow<'_, str> {
+        match self.value(column) {
+            _ if column == 0 => Cow::Borrowed(self.node.as_str()),
+            (_, Value::Unknown) | (None, _) => Cow::Borrowed(""),
+            (Some(at), value) => match self.table.view.columns.get(at) {
+                Some(column) => cell(column, value, self.reading.at),
+                None => Cow::Borrowed(""),
+            },
+        }
+    }
+
+    fn says(&self, column: usize, regex: &Regex) -> bool {
+        let said = self.text(column);
+        if regex.is_match(&said) || (breaks(&said) && regex.is_match(&one_line(&said))) {
+            return true;
+        }
+        // A time, a size or a share is written in another unit than it is sent in; whoever looks for 40 means neither.
+        match self.value(column) {
+            (Some(at), Value::Text(sent))
+                if self.table.view.columns.get(at).is_some_and(|column| column.unit.is_none()) =>
+            {
+                sent != said && regex.is_match(sent)
+            }
+            _ => false,
+        }
+    }
+
+    fn meets(&self, column: usize, condition: &Condition) -> bool {
+        match self.value(column) {
+            _ if column == 0 => condition.holds(Some(self.node.as_str())),
+            (None, _) => false,
+            (Some(at), value) => {
+                let is_time = self.table.view.columns.get(at).is_some_and(|column| column.unit == Some(Unit::Time));
+                match value.number().filter(|_| is_time) {
+                    Some(since) => condition.holds_number(Some(age(self.reading.at, since))),
+                    None => meets(condition, value),
+                }
+            }
+        }
+    }
+}
+
+/// Seconds since a time that is told in seconds since 1970.
+fn age(now: SystemTime, since: f64) -> f64 {
+    now.duration_since(SystemTime::UNIX_EPOCH).map_or(0.0, |now| now.as_secs_f64()) - since
+}
+
+fn breaks(text: &str) -> bool {
+    text.contains(['\n', '\t', '\r']) || text.contains("  ")
+}
+
+/// As a cell shows it: line breaks and runs of blanks are one blank.
+fn one_line(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
 }

@@ -1,13 +1,14 @@
 //! What keys do on the table of a view.
 
 use crate::app::cursor::{Cursor, Move};
+use crate::app::filter::Filter;
 use crate::app::tables::Sort;
 use crate::app::{App, Dialog, Effect, Pane, Severity};
 use crate::model::view::Value;
 use crate::model::{Command, NodeName};
 
 use super::arrange::Line;
-use super::filter::RowFilter;
+use super::filter::filter;
 use super::sheet::{Opened, Sheet};
 
 impl App {
@@ -35,23 +36,24 @@ impl App {
             Some(Line::Row(_) | Line::Across(_)) => {
                 let opened = |key: super::sheet::RowKey| {
                     let nodes = vec![key.0.clone()];
-                    Opened { key, nodes, cursor: Cursor::default() }
+                    Opened { key, nodes, cursor: Cursor::default(), filter: Filter::default() }
                 };
                 sheet.opened = sheet.selected_key().map(opened);
             }
             Some(Line::Group(_)) => {
                 let Some(((_, value), column)) = sheet.selected_key().zip(sheet.group) else { return };
                 let name = sheet.view.columns.get(column).map_or("", |column| column.name.as_str());
-                let filter = if value.is_empty() { format!("{name}:^$") } else { format!("{name} = {value}") };
+                let source = if value.is_empty() { format!("{name}:^$") } else { format!("{name} = {value}") };
                 self.changing_sheet(|sheet| {
                     sheet.group = None;
-                    sheet.filter = RowFilter::new(&filter, &sheet.view);
+                    sheet.filter = filter(&source, &sheet.view, &[]);
                 });
             }
             Some(Line::Note(note)) => {
                 // No row has an empty key: what is shown of it is why the node says nothing.
                 let key = (note.nodes.first().cloned().unwrap_or_default(), String::new());
-                sheet.opened = Some(Opened { key, nodes: note.nodes.clone(), cursor: Cursor::default() });
+                let (nodes, cursor, filter) = (note.nodes.clone(), Cursor::default(), Filter::default());
+                sheet.opened = Some(Opened { key, nodes, cursor, filter });
             }
             None => {}
         }
@@ -62,8 +64,13 @@ impl App {
         self.sheet().is_some_and(|sheet| sheet.opened.is_none() && sheet.selected().is_some())
     }
 
-    pub(in crate::app) fn set_row_filter(&mut self, source: &str) {
-        self.changing_sheet(|sheet| sheet.filter = RowFilter::new(source, &sheet.view));
+    /// Filters the table, or the lines of the row at length.
+    pub(in crate::app) fn filter_sheet(&mut self, source: &str) {
+        let nodes: Vec<NodeName> = self.live.nodes.names().cloned().collect();
+        self.changing_sheet(|sheet| match &mut sheet.opened {
+            Some(opened) => opened.filter = Filter::new(source, &[]),
+            None => sheet.filter = filter(source, &sheet.view, &nodes),
+        });
     }
 
     /// Rows that the view hides at first: shown, or hidden again.
@@ -97,6 +104,12 @@ impl App {
             Some(_) => None,
             None => self.sheet().and_then(Sheet::selected_node).map(|node| vec![node.clone()]),
         };
+        self.enter_sheet();
+    }
+
+    /// Ends what `o`, `[`, `]`, an alert or marked nodes began.
+    pub(in crate::app) fn show_all_nodes(&mut self) {
+        self.sheets.only = None;
         self.enter_sheet();
     }
 

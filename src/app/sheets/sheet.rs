@@ -7,14 +7,15 @@ use std::time::{Duration, SystemTime};
 use indexmap::IndexMap;
 
 use crate::app::cursor::{Cursor, Move};
+use crate::app::filter::Filter;
 use crate::app::tables::Sort;
 use crate::model::protocol::ViewRows;
 use crate::model::view::{Reading, Value};
 use crate::model::{NodeError, NodeName, View};
 
 use super::arrange::{Across, Asked, Group, Line, NodeNote, measure};
-use super::filter::RowFilter;
 use super::past::Past;
+use super::seek::Sought;
 
 /// What rates are taken over, as on the Nodes screen: a server publishes its counters in beats of its own.
 const RATE_SPAN: Duration = Duration::from_secs(3);
@@ -44,6 +45,9 @@ pub struct Sheet {
     pub(super) with_rows: usize,
     /// Rows there are without filter and hiding.
     pub total: usize,
+    /// Rows that the view hides, and rows that the filter leaves out of what remains.
+    pub hidden: usize,
+    pub left_out: usize,
     /// For each column the widest text seen, in characters.
     pub(super) widths: Vec<usize>,
     pub cursor: Cursor,
@@ -51,7 +55,7 @@ pub struct Sheet {
     pub column: usize,
     /// 0 is the node, then the columns of the view.
     pub sort: Option<Sort>,
-    pub filter: RowFilter,
+    pub filter: Filter,
     /// Rows that the view hides at first are shown.
     pub shows_hidden: bool,
     /// The selection stays with its row, but at the top with the first.
@@ -63,6 +67,8 @@ pub struct Sheet {
     pub toggled: HashSet<usize>,
     /// The row that is shown at length.
     pub opened: Option<Opened>,
+    /// The row that the cursor is to stand on.
+    pub(super) sought: Option<Sought>,
     /// Answers came, or something else changed what is shown.
     pub(in crate::app) unsettled: bool,
 }
@@ -89,6 +95,8 @@ pub struct Opened {
     pub(super) nodes: Vec<NodeName>,
     /// How far it is scrolled.
     pub cursor: Cursor,
+    /// Of its lines.
+    pub filter: Filter,
 }
 
 impl NodeSheet {
@@ -145,15 +153,18 @@ impl Sheet {
             across: Vec::new(),
             across_width: 0,
             total: 0,
+            hidden: 0,
+            left_out: 0,
             cursor: Cursor::default(),
             column: 0,
-            filter: RowFilter::default(),
+            filter: Filter::default(),
             shows_hidden: false,
             follow: true,
             marks: BTreeSet::new(),
             group: None,
             toggled: HashSet::new(),
             opened: None,
+            sought: None,
             unsettled: true,
         }
     }
@@ -309,6 +320,13 @@ impl Sheet {
         self.opened.is_none() && self.selected_key().is_some()
     }
 
+    /// Selects a line that was clicked.
+    pub(in crate::app) fn select(&mut self, at: usize, page: usize) {
+        self.sought = None;
+        let len = self.lines.len();
+        self.cursor.select(at, len, page);
+    }
+
     pub(super) fn selected_key(&self) -> Option<RowKey> {
         match self.selected()? {
             Line::Row(row) | Line::Across(Across { first: row, .. }) => {
@@ -319,14 +337,18 @@ impl Sheet {
         }
     }
 
-    fn position(&self, key: &RowKey) -> Option<usize> {
+    pub(super) fn position(&self, key: &RowKey) -> Option<usize> {
+        let reading = self.nodes.get(&key.0).and_then(|node| node.reading.as_ref());
+        let is = |at: usize| reading.is_some_and(|reading| reading.key(&self.view, at) == key.1);
+        let place = self.across.iter().position(|node| *node == key.0);
         self.lines.iter().position(|line| match line {
-            Line::Row(row) | Line::Across(Across { first: row, .. }) if row.node == key.0 => {
-                let reading = self.nodes.get(&row.node).and_then(|node| node.reading.as_ref());
-                reading.is_some_and(|reading| reading.key(&self.view, row.at) == key.1)
+            Line::Row(row) => row.node == key.0 && is(row.at),
+            Line::Across(across) => {
+                let at = place.and_then(|place| across.rows.get(place).copied().flatten());
+                at.is_some_and(is)
             }
             Line::Group(at) => self.groups.get(*at).is_some_and(|group| group.value == key.1),
-            _ => false,
+            Line::Note(_) => false,
         })
     }
 
@@ -377,18 +399,8 @@ impl Sheet {
         said.filter(|_| key.is_empty())
     }
 
-    /// Whether rows are left out, by a filter or since the view hides them.
-    pub fn hidden(&self) -> usize {
-        let rows = |line: &Line| match line {
-            Line::Row(_) => 1,
-            Line::Across(across) => across.rows.iter().flatten().count(),
-            Line::Group(_) | Line::Note(_) => 0,
-        };
-        let shown = self.lines.iter().map(rows).sum::<usize>();
-        if self.group.is_some() { 0 } else { self.total.saturating_sub(shown) }
-    }
-
     pub(super) fn go(&mut self, movement: Move, page: usize) {
+        self.sought = None;
         let len = self.lines.len();
         self.cursor.go(movement, len, page);
     }

@@ -10,6 +10,7 @@ use crate::app::{App, Pane};
 use crate::model::alert::AlertSeverity;
 use crate::tui::canvas::{Canvas, to_app};
 use crate::tui::widgets::data_table::select;
+use crate::tui::widgets::filtered::{filtered, none_left};
 use crate::tui::widgets::pane::Pane as Frame;
 use crate::tui::widgets::pen::Pen;
 use crate::tui::{Theme, text};
@@ -42,11 +43,13 @@ fn list(canvas: &mut Canvas<'_>, area: Rect) {
     let window = table.cursor.window(table.rows.len(), usize::from(area.height.saturating_sub(3)));
     let foot = text::part(&window, table.rows.len());
     let open = app.alerts.count().0;
-    let note = match table.rows.len() - open.min(table.rows.len()) {
+    let note = match table.total - open.min(table.total) {
         0 => String::new(),
         seen => format!("{seen} acknowledged"),
     };
-    let inner = canvas.pane(Pane::Alerts, area, Frame { title: "Alerts", note: &note, foot: &foot, focused: false });
+    let loud = filtered(Vec::new(), &table.filter, table.hidden());
+    let frame = Frame { title: "Alerts", loud: &loud, note: &note, foot: &foot, focused: false };
+    let inner = canvas.pane(Pane::Alerts, area, frame);
     let columns = Columns::of(app, usize::from(inner.width));
     columns.heads(&mut Pen::row(canvas.buf, inner, 0), theme);
     let rows = Rect { y: inner.y + 1, height: inner.height.saturating_sub(1), ..inner };
@@ -59,8 +62,12 @@ fn list(canvas: &mut Canvas<'_>, area: Rect) {
         }
     }
     if table.rows.is_empty() {
-        let why = if app.alerts.has_rules() { "No alert." } else { "Reading the rules …" };
-        Pen::row(canvas.buf, rows, 0).put(why, theme.dim);
+        let why = match app.alerts.has_rules() {
+            _ if table.hidden() > 0 => none_left("alert", &table.filter),
+            true => "No alert.".to_owned(),
+            false => "Reading the rules …".to_owned(),
+        };
+        Pen::row(canvas.buf, rows, 0).put(&why, theme.dim);
     }
     if let Some(pane) = canvas.last_pane() {
         pane.rows = to_app(rows);

@@ -10,6 +10,7 @@ use crate::app::results::{Cell, Line, Results, is_numeric};
 use crate::app::{App, Pane};
 use crate::tui::canvas::{Canvas, to_app};
 use crate::tui::widgets::data_table::{Column, DataTable, GAP, GUTTER, Order, Placed, place_scrolled};
+use crate::tui::widgets::filtered::{filtered, none_left};
 use crate::tui::widgets::pane::Pane as Frame;
 use crate::tui::widgets::pen::Pen;
 use crate::tui::{Theme, text};
@@ -40,8 +41,10 @@ pub(crate) fn draw(canvas: &mut Canvas<'_>, area: Rect) {
     let page = if app.wrap { page - page / 2 } else { page };
     let window = results.cursor.window(results.len(), page);
     let foot = foot(results, window.clone(), if here { "" } else { &said });
-    let inner =
-        canvas.pane(Pane::Result, area, Frame { title, note: &text::fit(note, width), foot: &foot, focused: false });
+    let loud = filtered(Vec::new(), &results.filter, results.hidden());
+    let width = width.saturating_sub(text::width(&loud) + 2);
+    let frame = Frame { title, loud: &loud, note: &text::fit(note, width), foot: &foot, focused: false };
+    let inner = canvas.pane(Pane::Result, area, frame);
     if let Some(refused) = &batch.refused {
         Pen::row(canvas.buf, inner, 0).put("✖ ", theme.bad).put(refused, theme.bad);
         return;
@@ -73,8 +76,9 @@ pub(crate) fn draw(canvas: &mut Canvas<'_>, area: Rect) {
         }
     });
     if results.is_empty() {
-        let said = if results.looked_at().is_some() { "Looking …" } else { "No row matches the filter." };
-        Pen::row(canvas.buf, drawn.rows, 0).put(said, theme.dim);
+        let nothing = || none_left("row", &results.filter);
+        let said = if results.looked_at().is_some() { "Looking …".to_owned() } else { nothing() };
+        Pen::row(canvas.buf, drawn.rows, 0).put(&said, theme.dim);
     }
     if let Some(pane) = canvas.last_pane() {
         pane.rows = to_app(drawn.rows);
@@ -146,9 +150,6 @@ fn nothing_asked(buf: &mut Buffer, inner: Rect, app: &App, theme: &Theme) {
 
 fn foot(results: &Results, window: std::ops::Range<usize>, said: &str) -> String {
     let mut parts = Vec::new();
-    if !results.filter.is_empty() {
-        parts.push(format!("/{}", results.filter.source()));
-    }
     if let Some(share) = results.looked_at() {
         parts.push(format!("looked at {}", text::percent(share)));
     }

@@ -16,7 +16,7 @@ pub(crate) fn draw(canvas: &mut Canvas<'_>, area: Rect, cursor: &Cursor) {
     let columns = &sheet.view.columns;
     let size = (area.width.saturating_sub(4).min(100), (columns.len() as u16 + 2).min(area.height.saturating_sub(2)));
     let title = format!("Columns of {}", sheet.view.title);
-    let frame = Frame { title: &title, note: "", foot: "Space shows or hides · Esc closes", focused: true };
+    let frame = Frame { title: &title, foot: "Space shows or hides · Esc closes", focused: true, ..Frame::default() };
     let (_, inner) = dialog(canvas.buf, area, size, frame, theme);
     let shown: Vec<usize> = sheet.columns().collect();
     let widest = columns.iter().map(|column| text::width(&column.title)).max().unwrap_or(0).min(24);

@@ -7,6 +7,7 @@ use crate::app::journal::Line;
 use crate::app::{App, Pane, Severity};
 use crate::tui::canvas::{Canvas, to_app};
 use crate::tui::widgets::data_table::select;
+use crate::tui::widgets::filtered::{filtered, none_left, problems};
 use crate::tui::widgets::pane::Pane as Frame;
 use crate::tui::widgets::pen::Pen;
 use crate::tui::{Theme, text};
@@ -21,9 +22,11 @@ pub(crate) fn draw(canvas: &mut Canvas<'_>, area: Rect) {
     let whole = whole_text(canvas, area);
     let page = usize::from(area.height.saturating_sub(2)).saturating_sub(whole.len());
     let window = table.cursor.window(table.rows.len(), page);
-    let note = note(app, of_node);
+    let note = if of_node { "" } else { "all nodes" };
     let foot = text::part(&window, table.rows.len());
-    let inner = canvas.pane(Pane::Events, area, Frame { title: "Events", note: &note, foot: &foot, focused: false });
+    let loud = filtered(problems(table.problems_only), &table.filter, table.hidden());
+    let frame = Frame { title: "Events", loud: &loud, note, foot: &foot, focused: false };
+    let inner = canvas.pane(Pane::Events, area, frame);
     let height = inner.height.saturating_sub(whole.len() as u16);
     for (row, line) in (height..inner.height).zip(&whole) {
         Pen::row(canvas.buf, inner, row).gap(2).put(line, theme.text);
@@ -40,8 +43,12 @@ pub(crate) fn draw(canvas: &mut Canvas<'_>, area: Rect) {
         }
     }
     if table.rows.is_empty() {
-        let why = if table.is_filtered() { "No event matches the filter." } else { "Nothing has happened yet." };
-        Pen::row(canvas.buf, inner, 0).put(why, theme.dim);
+        let why = match table.filter.is_empty() {
+            _ if table.total == 0 => "Nothing has happened yet.".to_owned(),
+            true => "No event is a problem.".to_owned(),
+            false => none_left("event", &table.filter),
+        };
+        Pen::row(canvas.buf, inner, 0).put(&why, theme.dim);
     }
     if let Some(pane) = canvas.last_pane() {
         pane.rows = to_app(inner);
@@ -58,21 +65,6 @@ fn whole_text(canvas: &Canvas<'_>, area: Rect) -> Vec<String> {
     let mut lines = text::wrap(&line.text, usize::from(area.width.saturating_sub(8)));
     lines.truncate(usize::from(area.height.saturating_sub(2)) / 2);
     lines
-}
-
-fn note(app: &App, of_node: bool) -> String {
-    let table = &app.events_table;
-    let mut parts = Vec::new();
-    if table.problems_only {
-        parts.push("problems only".to_owned());
-    }
-    if !table.filter.is_empty() {
-        parts.push(format!("/{}", table.filter.source()));
-    }
-    if parts.is_empty() && !of_node {
-        parts.push("all nodes".to_owned());
-    }
-    parts.join(" · ")
 }
 
 /// Room for the longest name, the same in every line.

@@ -23,7 +23,8 @@ pub(crate) fn draw(canvas: &mut Canvas<'_>, area: Rect, scrolled: &Cursor) {
     } else {
         "Esc closes".to_owned()
     };
-    let frame = Frame { title: "Help", note: canvas.app.screen.title(), foot: &foot, focused: true };
+    let frame =
+        Frame { title: "Help", note: canvas.app.screen.title(), foot: &foot, focused: true, ..Frame::default() };
     let (_, inner) = dialog(canvas.buf, area, size, frame, theme);
     let len = draw_lines(canvas.buf, inner, &lines, first, theme);
     canvas.drawn.help = Some((usize::from(inner.height), len));

@@ -8,6 +8,7 @@ use crate::app::Pane;
 use crate::app::nodes::Node;
 use crate::tui::canvas::Canvas;
 use crate::tui::widgets::doc::{DocLine, draw_lines};
+use crate::tui::widgets::filtered::{filtered, none_left};
 use crate::tui::widgets::pane::Pane as Frame;
 use crate::tui::{Theme, text};
 
@@ -45,8 +46,17 @@ fn draw_pane(canvas: &mut Canvas<'_>, pane: Pane, area: Rect) {
 fn settings(canvas: &mut Canvas<'_>, area: Rect) {
     let (app, theme) = (canvas.app, canvas.theme);
     let values = if area.width < 70 { 24 } else { 36 };
-    let lines = app.selected().map(|node| lines(node, canvas, values)).unwrap_or_default();
-    let inner = canvas.pane(Pane::Settings, area, Frame { title: "Server", ..Frame::default() });
+    let mut lines = app.selected().map(|node| lines(node, canvas, values)).unwrap_or_default();
+    let filter = &app.settings_filter;
+    let all = lines.len();
+    if !filter.passes_all() {
+        lines.retain(|line| filter.passes(line.plain().as_str()));
+    }
+    let loud = filtered(Vec::new(), filter, all - lines.len());
+    let inner = canvas.pane(Pane::Settings, area, Frame { title: "Server", loud: &loud, ..Frame::default() });
+    if lines.is_empty() && all > 0 {
+        lines.push(DocLine::default().text(none_left("line", filter), theme.dim));
+    }
     let first = app.settings.offset.min(lines.len().saturating_sub(usize::from(inner.height)));
     let len = draw_lines(canvas.buf, inner, &lines, first, theme);
     if let Some(pane) = canvas.last_pane() {

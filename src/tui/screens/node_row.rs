@@ -120,7 +120,7 @@ impl Row<'_> {
     fn state(&self, pen: &mut Pen<'_>) {
         let (node, theme) = (self.node, self.theme);
         let (sign, style) = badge::sign(node.health.state, theme);
-        let word = if node.removing { "leaving" } else { badge::word(&node.health) };
+        let word = if node.removing { "leaving" } else { node.health.word() };
         pen.sign(sign, style).gap(1).put(word, style);
         if matches!(node.health.state, HealthState::Unhealthy | HealthState::Reconnecting)
             && let Some(down) = node.down_for(self.app.picture().at)

@@ -9,6 +9,7 @@ use crate::app::nodes::NodeColumn;
 use crate::app::{App, Pane};
 use crate::tui::canvas::{Canvas, to_app};
 use crate::tui::widgets::data_table::{Column, DataTable, Order, place_by_importance};
+use crate::tui::widgets::filtered::{filtered, none_left, problems};
 use crate::tui::widgets::pane::Pane as Frame;
 use crate::tui::widgets::pen::Pen;
 
@@ -66,7 +67,9 @@ fn table(canvas: &mut Canvas<'_>, area: Rect) {
     let window = table.cursor.window(table.rows.len(), page);
     let order = note(app);
     let foot = foot(app, window.len());
-    let inner = canvas.pane(Pane::Nodes, area, Frame { title: "Nodes", note: &order, foot: &foot, focused: false });
+    let loud = filtered(problems(table.problems_only), &table.filter, table.hidden());
+    let frame = Frame { title: "Nodes", loud: &loud, note: &order, foot: &foot, focused: false };
+    let inner = canvas.pane(Pane::Nodes, area, frame);
 
     let columns = columns(app);
     let placed = place_by_importance(&columns, inner);
@@ -125,12 +128,6 @@ fn columns(app: &App) -> Vec<Column<'static>> {
 fn note(app: &App) -> String {
     let table = &app.nodes_table;
     let mut parts = Vec::new();
-    if table.problems_only {
-        parts.push("problems only".to_owned());
-    }
-    if !table.filter.is_empty() {
-        parts.push(format!("/{}", table.filter.source()));
-    }
     if !table.marks.is_empty() {
         parts.push(format!("{} marked", table.marks.len()));
     }
@@ -151,10 +148,11 @@ fn why_empty(canvas: &mut Canvas<'_>, area: Rect) {
     let (app, theme) = (canvas.app, canvas.theme);
     let mut pen = Pen::row(canvas.buf, area, 0);
     pen.gap(2);
-    if app.nodes_table.problems_only {
+    let filter = &app.nodes_table.filter;
+    if !filter.is_empty() {
+        pen.put(&none_left("node", filter), theme.text).put("  Esc clears it", theme.dim);
+    } else if app.nodes_table.problems_only {
         pen.put("● ", theme.ok).put("No node has a problem.", theme.text).put("  ! shows all", theme.dim);
-    } else if app.nodes_table.is_filtered() {
-        pen.put("No node matches the filter.", theme.text).put("  Esc clears it", theme.dim);
     } else {
         pen.put("No nodes yet.", theme.text);
     }

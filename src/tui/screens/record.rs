@@ -3,13 +3,15 @@
 use ratatui::layout::Rect;
 
 use crate::app::sheets::{NodeNote, Opened, Sheet};
-use crate::app::{App, Pane};
+use crate::app::{App, Filter, Pane};
 use crate::model::view::{Source, Value};
 use crate::tui::canvas::Canvas;
 use crate::tui::cells::cell;
 use crate::tui::widgets::data_table::select;
 use crate::tui::widgets::doc::{DocLine, draw_lines};
+use crate::tui::widgets::filtered::{filtered, none_left};
 use crate::tui::widgets::pane::Pane as Frame;
+use crate::tui::widgets::pen::Pen;
 use crate::tui::{Theme, text};
 
 use super::sheet::{TREND, level, trend};
@@ -27,12 +29,16 @@ pub(crate) fn draw(canvas: &mut Canvas<'_>, area: Rect, sheet: &Sheet, opened: &
     let title = format!("{} · {}", sheet.view.title, opened.key.0);
     let gone = sheet.opened_row().is_none() && sheet.opened_note().is_none();
     let note = if gone { "gone" } else { "" };
-    let inner = canvas.pane(
-        Pane::View,
-        area,
-        Frame { title: &title, note, foot: "y copies the value · Esc goes back", focused: false },
-    );
-    let (columns, lines): (Vec<_>, Vec<_>) = lines(canvas, sheet, usize::from(inner.width)).into_iter().unzip();
+    let all = lines(canvas, sheet, usize::from(area.width.saturating_sub(4)));
+    let count = all.len();
+    let lines = passing(all, &opened.filter);
+    let loud = filtered(Vec::new(), &opened.filter, count - lines.len());
+    let foot = "y copies the value · Esc goes back";
+    let inner = canvas.pane(Pane::View, area, Frame { title: &title, loud: &loud, note, foot, focused: false });
+    if lines.is_empty() && count > 0 {
+        Pen::row(canvas.buf, inner, 0).put(&none_left("line", &opened.filter), theme.dim);
+    }
+    let (columns, lines): (Vec<_>, Vec<_>) = lines.into_iter().unzip();
     let shown = opened.cursor.window(lines.len(), usize::from(inner.height));
     draw_lines(canvas.buf, inner, &lines, shown.start, theme);
     if columns.iter().any(Option::is_some) {
@@ -95,6 +101,21 @@ fn lines(canvas: &Canvas<'_>, sheet: &Sheet, width: usize) -> Lines {
         lines.extend(std::iter::once(head).chain(long).map(|line| (Some(at), line)));
     }
     lines
+}
+
+/// The lines that pass. Those of one column pass together: what is looked for may be broken at the end of a line.
+fn passing(lines: Lines, filter: &Filter) -> Lines {
+    if filter.passes_all() {
+        return lines;
+    }
+    let same = |(a, _): &(Option<usize>, DocLine), (b, _): &(Option<usize>, DocLine)| a.is_some() && a == b;
+    let passes = |lines: &[(Option<usize>, DocLine)]| {
+        let said: Vec<String> = lines.iter().map(|(_, line)| line.plain().trim().to_owned()).collect();
+        filter.passes(said.join(" ").as_str())
+    };
+    let kept: Vec<bool> =
+        lines.chunk_by(same).flat_map(|of_column| std::iter::repeat_n(passes(of_column), of_column.len())).collect();
+    lines.into_iter().zip(kept).filter_map(|(line, kept)| kept.then_some(line)).collect()
 }
 
 /// Why nodes answered no rows, and what helps.

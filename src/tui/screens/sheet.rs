@@ -15,6 +15,7 @@ use crate::model::NodeName;
 use crate::model::view::{Value, ViewColumn, ViewScreen};
 use crate::tui::canvas::{Canvas, to_app};
 use crate::tui::widgets::data_table::{DataTable, GUTTER, Order, place_scrolled};
+use crate::tui::widgets::filtered::{filtered, none_left};
 use crate::tui::widgets::pane::Pane as Frame;
 use crate::tui::widgets::pen::Pen;
 use crate::tui::widgets::spark::Bar;
@@ -84,8 +85,9 @@ fn table(canvas: &mut Canvas<'_>, area: Rect, sheet: &Sheet) {
     let page = usize::from(area.height.saturating_sub(3 + below));
     let window = sheet.cursor.window(sheet.len(), page);
     let (note, foot) = (note(app, sheet), foot(app, sheet, window.clone()));
-    let inner =
-        canvas.pane(Pane::View, area, Frame { title: &sheet.view.title, note: &note, foot: &foot, focused: false });
+    let loud = filtered(only(app), &sheet.filter, sheet.left_out);
+    let frame = Frame { title: &sheet.view.title, loud: &loud, note: &note, foot: &foot, focused: false };
+    let inner = canvas.pane(Pane::View, area, frame);
     let beside = text::width(&foot) as u16 + 4;
     let border = Rect { y: area.bottom().saturating_sub(1), height: 1, ..inner };
     put_faults(canvas.buf, Rect { width: border.width.saturating_sub(beside), ..border }, sheet, &window, theme);
@@ -113,8 +115,9 @@ fn table(canvas: &mut Canvas<'_>, area: Rect, sheet: &Sheet) {
     for (total, y) in totals.iter().zip(inner.y + height..inner.bottom()) {
         grid.totals(canvas.buf, Rect { y, height: 1, ..inner }, total, &placed);
     }
-    if sheet.is_empty() {
-        Pen::row(canvas.buf, drawn.rows, 0).put(&nothing(app, sheet), theme.dim);
+    let notes = (0..sheet.len()).filter(|at| matches!(sheet.line(*at), Some(Line::Note(_)))).take(page).count();
+    if sheet.is_empty() || (sheet.left_out > 0 && notes == sheet.len()) {
+        Pen::row(canvas.buf, drawn.rows, notes as u16).put(&nothing(app, sheet), theme.dim);
     }
     if let Some(pane) = canvas.last_pane() {
         pane.rows = to_app(drawn.rows);
@@ -141,8 +144,8 @@ fn nothing(app: &App, sheet: &Sheet) -> String {
     if sheet.total == 0 {
         return sheet.view.empty.clone().unwrap_or_else(|| "No rows.".to_owned());
     }
-    if !sheet.filter.is_empty() {
-        return "No row matches the filter.".to_owned();
+    if sheet.left_out > 0 {
+        return none_left("row", &sheet.filter);
     }
     if sheet.view.compare.is_some() {
         return "Nothing differs between the nodes. i shows all of it.".to_owned();
@@ -150,16 +153,20 @@ fn nothing(app: &App, sheet: &Sheet) -> String {
     format!("{} rows are hidden: i shows them.", text::count(sheet.total as u64))
 }
 
+/// The nodes that are shown, where not all are.
+fn only(app: &App) -> Vec<String> {
+    match app.sheets.only.as_deref() {
+        Some([one]) => vec![format!("only {one}")],
+        Some(several) => vec![format!("only {} marked nodes", several.len())],
+        None => Vec::new(),
+    }
+}
+
 /// What is shown: which nodes, grouped by what.
 fn note(app: &App, sheet: &Sheet) -> String {
     let mut parts = Vec::new();
-    match &app.sheets.only {
-        Some(only) => match only.as_slice() {
-            [one] => parts.push(format!("only {one}")),
-            several => parts.push(format!("{} marked nodes", several.len())),
-        },
-        None if app.picture().nodes.len() > 1 => parts.push(format!("all {} nodes", app.picture().nodes.len())),
-        None => {}
+    if app.sheets.only.is_none() && app.picture().nodes.len() > 1 {
+        parts.push(format!("all {} nodes", app.picture().nodes.len()));
     }
     if let Some(column) = sheet.group.and_then(|group| sheet.view.columns.get(group)) {
         parts.push(format!("by {}", column.title.to_lowercase()));
@@ -176,14 +183,10 @@ fn note(app: &App, sheet: &Sheet) -> String {
 /// What is left out, how old it is, and where in it we are.
 fn foot(app: &App, sheet: &Sheet, window: std::ops::Range<usize>) -> String {
     let mut parts = Vec::new();
-    if !sheet.filter.is_empty() {
-        parts.push(format!("/{}", sheet.filter.source()));
-    }
-    let hidden = sheet.hidden();
-    if hidden > 0 {
+    if sheet.hidden > 0 {
         let word = sheet.view.hide.first().map_or("more", |hide| hide.word.as_str());
-        let word = if sheet.filter.is_empty() && sheet.view.compare.is_none() { word } else { "left out" };
-        parts.push(format!("{} {word}", text::count(hidden as u64)));
+        let word = if sheet.view.compare.is_none() { word } else { "the same" };
+        parts.push(format!("{} {word}", text::count(sheet.hidden as u64)));
     }
     if let Some((name, age)) = oldest(app, sheet) {
         parts.push(format!("{name} {} old", text::age(age)));

@@ -173,7 +173,7 @@ impl Summary<'_> {
             return;
         }
         let (sign, style) = badge::sign(health.state, theme);
-        let mut line = self.label("State").sign(sign, style).text(" ", style).text(badge::word(health), style);
+        let mut line = self.label("State").sign(sign, style).text(" ", style).text(health.word(), style);
         if let Some(down) = node.down_for(self.at) {
             line = line.text(format!(" {}", text::age(down)), style);
         }

@@ -10,6 +10,7 @@ use crate::model::Role;
 use crate::tui::canvas::{Canvas, to_app};
 use crate::tui::widgets::badge;
 use crate::tui::widgets::data_table::select;
+use crate::tui::widgets::filtered::{filtered, none_left};
 use crate::tui::widgets::pane::Pane as Frame;
 use crate::tui::widgets::pen::Pen;
 use crate::tui::{Theme, text};
@@ -27,7 +28,8 @@ fn picture(canvas: &mut Canvas<'_>, area: Rect) {
     let cursor = &app.topology.cursor;
     let window = cursor.window(branches.len(), usize::from(area.height.saturating_sub(3)));
     let foot = text::part(&window, branches.len());
-    let frame = Frame { title: "Topology", note: "as the nodes tell it", foot: &foot, focused: false };
+    let loud = filtered(Vec::new(), &app.topology.filter, app.topology.branches_left_out);
+    let frame = Frame { title: "Topology", loud: &loud, note: "as the nodes tell it", foot: &foot, focused: false };
     let inner = canvas.pane(Pane::Topology, area, frame);
     let columns = Columns::of(branches, usize::from(inner.width));
     columns.heads(&mut Pen::row(canvas.buf, inner, 0), theme);
@@ -40,6 +42,9 @@ fn picture(canvas: &mut Canvas<'_>, area: Rect) {
             select(canvas.buf, line, canvas.is_focused(Pane::Topology), theme);
         }
     }
+    if branches.is_empty() && app.topology.branches_left_out > 0 {
+        Pen::row(canvas.buf, rows, 0).put(&none_left("node", &app.topology.filter), theme.dim);
+    }
     if let Some(pane) = canvas.last_pane() {
         pane.rows = to_app(rows);
         pane.first = window.start;
@@ -50,9 +55,13 @@ fn picture(canvas: &mut Canvas<'_>, area: Rect) {
 /// What is wrong, or that nothing is.
 fn shape(canvas: &mut Canvas<'_>, area: Rect) {
     let (app, theme) = (canvas.app, canvas.theme);
-    let inner = Frame { title: "Shape", ..Frame::default() }.draw(canvas.buf, area, theme);
+    let left_out = app.topology.faults_left_out;
+    let loud = if left_out > 0 { format!("{left_out} left out") } else { String::new() };
+    let inner = Frame { title: "Shape", loud: &loud, ..Frame::default() }.draw(canvas.buf, area, theme);
     let faults = &app.topology.faults;
-    if faults.is_empty() {
+    if faults.is_empty() && left_out > 0 {
+        Pen::row(canvas.buf, inner, 0).put(&none_left("sentence", &app.topology.filter), theme.dim);
+    } else if faults.is_empty() {
         let answered =
             app.sheets.get("topology").is_some_and(|sheet| sheet.nodes().any(|(_, node)| node.reading.is_some()));
         let said = if answered { "Nothing is wrong with it." } else { "Asking the nodes …" };
@@ -131,7 +140,7 @@ impl Columns {
         if self.wide {
             pen.column(branch.position.as_deref().unwrap_or(text::UNKNOWN), 14, theme.dim).gap(1);
         }
-        note(pen, branch, node.is_none(), theme);
+        note(pen, branch, theme);
     }
 
     fn edge(&self, pen: &mut Pen<'_>, edge: &Edge, app: &App, gone: bool, theme: &Theme) {
@@ -143,9 +152,8 @@ impl Columns {
             _ if well => theme.ok,
             _ => theme.warn,
         };
-        let sync = edge.sync.as_ref().map(|sync| format!(" {sync}")).unwrap_or_default();
-        pen.column(&format!("{state}{sync}"), self.state, style).gap(1);
-        let lag = edge.lag_ms.map(|ms| std::time::Duration::from_secs_f64((ms / 1000.0).clamp(0.0, 1e9)));
+        pen.column(&edge.receives(), self.state, style).gap(1);
+        let lag = edge.lag();
         let said = lag.map_or_else(|| text::UNKNOWN.to_owned(), text::duration);
         pen.column_right(&said, LAG, if gone { theme.dim } else { lag_style(lag, app, theme) }).gap(1);
         let bytes = edge.lag_bytes.map_or_else(|| text::UNKNOWN.to_owned(), text::bytes);
@@ -165,14 +173,8 @@ fn lag_style(lag: Option<std::time::Duration>, app: &App, theme: &Theme) -> Styl
     }
 }
 
-fn note(pen: &mut Pen<'_>, branch: &Branch, is_stranger: bool, theme: &Theme) {
-    if is_stranger {
-        pen.put("not in the file", theme.dim);
-    } else if branch.gone {
-        pen.put("does not answer: as it was", theme.warn);
-    } else if let Some(publications) = branch.edge.as_ref().and_then(|edge| edge.publications.as_ref()) {
-        pen.put("follows ", theme.dim).put(publications, theme.text);
-    } else if let Some(quorum) = &branch.quorum {
-        pen.put("sync: ", theme.dim).put(quorum, theme.text);
-    }
+fn note(pen: &mut Pen<'_>, branch: &Branch, theme: &Theme) {
+    let (word, said) = branch.note();
+    let style = if branch.gone && branch.node.is_some() { theme.warn } else { theme.dim };
+    pen.put(word, style).put(said, theme.text);
 }

@@ -2,7 +2,7 @@
 
 use ratatui::style::Style;
 
-use crate::model::{Health, HealthState};
+use crate::model::HealthState;
 use crate::tui::Theme;
 
 /// Sign and style of a state.
@@ -13,14 +13,5 @@ pub(crate) fn sign(state: HealthState, theme: &Theme) -> (&'static str, Style) {
         HealthState::Unhealthy | HealthState::Reconnecting => ("✖", theme.bad_bold),
         HealthState::Connecting => ("◌", theme.accent),
         HealthState::Disconnected => ("○", theme.dim),
-    }
-}
-
-/// The word a person reads: a node that is being retried is simply down, for so long.
-pub(crate) fn word(health: &Health) -> &'static str {
-    match health.state {
-        HealthState::Unhealthy | HealthState::Reconnecting => "down",
-        HealthState::Disconnected if health.paused => "paused",
-        state => state.as_str(),
     }
 }

@@ -55,6 +55,19 @@ impl DocLine {
         self
     }
 
+    /// Its text, a blank between the pieces that stand in columns of their own.
+    pub(crate) fn plain(&self) -> String {
+        let mut plain = String::new();
+        for piece in &self.0 {
+            match piece {
+                Piece::Text(text, _) => plain.push_str(text),
+                Piece::At(_) if !plain.is_empty() => plain.push(' '),
+                Piece::At(_) | Piece::Signs(..) | Piece::Meter(..) | Piece::Spark(..) => {}
+            }
+        }
+        plain
+    }
+
     fn draw(&self, pen: &mut Pen<'_>, theme: &Theme) {
         let start = pen.x();
         for piece in &self.0 {

@@ -6,6 +6,7 @@ pub(crate) mod chart;
 pub(crate) mod data_table;
 pub(crate) mod dialog;
 pub(crate) mod doc;
+pub(crate) mod filtered;
 pub(crate) mod input_line;
 pub(crate) mod meter;
 pub(crate) mod pane;

@@ -10,6 +10,8 @@ use crate::tui::{Theme, text};
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Pane<'a> {
     pub(crate) title: &'a str,
+    /// What is left out and why, behind the title: it must not be overlooked.
+    pub(crate) loud: &'a str,
     pub(crate) note: &'a str,
     pub(crate) foot: &'a str,
     pub(crate) focused: bool,
@@ -27,6 +29,7 @@ impl Pane<'_> {
         let title = if self.focused { theme.accent_bold } else { theme.text };
         let top = Rect { x: area.x + 2, width: area.width - 4, height: 1, ..area };
         let used = label(buf, top, self.title, title);
+        let used = used + label(buf, Rect { x: top.x + used, width: top.width - used, ..top }, self.loud, theme.warn);
         let right = Rect { x: top.x + used, width: top.width - used, ..top };
         label_right(buf, right, self.note, theme.dim);
         label_right(buf, Rect { y: area.bottom() - 1, ..top }, self.foot, theme.dim);
