@@ -3,7 +3,7 @@
 use super::keymap::Place;
 use super::nodes::NodeColumn;
 use super::sheets::Sheet;
-use super::{Action, App, Dialog, Form, Pane, Screen, keymap};
+use super::{Action, App, Dialog, Pane, Screen, keymap};
 
 impl App {
     /// Whether an action would do something here and now.
@@ -135,8 +135,8 @@ impl App {
 
     fn form_word(&self) -> &'static str {
         match &self.dialog {
-            Some(Dialog::Form(form)) if form.focus >= Form::BUTTON - 1 => form.button(),
-            _ => "next",
+            Some(Dialog::Form(form)) => form.word(),
+            _ => "",
         }
     }
 

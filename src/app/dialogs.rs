@@ -3,9 +3,9 @@
 use crate::model::Command;
 
 use super::confirm::About;
-use super::form::{Field, Test};
+use super::form::Test;
 use super::keymap::{self, Place};
-use super::{App, Dialog, Effect, Form, Key, KeyCode, Pane, Severity};
+use super::{App, Dialog, Effect, Key, KeyCode, Pane, Severity};
 
 impl App {
     /// A key that means no action here: text, where there is something to write in.
@@ -115,42 +115,36 @@ impl App {
         }
     }
 
-    /// `Enter` goes from field to field; behind the last it tests, and what is tested it adds.
+    /// `Enter` anywhere in the form: tests what is complete, adds what passed, and what failed when pressed once more.
     fn accept_form(&mut self) -> Vec<Effect> {
         let Some(Dialog::Form(form)) = &mut self.dialog else { return Vec::new() };
-        match form.field() {
-            Some(Field::Tls) | None => self.submit_form(),
-            Some(_) => {
-                form.step(true);
-                Vec::new()
-            }
-        }
-    }
-
-    fn submit_form(&mut self) -> Vec<Effect> {
-        let Some(Dialog::Form(form)) = &mut self.dialog else { return Vec::new() };
         match form.test {
-            Test::Idle => self.test_form(),
-            Test::Running { .. } => Vec::new(),
-            Test::Passed(_) | Test::Failed(_) => {
-                let Some(node) = form.checked() else { return Vec::new() };
-                let editing = form.is_editing();
-                self.dialog = None;
-                if editing {
-                    return vec![Effect::Send(Command::EditNode(Box::new(node)))];
-                }
-                self.expected = Some(node.name.clone());
-                vec![Effect::Send(Command::AddNode(Box::new(node)))]
+            Test::Idle => {
+                let complete = form.checked().is_some();
+                if complete { self.test_form(true) } else { Vec::new() }
             }
+            Test::Running { .. } => Vec::new(),
+            Test::Passed(_) | Test::Failed(_) => self.submit_form(),
         }
     }
 
-    pub(super) fn test_form(&mut self) -> Vec<Effect> {
-        let id = self.next_id();
+    /// Adds or saves the node of the form.
+    pub(super) fn submit_form(&mut self) -> Vec<Effect> {
         let Some(Dialog::Form(form)) = &mut self.dialog else { return Vec::new() };
         let Some(node) = form.checked() else { return Vec::new() };
-        form.test = Test::Running { id };
-        form.focus = Form::BUTTON;
+        let editing = form.is_editing();
+        self.dialog = None;
+        self.expected = Some(node.name.clone());
+        let node = Box::new(node);
+        vec![Effect::Send(if editing { Command::EditNode(node) } else { Command::AddNode(node) })]
+    }
+
+    /// Tries the connection; what then passes is added where the test was for that.
+    pub(super) fn test_form(&mut self, then_add: bool) -> Vec<Effect> {
+        let id = self.next_id();
+        let Some(Dialog::Form(form)) = &mut self.dialog else { return Vec::new() };
+        let Some(node) = form.testable() else { return Vec::new() };
+        form.test = Test::Running { id, then_add };
         vec![Effect::Send(Command::Test { id, node: Box::new(node) })]
     }
 }

@@ -7,7 +7,7 @@ use crate::model::{Command, Event, EventKind, NodeConfig, NodeName};
 
 use super::form::Test;
 use super::journal::{Line, wording};
-use super::nodes::Node;
+use super::nodes::{Node, Unsaved};
 use super::{App, Dialog, Effect, Leaving, Reread, Screen, Severity};
 
 impl App {
@@ -54,7 +54,7 @@ impl App {
             }
             EventKind::Checked { node, health } => self.of(&node, |node| node.set_health(at, *health)),
             EventKind::NodeAdded { node } => self.node_added(at, *node),
-            EventKind::NodeEdited { node } => self.live.nodes.edit(*node, at),
+            EventKind::NodeEdited { node } => self.node_edited(at, *node),
             EventKind::NodeRemoved { node, .. } => self.node_removed(&node),
             EventKind::Pool { node, pool, probes } => self.of(&node, |node| {
                 node.pool = Some(pool);
@@ -80,7 +80,9 @@ impl App {
             EventKind::Replaced { node, was, .. } => self.of(&node, |node| node.replaced = Some((at, was))),
             EventKind::Query { batch, progress } => self.query.apply(batch, &progress),
             EventKind::Refused { node, error } => self.refused(node.as_ref(), &error),
-            EventKind::Tested { id, outcome } => self.tested(id, outcome.map_or_else(Test::Failed, Test::Passed)),
+            EventKind::Tested { id, outcome } => {
+                return self.tested(id, outcome.map_or_else(Test::Failed, Test::Passed));
+            }
             EventKind::Draining { queries, until } => {
                 let leaving = self.leaving.unwrap_or(Leaving { queries, until: None, drain: true, since: at });
                 self.leaving = Some(Leaving { queries, until: Some(until), ..leaving });
@@ -118,7 +120,16 @@ impl App {
         }
         self.arrange_nodes();
         if self.expected.take_if(|expected| *expected == name).is_some() {
+            self.of(&name, |node| node.unsaved = Some(Unsaved::Added));
             self.select_node(&name);
+        }
+    }
+
+    fn node_edited(&mut self, at: SystemTime, node: NodeConfig) {
+        let name = node.name.clone();
+        self.live.nodes.edit(node, at);
+        if self.expected.take_if(|expected| *expected == name).is_some() {
+            self.of(&name, |node| node.unsaved = node.unsaved.or(Some(Unsaved::Edited)));
         }
     }
 
@@ -144,12 +155,15 @@ impl App {
         self.say(Severity::Critical, error.to_string());
     }
 
-    fn tested(&mut self, id: u64, outcome: Test) {
-        if let Some(Dialog::Form(form)) = &mut self.dialog
-            && form.test == (Test::Running { id })
-        {
-            form.test = outcome;
+    fn tested(&mut self, id: u64, outcome: Test) -> Vec<Effect> {
+        let Some(Dialog::Form(form)) = &mut self.dialog else { return Vec::new() };
+        let Test::Running { then_add, .. } = form.test.clone() else { return Vec::new() };
+        if form.test != (Test::Running { id, then_add }) {
+            return Vec::new();
         }
+        let passed = matches!(outcome, Test::Passed(_));
+        form.test = outcome;
+        if then_add && passed { self.submit_form() } else { Vec::new() }
     }
 
     /// Time passed: ages, the history, notices. Commands that must not be lost are sent again.
@@ -187,7 +201,7 @@ impl App {
                     batch.refused = Some(busy);
                 }
             }
-            Command::Test { id, .. } => self.tested(id, Test::Idle),
+            Command::Test { id, .. } => drop(self.tested(id, Test::Idle)),
             Command::RemoveNode(name) => self.of(&name, |node| node.removing = false),
             _ => {}
         }
@@ -206,6 +220,8 @@ impl App {
                 self.query_timeout = query_timeout;
                 self.thresholds = thresholds;
                 self.template = template;
+                // The file is what holds now: what it does not name goes.
+                self.live.nodes.saved();
                 self.theme = theme.unwrap_or_else(|| std::mem::take(&mut self.theme));
                 self.arrange_nodes();
                 let mut effects = vec![Effect::Send(Command::Reload(nodes))];

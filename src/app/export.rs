@@ -41,7 +41,10 @@ impl App {
 
     /// Offers a name in the command line, to be changed or accepted.
     pub(super) fn ask_export(&mut self) {
-        self.prompt = Some(Prompt::command(&format!("export {NAME}")));
+        let mut prompt = Prompt::command("export ");
+        prompt.input.insert_selected(NAME);
+        prompt.meaning = self.meaning(prompt.input.text());
+        self.prompt = Some(prompt);
     }
 
     pub(super) fn export(&self, name: &str) -> Result<Vec<Effect>, String> {

@@ -48,7 +48,11 @@ impl Field {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Test {
     Idle,
-    Running { id: u64 },
+    /// `then_add`: what it is for, so a passed one adds the node.
+    Running {
+        id: u64,
+        then_add: bool,
+    },
     Passed(Tested),
     Failed(NodeError),
 }
@@ -106,7 +110,8 @@ impl Form {
     }
 
     pub fn title(&self) -> String {
-        if self.editing { format!("Edit {}", self.base.name) } else { "Add a node".to_owned() }
+        let what = if self.editing { format!("Edit {}", self.base.name) } else { "Add a node".to_owned() };
+        format!("{what} for this session")
     }
 
     pub fn is_editing(&self) -> bool {
@@ -123,15 +128,29 @@ impl Form {
         self.editing && field == Field::Name
     }
 
-    /// The word on the button: what `Enter` does there next.
+    /// The word on the button: what `Enter` does next, wherever the focus is.
     pub fn button(&self) -> &'static str {
         match (&self.test, self.editing) {
-            (Test::Idle, _) => "Test the connection",
+            (Test::Idle, false) => "Test and add",
+            (Test::Idle, true) => "Test and save",
             (Test::Running { .. }, _) => "Testing …",
             (Test::Passed(_), false) => "Add",
             (Test::Passed(_), true) => "Save",
             (Test::Failed(_), false) => "Add anyway",
             (Test::Failed(_), true) => "Save anyway",
+        }
+    }
+
+    /// The same as a word of the key line.
+    pub(super) fn word(&self) -> &'static str {
+        match (&self.test, self.editing) {
+            (Test::Idle, false) => "test and add",
+            (Test::Idle, true) => "test and save",
+            (Test::Running { .. }, _) => "",
+            (Test::Passed(_), false) => "add",
+            (Test::Passed(_), true) => "save",
+            (Test::Failed(_), false) => "add anyway",
+            (Test::Failed(_), true) => "save anyway",
         }
     }
 
@@ -198,7 +217,14 @@ impl Form {
 
     /// The node that the fields describe, if all of them are right.
     pub fn config(&self) -> Option<NodeConfig> {
-        let wrong = |field: &Field| self.error(*field).is_some();
+        let name = NodeName::parse(self.text(Field::Name).trim()).ok()?;
+        let node = self.connection()?;
+        self.error(Field::Name).is_none().then_some(NodeConfig { name, ..node })
+    }
+
+    /// The same whatever its name: enough to try the connection.
+    fn connection(&self) -> Option<NodeConfig> {
+        let wrong = |field: &Field| *field != Field::Name && self.error(*field).is_some();
         if Field::ALL.iter().any(wrong) || self.text(Field::Host).trim().is_empty() {
             return None;
         }
@@ -207,7 +233,6 @@ impl Form {
             if text.is_empty() { default.to_owned() } else { text.to_owned() }
         };
         let mut node = self.base.clone();
-        node.name = NodeName::parse(self.text(Field::Name).trim()).ok()?;
         node.host = or(Field::Host, "");
         node.port = or(Field::Port, &self.base.port.to_string()).parse().ok()?;
         node.database = or(Field::Database, &self.base.database);
@@ -275,15 +300,34 @@ impl Form {
         }
     }
 
-    /// The node to test or to submit; without one the focus goes to what is wrong.
+    /// The node to submit; without one the focus goes to what is missing or wrong.
     pub(super) fn checked(&mut self) -> Option<NodeConfig> {
+        self.fill(true);
         self.complain = true;
         let node = self.config();
         if node.is_none() {
-            let wrong = |field: &Field| self.error(*field).is_some();
-            self.focus = Field::ALL.iter().position(wrong).unwrap_or(self.focus);
+            self.go_to_error();
         }
         node
+    }
+
+    /// The node to test. A name that is missing or taken does not matter to a test.
+    pub(super) fn testable(&mut self) -> Option<NodeConfig> {
+        self.fill(true);
+        self.complain = true;
+        let node = self.connection();
+        if node.is_none() {
+            self.go_to_error();
+        }
+        let name = NodeName::parse(self.text(Field::Name).trim());
+        node.map(|node| NodeConfig { name: name.unwrap_or_else(|_| node.name.clone()), ..node })
+    }
+
+    fn go_to_error(&mut self) {
+        // A host brings a name along.
+        let hostless = self.text(Field::Host).trim().is_empty();
+        let wrong = |field: &Field| self.error(*field).is_some() && !(hostless && *field == Field::Name);
+        self.focus = Field::ALL.iter().position(wrong).unwrap_or(self.focus);
     }
 
     fn changed(&mut self, field: Field) {
@@ -291,8 +335,28 @@ impl Form {
         match field {
             Field::Conninfo => self.fill(false),
             Field::Name => self.named = !self.text(Field::Name).is_empty(),
+            Field::Host | Field::Port | Field::Database => self.propose_name(),
             _ => {}
         }
+    }
+
+    /// A free name from the host, while none was typed: with the port, the database or a number where it is taken.
+    fn propose_name(&mut self) {
+        if self.named {
+            return;
+        }
+        let host = suggested_name(self.text(Field::Host).trim());
+        let or = |field: Field, default: String| match self.text(field).trim() {
+            "" => default,
+            text => text.to_owned(),
+        };
+        let port = or(Field::Port, self.base.port.to_string());
+        let database = clean(&or(Field::Database, self.base.database.clone()));
+        let with = [host.clone(), format!("{host}-{port}"), format!("{host}-{port}-{database}")].into_iter();
+        let numbered = (2..).map(|number| format!("{host}-{number}"));
+        let free = |name: &String| !self.taken.iter().any(|taken| taken.as_str() == name);
+        let name = if host.is_empty() { None } else { with.chain(numbered).find(free) };
+        self.put(Field::Name, &name.unwrap_or_default());
     }
 
     /// Fills the fields from the connection string: while it is typed as soon as nothing in it can change its
@@ -319,10 +383,7 @@ impl Form {
                 self.put(field, value);
             }
         }
-        if !self.named {
-            let name = info.host.as_deref().map(suggested_name).unwrap_or_default();
-            self.put(Field::Name, &name);
-        }
+        self.propose_name();
         self.tls = info.sslmode.unwrap_or(self.tls);
         self.info = info;
     }
@@ -361,11 +422,16 @@ impl Form {
 fn suggested_name(host: &str) -> String {
     let label = host.split('.').next().unwrap_or(host);
     let text = if label.starts_with(|c: char| c.is_ascii_alphabetic()) { label } else { host };
-    let clean: String = text.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '-' }).collect();
-    let clean = clean.trim_matches('-');
+    let clean = clean(text);
     match clean.chars().next() {
-        Some(first) if first.is_ascii_alphabetic() => clean.to_owned(),
+        Some(first) if first.is_ascii_alphabetic() => clean,
         Some(_) => format!("node-{clean}"),
         None => String::new(),
     }
+}
+
+/// What a name may hold of a text.
+fn clean(text: &str) -> String {
+    let clean: String = text.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '-' }).collect();
+    clean.trim_matches('-').to_owned()
 }

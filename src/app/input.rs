@@ -12,18 +12,20 @@ pub struct Input {
     text: String,
     /// Byte offset in `text`, always between two graphemes.
     cursor: usize,
+    /// Bytes before the cursor that the next letter replaces; any other key keeps them.
+    selected: usize,
 }
 
 impl Input {
     /// With the cursor at the end.
     pub fn new(text: impl Into<String>) -> Self {
         let text = text.into();
-        Self { cursor: text.len(), text }
+        Self { cursor: text.len(), text, selected: 0 }
     }
 
     /// With the cursor at that byte, or at the next boundary behind it.
     pub(super) fn at(text: String, cursor: usize) -> Self {
-        Self { cursor: boundary_from(&text, cursor), text }
+        Self { cursor: boundary_from(&text, cursor), text, selected: 0 }
     }
 
     pub fn text(&self) -> &str {
@@ -48,8 +50,22 @@ impl Input {
         *self = Self::new(text);
     }
 
-    /// Puts text in at the cursor; line breaks and other control characters become blanks.
+    /// Puts text in that the next letter replaces.
+    pub(super) fn insert_selected(&mut self, text: &str) {
+        let before = self.cursor;
+        self.insert(text);
+        self.selected = self.cursor - before;
+    }
+
+    /// The bytes that are selected.
+    pub fn selection(&self) -> std::ops::Range<usize> {
+        self.cursor - self.selected..self.cursor
+    }
+
+    /// Puts text in at the cursor, in place of what is selected; line breaks and other control characters become blanks.
     pub fn insert(&mut self, text: &str) {
+        let selected = std::mem::take(&mut self.selected);
+        self.cut(self.cursor - selected, self.cursor);
         let flat: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
         let at = self.halves().0.len();
         self.text.insert_str(at, &flat);
@@ -60,6 +76,14 @@ impl Input {
 
     /// What an editing key does; `false` for a key that edits nothing.
     pub fn key(&mut self, key: Key) -> bool {
+        let deletes = matches!(key.code, KeyCode::Backspace | KeyCode::Delete);
+        if deletes && self.selected > 0 {
+            self.insert("");
+            return true;
+        }
+        if !matches!(key.code, KeyCode::Char(_)) || key.ctrl || key.alt {
+            self.selected = 0;
+        }
         let (before, after) = self.halves();
         let (at, previous) = (before.len(), last_len(before));
         match (key.code, key.ctrl) {

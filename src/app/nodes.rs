@@ -49,6 +49,31 @@ pub struct Node {
     pub history: History,
     /// It is on its way out: `RemoveNode` was sent.
     pub removing: bool,
+    /// How it differs from the file, until pgwatch ends or reads the file again.
+    pub unsaved: Option<Unsaved>,
+}
+
+/// What the form did that the configuration file does not know of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Unsaved {
+    Added,
+    Edited,
+}
+
+impl Unsaved {
+    pub fn sign(self) -> &'static str {
+        match self {
+            Self::Added => "+",
+            Self::Edited => "~",
+        }
+    }
+
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Added => "added for this session",
+            Self::Edited => "edited for this session",
+        }
+    }
 }
 
 /// Figures of a node, and whether they hold now.
@@ -87,6 +112,7 @@ impl Node {
             replaced: None,
             history: History::new(now),
             removing: false,
+            unsaved: None,
         }
     }
 
@@ -276,6 +302,13 @@ impl Nodes {
         match self.0.get_mut(&config.name) {
             Some(node) => (node.config, node.replaced) = (config, None),
             None => self.put(config, now),
+        }
+    }
+
+    /// The file was read again, and the nodes become what it says.
+    pub(super) fn saved(&mut self) {
+        for node in self.0.values_mut() {
+            node.unsaved = None;
         }
     }
 

@@ -77,7 +77,7 @@ impl App {
             Action::Rerun => return self.rerun(),
             Action::Run => return self.run_editor(),
             Action::Accept => return self.accept(),
-            Action::Test => return self.test_form(),
+            Action::Test => return self.test_form(false),
             Action::Yes => return self.answer(true),
             Action::No => return self.answer(false),
             Action::NextField => self.step_dialog(true),

@@ -27,6 +27,7 @@ pub(super) fn run(source: &Source) -> Result<u8, Stop> {
     let mut text = format!("{} is valid: ", safe(&file));
     let count = config.nodes.len();
     let _ = match (count, &config.cluster) {
+        (0, None) => write!(text, "it names no nodes"),
         (1, None) => write!(text, "1 node"),
         (_, None) => write!(text, "{count} nodes"),
         (_, Some(cluster)) => write!(text, "{count} of its nodes in cluster {}", safe(cluster)),

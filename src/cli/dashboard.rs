@@ -1,5 +1,6 @@
 //! The dashboard as the command line asks for it: flags over the file, the event log, the history, the file read again.
 
+use std::io::{self, IsTerminal as _};
 use std::path::PathBuf;
 
 use super::args::{DashboardOptions, Source, exit};
@@ -11,9 +12,12 @@ use crate::run::{self, LeaveReason, Reload, RunOptions};
 
 /// Opens the dashboard and returns the exit code once it was left. With a `source` its file is watched (F9).
 pub(super) async fn open(config: Config, options: &DashboardOptions, source: Option<&Source>) -> Result<u8, Stop> {
+    let env = Environment::of_process();
+    can_draw(&env)?;
     let config = with_flags(config, options);
     let names: Vec<NodeName> = config.nodes.iter().map(|node| node.name.clone()).collect();
-    let event_log = options.event_log.as_deref().map(|path| EventLog::start(path, config.cluster.as_deref(), &names));
+    let event_log = options.event_log.as_deref().map(|path| env.expand(path));
+    let event_log = event_log.as_deref().map(|path| EventLog::start(path, config.cluster.as_deref(), &names));
     let event_log = event_log.transpose().map_err(Stop::Wrong)?;
     let left = run::run(RunOptions {
         config,
@@ -33,6 +37,18 @@ pub(super) async fn open(config: Config, options: &DashboardOptions, source: Opt
     }
     left?;
     Ok(exit::OK)
+}
+
+/// Refuses a terminal that says of itself that it can only print lines.
+pub(super) fn can_draw(env: &Environment) -> Result<(), Stop> {
+    let why = match env.filled_var("TERM") {
+        Some("dumb") => "TERM is dumb: this terminal cannot show a full screen",
+        None if io::stdout().is_terminal() => "TERM is not set: it is not known what this terminal can show",
+        _ => return Ok(()),
+    };
+    Err(Stop::Wrong(format!(
+        "{why}; set TERM (as in TERM=xterm-256color), or use `pgwatch status`, `query` and `view`"
+    )))
 }
 
 /// What the command line says wins over the file.

@@ -13,8 +13,8 @@ use super::args::{DashboardOptions, exit};
 use super::signals::Signals;
 use super::status::{self, Report};
 use super::{Stop, block_on, complain, dashboard, print_with};
-use crate::config::Config;
 use crate::config::alerts::Rules;
+use crate::config::{Config, Environment};
 use crate::demo::{Server, Shop, faults};
 
 /// How long the nodes may take to be healthy, where no dashboard shows how they get there.
@@ -25,6 +25,9 @@ const NO_STATEMENTS: &str = "The screen Statements stays empty: this PostgreSQL 
                              apt-get install postgresql-contrib; Fedora: dnf install postgresql-contrib).";
 
 pub(super) fn run(with_faults: bool, options: &DashboardOptions) -> Result<u8, Stop> {
+    if io::stdin().is_terminal() && io::stdout().is_terminal() {
+        dashboard::can_draw(&Environment::of_process())?;
+    }
     block_on(async {
         let mut signals = Signals::listen()?;
         complain("Starting a PostgreSQL primary, two standbys and a subscriber in a temporary folder ...");

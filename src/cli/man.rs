@@ -5,6 +5,8 @@ use clap_mangen::Man;
 use clap_mangen::roff::{Roff, bold, roman};
 
 use super::args::{Args, EXAMPLES};
+use crate::app::command::COMMANDS;
+use crate::app::keymap;
 
 const EXIT_STATUS: &[(&str, &str)] = &[
     ("pgwatch, demo", "0 left by key or signal; 1 failed while running; 2 invalid file or usage"),
@@ -21,9 +23,15 @@ const EXIT_STATUS: &[(&str, &str)] = &[
     ),
 ];
 
+const COMMANDS_HELP: &str = "Behind : stands a command, the name of a view, or a statement. A command may be shortened \
+    as long as no other begins alike, and wins over SQL: one word is a statement only with a ; behind it. The foot says \
+    before Enter what the line does and where. A statement that does what no rollback undoes asks first; that is a \
+    courtesy and no safety.";
+
 const FILES: &[(&str, &str)] = &[
     ("$XDG_CONFIG_HOME/pgwatch/config.yaml", "the configuration file, unless --config names another"),
     ("$XDG_CONFIG_HOME/pgwatch/views/*.yaml", "views of your own"),
+    ("$XDG_CONFIG_HOME/pgwatch/alerts/*.yaml", "rules of alerts of your own"),
     ("~/.pgpass, pg_service.conf", "read as by every PostgreSQL client"),
 ];
 
@@ -49,6 +57,8 @@ pub(super) fn page() -> std::io::Result<Vec<u8>> {
         subcommand(command, &mut page)?;
     }
     let mut rest = Roff::new();
+    keys(&mut rest);
+    commands(&mut rest);
     table(&mut rest, "EXIT STATUS", EXIT_STATUS);
     table(&mut rest, "FILES", FILES);
     table(&mut rest, "ENVIRONMENT", ENVIRONMENT);
@@ -77,6 +87,30 @@ fn subcommand(command: &Command, page: &mut Vec<u8>) -> std::io::Result<()> {
         notes.to_writer(page)?;
     }
     Ok(())
+}
+
+/// The keys of the dashboard, from its key map.
+fn keys(roff: &mut Roff) {
+    roff.control("SH", ["KEYS"]);
+    for place in keymap::keymap().places() {
+        roff.control("SS", [place.title()]);
+        for (action, keys) in keymap::keymap().section(place) {
+            roff.control("TP", []);
+            roff.text([bold(keymap::labels(keys, true))]);
+            roff.text([roman(action.doc())]);
+        }
+    }
+}
+
+/// What may stand behind `:`.
+fn commands(roff: &mut Roff) {
+    roff.control("SH", ["COMMANDS"]);
+    roff.text([roman(COMMANDS_HELP)]);
+    for spec in &COMMANDS {
+        roff.control("TP", []);
+        roff.text([bold(format!(":{} {}", spec.name, spec.argument).trim_end())]);
+        roff.text([roman(spec.doc)]);
+    }
 }
 
 fn table(roff: &mut Roff, heading: &str, rows: &[(&str, &str)]) {

@@ -35,9 +35,6 @@ use crate::tui::output;
 use crate::tui::text::safe;
 use args::{Args, Command, Source, exit};
 
-/// What `status` and `query` say where there is nobody to ask.
-const NO_NODES: &str = "no nodes are configured: name a file with --config FILE, or one node with --host HOST";
-
 /// Why a command ends early.
 enum Stop {
     /// A wrong file or usage: a text that ends in a remedy.
@@ -102,7 +99,7 @@ fn plain_reports() -> color_eyre::Result<()> {
 
 fn dispatch(args: Args) -> Result<u8, Stop> {
     if let Some(path) = &args.log {
-        log::start(path).map_err(Stop::Wrong)?;
+        log::start(&Environment::of_process().expand(path)).map_err(Stop::Wrong)?;
     }
     match args.command {
         None => block_on(dashboard::open(load(&args.source)?, &args.dashboard, Some(&args.source)))?,
@@ -114,6 +111,15 @@ fn dispatch(args: Args) -> Result<u8, Stop> {
         Some(Command::Completions { shell }) => print(&completions::script(shell)).map(|()| exit::OK),
         Some(Command::Man) => print(&man::page()?).map(|()| exit::OK),
     }
+}
+
+/// What a command says that has no node to ask.
+fn no_nodes(config: &Config) -> Stop {
+    Stop::Wrong(match (&config.path, &config.cluster) {
+        (Some(path), Some(cluster)) => format!("{}: cluster {} has no nodes", path.display(), cluster),
+        (Some(path), None) => format!("{} names no nodes: add one under nodes:", path.display()),
+        (None, _) => "no nodes are configured: name a file with --config FILE, or one node with --host HOST".to_owned(),
+    })
 }
 
 /// Runs a future to its end on a runtime of its own. Two threads: one may be busy with rows while the other probes.
@@ -136,7 +142,7 @@ pub fn configuration(source: &Source, env: &Environment) -> Result<Config, Vec<D
     }
     let cluster = source.cluster.as_deref();
     if let Some(path) = &source.config {
-        return config::load(path, cluster, env);
+        return config::load(&env.expand(path), cluster, env);
     }
     match config::default_path(env).filter(|path| path.exists()) {
         Some(path) => config::load(&path, cluster, env),

@@ -9,7 +9,7 @@ use tokio::time::{Instant, timeout_at};
 use super::args::{QueryArgs, QueryFormat, exit};
 use super::rows::{Answer, Answers};
 use super::signals::Signals;
-use super::{NO_NODES, Stop, block_on, complain, load, print_with};
+use super::{Stop, block_on, complain, load, no_nodes, print_with};
 use crate::config::{Config, nearest};
 use crate::connection::{ConnectionManager, Handle, ManagerConfig};
 use crate::model::protocol::{NodeOutcome, QueryProgress, QueryRequest};
@@ -57,7 +57,7 @@ pub(super) fn run(args: &QueryArgs) -> Result<u8, Stop> {
 /// The nodes that `--nodes` names, in the order of the file.
 pub(super) fn chosen(config: &Config, names: &[&str]) -> Result<Vec<NodeConfig>, Stop> {
     if config.nodes.is_empty() {
-        return Err(Stop::Wrong(NO_NODES.to_owned()));
+        return Err(no_nodes(config));
     }
     if let Some(unknown) = names.iter().find(|name| !config.nodes.iter().any(|node| node.name.as_str() == **name)) {
         let known: Vec<&str> = config.nodes.iter().map(|node| node.name.as_str()).collect();

@@ -13,7 +13,7 @@ use super::args::{Source, StatusFormat, exit};
 use super::json::{PoolGauge, millis, time};
 use super::signals::Signals;
 use super::table::{Align, Table};
-use super::{NO_NODES, Stop, block_on, complain, list, load, print_with, watched};
+use super::{Stop, block_on, complain, list, load, no_nodes, print_with, watched};
 use crate::config::alerts::Rules;
 use crate::config::{Config, Environment};
 use crate::connection::{ConnectionManager, Handle, ManagerConfig};
@@ -38,7 +38,7 @@ const LOOK_AGAIN: Duration = Duration::from_millis(20);
 pub(super) fn run(source: &Source, format: StatusFormat) -> Result<u8, Stop> {
     let config = load(source)?;
     if config.nodes.is_empty() {
-        return Err(Stop::Wrong(NO_NODES.to_owned()));
+        return Err(no_nodes(&config));
     }
     let (_, rules, problems) = watched(&Environment::of_process());
     complain(&list(&problems));

@@ -71,12 +71,21 @@ impl Environment {
         self.user.as_deref()
     }
 
-    /// `path` with a leading `~/` put under the home folder.
+    /// `path` with a leading `~` or `~user` replaced by that home folder, as a shell does. What has none stays as it is.
     pub fn expand_home(&self, path: &str) -> PathBuf {
-        match (path.strip_prefix("~/"), &self.home) {
-            (Some(rest), Some(home)) => home.join(rest),
-            _ => PathBuf::from(path),
+        let Some(after) = path.strip_prefix('~') else { return PathBuf::from(path) };
+        let (user, rest) = after.split_once('/').unwrap_or((after, ""));
+        let home = if user.is_empty() { self.home.clone() } else { home_of(user) };
+        match home {
+            Some(home) if rest.is_empty() => home,
+            Some(home) => home.join(rest),
+            None => PathBuf::from(path),
         }
+    }
+
+    /// The same for a path of the command line, which need not be UTF-8.
+    pub fn expand(&self, path: &Path) -> PathBuf {
+        path.to_str().map_or_else(|| path.to_owned(), |text| self.expand_home(text))
     }
 }
 
@@ -90,11 +99,19 @@ impl fmt::Debug for Environment {
 
 /// Name and home of an account, from `/etc/passwd`.
 fn account_of(uid: u32) -> Option<(String, PathBuf)> {
+    account(|_, id| id.parse() == Ok(uid))
+}
+
+fn home_of(user: &str) -> Option<PathBuf> {
+    account(|name, _| name == user).map(|(_, home)| home)
+}
+
+fn account(wanted: impl Fn(&str, &str) -> bool) -> Option<(String, PathBuf)> {
     let text = std::fs::read_to_string("/etc/passwd").ok()?;
     text.lines().find_map(|line| {
         let fields: Vec<&str> = line.split(':').collect();
-        (fields.get(2)?.parse() == Ok(uid))
-            .then(|| Some(((*fields.first()?).to_owned(), PathBuf::from(fields.get(5)?))))?
+        let name = *fields.first()?;
+        wanted(name, fields.get(2)?).then(|| Some((name.to_owned(), PathBuf::from(fields.get(5)?))))?
     })
 }
 
@@ -107,6 +124,24 @@ mod tests {
         let env = Environment::empty().with_var("PGPASSWORD", "hunter2");
         let text = format!("{env:?}");
         assert!(text.contains("PGPASSWORD") && !text.contains("hunter2"), "{text}");
+    }
+
+    #[test]
+    fn a_tilde_is_a_home_folder() {
+        let env = Environment::empty().with_home("/home/me");
+        for (path, expanded) in [
+            ("~", "/home/me"),
+            ("~/", "/home/me"),
+            ("~/a.csv", "/home/me/a.csv"),
+            ("~root", "/root"),
+            ("~root/a", "/root/a"),
+            ("~no-such-user/a", "~no-such-user/a"),
+            ("/a/~/b", "/a/~/b"),
+            ("a~", "a~"),
+            ("", ""),
+        ] {
+            assert_eq!(env.expand_home(path), Path::new(expanded), "{path}");
+        }
     }
 
     #[test]

@@ -16,6 +16,8 @@ use crate::model::{ColorRole, NodeConfig, NodeName, PasswordSource, Rgb, THEMES,
 
 const KEYS: [&str; 9] =
     ["nodes", "defaults", "clusters", "refresh", "health", "query_timeout", "shutdown_timeout", "theme", "thresholds"];
+/// A key of all nodes at the top of the earlier format.
+const PGLOGICAL: &str = "pglogical";
 
 /// More than anybody watches in one dashboard.
 const MAX_NODES: usize = 10_000;
@@ -64,8 +66,8 @@ fn fill(config: &mut Config, tree: &Yaml, cluster: Option<&str>, reader: NodeRea
         _ => Vec::new(),
     };
     // A key of a node, written one level too high, is told below with where it belongs.
-    let strayed = NODE_KEYS.iter().copied().filter(|key| !KEYS.contains(key));
-    let also: Vec<&str> = extensions.into_iter().chain(strayed.clone()).collect();
+    let strayed = NODE_KEYS.iter().copied().filter(|key| !KEYS.contains(key) && *key != PGLOGICAL);
+    let also: Vec<&str> = extensions.into_iter().chain(strayed.clone()).chain([PGLOGICAL]).collect();
     let top = walk::section_of("the file", tree, &KEYS, &also, report);
     for key in strayed {
         if let Some(entry) = top.get(key) {
@@ -107,6 +109,8 @@ fn shared(top: Section<'_>, reader: NodeReader<'_>, report: &mut Report) -> Sett
         node::health(entry, &mut settings, report);
         shared.fill_from(settings);
     }
+    let pglogical = top.read(PGLOGICAL, report, walk::boolean);
+    shared.fill_from(Settings { pglogical, ..Settings::default() });
     shared
 }
 
@@ -290,9 +294,17 @@ fn limit<T: Copy + PartialOrd>(
     let warning = keys.read("warning", report, &reader);
     let critical = keys.read("critical", report, &reader);
     let place = critical.as_ref().or(warning.as_ref()).and_then(|at| at.position);
-    let limit = Limit {
-        warning: warning.map_or(default.warning, |at| at.value),
-        critical: critical.map_or(default.critical, |at| at.value),
+    // A default gives way to what is written.
+    let limit = match (warning.map(|at| at.value), critical.map(|at| at.value)) {
+        (Some(warning), None) => {
+            Limit { warning, critical: if warning > default.critical { warning } else { default.critical } }
+        }
+        (None, Some(critical)) => {
+            Limit { warning: if critical < default.warning { critical } else { default.warning }, critical }
+        }
+        (warning, critical) => {
+            Limit { warning: warning.unwrap_or(default.warning), critical: critical.unwrap_or(default.critical) }
+        }
     };
     if limit.warning > limit.critical {
         report.problem(place, format!("{}: critical must not be smaller than warning", entry.key));

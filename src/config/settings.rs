@@ -151,9 +151,11 @@ impl Settings {
 
     fn pool(&self, at: Option<Position>, report: &mut Report) -> Option<PoolConfig> {
         let default = PoolConfig::default();
+        let (min, max) = (self.pool_min.as_ref().map(|at| at.value), self.pool_max.as_ref().map(|at| at.value));
+        // A default gives way to what is written.
         let pool = PoolConfig {
-            min: value_or(self.pool_min.as_ref(), default.min),
-            max: value_or(self.pool_max.as_ref(), default.max),
+            min: min.unwrap_or(max.map_or(default.min, |max| default.min.min(max))),
+            max: max.unwrap_or(min.map_or(default.max, |min| default.max.max(min))),
             idle_timeout: value_or(self.idle_timeout.as_ref(), default.idle_timeout),
             connect_timeout: value_or(self.connect_timeout.as_ref(), default.connect_timeout),
         };
@@ -167,11 +169,19 @@ impl Settings {
 
     fn health(&self, at: Option<Position>, report: &mut Report) -> Option<HealthConfig> {
         let default = HealthConfig::default();
+        let written = |at: Option<&At<Duration>>| at.map(|at| at.value);
+        let (interval, timeout) = (written(self.interval.as_ref()), written(self.timeout.as_ref()));
+        let slow_after = written(self.slow_after.as_ref());
+        // A default gives way to what is written: slow_after is at most timeout, and timeout at most interval.
+        let timeout = timeout.unwrap_or_else(|| {
+            let longer = default.timeout.max(slow_after.unwrap_or_default());
+            interval.map_or(longer, |interval| longer.min(interval))
+        });
         let health = HealthConfig {
-            interval: value_or(self.interval.as_ref(), default.interval),
-            timeout: value_or(self.timeout.as_ref(), default.timeout),
+            interval: interval.unwrap_or(default.interval.max(timeout)),
+            timeout,
             unhealthy_after: value_or(self.unhealthy_after.as_ref(), default.unhealthy_after),
-            slow_after: value_or(self.slow_after.as_ref(), default.slow_after),
+            slow_after: slow_after.unwrap_or(default.slow_after.min(timeout)),
         };
         let said = |set: bool, value: Duration| {
             format!("{}{}", format_duration(value), if set { "" } else { " (the default)" })

@@ -7,11 +7,13 @@ use tempfile::NamedTempFile;
 
 use crate::app::{Export, ExportFormat, Msg};
 use crate::cli::rows::{Answer, Answers};
+use crate::config::Environment;
 
 /// Writes the file, which only its owner can read; says what to tell. It gets its name when it is whole, and a file that
 /// has the name already is left alone. Blocks as long as the disk does.
 pub(super) fn write(export: Export) -> Msg {
     let Export { path, format, statement, elapsed, nodes } = export;
+    let path = Environment::of_process().expand(&path);
     let nodes = nodes.into_iter().map(|(node, outcome)| Answer { node, outcome }).collect();
     let answers = Answers { statement, elapsed, nodes };
     let written = write_whole(&path, |out| match format {

@@ -26,7 +26,15 @@ pub(crate) fn event_line(canvas: &mut Canvas<'_>, line: Rect) {
         Pen::new(canvas.buf, area).put(&sign, theme.accent_bold);
         let field = Rect { x: area.x + 1, width: area.width.saturating_sub(1), ..area };
         let at = prompt.input.halves().0.len();
-        canvas.cursor = Some(input_line(canvas.buf, field, prompt.input.text(), at, theme.text));
+        let cursor = input_line(canvas.buf, field, prompt.input.text(), at, theme.text);
+        let selected = prompt.input.selection().len() as u16;
+        let mark = Rect {
+            x: cursor.x.saturating_sub(selected).max(field.x),
+            width: selected.min(cursor.x - field.x),
+            ..field
+        };
+        canvas.buf.set_style(mark, theme.patch);
+        canvas.cursor = Some(cursor);
         return;
     }
     let mut pen = Pen::new(canvas.buf, area);

@@ -125,7 +125,7 @@ fn answers_go_to_a_file_of_the_users_choice() {
     done(&mut dashboard, batch, "primary", Ok(rows(&[("a", "int4")], &[&[Some("1")]])));
     dashboard.press("9E");
     assert!(dashboard.app.prompt.is_some(), "the name is asked for");
-    let effects = dashboard.effects("<backspace><backspace><backspace>json<enter>");
+    let effects = dashboard.effects("answers.json<enter>");
     let exports: Vec<_> =
         effects.iter().filter_map(|e| if let Effect::Export(x) = e { Some(x) } else { None }).collect();
     assert_eq!(exports.len(), 1, "{effects:?}");

@@ -23,7 +23,7 @@ pub enum Meaning {
 }
 
 impl App {
-    pub(super) fn meaning(&self, line: &str) -> Meaning {
+    pub(in crate::app) fn meaning(&self, line: &str) -> Meaning {
         let line = line.trim();
         let begins = begins(line);
         if begins == Begins::Statement {

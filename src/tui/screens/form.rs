@@ -19,26 +19,51 @@ const FIELD: u16 = 44;
 /// Rows under the fields for what the test found.
 const MESSAGE: u16 = 3;
 
-/// Rows that the form takes, borders included.
-pub(crate) const HEIGHT: u16 = Field::ALL.len() as u16 + MESSAGE + 3;
+/// Rows that the form takes, borders included, while nothing is wrong with its fields.
+pub(crate) const HEIGHT: u16 = Field::ALL.len() as u16 + MESSAGE + 4;
+/// Said above the button.
+const KEPT: &str = "Kept until you quit or the file is read again: the file is not written.";
 
 pub(crate) fn draw(canvas: &mut Canvas<'_>, area: Rect, form: &Form) {
     let theme = canvas.theme;
     let title = form.title();
-    let size = (area.width.saturating_sub(4).min(96), HEIGHT);
+    let width = area.width.saturating_sub(4).min(96);
+    // What is wrong stands beside its field, or below it where it would be cut and lines are free.
+    let below: Vec<Vec<String>> = Field::ALL.iter().map(|field| hint_below(form, *field, width)).collect();
+    let wanted = HEIGHT + below.iter().map(Vec::len).sum::<usize>() as u16;
+    let spread = wanted <= area.height;
+    let size = (width, if spread { wanted } else { HEIGHT });
     let frame = Frame { title: &title, foot: "Tab next · Esc cancels", ..Frame::default() };
     let (_, inner) = dialog(canvas.buf, area, size, frame, theme);
     let mut places = Vec::with_capacity(Field::ALL.len() + 1);
-    for ((row, at), field) in (0..inner.height).zip(0..).zip(Field::ALL) {
+    let mut row = 0;
+    for ((at, field), hints) in Field::ALL.into_iter().enumerate().zip(&below) {
+        if row >= inner.height {
+            break;
+        }
         let line = Rect { y: inner.y + row, height: 1, ..inner };
-        draw_field(canvas, line, form, field, form.focus == at);
+        draw_field(canvas, line, form, field, form.focus == at, spread && !hints.is_empty());
         places.push((to_app(line), at));
+        row += 1;
+        for (number, hint) in hints.iter().enumerate().filter(|_| spread) {
+            let line = Rect { y: inner.y + row, height: 1, ..inner };
+            let bad = canvas.theme.bad;
+            let sign = if number == 0 { "✖ " } else { "  " };
+            Pen::new(canvas.buf, line).gap(usize::from(LABEL)).put(sign, bad).put(hint, bad);
+            row += 1;
+        }
     }
-    let below = Field::ALL.len() as u16;
     let message =
-        Rect { y: inner.y.saturating_add(below), height: inner.height.saturating_sub(below + 1).min(MESSAGE), ..inner };
-    draw_message(canvas, message, form);
-    if inner.height > below {
+        Rect { y: inner.y.saturating_add(row), height: inner.height.saturating_sub(row + 2).min(MESSAGE), ..inner };
+    let said = spread && below.get(form.focus).is_some_and(|hints| !hints.is_empty());
+    if !said || form.test != Test::Idle {
+        draw_message(canvas, message, form);
+    }
+    if inner.height > row + 1 {
+        let line = Rect { y: inner.bottom() - 2, height: 1, ..inner };
+        Pen::new(canvas.buf, line).put(KEPT, canvas.theme.dim);
+    }
+    if inner.height > row {
         let line = Rect { y: inner.bottom() - 1, height: 1, ..inner };
         let mut pen = Pen::new(canvas.buf, Rect { x: line.x + LABEL.min(line.width), ..line }.intersection(line));
         let start = pen.x();
@@ -49,13 +74,30 @@ pub(crate) fn draw(canvas: &mut Canvas<'_>, area: Rect, form: &Form) {
     canvas.drawn.fields = places;
 }
 
-fn draw_field(canvas: &mut Canvas<'_>, line: Rect, form: &Form, field: Field, focused: bool) {
+/// Columns of a field within a form of this width, borders included.
+fn field_width(width: u16) -> u16 {
+    FIELD.min(width.saturating_sub(LABEL) * 2 / 3)
+}
+
+/// What is wrong with a field, in lines for below it; none where it fits beside.
+fn hint_below(form: &Form, field: Field, width: u16) -> Vec<String> {
+    let Some(error) = form.error(field) else { return Vec::new() };
+    let inside = width.saturating_sub(4);
+    let beside = usize::from(inside.saturating_sub(LABEL + field_width(inside) + 3));
+    if text::width(&error) <= beside {
+        return Vec::new();
+    }
+    text::wrap(&error, usize::from(inside.saturating_sub(LABEL + 2)))
+}
+
+fn draw_field(canvas: &mut Canvas<'_>, line: Rect, form: &Form, field: Field, focused: bool, hint_below: bool) {
     let theme = canvas.theme;
-    let error = form.error(field);
+    let error = form.error(field).filter(|_| !hint_below);
     let label = if focused { theme.accent_bold } else { theme.dim };
     let mut pen = Pen::new(canvas.buf, line);
     pen.column(field.label(), usize::from(LABEL), label);
-    let width = FIELD.min(line.width.saturating_sub(LABEL) * 2 / 3);
+    // Without a hint beside it the field takes the room.
+    let width = if error.is_some() { field_width(line.width) } else { FIELD.min(line.width.saturating_sub(LABEL)) };
     let place = Rect { x: pen.x(), width, ..line }.intersection(line);
     if let Some(error) = &error {
         pen.gap(usize::from(width) + 1).put("✖ ", theme.bad).put(error, theme.bad);

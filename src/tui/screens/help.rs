@@ -2,6 +2,7 @@
 
 use ratatui::layout::Rect;
 
+use crate::app::nodes::Unsaved;
 use crate::app::{Cursor, keymap};
 use crate::model::HealthState;
 use crate::tui::canvas::Canvas;
@@ -38,6 +39,7 @@ fn lines(canvas: &Canvas<'_>, width: usize) -> Vec<DocLine> {
             .text("UPPERCASE", theme.bright)
             .text(" acts on a server or on a file.", theme.text),
         signs(theme),
+        unsaved(theme),
     ];
     let zone = theme.zone.iana_name().map_or_else(|| "local time".to_owned(), str::to_owned);
     lines.push(DocLine::default().text("Times are ", theme.dim).text(zone, theme.text).text(".", theme.dim));
@@ -55,6 +57,15 @@ fn lines(canvas: &Canvas<'_>, width: usize) -> Vec<DocLine> {
         }
     }
     lines
+}
+
+/// The signs behind the name of a node that the configuration file does not have like that.
+fn unsaved(theme: &Theme) -> DocLine {
+    let mut line = DocLine::default();
+    for unsaved in [Unsaved::Added, Unsaved::Edited] {
+        line = line.text(unsaved.sign(), theme.secondary).text(format!(" {}   ", unsaved.word()), theme.dim);
+    }
+    line
 }
 
 fn signs(theme: &Theme) -> DocLine {

@@ -80,6 +80,10 @@ fn lines(node: &Node, canvas: &Canvas<'_>, values: usize) -> Vec<DocLine> {
         pair("version", node.server_version.clone().unwrap_or_else(|| text::UNKNOWN.to_owned())),
         pair("connect time", node.connect_time.map_or(text::UNKNOWN.to_owned(), text::duration)),
     ];
+    if let Some(unsaved) = node.unsaved {
+        let said = format!("{} {}: the file is not written", unsaved.sign(), unsaved.word());
+        lines.push(DocLine::default().text("configuration", theme.dim).at(values).text(said, theme.warn));
+    }
     if let Some(probes) = &node.probes {
         let said = format!("{} asked, {} missed", text::count(probes.probes), text::count(probes.missed));
         lines.push(pair("probes", said));

@@ -64,6 +64,9 @@ impl Row<'_> {
         match column {
             NodeColumn::Node => {
                 pen.put(node.name().as_str(), if self.selected { theme.bright } else { theme.text });
+                if let Some(unsaved) = node.unsaved {
+                    pen.gap(1).put(unsaved.sign(), theme.secondary);
+                }
             }
             NodeColumn::Role => {
                 pen.put(node.role.map_or(text::UNKNOWN, |role| role.as_str()), theme.dim);

@@ -103,7 +103,9 @@ fn table(canvas: &mut Canvas<'_>, area: Rect) {
 
 /// The table's columns. Their widths depend on the names of the nodes alone.
 fn columns(app: &App) -> Vec<Column<'static>> {
-    let longest = app.picture().nodes.names().map(|name| name.as_str().len()).max().unwrap_or(0) as u16;
+    // A sign stands behind the name of a node that the file does not have like that.
+    let length = |node: &crate::app::Node| node.name().as_str().len() + if node.unsaved.is_some() { 2 } else { 0 };
+    let longest = app.picture().nodes.iter().map(length).max().unwrap_or(0) as u16;
     let name = longest.clamp(6, 28);
     NodeColumn::ALL
         .into_iter()
