@@ -246,5 +246,5 @@ fn a_wrong_shape_opens_the_topology_on_its_node() {
     assert_eq!(scene.app.screen, Screen::Topology);
     scene.press("<enter>");
     let text = seen(&mut scene, 120, 40);
-    assert!(text.contains(&format!("› {of}")), "{of}:\n{text}");
+    assert!(text.contains(&format!("╭─ {of} ─")), "{of}:\n{text}");
 }

@@ -131,6 +131,9 @@ fn table(canvas: &mut Canvas<'_>, area: Rect, sheet: &Sheet) {
 
 /// Why there are no rows.
 fn nothing(app: &App, sheet: &Sheet) -> String {
+    if sheet.left_out > 0 {
+        return none_left("row", &sheet.filter);
+    }
     let is_shown = |name: &NodeName| app.sheets.only.as_ref().is_none_or(|only| only.contains(name));
     let nodes = app.picture().nodes.names().filter(|name| is_shown(name)).count();
     let answered = sheet.nodes().filter(|(name, node)| is_shown(name) && node.reading.is_some()).count();
@@ -143,9 +146,6 @@ fn nothing(app: &App, sheet: &Sheet) -> String {
     }
     if sheet.total == 0 {
         return sheet.view.empty.clone().unwrap_or_else(|| "No rows.".to_owned());
-    }
-    if sheet.left_out > 0 {
-        return none_left("row", &sheet.filter);
     }
     if sheet.view.compare.is_some() {
         return "Nothing differs between the nodes. i shows all of it.".to_owned();
