@@ -203,12 +203,23 @@ impl App {
         self.events_table.cursor.select(self.events_table.cursor.at, self.events_table.rows.len(), events);
         let len = self.query.results.len();
         self.query.results.cursor.select(self.query.results.cursor.at, len, results);
+        let first = |pane: Pane| {
+            let wrapped = self.drawn.pane(pane).filter(|drawn| !drawn.numbers.is_empty());
+            wrapped.map(|drawn| drawn.first)
+        };
+        let (alerts, sheet, topology) = (first(Pane::Alerts), first(Pane::View), first(Pane::Topology));
         let (page, table) = (self.drawn.page(Pane::Alerts), &mut self.alerts.table);
         table.cursor.select(table.cursor.at, table.rows.len(), page);
+        // Where rows take several lines, drawing alone knows which is the first.
+        table.cursor.offset = alerts.unwrap_or(table.cursor.offset);
+        self.topology.cursor.offset = topology.unwrap_or(self.topology.cursor.offset);
         let page = self.drawn.page(Pane::View);
-        if let Some(sheet) = self.sheet_mut() {
-            let len = sheet.len();
-            sheet.cursor.select(sheet.cursor.at, len, page);
+        if let Some(shown) = self.sheet_mut() {
+            let len = shown.len();
+            shown.cursor.select(shown.cursor.at, len, page);
+            if shown.opened.is_none() {
+                shown.cursor.offset = sheet.unwrap_or(shown.cursor.offset);
+            }
         }
         Vec::new()
     }

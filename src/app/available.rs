@@ -52,6 +52,7 @@ impl App {
                 Screen::View(_) => self.live.nodes.len() > 1,
                 Screen::Events | Screen::Topology | Screen::Alerts => false,
             },
+            Action::Wrap => self.can_wrap(),
             Action::Export => self.can_export(),
             Action::Copy => self.copied().is_some_and(|text| !text.is_empty()),
             Action::Slower => self.refresh < super::targets::REFRESH_STEPS[super::targets::REFRESH_STEPS.len() - 1],

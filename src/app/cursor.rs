@@ -60,6 +60,36 @@ impl Cursor {
         let start = self.offset.clamp(lowest, at).min(len.saturating_sub(page));
         start..len.min(start + page)
     }
+
+    /// The same where rows take several lines each: as many as fit into `lines`, the selected one always among them.
+    pub fn window_of(&self, len: usize, lines: usize, height: impl Fn(usize) -> usize) -> Range<usize> {
+        if len == 0 {
+            return 0..0;
+        }
+        let at = self.at.min(len - 1);
+        let mut used = height(at);
+        let (mut start, mut end) = (at, at + 1);
+        let grow_up = |start: &mut usize, used: &mut usize, least: usize| {
+            while let Some(above) = start.checked_sub(1).filter(|above| *above >= least) {
+                let more = height(above);
+                if *used + more > lines {
+                    return;
+                }
+                (*start, *used) = (above, *used + more);
+            }
+        };
+        grow_up(&mut start, &mut used, self.offset.min(at));
+        while end < len {
+            let more = height(end);
+            if used + more > lines {
+                return start..end;
+            }
+            (end, used) = (end + 1, used + more);
+        }
+        // No page is left half empty.
+        grow_up(&mut start, &mut used, 0);
+        start..end
+    }
 }
 
 #[cfg(test)]
@@ -101,6 +131,21 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn rows_of_many_lines_fit_and_the_selected_one_is_shown(
+            heights in proptest::collection::vec(1..6usize, 1..40), at in 0..50usize, offset in 0..50usize, lines in 6..30usize,
+        ) {
+            let cursor = Cursor { at, offset };
+            let len = heights.len();
+            let window = cursor.window_of(len, lines, |row| heights[row]);
+            prop_assert!(window.contains(&at.min(len - 1)));
+            let used = heights[window.clone()].iter().sum::<usize>();
+            prop_assert!(used <= lines);
+            let fits = |row: Option<usize>| row.and_then(|row| heights.get(row)).is_some_and(|more| used + more <= lines);
+            prop_assert!(!fits(Some(window.end)), "there is room below");
+            prop_assert!(window.end < len || !fits(window.start.checked_sub(1)), "there is room above");
+        }
+
         #[test]
         fn the_window_always_holds_the_selected_row(at in 0..300usize, offset in 0..300usize, len in 0..200usize, page in 0..50usize) {
             let cursor = Cursor { at, offset };

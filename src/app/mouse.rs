@@ -66,6 +66,8 @@ pub struct DrawnPane {
     pub first: usize,
     /// How many lines there are to scroll over in a pane of plain lines; rows of a table otherwise.
     pub len: usize,
+    /// Where rows take several lines: the row that each line is of.
+    pub numbers: Vec<usize>,
     /// The column heads: where each stands, and which column it is.
     pub heads: Vec<(Rect, usize)>,
     /// Of a row shown at length, the column that each line is of.
@@ -81,7 +83,10 @@ impl Drawn {
 
     /// Rows that fit into a pane; a guess before the first frame.
     pub fn page(&self, pane: Pane) -> usize {
-        self.pane(pane).map_or(20, |drawn| usize::from(drawn.rows.height.max(1)))
+        self.pane(pane).map_or(20, |drawn| match (drawn.numbers.first(), drawn.numbers.last()) {
+            (Some(first), Some(last)) => last - first + 1,
+            _ => usize::from(drawn.rows.height.max(1)),
+        })
     }
 }
 
@@ -115,7 +120,12 @@ impl App {
             if let Some(column) = found(&drawn.heads, x, y) {
                 self.sort_column(column);
             } else if drawn.rows.contains(x, y) {
-                self.select_row(drawn.pane, drawn.first + usize::from(y - drawn.rows.y));
+                let line = usize::from(y - drawn.rows.y);
+                let row =
+                    if drawn.numbers.is_empty() { Some(drawn.first + line) } else { drawn.numbers.get(line).copied() };
+                if let Some(row) = row {
+                    self.select_row(drawn.pane, row);
+                }
             }
         }
         Vec::new()

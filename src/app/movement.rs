@@ -182,6 +182,23 @@ impl App {
         );
     }
 
+    pub(super) fn toggle_wrap(&mut self) {
+        self.wrap = !self.wrap;
+        self.say(
+            super::Severity::Info,
+            if self.wrap { "long text is wrapped; w cuts it again" } else { "long text is cut" },
+        );
+    }
+
+    /// Whether the pane has long text that is cut: a row at length and a node's page show all of theirs.
+    pub(super) fn can_wrap(&self) -> bool {
+        match self.pane {
+            Pane::Result | Pane::Events | Pane::Topology | Pane::Alerts => true,
+            Pane::View => self.sheet().is_some_and(|sheet| sheet.opened.is_none()),
+            Pane::Nodes | Pane::Summary | Pane::Settings | Pane::Editor => false,
+        }
+    }
+
     pub(super) fn focus(&mut self, pane: Pane) {
         if pane != self.pane {
             self.leave_filter_line();

@@ -137,6 +137,8 @@ impl App {
             Action::Filter => "there is nothing to filter here",
             Action::Sort | Action::SortLeft | Action::SortRight => "this table has an order of its own",
             Action::SortReverse => "the rows are not sorted; s sorts them",
+            Action::Wrap if self.pane == Pane::Nodes => "rows of nodes are not wrapped; Enter opens one at length",
+            Action::Wrap => "this pane is not wrapped: its lines are short",
             Action::Follow if self.filter_pane() == Pane::Events => "the newest event is selected already",
             Action::Follow => "there is no row to follow here",
             Action::PreviousNode | Action::NextNode => self.why_no_neighbour(),
@@ -188,8 +190,8 @@ impl App {
 fn elsewhere(key: Key, here: Place) -> Option<(Place, Action)> {
     const SCREENS: [Place; 7] =
         [Place::Nodes, Place::Detail, Place::Topology, Place::View, Place::Query, Place::Events, Place::Alerts];
-    let places = SCREENS.into_iter().filter(|place| *place != here);
-    places.filter_map(|place| Some((place, keymap::keymap().resolve(key, place)?))).next()
+    let mut places = SCREENS.into_iter().filter(|place| *place != here);
+    places.find_map(|place| Some((place, keymap::keymap().resolve(key, place)?)))
 }
 
 /// The first letter in lower case, unless the word is written in capitals.

@@ -105,7 +105,7 @@ impl App {
             Action::NextPane => self.next_pane(true),
             Action::PreviousPane => self.next_pane(false),
             Action::Zoom => self.toggle_zoom(),
-            Action::Wrap => self.wrap = !self.wrap,
+            Action::Wrap => self.toggle_wrap(),
             Action::Copy => return self.copy(),
             Action::Export => self.ask_export(),
             Action::Freeze => self.toggle_frozen(),

@@ -32,6 +32,7 @@ impl Canvas<'_> {
             rows: to_app(inner),
             first: 0,
             len: 0,
+            numbers: Vec::new(),
             heads: Vec::new(),
             columns: Vec::new(),
             more_right: false,

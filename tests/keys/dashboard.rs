@@ -111,6 +111,7 @@ impl Dashboard {
             rows,
             first: 0,
             len: 100,
+            numbers: Vec::new(),
             heads: Vec::new(),
             columns: Vec::new(),
             more_right: true,

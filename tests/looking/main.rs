@@ -9,3 +9,4 @@ mod only;
 #[path = "../scene/mod.rs"]
 mod scene;
 mod screens;
+mod wrap;

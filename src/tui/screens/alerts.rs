@@ -1,6 +1,7 @@
 //! The alerts: what the rules found, where, since when, and the remedy of the selected one. What was acknowledged is dim and
 //! stands last.
 
+use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::Style;
 
@@ -11,8 +12,9 @@ use crate::model::alert::AlertSeverity;
 use crate::tui::canvas::{Canvas, to_app};
 use crate::tui::widgets::data_table::select;
 use crate::tui::widgets::filtered::{filtered, none_left};
-use crate::tui::widgets::pane::Pane as Frame;
+use crate::tui::widgets::pane::{Pane as Frame, inside};
 use crate::tui::widgets::pen::Pen;
+use crate::tui::widgets::wrapped::{self, Rows};
 use crate::tui::{Theme, text};
 
 /// Columns of `59 min`.
@@ -40,7 +42,12 @@ pub(crate) fn draw(canvas: &mut Canvas<'_>, area: Rect) {
 fn list(canvas: &mut Canvas<'_>, area: Rect) {
     let (app, theme) = (canvas.app, canvas.theme);
     let table = &app.alerts.table;
-    let window = table.cursor.window(table.rows.len(), usize::from(area.height.saturating_sub(3)));
+    let within = inside(area.intersection(canvas.buf.area));
+    let columns = Columns::of(app, within.width);
+    let held = |number: usize| table.rows.get(number).and_then(|id| app.alerts.get(id));
+    let height = app.wrap.then_some(|number| held(number).map_or(1, |held| columns.height(held, app)));
+    let shown = Rows::of(&table.cursor, table.rows.len(), area.height.saturating_sub(3), height);
+    let window = shown.window.clone();
     let foot = text::part(&window, table.rows.len());
     let open = app.alerts.count().0;
     let note = match table.total - open.min(table.total) {
@@ -50,13 +57,11 @@ fn list(canvas: &mut Canvas<'_>, area: Rect) {
     let loud = filtered(Vec::new(), &table.filter, table.hidden());
     let frame = Frame { title: "Alerts", loud: &loud, note: &note, foot: &foot, focused: false };
     let inner = canvas.pane(Pane::Alerts, area, frame);
-    let columns = Columns::of(app, usize::from(inner.width));
     columns.heads(&mut Pen::row(canvas.buf, inner, 0), theme);
     let rows = Rect { y: inner.y + 1, height: inner.height.saturating_sub(1), ..inner };
-    for (row, number) in (0..rows.height).zip(window.clone()) {
-        let Some(held) = table.rows.get(number).and_then(|id| app.alerts.get(id)) else { continue };
-        let line = Rect { y: rows.y + row, height: 1, ..rows };
-        columns.line(&mut Pen::new(canvas.buf, line), held, app, theme);
+    for (number, line) in shown.areas(rows) {
+        let Some(held) = held(number) else { continue };
+        columns.line(canvas.buf, line, held, app, theme);
         if number == table.cursor.at {
             select(canvas.buf, line, canvas.is_focused(Pane::Alerts), theme);
         }
@@ -72,6 +77,7 @@ fn list(canvas: &mut Canvas<'_>, area: Rect) {
     if let Some(pane) = canvas.last_pane() {
         pane.rows = to_app(rows);
         pane.first = window.start;
+        pane.numbers = shown.numbers();
         pane.len = table.rows.len();
     }
 }
@@ -80,14 +86,18 @@ fn list(canvas: &mut Canvas<'_>, area: Rect) {
 struct Columns {
     node: usize,
     title: usize,
+    /// Columns that are left for the sentence.
+    what: u16,
 }
 
 impl Columns {
-    fn of(app: &App, width: usize) -> Self {
+    fn of(app: &App, width: u16) -> Self {
         let held = app.alerts.table.rows.iter().filter_map(|id| app.alerts.get(id));
         let title = held.map(|held| text::width(&held.alert.rule.title)).max().unwrap_or(0);
         // The sentence says more.
-        Self { node: name_width(app), title: if width < 100 { 0 } else { title.clamp(5, TITLE) } }
+        let (node, title) = (name_width(app), if width < 100 { 0 } else { title.clamp(5, TITLE) });
+        let before = 2 + node + 2 + SINCE + 2 + if title > 0 { title + 2 } else { 0 };
+        Self { node, title, what: width.saturating_sub(before as u16) }
     }
 
     fn heads(&self, pen: &mut Pen<'_>, theme: &Theme) {
@@ -98,22 +108,44 @@ impl Columns {
         pen.put("WHAT", theme.dim);
     }
 
-    fn line(&self, pen: &mut Pen<'_>, held: &Held, app: &App, theme: &Theme) {
+    /// Lines that an alert takes where long text is wrapped.
+    fn height(&self, held: &Held, app: &App) -> u16 {
         let alert = &held.alert;
-        let gone = app.picture().nodes.get(&alert.node).is_none_or(|node| !node.health.state.answers());
+        let said = format!("{}{}", was(held, app), alert.finding.message);
+        let title = if self.title > 0 { wrapped::height(&alert.rule.title, self.title as u16) } else { 1 };
+        wrapped::height(&said, self.what).max(title).max(wrapped::height(alert.node.as_str(), self.node as u16))
+    }
+
+    fn line(&self, buf: &mut Buffer, area: Rect, held: &Held, app: &App, theme: &Theme) {
+        let alert = &held.alert;
         let dim = |style: Style| if held.acknowledged { theme.dim } else { style };
         let severity = dim(style(alert.finding.severity, theme));
         let age = app.now.duration_since(alert.since).unwrap_or_default();
-        pen.sign(sign(alert.finding.severity), severity).gap(1).column(alert.node.as_str(), self.node, severity).gap(2);
-        pen.column_right(&text::age(age), SINCE, theme.dim).gap(2);
+        let mut pen = Pen::new(buf, area);
+        pen.sign(sign(alert.finding.severity), severity).gap(1);
+        let node = Rect { x: pen.x(), width: (self.node as u16).min(pen.room() as u16), ..area };
+        pen.gap(self.node + 2).column_right(&text::age(age), SINCE, theme.dim).gap(2);
+        let title = Rect { x: pen.x(), width: (self.title as u16).min(pen.room() as u16), ..area };
+        wrapped::put(buf, node, alert.node.as_str(), severity);
         if self.title > 0 {
-            pen.column(&alert.rule.title, self.title, dim(theme.bright)).gap(2);
+            wrapped::put(buf, title, &alert.rule.title, dim(theme.bright));
         }
-        if gone {
-            pen.put("does not answer, as it was: ", theme.warn);
+        let what = Rect { x: area.right().saturating_sub(self.what), width: self.what.min(area.width), ..area };
+        let was = was(held, app);
+        if area.height > 1 {
+            let style = if was.is_empty() { dim(theme.text) } else { theme.warn };
+            wrapped::put(buf, what, &format!("{was}{}", alert.finding.message), style);
+        } else {
+            Pen::new(buf, what).put(was, theme.warn).put(&alert.finding.message, dim(theme.text));
         }
-        pen.put(&alert.finding.message, dim(theme.text));
     }
+}
+
+/// What is said in front of an alert of a node that does not answer.
+fn was(held: &Held, app: &App) -> &'static str {
+    let node = app.picture().nodes.get(&held.alert.node);
+    let gone = node.is_none_or(|node| !node.health.state.answers());
+    if gone { "does not answer, as it was: " } else { "" }
 }
 
 /// The whole sentence of the selected alert, and what to do; which of the lines are that.

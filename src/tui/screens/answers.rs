@@ -13,6 +13,7 @@ use crate::tui::widgets::data_table::{Column, DataTable, GAP, GUTTER, Order, Pla
 use crate::tui::widgets::filtered::{filtered, none_left};
 use crate::tui::widgets::pane::Pane as Frame;
 use crate::tui::widgets::pen::Pen;
+use crate::tui::widgets::wrapped::Rows;
 use crate::tui::{Theme, text};
 
 /// Where not all columns fit as wide as they are, none is wider than this, nor than two thirds of the room, but so wide
@@ -65,7 +66,7 @@ pub(crate) fn draw(canvas: &mut Canvas<'_>, area: Rect) {
         columns: &sheet.columns,
         placed: &placed,
         order: results.sort.map(|sort| Order { index: sort.column, descending: sort.descending }),
-        window: window.clone(),
+        shown: &Rows { window: window.clone(), heights: Vec::new() },
         selected: (here || canvas.is_focused(Pane::Result)).then_some(results.cursor.at),
         focused: canvas.is_focused(Pane::Result),
         more: (results.column > 0, more_right),

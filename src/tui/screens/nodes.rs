@@ -12,6 +12,7 @@ use crate::tui::widgets::data_table::{Column, DataTable, Order, place_by_importa
 use crate::tui::widgets::filtered::{filtered, none_left, problems};
 use crate::tui::widgets::pane::Pane as Frame;
 use crate::tui::widgets::pen::Pen;
+use crate::tui::widgets::wrapped::Rows;
 
 /// From this width on the two lower panes stand side by side.
 const SIDE_BY_SIDE: u16 = 100;
@@ -77,7 +78,7 @@ fn table(canvas: &mut Canvas<'_>, area: Rect) {
         columns: &columns,
         placed: &placed,
         order: table.sort.map(|sort| Order { index: sort.column, descending: sort.descending }),
-        window: window.clone(),
+        shown: &Rows { window: window.clone(), heights: Vec::new() },
         selected: (!table.rows.is_empty()).then_some(table.cursor.at),
         focused: canvas.is_focused(Pane::Nodes),
         more: (false, false),

@@ -19,6 +19,7 @@ use crate::tui::widgets::filtered::{filtered, none_left};
 use crate::tui::widgets::pane::Pane as Frame;
 use crate::tui::widgets::pen::Pen;
 use crate::tui::widgets::spark::Bar;
+use crate::tui::widgets::wrapped::{self, Rows};
 use crate::tui::{Theme, text};
 use grid::Grid;
 
@@ -82,8 +83,10 @@ fn table(canvas: &mut Canvas<'_>, area: Rect, sheet: &Sheet) {
     }
     let totals = totals::lines(sheet, &grid.in_sight(&placed));
     let below = totals.len() as u16;
-    let page = usize::from(area.height.saturating_sub(3 + below));
-    let window = sheet.cursor.window(sheet.len(), page);
+    let page = area.height.saturating_sub(3 + below);
+    let height = app.wrap.then_some(|at| sheet.line(at).map_or(1, |line| grid.height(line, &placed, within.width)));
+    let rows = Rows::of(&sheet.cursor, sheet.len(), page, height);
+    let window = rows.window.clone();
     let (note, foot) = (note(app, sheet), foot(app, sheet, window.clone()));
     let loud = filtered(only(app), &sheet.filter, sheet.left_out);
     let frame = Frame { title: &sheet.view.title, loud: &loud, note: &note, foot: &foot, focused: false };
@@ -95,7 +98,7 @@ fn table(canvas: &mut Canvas<'_>, area: Rect, sheet: &Sheet) {
         columns: &grid.columns,
         placed: &placed,
         order: sheet.sort.map(|sort| Order { index: sort.column, descending: sort.descending }),
-        window: window.clone(),
+        shown: &rows,
         selected: (!sheet.is_empty()).then_some(sheet.cursor.at),
         focused: canvas.is_focused(Pane::View),
         more: (sheet.column > 0, more_right),
@@ -115,13 +118,15 @@ fn table(canvas: &mut Canvas<'_>, area: Rect, sheet: &Sheet) {
     for (total, y) in totals.iter().zip(inner.y + height..inner.bottom()) {
         grid.totals(canvas.buf, Rect { y, height: 1, ..inner }, total, &placed);
     }
-    let notes = (0..sheet.len()).filter(|at| matches!(sheet.line(*at), Some(Line::Note(_)))).take(page).count();
+    let notes =
+        (0..sheet.len()).filter(|at| matches!(sheet.line(*at), Some(Line::Note(_)))).take(usize::from(page)).count();
     if sheet.is_empty() || (sheet.left_out > 0 && notes == sheet.len()) {
         Pen::row(canvas.buf, drawn.rows, notes as u16).put(&nothing(app, sheet), theme.dim);
     }
     if let Some(pane) = canvas.last_pane() {
         pane.rows = to_app(drawn.rows);
         pane.first = window.start;
+        pane.numbers = rows.numbers();
         pane.len = sheet.len();
         pane.more_right = more_right;
         let heads = drawn.heads.into_iter().filter(|(_, index)| *index != NO_COLUMN);
@@ -267,9 +272,22 @@ fn put_faults(buf: &mut Buffer, line: Rect, sheet: &Sheet, window: &std::ops::Ra
     Pen::new(buf, line).put(&text::fit(&said, room), theme.warn).put(&count, theme.warn);
 }
 
+/// What a note says behind its sign, where that is wrapped.
+fn whole_note(note: &NodeNote) -> String {
+    let hint = note.hint.as_ref().map(|hint| format!(" · {hint}")).unwrap_or_default();
+    format!("{}: {}{hint}", who(note), note.message)
+}
+
 fn put_note(buf: &mut Buffer, line: Rect, note: &NodeNote, theme: &Theme) {
     let who = who(note);
-    let mut pen = Pen::new(buf, Rect { x: line.x + GUTTER, width: line.width.saturating_sub(GUTTER), ..line });
+    let area = Rect { x: line.x + GUTTER, width: line.width.saturating_sub(GUTTER), ..line };
+    let mut pen = Pen::new(buf, area);
+    if area.height > 1 {
+        let style = if note.fault { theme.warn } else { theme.dim };
+        pen.sign(if note.fault { "✖" } else { " " }, style);
+        let said = Rect { x: area.x + 2, width: area.width.saturating_sub(2), ..area };
+        return wrapped::put(buf, said, &whole_note(note), style);
+    }
     if !note.fault {
         pen.gap(2).put(&who, theme.dim).gap(2).put(&note.message, theme.dim);
         return;

@@ -1,5 +1,6 @@
 //! Screen 2: the cluster as its nodes tell it, from the primaries down, and what is wrong with its shape.
 
+use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::Style;
 
@@ -11,13 +12,17 @@ use crate::tui::canvas::{Canvas, to_app};
 use crate::tui::widgets::badge;
 use crate::tui::widgets::data_table::select;
 use crate::tui::widgets::filtered::{filtered, none_left};
-use crate::tui::widgets::pane::Pane as Frame;
+use crate::tui::widgets::pane::{Pane as Frame, inside};
 use crate::tui::widgets::pen::Pen;
+use crate::tui::widgets::wrapped::{self, Rows};
 use crate::tui::{Theme, text};
 
 pub(crate) fn draw(canvas: &mut Canvas<'_>, area: Rect) {
-    let faults = canvas.app.topology.faults.len() as u16;
-    let lower = if faults == 0 { 3 } else { (faults + 2).min(area.height / 2) };
+    // Behind the sign.
+    let width = inside(area).width.saturating_sub(2);
+    let faults: usize =
+        canvas.app.topology.faults.iter().map(|fault| usize::from(wrapped::height(&fault.text, width))).sum();
+    let lower = if faults == 0 { 3 } else { (faults as u16 + 2).min(area.height / 2) };
     picture(canvas, Rect { height: area.height - lower, ..area });
     shape(canvas, Rect { y: area.bottom() - lower, height: lower, ..area });
 }
@@ -26,18 +31,19 @@ fn picture(canvas: &mut Canvas<'_>, area: Rect) {
     let (app, theme) = (canvas.app, canvas.theme);
     let branches = &app.topology.branches;
     let cursor = &app.topology.cursor;
-    let window = cursor.window(branches.len(), usize::from(area.height.saturating_sub(3)));
+    let columns = Columns::of(branches, inside(area.intersection(canvas.buf.area)).width, app.wrap);
+    let height = app.wrap.then_some(|at: usize| branches.get(at).map_or(1, |branch| columns.height(branch)));
+    let shown = Rows::of(cursor, branches.len(), area.height.saturating_sub(3), height);
+    let window = shown.window.clone();
     let foot = text::part(&window, branches.len());
     let loud = filtered(Vec::new(), &app.topology.filter, app.topology.branches_left_out);
     let frame = Frame { title: "Topology", loud: &loud, note: "as the nodes tell it", foot: &foot, focused: false };
     let inner = canvas.pane(Pane::Topology, area, frame);
-    let columns = Columns::of(branches, usize::from(inner.width));
     columns.heads(&mut Pen::row(canvas.buf, inner, 0), theme);
     let rows = Rect { y: inner.y + 1, height: inner.height.saturating_sub(1), ..inner };
-    for (row, at) in (0..rows.height).zip(window.clone()) {
+    for (at, line) in shown.areas(rows) {
         let Some(branch) = branches.get(at) else { continue };
-        let line = Rect { y: rows.y + row, height: 1, ..rows };
-        columns.line(&mut Pen::new(canvas.buf, line), branch, app, theme);
+        columns.line(canvas.buf, line, branch, app, theme);
         if at == cursor.at {
             select(canvas.buf, line, canvas.is_focused(Pane::Topology), theme);
         }
@@ -48,6 +54,7 @@ fn picture(canvas: &mut Canvas<'_>, area: Rect) {
     if let Some(pane) = canvas.last_pane() {
         pane.rows = to_app(rows);
         pane.first = window.start;
+        pane.numbers = shown.numbers();
         pane.len = branches.len();
     }
 }
@@ -67,9 +74,14 @@ fn shape(canvas: &mut Canvas<'_>, area: Rect) {
         let said = if answered { "Nothing is wrong with it." } else { "Asking the nodes …" };
         Pen::row(canvas.buf, inner, 0).put(said, theme.dim);
     }
-    for (row, fault) in (0..inner.height).zip(faults) {
+    let mut rest = inner;
+    for fault in faults {
         let (sign, style) = events::sign(fault.severity, theme);
-        Pen::row(canvas.buf, inner, row).sign(sign, style).gap(1).put(&fault.text, theme.text);
+        let height = wrapped::height(&fault.text, inner.width.saturating_sub(2)).min(rest.height);
+        Pen::new(canvas.buf, Rect { height, ..rest }).sign(sign, style);
+        let said = Rect { x: rest.x + 2, width: rest.width.saturating_sub(2), height, ..rest };
+        wrapped::put(canvas.buf, said.intersection(rest), &fault.text, theme.text);
+        rest = Rect { y: rest.y + height, height: rest.height - height, ..rest };
     }
 }
 
@@ -80,20 +92,57 @@ struct Columns {
     slot: usize,
     /// There is room for positions.
     wide: bool,
+    /// Columns that are left for the note.
+    note: u16,
+    /// That is too little for a note of several lines: it stands below its row.
+    below: bool,
 }
 
 const LAG: usize = 8;
+/// What a note needs where it is wrapped.
+const NOTE: u16 = 24;
+const POSITION: u16 = 14;
 
 impl Columns {
-    fn of(branches: &[Branch], width: usize) -> Self {
+    fn of(branches: &[Branch], width: u16, wrap: bool) -> Self {
         let name = |branch: &Branch| text::width(&branch.name) + 3 * branch.more.len() + 2;
         let slot = |branch: &Branch| branch.edge.as_ref().and_then(|edge| edge.slot.as_deref()).map_or(0, text::width);
-        Self {
-            name: branches.iter().map(name).max().unwrap_or(0).clamp(12, width / 3),
-            state: 20,
-            slot: branches.iter().map(slot).max().unwrap_or(0).clamp(4, 20),
-            wide: width >= 110,
-        }
+        let name = branches.iter().map(name).max().unwrap_or(0).clamp(12, usize::from(width / 3).max(12));
+        let slot = branches.iter().map(slot).max().unwrap_or(0).clamp(4, 20);
+        let state = 20;
+        let before = name + 2 + 8 + 1 + 3 + 2 + state + 1 + LAG + 1 + LAG + 2 + slot + 2;
+        let left = width.saturating_sub(before as u16);
+        // A note that is wrapped needs room more than a position does.
+        let wide = width >= 110 && !(wrap && left < NOTE + POSITION + 1);
+        let note = if wide { left.saturating_sub(POSITION + 1) } else { left };
+        let below = wrap && note < NOTE;
+        Self { name, state, slot, wide, note: if below { width } else { note }, below }
+    }
+
+    /// Lines that a branch takes where long text is wrapped.
+    fn height(&self, branch: &Branch) -> u16 {
+        let (cells, note) = self.heights(branch);
+        if self.below { cells + note } else { cells.max(note) }
+    }
+
+    /// Lines of its columns, and those of its note.
+    fn heights(&self, branch: &Branch) -> (u16, u16) {
+        let edge = branch.edge.as_ref();
+        let cells = [
+            wrapped::height(&branch.name, self.name_room(branch)),
+            wrapped::height(&edge.map(Edge::receives).unwrap_or_default(), self.state as u16),
+            wrapped::height(edge.and_then(|edge| edge.slot.as_deref()).unwrap_or_default(), self.slot as u16),
+        ];
+        let (word, said) = branch.note();
+        let note = format!("{word}{said}");
+        let room = if self.below { self.note.saturating_sub(indent(branch)) } else { self.note };
+        let note = if note.is_empty() { 0 } else { wrapped::height(&note, room) };
+        (cells.into_iter().max().unwrap_or(1), note)
+    }
+
+    /// Columns of a name behind its branch and its sign.
+    fn name_room(&self, branch: &Branch) -> u16 {
+        (self.name as u16).saturating_sub(indent(branch))
     }
 
     fn heads(&self, pen: &mut Pen<'_>, theme: &Theme) {
@@ -102,12 +151,20 @@ impl Columns {
         pen.column("RECEIVES", self.state, dim).gap(1).column_right("LAG", LAG, dim).gap(1);
         pen.column_right("BYTES", LAG, dim).gap(2).column("SLOT", self.slot, dim).gap(2);
         if self.wide {
-            pen.column("POSITION", 14, dim).gap(1);
+            pen.column("POSITION", usize::from(POSITION), dim).gap(1);
         }
-        pen.put("NOTE", dim);
+        pen.put(if self.below { "" } else { "NOTE" }, dim);
     }
 
-    fn line(&self, pen: &mut Pen<'_>, branch: &Branch, app: &App, theme: &Theme) {
+    fn line(&self, buf: &mut Buffer, area: Rect, branch: &Branch, app: &App, theme: &Theme) {
+        for row in 1..area.height {
+            // The branches go on beside a name of several lines.
+            let mut pen = Pen::row(buf, area, row);
+            for more in &branch.more {
+                pen.put(if *more { "│  " } else { "   " }, theme.border);
+            }
+        }
+        let mut pen = Pen::new(buf, area);
         let start = pen.x();
         if let Some((own, above)) = branch.more.split_last() {
             for more in above {
@@ -122,7 +179,9 @@ impl Columns {
             None => ("○", theme.dim),
         };
         let name = if node.is_some() && !branch.gone { theme.text } else { theme.dim };
-        pen.sign(sign, style).gap(1).put(&branch.name, name).to(start + self.name as u16).gap(2);
+        pen.sign(sign, style).gap(1);
+        let named = Rect { x: pen.x(), width: self.name_room(branch).min(pen.room() as u16), ..area };
+        pen.to(start + self.name as u16).gap(2);
         let role = match (branch.role, node) {
             (Some(Role::Primary), _) => "primary",
             (Some(Role::Standby), _) => "standby",
@@ -132,33 +191,63 @@ impl Columns {
         let timeline = branch.timeline.as_deref().unwrap_or(text::UNKNOWN);
         pen.column(role, 8, theme.dim).gap(1).column_right(timeline, 3, theme.dim).gap(2);
         match &branch.edge {
-            Some(edge) => self.edge(pen, edge, app, branch.gone, theme),
+            Some(edge) => self.edge(&mut pen, edge, app, branch.gone, theme),
             None => {
-                pen.column("", self.state + 2 * LAG + self.slot + 4, theme.dim).gap(2);
+                pen.gap(self.state + 2 * LAG + self.slot + 6);
             }
         }
         if self.wide {
-            pen.column(branch.position.as_deref().unwrap_or(text::UNKNOWN), 14, theme.dim).gap(1);
+            let position = branch.position.as_deref().unwrap_or(text::UNKNOWN);
+            pen.column(position, usize::from(POSITION), theme.dim).gap(1);
         }
-        note(pen, branch, theme);
+        let noted = if self.below && area.height > 1 {
+            let (above, indent) = (self.heights(branch).0, indent(branch));
+            let line = Rect { x: area.x + indent, width: area.width.saturating_sub(indent), ..area };
+            Rect { y: area.y + above, height: area.height.saturating_sub(above), ..line }.intersection(area)
+        } else {
+            Rect { x: pen.x(), width: pen.room() as u16, ..area }
+        };
+        wrapped::put(buf, named, &branch.name, name);
+        note(buf, noted, branch, theme);
+        if let Some(edge) = branch.edge.as_ref().filter(|_| area.height > 1) {
+            self.rest_of_edge(buf, area, edge, branch.gone, theme);
+        }
+    }
+
+    /// What of an edge takes several lines.
+    fn rest_of_edge(&self, buf: &mut Buffer, area: Rect, edge: &Edge, gone: bool, theme: &Theme) {
+        let part = |from: usize, width: usize| {
+            let x = area.x.saturating_add(from as u16).min(area.right());
+            Rect { x, width: (width as u16).min(area.right() - x), ..area }
+        };
+        let state = self.name + 2 + 8 + 1 + 3 + 2;
+        wrapped::put(buf, part(state, self.state), &edge.receives(), state_style(edge, gone, theme));
+        let slot = state + self.state + 1 + LAG + 1 + LAG + 2;
+        wrapped::put(buf, part(slot, self.slot), edge.slot.as_deref().unwrap_or(text::UNKNOWN), theme.dim);
     }
 
     fn edge(&self, pen: &mut Pen<'_>, edge: &Edge, app: &App, gone: bool, theme: &Theme) {
-        let state = edge.state.as_deref().unwrap_or(text::UNKNOWN);
-        let well = matches!(state, "streaming" | "running");
-        let style = match state {
-            _ if gone => theme.dim,
-            "stopped" | "no worker" => theme.bad,
-            _ if well => theme.ok,
-            _ => theme.warn,
-        };
-        pen.column(&edge.receives(), self.state, style).gap(1);
+        pen.column(&edge.receives(), self.state, state_style(edge, gone, theme)).gap(1);
         let lag = edge.lag();
         let said = lag.map_or_else(|| text::UNKNOWN.to_owned(), text::duration);
         pen.column_right(&said, LAG, if gone { theme.dim } else { lag_style(lag, app, theme) }).gap(1);
         let bytes = edge.lag_bytes.map_or_else(|| text::UNKNOWN.to_owned(), text::bytes);
         pen.column_right(&bytes, LAG, theme.dim).gap(2);
         pen.column(edge.slot.as_deref().unwrap_or(text::UNKNOWN), self.slot, theme.dim).gap(2);
+    }
+}
+
+/// Columns that its branch and its sign take.
+fn indent(branch: &Branch) -> u16 {
+    3 * branch.more.len() as u16 + 2
+}
+
+fn state_style(edge: &Edge, gone: bool, theme: &Theme) -> Style {
+    match edge.state.as_deref() {
+        _ if gone => theme.dim,
+        Some("stopped" | "no worker") => theme.bad,
+        Some("streaming" | "running") => theme.ok,
+        _ => theme.warn,
     }
 }
 
@@ -173,8 +262,12 @@ fn lag_style(lag: Option<std::time::Duration>, app: &App, theme: &Theme) -> Styl
     }
 }
 
-fn note(pen: &mut Pen<'_>, branch: &Branch, theme: &Theme) {
+fn note(buf: &mut Buffer, area: Rect, branch: &Branch, theme: &Theme) {
     let (word, said) = branch.note();
     let style = if branch.gone && branch.node.is_some() { theme.warn } else { theme.dim };
-    pen.put(word, style).put(said, theme.text);
+    if area.height > 1 {
+        wrapped::put(buf, area, &format!("{word}{said}"), if said.is_empty() { style } else { theme.text });
+    } else {
+        Pen::new(buf, area).put(word, style).put(said, theme.text);
+    }
 }

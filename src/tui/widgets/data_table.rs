@@ -1,14 +1,13 @@
 //! A table of any size: only the rows and columns that are seen are touched, and cells are written straight into the
 //! buffer, so that 100,000 rows cost what a page costs. The first column stays while the others scroll.
 
-use std::borrow::Cow;
-use std::ops::Range;
-
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::{Color, Modifier};
+use std::borrow::Cow;
 
 use super::pen::Pen;
+use super::wrapped::Rows;
 use crate::tui::Theme;
 
 /// Columns in front of a row: the cursor and the mark.
@@ -104,7 +103,7 @@ pub(crate) struct DataTable<'a> {
     pub(crate) placed: &'a [Placed],
     pub(crate) order: Option<Order>,
     /// The rows to show.
-    pub(crate) window: Range<usize>,
+    pub(crate) shown: &'a Rows,
     pub(crate) selected: Option<usize>,
     pub(crate) focused: bool,
     /// Columns are hidden to the left, to the right.
@@ -129,8 +128,7 @@ impl DataTable<'_> {
     ) -> DrawnTable {
         let heads = self.heads(buf, area, theme);
         let rows = Rect { y: area.y.saturating_add(1), height: area.height.saturating_sub(1), ..area };
-        for (line, number) in self.window.clone().take(usize::from(rows.height)).enumerate() {
-            let line = Rect { y: rows.y + line as u16, height: 1, ..rows };
+        for (number, line) in self.shown.areas(rows) {
             let selected = self.selected == Some(number);
             if selected && self.focused {
                 Pen::new(buf, line).put("▸", theme.accent_bold);

@@ -12,3 +12,4 @@ pub(crate) mod meter;
 pub(crate) mod pane;
 pub(crate) mod pen;
 pub(crate) mod spark;
+pub(crate) mod wrapped;

@@ -17,6 +17,14 @@ pub(crate) struct Pane<'a> {
     pub(crate) focused: bool,
 }
 
+/// What is inside of a frame, with one column of air at each side.
+pub(crate) fn inside(area: Rect) -> Rect {
+    if area.width < 4 || area.height < 2 {
+        return Rect { width: 0, height: 0, ..area };
+    }
+    Rect { x: area.x + 2, y: area.y + 1, width: area.width - 4, height: area.height - 2 }
+}
+
 impl Pane<'_> {
     /// Draws the frame; what is inside is returned, one column of air at each side.
     pub(crate) fn draw(self, buf: &mut Buffer, area: Rect, theme: &Theme) -> Rect {
@@ -33,7 +41,7 @@ impl Pane<'_> {
         let right = Rect { x: top.x + used, width: top.width - used, ..top };
         label_right(buf, right, self.note, theme.dim);
         label_right(buf, Rect { y: area.bottom() - 1, ..top }, self.foot, theme.dim);
-        Rect { x: area.x + 2, y: area.y + 1, width: area.width - 4, height: area.height - 2 }
+        inside(area)
     }
 }
 

@@ -1,5 +1,7 @@
 //! The columns of a view's table, and how each kind of line is drawn into them.
 
+mod height;
+
 use std::borrow::Cow;
 
 use ratatui::buffer::Buffer;
@@ -15,6 +17,7 @@ use crate::tui::widgets::data_table::{Column, GAP, GUTTER, Placed};
 use crate::tui::widgets::meter::meter;
 use crate::tui::widgets::pen::Pen;
 use crate::tui::widgets::spark::spark;
+use crate::tui::widgets::wrapped::{self, one_line};
 use crate::tui::{Theme, text};
 
 /// No text column is wider, but the one that takes what is left.
@@ -108,7 +111,7 @@ impl<'a> Grid<'a> {
             match self.of.get(place.nth) {
                 Some(Shows::Node) => {
                     let style = if old || row.depth > 0 { self.theme.dim } else { self.theme.text };
-                    Pen::new(buf, within).put(row.node.as_str(), style);
+                    wrapped::put(buf, within, row.node.as_str(), style);
                 }
                 Some(Shows::Data(at)) => {
                     // What stands in front of the columns of the tree shows where the row belongs.
@@ -145,7 +148,7 @@ impl<'a> Grid<'a> {
                         (_, Some(Some(_))) => Cow::Borrowed("NULL"),
                         _ => Cow::Borrowed(text::UNKNOWN),
                     };
-                    Pen::new(buf, within).put(&said, style);
+                    wrapped::put(buf, within, &said, style);
                 }
                 Some(Shows::Node) | None => {}
             }
@@ -183,11 +186,14 @@ impl<'a> Grid<'a> {
         let said = if unusual { Cow::Owned(format!("▲ {said}")) } else { said };
         if depth > 0 {
             let indent = "  ".repeat(usize::from(depth - 1)) + "└ ";
-            pen.put(&indent, theme.border).put(&said, style);
+            pen.put(&indent, theme.border);
+            let rest = Rect { x: pen.x(), width: pen.room() as u16, ..within };
+            wrapped::put(buf, rest, &said, style);
         } else if column.kind.is_number() || column.kind == CellKind::Lsn {
             pen.column_right(&said, room, style);
         } else {
-            pen.put(&one_line(&said), style);
+            let rest = Rect { x: pen.x(), width: room as u16, ..within };
+            wrapped::put(buf, rest, &said, style);
         }
     }
 
@@ -213,7 +219,9 @@ impl<'a> Grid<'a> {
             if Some(*at) == self.sheet.group {
                 let value = if group.value.is_empty() { text::UNKNOWN } else { &group.value };
                 let mut pen = Pen::new(buf, area);
-                pen.put(&format!("{}× ", group.rows), theme.accent).put(&one_line(value), theme.bright);
+                pen.put(&times(group), theme.accent);
+                let rest = Rect { x: pen.x(), width: pen.room() as u16, ..area };
+                wrapped::put(buf, rest, value, theme.bright);
                 continue;
             }
             match group.cells.get(*at) {
@@ -255,6 +263,11 @@ impl<'a> Grid<'a> {
         let column = self.sheet.view.columns.get(*at).filter(|column| total.shows(column))?;
         Some((column, self.sheet.total_of(*at)?))
     }
+}
+
+/// How many rows a group has, in front of what they share.
+fn times(group: &Group) -> String {
+    format!("{}× ", group.rows)
 }
 
 /// The columns that are shown; grouped, the one that is grouped by stands first.
@@ -317,15 +330,5 @@ fn shrink_wide(columns: &mut [Column<'_>], of: &[Shows], sheet: &Sheet, area: Re
     let room = if grouped { room / 2 } else { room.saturating_sub(before(columns)) }.max(WIDE_LEAST as u16);
     if let Some(column) = columns.get_mut(wide) {
         column.max = column.max.min(room);
-    }
-}
-
-/// Line breaks and runs of blanks say nothing in a cell.
-fn one_line(text: &str) -> Cow<'_, str> {
-    if text.contains(['\n', '\t', '\r']) || text.contains("  ") {
-        // As much as any screen is wide.
-        Cow::Owned(text.split_whitespace().take(200).collect::<Vec<_>>().join(" "))
-    } else {
-        Cow::Borrowed(text)
     }
 }
