@@ -84,6 +84,8 @@ impl App {
                 | Action::SortLeft
                 | Action::SortRight
                 | Action::Follow
+                | Action::PreviousNode
+                | Action::NextNode
         );
         of_table && self.has_open_row()
     }

@@ -110,7 +110,8 @@ impl App {
         let line = match found {
             Some(Some(line)) => line,
             None if back > 0 => String::new(),
-            Some(None) | None => return,
+            Some(None) => return self.say_why("the history goes no further back"),
+            None => return self.say_why("the history has nothing newer"),
         };
         if let Some(mut prompt) = self.prompt.take() {
             let text = if next == 0 { prompt.typed.clone() } else { line };
@@ -120,8 +121,13 @@ impl App {
             prompt.meaning = self.meaning(prompt.input.text());
             self.prompt = Some(prompt);
         } else {
+            let was_written = self.query.editor.text() == line;
             self.query.editor.set(&line);
             self.query.back = next;
+            // What ran last is in the editor already.
+            if was_written {
+                self.recall(older);
+            }
         }
     }
 

@@ -73,7 +73,7 @@ impl App {
         self.say_why(why);
     }
 
-    fn say_why(&mut self, why: impl Into<String>) {
+    pub(super) fn say_why(&mut self, why: impl Into<String>) {
         let text = why.into();
         // An open line covers the notices; its own place for what is wrong is below it.
         if let Some(prompt) = &mut self.prompt {

@@ -2,7 +2,7 @@
 //!
 //! Beside a primary and two standbys there is a logical subscriber. A replication slot has no reader, `standby1` has a
 //! setting of its own, `standby2` one that waits for a restart, an index is never used and a sequence is half used.
-//! What goes on in the shop is in [`trade`](super::trade).
+//! What goes on in the shop is in `trade.rs`.
 
 use std::sync::Arc;
 use std::thread;

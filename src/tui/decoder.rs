@@ -200,6 +200,8 @@ fn meaning(parameters: &[u8], last: u8) -> Option<Event> {
     let first = text.split([';', ':']).next().and_then(|number| number.parse::<u32>().ok());
     let code = match (last, first) {
         (b'M', _) => return reported(text, 32),
+        // Where the cursor is, by an answer to a question of another program.
+        (b'R', Some(_)) => return None,
         (b'Z', _) => return Some(held(KeyCode::BackTab, KeyModifiers::SHIFT)),
         (b'~', Some(number)) => numbered(number)?,
         (b'u', Some(number)) => coded(number)?,

@@ -26,6 +26,9 @@ fn an_alert_comes_is_acknowledged_and_is_over() {
     // The view of the rule, on its node, and back.
     tui.press("<enter>");
     tui.wait_text("only primary", SOON);
+    // All nodes first, then back.
+    tui.press("<esc>");
+    tui.wait_for("all nodes", SOON, |screen| !screen.contents().contains("only primary"));
     tui.press("<esc>");
     tui.wait_text("What to do", SOON);
     tui.press("<space>");

@@ -41,7 +41,7 @@ pub(crate) fn draw(canvas: &mut Canvas<'_>, area: Rect, sheet: &Sheet, opened: &
     let (columns, lines): (Vec<_>, Vec<_>) = lines.into_iter().unzip();
     let shown = opened.cursor.window(lines.len(), usize::from(inner.height));
     draw_lines(canvas.buf, inner, &lines, shown.start, theme);
-    if columns.iter().any(Option::is_some) {
+    if !lines.is_empty() {
         let at = opened.cursor.at.min(lines.len().saturating_sub(1)).saturating_sub(shown.start);
         select(canvas.buf, Rect { y: inner.y + at as u16, height: 1, ..inner }, true, theme);
     }

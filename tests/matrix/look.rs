@@ -1,0 +1,109 @@
+//! What a person sees of a frame: its lines, the selected one, the header, the foot.
+
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+
+use pgwatch::app::{Msg, update};
+use pgwatch::tui::{ColorDepth, Theme};
+use ratatui::Terminal;
+use ratatui::backend::TestBackend;
+use ratatui::buffer::Buffer;
+use ratatui::layout::Position;
+
+use crate::scene::{self, Scene, theme};
+
+pub(crate) struct Look {
+    pub(crate) lines: Vec<String>,
+    /// A fingerprint of the colours of each line.
+    styles: Vec<u64>,
+    /// The line of a selection.
+    pub(crate) selected: Option<usize>,
+    /// Where one writes.
+    cursor: Position,
+}
+
+fn dark() -> Theme {
+    theme("dark", ColorDepth::True)
+}
+
+impl Look {
+    /// Draws one frame, and tells the app what was measured.
+    pub(crate) fn draw(scene: &mut Scene, (width, height): (u16, u16)) -> Self {
+        let theme = dark();
+        let mut terminal = Terminal::new(TestBackend::new(width, height)).unwrap();
+        let _ = update(&mut scene.app, Msg::Frame);
+        let mut drawn = None;
+        terminal.draw(|frame| drawn = Some(pgwatch::tui::draw(&scene.app, &theme, frame))).unwrap();
+        let _ = update(&mut scene.app, Msg::Drawn(drawn.unwrap()));
+        let cursor = terminal.get_cursor_position().unwrap();
+        Self::of(terminal.backend().buffer(), cursor, &theme)
+    }
+
+    fn of(buf: &Buffer, cursor: Position, theme: &Theme) -> Self {
+        let lines: Vec<String> = scene::text(buf).lines().map(str::to_owned).collect();
+        let cells = |y: u16| (0..buf.area.width).map(move |x| &buf[(x, y)]);
+        let style = |y: u16| {
+            let mut hasher = DefaultHasher::new();
+            cells(y).for_each(|cell| (cell.fg, cell.bg).hash(&mut hasher));
+            hasher.finish()
+        };
+        let chosen = |y: &u16| {
+            let of_selection = cells(*y).filter(|cell| Some(cell.bg) == theme.selection.bg).count();
+            of_selection * 3 > usize::from(buf.area.width)
+        };
+        let body = 2..buf.area.height - 2;
+        let selected = body.clone().find(chosen).map(usize::from);
+        Self { lines, styles: (0..buf.area.height).map(style).collect(), selected, cursor }
+    }
+
+    pub(crate) fn header(&self) -> &str {
+        &self.lines[0]
+    }
+
+    pub(crate) fn tabs(&self) -> &str {
+        &self.lines[1]
+    }
+
+    pub(crate) fn body(&self) -> &[String] {
+        &self.lines[2..self.lines.len() - 2]
+    }
+
+    /// The line above the keys.
+    pub(crate) fn foot(&self) -> &str {
+        self.lines[self.lines.len() - 2].trim()
+    }
+
+    pub(crate) fn keys(&self) -> &str {
+        self.lines[self.lines.len() - 1].trim()
+    }
+
+    /// The text of the selected row.
+    pub(crate) fn row(&self) -> Option<&str> {
+        self.lines.get(self.selected?).map(String::as_str)
+    }
+
+    /// Whether the body shows this.
+    pub(crate) fn shows(&self, text: &str) -> bool {
+        self.body().iter().any(|line| line.contains(text))
+    }
+
+    /// What the body's frames are called, and what stands beside that.
+    pub(crate) fn frames(&self) -> Vec<&str> {
+        let frames = self.body().iter().flat_map(|line| line.split('╭').skip(1));
+        frames.filter_map(|rest| rest.split_once('╮')).map(|(title, _)| title.trim_matches(['─', ' '])).collect()
+    }
+
+    /// The body looks otherwise than before, in words or colours.
+    pub(crate) fn differs(&self, before: &Self) -> bool {
+        let body = 1..self.lines.len() - 2;
+        self.body() != before.body() || self.styles[body.clone()] != before.styles[body] || self.cursor != before.cursor
+    }
+
+    /// What the foot says now that it did not say before.
+    pub(crate) fn said(&self, before: &Self) -> Option<String> {
+        let text = |line: &str| line.trim_start_matches(['·', '•', '●', '◐', '✖', '○', 'ℹ', ' ']).to_owned();
+        if self.foot() != before.foot() && !self.foot().is_empty() {
+            return Some(text(self.foot()));
+        }
+        (self.keys() != before.keys() && self.keys().starts_with('✖')).then(|| text(self.keys()))
+    }
+}

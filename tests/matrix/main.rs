@@ -1,0 +1,151 @@
+//! Every key that the help names, in every place where it is named: on each screen and each of its tables, in the
+//! dialogs, with no nodes at all, in a frozen picture. Each key is pressed on a picture of its own, through the message
+//! that the loop makes of it, and the next frame is read: what was promised is there, or the line above the keys says
+//! why not. What is refused where is kept in `tests/snapshots/matrix__refusals.snap`, so that a key that is refused in a
+//! new place is seen by who reads the change.
+//!
+//! A new action does not compile before its promise is written down in `promises.rs`; a new view, screen or place is
+//! walked by itself.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
+
+#[path = "../scene/mod.rs"]
+mod scene;
+
+mod look;
+mod places;
+mod promises;
+mod sentences;
+
+use std::collections::BTreeSet;
+use std::fmt::Write as _;
+
+use pgwatch::app::keymap::{self, Place, keymap};
+use pgwatch::app::{Action, Key, Msg, update};
+
+use look::Look;
+use places::Standing;
+
+const SIZES: [(u16, u16); 2] = [(80, 24), (120, 40)];
+
+/// What became of a key.
+enum Outcome {
+    Kept,
+    /// Why nothing happened, as the screen says it.
+    Refused(String),
+    Silent,
+}
+
+/// Presses one key on a picture of its own, which was drawn once.
+fn press(standing: &Standing, before: &Look, key: Key, action: Action, size: (u16, u16)) -> Outcome {
+    let mut scene = standing.scene.clone();
+    let effects = update(&mut scene.app, Msg::Key(key));
+    let after = Look::draw(&mut scene, size);
+    let pressed = promises::Pressed { standing, key, size, effects: &effects, before, after: &after };
+    if promises::kept(action, &pressed, &mut scene) {
+        return Outcome::Kept;
+    }
+    match after.said(before) {
+        Some(said) => Outcome::Refused(said),
+        None => Outcome::Silent,
+    }
+}
+
+/// The keys of a place, with what they mean there.
+fn keys(place: Place) -> Vec<(Action, Key)> {
+    let sections = place.chain().iter().flat_map(|section| keymap().section(*section));
+    sections.flat_map(|(action, keys)| keys.iter().map(move |key| (action, *key))).collect()
+}
+
+/// What came of all keys.
+#[derive(Default)]
+struct Walk {
+    silent: Vec<String>,
+    refused: BTreeSet<String>,
+    places: BTreeSet<String>,
+}
+
+impl Walk {
+    fn through(&mut self, standing: &Standing) {
+        let place = keymap::place(&standing.scene.app);
+        self.places.insert(format!("{place:?}"));
+        for size in SIZES {
+            let mut standing = standing.clone();
+            Look::draw(&mut standing.scene, size);
+            let before = Look::draw(&mut standing.scene, size);
+            for (action, key) in keys(place) {
+                let label = key.label(false);
+                match press(&standing, &before, key, action, size) {
+                    Outcome::Kept => {}
+                    Outcome::Refused(why) => drop(self.refused.insert(format!("{} | {label} | {why}", standing.name))),
+                    Outcome::Silent => {
+                        let (name, doc, (width, height)) = (&standing.name, action.doc(), size);
+                        self.silent.push(format!("{name} | {label} at {width}x{height}: {doc}"));
+                    }
+                }
+            }
+        }
+    }
+
+    fn join(mut self, other: Self) -> Self {
+        self.silent.extend(other.silent);
+        self.refused.extend(other.refused);
+        self.places.extend(other.places);
+        self
+    }
+}
+
+#[test]
+fn every_key_does_what_the_help_says_or_says_why_not() {
+    let all = places::all();
+    let (first, second) = all.split_at(all.len() / 2);
+    let walk = |standings: &[Standing]| {
+        let mut walk = Walk::default();
+        for standing in standings {
+            walk.through(standing);
+        }
+        walk
+    };
+    let walk = std::thread::scope(|threads| {
+        let other = threads.spawn(|| walk(second));
+        walk(first).join(other.join().unwrap())
+    });
+    let unwalked: Vec<String> =
+        keymap().places().map(|place| format!("{place:?}")).filter(|place| !walk.places.contains(place)).collect();
+    // The two sections that every place shares.
+    assert_eq!(unwalked, ["Always", "Screen"], "a place of the key map that no picture leads to");
+    let silent = walk.silent.join("\n");
+    assert!(silent.is_empty(), "keys that do not what they promise, and do not say why:\n{silent}");
+    insta::with_settings!({ snapshot_path => "../snapshots", prepend_module_to_snapshot => false }, {
+        insta::assert_snapshot!("matrix__refusals", walk.refused.into_iter().collect::<Vec<_>>().join("\n"));
+    });
+}
+
+/// A key that means nothing where it is pressed says so: what it means elsewhere, or where to look.
+#[test]
+fn a_key_of_another_screen_says_where_it_belongs() {
+    let all: BTreeSet<String> = keymap()
+        .places()
+        .filter(|place| places::is_screen(*place))
+        .flat_map(keys)
+        .map(|(_, key)| key.label(false))
+        .chain("$%&*=@^_|~Qu".chars().map(String::from))
+        .collect();
+    let mut silent = String::new();
+    for standing in places::all() {
+        let place = keymap::place(&standing.scene.app);
+        if !places::is_screen(place) {
+            continue;
+        }
+        let known: BTreeSet<String> = keys(place).into_iter().map(|(_, key)| key.label(false)).collect();
+        for label in all.difference(&known).filter(|label| label.chars().count() == 1) {
+            let mut scene = standing.scene.clone();
+            let before = Look::draw(&mut scene, SIZES[0]);
+            scene.press(if label == "<" { "<<>" } else { label });
+            let after = Look::draw(&mut scene, SIZES[0]);
+            if after.said(&before).is_none_or(|said| !said.contains(label.as_str())) {
+                writeln!(silent, "{} | {label}", standing.name).unwrap();
+            }
+        }
+    }
+    assert!(silent.is_empty(), "keys that do nothing in silence:\n{silent}");
+}
