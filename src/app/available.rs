@@ -9,14 +9,7 @@ impl App {
     /// Whether an action would do something here and now.
     pub fn can(&self, action: Action) -> bool {
         match action {
-            Action::Up
-            | Action::Down
-            | Action::Top
-            | Action::Bottom
-            | Action::PageUp
-            | Action::PageDown
-            | Action::HalfUp
-            | Action::HalfDown => self.can_move(),
+            _ if action.is_move() => self.can_move(),
             Action::Left => self.can_scroll(false),
             Action::Right => self.can_scroll(true),
             Action::Open => self.can_open(),

@@ -107,14 +107,7 @@ impl App {
     fn why_not(&self, action: Action) -> String {
         let why = match action {
             _ if self.has_open_row() && !action.is_move() && action != Action::Open => "Esc closes the row first",
-            Action::Up
-            | Action::Down
-            | Action::Top
-            | Action::Bottom
-            | Action::PageUp
-            | Action::PageDown
-            | Action::HalfUp
-            | Action::HalfDown => self.why_no_move(),
+            _ if action.is_move() => self.why_no_move(),
             Action::Left => "there are no columns to the left",
             Action::Right => "there are no columns to the right",
             Action::Open => self.why_not_open(),
