@@ -28,10 +28,10 @@ use tokio::time::{Instant, MissedTickBehavior, interval_at, sleep_until, timeout
 use crate::app::{App, Effect, Msg, Reread, Setup, update};
 use crate::config::alerts::Rules;
 use crate::config::views::Views;
-use crate::config::{Config, Diagnostic};
+use crate::config::{Config, Diagnostic, Environment};
 use crate::connection::{ConnectionManager, Handle, ManagerConfig};
 use crate::model::protocol::{CommandError, ShutdownReport};
-use crate::model::{Event, EventKind, THEMES};
+use crate::model::{Command, Event, EventKind, THEMES};
 use crate::tui::{self, Screen, ScreenOptions, Theme, ThemeOptions};
 
 pub use signals::LeaveReason;
@@ -289,12 +289,7 @@ impl Dashboard {
 
     fn perform(&mut self, effect: Effect) {
         match effect {
-            Effect::Send(command) => match self.handle.try_send(command.clone()) {
-                Ok(()) => {}
-                // The manager has ended, so its last event is on the way: nothing is left to be told.
-                Err(CommandError::ShuttingDown) => self.quit |= self.app.stopped.is_some(),
-                Err(_) => self.update(Msg::Busy(Box::new(command))),
-            },
+            Effect::Send(command) => self.send(command),
             Effect::Copy(text) => match self.screen.copy(&text) {
                 Ok(said) => self.update(Msg::Done(said.to_owned())),
                 Err(error) => self.update(Msg::Failed(format!("could not copy: {error}"))),
@@ -315,6 +310,18 @@ impl Dashboard {
             Effect::Redraw => self.try_to("redraw the screen", |dashboard| dashboard.screen.redraw()),
             Effect::Suspend => self.try_to("stop", |dashboard| dashboard.screen.suspend()),
             Effect::Quit => self.quit = true,
+        }
+    }
+
+    fn send(&mut self, mut command: Command) {
+        if let Command::AddNode(node) | Command::EditNode(node) | Command::Test { node, .. } = &mut command {
+            Environment::of_process().expand_node(node);
+        }
+        match self.handle.try_send(command.clone()) {
+            Ok(()) => {}
+            // The manager has ended, so its last event is on the way: nothing is left to be told.
+            Err(CommandError::ShuttingDown) => self.quit |= self.app.stopped.is_some(),
+            Err(_) => self.update(Msg::Busy(Box::new(command))),
         }
     }
 

@@ -5,6 +5,7 @@
 //! the role; a function can hide anything.
 
 pub mod acts;
+pub mod plan;
 pub mod read_only;
 pub mod verbs;
 

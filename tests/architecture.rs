@@ -250,3 +250,55 @@ fn imports_are_understood() {
     assert!(names("use tokio::time;", "tokio") && names("use tokio;", "tokio"));
     assert!(!names("my_tokio::x; tokio_util::y; \"tokio::\"", "tokio"));
 }
+
+/// Turns of phrase that are not English, or that say a thing in riddles, with what to write instead.
+const NOT_ENGLISH: &[(&str, &str)] = &[
+    ("stands behind", "follows"),
+    ("stands beside", "is next to"),
+    ("stands under", "is below"),
+    ("is to be had", "is available"),
+    ("made anew", "rebuilt"),
+    ("asked anew", "asked again"),
+    ("nobody reads", "has no reader"),
+    ("holds it back", "retains it"),
+    ("who may not", "a role without"),
+    ("who may only", "a role that may only"),
+    ("is said with", "is shown with"),
+    ("as one types", "as you type"),
+    ("the way back", "the previous screen"),
+    ("does what no", "does something that no"),
+    ("what is wrong with it", "its problems"),
+    ("in so far", "as far"),
+];
+
+/// The texts that people read: the pages, what views and rules say of themselves, the words in the code.
+#[test]
+fn what_people_read_is_plain_english() {
+    let mut texts: Vec<(String, String)> = Vec::new();
+    let mut pages = vec![root().join("README.md")];
+    pages.extend(fs::read_dir(root().join("docs")).unwrap().map(|entry| entry.unwrap().path()));
+    for page in pages.iter().filter(|page| page.extension().is_some_and(|extension| extension == "md")) {
+        texts.push((page.display().to_string(), fs::read_to_string(page).unwrap()));
+    }
+    for folder in ["config/views", "config/alerts"] {
+        for entry in fs::read_dir(root().join(folder)).unwrap() {
+            let path = entry.unwrap().path();
+            let text = fs::read_to_string(&path).unwrap();
+            let said = text.lines().filter(|line| !line.trim_start().starts_with('#')).map(|line| format!("{line}\n"));
+            texts.push((path.display().to_string(), said.collect()));
+        }
+    }
+    for path in files(&["src"]) {
+        let text = fs::read_to_string(&path).unwrap();
+        let code = text.lines().filter(|line| !line.trim_start().starts_with("//"));
+        let words = code.filter(|line| line.contains('"')).map(|line| format!("{line}\n"));
+        texts.push((path.display().to_string(), words.collect()));
+    }
+    let mut found = Vec::new();
+    for (path, text) in &texts {
+        let flat = text.to_lowercase().split_whitespace().collect::<Vec<_>>().join(" ");
+        let said = NOT_ENGLISH.iter().filter(|(phrase, _)| flat.contains(phrase));
+        found.extend(said.map(|(phrase, instead)| format!("{path}: {phrase:?}, better {instead:?}")));
+    }
+    assert!(found.is_empty(), "{}", found.join("\n"));
+}

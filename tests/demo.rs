@@ -136,7 +136,7 @@ const SCREENS: [(char, &str, &str, usize); 12] = [
     ('6', "6", "primary", 5),
     ('7', "7", "carts", 4),
     // The first table needs PostgreSQL 16.
-    ('8', "8<tab>", "standby1", 1),
+    ('8', "8", "standby1", 1),
     ('9', ":select count(*) from shop.stock<enter>9", "50", 4),
     ('0', "<escape>0", "connected", 4),
     ('t', "t", "standby2", 1),

@@ -9,7 +9,7 @@ use std::process::{Command, Stdio};
 
 use pgwatch::app::command::COMMANDS;
 use pgwatch::app::keymap::keymap;
-use support::command::{code, err, out, pgwatch, run};
+use support::command::{code, err, file, out, pgwatch, run};
 use support::pty::{Tui, ending};
 use support::wait::SOON;
 
@@ -98,4 +98,15 @@ fn a_tilde_in_a_path_is_the_home_folder() {
     assert_eq!(code(&output), 0, "{}", err(&output));
     assert_eq!(err(&output), "", "the certificate is found");
     assert!(home.path().join("log").exists());
+}
+
+#[test]
+fn a_tilde_typed_into_the_form_is_the_home_folder() {
+    let home = tempfile::tempdir().unwrap();
+    let config = file("nodes: {}\n");
+    let mut tui = Tui::start(&["--config", config.arg()], 120, 40, &[("HOME", home.path().to_str().unwrap())]);
+    tui.wait_text("Add a node", SOON);
+    tui.press("postgresql://u@127.0.0.1:1/d?sslmode=verify-full&sslrootcert=~/none.crt<enter>");
+    let path = home.path().join("none.crt");
+    tui.wait_text(path.to_str().unwrap(), SOON);
 }

@@ -42,7 +42,7 @@ const PICTURES: [Picture; 10] = [
     Picture { name: "replication", keys: "5<tab><tab>", shows: "retired_standby", rows: LOW },
     Picture { name: "statements", keys: "6", shows: "shop.orders", rows: LOW },
     Picture { name: "tables", keys: "7", shows: "carts", rows: LOW },
-    Picture { name: "io", keys: "8<tab>", shows: "subscriber", rows: LOW },
+    Picture { name: "io", keys: "8", shows: "subscriber", rows: LOW },
     Picture { name: "drift", keys: "c", shows: "max_standby_streaming_delay", rows: LOW },
     Picture { name: "alerts", keys: "t", shows: "restart", rows: LOW },
 ];

@@ -104,12 +104,12 @@ impl App {
             self.hold_event();
         } else if let Some(sheet) = self.sheet_mut() {
             sheet.follow ^= true;
-            let text = if sheet.follow { "follows its row" } else { "stays at its place" };
-            self.say(Severity::Info, format!("the selection {text}"));
+            let text = if sheet.follow { "follows its row" } else { "stays at its line" };
+            self.say(Severity::Info, format!("the cursor {text}"));
         } else {
             self.nodes_table.follow ^= true;
-            let text = if self.nodes_table.follow { "follows its row" } else { "stays at its place" };
-            self.say(Severity::Info, format!("the selection {text}"));
+            let text = if self.nodes_table.follow { "follows its row" } else { "stays at its line" };
+            self.say(Severity::Info, format!("the cursor {text}"));
         }
     }
 

@@ -45,6 +45,7 @@ impl App {
                 Screen::View(_) => self.live.nodes.len() > 1,
                 Screen::Events | Screen::Topology | Screen::Alerts => false,
             },
+            Action::Filter => self.filter_pane() != Pane::Nodes || !self.is_empty(),
             Action::Wrap => self.can_wrap(),
             Action::Export => self.can_export(),
             Action::Copy => self.copied().is_some_and(|text| !text.is_empty()),
@@ -64,7 +65,7 @@ impl App {
     }
 
     /// What an open row covers: keys for the table below it.
-    fn is_covered_by_row(&self, action: Action) -> bool {
+    pub(super) fn is_covered_by_row(&self, action: Action) -> bool {
         let of_table = matches!(
             action,
             Action::Mark

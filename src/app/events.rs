@@ -215,7 +215,7 @@ impl App {
             Ok(reread) => {
                 let Reread { cluster, nodes, query_timeout, thresholds, template, refresh, theme } = *reread;
                 self.reload_errors.clear();
-                self.say(Severity::Info, "the configuration file was read again");
+                self.say(Severity::Info, "the configuration file was reloaded");
                 self.cluster = cluster;
                 self.query_timeout = query_timeout;
                 self.thresholds = thresholds;
@@ -230,7 +230,7 @@ impl App {
             }
             Err(errors) => {
                 let first = errors.first().cloned().unwrap_or_default();
-                self.say(Severity::Critical, format!("the configuration file is wrong and changes nothing: {first}"));
+                self.say(Severity::Critical, format!("the configuration file is invalid and was ignored: {first}"));
                 self.reload_errors = errors;
                 Vec::new()
             }

@@ -21,8 +21,6 @@ pub(super) struct Place {
     node: Option<NodeName>,
     /// The selected line of the journal.
     event: Option<u64>,
-    /// The nodes that its table was limited to.
-    only: Option<Vec<NodeName>>,
 }
 
 impl Place {
@@ -41,7 +39,6 @@ impl App {
             pane: self.pane,
             node: self.nodes_table.selected().cloned(),
             event: self.events_table.selected().copied(),
-            only: self.sheets.only.clone(),
         }
     }
 
@@ -82,7 +79,6 @@ impl App {
         if let (Screen::View(screen), Some(view)) = (place.screen, place.view) {
             self.sheets.choose(screen, view);
         }
-        self.sheets.only = place.only;
         match place.node {
             Some(node) if place.screen == Screen::Detail => self.select_node(&node),
             Some(node) if place.screen == Screen::Nodes => {

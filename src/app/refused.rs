@@ -106,8 +106,9 @@ impl App {
     /// Why an action that [`App::can`] denies has nothing to do.
     fn why_not(&self, action: Action) -> String {
         let why = match action {
-            _ if self.has_open_row() && !action.is_move() && action != Action::Open => "Esc closes the row first",
+            _ if self.is_covered_by_row(action) => "Esc closes the row first",
             _ if action.is_move() => self.why_no_move(),
+            Action::Left | Action::Right if self.has_open_row() => "the columns are below each other here",
             Action::Left => "there are no columns to the left",
             Action::Right => "there are no columns to the right",
             Action::Open => self.why_not_open(),
@@ -127,9 +128,11 @@ impl App {
             Action::Run => "there is no statement to run yet",
             Action::ProblemsOnly if self.is_empty() => "there are no nodes yet; a adds one",
             Action::ProblemsOnly => "this table cannot be reduced to problems",
+            Action::Filter if self.is_empty() => "there are no nodes yet; a adds one",
             Action::Filter => "there is nothing to filter here",
             Action::Sort | Action::SortLeft | Action::SortRight => "this table has an order of its own",
             Action::SortReverse => "the rows are not sorted; s sorts them",
+            Action::Wrap if self.has_open_row() => "an open row is wrapped already",
             Action::Wrap if self.pane == Pane::Nodes => "rows of nodes are not wrapped; Enter opens one at length",
             Action::Wrap => "this pane is not wrapped: its lines are short",
             Action::Follow if self.filter_pane() == Pane::Events => "the newest event is selected already",

@@ -106,9 +106,13 @@ impl App {
         }
         self.sheets.views = views;
         if let Some(first) = problems.first() {
-            self.say(super::Severity::Critical, format!("a view or a rule is wrong and left out: {first}"));
+            self.say(super::Severity::Critical, format!("a view or rule is invalid and was left out: {first}"));
         }
         self.sheets.problems = problems;
+        // Figures that came before the rules: the next ones may be a minute away.
+        for node in self.live.nodes.iter() {
+            self.alerts.heed_facts(self.now, node, &self.thresholds);
+        }
         Vec::new()
     }
 

@@ -7,7 +7,7 @@ mod shape;
 use std::collections::{HashMap, HashSet};
 
 use crate::model::view::{Reading, Value};
-use crate::model::{NodeConfig, NodeName, Role, View};
+use crate::model::{HealthState, NodeConfig, NodeName, Role, View};
 
 use super::cursor::Cursor;
 use super::filter::Filter;
@@ -52,8 +52,8 @@ pub struct Branch {
     pub quorum: Option<String>,
     /// What leads to it from above.
     pub edge: Option<Edge>,
-    /// It does not answer: what is told of it is old.
-    pub gone: bool,
+    /// The health of a node that we watch: where it does not answer, what is told of it is old.
+    pub health: Option<HealthState>,
 }
 
 /// How a node receives from another.
@@ -181,8 +181,7 @@ pub struct Told<'a> {
     pub role: Option<Role>,
     pub timeline: Option<u32>,
     pub system_identifier: Option<u64>,
-    /// It does not answer now.
-    pub gone: bool,
+    pub health: HealthState,
     /// Its answer to the view `topology`.
     pub reading: Option<(&'a View, &'a Reading)>,
 }
@@ -199,7 +198,7 @@ pub(super) fn told<'a>(node: &'a Node, view: Option<&'a View>, reading: Option<&
         role: node.role,
         timeline: node.facts.as_ref().and_then(|(_, facts)| facts.timeline),
         system_identifier: node.server.as_ref().and_then(|server| server.system_identifier),
-        gone: !node.health.state.answers(),
+        health: node.health.state,
         reading: view.zip(reading),
     }
 }
@@ -213,7 +212,7 @@ fn peer(told: Told<'_>) -> Peer {
         timeline: told.timeline,
         system: told.system_identifier.map(|system| system.to_string()),
         rows: told.reading.map(|(view, reading)| rows_of(view, reading)).unwrap_or_default(),
-        gone: told.gone,
+        health: told.health,
     }
 }
 
@@ -232,7 +231,7 @@ fn rows_of(view: &View, reading: &Reading) -> Vec<RowMap> {
     (0..reading.len()).map(row).collect()
 }
 
-/// Slots that nobody reads while they hold WAL back.
+/// Slots without a reader, which retain WAL.
 fn unread_slots(sheet: &Sheet) -> Vec<Fault> {
     let mut faults = Vec::new();
     let mut seen = HashSet::new();
@@ -243,12 +242,12 @@ fn unread_slots(sheet: &Sheet) -> Vec<Fault> {
             };
             let said = |name: &str| row.get(name).map(String::as_str);
             if said("wal_status") == Some("lost") {
-                let text = format!("slot {slot} on {node} has lost WAL that it needs: its reader must be made anew");
+                let text = format!("slot {slot} on {node} has lost WAL that its reader needs: rebuild the reader");
                 faults.push(Fault { kind: FaultKind::Slot, node: node.clone(), severity: Severity::Critical, text });
             } else if said("active") == Some("f") {
                 let bytes = said("retained_bytes").and_then(|bytes| bytes.parse::<f64>().ok()).unwrap_or_default();
                 let held = bytes / f64::from(1 << 20);
-                let text = format!("nobody reads slot {slot} on {node}: it holds back {held:.0} MB of WAL");
+                let text = format!("slot {slot} on {node} has no reader and retains {held:.0} MB of WAL");
                 faults.push(Fault { kind: FaultKind::Slot, node: node.clone(), severity: Severity::Warning, text });
             }
         }

@@ -127,7 +127,7 @@ impl Watch {
             role: node.role,
             timeline: figures.and_then(|figures| figures.facts.as_ref()?.timeline),
             system_identifier: figures.and_then(|figures| figures.server.as_ref()?.system_identifier),
-            gone: !node.health.state.answers(),
+            health: node.health.state,
             reading: reading.and_then(Option::as_ref).map(|reading| (view, reading)),
         }
     }

@@ -23,15 +23,15 @@ const EXIT_STATUS: &[(&str, &str)] = &[
     ),
 ];
 
-const COMMANDS_HELP: &str = "Behind : stands a command, the name of a view, or a statement. A command may be shortened \
-    as long as no other begins alike, and wins over SQL: one word is a statement only with a ; behind it. The foot says \
-    before Enter what the line does and where. A statement that does what no rollback undoes asks first; that is a \
-    courtesy and no safety.";
+const COMMANDS_HELP: &str = "After : type a command, the name of a view, or a statement. A command may be shortened to \
+    any unique prefix and wins over SQL: one word is a statement only with a ; at its end. The foot says before Enter \
+    what the line does and on which nodes. If a statement does something that no rollback undoes, pgwatch asks first. \
+    This is a courtesy, not a safeguard.";
 
 const FILES: &[(&str, &str)] = &[
     ("$XDG_CONFIG_HOME/pgwatch/config.yaml", "the configuration file, unless --config names another"),
     ("$XDG_CONFIG_HOME/pgwatch/views/*.yaml", "views of your own"),
-    ("$XDG_CONFIG_HOME/pgwatch/alerts/*.yaml", "rules of alerts of your own"),
+    ("$XDG_CONFIG_HOME/pgwatch/alerts/*.yaml", "alert rules of your own"),
     ("~/.pgpass, pg_service.conf", "read as by every PostgreSQL client"),
 ];
 
@@ -102,7 +102,7 @@ fn keys(roff: &mut Roff) {
     }
 }
 
-/// What may stand behind `:`.
+/// What can be typed after `:`.
 fn commands(roff: &mut Roff) {
     roff.control("SH", ["COMMANDS"]);
     roff.text([roman(COMMANDS_HELP)]);

@@ -5,6 +5,8 @@ use std::collections::HashMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
+use crate::model::{NodeConfig, PasswordSource, RootCert};
+
 /// The surroundings of a configuration. `Debug` names the variables without their values, which may be secrets.
 #[derive(Clone, Default)]
 pub struct Environment {
@@ -86,6 +88,22 @@ impl Environment {
     /// The same for a path of the command line, which need not be UTF-8.
     pub fn expand(&self, path: &Path) -> PathBuf {
         path.to_str().map_or_else(|| path.to_owned(), |text| self.expand_home(text))
+    }
+
+    /// The same for every file that a node names, for nodes that were typed and not read from a file.
+    pub fn expand_node(&self, node: &mut NodeConfig) {
+        let tls = &mut node.tls;
+        let root = match &mut tls.root_cert {
+            Some(RootCert::File(path)) => Some(path),
+            Some(RootCert::System) | None => None,
+        };
+        let passfile = match &mut node.password {
+            PasswordSource::File(path) => Some(path),
+            _ => None,
+        };
+        for path in [root, tls.cert.as_mut(), tls.key.as_mut(), passfile].into_iter().flatten() {
+            *path = self.expand(path);
+        }
     }
 }
 

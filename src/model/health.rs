@@ -40,6 +40,16 @@ impl HealthState {
     pub fn answers(self) -> bool {
         matches!(self, Self::Healthy | Self::Degraded)
     }
+
+    /// Why nothing new is known of the node, in words; `None` while it answers.
+    pub fn silence(self) -> Option<&'static str> {
+        match self {
+            Self::Healthy | Self::Degraded => None,
+            Self::Connecting => Some("has not answered yet"),
+            Self::Unhealthy | Self::Reconnecting => Some("does not answer"),
+            Self::Disconnected => Some("is paused"),
+        }
+    }
 }
 
 /// Everything said about a node's health.

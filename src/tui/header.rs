@@ -18,6 +18,8 @@ use crate::app::{Action, App, Screen};
 
 /// Columns that the cluster's name takes at most, and ever fewer where there is little room.
 const NAME: [usize; 4] = [24, 16, 8, 4];
+/// Parts at the left, when all are there.
+const PARTS: usize = 13;
 /// Columns between two parts.
 const GAP: usize = 3;
 
@@ -108,7 +110,8 @@ pub(crate) fn draw(canvas: &mut Canvas<'_>, line: Rect) {
 fn left(app: &App, theme: &Theme) -> Vec<Part> {
     let picture = app.picture();
     let counts = picture.nodes.counts();
-    let mut parts = vec![Part::new("pgwatch", theme.accent_bold, Stays::Longest).gap(2)];
+    let mut parts = Vec::with_capacity(PARTS);
+    parts.push(Part::new("pgwatch", theme.accent_bold, Stays::Longest).gap(2));
     if let Some(cluster) = &app.cluster {
         parts.push(Part::new(text::fit(cluster, NAME[0]).into_owned(), theme.bright, Stays::Longest));
     }

@@ -30,9 +30,8 @@ const LEAST_NAME: usize = 12;
 
 pub(crate) fn draw(canvas: &mut Canvas<'_>, line: Rect) {
     let (app, theme) = (canvas.app, canvas.theme);
-    let tabs = tabs();
     let width = |&(titles, gap): &(usize, usize)| -> usize {
-        tabs.iter().map(|tab| 2 + tab.titles[titles].len() + gap).sum::<usize>() - gap
+        tabs().map(|tab| 2 + tab.titles[titles].len() + gap).sum::<usize>() - gap
     };
     let room = usize::from(line.width);
     let layout = LAYOUTS.iter().find(|layout| width(layout) + 2 * (layout.1 - 1) <= room).unwrap_or(&LAYOUTS[5]);
@@ -41,7 +40,7 @@ pub(crate) fn draw(canvas: &mut Canvas<'_>, line: Rect) {
     let mut left = room.saturating_sub(width(layout) + (gap - 1));
     let mut pen = Pen::new(canvas.buf, line);
     pen.gap(gap - 1);
-    for tab in tabs {
+    for tab in tabs() {
         let start = pen.x();
         let active = is_active(app, tab.opens);
         let (key, text) = if active { (theme.patch, theme.patch) } else { (theme.dim, theme.text) };
@@ -73,15 +72,14 @@ fn is_active(app: &App, opens: Opens) -> bool {
     }
 }
 
-fn tabs() -> Vec<Tab> {
+fn tabs() -> impl Iterator<Item = Tab> {
     let of = |screen: Screen| Tab {
         key: screen.digit().unwrap_or_else(|| key(Action::ScreenAlerts)),
         titles: [screen.title(), screen.short_title(), screen.shortest_title()],
         opens: Opens::Screen(screen),
     };
-    let mut tabs: Vec<Tab> = Screen::TABS.into_iter().chain([Screen::Alerts]).map(of).collect();
-    tabs.push(Tab { key: key(Action::Compare), titles: ["Drift"; 3], opens: Opens::Drift });
-    tabs
+    let drift = || Tab { key: key(Action::Compare), titles: ["Drift"; 3], opens: Opens::Drift };
+    Screen::TABS.into_iter().chain([Screen::Alerts]).map(of).chain(std::iter::once_with(drift))
 }
 
 fn key(action: Action) -> char {

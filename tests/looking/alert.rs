@@ -1,6 +1,9 @@
 //! `Enter` on an alert: its table opens with the cursor on the row that it is about. `t` begins at the worst.
 
-use pgwatch::app::Screen;
+use std::sync::Arc;
+use std::time::Duration;
+
+use pgwatch::app::{Msg, Screen, update};
 use pgwatch::config::alerts;
 use pgwatch::model::alert::{Check, Limits, Threshold};
 use pgwatch::model::condition::{Op, Operand};
@@ -247,4 +250,18 @@ fn a_wrong_shape_opens_the_topology_on_its_node() {
     scene.press("<enter>");
     let text = seen(&mut scene, 120, 40);
     assert!(text.contains(&format!("╭─ {of} ─")), "{of}:\n{text}");
+}
+
+/// The rules are read while the nodes connect: figures that came first are judged too, whatever the refresh.
+#[test]
+fn figures_that_came_before_the_rules_are_judged() {
+    let mut scene = production();
+    let views = pgwatch::config::views::ours();
+    let mut rule = Rule::clone(&alerts::ours()["connections"]);
+    rule.lasting = Duration::ZERO;
+    let _ = update(&mut scene.app, Msg::Views(views.clone(), Vec::new(), Vec::new()));
+    assert!(!seen(&mut scene, 120, 40).contains("1 alert"));
+    let _ = update(&mut scene.app, Msg::Views(views.clone(), vec![Arc::new(rule)], Vec::new()));
+    scene.tick(1);
+    assert!(seen(&mut scene, 120, 40).contains("1 alert"), "{}", seen(&mut scene, 120, 40));
 }

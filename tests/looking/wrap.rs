@@ -198,7 +198,7 @@ fn the_topology_wraps_names_notes_and_sentences() {
     let lost = "slot=a_slot_whose_reader_has_been_away_for_so_long_that_its_wal_went | active=f | wal_status=lost";
     answer(&mut scene, "primary", "slots", &[lost]);
     let text = seen(&mut scene, 80, 40);
-    assert!(text.contains("must be made anew"), "{text}");
+    assert!(text.contains("rebuild the reader"), "{text}");
 }
 
 #[test]

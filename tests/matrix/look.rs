@@ -7,7 +7,8 @@ use pgwatch::tui::{ColorDepth, Theme};
 use ratatui::Terminal;
 use ratatui::backend::TestBackend;
 use ratatui::buffer::Buffer;
-use ratatui::layout::Position;
+use ratatui::layout::{Position, Rect};
+use ratatui::style::Color;
 
 use crate::scene::{self, Scene, theme};
 
@@ -19,6 +20,8 @@ pub(crate) struct Look {
     pub(crate) selected: Option<usize>,
     /// Where one writes.
     cursor: Position,
+    /// The key of the screen that the line of tabs highlights.
+    pub(crate) tab: Option<char>,
 }
 
 fn dark() -> Theme {
@@ -52,7 +55,28 @@ impl Look {
         };
         let body = 2..buf.area.height - 2;
         let selected = body.clone().find(chosen).map(usize::from);
-        Self { lines, styles: (0..buf.area.height).map(style).collect(), selected, cursor }
+        let lit = (0..buf.area.width).map(|x| &buf[(x, 1)]).find(|cell| Some(cell.bg) == theme.patch.bg);
+        let tab = lit.and_then(|cell| cell.symbol().chars().next());
+        Self { lines, styles: (0..buf.area.height).map(style).collect(), selected, cursor, tab }
+    }
+
+    /// What a terminal shows. Digits are hidden, for figures change by themselves.
+    pub(crate) fn of_terminal(screen: &vt100::Screen) -> Self {
+        let theme = dark();
+        let (rows, columns) = (screen.size().0.get(), screen.size().1.get());
+        let mut buf = Buffer::empty(Rect::new(0, 0, columns, rows));
+        for (y, x) in (0..rows).flat_map(|y| (0..columns).map(move |x| (y, x))) {
+            let Some(cell) = screen.cell(y, x) else { continue };
+            let symbol = if cell.has_contents() { cell.contents() } else { " " };
+            buf[(x, y)].set_symbol(symbol).set_fg(color(cell.fgcolor())).set_bg(color(cell.bgcolor()));
+        }
+        let (y, x) = screen.cursor_position();
+        let cursor = if screen.hide_cursor() { Position::ORIGIN } else { Position::new(x, y) };
+        let mut look = Self::of(&buf, cursor, &theme);
+        for line in &mut look.lines {
+            *line = line.chars().map(|c| if c.is_ascii_digit() { '#' } else { c }).collect();
+        }
+        look
     }
 
     pub(crate) fn header(&self) -> &str {
@@ -92,10 +116,19 @@ impl Look {
         frames.filter_map(|rest| rest.split_once('╮')).map(|(title, _)| title.trim_matches(['─', ' '])).collect()
     }
 
+    pub(crate) fn has_frame(&self, words: &str) -> bool {
+        self.frames().iter().any(|frame| frame.contains(words))
+    }
+
     /// The body looks otherwise than before, in words or colours.
     pub(crate) fn differs(&self, before: &Self) -> bool {
         let body = 1..self.lines.len() - 2;
         self.body() != before.body() || self.styles[body.clone()] != before.styles[body] || self.cursor != before.cursor
+    }
+
+    /// The very same frame.
+    pub(crate) fn is(&self, other: &Self) -> bool {
+        self.lines == other.lines && self.styles == other.styles && self.cursor == other.cursor
     }
 
     /// What the foot says now that it did not say before.
@@ -105,5 +138,13 @@ impl Look {
             return Some(text(self.foot()));
         }
         (self.keys() != before.keys() && self.keys().starts_with('✖')).then(|| text(self.keys()))
+    }
+}
+
+fn color(color: vt100::Color) -> Color {
+    match color {
+        vt100::Color::Default => Color::Reset,
+        vt100::Color::Idx(index) => Color::Indexed(index),
+        vt100::Color::Rgb(red, green, blue) => Color::Rgb(red, green, blue),
     }
 }

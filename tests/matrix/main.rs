@@ -10,11 +10,14 @@
 
 #[path = "../scene/mod.rs"]
 mod scene;
+#[path = "../support/mod.rs"]
+mod support;
 
 mod look;
 mod places;
 mod promises;
 mod sentences;
+mod terminal;
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
@@ -24,6 +27,7 @@ use pgwatch::app::{Action, Key, Msg, update};
 
 use look::Look;
 use places::Standing;
+use promises::{Hands, Pressed, kept};
 
 const SIZES: [(u16, u16); 2] = [(80, 24), (120, 40)];
 
@@ -35,13 +39,31 @@ enum Outcome {
     Silent,
 }
 
+/// A picture that is pressed on.
+struct Picture {
+    scene: scene::Scene,
+    size: (u16, u16),
+}
+
+impl Hands for Picture {
+    fn press(&mut self, keys: &[Key]) {
+        for key in keys {
+            let _ = update(&mut self.scene.app, Msg::Key(*key));
+        }
+    }
+
+    fn sees(&mut self, condition: &dyn Fn(&Look) -> bool) -> bool {
+        condition(&Look::draw(&mut self.scene, self.size))
+    }
+}
+
 /// Presses one key on a picture of its own, which was drawn once.
 fn press(standing: &Standing, before: &Look, key: Key, action: Action, size: (u16, u16)) -> Outcome {
     let mut scene = standing.scene.clone();
     let effects = update(&mut scene.app, Msg::Key(key));
     let after = Look::draw(&mut scene, size);
-    let pressed = promises::Pressed { standing, key, size, effects: &effects, before, after: &after };
-    if promises::kept(action, &pressed, &mut scene) {
+    let pressed = Pressed { key, effects: Some(&effects), before, after: &after };
+    if kept(action, &pressed, &mut Picture { scene, size }) {
         return Outcome::Kept;
     }
     match after.said(before) {

@@ -107,7 +107,8 @@ fn tables(scene: &Scene) -> Vec<Standing> {
         let with = |what: &str, keys: &str| at(&table.scene, &format!("{}, {what}", table.name), keys);
         // What these states do is the same for every table.
         if view.name == "activity" || view.compare.is_some() {
-            all.push(with("a row at length", "<enter>"));
+            all.push(with("a row at length", "g<enter>"));
+            all.push(with("a note at length", "G<enter>"));
             if view.columns.iter().any(|column| column.group) {
                 all.push(with("grouped", "gb"));
             }

@@ -1,30 +1,37 @@
 //! What each key promises, and how the next frame shows that it was kept.
 
-use pgwatch::app::keymap::{self, Place};
-use pgwatch::app::{Action, Effect, Key, Msg, update};
+use pgwatch::app::{Action, Effect, Key, KeyCode};
 use pgwatch::model::Command;
 
 use crate::look::Look;
-use crate::places::Standing;
-use crate::scene::Scene;
+
+/// Keys that prove what the first one did, and what comes of them: on a picture, or in a terminal.
+pub(crate) trait Hands {
+    fn press(&mut self, keys: &[Key]);
+
+    /// Whether the screen satisfies this, now or in a moment.
+    fn sees(&mut self, condition: &dyn Fn(&Look) -> bool) -> bool;
+}
 
 /// A key that was pressed, and the frames around it.
 pub(crate) struct Pressed<'a> {
-    pub(crate) standing: &'a Standing,
     pub(crate) key: Key,
-    pub(crate) size: (u16, u16),
-    pub(crate) effects: &'a [Effect],
+    /// What the key asked the loop for; `None` in a terminal, where only the screen tells.
+    pub(crate) effects: Option<&'a [Effect]>,
     pub(crate) before: &'a Look,
     pub(crate) after: &'a Look,
 }
 
+/// More than any list of these pictures needs to come to its end.
+const MANY: usize = 120;
+
 impl Pressed<'_> {
-    fn place(&self) -> Place {
-        keymap::place(&self.standing.scene.app)
+    fn asks(&self, wanted: impl Fn(&Effect) -> bool) -> bool {
+        self.effects.is_none_or(|effects| effects.iter().any(wanted))
     }
 
     fn sends(&self, wanted: impl Fn(&Command) -> bool) -> bool {
-        self.effects.iter().any(|effect| matches!(effect, Effect::Send(command) if wanted(command)))
+        self.asks(|effect| matches!(effect, Effect::Send(command) if wanted(command)))
     }
 
     /// The foot says one of these words, which it did not say before.
@@ -49,34 +56,43 @@ impl Pressed<'_> {
     }
 
     /// Pressed next, this key leads back to the row, or to the lines that were shown.
-    fn leads_back(&self, scene: &mut Scene, by: &str) -> bool {
-        scene.press(by);
-        let look = Look::draw(scene, self.size);
+    fn leads_back(&self, hands: &mut dyn Hands, by: KeyCode) -> bool {
+        hands.press(&[Key::from(by)]);
         let row = self.before.row();
-        (row.is_some() && look.row() == row) || !look.differs(self.before)
+        hands.sees(&|look| (row.is_some() && look.row() == row) || !look.differs(self.before))
     }
 
-    /// The same key once more goes no further, and says so.
-    fn is_at_an_end(&self, scene: &mut Scene, said: &str) -> bool {
-        let _ = update(&mut scene.app, Msg::Key(self.key));
-        Look::draw(scene, self.size).foot().contains(said)
+    /// The same key so many times more goes no further, and says so.
+    fn ends(&self, hands: &mut dyn Hands, times: usize, said: &str) -> bool {
+        hands.press(&vec![self.key; times]);
+        hands.sees(&|look| look.foot().contains(said))
+    }
+
+    /// The screen of this key is the one shown, as the line of tabs says.
+    fn leads_to_its_screen(&self) -> bool {
+        let is_there = matches!(self.key.code, KeyCode::Char(letter) if self.after.tab == Some(letter));
+        is_there && (self.leads_elsewhere() || self.after.differs(self.before))
+    }
+
+    /// What was open is closed: its keys are no longer named.
+    fn closes(&self) -> bool {
+        self.after.keys() != self.before.keys()
     }
 }
 
 /// Whether the frame shows what the key promises.
 #[allow(clippy::too_many_lines, reason = "one line for each action: a new one does not compile without its promise")]
-pub(crate) fn kept(action: Action, pressed: &Pressed<'_>, scene: &mut Scene) -> bool {
+pub(crate) fn kept(action: Action, pressed: &Pressed<'_>, hands: &mut dyn Hands) -> bool {
     let (before, after) = (pressed.before, pressed.after);
-    let place = pressed.place();
     match action {
-        Action::Up => pressed.moves() && pressed.leads_back(scene, "<down>"),
-        Action::Down => pressed.moves() && pressed.leads_back(scene, "<up>"),
-        Action::Top => pressed.moves() && pressed.is_at_an_end(scene, "this is the beginning"),
-        Action::Bottom => pressed.moves() && pressed.is_at_an_end(scene, "this is the end"),
-        Action::PageUp | Action::HalfUp | Action::PageDown | Action::HalfDown => pressed.moves(),
-        Action::Left | Action::Right | Action::ProblemsOnly | Action::Group | Action::OnlyNode => {
-            before.body() != after.body()
-        }
+        Action::Up => pressed.moves() && pressed.leads_back(hands, KeyCode::Down),
+        Action::Down => pressed.moves() && pressed.leads_back(hands, KeyCode::Up),
+        Action::Top => pressed.moves() && pressed.ends(hands, 1, "this is the beginning"),
+        Action::Bottom => pressed.moves() && pressed.ends(hands, 1, "this is the end"),
+        Action::PageUp | Action::HalfUp => pressed.moves() && pressed.ends(hands, MANY, "this is the beginning"),
+        Action::PageDown | Action::HalfDown => pressed.moves() && pressed.ends(hands, MANY, "this is the end"),
+        Action::Left | Action::Right | Action::ProblemsOnly | Action::Group => before.body() != after.body(),
+        Action::OnlyNode => after.has_frame("only ") != before.has_frame("only "),
         Action::Open => pressed.leads_elsewhere(),
         Action::Mark => {
             let marked = before.selected.is_some_and(|line| before.lines[line] != after.lines[line]);
@@ -92,8 +108,10 @@ pub(crate) fn kept(action: Action, pressed: &Pressed<'_>, scene: &mut Scene) -> 
             pressed.sends(|command| matches!(command, Command::Pause(_) | Command::Resume(_)))
                 && pressed.says(&["pausing", "resuming"])
         }
-        Action::RefreshNow => pressed.sends(|command| *command == Command::LookNow) && pressed.says(&["asked again"]),
-        Action::EditStatement => keymap::place(&scene.app) == Place::Editor && after.keys().contains("F5"),
+        Action::RefreshNow => {
+            pressed.sends(|command| *command == Command::LookNow) && pressed.says(&["refreshing now"])
+        }
+        Action::EditStatement => after.keys().contains("Esc results") && !before.keys().contains("Esc results"),
         Action::Rerun | Action::Run => pressed.sends(|command| matches!(command, Command::Run(_))),
         Action::Accept
         | Action::ToggleColumn
@@ -105,20 +123,23 @@ pub(crate) fn kept(action: Action, pressed: &Pressed<'_>, scene: &mut Scene) -> 
         Action::Yes => pressed.sends(|command| matches!(command, Command::RemoveNode(_))) && !after.shows("Remove "),
         Action::No => !after.shows("Remove ") && before.shows("Remove "),
         Action::NextField | Action::PreviousField => after.differs(before) || before.keys() != after.keys(),
-        Action::Cancel => pressed.leads_elsewhere() || before.lines != after.lines || after.differs(before),
-        Action::Filter => filters(scene, place),
+        Action::Cancel => pressed.closes(),
+        Action::Filter => after.foot().starts_with('/') && filters(hands),
         Action::Sort | Action::SortReverse | Action::SortLeft | Action::SortRight => {
             pressed.says(&["sorted", "order"]) || before.body() != after.body()
         }
         Action::ShowHidden => pressed.says(&["shown", "hidden"]) || before.body() != after.body(),
         Action::Columns => pressed.opens("Columns"),
-        Action::Explain => after.shows("EXPLAIN") || pressed.says(&["PostgreSQL 16", "database"]),
+        Action::Explain => after.shows("EXPLAIN") || pressed.says(&["PostgreSQL 16", "database", "has no plan"]),
         Action::Follow => pressed.says(&["follow", "stays"]) || pressed.moves(),
         Action::PreviousNode | Action::NextNode => pressed.moves() || before.body() != after.body(),
         Action::NextPane | Action::PreviousPane => after.differs(before),
         Action::Zoom => pressed.says(&["z shows all again", "all panes"]) && after.frames() != before.frames(),
-        Action::Wrap => pressed.says(&["wrap", "cut"]),
-        Action::Copy => pressed.effects.iter().any(|effect| matches!(effect, Effect::Copy(text) if !text.is_empty())),
+        Action::Wrap => pressed.says(&["long text is"]),
+        Action::Copy => {
+            pressed.asks(|effect| matches!(effect, Effect::Copy(text) if !text.is_empty()))
+                && pressed.says(&["terminal", "clipboard"])
+        }
         Action::Export => after.foot().starts_with(":export"),
         Action::Freeze => after.header().contains("FROZEN") != before.header().contains("FROZEN"),
         Action::Slower | Action::Faster => {
@@ -134,32 +155,28 @@ pub(crate) fn kept(action: Action, pressed: &Pressed<'_>, scene: &mut Scene) -> 
         | Action::ScreenIo
         | Action::ScreenQuery
         | Action::ScreenEvents
-        | Action::ScreenAlerts => pressed.leads_elsewhere() || after.differs(before),
+        | Action::ScreenAlerts => pressed.leads_to_its_screen(),
         Action::Command => after.foot().starts_with(':'),
         Action::Help => pressed.opens("Help") || after.shows("On every screen"),
-        Action::Back => before.lines != after.lines && !pressed.says(&["began"]),
-        Action::Quit => {
-            pressed.leads_elsewhere() || pressed.sends(|command| matches!(command, Command::Shutdown { .. }))
+        Action::Back => {
+            before.lines != after.lines
+                && !pressed.says(&["this is the first screen"])
+                && pressed.ends(hands, 20, "this is the first screen")
         }
-        Action::Redraw => pressed.effects == [Effect::Redraw],
-        Action::Suspend => pressed.effects == [Effect::Suspend],
+        Action::Quit => {
+            pressed.leads_elsewhere()
+                || (pressed.effects.is_some() && pressed.sends(|command| matches!(command, Command::Shutdown { .. })))
+        }
+        Action::Redraw => pressed.asks(|effect| *effect == Effect::Redraw),
+        Action::Suspend => pressed.asks(|effect| *effect == Effect::Suspend),
         Action::LeaveNow => pressed.sends(|command| *command == Command::Shutdown { drain: false }),
     }
 }
 
-/// `/` opens its line; what is typed then is text and nothing else, the frame says it, and `Esc` takes it back.
-fn filters(scene: &mut Scene, place: Place) -> bool {
-    let screen = scene.app.screen;
-    let opened = keymap::place(&scene.app) == Place::Filter;
-    scene.press("qtad");
-    let typed = scene.app.screen == screen && scene.app.dialog.is_none() && scene.app.leaving.is_none();
-    let at_work = Look::draw(scene, (120, 40));
-    let loud = at_work.frames().iter().any(|frame| frame.contains("/qtad"));
-    scene.press("<esc>");
-    let after = Look::draw(scene, (120, 40));
-    opened
-        && typed
-        && loud
-        && !after.frames().iter().any(|frame| frame.contains("/qtad"))
-        && keymap::place(&scene.app) == place
+/// The open filter line: what is typed is text and nothing else, the frame says it at once, and `Esc` takes it back.
+fn filters(hands: &mut dyn Hands) -> bool {
+    hands.press(&Key::sequence("qtad"));
+    let loud = hands.sees(&|look| look.foot().contains("qtad") && look.has_frame("qtad"));
+    hands.press(&[Key::from(KeyCode::Esc)]);
+    loud && hands.sees(&|look| !look.foot().contains("qtad") && !look.has_frame("qtad"))
 }

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
 mod command;
+mod explain;
 mod history;
 mod nodes;
 mod numbers;

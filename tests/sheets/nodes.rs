@@ -59,7 +59,7 @@ fn a_node_that_was_removed_is_gone_from_topology() {
     answer(&mut scene, "primary", "topology", &[&own("primary")]);
     answer(&mut scene, "replica", "topology", &[&own("standby")]);
     answer(&mut scene, "replica", "slots", &["slot=orders | active=f | retained_bytes=100000000"]);
-    assert!(screen(&mut scene, 120, 40).contains("nobody reads slot orders on replica"));
+    assert!(screen(&mut scene, 120, 40).contains("slot orders on replica has no reader"));
     remove(&mut scene, "replica");
     let text = screen(&mut scene, 120, 40);
     assert!(!text.lines().skip(2).take(35).any(|line| line.contains("replica")), "{text}");

@@ -132,6 +132,25 @@ impl Tui {
         Ok(())
     }
 
+    /// The same, looking at whole frames alone: between the first byte of one and its last, the screen is neither old
+    /// nor new.
+    pub fn sees_frame(&self, within: Duration, condition: impl Fn(&Screen) -> bool) -> Result<(), String> {
+        let start = Instant::now();
+        let mut output = self.seen.output.lock().unwrap();
+        loop {
+            let last = |end: &str| find_last(&output.raw, format!("\x1b[?2026{end}").as_bytes());
+            if last("h") <= last("l") && condition(output.parser.screen()) {
+                return Ok(());
+            }
+            let left = within.saturating_sub(start.elapsed());
+            if left.is_zero() || output.ended {
+                let state = if output.ended { "the program ended" } else { "time is up" };
+                return Err(format!("{state} after {:?}", start.elapsed()));
+            }
+            output = self.seen.more.wait_timeout(output, left).unwrap().0;
+        }
+    }
+
     /// Waits until the screen shows this text in one line.
     #[track_caller]
     pub fn wait_text(&self, text: &str, within: Duration) {
@@ -314,6 +333,7 @@ fn named_key(name: &str) -> Vec<u8> {
         "pgup" => b"\x1b[5~",
         "pgdn" => b"\x1b[6~",
         "f1" => b"\x1bOP",
+        "f5" => b"\x1b[15~",
         _ => match name.strip_prefix("c-").map(str::as_bytes) {
             Some(&[letter]) => return vec![letter & 0x1f],
             _ => panic!("no key is named <{name}>"),

@@ -3,6 +3,7 @@
 use crate::app::{App, Effect, Severity};
 use crate::model::NodeName;
 use crate::model::view::{Value, Version};
+use crate::sql::plan;
 
 /// The first version that plans a statement without the values of its parameters.
 const GENERIC_PLAN: u32 = 16;
@@ -36,7 +37,7 @@ impl App {
                 node.config.database
             ));
         }
-        if !has_parameters(statement) {
+        if !plan::parameters(statement)? {
             return Ok(format!("EXPLAIN {statement}"));
         }
         let version = node.server_version.as_deref().and_then(Version::parse);
@@ -44,31 +45,5 @@ impl App {
             return Ok(format!("EXPLAIN (GENERIC_PLAN) {statement}"));
         }
         Err("the statement has parameters ($1); a plan without their values needs PostgreSQL 16".to_owned())
-    }
-}
-
-/// `$1`, outside of quotes as far as that matters: a text that holds one is planned all the same.
-fn has_parameters(statement: &str) -> bool {
-    let mut before = ' ';
-    for (c, next) in statement.chars().zip(statement.chars().skip(1)) {
-        if c == '$' && next.is_ascii_digit() && !before.is_alphanumeric() {
-            return true;
-        }
-        before = c;
-    }
-    false
-}
-
-#[cfg(test)]
-mod tests {
-    use super::has_parameters;
-
-    #[test]
-    fn parameters_are_seen() {
-        for (statement, has) in
-            [("select $1", true), ("select a$1", false), ("select 1$", false), ("x = $12 and", true)]
-        {
-            assert_eq!(has_parameters(statement), has, "{statement}");
-        }
     }
 }

@@ -77,7 +77,10 @@ impl App {
     pub(in crate::app) fn toggle_hidden(&mut self) {
         self.changing_sheet(|sheet| sheet.shows_hidden ^= true);
         let shown = self.sheet().is_some_and(|sheet| sheet.shows_hidden);
-        self.say(Severity::Info, if shown { "all rows are shown" } else { "what this table hides at first is hidden" });
+        self.say(
+            Severity::Info,
+            if shown { "all rows are shown" } else { "the less interesting rows are hidden again" },
+        );
     }
 
     pub(in crate::app) fn can_toggle_hidden(&self) -> bool {
@@ -134,7 +137,7 @@ impl App {
     }
 
     pub(in crate::app) fn refresh_now(&mut self) -> Vec<Effect> {
-        self.say(Severity::Info, "asked again");
+        self.say(Severity::Info, "refreshing now");
         vec![Effect::Send(Command::LookNow)]
     }
 
@@ -240,6 +243,9 @@ impl App {
     /// The cell that the selected line of the row at length is of.
     fn copied_cell(&self) -> Option<String> {
         let sheet = self.sheet()?;
+        if let Some(note) = sheet.opened_note() {
+            return Some(note.message.clone());
+        }
         let line = sheet.opened.as_ref()?.cursor.at;
         let (node, row) = sheet.opened_row()?;
         let column = (*self.drawn.pane(Pane::View)?.columns.get(line)?)?;

@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::{Branch, Edge, Fault};
 use crate::app::filter::{Column, Fields, Filter};
 use crate::model::view::Unit;
-use crate::model::{Condition, figures};
+use crate::model::{Condition, HealthState, figures};
 
 /// What a filter may name in a line of the picture.
 pub(in crate::app) const COLUMNS: [Column<'static>; 9] = [
@@ -39,13 +39,18 @@ impl Edge {
 }
 
 impl Branch {
+    /// Why what is told of it is old; `None` while it answers, and of a server that we do not watch.
+    pub fn silence(&self) -> Option<&'static str> {
+        self.health.and_then(HealthState::silence)
+    }
+
     /// What is to be said of it beside its figures: a word of ours, and what the server says.
     pub fn note(&self) -> (&'static str, &str) {
         if self.node.is_none() {
             return ("not in the file", "");
         }
-        if self.gone {
-            return ("does not answer: as it was", "");
+        if let Some(silence) = self.silence() {
+            return (silence, ": last known");
         }
         match (self.edge.as_ref().and_then(|edge| edge.publications.as_ref()), &self.quorum) {
             (Some(publications), _) => ("follows ", publications),

@@ -6,7 +6,7 @@
 
 use std::collections::HashMap;
 
-use crate::model::{NodeName, Role};
+use crate::model::{HealthState, NodeName, Role};
 
 use super::{Branch, Edge, Fault, FaultKind, RowMap};
 use crate::app::journal::Severity;
@@ -21,8 +21,7 @@ pub(super) struct Peer {
     pub(super) timeline: Option<u32>,
     pub(super) system: Option<String>,
     pub(super) rows: Vec<RowMap>,
-    /// It does not answer now.
-    pub(super) gone: bool,
+    pub(super) health: HealthState,
 }
 
 impl Peer {
@@ -120,7 +119,7 @@ fn standby(
     let Some(peer) = peers.get(at) else { return (None, Edge::default()) };
     let own = edge_of(receiver);
     let mut fault = |kind, severity, text: String| {
-        if !peer.gone {
+        if peer.health.answers() {
             faults.push(Fault { kind, node: peer.name.clone(), severity, text });
         }
     };
@@ -140,7 +139,10 @@ fn standby(
                 fault(FaultKind::Stopped, Severity::Critical, text);
             }
             let stopped = own.state.as_deref() == Some("stopped");
-            let edge = match sender.as_ref().filter(|_| !stopped && upstream.is_some_and(|upstream| !upstream.gone)) {
+            let edge = match sender
+                .as_ref()
+                .filter(|_| !stopped && upstream.is_some_and(|upstream| upstream.health.answers()))
+            {
                 // The sender knows best how far the receiver is, while both are there.
                 Some(row) => Edge { slot: edge_of(row).slot.or(own.slot), ..edge_of(row) },
                 None => own,
@@ -215,7 +217,7 @@ fn subscriber(
     for subscription in peer.rows("subscription") {
         let name = subscription.get("name").map_or("", String::as_str);
         let state = subscription.get("state").map_or("", String::as_str);
-        if state != "running" && !peer.gone {
+        if state != "running" && peer.health.answers() {
             let severity = if state == "disabled" { Severity::Warning } else { Severity::Critical };
             let what = if state == "disabled" { "is disabled" } else { "has no worker: it does not apply" };
             let text = format!("subscription {name} on {} {what}", peer.name);
@@ -260,7 +262,7 @@ fn edge_of(row: &RowMap) -> Edge {
 /// Two primaries of one system identifier.
 fn split_brains(peers: &[Peer]) -> Vec<Fault> {
     let mut clusters: HashMap<&String, Vec<&Peer>> = HashMap::new();
-    for peer in peers.iter().filter(|peer| !peer.gone && peer.role() == Some(Role::Primary)) {
+    for peer in peers.iter().filter(|peer| peer.health.answers() && peer.role() == Some(Role::Primary)) {
         if let Some(system) = peer.system() {
             clusters.entry(system).or_default().push(peer);
         }
@@ -327,7 +329,7 @@ fn branch(peers: &[Peer], child: Child, more: Vec<bool>) -> Option<Branch> {
                 position: peer.own("position").cloned(),
                 quorum: peer.own("quorum").cloned(),
                 edge: (edge != Edge::default()).then_some(edge),
-                gone: peer.gone,
+                health: Some(peer.health),
                 more,
             }
         }
@@ -339,7 +341,7 @@ fn branch(peers: &[Peer], child: Child, more: Vec<bool>) -> Option<Branch> {
             position: None,
             quorum: None,
             edge: Some(edge),
-            gone: false,
+            health: None,
             more,
         },
     })
@@ -369,7 +371,7 @@ mod tests {
             timeline: None,
             system: None,
             rows: std::iter::once(own).chain(rows).collect(),
-            gone: false,
+            health: HealthState::Healthy,
         }
     }
 
@@ -410,7 +412,8 @@ mod tests {
 
     #[test]
     fn a_node_that_was_gone_before_it_was_asked_stands_where_it_is_known_by_its_name() {
-        let untold = |name: &str| Peer { rows: Vec::new(), gone: true, ..peer(name, "", "1", "1", vec![]) };
+        let untold =
+            |name: &str| Peer { rows: Vec::new(), health: HealthState::Unhealthy, ..peer(name, "", "1", "1", vec![]) };
         let sends = |name: &str, to| peer(name, "primary", name, "1", vec![sender(to, to, "physical")]);
         assert_eq!(lines(&[sends("a", "b"), untold("b")]), [at("a", 0), at("b", 1)]);
         let primary = Peer { role: Some(Role::Primary), ..untold("b") };

@@ -16,15 +16,15 @@ type Spec = (&'static str, CellKind, Option<Unit>, &'static str);
 
 const COLUMNS: [Spec; 10] = [
     ("role", CellKind::Text, None, "primary or standby"),
-    ("replay_lag_ms", CellKind::Interval, Some(Unit::Ms), "how far the replay of a standby is behind"),
+    ("replay_lag_ms", CellKind::Interval, Some(Unit::Ms), "how far the replay of a standby lags behind, in time"),
     ("replay_lag_bytes", CellKind::Int8, Some(Unit::Bytes), "WAL that a standby received and has not replayed"),
-    ("streaming", CellKind::Bool, None, "a standby gets WAL as it is made"),
+    ("streaming", CellKind::Bool, None, "a standby receives WAL as it is written"),
     ("connections", CellKind::Int4, None, "client connections"),
     ("max_connections", CellKind::Int4, None, "max_connections"),
-    ("connections_percent", CellKind::Float8, Some(Unit::Percent), "connections of max_connections"),
-    ("waiting_for_lock", CellKind::Int4, None, "sessions that wait for a lock"),
+    ("connections_percent", CellKind::Float8, Some(Unit::Percent), "client connections, in percent of max_connections"),
+    ("waiting_for_lock", CellKind::Int4, None, "sessions waiting for a lock"),
     ("oldest_transaction_ms", CellKind::Interval, Some(Unit::Ms), "age of the oldest open transaction of a client"),
-    ("pending_restart", CellKind::Int4, None, "settings that wait for a restart"),
+    ("pending_restart", CellKind::Int4, None, "settings that take effect only after a restart"),
 ];
 
 /// The view; it is never asked.

@@ -136,16 +136,16 @@ impl Columns {
             let style = if was.is_empty() { dim(theme.text) } else { theme.warn };
             wrapped::put(buf, what, &format!("{was}{}", alert.finding.message), style);
         } else {
-            Pen::new(buf, what).put(was, theme.warn).put(&alert.finding.message, dim(theme.text));
+            Pen::new(buf, what).put(&was, theme.warn).put(&alert.finding.message, dim(theme.text));
         }
     }
 }
 
 /// What is said in front of an alert of a node that does not answer.
-fn was(held: &Held, app: &App) -> &'static str {
+fn was(held: &Held, app: &App) -> String {
     let node = app.picture().nodes.get(&held.alert.node);
-    let gone = node.is_none_or(|node| !node.health.state.answers());
-    if gone { "does not answer, as it was: " } else { "" }
+    let silence = node.map_or(Some("is gone"), |node| node.health.state.silence());
+    silence.map(|silence| format!("{silence}, last known: ")).unwrap_or_default()
 }
 
 /// The whole sentence of the selected alert, and what to do; which of the lines are that.

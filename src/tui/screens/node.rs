@@ -90,7 +90,7 @@ fn lines(node: &Node, canvas: &Canvas<'_>, values: usize) -> Vec<DocLine> {
     }
     let Some(server) = &node.server else {
         lines.push(DocLine::default());
-        lines.push(DocLine::default().text("The server has not told its settings yet.", theme.dim));
+        lines.push(DocLine::default().text("The server has not reported its settings yet.", theme.dim));
         return lines;
     };
     if let Some(started) = server.started_at {

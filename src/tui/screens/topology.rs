@@ -64,14 +64,14 @@ fn shape(canvas: &mut Canvas<'_>, area: Rect) {
     let (app, theme) = (canvas.app, canvas.theme);
     let left_out = app.topology.faults_left_out;
     let loud = if left_out > 0 { format!("{left_out} left out") } else { String::new() };
-    let inner = Frame { title: "Shape", loud: &loud, ..Frame::default() }.draw(canvas.buf, area, theme);
+    let inner = Frame { title: "Problems", loud: &loud, ..Frame::default() }.draw(canvas.buf, area, theme);
     let faults = &app.topology.faults;
     if faults.is_empty() && left_out > 0 {
-        Pen::row(canvas.buf, inner, 0).put(&none_left("sentence", &app.topology.filter), theme.dim);
+        Pen::row(canvas.buf, inner, 0).put(&none_left("problem", &app.topology.filter), theme.dim);
     } else if faults.is_empty() {
         let answered =
             app.sheets.get("topology").is_some_and(|sheet| sheet.nodes().any(|(_, node)| node.reading.is_some()));
-        let said = if answered { "Nothing is wrong with it." } else { "Asking the nodes …" };
+        let said = if answered { "No problems found." } else { "Asking the nodes …" };
         Pen::row(canvas.buf, inner, 0).put(said, theme.dim);
     }
     let mut rest = inner;
@@ -178,7 +178,8 @@ impl Columns {
             Some(node) => badge::sign(node.health.state, theme),
             None => ("○", theme.dim),
         };
-        let name = if node.is_some() && !branch.gone { theme.text } else { theme.dim };
+        let old = branch.silence().is_some();
+        let name = if node.is_some() && !old { theme.text } else { theme.dim };
         pen.sign(sign, style).gap(1);
         let named = Rect { x: pen.x(), width: self.name_room(branch).min(pen.room() as u16), ..area };
         pen.to(start + self.name as u16).gap(2);
@@ -191,7 +192,7 @@ impl Columns {
         let timeline = branch.timeline.as_deref().unwrap_or(text::UNKNOWN);
         pen.column(role, 8, theme.dim).gap(1).column_right(timeline, 3, theme.dim).gap(2);
         match &branch.edge {
-            Some(edge) => self.edge(&mut pen, edge, app, branch.gone, theme),
+            Some(edge) => self.edge(&mut pen, edge, app, old, theme),
             None => {
                 pen.gap(self.state + 2 * LAG + self.slot + 6);
             }
@@ -210,27 +211,27 @@ impl Columns {
         wrapped::put(buf, named, &branch.name, name);
         note(buf, noted, branch, theme);
         if let Some(edge) = branch.edge.as_ref().filter(|_| area.height > 1) {
-            self.rest_of_edge(buf, area, edge, branch.gone, theme);
+            self.rest_of_edge(buf, area, edge, old, theme);
         }
     }
 
     /// What of an edge takes several lines.
-    fn rest_of_edge(&self, buf: &mut Buffer, area: Rect, edge: &Edge, gone: bool, theme: &Theme) {
+    fn rest_of_edge(&self, buf: &mut Buffer, area: Rect, edge: &Edge, old: bool, theme: &Theme) {
         let part = |from: usize, width: usize| {
             let x = area.x.saturating_add(from as u16).min(area.right());
             Rect { x, width: (width as u16).min(area.right() - x), ..area }
         };
         let state = self.name + 2 + 8 + 1 + 3 + 2;
-        wrapped::put(buf, part(state, self.state), &edge.receives(), state_style(edge, gone, theme));
+        wrapped::put(buf, part(state, self.state), &edge.receives(), state_style(edge, old, theme));
         let slot = state + self.state + 1 + LAG + 1 + LAG + 2;
         wrapped::put(buf, part(slot, self.slot), edge.slot.as_deref().unwrap_or(text::UNKNOWN), theme.dim);
     }
 
-    fn edge(&self, pen: &mut Pen<'_>, edge: &Edge, app: &App, gone: bool, theme: &Theme) {
-        pen.column(&edge.receives(), self.state, state_style(edge, gone, theme)).gap(1);
+    fn edge(&self, pen: &mut Pen<'_>, edge: &Edge, app: &App, old: bool, theme: &Theme) {
+        pen.column(&edge.receives(), self.state, state_style(edge, old, theme)).gap(1);
         let lag = edge.lag();
         let said = lag.map_or_else(|| text::UNKNOWN.to_owned(), text::duration);
-        pen.column_right(&said, LAG, if gone { theme.dim } else { lag_style(lag, app, theme) }).gap(1);
+        pen.column_right(&said, LAG, if old { theme.dim } else { lag_style(lag, app, theme) }).gap(1);
         let bytes = edge.lag_bytes.map_or_else(|| text::UNKNOWN.to_owned(), text::bytes);
         pen.column_right(&bytes, LAG, theme.dim).gap(2);
         pen.column(edge.slot.as_deref().unwrap_or(text::UNKNOWN), self.slot, theme.dim).gap(2);
@@ -242,9 +243,9 @@ fn indent(branch: &Branch) -> u16 {
     3 * branch.more.len() as u16 + 2
 }
 
-fn state_style(edge: &Edge, gone: bool, theme: &Theme) -> Style {
+fn state_style(edge: &Edge, old: bool, theme: &Theme) -> Style {
     match edge.state.as_deref() {
-        _ if gone => theme.dim,
+        _ if old => theme.dim,
         Some("stopped" | "no worker") => theme.bad,
         Some("streaming" | "running") => theme.ok,
         _ => theme.warn,
@@ -264,7 +265,7 @@ fn lag_style(lag: Option<std::time::Duration>, app: &App, theme: &Theme) -> Styl
 
 fn note(buf: &mut Buffer, area: Rect, branch: &Branch, theme: &Theme) {
     let (word, said) = branch.note();
-    let style = if branch.gone && branch.node.is_some() { theme.warn } else { theme.dim };
+    let style = if branch.silence().is_some() { theme.warn } else { theme.dim };
     if area.height > 1 {
         wrapped::put(buf, area, &format!("{word}{said}"), if said.is_empty() { style } else { theme.text });
     } else {
