@@ -1,7 +1,5 @@
 //! What a person sees of a frame: its lines, the selected one, the header, the foot.
 
-use std::hash::{DefaultHasher, Hash as _, Hasher as _};
-
 use pgwatch::app::{Msg, update};
 use pgwatch::tui::{ColorDepth, Theme};
 use ratatui::Terminal;
@@ -14,8 +12,8 @@ use crate::scene::{self, Scene, theme};
 
 pub(crate) struct Look {
     pub(crate) lines: Vec<String>,
-    /// A fingerprint of the colours of each line.
-    styles: Vec<u64>,
+    /// The colours of each line.
+    styles: Vec<Vec<(Color, Color)>>,
     /// The line of a selection.
     pub(crate) selected: Option<usize>,
     /// Where one writes.
@@ -44,11 +42,7 @@ impl Look {
     fn of(buf: &Buffer, cursor: Position, theme: &Theme) -> Self {
         let lines: Vec<String> = scene::text(buf).lines().map(str::to_owned).collect();
         let cells = |y: u16| (0..buf.area.width).map(move |x| &buf[(x, y)]);
-        let style = |y: u16| {
-            let mut hasher = DefaultHasher::new();
-            cells(y).for_each(|cell| (cell.fg, cell.bg).hash(&mut hasher));
-            hasher.finish()
-        };
+        let style = |y: u16| cells(y).map(|cell| (cell.fg, cell.bg)).collect();
         let chosen = |y: &u16| {
             let of_selection = cells(*y).filter(|cell| Some(cell.bg) == theme.selection.bg).count();
             of_selection * 3 > usize::from(buf.area.width)
