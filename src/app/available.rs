@@ -45,7 +45,6 @@ impl App {
                 Screen::View(_) => self.live.nodes.len() > 1,
                 Screen::Events | Screen::Topology | Screen::Alerts => false,
             },
-            Action::Filter => self.filter_pane() != Pane::Nodes || !self.is_empty(),
             Action::Wrap => self.can_wrap(),
             Action::Export => self.can_export(),
             Action::Copy => self.copied().is_some_and(|text| !text.is_empty()),

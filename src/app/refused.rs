@@ -128,7 +128,6 @@ impl App {
             Action::Run => "there is no statement to run yet",
             Action::ProblemsOnly if self.is_empty() => "there are no nodes yet; a adds one",
             Action::ProblemsOnly => "this table cannot be reduced to problems",
-            Action::Filter if self.is_empty() => "there are no nodes yet; a adds one",
             Action::Filter => "there is nothing to filter here",
             Action::Sort | Action::SortLeft | Action::SortRight => "this table has an order of its own",
             Action::SortReverse => "the rows are not sorted; s sorts them",

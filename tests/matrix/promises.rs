@@ -124,7 +124,7 @@ pub(crate) fn kept(action: Action, pressed: &Pressed<'_>, hands: &mut dyn Hands)
         Action::No => !after.shows("Remove ") && before.shows("Remove "),
         Action::NextField | Action::PreviousField => after.differs(before) || before.keys() != after.keys(),
         Action::Cancel => pressed.closes(),
-        Action::Filter => after.foot().starts_with('/') && filters(hands),
+        Action::Filter => after.foot().starts_with('/') && filters(before, hands),
         Action::Sort | Action::SortReverse | Action::SortLeft | Action::SortRight => {
             pressed.says(&["sorted", "order"]) || before.body() != after.body()
         }
@@ -174,9 +174,11 @@ pub(crate) fn kept(action: Action, pressed: &Pressed<'_>, hands: &mut dyn Hands)
 }
 
 /// The open filter line: what is typed is text and nothing else, the frame says it at once, and `Esc` takes it back.
-fn filters(hands: &mut dyn Hands) -> bool {
+/// Without nodes there is no frame, and what is typed is text all the same.
+fn filters(before: &Look, hands: &mut dyn Hands) -> bool {
+    let is_empty = before.shows("adds a node now");
     hands.press(&Key::sequence("qtad"));
-    let loud = hands.sees(&|look| look.foot().contains("qtad") && look.has_frame("qtad"));
+    let loud = hands.sees(&|look| look.foot().contains("qtad") && (is_empty || look.has_frame("qtad")));
     hands.press(&[Key::from(KeyCode::Esc)]);
     loud && hands.sees(&|look| !look.foot().contains("qtad") && !look.has_frame("qtad"))
 }
