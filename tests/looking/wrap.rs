@@ -203,7 +203,9 @@ fn the_topology_wraps_names_notes_and_sentences() {
 
 #[test]
 fn where_nothing_is_cut_the_foot_says_so() {
-    for (keys, said) in [("", "not wrapped"), ("<enter>", "not wrapped"), ("3<enter>", "an open row is wrapped already")] {
+    for (keys, said) in
+        [("", "not wrapped"), ("<enter>", "not wrapped"), ("3<enter>", "an open row is wrapped already")]
+    {
         let mut scene = production();
         seen(&mut scene, 120, 40);
         answer(&mut scene, "primary", "activity", &["pid=1 | state=active | duration_ms=5"]);

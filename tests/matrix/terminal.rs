@@ -125,10 +125,10 @@ impl Drop for Stage {
 
 /// A key as a terminal is told to send it.
 fn token(key: Key) -> String {
-    let name = match key.code {
+    match key.code {
         KeyCode::Char('<') => "<lt>".to_owned(),
         KeyCode::Char(letter) if key.ctrl => format!("<c-{letter}>"),
-        KeyCode::Char(letter) => return letter.to_string(),
+        KeyCode::Char(letter) => letter.to_string(),
         KeyCode::F(number) => format!("<f{number}>"),
         KeyCode::Enter => "<enter>".to_owned(),
         KeyCode::Esc => "<esc>".to_owned(),
@@ -144,8 +144,7 @@ fn token(key: Key) -> String {
         KeyCode::End => "<end>".to_owned(),
         KeyCode::PageUp => "<pgup>".to_owned(),
         KeyCode::PageDown => "<pgdn>".to_owned(),
-    };
-    name
+    }
 }
 
 fn look(tui: &Tui) -> Look {

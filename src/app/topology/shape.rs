@@ -163,8 +163,7 @@ fn standby(
     }
 }
 
-/// Where a node stands that has told nothing yet, as one that was gone before it was asked: under the only sender whose
-/// receiver calls itself by the name of the node.
+/// A node that has reported nothing yet is placed under the only sender that names it as its receiver.
 fn untold(peers: &[Peer], at: usize, used: &mut Vec<(usize, RowMap)>) -> (Option<usize>, Edge) {
     let Some(peer) = peers.get(at) else { return (None, Edge::default()) };
     let senders = peers.iter().enumerate().flat_map(|(of, other)| other.rows("sender").map(move |row| (of, row)));
