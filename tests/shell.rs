@@ -4,7 +4,8 @@
 mod support;
 
 use std::fs;
-use std::io::Write as _;
+use std::io::{Read as _, Write as _};
+use std::net::TcpListener;
 use std::process::{Command, Stdio};
 
 use pgwatch::app::command::COMMANDS;
@@ -103,10 +104,18 @@ fn a_tilde_in_a_path_is_the_home_folder() {
 #[test]
 fn a_tilde_typed_into_the_form_is_the_home_folder() {
     let home = tempfile::tempdir().unwrap();
+    // The certificate is read once a server agrees to TLS.
+    let server = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = server.local_addr().unwrap().port();
+    std::thread::spawn(move || {
+        for mut client in server.incoming().map_while(Result::ok) {
+            let _ = client.read_exact(&mut [0; 8]).and_then(|()| client.write_all(b"S"));
+        }
+    });
     let config = file("nodes: {}\n");
     let mut tui = Tui::start(&["--config", config.arg()], 120, 40, &[("HOME", home.path().to_str().unwrap())]);
     tui.wait_text("Add a node", SOON);
-    tui.press("postgresql://u@127.0.0.1:1/d?sslmode=verify-full&sslrootcert=~/none.crt<enter>");
+    tui.press(&format!("postgresql://u@127.0.0.1:{port}/d?sslmode=verify-full&sslrootcert=~/none.crt<enter>"));
     let path = home.path().join("none.crt");
     tui.wait_text(path.to_str().unwrap(), SOON);
 }
