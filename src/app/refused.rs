@@ -14,6 +14,10 @@ impl App {
     /// An action that can do nothing now: says why.
     pub(super) fn refuse(&mut self, action: Action) -> Vec<Effect> {
         let why = self.why_not(action);
+        if action == Action::Export {
+            // What is typed next is the name of a file: its letters are not keys.
+            self.ask_export();
+        }
         self.say_why(why);
         Vec::new()
     }

@@ -211,6 +211,23 @@ fn letters_behind_the_sign_never_run_as_commands() {
     }
 }
 
+/// `E` without answers opens its line all the same and says below it what is missing: `day.csv` would remove a node.
+#[test]
+fn the_name_of_a_file_never_runs_as_commands() {
+    for mut scene in [production(), Scene::new(Vec::new(), scene::NOW).with_views()] {
+        scene.press("<esc>9<esc>");
+        seen(&mut scene, 120, 40);
+        let effects = scene.press("Eday.csv");
+        assert_eq!(effects, []);
+        assert!(scene.app.dialog.is_none() && scene.app.screen == Screen::Query);
+        let text = seen(&mut scene, 120, 40);
+        assert!(foot(&text).contains(":export day.csv"), "{text}");
+        scene.press("<enter>");
+        let text = seen(&mut scene, 120, 40);
+        assert!(text.contains("there are no answers yet; run a statement first"), "{text}");
+    }
+}
+
 #[test]
 fn each_table_keeps_its_own_and_no_other_screen_is_touched() {
     for keys in PLACES {

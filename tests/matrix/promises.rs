@@ -119,7 +119,10 @@ pub(crate) fn kept(action: Action, pressed: &Pressed<'_>, hands: &mut dyn Hands)
         | Action::CompleteBack
         | Action::Older
         | Action::Newer => before.lines != after.lines && !after.keys().starts_with('✖') || after.differs(before),
-        Action::Test => after.shows("Testing") || after.shows("testing") || after.shows("✖"),
+        Action::Test => {
+            let faults = |look: &Look| look.body().iter().map(|line| line.matches('✖').count()).sum::<usize>();
+            pressed.opens("Testing") || pressed.opens("connected in") || faults(after) > faults(before)
+        }
         Action::Yes => pressed.sends(|command| matches!(command, Command::RemoveNode(_))) && !after.shows("Remove "),
         Action::No => !after.shows("Remove ") && before.shows("Remove "),
         Action::NextField | Action::PreviousField => after.differs(before) || before.keys() != after.keys(),

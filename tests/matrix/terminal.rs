@@ -1,6 +1,7 @@
 //! The same keys in a terminal: the program runs on real servers, bytes go in as a terminal sends them, and the screen is
 //! read. What `update` and the drawn frame promise has to come through the decoder, the loop and the effects as well.
 
+use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::fs;
 use std::process::Child;
@@ -147,8 +148,11 @@ fn token(key: Key) -> String {
     }
 }
 
+/// What is on the screen, once no frame is half written.
 fn look(tui: &Tui) -> Look {
-    tui.screen(Look::of_terminal)
+    let seen = RefCell::new(None);
+    let _ = tui.sees_frame(NEXT, |screen| seen.replace(Some(Look::of_terminal(screen))).is_none());
+    seen.into_inner().unwrap_or_else(|| tui.screen(Look::of_terminal))
 }
 
 /// Something is open that takes keys.
