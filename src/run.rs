@@ -319,7 +319,7 @@ impl Dashboard {
         }
         match self.handle.try_send(command.clone()) {
             Ok(()) => {}
-            // The manager has ended, so its last event is on the way: nothing is left to be told.
+            // The manager has ended and its last event is on the way: no command can change anything now.
             Err(CommandError::ShuttingDown) => self.quit |= self.app.stopped.is_some(),
             Err(_) => self.update(Msg::Busy(Box::new(command))),
         }

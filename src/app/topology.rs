@@ -52,7 +52,7 @@ pub struct Branch {
     pub quorum: Option<String>,
     /// What leads to it from above.
     pub edge: Option<Edge>,
-    /// The health of a node that we watch: where it does not answer, what is told of it is old.
+    /// The health of a node that we watch. If it does not answer, the other fields are old.
     pub health: Option<HealthState>,
 }
 

@@ -1,9 +1,9 @@
-//! Whether a statement that a server reports may be put behind `EXPLAIN`. The text comes from other clients, and any of
-//! them can leave `(ANALYZE) DELETE ...` or a second statement behind a `;` there, which would run.
+//! Whether `EXPLAIN` may be asked about a statement that a server reports. The text comes from other clients, and any of
+//! them can leave `(ANALYZE) DELETE ...` or two statements there, which `EXPLAIN` would run.
 
 use super::{Token, Tokens, tokens};
 
-/// How statements begin that have a plan.
+/// The first words of statements that have a plan.
 const PLANNED: [&str; 9] = ["select", "insert", "update", "delete", "merge", "values", "with", "table", "declare"];
 
 /// Whether the statement has parameters (`$1`), or why `EXPLAIN` is not asked about it.

@@ -39,7 +39,7 @@ impl Edge {
 }
 
 impl Branch {
-    /// Why what is told of it is old; `None` while it answers, and of a server that we do not watch.
+    /// Why its fields are old; `None` while it answers, and for a server that we do not watch.
     pub fn silence(&self) -> Option<&'static str> {
         self.health.and_then(HealthState::silence)
     }
