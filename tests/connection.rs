@@ -413,9 +413,10 @@ async fn facts_of_primary_and_standby_for_any_role_n11() {
         }
     };
     let mut of_primary = watched.until("facts of the primary", facts("primary")).await;
-    // Before PostgreSQL 15 a process of its own collects the statistics, and is a moment behind.
-    while of_primary.commits == Some(0) {
-        of_primary = watched.until("the first commits are counted", facts("primary")).await;
+    // The standby may still be connecting. Before PostgreSQL 15 a process of its own collects the statistics, and is a
+    // moment behind.
+    while of_primary.commits == Some(0) || of_primary.standbys == Some(0) {
+        of_primary = watched.until("the first commits and the standby are counted", facts("primary")).await;
     }
     assert_eq!(of_primary.role, Role::Primary);
     assert!(of_primary.commits > Some(0) && of_primary.connections > Some(0) && of_primary.timeline == Some(1));

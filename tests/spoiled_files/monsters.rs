@@ -17,7 +17,8 @@ fn check(text: &[u8]) -> (Output, Duration) {
     let limits = format!("ulimit -s 2048; ulimit -v {MEMORY_KB}; exec \"$0\" \"$@\"");
     let mut command = Command::new("sh");
     command.args(["-c", &limits, env!("CARGO_BIN_EXE_pgwatch"), "check", "--config"]).arg(&path).env_clear();
-    command.env("USER", "oncall");
+    // Without HOME the account's own folder would be read.
+    command.env("USER", "oncall").env("HOME", folder.path());
     let started = Instant::now();
     let output = in_time("check", move || command.output().unwrap());
     (output, started.elapsed())
