@@ -109,8 +109,8 @@ impl App {
             self.say(super::Severity::Critical, format!("a view or rule is invalid and was left out: {first}"));
         }
         self.sheets.problems = problems;
-        // Figures that came before the rules: the next ones may be a minute away.
-        for node in self.live.nodes.iter() {
+        // Figures that came before the rules: the next ones may be a minute away. Those of a node that is down are old.
+        for node in self.live.nodes.iter().filter(|node| node.health.state.answers()) {
             self.alerts.heed_facts(self.now, node, &self.thresholds);
         }
         Vec::new()
