@@ -18,7 +18,7 @@ use std::fs;
 use std::path::Path;
 use std::process::{Command, ExitCode};
 
-use pgwatch::tui::text::count;
+use pgwatch::text::count;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 

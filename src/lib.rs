@@ -4,6 +4,7 @@
 //!
 //! - [`model`]: plain facts and the protocol between the halves.
 //! - [`sql`]: SQL as words.
+//! - [`text`]: foreign text made safe for a terminal, measured and cut.
 //! - [`config`]: YAML, libpq's environment and files, into validated nodes.
 //! - [`connection`]: the connection manager, usable without a terminal.
 //! - [`app`]: the screen's state and what keys do to it; pure.
@@ -20,4 +21,5 @@ pub mod demo;
 pub mod model;
 pub mod run;
 pub mod sql;
+pub mod text;
 pub mod tui;

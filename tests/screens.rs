@@ -7,7 +7,8 @@ mod scene;
 use std::time::Duration;
 
 use pgwatch::model::{ErrorKind, EventKind, Health, HealthState, NodeError};
-use pgwatch::tui::{ColorDepth, Theme, text};
+use pgwatch::text;
+use pgwatch::tui::{ColorDepth, Theme};
 use proptest::prelude::*;
 use ratatui::buffer::Buffer;
 use scene::{NOW, Scene, production, production_with_answers, rows, theme};

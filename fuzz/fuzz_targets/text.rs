@@ -2,7 +2,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use pgwatch::tui::text;
+use pgwatch::text;
 
 fuzz_target!(|input: (&str, u8)| {
     let (source, columns) = (input.0, usize::from(input.1));

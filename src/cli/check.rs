@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use super::args::{Source, exit};
 use super::{Stop, list, load, print, watched};
 use crate::config::Environment;
-use crate::tui::text::safe;
+use crate::text::safe;
 
 pub(super) fn run(source: &Source) -> Result<u8, Stop> {
     let (_, _, problems) = watched(&Environment::of_process());

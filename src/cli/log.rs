@@ -9,7 +9,7 @@ use std::sync::Mutex;
 
 use tracing_subscriber::EnvFilter;
 
-use crate::tui::text::safe;
+use crate::text::safe;
 
 /// The variable that says how much is logged, in the language of `tracing-subscriber`'s filters.
 const FILTER: &str = "PGWATCH_LOG";

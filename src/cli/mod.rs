@@ -31,8 +31,8 @@ use color_eyre::config::{HookBuilder, Theme};
 use crate::config::alerts::Rules;
 use crate::config::views::Views;
 use crate::config::{self, Config, Diagnostic, Environment};
+use crate::text::safe;
 use crate::tui::output;
-use crate::tui::text::safe;
 use args::{Args, Command, Source, exit};
 
 /// Why a command ends early.

@@ -14,7 +14,7 @@ use crate::config::{Config, nearest};
 use crate::connection::{ConnectionManager, Handle, ManagerConfig};
 use crate::model::protocol::{NodeOutcome, QueryProgress, QueryRequest};
 use crate::model::{BatchId, Command, ErrorKind, Event, EventKind, NodeConfig, NodeError, NodeName};
-use crate::tui::text::safe;
+use crate::text::safe;
 
 const BATCH: BatchId = BatchId(1);
 /// Every node answers by its deadline; a manager that does not say so this much later is not waited for.

@@ -12,7 +12,7 @@ use super::json::millis;
 use super::table::{Align, Table};
 use crate::model::protocol::{NodeOutcome, NodeRows};
 use crate::model::{Column, NodeName, RowSet};
-use crate::tui::text;
+use crate::text;
 
 /// A batch that ended.
 #[derive(Debug)]

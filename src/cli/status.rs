@@ -19,7 +19,7 @@ use crate::config::{Config, Environment};
 use crate::connection::{ConnectionManager, Handle, ManagerConfig};
 use crate::model::protocol::NodeSnapshot;
 use crate::model::{Alert, AlertSeverity, Command, ErrorKind, Event, HealthState, NodeError, Role};
-use crate::tui::text::{self, UNKNOWN, safe};
+use crate::text::{self, UNKNOWN, safe};
 
 /// A node that hangs is told so by its own connection attempt; this much later nobody waits for it any more.
 const GRACE: Duration = Duration::from_millis(500);

@@ -24,8 +24,8 @@ use crate::connection::{ConnectionManager, Handle, ManagerConfig};
 use crate::model::protocol::Look;
 use crate::model::view::{CellKind, Reading, Value};
 use crate::model::{Command, ErrorKind, Event, EventKind, HealthState, NodeError, NodeName, View};
+use crate::text::safe;
 use crate::tui::cells::cell;
-use crate::tui::text::safe;
 
 /// A node that hangs is told so by its own connection attempt; this much later nobody waits for it any more.
 const GRACE: Duration = Duration::from_secs(1);

@@ -2,13 +2,14 @@
 
 use ratatui::layout::Rect;
 
+use super::Theme;
 use super::canvas::{Canvas, to_app};
 use super::screens::events;
 use super::widgets::input_line::input_line;
 use super::widgets::pen::Pen;
-use super::{Theme, text};
 use crate::app::keymap::{self, Hint};
 use crate::app::{Action, App, Key, KeyCode, Severity};
+use crate::text;
 
 /// Columns that a name takes at most.
 const LONGEST_NAME: usize = 24;

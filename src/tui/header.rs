@@ -9,12 +9,12 @@ use ratatui::style::Style;
 
 use super::canvas::{Canvas, to_app};
 use super::screens::alerts;
-use super::text;
 use super::theme::Theme;
 use super::widgets::pen::Pen;
 use crate::app::keymap::{Place, keymap, labels};
 use crate::app::nodes::Counts;
 use crate::app::{Action, App, Screen};
+use crate::text;
 
 /// Columns that the cluster's name takes at most, and ever fewer where there is little room.
 const NAME: [usize; 4] = [24, 16, 8, 4];

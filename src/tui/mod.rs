@@ -13,7 +13,6 @@ mod screens;
 mod statement;
 mod tabs;
 pub mod terminal;
-pub mod text;
 pub mod theme;
 mod widgets;
 

@@ -4,10 +4,10 @@
 use ratatui::layout::Rect;
 
 use super::canvas::{Canvas, to_app};
-use super::text;
 use super::widgets::pen::Pen;
 use crate::app::keymap::{Place, keymap};
 use crate::app::{Action, App, Screen};
+use crate::text;
 
 /// A screen with its titles: whole, short, and for 80 columns.
 struct Tab {

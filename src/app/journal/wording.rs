@@ -5,9 +5,9 @@ use std::time::Duration;
 use crate::model::protocol::{DisconnectReason, QueryProgress};
 use crate::model::{EventKind, Health, HealthState, NodeName};
 
-use super::super::nodes::Nodes;
-use super::super::query::Batch;
 use super::Severity;
+use crate::app::nodes::Nodes;
+use crate::app::query::Batch;
 
 /// A line without its time.
 #[derive(Debug, PartialEq, Eq)]

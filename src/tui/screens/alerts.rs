@@ -9,13 +9,14 @@ use super::events::name_width;
 use crate::app::alerts::Held;
 use crate::app::{App, Pane};
 use crate::model::alert::AlertSeverity;
+use crate::text;
+use crate::tui::Theme;
 use crate::tui::canvas::{Canvas, to_app};
 use crate::tui::widgets::data_table::select;
 use crate::tui::widgets::filtered::{filtered, none_left};
 use crate::tui::widgets::pane::{Pane as Frame, inside};
 use crate::tui::widgets::pen::Pen;
 use crate::tui::widgets::wrapped::{self, Rows};
-use crate::tui::{Theme, text};
 
 /// Columns of `59 min`.
 const SINCE: usize = 6;

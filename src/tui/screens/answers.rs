@@ -8,13 +8,14 @@ use super::query::{note_line, outcome};
 use crate::app::query::{Answer, Batch};
 use crate::app::results::{Cell, Line, Results, is_numeric};
 use crate::app::{App, Pane};
+use crate::text;
+use crate::tui::Theme;
 use crate::tui::canvas::{Canvas, to_app};
 use crate::tui::widgets::data_table::{Column, DataTable, GAP, GUTTER, Order, Placed, place_scrolled};
 use crate::tui::widgets::filtered::{filtered, none_left};
 use crate::tui::widgets::pane::Pane as Frame;
 use crate::tui::widgets::pen::Pen;
 use crate::tui::widgets::wrapped::Rows;
-use crate::tui::{Theme, text};
 
 /// Where not all columns fit as wide as they are, none is wider than this, nor than two thirds of the room, but so wide
 /// at least.

@@ -3,8 +3,8 @@
 use ratatui::layout::Rect;
 
 use crate::app::Cursor;
+use crate::text;
 use crate::tui::canvas::Canvas;
-use crate::tui::text;
 use crate::tui::widgets::data_table::select;
 use crate::tui::widgets::dialog::dialog;
 use crate::tui::widgets::pane::Pane as Frame;

@@ -3,8 +3,8 @@
 use ratatui::layout::Rect;
 
 use crate::app::Confirm;
+use crate::text;
 use crate::tui::canvas::{Canvas, to_app};
-use crate::tui::text;
 use crate::tui::widgets::dialog::dialog;
 use crate::tui::widgets::pane::Pane as Frame;
 use crate::tui::widgets::pen::Pen;

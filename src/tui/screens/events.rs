@@ -5,12 +5,13 @@ use ratatui::style::Style;
 
 use crate::app::journal::Line;
 use crate::app::{App, Pane, Severity};
+use crate::text;
+use crate::tui::Theme;
 use crate::tui::canvas::{Canvas, to_app};
 use crate::tui::widgets::data_table::select;
 use crate::tui::widgets::filtered::{filtered, none_left, problems};
 use crate::tui::widgets::pane::Pane as Frame;
 use crate::tui::widgets::pen::Pen;
-use crate::tui::{Theme, text};
 
 /// Columns of `unhealthy → reconnecting`.
 const WHAT: usize = 24;

@@ -8,10 +8,11 @@ use crate::app::App;
 use crate::app::nodes::{Level, Node, Sample};
 use crate::model::delta::Rates;
 use crate::model::{Facts, Role};
+use crate::text;
+use crate::tui::Theme;
 use crate::tui::widgets::doc::DocLine;
 use crate::tui::widgets::meter::level;
 use crate::tui::widgets::spark::Bar;
-use crate::tui::{Theme, text};
 
 /// Age in seconds from which an open transaction is worth a second look: it holds back vacuum.
 const OLD_TRANSACTION: u64 = 300;

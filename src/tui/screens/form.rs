@@ -6,8 +6,8 @@ use unicode_segmentation::UnicodeSegmentation;
 
 use crate::app::Form;
 use crate::app::form::{Field, Test};
+use crate::text;
 use crate::tui::canvas::{Canvas, to_app};
-use crate::tui::text;
 use crate::tui::widgets::dialog::dialog;
 use crate::tui::widgets::input_line::input_line;
 use crate::tui::widgets::pane::Pane as Frame;

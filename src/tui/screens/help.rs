@@ -5,12 +5,13 @@ use ratatui::layout::Rect;
 use crate::app::nodes::Unsaved;
 use crate::app::{Cursor, keymap};
 use crate::model::HealthState;
+use crate::text;
+use crate::tui::Theme;
 use crate::tui::canvas::Canvas;
 use crate::tui::widgets::badge;
 use crate::tui::widgets::dialog::dialog;
 use crate::tui::widgets::doc::{DocLine, draw_lines};
 use crate::tui::widgets::pane::Pane as Frame;
-use crate::tui::{Theme, text};
 
 pub(crate) fn draw(canvas: &mut Canvas<'_>, area: Rect, scrolled: &Cursor) {
     let theme = canvas.theme;

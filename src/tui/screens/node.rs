@@ -6,11 +6,12 @@ use ratatui::layout::Rect;
 use super::{events, summary};
 use crate::app::Pane;
 use crate::app::nodes::Node;
+use crate::text;
+use crate::tui::Theme;
 use crate::tui::canvas::Canvas;
 use crate::tui::widgets::doc::{DocLine, draw_lines};
 use crate::tui::widgets::filtered::{filtered, none_left};
 use crate::tui::widgets::pane::Pane as Frame;
-use crate::tui::{Theme, text};
 
 /// From this width on summary and settings stand side by side.
 const SIDE_BY_SIDE: u16 = 100;

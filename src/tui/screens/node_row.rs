@@ -11,12 +11,13 @@ use crate::app::App;
 use crate::app::nodes::{Level, Node, NodeColumn, Sample};
 use crate::model::history::Ring;
 use crate::model::{Facts, HealthState};
+use crate::text;
+use crate::tui::Theme;
 use crate::tui::widgets::badge;
 use crate::tui::widgets::data_table::{Column, Placed};
 use crate::tui::widgets::meter::{level, meter};
 use crate::tui::widgets::pen::Pen;
 use crate::tui::widgets::spark::{Bar, latency_height, spark};
-use crate::tui::{Theme, text};
 
 /// Cells of the gauge in the POOL column, where there is room for it.
 const GAUGE: usize = 5;

@@ -9,10 +9,11 @@ use crate::app::editor::Editor;
 use crate::app::query::{Answer, Batch, NodeAnswer};
 use crate::app::{App, Pane};
 use crate::model::{ErrorKind, NodeName};
+use crate::text;
+use crate::tui::Theme;
 use crate::tui::canvas::Canvas;
 use crate::tui::widgets::pane::Pane as Frame;
 use crate::tui::widgets::pen::Pen;
-use crate::tui::{Theme, text};
 
 /// From this width on the list of nodes stands beside the editor.
 const SIDE_BY_SIDE: u16 = 100;

@@ -5,6 +5,8 @@ use ratatui::layout::Rect;
 use crate::app::sheets::{NodeNote, Opened, Sheet};
 use crate::app::{App, Filter, Pane};
 use crate::model::view::{Source, Value};
+use crate::text;
+use crate::tui::Theme;
 use crate::tui::canvas::Canvas;
 use crate::tui::cells::cell;
 use crate::tui::widgets::data_table::select;
@@ -12,7 +14,6 @@ use crate::tui::widgets::doc::{DocLine, draw_lines};
 use crate::tui::widgets::filtered::{filtered, none_left};
 use crate::tui::widgets::pane::Pane as Frame;
 use crate::tui::widgets::pen::Pen;
-use crate::tui::{Theme, text};
 
 use super::sheet::{TREND, level, trend};
 

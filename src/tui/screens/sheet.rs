@@ -13,6 +13,8 @@ use crate::app::sheets::{Line, NodeNote, Sheet};
 use crate::app::{App, Pane};
 use crate::model::NodeName;
 use crate::model::view::{Value, ViewColumn, ViewScreen};
+use crate::text;
+use crate::tui::Theme;
 use crate::tui::canvas::{Canvas, to_app};
 use crate::tui::widgets::data_table::{DataTable, GUTTER, Order, place_scrolled};
 use crate::tui::widgets::filtered::{filtered, none_left};
@@ -20,7 +22,6 @@ use crate::tui::widgets::pane::Pane as Frame;
 use crate::tui::widgets::pen::Pen;
 use crate::tui::widgets::spark::Bar;
 use crate::tui::widgets::wrapped::{self, Rows};
-use crate::tui::{Theme, text};
 use grid::Grid;
 
 /// Cells of a trend.

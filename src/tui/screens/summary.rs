@@ -11,6 +11,8 @@ use super::node_row::{last_minute, newest_seconds};
 use crate::app::nodes::{Figures, Node};
 use crate::app::{App, Pane, Screen};
 use crate::model::{Facts, HealthState};
+use crate::text;
+use crate::tui::Theme;
 use crate::tui::canvas::Canvas;
 use crate::tui::widgets::badge;
 use crate::tui::widgets::chart::columns;
@@ -18,7 +20,6 @@ use crate::tui::widgets::doc::{DocLine, draw_lines};
 use crate::tui::widgets::meter::level;
 use crate::tui::widgets::pane::Pane as Frame;
 use crate::tui::widgets::pen::Pen;
-use crate::tui::{Theme, text};
 
 /// Where values begin, and where the second group of a line does.
 pub(super) const VALUES: usize = 10;

@@ -8,6 +8,8 @@ use super::events;
 use crate::app::topology::{Branch, Edge};
 use crate::app::{App, Pane};
 use crate::model::Role;
+use crate::text;
+use crate::tui::Theme;
 use crate::tui::canvas::{Canvas, to_app};
 use crate::tui::widgets::badge;
 use crate::tui::widgets::data_table::select;
@@ -15,7 +17,6 @@ use crate::tui::widgets::filtered::{filtered, none_left};
 use crate::tui::widgets::pane::{Pane as Frame, inside};
 use crate::tui::widgets::pen::Pen;
 use crate::tui::widgets::wrapped::{self, Rows};
-use crate::tui::{Theme, text};
 
 pub(crate) fn draw(canvas: &mut Canvas<'_>, area: Rect) {
     // Behind the sign.

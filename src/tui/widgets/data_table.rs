@@ -160,7 +160,7 @@ impl DataTable<'_> {
             if column.right {
                 pen.column_right(&said, title, style).put(arrow, style);
             } else {
-                pen.put(&crate::tui::text::fit(&said, title), style).put(arrow, style);
+                pen.put(&crate::text::fit(&said, title), style).put(arrow, style);
             }
             heads.push((cell, column.index));
         }

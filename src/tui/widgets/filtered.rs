@@ -1,7 +1,7 @@
 //! What a frame says of a table that does not show all of its rows.
 
 use crate::app::Filter;
-use crate::tui::text;
+use crate::text;
 
 /// Columns of what was typed: the number behind it must be seen.
 const TYPED: usize = 32;

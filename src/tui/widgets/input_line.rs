@@ -6,7 +6,7 @@ use ratatui::style::Style;
 use unicode_segmentation::UnicodeSegmentation;
 
 use super::pen::Pen;
-use crate::tui::text;
+use crate::text;
 
 /// Draws `text` in the first row of `area`; `cursor` is a place in bytes. Says where the cursor stands.
 pub(crate) fn input_line(buf: &mut Buffer, area: Rect, text: &str, cursor: usize, style: Style) -> Position {

@@ -5,7 +5,8 @@ use ratatui::layout::Rect;
 use ratatui::style::Style;
 
 use super::pen::Pen;
-use crate::tui::{Theme, text};
+use crate::text;
+use crate::tui::Theme;
 
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Pane<'a> {

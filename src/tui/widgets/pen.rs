@@ -5,7 +5,7 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::Style;
 
-use crate::tui::text;
+use crate::text;
 
 #[derive(Debug)]
 pub(crate) struct Pen<'b> {

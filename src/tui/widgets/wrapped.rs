@@ -9,7 +9,7 @@ use ratatui::style::Style;
 
 use super::pen::Pen;
 use crate::app::Cursor;
-use crate::tui::text;
+use crate::text;
 
 /// Of one text, so that a cell of megabytes costs no more than what could be seen of it.
 const CHARS: usize = 4_000;

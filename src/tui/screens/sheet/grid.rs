@@ -12,13 +12,14 @@ use super::{NO_COLUMN, TREND, is_stale, level, trend};
 use crate::app::App;
 use crate::app::sheets::{Across, Group, GroupCell, RowAt, Sheet};
 use crate::model::view::{Bar as Gauge, CellKind, Source, Total, Unit, Value, ViewColumn};
+use crate::text;
+use crate::tui::Theme;
 use crate::tui::cells::cell_within;
 use crate::tui::widgets::data_table::{Column, GAP, GUTTER, Placed};
 use crate::tui::widgets::meter::meter;
 use crate::tui::widgets::pen::Pen;
 use crate::tui::widgets::spark::spark;
 use crate::tui::widgets::wrapped::{self, one_line};
-use crate::tui::{Theme, text};
 
 /// No text column is wider, but the one that takes what is left.
 const WIDEST: usize = 28;

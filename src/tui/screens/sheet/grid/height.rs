@@ -3,9 +3,9 @@
 use super::{Grid, Shows, times};
 use crate::app::sheets::{Across, Group, GroupCell, Line, RowAt};
 use crate::model::view::{CellKind, Source, Value};
+use crate::text;
 use crate::tui::cells::cell_within;
 use crate::tui::screens::sheet::whole_note;
-use crate::tui::text;
 use crate::tui::widgets::data_table::{GUTTER, Placed};
 use crate::tui::widgets::wrapped;
 
