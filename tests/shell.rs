@@ -8,8 +8,8 @@ use std::io::{Read as _, Write as _};
 use std::net::TcpListener;
 use std::process::{Command, Stdio};
 
-use pgwatch::app::command::COMMANDS;
-use pgwatch::app::keymap::keymap;
+use pgwatch::app::keys::keymap::keymap;
+use pgwatch::app::update::command::COMMANDS;
 use support::command::{code, err, file, out, pgwatch, run};
 use support::pty::{Tui, ending};
 use support::wait::SOON;

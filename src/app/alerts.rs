@@ -5,9 +5,6 @@
 //! alert is over when its condition does not hold any more, for a while where the rule asks for one: what comes and goes is
 //! one alert. Nothing is known of a node that does not answer, so its alerts stay as they are.
 
-mod filter;
-mod screen;
-
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -20,11 +17,11 @@ use crate::model::view::Reading;
 use crate::model::{Alert, ErrorKind, NodeError, NodeName, Rule, Thresholds, View};
 
 use super::journal::{Line, Severity};
-use super::tables::Table;
+use super::rows::table::Table;
 use super::topology;
 use super::{App, Nodes};
 
-pub(in crate::app) use filter::COLUMNS;
+pub(in crate::app) use super::panes::alerts::COLUMNS;
 
 /// What comes again within this is the same alert; less where its rule asks for less.
 const CALM: Duration = Duration::from_secs(10);
@@ -39,7 +36,7 @@ pub struct Alerts {
     rules: Vec<Arc<Rule>>,
     /// The views that are asked for them, and how often.
     asked: Vec<(Arc<View>, Duration)>,
-    held: IndexMap<NodeName, Vec<Held>>,
+    pub(in crate::app) held: IndexMap<NodeName, Vec<Held>>,
     /// Answers that are needed again: of rules about rates, and about the shape.
     kept: HashMap<(NodeName, String), Arc<Reading>>,
     /// When the shape was looked at last, and whether a node told of it since.
@@ -49,7 +46,7 @@ pub struct Alerts {
     news: Vec<Line>,
     /// The list on the screen.
     pub table: Table<AlertId>,
-    unsettled: bool,
+    pub(in crate::app) unsettled: bool,
 }
 
 impl Default for Alerts {
@@ -81,7 +78,7 @@ pub struct AlertId {
 pub struct Held {
     pub alert: Alert,
     /// It held for as long as its rule says.
-    fired: bool,
+    pub(in crate::app) fired: bool,
     /// Since when it does not hold any more.
     gone: Option<SystemTime>,
     /// A person has seen it.
@@ -93,7 +90,7 @@ impl Held {
         self.alert.rule.name == rule.name && self.alert.finding.key == key
     }
 
-    fn id(&self) -> AlertId {
+    pub(in crate::app) fn id(&self) -> AlertId {
         let Alert { rule, node, finding, .. } = &self.alert;
         AlertId { node: node.clone(), rule: rule.name.clone(), key: finding.key.clone() }
     }
@@ -151,7 +148,7 @@ impl Alerts {
     }
 
     /// Those that a person should see, on all nodes.
-    fn fired(&self) -> impl Iterator<Item = &Held> {
+    pub(in crate::app) fn fired(&self) -> impl Iterator<Item = &Held> {
         self.held.values().flatten().filter(|held| held.fired)
     }
 

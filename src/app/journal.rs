@@ -8,7 +8,7 @@ use std::time::SystemTime;
 
 use crate::model::NodeName;
 
-use super::filter::{Column, Fields};
+use super::rows::filter::{Column, Fields};
 
 /// How much a line matters; its sign and colour.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

@@ -1,116 +1,49 @@
 //! The screen's state: pure logic, no tokio, no ratatui, no crossterm, no clock. [`App`] is the whole of it;
 //! [`update()`] is the only thing that changes it; drawing reads it.
 
-pub mod action;
 pub mod alerts;
-mod arrange;
-mod available;
-mod back;
-pub mod command;
-pub mod confirm;
 mod cost;
-pub mod cursor;
-mod dialogs;
-pub mod editor;
-mod events;
-mod export;
-pub mod filter;
-mod filtering;
-pub mod form;
-mod history;
-pub mod input;
+pub mod dialogs;
+pub mod drawn;
 pub mod journal;
-pub mod key;
-pub mod keymap;
-mod leaving;
-pub mod mouse;
-mod movement;
+pub mod keys;
+pub mod message;
 pub mod nodes;
-pub mod prompt;
+pub mod panes;
 pub mod query;
-mod refused;
-pub mod results;
+pub mod rows;
 pub mod screen;
-pub mod sheets;
-pub mod tables;
-mod targets;
 pub mod topology;
+pub mod typing;
 pub mod update;
+pub mod views;
+mod visit;
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use indexmap::IndexMap;
-
 use crate::model::protocol::ShutdownReport;
-use crate::model::{Command, Event, NodeConfig, NodeName, Rule, Thresholds, View};
+use crate::model::{Command, NodeConfig, NodeName, Thresholds};
 
-pub use action::Action;
 pub use alerts::Alerts;
-pub use confirm::Confirm;
 pub use cost::{Cost, CostRate};
-pub use cursor::Cursor;
-pub use export::{Export, ExportFormat};
-pub use filter::Filter;
-pub use form::Form;
+pub use dialogs::confirm::Confirm;
+pub use dialogs::form::Form;
+pub use drawn::{Drawn, DrawnPane, Rect};
 pub use journal::{Journal, Severity};
-pub use key::{Key, KeyCode};
-pub use leaving::Leaving;
-pub use mouse::{Drawn, DrawnPane, Mouse, MouseKind, Rect};
+pub use keys::action::Action;
+pub use keys::key::{Key, KeyCode};
+pub use message::{ChosenColumns, Effect, Export, ExportFormat, Leaving, Mouse, MouseKind, Msg, Notice, Reread, Setup};
 pub use nodes::{Node, Nodes};
-pub use prompt::Prompt;
 pub use query::Query;
+pub use rows::cursor::Cursor;
+pub use rows::filter::Filter;
+pub use rows::table::Table;
 pub use screen::{Pane, Screen};
-pub use sheets::Sheets;
-pub use tables::Table;
 pub use topology::Topology;
+pub use typing::prompt::Prompt;
 pub use update::update;
-
-/// What the dashboard starts with.
-#[derive(Debug, Clone)]
-pub struct Setup {
-    /// The cluster's name, where the file has clusters.
-    pub cluster: Option<String>,
-    /// The file that was read; `None` without one.
-    pub config_path: Option<PathBuf>,
-    /// In the order of the file.
-    pub nodes: Vec<NodeConfig>,
-    pub refresh: Duration,
-    pub query_timeout: Duration,
-    /// The theme's name, and all names there are.
-    pub theme: String,
-    pub themes: Vec<String>,
-    pub thresholds: Thresholds,
-    /// What a node added by the form has beyond its fields: pool, health, where passwords come from. Its name and
-    /// host do not matter.
-    pub template: NodeConfig,
-    /// `--read-write`: sessions may write, where the file does not forbid it.
-    pub read_write: bool,
-    /// The terminal shows nothing but ASCII.
-    pub ascii: bool,
-    /// Statements and commands of earlier runs, oldest first.
-    pub history: Vec<String>,
-    /// For each view the columns whose being shown is not what its file says, chosen in earlier runs.
-    pub columns: ChosenColumns,
-}
-
-/// Names of columns by the name of their view.
-pub type ChosenColumns = BTreeMap<String, BTreeSet<String>>;
-
-/// What a file that was read anew says (F9).
-#[derive(Debug, Clone)]
-pub struct Reread {
-    pub cluster: Option<String>,
-    pub nodes: Vec<NodeConfig>,
-    pub query_timeout: Duration,
-    pub thresholds: Thresholds,
-    pub template: NodeConfig,
-    /// Only where the file says something else than before: keys change these two as well.
-    pub refresh: Option<Duration>,
-    pub theme: Option<String>,
-}
+pub use views::Sheets;
 
 /// What drawing shows of the cluster. There is a live one, and a frozen copy while the picture is frozen (`p`).
 #[derive(Debug, Clone)]
@@ -130,14 +63,6 @@ pub enum Dialog {
     Help(Cursor),
     /// The columns of the table, to be shown or hidden.
     Columns(Cursor),
-}
-
-/// A passing remark in the line above the keys, in place of the newest event.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Notice {
-    pub severity: Severity,
-    pub text: String,
-    pub until: SystemTime,
 }
 
 /// The whole state of the screen.
@@ -160,7 +85,7 @@ pub struct App {
     frozen: Option<Box<Picture>>,
     pub screen: Screen,
     /// The screens that led here, the first of them first.
-    history: Vec<history::Place>,
+    history: Vec<visit::Place>,
     /// The pane that has the focus.
     pub pane: Pane,
     /// Where there is room for one lower pane only: which one.
@@ -187,7 +112,7 @@ pub struct App {
     pub alerts: Alerts,
     pub dialog: Option<Dialog>,
     /// The filters of tables that other screens show as well.
-    parked: filtering::Parked,
+    parked: visit::Parked,
     /// The `:` or `/` line, while it is open.
     pub prompt: Option<Prompt>,
     pub notice: Option<Notice>,
@@ -208,61 +133,6 @@ pub struct App {
     /// Rows may have to move or vanish: seen to once a frame, however many nodes changed.
     unarranged: bool,
     dirty: bool,
-}
-
-/// Everything that may change the state.
-#[derive(Debug, Clone)]
-pub enum Msg {
-    Key(Key),
-    Mouse(Mouse),
-    /// Bracketed paste.
-    Paste(String),
-    Resize {
-        width: u16,
-        height: u16,
-    },
-    Event(Event),
-    /// The time, at least once a second.
-    Tick(SystemTime),
-    /// A frame is about to be drawn: what waited for it is put in order.
-    Frame,
-    /// The views and the rules of alerts were read: all of them, and what is wrong with the user's own.
-    Views(IndexMap<String, Arc<View>>, Vec<Arc<Rule>>, Vec<String>),
-    /// What drawing measured: after each frame.
-    Drawn(Drawn),
-    /// The manager's channel was full: this command was not sent.
-    Busy(Box<Command>),
-    /// The file was read anew (F9), by itself or through [`Effect::Reload`]: what it says, or what is wrong with it.
-    Reloaded(Result<Box<Reread>, Vec<String>>),
-    /// An effect did not work out (the clipboard, the history file): what to tell.
-    Failed(String),
-    /// An effect that takes its time worked out: what to tell.
-    Done(String),
-    /// SIGTERM, SIGHUP or SIGINT: leave at once, cancelling what runs.
-    Terminate,
-}
-
-/// What the world is asked to do.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Effect {
-    /// `try_send` to the manager; [`Msg::Busy`] if its channel is full.
-    Send(Command),
-    /// To the terminal's clipboard (OSC 52). May hold text of a server: encode it, never print it.
-    Copy(String),
-    /// Read the file again, answer [`Msg::Reloaded`].
-    Reload,
-    /// Write answers to a new file, answer [`Msg::Done`] or [`Msg::Failed`].
-    Export(Box<Export>),
-    /// Keep which columns are chosen.
-    SaveColumns(ChosenColumns),
-    /// Append a command or statement to the history file; it may hold line breaks.
-    SaveHistory(String),
-    /// Write the next frame whole, whatever the terminal shows.
-    Redraw,
-    /// Stop the program as Ctrl-Z does elsewhere; it goes on when the shell says so.
-    Suspend,
-    /// Leave the loop now.
-    Quit,
 }
 
 impl App {
@@ -298,7 +168,7 @@ impl App {
             topology: Topology::default(),
             alerts: Alerts::default(),
             dialog: None,
-            parked: filtering::Parked::default(),
+            parked: visit::Parked::default(),
             prompt: None,
             notice: None,
             leaving: None,

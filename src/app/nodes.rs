@@ -1,7 +1,6 @@
 //! What the screen knows of each node: the last word of the manager, and a little history of it. Figures keep the
 //! time at which they were true; [`Node::figures`] says whether they still are.
 
-mod columns;
 mod history;
 
 use std::collections::VecDeque;
@@ -15,7 +14,7 @@ use crate::model::{
     Facts, Health, HealthState, NodeConfig, NodeError, NodeName, PoolStats, ProbeStats, Role, ServerFacts, Thresholds,
 };
 
-pub use columns::{NodeColumn, Seen};
+pub use super::panes::nodes::{NodeColumn, Seen};
 pub use history::{History, Sample, Span};
 
 /// What rates are taken over. A server's processes publish their counters once a second at most, out of step with us: over

@@ -7,8 +7,8 @@ use std::time::{Duration, SystemTime};
 use crate::model::protocol::{NodeOutcome, NodeRows, QueryProgress};
 use crate::model::{BatchId, NodeError, NodeName};
 
-use super::editor::Editor;
-use super::results::Results;
+use super::panes::answers::Results;
+use super::typing::editor::Editor;
 
 /// The state of screen 9 and of the result pane of screen 1.
 #[derive(Debug, Clone)]

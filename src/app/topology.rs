@@ -1,7 +1,6 @@
 //! The cluster as its nodes tell it (screen 2): who streams from whom, who subscribes to what, and what is wrong with that
 //! shape, in words. Drawn from the views `topology` and `slots`, not from the file.
 
-mod filter;
 mod shape;
 
 use std::collections::{HashMap, HashSet};
@@ -9,13 +8,13 @@ use std::collections::{HashMap, HashSet};
 use crate::model::view::{Reading, Value};
 use crate::model::{HealthState, NodeConfig, NodeName, Role, View};
 
-use super::cursor::Cursor;
-use super::filter::Filter;
 use super::journal::Severity;
-use super::sheets::{Asked, Sheet};
+use super::rows::cursor::Cursor;
+use super::rows::filter::Filter;
+use super::views::{Asked, Sheet};
 use super::{App, Node, Screen};
 
-pub(super) use filter::COLUMNS;
+pub(super) use super::panes::topology::COLUMNS;
 use shape::Peer;
 
 /// The views that the screen is drawn from.
@@ -120,7 +119,7 @@ impl App {
         let page = self.drawn.page(super::Pane::Topology);
         let all = (branches.len(), faults.len());
         let topology = &mut self.topology;
-        topology.branches = filter::passing(branches, &topology.filter);
+        topology.branches = super::panes::topology::passing(branches, &topology.filter);
         faults.retain(|fault| topology.filter.passes(fault));
         topology.faults = faults;
         topology.branches_left_out = all.0 - topology.branches.len();

@@ -1,7 +1,25 @@
 //! The one way in: a message changes the state and asks effects of the world. One match, each arm one call.
 
-use super::cursor::Move;
-use super::{Action, App, Dialog, Effect, Key, Msg, Screen, Severity, keymap};
+pub(super) mod alerts;
+pub(super) mod arrange;
+pub(super) mod available;
+pub(super) mod back;
+pub mod command;
+pub(super) mod dialogs;
+pub(super) mod events;
+pub(super) mod export;
+pub(super) mod filtering;
+pub mod hints;
+pub(super) mod leaving;
+pub mod mouse;
+pub(super) mod movement;
+pub(super) mod nodes;
+pub(super) mod travel;
+pub(super) mod view;
+
+use super::keys::keymap;
+use super::rows::cursor::Move;
+use super::{Action, App, Dialog, Effect, Key, Msg, Screen, Severity};
 use crate::model::view::ViewScreen;
 
 /// Applies a message. Awaits nothing, reads no clock.
@@ -39,7 +57,7 @@ impl App {
     fn press(&mut self, key: Key) -> Vec<Effect> {
         self.notice = None;
         self.settle();
-        match keymap::keymap().resolve(key, keymap::place(self)) {
+        match keymap::keymap().resolve(key, self.place_of_keys()) {
             Some(action) if !self.can(action) => self.refuse(action),
             Some(action) if action.is_move() => self.perform_move(action),
             Some(action) if action.is_screen() => self.perform_screen(action),

@@ -5,8 +5,8 @@ use clap_mangen::Man;
 use clap_mangen::roff::{Roff, bold, roman};
 
 use super::args::{Args, EXAMPLES};
-use crate::app::command::COMMANDS;
-use crate::app::keymap;
+use crate::app::keys::keymap;
+use crate::app::update::command::COMMANDS;
 
 const EXIT_STATUS: &[(&str, &str)] = &[
     ("pgwatch, demo", "0 left by key or signal; 1 failed while running; 2 invalid file or usage"),

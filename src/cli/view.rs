@@ -18,7 +18,7 @@ use super::rows::{JsonValue, record};
 use super::signals::Signals;
 use super::table::{Align, Table};
 use super::{Stop, block_on, complain, list, load, print, print_with};
-use crate::app::sheets::Sheet;
+use crate::app::views::Sheet;
 use crate::config::{Config, Environment, nearest, views};
 use crate::connection::{ConnectionManager, Handle, ManagerConfig};
 use crate::model::protocol::Look;

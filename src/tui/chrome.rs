@@ -7,7 +7,7 @@ use super::canvas::{Canvas, to_app};
 use super::screens::events;
 use super::widgets::input_line::input_line;
 use super::widgets::pen::Pen;
-use crate::app::keymap::{self, Hint};
+use crate::app::update::hints::{Hint, hints};
 use crate::app::{Action, App, Key, KeyCode, Severity};
 use crate::text;
 
@@ -88,7 +88,7 @@ pub(crate) fn key_line(canvas: &mut Canvas<'_>, line: Rect) {
         area = Rect { x: area.x + skip, width: area.width - skip, ..area };
     }
     let mut pen = Pen::new(canvas.buf, area);
-    for hint in that_fit(keymap::hints(app), pen.room()) {
+    for hint in that_fit(hints(app), pen.room()) {
         let start = pen.x();
         pen.put(&hint.keys, theme.accent_bold).gap(1).put(hint.word, theme.dim);
         let area = app_rect(start, pen.x(), line);

@@ -11,7 +11,7 @@ use super::canvas::{Canvas, to_app};
 use super::screens::alerts;
 use super::theme::Theme;
 use super::widgets::pen::Pen;
-use crate::app::keymap::{Place, keymap, labels};
+use crate::app::keys::keymap::{Place, keymap, labels};
 use crate::app::nodes::Counts;
 use crate::app::{Action, App, Screen};
 use crate::text;

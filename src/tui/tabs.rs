@@ -5,7 +5,7 @@ use ratatui::layout::Rect;
 
 use super::canvas::{Canvas, to_app};
 use super::widgets::pen::Pen;
-use crate::app::keymap::{Place, keymap};
+use crate::app::keys::keymap::{Place, keymap};
 use crate::app::{Action, App, Screen};
 use crate::text;
 

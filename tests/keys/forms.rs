@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use pgwatch::app::form::{Field, Test};
+use pgwatch::app::dialogs::form::{Field, Test};
 use pgwatch::app::{Dialog, Form, Msg, update};
 use pgwatch::model::protocol::{CommandError, Tested};
 use pgwatch::model::{Command, ErrorKind, EventKind, NodeConfig, NodeError, PasswordSource, Role, Secret, SslMode};

@@ -2,7 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use pgwatch::app::keymap::{Keymap, Place, SOURCE, help, hints, keymap};
+use pgwatch::app::keys::keymap::{Keymap, Place, SOURCE, keymap};
+use pgwatch::app::update::hints::{help, hints};
 use pgwatch::app::{Action, Key};
 use pgwatch::model::HealthState;
 

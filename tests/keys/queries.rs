@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use pgwatch::app::results::{Cell, Line};
+use pgwatch::app::panes::answers::{Cell, Line};
 use pgwatch::app::{Effect, ExportFormat, Msg, Pane, Screen, update};
 use pgwatch::model::protocol::{CommandError, NodeOutcome, NodeRows, QueryProgress, QueryRequest};
 use pgwatch::model::rows::{Column, RowSet};

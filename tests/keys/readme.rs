@@ -3,8 +3,8 @@
 use std::fmt::Write as _;
 use std::path::Path;
 
-use pgwatch::app::command::COMMANDS;
-use pgwatch::app::keymap::{Place, keymap};
+use pgwatch::app::keys::keymap::{Place, keymap};
+use pgwatch::app::update::command::COMMANDS;
 use pgwatch::app::{Action, Key};
 
 const BEGIN: &str = "<!-- keys: made from config/keys.yaml, checked by tests/keys -->\n";

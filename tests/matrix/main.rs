@@ -22,7 +22,7 @@ mod terminal;
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
-use pgwatch::app::keymap::{self, Place, keymap};
+use pgwatch::app::keys::keymap::{self, Place, keymap};
 use pgwatch::app::{Action, Key, Msg, update};
 
 use look::Look;
@@ -88,7 +88,7 @@ struct Walk {
 
 impl Walk {
     fn through(&mut self, standing: &Standing) {
-        let place = keymap::place(&standing.scene.app);
+        let place = standing.scene.app.place_of_keys();
         self.places.insert(format!("{place:?}"));
         for size in SIZES {
             let mut standing = standing.clone();
@@ -154,7 +154,7 @@ fn a_key_of_another_screen_says_where_it_belongs() {
         .collect();
     let mut silent = String::new();
     for standing in places::all() {
-        let place = keymap::place(&standing.scene.app);
+        let place = standing.scene.app.place_of_keys();
         if !places::is_screen(place) {
             continue;
         }

@@ -3,7 +3,7 @@
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
-use pgwatch::app::keymap::Place;
+use pgwatch::app::keys::keymap::Place;
 use pgwatch::config::views;
 use pgwatch::model::protocol::ViewRows;
 use pgwatch::model::view::{CellKind, ViewColumn};

@@ -5,7 +5,7 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use pgwatch::app::keymap::keymap;
+use pgwatch::app::keys::keymap::keymap;
 use pgwatch::app::{Effect, Key, Msg, update};
 use serde::Deserialize;
 

@@ -7,7 +7,7 @@ use std::fs;
 use std::process::Child;
 use std::time::{Duration, Instant};
 
-use pgwatch::app::keymap::{Place, keymap};
+use pgwatch::app::keys::keymap::{Place, keymap};
 use pgwatch::app::{Action, Key, KeyCode};
 use pgwatch::demo::Cluster;
 

@@ -5,8 +5,8 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
 use super::query::{note_line, outcome};
+use crate::app::panes::answers::{Cell, Line, Results, is_numeric};
 use crate::app::query::{Answer, Batch};
-use crate::app::results::{Cell, Line, Results, is_numeric};
 use crate::app::{App, Pane};
 use crate::text;
 use crate::tui::Theme;

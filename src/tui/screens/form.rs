@@ -5,7 +5,7 @@ use ratatui::layout::Rect;
 use unicode_segmentation::UnicodeSegmentation;
 
 use crate::app::Form;
-use crate::app::form::{Field, Test};
+use crate::app::dialogs::form::{Field, Test};
 use crate::text;
 use crate::tui::canvas::{Canvas, to_app};
 use crate::tui::widgets::dialog::dialog;

@@ -2,8 +2,9 @@
 
 use ratatui::layout::Rect;
 
+use crate::app::Cursor;
 use crate::app::nodes::Unsaved;
-use crate::app::{Cursor, keymap};
+use crate::app::update::hints::help;
 use crate::model::HealthState;
 use crate::text;
 use crate::tui::Theme;
@@ -44,7 +45,7 @@ fn lines(canvas: &Canvas<'_>, width: usize) -> Vec<DocLine> {
     ];
     let zone = theme.zone.iana_name().map_or_else(|| "local time".to_owned(), str::to_owned);
     lines.push(DocLine::default().text("Times are ", theme.dim).text(zone, theme.text).text(".", theme.dim));
-    for (place, section) in keymap::help(app) {
+    for (place, section) in help(app) {
         lines.push(DocLine::default());
         lines.push(DocLine::default().text(place.title(), theme.accent_bold));
         let keys = section.iter().map(|line| text::width(&line.keys)).max().unwrap_or(0).clamp(12, 28);

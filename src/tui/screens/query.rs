@@ -5,8 +5,8 @@ use unicode_segmentation::UnicodeSegmentation;
 
 use super::answers;
 use super::node_row::reason;
-use crate::app::editor::Editor;
 use crate::app::query::{Answer, Batch, NodeAnswer};
+use crate::app::typing::editor::Editor;
 use crate::app::{App, Pane};
 use crate::model::{ErrorKind, NodeName};
 use crate::text;

@@ -2,7 +2,7 @@
 
 use ratatui::layout::Rect;
 
-use crate::app::sheets::{NodeNote, Opened, Sheet};
+use crate::app::views::{NodeNote, Opened, Sheet};
 use crate::app::{App, Filter, Pane};
 use crate::model::view::{Source, Value};
 use crate::text;

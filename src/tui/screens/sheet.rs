@@ -9,7 +9,7 @@ use ratatui::layout::Rect;
 use ratatui::style::Style;
 
 use super::record;
-use crate::app::sheets::{Line, NodeNote, Sheet};
+use crate::app::views::{Line, NodeNote, Sheet};
 use crate::app::{App, Pane};
 use crate::model::NodeName;
 use crate::model::view::{Value, ViewColumn, ViewScreen};

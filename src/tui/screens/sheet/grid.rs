@@ -10,7 +10,7 @@ use ratatui::layout::Rect;
 use super::totals::TotalLine;
 use super::{NO_COLUMN, TREND, is_stale, level, trend};
 use crate::app::App;
-use crate::app::sheets::{Across, Group, GroupCell, RowAt, Sheet};
+use crate::app::views::{Across, Group, GroupCell, RowAt, Sheet};
 use crate::model::view::{Bar as Gauge, CellKind, Source, Total, Unit, Value, ViewColumn};
 use crate::text;
 use crate::tui::Theme;

@@ -1,6 +1,6 @@
 //! The lines of totals below a table: sums, sums that count copies of the same once, and maxima, each said to be that.
 
-use crate::app::sheets::Sheet;
+use crate::app::views::Sheet;
 use crate::model::view::{Total, ViewColumn};
 
 /// A line of totals of one kind.

@@ -1,7 +1,7 @@
 //! How many lines the lines of a table take where long text is wrapped.
 
 use super::{Grid, Shows, times};
-use crate::app::sheets::{Across, Group, GroupCell, Line, RowAt};
+use crate::app::views::{Across, Group, GroupCell, Line, RowAt};
 use crate::model::view::{CellKind, Source, Value};
 use crate::text;
 use crate::tui::cells::cell_within;

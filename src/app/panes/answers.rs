@@ -1,0 +1,403 @@
+//! All answers of a batch as one table with the node in front of each row. Rows stay where the manager put them:
+//! this is an index over them, so a hundred thousand rows cost a frame nothing.
+
+use std::borrow::Cow;
+
+use unicode_width::UnicodeWidthChar as _;
+
+use crate::model::rows::Column;
+use crate::model::{Condition, NodeName, RowSet};
+
+use crate::app::query::{Answer, Batch};
+use crate::app::rows::cursor::{Cursor, Move};
+use crate::app::rows::filter::{self, Fields, Filter};
+use crate::app::rows::table::Sort;
+
+/// More lines than this are not sorted on the screen: the server does it better with `ORDER BY`.
+pub const SORT_LIMIT: usize = 200_000;
+/// Lines that a filter looks at as it is typed, and lines more that it looks at behind each frame, so that a key is
+/// answered at once however much there is to look through.
+const FIRST_LOOK: usize = 1_000;
+const LOOK: usize = 10_000;
+/// Rows of each node that are looked at for the width of a column.
+const WIDTH_ROWS: usize = 200;
+
+/// The combined table.
+#[derive(Debug, Clone, Default)]
+pub struct Results {
+    /// The columns of all answers, by name, in the order in which they come first. The node is not among them.
+    columns: Vec<Column>,
+    /// Columns of the widest cell of each column, head included, in the first rows of each node.
+    widths: Vec<usize>,
+    spans: Vec<Span>,
+    /// Lines in all.
+    total: usize,
+    /// The lines shown, where filter or sort choose.
+    order: Option<Vec<u32>>,
+    /// So many lines the filter has looked at.
+    looked: usize,
+    pub cursor: Cursor,
+    /// First column shown beside the node, counted from 0.
+    pub column: usize,
+    pub sort: Option<Sort>,
+    pub filter: Filter,
+}
+
+/// The lines of one node.
+#[derive(Debug, Clone)]
+struct Span {
+    node: NodeName,
+    answer: Answer,
+    first: usize,
+    lines: usize,
+    /// For each column of the table: which one of this answer it is.
+    map: Vec<Option<usize>>,
+}
+
+/// One line of the table.
+#[derive(Debug, Clone, Copy)]
+pub enum Line<'a> {
+    /// A row of a node's answer.
+    Row { node: &'a NodeName, row: Row<'a> },
+    /// A node without rows to show: still running, an error, or an answer of no rows.
+    Note { node: &'a NodeName, answer: &'a Answer },
+}
+
+/// The cells of one row.
+#[derive(Debug, Clone, Copy)]
+pub struct Row<'a> {
+    rows: &'a RowSet,
+    map: &'a [Option<usize>],
+    at: usize,
+}
+
+/// A cell; `Absent` where this node's answer has no such column.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Cell<'a> {
+    Text(&'a str),
+    Null,
+    Absent,
+}
+
+impl<'a> Row<'a> {
+    pub fn cell(&self, column: usize) -> Cell<'a> {
+        match self.map.get(column).copied().flatten() {
+            Some(column) => self.rows.cell(self.at, column).map_or(Cell::Null, Cell::Text),
+            None => Cell::Absent,
+        }
+    }
+
+    /// Its number in the node's answer, from 0.
+    pub fn number(&self) -> usize {
+        self.at
+    }
+}
+
+/// A row as a filter sees it: the node, then its cells.
+struct Seen<'a> {
+    node: &'a NodeName,
+    row: Row<'a>,
+    columns: usize,
+}
+
+impl Fields for Seen<'_> {
+    fn seen(&self) -> impl Iterator<Item = usize> {
+        0..self.columns
+    }
+
+    fn text(&self, column: usize) -> Cow<'_, str> {
+        Cow::Borrowed(match column.checked_sub(1).map(|column| self.row.cell(column)) {
+            None => self.node.as_str(),
+            Some(Cell::Text(text)) => text,
+            Some(Cell::Null) => "NULL",
+            Some(Cell::Absent) => "",
+        })
+    }
+
+    fn meets(&self, column: usize, condition: &Condition) -> bool {
+        match column.checked_sub(1).map(|column| self.row.cell(column)) {
+            None => condition.holds(Some(self.node.as_str())),
+            Some(Cell::Text(text)) => condition.holds(Some(text)),
+            Some(Cell::Null | Cell::Absent) => false,
+        }
+    }
+}
+
+impl<'a> Line<'a> {
+    pub fn node(&self) -> &'a NodeName {
+        match self {
+            Self::Row { node, .. } | Self::Note { node, .. } => node,
+        }
+    }
+}
+
+impl Results {
+    pub fn columns(&self) -> &[Column] {
+        &self.columns
+    }
+
+    /// Columns that a column needs on the screen, as far as was looked.
+    pub fn width(&self, column: usize) -> usize {
+        self.widths.get(column).copied().unwrap_or_default()
+    }
+
+    /// Lines shown.
+    pub fn len(&self) -> usize {
+        self.order.as_ref().map_or(self.total, Vec::len)
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Lines that the filter leaves out.
+    pub fn hidden(&self) -> usize {
+        self.total - self.len()
+    }
+
+    /// The line at a place of the table as it is shown.
+    pub fn line(&self, at: usize) -> Option<Line<'_>> {
+        match &self.order {
+            Some(order) => self.stored(*order.get(at)? as usize),
+            None => self.stored(at),
+        }
+    }
+
+    pub fn selected(&self) -> Option<Line<'_>> {
+        self.line(self.cursor.at)
+    }
+
+    pub(in crate::app) fn go(&mut self, movement: Move, page: usize) {
+        let len = self.len();
+        self.cursor.go(movement, len, page);
+    }
+
+    /// Selects the first line of the node after the selected line's, or of the one before.
+    pub(in crate::app) fn go_to_neighbour(&mut self, next: bool, page: usize) {
+        let Some(node) = self.selected().map(|line| line.node().clone()) else { return };
+        let Some(at) = self.spans.iter().position(|span| span.node == node) else { return };
+        let wanted = if next { at + 1 } else { at.saturating_sub(1) };
+        let Some(node) = self.spans.get(wanted).map(|span| &span.node) else { return };
+        let found = match &self.order {
+            None => self.spans.get(wanted).map(|span| span.first),
+            Some(_) => (0..self.len()).find(|at| self.line(*at).is_some_and(|line| line.node() == node)),
+        };
+        let len = self.len();
+        if let Some(at) = found {
+            self.cursor.select(at, len, page);
+        }
+    }
+
+    pub(in crate::app) fn is_sortable(&self) -> bool {
+        self.total <= SORT_LIMIT
+    }
+
+    fn stored(&self, at: usize) -> Option<Line<'_>> {
+        let span = self.spans.get(self.spans.partition_point(|span| span.first + span.lines <= at))?;
+        let node = &span.node;
+        Some(match span.answer.rows().filter(|rows| has_rows(&rows.rows)) {
+            Some(rows) => Line::Row { node, row: Row { rows: &rows.rows, map: &span.map, at: at - span.first } },
+            None => Line::Note { node, answer: &span.answer },
+        })
+    }
+
+    /// Takes the newest answers in. The selection stays with its row.
+    pub(in crate::app) fn rebuild(&mut self, batch: Option<&Batch>) {
+        let selected = self.selected().map(|line| (line.node().clone(), row_number(line)));
+        self.spans.clear();
+        self.columns.clear();
+        self.total = 0;
+        let nodes = batch.map_or(&[][..], |batch| &batch.nodes);
+        for node in nodes {
+            let map = self.map_columns(&node.answer);
+            let rows = node.answer.rows().map(|rows| &rows.rows).filter(|rows| has_rows(rows));
+            let lines = rows.map_or(1, RowSet::len);
+            let (node, answer) = (node.node.clone(), node.answer.clone());
+            self.spans.push(Span { node, answer, first: self.total, lines, map });
+            self.total += lines;
+        }
+        self.measure();
+        if !self.filter.is_empty() {
+            // The columns that it names may have come with this answer.
+            self.filter = self.filter_of(self.filter.source());
+        }
+        self.arrange();
+        let kept = selected.filter(|_| self.order.is_none()).and_then(|(node, row)| {
+            let span = self.spans.iter().find(|span| span.node == node)?;
+            Some(span.first + row.min(span.lines - 1))
+        });
+        self.cursor.at = kept.unwrap_or(self.cursor.at).min(self.len().saturating_sub(1));
+    }
+
+    /// Takes over how far the nodes are, where no rows came or went.
+    pub(in crate::app) fn update_notes(&mut self, batch: &Batch) {
+        for (span, node) in self.spans.iter_mut().zip(&batch.nodes) {
+            span.answer = node.answer.clone();
+        }
+    }
+
+    /// Applies filter and sort anew. Notes are always shown: an error is part of the answer.
+    pub(in crate::app) fn arrange(&mut self) {
+        self.order = None;
+        self.looked = self.total;
+        let sort = self.sort.filter(|_| self.is_sortable());
+        if self.filter.passes_all() && sort.is_none() {
+            return;
+        }
+        if let Some(sort) = sort {
+            let mut order = self.passing(0..self.total);
+            let numeric = self.columns.get(sort.column).is_some_and(|column| is_numeric(&column.type_name));
+            order.sort_by_cached_key(|at| self.sort_key(*at as usize, sort.column, numeric));
+            if sort.descending {
+                let known = order.partition_point(|at| self.sort_key(*at as usize, sort.column, numeric).0 == 0);
+                order.get_mut(..known).unwrap_or_default().reverse();
+            }
+            self.order = Some(order);
+        } else {
+            self.order = Some(Vec::new());
+            self.looked = 0;
+            self.look(FIRST_LOOK);
+        }
+        self.cursor.at = self.cursor.at.min(self.len().saturating_sub(1));
+    }
+
+    /// The filter goes on with the next lines, if there are some that it has not looked at.
+    pub(in crate::app) fn look_on(&mut self) -> bool {
+        self.look(LOOK)
+    }
+
+    fn look(&mut self, lines: usize) -> bool {
+        if self.looked >= self.total {
+            return false;
+        }
+        let end = (self.looked + lines).min(self.total);
+        let found = self.passing(self.looked..end);
+        self.order.get_or_insert_default().extend(found);
+        self.looked = end;
+        true
+    }
+
+    /// The share of the lines that the filter has looked at, while there are more to come.
+    pub fn looked_at(&self) -> Option<f64> {
+        (self.looked < self.total).then(|| self.looked as f64 / self.total as f64)
+    }
+
+    fn passing(&self, lines: std::ops::Range<usize>) -> Vec<u32> {
+        lines.filter(|at| self.passes(*at)).map(|at| at as u32).collect()
+    }
+
+    /// The filter that a line means: it may name the node and the columns of the answers.
+    fn filter_of(&self, source: &str) -> Filter {
+        let mut columns = vec![filter::Column::text("node")];
+        for column in &self.columns {
+            let name = column.name.as_str();
+            let is_number = is_numeric(&column.type_name);
+            columns.push(if is_number { filter::Column::number(name, None) } else { filter::Column::text(name) });
+        }
+        Filter::new(source, &columns)
+    }
+
+    pub(in crate::app) fn set_filter(&mut self, source: &str) {
+        self.filter = self.filter_of(source);
+        self.arrange();
+    }
+
+    fn passes(&self, at: usize) -> bool {
+        let Some(Line::Row { node, row }) = self.stored(at) else { return true };
+        self.filter.passes(&Seen { node, row, columns: self.columns.len() + 1 })
+    }
+
+    /// Known values first, then NULL and notes; numbers by value.
+    fn sort_key(&self, at: usize, column: usize, numeric: bool) -> (u8, Number, String) {
+        match self.stored(at) {
+            Some(Line::Row { row, .. }) => match row.cell(column) {
+                Cell::Text(text) if numeric => match text.parse() {
+                    Ok(number) => (0, Number(number), String::new()),
+                    Err(_) => (0, Number(f64::NAN), text.to_owned()),
+                },
+                Cell::Text(text) => (0, Number(0.0), text.to_owned()),
+                Cell::Null => (1, Number(0.0), String::new()),
+                Cell::Absent => (2, Number(0.0), String::new()),
+            },
+            Some(Line::Note { .. }) | None => (3, Number(0.0), String::new()),
+        }
+    }
+
+    /// Where the columns of an answer stand in the table; new ones are appended. A name that comes twice in one
+    /// answer is two columns.
+    fn map_columns(&mut self, answer: &Answer) -> Vec<Option<usize>> {
+        let mut map = vec![None; self.columns.len()];
+        let Some(rows) = answer.rows() else { return map };
+        for (from, column) in rows.rows.columns().iter().enumerate() {
+            let free =
+                |(at, known): (usize, &Column)| (known.name == column.name && map.get(at) == Some(&None)).then_some(at);
+            if let Some(at) = self.columns.iter().enumerate().find_map(free) {
+                map[at] = Some(from);
+            } else {
+                self.columns.push(column.clone());
+                map.push(Some(from));
+            }
+        }
+        map
+    }
+
+    fn measure(&mut self) {
+        self.widths = self.columns.iter().map(|column| column.name.chars().map(shown).sum()).collect();
+        for span in &self.spans {
+            let Some(rows) = span.answer.rows() else { continue };
+            for (width, from) in self.widths.iter_mut().zip(&span.map) {
+                let Some(from) = *from else { continue };
+                for row in 0..rows.rows.len().min(WIDTH_ROWS) {
+                    let cell = rows.rows.cell(row, from).map_or(4, |text| text.chars().take(200).map(shown).sum());
+                    *width = cell.max(*width);
+                }
+            }
+        }
+    }
+}
+
+/// A float with a total order, to sort by.
+#[derive(Debug, Clone, Copy, PartialEq)]
+struct Number(f64);
+
+impl Eq for Number {}
+
+impl Ord for Number {
+    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
+        self.0.total_cmp(&other.0)
+    }
+}
+
+impl PartialOrd for Number {
+    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+/// Columns that a character takes on the screen, about: what a terminal would obey is shown as an escape.
+fn shown(c: char) -> usize {
+    match c.width() {
+        _ if c.is_ascii_graphic() || c == ' ' => 1,
+        _ if matches!(c, '\n' | '\r' | '\t') => 2,
+        None => 4,
+        Some(0) if matches!(c, '\u{200b}'..='\u{206f}' | '\u{feff}') => 6,
+        Some(width) => width,
+    }
+}
+
+/// An answer of rows that can be shown; one of no rows, or of rows without columns, is a note.
+fn has_rows(rows: &RowSet) -> bool {
+    !rows.is_empty() && !rows.columns().is_empty()
+}
+
+fn row_number(line: Line<'_>) -> usize {
+    match line {
+        Line::Row { row, .. } => row.number(),
+        Line::Note { .. } => 0,
+    }
+}
+
+/// Whether values of the type are numbers: they sort by value and stand right-aligned.
+pub fn is_numeric(type_name: &str) -> bool {
+    matches!(type_name, "int2" | "int4" | "int8" | "oid" | "float4" | "float8" | "numeric" | "xid" | "xid8" | "cid")
+}

@@ -1,0 +1,137 @@
+//! What the filter of screen 2 sees, and the lines that it leaves.
+
+use std::borrow::Cow;
+use std::time::Duration;
+
+use crate::app::rows::filter::{Column, Fields, Filter};
+use crate::app::topology::{Branch, Edge, Fault};
+use crate::model::view::Unit;
+use crate::model::{Condition, HealthState, figures};
+
+/// What a filter may name in a line of the picture.
+pub(in crate::app) const COLUMNS: [Column<'static>; 9] = [
+    Column::text("node"),
+    Column::text("role"),
+    Column { title: "TL", ..Column::number("timeline", None) },
+    Column::text("receives"),
+    Column::number("lag", Some(Unit::Ms)),
+    Column::number("bytes", Some(Unit::Bytes)),
+    Column::text("slot"),
+    Column::text("position"),
+    Column::text("note"),
+];
+const TIMELINE: usize = 2;
+const LAG: usize = 4;
+const BYTES: usize = 5;
+const NOTE: usize = 8;
+
+impl Edge {
+    /// The lag in time.
+    pub fn lag(&self) -> Option<Duration> {
+        self.lag_ms.map(|ms| Duration::from_secs_f64((ms / 1000.0).clamp(0.0, 1e9)))
+    }
+
+    /// What the sender says of it: `streaming quorum`.
+    pub fn receives(&self) -> String {
+        let sync = self.sync.as_ref().map(|sync| format!(" {sync}")).unwrap_or_default();
+        format!("{}{sync}", self.state.as_deref().unwrap_or(figures::UNKNOWN))
+    }
+}
+
+impl Branch {
+    /// Why its fields are old; `None` while it answers, and for a server that we do not watch.
+    pub fn silence(&self) -> Option<&'static str> {
+        self.health.and_then(HealthState::silence)
+    }
+
+    /// What is to be said of it beside its figures: a word of ours, and what the server says.
+    pub fn note(&self) -> (&'static str, &str) {
+        if self.node.is_none() {
+            return ("not in the file", "");
+        }
+        if let Some(silence) = self.silence() {
+            return (silence, ": last known");
+        }
+        match (self.edge.as_ref().and_then(|edge| edge.publications.as_ref()), &self.quorum) {
+            (Some(publications), _) => ("follows ", publications),
+            (None, Some(quorum)) => ("sync: ", quorum),
+            (None, None) => ("", ""),
+        }
+    }
+}
+
+impl Fields for Branch {
+    fn seen(&self) -> impl Iterator<Item = usize> {
+        0..COLUMNS.len()
+    }
+
+    fn text(&self, column: usize) -> Cow<'_, str> {
+        let edge = self.edge.as_ref();
+        let said = match column {
+            0 => Some(Cow::Borrowed(self.name.as_str())),
+            1 => self.role.map(|role| Cow::Borrowed(role.as_str())),
+            TIMELINE => self.timeline.as_deref().map(Cow::Borrowed),
+            3 => edge.map(|edge| Cow::Owned(edge.receives())),
+            LAG => edge.and_then(Edge::lag).map(|lag| Cow::Owned(figures::duration(lag))),
+            BYTES => edge.and_then(|edge| edge.lag_bytes).map(|bytes| Cow::Owned(figures::bytes(bytes))),
+            6 => edge.and_then(|edge| edge.slot.as_deref()).map(Cow::Borrowed),
+            7 => self.position.as_deref().map(Cow::Borrowed),
+            _ => {
+                let (word, said) = self.note();
+                Some(Cow::Owned(format!("{word}{said}")))
+            }
+        };
+        said.unwrap_or_default()
+    }
+
+    fn meets(&self, column: usize, condition: &Condition) -> bool {
+        let edge = self.edge.as_ref();
+        match column {
+            LAG => condition.holds_number(edge.and_then(|edge| edge.lag_ms)),
+            BYTES => condition.holds_number(edge.and_then(|edge| edge.lag_bytes)),
+            column => condition.holds(Some(&self.text(column))),
+        }
+    }
+}
+
+/// A sentence about the shape: its node, and what it says in the place of a note.
+impl Fields for Fault {
+    fn seen(&self) -> impl Iterator<Item = usize> {
+        std::iter::once(NOTE)
+    }
+
+    fn text(&self, column: usize) -> Cow<'_, str> {
+        Cow::Borrowed(match column {
+            0 => self.node.as_str(),
+            NOTE => &self.text,
+            _ => "",
+        })
+    }
+}
+
+/// The lines that pass, each under the nearest line above it that is left.
+pub(in crate::app) fn passing(branches: Vec<Branch>, filter: &Filter) -> Vec<Branch> {
+    if filter.passes_all() {
+        return branches;
+    }
+    // The depths of the lines that are left and that the next one may stand under.
+    let mut above: Vec<usize> = Vec::new();
+    let mut left: Vec<(usize, Branch)> = Vec::new();
+    for branch in branches.into_iter().filter(|branch| filter.passes(branch)) {
+        let depth = branch.more.len();
+        while above.last().is_some_and(|last| *last >= depth) {
+            above.pop();
+        }
+        left.push((above.len(), branch));
+        above.push(depth);
+    }
+    let depths: Vec<usize> = left.iter().map(|(depth, _)| *depth).collect();
+    let more = |at: usize, level: usize| {
+        let below = depths.iter().skip(at + 1);
+        below.take_while(|depth| **depth >= level).any(|depth| *depth == level)
+    };
+    let lines = left.into_iter().enumerate();
+    lines
+        .map(|(at, (depth, branch))| Branch { more: (1..=depth).map(|level| more(at, level)).collect(), ..branch })
+        .collect()
+}

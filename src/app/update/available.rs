@@ -1,0 +1,194 @@
+//! Which keys do something now. The key line shows those and no others; a key that is not among them says why.
+
+pub(super) mod refused;
+
+use crate::app::keys::keymap;
+use crate::app::keys::keymap::Place;
+use crate::app::nodes::NodeColumn;
+use crate::app::views::Sheet;
+use crate::app::{Action, App, Dialog, Pane, Screen};
+
+impl App {
+    /// Whether an action would do something here and now.
+    pub fn can(&self, action: Action) -> bool {
+        match action {
+            _ if action.is_move() => self.can_move(),
+            Action::Left => self.can_scroll(false),
+            Action::Right => self.can_scroll(true),
+            Action::Open => self.can_open(),
+            _ if self.is_covered_by_row(action) => false,
+            Action::Mark if self.pane == Pane::View => self.sheet().is_some_and(Sheet::can_mark),
+            Action::Mark => self.pane == Pane::Nodes && self.selected().is_some(),
+            Action::Acknowledge => self.alerts.selected().is_some(),
+            Action::Compare => self.live.nodes.len() > 1,
+            Action::ShowHidden => self.can_toggle_hidden(),
+            Action::Group => self.can_group(),
+            Action::OnlyNode => self.can_toggle_only(),
+            Action::Columns => self.sheet().is_some(),
+            Action::Explain => self.can_explain(),
+            Action::NextPane | Action::PreviousPane => match self.screen {
+                Screen::View(screen) => self.sheets.tabs(screen).len() > 1,
+                screen => screen.panes().len() > 1 && !self.is_empty(),
+            },
+            Action::Edit | Action::Remove | Action::Retry | Action::Pause => {
+                self.selected().is_some() || !self.nodes_table.marks.is_empty()
+            }
+            Action::Rerun => self.query.batch.is_some() && !self.query.is_running(),
+            Action::Run => !self.query.editor.is_empty(),
+            Action::ProblemsOnly => matches!(self.problems_pane(), Pane::Nodes | Pane::Events) && !self.is_empty(),
+            Action::Sort | Action::SortLeft | Action::SortRight => self.sortable() > 0,
+            Action::SortReverse => self.is_sorted(),
+            Action::Follow => match self.filter_pane() {
+                Pane::Events => self.events_table.cursor.at > 0,
+                pane => pane == Pane::Nodes || pane == Pane::View,
+            },
+            Action::PreviousNode | Action::NextNode => match self.screen {
+                Screen::Query => self.query.results.len() > 1,
+                Screen::Nodes | Screen::Detail => self.nodes_table.rows.len() > 1,
+                Screen::View(_) => self.live.nodes.len() > 1,
+                Screen::Events | Screen::Topology | Screen::Alerts => false,
+            },
+            Action::Wrap => self.can_wrap(),
+            Action::Export => self.can_export(),
+            Action::Copy => self.copied().is_some_and(|text| !text.is_empty()),
+            Action::Slower => self.refresh < super::nodes::REFRESH_STEPS[super::nodes::REFRESH_STEPS.len() - 1],
+            Action::Faster => self.refresh > super::nodes::REFRESH_STEPS[0],
+            Action::Zoom => self.screen.panes().len() > 1,
+            Action::Freeze => !self.is_empty() || self.frozen.is_some(),
+            Action::Complete | Action::CompleteBack => {
+                self.prompt.as_ref().is_some_and(|prompt| !prompt.completions.is_empty())
+            }
+            Action::Older | Action::Newer => !self.query.history.is_empty(),
+            // A form half filled in is not thrown away for the help.
+            Action::Help => self.dialog.is_none() && self.prompt.is_none(),
+            Action::Back => self.back_step().is_some(),
+            _ => true,
+        }
+    }
+
+    /// What an open row covers: keys for the table below it.
+    pub(in crate::app) fn is_covered_by_row(&self, action: Action) -> bool {
+        let of_table = matches!(
+            action,
+            Action::Mark
+                | Action::ShowHidden
+                | Action::Group
+                | Action::OnlyNode
+                | Action::Columns
+                | Action::Sort
+                | Action::SortReverse
+                | Action::SortLeft
+                | Action::SortRight
+                | Action::Follow
+                | Action::PreviousNode
+                | Action::NextNode
+        );
+        of_table && self.has_open_row()
+    }
+
+    pub(in crate::app) fn has_open_row(&self) -> bool {
+        self.sheet().is_some_and(|sheet| sheet.opened.is_some())
+    }
+
+    /// The same for a line of the help, whose own keys are not asked for.
+    pub(in crate::app) fn can_on_screen(&self, action: Action, place: Place) -> bool {
+        let chain = keymap::screen_place(self.screen, self.pane).chain();
+        chain.contains(&place) && if action.is_move() { self.can_move_in_pane() } else { self.can(action) }
+    }
+
+    /// The word for an action in the key line; it says what would happen now.
+    pub(in crate::app) fn word(&self, action: Action) -> &'static str {
+        let place = self.place_of_keys();
+        match (action, place) {
+            (Action::Back, _) => self.back_step().map_or("", super::back::Step::word),
+            (Action::Quit, _) if self.leaving.is_some() => "cancel queries and quit",
+            (Action::Quit, _) if self.screen != Screen::Nodes => "back",
+            (Action::Pause, _) if self.all_paused() => "resume",
+            (Action::Acknowledge, _) if self.is_acknowledged() => "take back",
+            (Action::Freeze, _) if self.frozen.is_some() => "unfreeze",
+            (Action::Accept, Place::Form) => self.form_word(),
+            (Action::Accept, Place::Confirm) => "choose",
+            (Action::Accept, Place::Filter) => "keep",
+            (Action::Accept, Place::Editor) if self.query.editor.is_complete() => "run",
+            (Action::Accept, Place::Editor) => "new line",
+            (Action::NextPane, Place::View) => "next table",
+            (Action::OnlyNode, _) if self.sheets.only.is_some() => "all nodes",
+            (Action::ShowHidden, _) => self.hidden_word(),
+            // The command line says itself what it does.
+            (Action::Accept, Place::Command)
+            | (Action::NextField, Place::Confirm | Place::Form)
+            | (Action::Filter | Action::Command, Place::Confirm | Place::Help | Place::Columns)
+            | (Action::Add, Place::Query | Place::Events | Place::View | Place::Topology | Place::Alerts) => "",
+            // Elsewhere the line of tabs names it.
+            (Action::Compare, place) if place != Place::Nodes => "",
+            (Action::Cancel, Place::Editor) if self.query.is_running() => "cancel query",
+            (Action::Cancel, Place::Editor) => "results",
+            (Action::Cancel, Place::Filter) => "as before",
+            _ => action.short(),
+        }
+    }
+
+    fn hidden_word(&self) -> &'static str {
+        if self.sheet().is_some_and(|sheet| sheet.shows_hidden) { "less" } else { "all" }
+    }
+
+    fn form_word(&self) -> &'static str {
+        match &self.dialog {
+            Some(Dialog::Form(form)) => form.word(),
+            _ => "",
+        }
+    }
+
+    fn can_move(&self) -> bool {
+        matches!(self.dialog, Some(Dialog::Help(_) | Dialog::Columns(_))) || self.can_move_in_pane()
+    }
+
+    fn can_move_in_pane(&self) -> bool {
+        self.has_rows(self.pane)
+    }
+
+    fn has_rows(&self, pane: Pane) -> bool {
+        match pane {
+            Pane::Nodes => !self.nodes_table.rows.is_empty(),
+            Pane::Result => !self.query.results.is_empty(),
+            Pane::Events => !self.events_table.rows.is_empty(),
+            Pane::Summary | Pane::Settings => {
+                self.drawn.pane(pane).is_some_and(|drawn| drawn.len > usize::from(drawn.rows.height))
+            }
+            Pane::View => self.sheet().is_some_and(|sheet| !sheet.is_empty()),
+            Pane::Topology => !self.topology.branches.is_empty(),
+            Pane::Alerts => !self.alerts.table.rows.is_empty(),
+            Pane::Editor => true,
+        }
+    }
+
+    fn can_open(&self) -> bool {
+        match (self.screen, self.pane) {
+            (Screen::Nodes, Pane::Nodes | Pane::Summary) => self.selected().is_some(),
+            (Screen::Nodes, Pane::Result) => true,
+            (Screen::Nodes | Screen::Events, Pane::Events) => self.event_node().is_some(),
+            (Screen::Topology, _) => self.branch_node().is_some(),
+            (Screen::View(_), _) => self.can_open_row(),
+            (Screen::Alerts, _) => self.alerts.selected().is_some(),
+            _ => false,
+        }
+    }
+
+    fn sortable(&self) -> usize {
+        match self.filter_pane() {
+            Pane::Nodes => NodeColumn::SORTABLE,
+            Pane::Result => self.query.results.columns().len(),
+            Pane::View => self.sheet().map_or(0, |sheet| sheet.columns().count() + 1),
+            _ => 0,
+        }
+    }
+
+    fn is_sorted(&self) -> bool {
+        match self.filter_pane() {
+            Pane::Nodes => self.nodes_table.sort.is_some(),
+            Pane::Result => self.query.results.sort.is_some(),
+            Pane::View => self.sheet().is_some_and(|sheet| sheet.sort.is_some()),
+            _ => false,
+        }
+    }
+}

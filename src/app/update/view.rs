@@ -1,0 +1,260 @@
+//! What keys do on the table of a view.
+
+pub(super) mod explain;
+pub(super) mod look;
+pub(super) mod seek;
+pub(super) mod session;
+pub(super) mod tabs;
+
+use crate::app::rows::cursor::{Cursor, Move};
+use crate::app::rows::filter::Filter;
+use crate::app::rows::table::Sort;
+use crate::app::{App, Dialog, Effect, Pane, Severity};
+use crate::model::view::Value;
+use crate::model::{Command, NodeName};
+
+use crate::app::views::filter::filter;
+use crate::app::views::order::Line;
+use crate::app::views::table::{Opened, Sheet};
+
+impl App {
+    /// Changes the table on the screen and puts it in order.
+    pub(in crate::app) fn changing_sheet(&mut self, change: impl FnOnce(&mut Sheet)) {
+        if let Some(sheet) = self.sheet_mut() {
+            change(sheet);
+        }
+        self.enter_sheet();
+    }
+
+    pub(in crate::app) fn go_in_sheet(&mut self, movement: Move, page: usize) {
+        let lines = self.drawn.pane(Pane::View).map_or(0, |drawn| drawn.len);
+        let Some(sheet) = self.sheet_mut() else { return };
+        match &mut sheet.opened {
+            Some(opened) => opened.cursor.go(movement, lines, page),
+            None => sheet.go(movement, page),
+        }
+    }
+
+    /// `Enter`: the row at length; of a group, its rows; of nodes that answered none, why.
+    pub(in crate::app) fn open_row(&mut self) {
+        let Some(sheet) = self.sheet_mut() else { return };
+        match sheet.selected() {
+            Some(Line::Row(_) | Line::Across(_)) => {
+                let opened = |key: crate::app::views::table::RowKey| {
+                    let nodes = vec![key.0.clone()];
+                    Opened { key, nodes, cursor: Cursor::default(), filter: Filter::default() }
+                };
+                sheet.opened = sheet.selected_key().map(opened);
+            }
+            Some(Line::Group(_)) => {
+                let Some(((_, value), column)) = sheet.selected_key().zip(sheet.group) else { return };
+                let name = sheet.view.columns.get(column).map_or("", |column| column.name.as_str());
+                let source = if value.is_empty() { format!("{name}:^$") } else { format!("{name} = {value}") };
+                self.changing_sheet(|sheet| {
+                    sheet.group = None;
+                    sheet.filter = filter(&source, &sheet.view, &[]);
+                });
+            }
+            Some(Line::Note(note)) => {
+                // No row has an empty key: what is shown of it is why the node says nothing.
+                let key = (note.nodes.first().cloned().unwrap_or_default(), String::new());
+                let (nodes, cursor, filter) = (note.nodes.clone(), Cursor::default(), Filter::default());
+                sheet.opened = Some(Opened { key, nodes, cursor, filter });
+            }
+            None => {}
+        }
+    }
+
+    /// Whether the selected line is one that opens.
+    pub(in crate::app) fn can_open_row(&self) -> bool {
+        self.sheet().is_some_and(|sheet| sheet.opened.is_none() && sheet.selected().is_some())
+    }
+
+    /// Filters the table, or the lines of the row at length.
+    pub(in crate::app) fn filter_sheet(&mut self, source: &str) {
+        let nodes: Vec<NodeName> = self.live.nodes.names().cloned().collect();
+        self.changing_sheet(|sheet| match &mut sheet.opened {
+            Some(opened) => opened.filter = Filter::new(source, &[]),
+            None => sheet.filter = filter(source, &sheet.view, &nodes),
+        });
+    }
+
+    /// Rows that the view hides at first: shown, or hidden again.
+    pub(in crate::app) fn toggle_hidden(&mut self) {
+        self.changing_sheet(|sheet| sheet.shows_hidden ^= true);
+        let shown = self.sheet().is_some_and(|sheet| sheet.shows_hidden);
+        self.say(
+            Severity::Info,
+            if shown { "all rows are shown" } else { "the less interesting rows are hidden again" },
+        );
+    }
+
+    pub(in crate::app) fn can_toggle_hidden(&self) -> bool {
+        self.sheet().is_some_and(|sheet| !sheet.view.hide.is_empty() || sheet.view.compare.is_some())
+    }
+
+    /// Groups by the next column that can be grouped by; behind the last one not at all.
+    pub(in crate::app) fn group_next(&mut self) {
+        self.changing_sheet(|sheet| {
+            let from = sheet.group.map_or(0, |group| group + 1);
+            let columns = sheet.view.columns.iter().enumerate().skip(from);
+            sheet.group = columns.filter(|(_, column)| column.group).map(|(at, _)| at).next();
+            sheet.cursor = Cursor::default();
+        });
+    }
+
+    pub(in crate::app) fn can_group(&self) -> bool {
+        self.sheet().is_some_and(|sheet| sheet.view.columns.iter().any(|column| column.group))
+    }
+
+    /// Only the node of the selected row, or all of them again.
+    pub(in crate::app) fn toggle_only(&mut self) {
+        self.sheets.only = match self.sheets.only.take() {
+            Some(_) => None,
+            None => self.sheet().and_then(Sheet::selected_node).map(|node| vec![node.clone()]),
+        };
+        self.enter_sheet();
+    }
+
+    /// Ends what `o`, `[`, `]`, an alert or marked nodes began.
+    pub(in crate::app) fn show_all_nodes(&mut self) {
+        self.sheets.only = None;
+        self.enter_sheet();
+    }
+
+    pub(in crate::app) fn can_toggle_only(&self) -> bool {
+        let alone = self.live.nodes.len() < 2;
+        self.sheets.only.is_some() || (!alone && self.sheet().is_some_and(|sheet| sheet.selected_node().is_some()))
+    }
+
+    /// `[` and `]`: the node before or after the one shown alone, else before or after that of the selected row.
+    pub(in crate::app) fn only_neighbour(&mut self, next: bool) {
+        let names: Vec<NodeName> = self.live.nodes.names().cloned().collect();
+        let shown = self.sheets.only.as_ref().and_then(|only| only.first());
+        let now = shown.or_else(|| self.sheet().and_then(Sheet::selected_node)).cloned();
+        let at = now.and_then(|now| names.iter().position(|name| *name == now));
+        let wanted = match (at, next) {
+            (Some(at), true) => (at + 1).min(names.len().saturating_sub(1)),
+            (Some(at), false) => at.saturating_sub(1),
+            (None, _) => 0,
+        };
+        self.sheets.only = names.get(wanted).map(|name| vec![name.clone()]);
+        self.enter_sheet();
+    }
+
+    pub(in crate::app) fn refresh_now(&mut self) -> Vec<Effect> {
+        self.say(Severity::Info, "refreshing now");
+        vec![Effect::Send(Command::LookNow)]
+    }
+
+    pub(in crate::app) fn mark_row(&mut self) {
+        let page = self.drawn.page(Pane::View);
+        let Some(sheet) = self.sheet_mut() else { return };
+        if let Some(key) = sheet.selected_key() {
+            if !sheet.marks.remove(&key) {
+                sheet.marks.insert(key);
+            }
+            sheet.go(Move::Down, page);
+        }
+    }
+
+    pub(in crate::app) fn sort_sheet(&mut self, change: impl FnOnce(Option<Sort>, usize) -> Option<Sort>) {
+        self.changing_sheet(|sheet| {
+            // Through the columns that are seen: what is sorted by should be.
+            let seen: Vec<usize> = std::iter::once(0).chain(sheet.columns().map(|column| column + 1)).collect();
+            let place = |sort: Sort| seen.iter().position(|column| *column == sort.column).unwrap_or_default();
+            let now = sheet.sort.map(|sort| Sort { column: place(sort), ..sort });
+            let next = change(now, seen.len());
+            sheet.sort = next.map(|sort| Sort { column: seen.get(sort.column).copied().unwrap_or_default(), ..sort });
+        });
+    }
+
+    /// A click on the head of a column.
+    pub(in crate::app) fn sort_sheet_by(&mut self, column: usize) {
+        self.changing_sheet(|sheet| {
+            sheet.sort = match sheet.sort {
+                Some(sort) if sort.column == column => Some(Sort { descending: !sort.descending, ..sort }),
+                _ => Some(Sort { column, descending: false }),
+            };
+        });
+    }
+
+    pub(in crate::app) fn choose_columns(&mut self) {
+        if self.sheet_mut().is_some() {
+            self.dialog = Some(Dialog::Columns(Cursor::default()));
+        }
+    }
+
+    /// In the open list of columns: shows the selected one, or hides it.
+    pub(in crate::app) fn toggle_column(&mut self) -> Vec<Effect> {
+        let Some(Dialog::Columns(cursor)) = &self.dialog else { return Vec::new() };
+        let at = cursor.at;
+        self.changing_sheet(|sheet| {
+            if !sheet.toggled.remove(&at) {
+                sheet.toggled.insert(at);
+            }
+        });
+        let Some(sheet) = self.sheet() else { return Vec::new() };
+        let name = |at: &usize| sheet.view.columns.get(*at).map(|column| column.name.clone());
+        let (view, chosen) = (sheet.view.name.clone(), sheet.toggled.iter().filter_map(name).collect());
+        self.sheets.columns.insert(view, chosen);
+        vec![Effect::SaveColumns(self.sheets.columns.clone())]
+    }
+
+    /// The statement of the selected or opened row, and its node.
+    pub(in crate::app) fn statement_of_row(&self) -> Option<(NodeName, usize, String)> {
+        let sheet = self.sheet()?;
+        let column = sheet.view.statement?;
+        let (node, row) = match (sheet.opened_row(), sheet.selected()) {
+            (Some((node, row)), _) => (node, row),
+            (None, Some(Line::Row(row))) => (&row.node, row.at),
+            _ => return None,
+        };
+        match sheet.value(node, row, column) {
+            Value::Text(text) if !text.trim().is_empty() => Some((node.clone(), row, text.to_owned())),
+            _ => None,
+        }
+    }
+
+    /// `y`: of a row at length the selected cell; else the statement of the row where it has one, or its cells.
+    pub(in crate::app) fn copied_row(&self) -> Option<String> {
+        let sheet = self.sheet()?;
+        if sheet.opened.is_some() {
+            return self.copied_cell();
+        }
+        if let Some((_, _, statement)) = self.statement_of_row() {
+            return Some(statement);
+        }
+        let copied = |cells: Vec<String>| Some(cells.join("\t"));
+        match sheet.selected()? {
+            Line::Row(row) => {
+                let cells = sheet.columns().map(|column| sheet.value(&row.node, row.at, column).to_string());
+                copied(std::iter::once(row.node.to_string()).chain(cells).collect())
+            }
+            Line::Across(across) => {
+                let key = |column: &usize| sheet.value(&across.first.node, across.first.at, *column).to_string();
+                let compared = sheet.view.compare?;
+                let on = |(node, row): (&NodeName, &Option<usize>)| {
+                    let value = row.map(|row| sheet.value(node, row, compared).to_string()).unwrap_or_default();
+                    format!("{node}={value}")
+                };
+                let values = sheet.across().iter().zip(&across.rows).map(on);
+                copied(sheet.view.key.iter().map(key).chain(values).collect())
+            }
+            Line::Group(at) => sheet.groups().get(*at).map(|group| group.value.clone()),
+            Line::Note(note) => Some(note.message.clone()),
+        }
+    }
+
+    /// The cell that the selected line of the row at length is of.
+    fn copied_cell(&self) -> Option<String> {
+        let sheet = self.sheet()?;
+        if let Some(note) = sheet.opened_note() {
+            return Some(note.message.clone());
+        }
+        let line = sheet.opened.as_ref()?.cursor.at;
+        let (node, row) = sheet.opened_row()?;
+        let column = (*self.drawn.pane(Pane::View)?.columns.get(line)?)?;
+        Some(sheet.value(node, row, column).to_string())
+    }
+}

@@ -1,0 +1,87 @@
+//! What is asked besides for a session that is shown at length: the chain of locks that it stands in, and all locks it
+//! holds and waits for.
+
+use std::sync::Arc;
+
+use crate::app::App;
+use crate::model::view::Value;
+use crate::model::{NodeName, View};
+
+use crate::app::views::order::{Asked, RowAt};
+use crate::app::views::table::Sheet;
+
+/// The view that the chain is taken from: of its tree, the part with the session.
+const CHAIN: &str = "locks";
+/// The view of the locks themselves.
+const HELD: &str = "held_locks";
+
+impl App {
+    /// The views that are asked for the session shown at length, and its node; none where what is shown is no session.
+    pub(in crate::app) fn asked_for_session(&self) -> impl Iterator<Item = (&Arc<View>, &Vec<NodeName>)> {
+        let opened = self.sheet().filter(|sheet| is_of_sessions(&sheet.view)).and_then(|sheet| {
+            let nodes = &sheet.opened.as_ref()?.nodes;
+            Some((sheet.view.name.as_str(), nodes))
+        });
+        opened.into_iter().flat_map(|(shown, nodes)| {
+            let views = [CHAIN, HELD].into_iter().filter(move |name| *name != shown);
+            views.filter_map(|name| self.sheets.views.get(name)).map(move |view| (view, nodes))
+        })
+    }
+
+    /// The node of the session shown at length, and what both views call it.
+    fn opened_session(&self) -> Option<(&NodeName, &str)> {
+        let sheet = self.sheet().filter(|sheet| is_of_sessions(&sheet.view))?;
+        let (node, row) = sheet.opened_row()?;
+        match sheet.value(node, row, sheet.view.column("id").or_else(|| sheet.view.column("pid"))?) {
+            Value::Text(id) => Some((node, id)),
+            _ => None,
+        }
+    }
+
+    /// The lines of the tree that the session of the opened row stands in, the root first, and which of them is its own.
+    /// Empty where it neither waits nor blocks.
+    pub fn chain(&self) -> Vec<(&RowAt, bool)> {
+        self.chain_of_opened().unwrap_or_default()
+    }
+
+    fn chain_of_opened(&self) -> Option<Vec<(&RowAt, bool)>> {
+        let (node, id) = self.opened_session()?;
+        let locks = self.sheets.get(CHAIN)?;
+        let own = locks.view.column("id")?;
+        let rows: Vec<&RowAt> = locks.rows_at().filter(|row| row.node == *node).collect();
+        let is_own = |row: &RowAt| locks.value(&row.node, row.at, own) == Value::Text(id);
+        let at = rows.iter().position(|row| is_own(row))?;
+        let root = rows.iter().take(at + 1).rposition(|row| row.depth == 0)?;
+        let below = rows.iter().skip(root + 1).take_while(|row| row.depth > 0);
+        Some(rows.get(root).into_iter().chain(below).map(|row| (*row, is_own(row))).collect())
+    }
+
+    /// The table of all locks, the node of the session shown at length, and its rows there: what it waits for first, then
+    /// what it holds, the strongest first.
+    pub fn locks_of_session(&self) -> Option<(&Sheet, &NodeName, Vec<usize>)> {
+        let (node, id) = self.opened_session()?;
+        let locks = self.sheets.get(HELD)?;
+        let own = locks.view.column("id")?;
+        let reading = locks.node(node)?.reading.as_ref()?;
+        let rows = (0..reading.len()).filter(|row| reading.value(&locks.view, *row, own) == Value::Text(id));
+        Some((locks, node, rows.collect()))
+    }
+
+    /// One of the views came anew while a session is shown at length.
+    pub(in crate::app) fn settle_session(&mut self) {
+        let frozen = self.frozen.is_some();
+        let asked: Vec<(String, Vec<NodeName>)> =
+            self.asked_for_session().map(|(view, nodes)| (view.name.clone(), nodes.clone())).collect();
+        for (view, nodes) in asked {
+            if let Some(sheet) = self.sheets.of(&view).filter(|sheet| sheet.unsettled) {
+                let asked: Vec<Asked> = nodes.into_iter().map(Asked::new).collect();
+                sheet.settle(&asked, frozen, usize::MAX);
+            }
+        }
+    }
+}
+
+/// Whether a row of the view is a session that may hold locks and wait for them.
+fn is_of_sessions(view: &View) -> bool {
+    view.column("pid").is_some() && view.column("blocked_by").is_some()
+}

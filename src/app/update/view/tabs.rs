@@ -1,0 +1,77 @@
+//! The tabs of a screen: which view it shows, and which of them no watched node can have rows of.
+//!
+//! A screen opens on the first table that at least one node can have. The table that a person chose stays while it has
+//! rows. What a node can have follows from its version and role and from the answers that are there; nothing is asked for it.
+
+use crate::app::{App, Node, Screen};
+use crate::model::View;
+use crate::model::view::ViewScreen;
+
+impl App {
+    /// Whether no node that is shown can have rows of a view, so far as that is known.
+    pub fn is_unavailable(&self, view: &View) -> bool {
+        let mut nodes = self.shown_nodes().peekable();
+        nodes.peek().is_some() && nodes.all(|node| self.sheets.has(view, node) == Some(false))
+    }
+
+    fn shown_nodes(&self) -> impl Iterator<Item = &Node> {
+        let only = self.sheets.only.as_ref();
+        self.picture().nodes.iter().filter(move |node| only.is_none_or(|only| only.contains(node.name())))
+    }
+
+    /// A screen of tables is opened: on the table that a person chose where it has rows, else on the first that a node can
+    /// have.
+    pub(in crate::app) fn open_tab(&mut self, screen: ViewScreen) {
+        let Some(shown) = self.sheets.shown(screen) else { return };
+        let stays = self.sheets.by_hand.contains(&screen)
+            && !self.is_unavailable(shown)
+            && !self.sheets.is_empty(shown, self.shown_nodes());
+        if !stays {
+            self.sheets.by_hand.remove(&screen);
+            self.sheets.chosen.remove(&screen);
+            self.leave_unavailable(screen);
+        }
+    }
+
+    /// Shows the first table that a node can have, where no node can have the one that is shown and no person chose it.
+    /// Gives whether another one is shown.
+    pub(in crate::app) fn leave_unavailable(&mut self, screen: ViewScreen) -> bool {
+        if screen == ViewScreen::Other || self.sheets.by_hand.contains(&screen) {
+            return false;
+        }
+        let is_shown_unavailable = self.sheets.shown(screen).is_some_and(|view| self.is_unavailable(view));
+        if !is_shown_unavailable {
+            return false;
+        }
+        let tabs = self.sheets.tabs(screen);
+        let Some(next) = tabs.iter().find(|view| !self.is_unavailable(view)).map(|view| view.name.clone()) else {
+            return false;
+        };
+        self.sheets.choose(screen, next);
+        true
+    }
+
+    /// The answers say that no node can have the table on the screen: shows another one.
+    pub(in crate::app) fn settle_tab(&mut self) -> bool {
+        let Screen::View(screen) = self.screen else { return false };
+        let moved = self.leave_unavailable(screen);
+        if moved {
+            self.enter_sheet();
+        }
+        moved
+    }
+
+    /// The next tab of the screen.
+    pub(in crate::app) fn next_view(&mut self, forward: bool) {
+        let Screen::View(screen) = self.screen else { return };
+        let tabs: Vec<String> = self.sheets.tabs(screen).iter().map(|view| view.name.clone()).collect();
+        let Some(shown) = self.sheets.shown(screen).map(|view| view.name.clone()) else { return };
+        let at = tabs.iter().position(|name| *name == shown).unwrap_or_default();
+        let step = if forward { 1 } else { tabs.len().saturating_sub(1) };
+        if let Some(next) = tabs.get((at + step) % tabs.len().max(1)) {
+            self.sheets.choose(screen, next.clone());
+            self.sheets.by_hand.insert(screen);
+            self.enter_sheet();
+        }
+    }
+}

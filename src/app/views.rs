@@ -1,0 +1,70 @@
+//! The screens behind the first: which views there are, which one each screen shows, and what is asked for it.
+
+pub(in crate::app) mod filter;
+pub(in crate::app) mod order;
+mod past;
+pub(in crate::app) mod table;
+mod tabs;
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+
+use indexmap::IndexMap;
+
+use crate::model::protocol::Look;
+use crate::model::view::ViewScreen;
+use crate::model::{NodeName, View};
+
+use super::ChosenColumns;
+
+pub(in crate::app) use order::Asked;
+pub use order::{Across, Group, GroupCell, Line, NodeNote, RowAt};
+pub use table::{NodeSheet, Opened, Sheet};
+
+/// All views and their tables.
+#[derive(Debug, Clone, Default)]
+pub struct Sheets {
+    /// By name; empty until they are read.
+    pub(super) views: IndexMap<String, Arc<View>>,
+    /// What is wrong with the user's own files.
+    pub problems: Vec<String>,
+    /// The view that each screen shows, where it is not the first.
+    pub(super) chosen: HashMap<ViewScreen, String>,
+    /// The screens whose view a person chose.
+    pub(super) by_hand: HashSet<ViewScreen>,
+    /// A table for each view that was looked at.
+    pub(super) tables: HashMap<String, Sheet>,
+    /// The nodes that are shown; all of them without.
+    pub only: Option<Vec<NodeName>>,
+    /// What the manager was told last.
+    pub(super) looked: Vec<Look>,
+    /// The columns that were chosen, of this run and earlier ones.
+    pub(super) columns: ChosenColumns,
+}
+
+impl Sheets {
+    pub(super) fn new(columns: ChosenColumns) -> Self {
+        Self { columns, ..Self::default() }
+    }
+
+    pub fn views(&self) -> impl Iterator<Item = &Arc<View>> {
+        self.views.values()
+    }
+
+    pub fn get(&self, view: &str) -> Option<&Sheet> {
+        self.tables.get(view)
+    }
+
+    pub(super) fn of(&mut self, view: &str) -> Option<&mut Sheet> {
+        self.tables.get_mut(view)
+    }
+
+    pub(super) fn sheet(&mut self, view: &Arc<View>) -> &mut Sheet {
+        let chosen = self.columns.get(&view.name);
+        self.tables.entry(view.name.clone()).or_insert_with(|| {
+            let mut sheet = Sheet::new(Arc::clone(view));
+            sheet.toggled = chosen.into_iter().flatten().filter_map(|column| view.column(column)).collect();
+            sheet
+        })
+    }
+}

@@ -1,0 +1,467 @@
+//! Which rows of a view are shown in which order: hidden ones left out, filtered, sorted over all nodes, folded into a
+//! tree or into groups.
+
+use std::cmp::Ordering;
+use std::collections::{HashMap, HashSet};
+use std::ops::Range;
+
+use crate::model::view::{Copies, Reading, Total, Tree, Value};
+use crate::model::{NodeName, View};
+
+use super::filter::{Seen, filter, keep_passing};
+use super::table::{NodeSheet, Sheet};
+use crate::app::rows::filter::meets;
+
+/// Of each node, so many rows are looked at for the width of a column.
+const WIDTH_ROWS: usize = 500;
+/// No column is measured beyond this.
+const WIDEST: usize = 200;
+/// A tree is no deeper on the screen.
+const DEEPEST: u8 = 20;
+
+/// One line of the table.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Line {
+    Row(RowAt),
+    /// The `at`-th of the groups.
+    Group(usize),
+    /// Rows of the same key, laid side by side.
+    Across(Across),
+    /// Nodes that have no rows to show, and why.
+    Note(NodeNote),
+}
+
+/// A row of a node's answer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RowAt {
+    pub node: NodeName,
+    pub at: usize,
+    /// How many rows of the tree it stands under.
+    pub depth: u8,
+}
+
+/// Rows of the same key on several nodes.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Across {
+    /// One of them, whose key stands for all.
+    pub first: RowAt,
+    /// For each of [`Sheet::across`] the row's number there; `None` where the node has none.
+    pub rows: Vec<Option<usize>>,
+}
+
+/// Nodes that say the same instead of rows.
+#[derive(Debug, Clone, PartialEq)]
+pub struct NodeNote {
+    pub nodes: Vec<NodeName>,
+    pub message: String,
+    pub hint: Option<String>,
+    /// Something is wrong; else they cannot have rows of the view, which is no fault.
+    pub fault: bool,
+}
+
+/// A node whose rows are to be shown.
+#[derive(Debug, Clone)]
+pub(in crate::app) struct Asked {
+    pub(in crate::app) name: NodeName,
+    /// Why it answers nothing at all.
+    pub(in crate::app) silent: Option<String>,
+    /// What tells nodes of which cluster it holds the data, where that is known.
+    pub(in crate::app) system: Option<u64>,
+    pub(in crate::app) database: String,
+    pub(in crate::app) is_primary: bool,
+}
+
+impl Asked {
+    /// One of which no more is known.
+    pub(in crate::app) fn new(name: NodeName) -> Self {
+        Self { name, silent: None, system: None, database: String::new(), is_primary: false }
+    }
+}
+
+/// Rows that share a value.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Group {
+    pub value: String,
+    pub rows: usize,
+    /// The nodes they are of.
+    pub nodes: usize,
+    /// For each column its total, or the row whose value all share.
+    pub cells: Vec<GroupCell>,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub enum GroupCell {
+    Total(f64),
+    /// The same in all of them.
+    Same(RowAt),
+    Mixed,
+}
+
+/// A row under consideration.
+pub(in crate::app) struct Candidate<'a> {
+    pub(in crate::app) place: RowAt,
+    pub(in crate::app) reading: &'a Reading,
+    /// Totals of what the nodes of a cluster hold copies of take it in.
+    counts: bool,
+}
+
+/// What rows are sorted by: what is known first, numbers by value.
+#[derive(Debug, Clone, PartialEq)]
+enum SortKey {
+    Number(f64),
+    Text(String),
+    Unknown,
+}
+
+impl SortKey {
+    fn of(value: Value<'_>, numeric: bool) -> Self {
+        match value {
+            Value::Unknown => Self::Unknown,
+            Value::Rate(rate) => Self::Number(rate),
+            Value::Text(text) if numeric => text.parse().map_or_else(|_| Self::Text(text.to_owned()), Self::Number),
+            Value::Text(text) => Self::Text(text.to_lowercase()),
+        }
+    }
+
+    fn compare(&self, other: &Self, descending: bool) -> Ordering {
+        let turned = |order: Ordering| if descending { order.reverse() } else { order };
+        match (self, other) {
+            (Self::Unknown, Self::Unknown) => Ordering::Equal,
+            (Self::Unknown, _) => Ordering::Greater,
+            (_, Self::Unknown) => Ordering::Less,
+            (Self::Number(a), Self::Number(b)) => turned(a.total_cmp(b)),
+            (Self::Text(a), Self::Text(b)) => turned(a.cmp(b)),
+            (Self::Number(_), Self::Text(_)) => turned(Ordering::Less),
+            (Self::Text(_), Self::Number(_)) => turned(Ordering::Greater),
+        }
+    }
+}
+
+impl Sheet {
+    /// Puts the rows of these nodes in order.
+    pub(in crate::app) fn arrange(&mut self, asked: &[Asked]) {
+        let view = std::sync::Arc::clone(&self.view);
+        let names: Vec<NodeName> = asked.iter().map(|node| node.name.clone()).collect();
+        if view.compare.is_some() && !self.filter.is_empty() {
+            // It may name nodes, which come and go.
+            self.filter = filter(self.filter.source(), &view, &names);
+        }
+        let mut count = 0;
+        let mut rows = Vec::new();
+        let mut notes: Vec<NodeNote> = Vec::new();
+        let mut with_rows: Vec<(&Asked, Range<usize>)> = Vec::new();
+        for node in asked {
+            let name = &node.name;
+            let said = self.nodes.get(name);
+            if let Some(reading) = said.and_then(|said| said.reading.as_ref()) {
+                count += reading.len();
+                let shown = (0..reading.len()).filter(|row| self.shows(&view, reading, *row));
+                let place = |at| RowAt { node: name.clone(), at, depth: 0 };
+                let first = rows.len();
+                rows.extend(shown.map(|at| Candidate { place: place(at), reading, counts: true }));
+                if first < rows.len() {
+                    with_rows.push((node, first..rows.len()));
+                }
+            }
+            let Some(note) = note(node, said) else { continue };
+            match notes.iter_mut().find(|other| other.message == note.message && other.fault == note.fault) {
+                Some(other) => other.nodes.push(name.clone()),
+                None => notes.push(note),
+            }
+        }
+        notes.sort_by_key(|note| !note.fault);
+        self.counted = count_copies_once(&view, &with_rows, &mut rows);
+        (self.asked, self.with_rows) = (asked.len(), with_rows.len());
+        if view.compare.is_some() && !self.shows_hidden {
+            keep_differences(&view, &mut rows);
+        }
+        let (hidden, before) = (count - rows.len(), rows.len());
+        self.filter_rows(&view, &names, &mut rows);
+        let left_out = before - rows.len();
+        self.sort_rows(&view, &mut rows);
+        let totals = self.totals_of(&view, &rows);
+        let compares = view.compare.filter(|_| self.group.is_none());
+        let across = if compares.is_some() { nodes_of(asked, &rows) } else { Vec::new() };
+        let width = |row: &Candidate<'_>| match row.reading.value(&view, row.place.at, compares.unwrap_or_default()) {
+            Value::Text(text) => text.chars().take(WIDEST).count(),
+            _ => 0,
+        };
+        self.across_width = if across.is_empty() { 0 } else { rows.iter().map(width).max().unwrap_or(0) };
+        let (lines, groups) = match (self.group, view.tree) {
+            (Some(column), _) => self.grouped(&view, column, &rows),
+            (None, _) if across.len() > 1 => (side_by_side(&view, &across, &rows), Vec::new()),
+            (None, Some(tree)) => (as_tree(&view, tree, &rows), Vec::new()),
+            (None, None) => (rows.into_iter().map(|row| Line::Row(row.place)).collect(), Vec::new()),
+        };
+        self.across = if across.len() > 1 { across } else { Vec::new() };
+        self.lines = lines;
+        self.lines.extend(notes.into_iter().map(Line::Note));
+        (self.groups, self.totals, self.total) = (groups, totals, count);
+        (self.hidden, self.left_out) = (hidden, left_out);
+    }
+
+    fn shows(&self, view: &View, reading: &Reading, row: usize) -> bool {
+        let hides = |hide: &crate::model::view::Hide| meets(&hide.condition, reading.value(view, row, hide.column));
+        self.shows_hidden || !view.hide.iter().any(hides)
+    }
+
+    /// Leaves out what the filter leaves out.
+    fn filter_rows(&self, view: &View, nodes: &[NodeName], rows: &mut Vec<Candidate<'_>>) {
+        if self.filter.passes_all() {
+            return;
+        }
+        // Side by side, nodes are heads and no cells.
+        let node = (nodes.len() > 1 && view.compare.is_none()).then_some(0);
+        let columns = node.into_iter().chain(self.columns().map(|column| column + 1)).collect();
+        keep_passing(&self.filter, &Seen { view, columns, nodes }, rows);
+    }
+
+    fn sort_rows(&self, view: &View, rows: &mut Vec<Candidate<'_>>) {
+        let Some(sort) = self.sort else { return };
+        let Some(column) = sort.column.checked_sub(1) else {
+            if sort.descending {
+                // Nodes the other way round, each node's rows in their own order.
+                let places: HashMap<NodeName, usize> =
+                    rows.iter().enumerate().map(|(at, row)| (row.place.node.clone(), at)).collect();
+                rows.sort_by_key(|row| std::cmp::Reverse(places.get(&row.place.node).copied()));
+            }
+            return;
+        };
+        let numeric = view.columns.get(column).is_some_and(|column| column.kind.is_number());
+        let mut keyed: Vec<(SortKey, Candidate<'_>)> = rows
+            .drain(..)
+            .map(|row| (SortKey::of(row.reading.value(view, row.place.at, column), numeric), row))
+            .collect();
+        keyed.sort_by(|a, b| a.0.compare(&b.0, sort.descending));
+        rows.extend(keyed.into_iter().map(|(_, row)| row));
+    }
+
+    /// The totals of the columns that are shown.
+    fn totals_of(&self, view: &View, rows: &[Candidate<'_>]) -> Vec<Option<f64>> {
+        let columns = self.columns().filter_map(|at| Some((at, view.columns.get(at)?.total?)));
+        let columns: Vec<(usize, Total)> = columns.collect();
+        let mut totals: Vec<Option<f64>> = vec![None; view.columns.len()];
+        // Row by row, as the cells lie in memory.
+        for row in rows {
+            for (at, total) in &columns {
+                if matches!(total, Total::Once(_)) && !row.counts {
+                    continue;
+                }
+                let value = row.reading.value(view, row.place.at, *at).number();
+                if let (Some(value), Some(so_far)) = (value, totals.get_mut(*at)) {
+                    *so_far = total_of(*total, so_far.iter().copied().chain([value]));
+                }
+            }
+        }
+        totals
+    }
+
+    /// Rows of one value folded into one line each, in the order of the sort column's totals, else the largest first.
+    fn grouped(&self, view: &View, column: usize, rows: &[Candidate<'_>]) -> (Vec<Line>, Vec<Group>) {
+        let mut places: HashMap<String, usize> = HashMap::new();
+        let mut members: Vec<(String, Vec<&Candidate<'_>>)> = Vec::new();
+        for row in rows {
+            let value = match row.reading.value(view, row.place.at, column) {
+                Value::Text(text) => text.to_owned(),
+                Value::Rate(_) | Value::Unknown => String::new(),
+            };
+            let at = *places.entry(value.clone()).or_insert(members.len());
+            match members.get_mut(at) {
+                Some((_, of)) => of.push(row),
+                None => members.push((value, vec![row])),
+            }
+        }
+        let mut groups: Vec<Group> = members.into_iter().map(|(value, rows)| group(view, value, &rows)).collect();
+        let sort = self.sort.and_then(|sort| Some((sort.column.checked_sub(1)?, sort.descending)));
+        let figure = |group: &Group| match sort.and_then(|(column, _)| group.cells.get(column)) {
+            Some(GroupCell::Total(total)) => *total,
+            _ => group.rows as f64,
+        };
+        groups.sort_by(|a, b| figure(b).total_cmp(&figure(a)));
+        if sort.is_some_and(|(_, descending)| !descending) {
+            groups.reverse();
+        }
+        ((0..groups.len()).map(Line::Group).collect(), groups)
+    }
+}
+
+fn group(view: &View, value: String, rows: &[&Candidate<'_>]) -> Group {
+    let cell = |(at, column): (usize, &crate::model::view::ViewColumn)| {
+        if let Some(total) = column.total {
+            let counted = rows.iter().filter(|row| row.counts || !matches!(total, Total::Once(_)));
+            let numbers = counted.filter_map(|row| row.reading.value(view, row.place.at, at).number());
+            return total_of(total, numbers).map_or(GroupCell::Mixed, GroupCell::Total);
+        }
+        let mut values = rows.iter().map(|row| row.reading.value(view, row.place.at, at));
+        let first = values.next();
+        let same = values.all(|value| Some(value) == first);
+        match rows.first() {
+            Some(row) if same => GroupCell::Same(row.place.clone()),
+            _ => GroupCell::Mixed,
+        }
+    };
+    let nodes: HashSet<&NodeName> = rows.iter().map(|row| &row.place.node).collect();
+    let cells = view.columns.iter().enumerate().map(cell).collect();
+    Group { value, rows: rows.len(), nodes: nodes.len(), cells }
+}
+
+fn total_of(total: Total, values: impl Iterator<Item = f64>) -> Option<f64> {
+    match total {
+        Total::Sum | Total::Once(_) => values.reduce(|a, b| a + b),
+        Total::Max => values.reduce(f64::max),
+    }
+}
+
+/// What a node says instead of rows, or besides its old ones.
+fn note(node: &Asked, said: Option<&NodeSheet>) -> Option<NodeNote> {
+    let of = |message: String, hint, fault| Some(NodeNote { nodes: vec![node.name.clone()], message, hint, fault });
+    let why_not = || said?.reading.as_ref()?.answer.not_applicable.clone();
+    match (&node.silent, said.and_then(|said| said.error.as_ref())) {
+        (Some(silent), _) => of(silent.clone(), None, true),
+        (None, Some(error)) => of(error.message.clone(), error.hint.clone(), true),
+        (None, None) => of(why_not()?, None, false),
+    }
+}
+
+/// Of the nodes that hold copies of the same, leaves one to be counted: the primary, else the first that has rows. Gives
+/// the nodes that are counted; none where it is not known which of several nodes are copies.
+fn count_copies_once(view: &View, nodes: &[(&Asked, Range<usize>)], rows: &mut [Candidate<'_>]) -> Vec<NodeName> {
+    let Some(copies) = view.copies() else { return Vec::new() };
+    let is_known = nodes.len() < 2 || nodes.iter().all(|(node, _)| node.system.is_some());
+    let data = |node: &Asked| match copies {
+        Copies::Database => (node.system, Some(node.database.clone())),
+        Copies::Cluster => (node.system, None),
+    };
+    let mut counted: HashMap<_, &Asked> = HashMap::new();
+    for (node, _) in nodes.iter().filter(|_| is_known) {
+        let best = counted.entry(data(node)).or_insert(node);
+        if node.is_primary && !best.is_primary {
+            *best = node;
+        }
+    }
+    let is_counted = |node: &&Asked| counted.get(&data(node)).is_some_and(|best| best.name == node.name);
+    for (node, own) in nodes {
+        let counts = is_counted(node);
+        for row in rows.get_mut(own.clone()).unwrap_or_default() {
+            row.counts = counts;
+        }
+    }
+    nodes.iter().map(|(node, _)| *node).filter(is_counted).map(|node| node.name.clone()).collect()
+}
+
+/// Rows under the rows they belong to, each node for itself. A row whose parent is not shown is a root; of several parents
+/// the first that is shown counts.
+fn as_tree(view: &View, tree: Tree, rows: &[Candidate<'_>]) -> Vec<Line> {
+    let text = |row: &Candidate<'_>, column: usize| match row.reading.value(view, row.place.at, column) {
+        Value::Text(text) => Some(text.to_owned()),
+        _ => None,
+    };
+    let mut ids: HashMap<(NodeName, String), usize> = HashMap::new();
+    for (at, row) in rows.iter().enumerate() {
+        if let Some(id) = text(row, tree.id) {
+            ids.entry((row.place.node.clone(), id)).or_insert(at);
+        }
+    }
+    let parent = |(at, row): (usize, &Candidate<'_>)| {
+        let parents = text(row, tree.parent)?;
+        let mut parents = parents.trim_matches(['{', '}']).split(',').map(|id| id.trim_matches('"').to_owned());
+        parents.find_map(|id| ids.get(&(row.place.node.clone(), id)).copied().filter(|parent| *parent != at))
+    };
+    let parents: Vec<Option<usize>> = rows.iter().enumerate().map(parent).collect();
+    let mut children: HashMap<usize, Vec<usize>> = HashMap::new();
+    for (at, parent) in parents.iter().enumerate() {
+        if let Some(parent) = parent {
+            children.entry(*parent).or_default().push(at);
+        }
+    }
+    let mut lines = Vec::with_capacity(rows.len());
+    let mut seen = vec![false; rows.len()];
+    // The second pass is for rows that wait for each other in a ring: each of those is a root where nobody else is.
+    for roots in [true, false] {
+        for at in 0..rows.len() {
+            if seen.get(at) == Some(&false) && (!roots || parents.get(at) == Some(&None)) {
+                descend(at, 0, rows, &children, &mut seen, &mut lines);
+            }
+        }
+    }
+    lines
+}
+
+/// Adds a row and all that stands under it, without recursion: a chain may be as long as there are sessions.
+fn descend(
+    root: usize,
+    depth: u8,
+    rows: &[Candidate<'_>],
+    children: &HashMap<usize, Vec<usize>>,
+    seen: &mut [bool],
+    lines: &mut Vec<Line>,
+) {
+    let mut open = vec![(root, depth)];
+    while let Some((at, depth)) = open.pop() {
+        let (Some(seen), Some(row)) = (seen.get_mut(at), rows.get(at)) else { continue };
+        if std::mem::replace(seen, true) {
+            continue;
+        }
+        lines.push(Line::Row(RowAt { depth, ..row.place.clone() }));
+        let below = children.get(&at).into_iter().flatten().rev();
+        open.extend(below.map(|child| (*child, (depth + 1).min(DEEPEST))));
+    }
+}
+
+/// The nodes that have rows, in their own order.
+fn nodes_of(asked: &[Asked], rows: &[Candidate<'_>]) -> Vec<NodeName> {
+    let with_rows: HashSet<&NodeName> = rows.iter().map(|row| &row.place.node).collect();
+    asked.iter().map(|node| &node.name).filter(|name| with_rows.contains(name)).cloned().collect()
+}
+
+fn side_by_side(view: &View, nodes: &[NodeName], rows: &[Candidate<'_>]) -> Vec<Line> {
+    let mut places: HashMap<String, usize> = HashMap::new();
+    let mut lines: Vec<Across> = Vec::new();
+    for row in rows {
+        let at = *places.entry(row.reading.key(view, row.place.at)).or_insert(lines.len());
+        if at == lines.len() {
+            lines.push(Across { first: row.place.clone(), rows: vec![None; nodes.len()] });
+        }
+        let node = nodes.iter().position(|node| *node == row.place.node);
+        let cell = lines.get_mut(at).zip(node).and_then(|(line, node)| line.rows.get_mut(node));
+        if let Some(cell) = cell {
+            *cell = Some(row.place.at);
+        }
+    }
+    lines.into_iter().map(Line::Across).collect()
+}
+
+/// Leaves the rows whose compared value is not the same on every node that answered, those of one key together.
+fn keep_differences(view: &View, rows: &mut Vec<Candidate<'_>>) {
+    let Some(column) = view.compare else { return };
+    let nodes: HashSet<&NodeName> = rows.iter().map(|row| &row.place.node).collect();
+    let mut values: HashMap<String, (usize, Option<String>, bool)> = HashMap::new();
+    for row in rows.iter() {
+        let entry = values.entry(row.reading.key(view, row.place.at)).or_insert((0, None, true));
+        entry.0 += 1;
+        // NULL is not known, and no difference.
+        if let Value::Text(value) = row.reading.value(view, row.place.at, column) {
+            entry.2 &= entry.1.get_or_insert_with(|| value.to_owned()) == value;
+        }
+    }
+    let of = nodes.len();
+    let differs = |row: &Candidate<'_>| {
+        let found = values.get(&row.reading.key(view, row.place.at));
+        found.is_some_and(|(count, _, same)| !same || *count != of)
+    };
+    rows.retain(differs);
+    rows.sort_by_cached_key(|row| row.reading.key(view, row.place.at));
+}
+
+/// Widths only grow: nothing jumps from one answer to the next.
+pub(in crate::app) fn measure(view: &View, reading: &Reading, widths: &mut [usize]) {
+    for (at, width) in widths.iter_mut().enumerate() {
+        for row in 0..reading.len().min(WIDTH_ROWS) {
+            if let Value::Text(text) = reading.value(view, row, at) {
+                // Bytes at least as many as characters: long texts need not be counted.
+                let chars = if text.len() <= *width { 0 } else { text.chars().take(WIDEST).count() };
+                *width = chars.max(*width);
+            }
+        }
+    }
+}

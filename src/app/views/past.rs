@@ -1,0 +1,123 @@
+//! What a row's figures were lately: for sparklines, and to tell what is unusual now.
+
+use std::collections::{HashMap, VecDeque};
+use std::time::{Duration, SystemTime};
+
+use crate::model::View;
+use crate::model::view::{Reading, Source};
+
+/// Answers that a sparkline shows.
+const RECENT: usize = 60;
+/// Ten minutes, in means of ten seconds each.
+const BIN: Duration = Duration::from_secs(10);
+const BINS: usize = 60;
+/// So many of those are needed to know what is usual.
+const KNOWN: usize = 6;
+/// More rows than these are not followed: nobody looks at all of them.
+const ROWS: usize = 500;
+
+/// The past of the rows of one node.
+#[derive(Debug, Clone, Default)]
+pub(in crate::app) struct Past(HashMap<String, HashMap<usize, Series>>);
+
+/// One figure.
+#[derive(Debug, Clone, Default)]
+pub(in crate::app) struct Series {
+    /// Oldest first.
+    pub(in crate::app) recent: VecDeque<f64>,
+    bins: VecDeque<f64>,
+    /// The bin that is being filled: since when, its sum, how many.
+    filling: Option<(SystemTime, f64, u32)>,
+}
+
+impl Past {
+    pub(in crate::app) fn add(&mut self, view: &View, reading: &Reading) {
+        let followed: Vec<usize> = followed(view).collect();
+        if followed.is_empty() {
+            return;
+        }
+        let mut rows = HashMap::new();
+        for row in 0..reading.len().min(ROWS) {
+            let key = reading.key(view, row);
+            let mut figures = self.0.remove(&key).unwrap_or_default();
+            for column in &followed {
+                if let Some(value) = reading.value(view, row, *column).number() {
+                    figures.entry(*column).or_default().add(reading.at, value);
+                }
+            }
+            rows.insert(key, figures);
+        }
+        // Rows that are gone are forgotten.
+        self.0 = rows;
+    }
+
+    pub(in crate::app) fn of(&self, key: &str, column: usize) -> Option<&Series> {
+        self.0.get(key)?.get(&column)
+    }
+}
+
+/// The columns whose past is kept.
+fn followed(view: &View) -> impl Iterator<Item = usize> {
+    let trends = view.columns.iter().filter_map(|column| match column.source {
+        Source::Trend { of } => Some(of),
+        _ => None,
+    });
+    let unusual = view.columns.iter().enumerate().filter(|(_, column)| column.unusual).map(|(at, _)| at);
+    trends.chain(unusual)
+}
+
+impl Series {
+    fn add(&mut self, at: SystemTime, value: f64) {
+        if self.recent.len() == RECENT {
+            self.recent.pop_front();
+        }
+        self.recent.push_back(value);
+        let (since, sum, count) = self.filling.unwrap_or((at, 0.0, 0));
+        let (sum, count) = (sum + value, count + 1);
+        if at.duration_since(since).is_ok_and(|age| age < BIN) {
+            self.filling = Some((since, sum, count));
+            return;
+        }
+        if self.bins.len() == BINS {
+            self.bins.pop_front();
+        }
+        self.bins.push_back(sum / f64::from(count));
+        self.filling = None;
+    }
+
+    /// Whether the newest value is far above what the last ten minutes were.
+    pub(in crate::app) fn is_unusual(&self) -> bool {
+        let Some(now) = self.recent.back().filter(|_| self.bins.len() >= KNOWN) else { return false };
+        let count = self.bins.len() as f64;
+        let mean = self.bins.iter().sum::<f64>() / count;
+        let variance = self.bins.iter().map(|bin| (bin - mean).powi(2)).sum::<f64>() / count;
+        // Twice as much as nothing is nothing.
+        *now > mean + 4.0 * variance.sqrt() && *now > 2.0 * mean && *now > 1.0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_far_above_the_last_minutes_is_unusual() {
+        let at = |second: u64| SystemTime::UNIX_EPOCH + Duration::from_secs(second);
+        let mut series = Series::default();
+        for second in 0..40 {
+            series.add(at(second), 100.0);
+            assert!(!series.is_unusual(), "too little is known");
+        }
+        for second in 40..200 {
+            series.add(at(second), if second % 2 == 0 { 90.0 } else { 110.0 });
+            assert!(!series.is_unusual(), "it wavers as ever");
+        }
+        series.add(at(200), 500.0);
+        assert!(series.is_unusual());
+        assert_eq!(series.recent.len(), RECENT);
+        for second in 201..900 {
+            series.add(at(second), 500.0);
+        }
+        assert!(!series.is_unusual(), "it is what it is now");
+    }
+}

@@ -1,0 +1,82 @@
+//! Which view a screen shows, and what is known of what its nodes can have of it.
+
+use std::sync::Arc;
+
+use super::Sheets;
+use super::table::{NodeSheet, Sheet};
+use crate::app::Node;
+use crate::model::view::{Version, ViewScreen};
+use crate::model::{ErrorKind, NodeError, View};
+
+impl Sheets {
+    /// The tabs of a screen, in their order.
+    pub fn tabs(&self, screen: ViewScreen) -> Vec<&Arc<View>> {
+        let of_screen = |view: &&Arc<View>| match (view.screen, screen) {
+            (None, ViewScreen::Other) => self.chosen.get(&screen).is_some_and(|name| *name == view.name),
+            (of, screen) => of == Some(screen),
+        };
+        let mut tabs: Vec<&Arc<View>> = self.views.values().filter(of_screen).collect();
+        tabs.sort_by(|a, b| (a.place, &a.name).cmp(&(b.place, &b.name)));
+        tabs
+    }
+
+    /// The view that a screen shows.
+    pub fn shown(&self, screen: ViewScreen) -> Option<&Arc<View>> {
+        let chosen = self.chosen.get(&screen).and_then(|name| self.views.get(name));
+        chosen.or_else(|| self.tabs(screen).first().copied())
+    }
+
+    /// Shows a view on a screen from now on.
+    pub(in crate::app) fn choose(&mut self, screen: ViewScreen, view: String) {
+        self.chosen.insert(screen, view);
+    }
+
+    /// The same, because a person asked for that view. The first one is what the screen shows anyway.
+    pub(in crate::app) fn choose_by_hand(&mut self, screen: ViewScreen, view: String) {
+        if self.tabs(screen).first().is_none_or(|first| first.name != view) {
+            self.by_hand.insert(screen);
+        } else {
+            self.by_hand.remove(&screen);
+        }
+        self.choose(screen, view);
+    }
+
+    /// What a node is known to have of a view; `None` where that is not known.
+    pub(in crate::app) fn has(&self, view: &View, node: &Node) -> Option<bool> {
+        let version = node.server_version.as_deref().and_then(Version::parse);
+        if view.extension.is_none()
+            && let (Some(version), Some(role)) = (version, node.role)
+        {
+            return Some(view.lacks(version, role).is_none());
+        }
+        let known = |sheet: &Sheet| match sheet.node(node.name())?.known()? {
+            Ok(reading) => Some(reading.answer.not_applicable.is_none()),
+            Err(error) => Some(!is_missing_extension(error)),
+        };
+        if let Some(has) = self.get(&view.name).and_then(known) {
+            return Some(has);
+        }
+        // Another view of the same extension may have told that it is missing.
+        let of_extension = |sheet: &&Sheet| {
+            let is_missing = |said: &NodeSheet| said.known().is_some_and(|said| said.is_err_and(is_missing_extension));
+            view.extension.is_some()
+                && sheet.view.extension == view.extension
+                && sheet.node(node.name()).is_some_and(is_missing)
+        };
+        self.tables.values().any(|sheet| of_extension(&sheet)).then_some(false)
+    }
+
+    /// Whether each node answered, and none had rows.
+    pub(in crate::app) fn is_empty<'a>(&self, view: &View, mut nodes: impl Iterator<Item = &'a Node>) -> bool {
+        let sheet = self.get(&view.name);
+        nodes.all(|node| {
+            let known = sheet.and_then(|sheet| sheet.node(node.name())?.known());
+            known.is_some_and(|said| said.is_ok_and(|reading| reading.len() == 0))
+        })
+    }
+}
+
+/// The database has no such extension: we said so, and no server sent a code.
+fn is_missing_extension(error: &NodeError) -> bool {
+    error.kind == ErrorKind::Sql && error.sqlstate.is_none()
+}
