@@ -6,8 +6,9 @@
 //! - [`sql`]: SQL as words.
 //! - [`text`]: foreign text made safe for a terminal, measured and cut.
 //! - [`config`]: YAML, libpq's environment and files, into validated nodes.
+//! - [`fleet`]: what is known of all nodes, from events and time; pure.
 //! - [`connection`]: the connection manager, usable without a terminal.
-//! - [`app`]: the screen's state and what keys do to it; pure.
+//! - [`app`]: how a person looks at the fleet, and what keys do; pure.
 //! - [`tui`]: the picture of that state.
 //! - [`run`]: the one place where the halves meet.
 //! - [`demo`]: a throw-away real cluster, for `pgwatch demo` and for the tests.
@@ -18,6 +19,7 @@ pub mod cli;
 pub mod config;
 pub mod connection;
 pub mod demo;
+pub mod fleet;
 pub mod model;
 pub mod run;
 pub mod sql;

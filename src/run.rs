@@ -267,7 +267,7 @@ impl Dashboard {
     /// When figures that come now are to be drawn: the first at once, later ones together.
     fn next_figures(&mut self) -> Instant {
         self.figures_wait = true;
-        let pause = FIGURES.min(self.app.refresh);
+        let pause = FIGURES.min(self.app.fleet.refresh);
         self.figures_at.map_or_else(Instant::now, |at| at + pause)
     }
 

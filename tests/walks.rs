@@ -8,7 +8,7 @@ mod support;
 
 use live::{Live, row};
 use pgwatch::app::Effect;
-use pgwatch::app::nodes::Figures;
+use pgwatch::fleet::nodes::Figures;
 use pgwatch::model::{Command, HealthState, NodeConfig};
 use support::servers::{assert_no_sessions, cluster};
 use support::wait::SOON;
@@ -78,7 +78,7 @@ async fn a_dying_node_says_so_on_the_screen() {
     let app = &live.scene.app;
     let node = app.picture().nodes.get(&name("standby1")).unwrap();
     assert!(matches!(node.health.state, HealthState::Unhealthy | HealthState::Reconnecting));
-    assert!(matches!(node.figures(app.picture().at, app.refresh), Figures::Stale(..)));
+    assert!(matches!(node.figures(app.picture().at, app.fleet.refresh), Figures::Stale(..)));
 
     // At length: since when, and how old what is shown is.
     live.press("j<enter>");

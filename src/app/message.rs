@@ -7,7 +7,8 @@ use std::time::{Duration, SystemTime};
 
 use indexmap::IndexMap;
 
-use super::{Drawn, Key, Severity};
+use super::{Drawn, Key};
+use crate::fleet::Severity;
 use crate::model::protocol::NodeOutcome;
 use crate::model::{Command, Event, NodeConfig, NodeName, Rule, Thresholds, View};
 

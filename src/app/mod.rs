@@ -1,19 +1,14 @@
 //! The screen's state: pure logic, no tokio, no ratatui, no crossterm, no clock. [`App`] is the whole of it;
 //! [`update()`] is the only thing that changes it; drawing reads it.
 
-pub mod alerts;
-mod cost;
 pub mod dialogs;
 pub mod drawn;
-pub mod journal;
 pub mod keys;
 pub mod message;
-pub mod nodes;
 pub mod panes;
 pub mod query;
 pub mod rows;
 pub mod screen;
-pub mod topology;
 pub mod typing;
 pub mod update;
 pub mod views;
@@ -22,37 +17,26 @@ mod visit;
 use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
 
+use crate::fleet::nodes::Node;
+use crate::fleet::{AlertId, Fleet, Picture, Severity};
 use crate::model::protocol::ShutdownReport;
-use crate::model::{Command, NodeConfig, NodeName, Thresholds};
+use crate::model::{Command, NodeConfig, NodeName};
 
-pub use alerts::Alerts;
-pub use cost::{Cost, CostRate};
 pub use dialogs::confirm::Confirm;
 pub use dialogs::form::Form;
 pub use drawn::{Drawn, DrawnPane, Rect};
-pub use journal::{Journal, Severity};
 pub use keys::action::Action;
 pub use keys::key::{Key, KeyCode};
 pub use message::{ChosenColumns, Effect, Export, ExportFormat, Leaving, Mouse, MouseKind, Msg, Notice, Reread, Setup};
-pub use nodes::{Node, Nodes};
+pub use panes::topology::Topology;
 pub use query::Query;
 pub use rows::cursor::Cursor;
 pub use rows::filter::Filter;
 pub use rows::table::Table;
 pub use screen::{Pane, Screen};
-pub use topology::Topology;
 pub use typing::prompt::Prompt;
 pub use update::update;
 pub use views::Sheets;
-
-/// What drawing shows of the cluster. There is a live one, and a frozen copy while the picture is frozen (`p`).
-#[derive(Debug, Clone)]
-pub struct Picture {
-    /// The time this picture shows: every age in it counts up to here.
-    pub at: SystemTime,
-    pub nodes: Nodes,
-    pub journal: Journal,
-}
 
 /// What stands over the screen and takes all keys.
 #[derive(Debug, Clone)]
@@ -71,18 +55,18 @@ pub enum Dialog {
 pub struct App {
     pub cluster: Option<String>,
     pub config_path: Option<PathBuf>,
-    pub refresh: Duration,
     pub query_timeout: Duration,
     pub theme: String,
     pub themes: Vec<String>,
-    pub thresholds: Thresholds,
     pub read_write: bool,
     pub ascii: bool,
     /// The wall clock as the last message told it; the header's clock.
     pub now: SystemTime,
     template: NodeConfig,
-    live: Picture,
-    frozen: Option<Box<Picture>>,
+    /// What is known of the nodes.
+    pub fleet: Fleet,
+    /// The time that the screen shows while the picture is frozen (`p`).
+    frozen: Option<SystemTime>,
     pub screen: Screen,
     /// The screens that led here, the first of them first.
     history: Vec<visit::Place>,
@@ -108,8 +92,11 @@ pub struct App {
     pub sheets: Sheets,
     /// The cluster as its nodes tell it.
     pub topology: Topology,
-    /// What the rules found.
-    pub alerts: Alerts,
+    /// The rows of the alerts, and the state of all alerts that they were made from.
+    pub alerts_table: Table<AlertId>,
+    alerts_arranged: u64,
+    /// The newest entry of the journal that [`Self::events_table`] knows of.
+    journal_shown: u64,
     pub dialog: Option<Dialog>,
     /// The filters of tables that other screens show as well.
     parked: visit::Parked,
@@ -121,8 +108,6 @@ pub struct App {
     pub stopped: Option<ShutdownReport>,
     /// The errors of a file that became wrong, until it is right again (F9).
     pub reload_errors: Vec<String>,
-    /// What our own questions cost the servers.
-    pub cost: Cost,
     /// What the last drawing measured.
     pub drawn: Drawn,
     /// A node that the form added: selected as soon as the manager has it.
@@ -137,20 +122,17 @@ pub struct App {
 
 impl App {
     pub fn new(setup: Setup, now: SystemTime) -> Self {
-        let nodes = Nodes::new(setup.nodes, now);
         let mut app = Self {
             cluster: setup.cluster,
             config_path: setup.config_path,
-            refresh: setup.refresh,
             query_timeout: setup.query_timeout,
             theme: setup.theme,
             themes: setup.themes,
-            thresholds: setup.thresholds,
             read_write: setup.read_write,
             ascii: setup.ascii,
             now,
             template: setup.template,
-            live: Picture { at: now, nodes, journal: Journal::default() },
+            fleet: Fleet::new(setup.nodes, setup.refresh, setup.thresholds, now),
             frozen: None,
             screen: Screen::Nodes,
             history: Vec::new(),
@@ -166,7 +148,9 @@ impl App {
             query: Query::new(setup.history),
             sheets: Sheets::new(setup.columns),
             topology: Topology::default(),
-            alerts: Alerts::default(),
+            alerts_table: Table::following(),
+            alerts_arranged: 0,
+            journal_shown: 0,
             dialog: None,
             parked: visit::Parked::default(),
             prompt: None,
@@ -174,7 +158,6 @@ impl App {
             leaving: None,
             stopped: None,
             reload_errors: Vec::new(),
-            cost: Cost::default(),
             drawn: Drawn::default(),
             expected: None,
             unsent: Vec::new(),
@@ -191,12 +174,12 @@ impl App {
 
     /// What to draw: the frozen picture, else the live one.
     pub fn picture(&self) -> &Picture {
-        self.frozen.as_deref().unwrap_or(&self.live)
+        self.frozen.map_or_else(|| self.fleet.now(), |time| self.fleet.at(time))
     }
 
     /// Since when the picture is frozen.
     pub fn frozen_since(&self) -> Option<SystemTime> {
-        self.frozen.as_ref().map(|picture| picture.at)
+        self.frozen
     }
 
     /// The selected node, as the picture shows it.
@@ -211,7 +194,7 @@ impl App {
 
     /// Nothing is configured and nothing was added: the screen says what to do.
     pub fn is_empty(&self) -> bool {
-        self.live.nodes.is_empty()
+        self.fleet.now().nodes.is_empty()
     }
 
     fn say(&mut self, severity: Severity, text: impl Into<String>) {

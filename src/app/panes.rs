@@ -2,5 +2,6 @@
 
 pub(super) mod alerts;
 pub mod answers;
-pub(super) mod nodes;
+pub(super) mod events;
+pub mod nodes;
 pub(super) mod topology;

@@ -14,12 +14,14 @@ pub(super) mod leaving;
 pub mod mouse;
 pub(super) mod movement;
 pub(super) mod nodes;
+pub(super) mod topology;
 pub(super) mod travel;
 pub(super) mod view;
 
 use super::keys::keymap;
 use super::rows::cursor::Move;
-use super::{Action, App, Dialog, Effect, Key, Msg, Screen, Severity};
+use super::{Action, App, Dialog, Effect, Key, Msg, Screen};
+use crate::fleet::Severity;
 use crate::model::view::ViewScreen;
 
 /// Applies a message. Awaits nothing, reads no clock.

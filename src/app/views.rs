@@ -2,9 +2,8 @@
 
 pub(in crate::app) mod filter;
 pub(in crate::app) mod order;
-mod past;
 pub(in crate::app) mod table;
-mod tabs;
+pub(in crate::app) mod tabs;
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -17,9 +16,8 @@ use crate::model::{NodeName, View};
 
 use super::ChosenColumns;
 
-pub(in crate::app) use order::Asked;
 pub use order::{Across, Group, GroupCell, Line, NodeNote, RowAt};
-pub use table::{NodeSheet, Opened, Sheet};
+pub use table::{Opened, Sheet, Shown};
 
 /// All views and their tables.
 #[derive(Debug, Clone, Default)]

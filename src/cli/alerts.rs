@@ -1,134 +1,76 @@
 //! What the rules find on nodes that are asked once, for `pgwatch status`: the views of all rules and the figures of a refresh,
 //! each node's as they come. Nobody waits for what a rule says must last.
 
-use std::collections::HashMap;
+use std::cmp::Reverse;
 use std::sync::Arc;
+use std::time::SystemTime;
 
-use crate::app::alerts::shape_findings;
-use crate::app::topology::{Told, faults};
+use indexmap::IndexMap;
+
+use crate::config::Config;
 use crate::config::alerts::Rules;
-use crate::model::alert::{Check, facts};
+use crate::fleet::Fleet;
+use crate::model::alert::Check;
 use crate::model::protocol::{Look, NodeSnapshot};
-use crate::model::view::Reading;
-use crate::model::{Alert, Event, EventKind, Facts, NodeName, Rule, ServerFacts, Thresholds, View};
+use crate::model::{Alert, Event, Rule, View};
 
-/// The rules, and what nodes answered so far.
-#[derive(Debug, Default)]
+/// The fleet as these rules judge it.
+#[derive(Debug)]
 pub(super) struct Watch {
+    fleet: Fleet,
     rules: Vec<Arc<Rule>>,
-    views: Vec<Arc<View>>,
-    /// `None`: it could not be had.
-    readings: HashMap<(NodeName, String), Option<Reading>>,
-    figures: HashMap<NodeName, Figures>,
-}
-
-/// What a refresh told of a node.
-#[derive(Debug, Default)]
-struct Figures {
-    facts: Option<Arc<Facts>>,
-    server: Option<Arc<ServerFacts>>,
-    failed: bool,
+    views: IndexMap<String, Arc<View>>,
 }
 
 impl Watch {
-    pub(super) fn new(rules: Rules) -> Self {
+    pub(super) fn new(config: &Config, rules: Rules) -> Self {
         let rules: Vec<Arc<Rule>> = rules.into_values().collect();
-        let mut views: Vec<Arc<View>> = Vec::new();
-        for rule in rules.iter().filter(|rule| rule.asks()) {
-            if !views.iter().any(|view| view.name == rule.view.name) {
-                views.push(Arc::clone(&rule.view));
-            }
+        let asked = rules.iter().filter(|rule| rule.asks());
+        let views: IndexMap<_, _> = asked.map(|rule| (rule.view.name.clone(), Arc::clone(&rule.view))).collect();
+        let (refresh, thresholds) = (config.refresh, config.thresholds.clone());
+        let mut fleet = Fleet::new(config.nodes.clone(), refresh, thresholds, SystemTime::now());
+        fleet.take_rules(views.clone(), rules.clone());
+        for view in views.values() {
+            fleet.follow(view);
         }
-        Self { rules, views, ..Self::default() }
+        Self { fleet, rules, views }
     }
 
     /// What is to be asked.
     pub(super) fn looks(&self) -> Vec<Look> {
-        self.views.iter().map(|view| Look { view: Arc::clone(view), nodes: None, pace: None }).collect()
+        self.views.values().map(|view| Look { view: Arc::clone(view), nodes: None, pace: None }).collect()
     }
 
-    pub(super) fn heed(&mut self, event: Event) {
-        match event.kind {
-            EventKind::View { node, view, outcome } => {
-                let of = self.views.iter().find(|of| *of.name == *view);
-                let reading = of.zip(outcome.ok()).map(|(view, rows)| Reading::new(view, event.at, rows, None));
-                // A later failure takes back no answer.
-                let known = self.readings.entry((node, view.to_string())).or_default();
-                *known = reading.or_else(|| known.take());
-            }
-            EventKind::Facts { node, facts: Ok(facts) } => self.figures.entry(node).or_default().facts = Some(facts),
-            EventKind::Facts { node, facts: Err(_) } => self.figures.entry(node).or_default().failed = true,
-            EventKind::Server { node, server } => self.figures.entry(node).or_default().server = Some(server),
-            _ => {}
-        }
+    pub(super) fn apply(&mut self, event: &Event) {
+        self.fleet.apply(event);
     }
 
     /// Whether every node that answers has told all that is asked.
     pub(super) fn has_heard(&self, nodes: &[NodeSnapshot]) -> bool {
         let needs_figures = self.rules.iter().any(|rule| !rule.asks());
+        let known = self.fleet.now();
         nodes.iter().filter(|node| node.health.state.answers()).all(|node| {
             let name = &node.config.name;
-            let asked = |view: &Arc<View>| self.readings.contains_key(&(name.clone(), view.name.clone()));
-            let told = |figures: &Figures| figures.failed || figures.facts.is_some() && figures.server.is_some();
-            self.views.iter().all(asked) && (!needs_figures || self.figures.get(name).is_some_and(told))
+            let answered = |view: &String| known.readings.of(view).is_some_and(|of| of.node(name).is_some());
+            let figures = known
+                .nodes
+                .get(name)
+                .is_some_and(|node| node.facts_error.is_some() || (node.facts.is_some() && node.server.is_some()));
+            self.views.keys().all(answered) && (!needs_figures || figures)
         })
     }
 
     /// What the rules find, node by node, the worst of each first.
-    pub(super) fn alerts(&self, nodes: &[NodeSnapshot], thresholds: &Thresholds) -> Vec<Alert> {
-        let mut alerts: Vec<Alert> = Vec::new();
+    pub(super) fn alerts(&mut self, nodes: &[NodeSnapshot]) -> Vec<Alert> {
+        self.fleet.advance(SystemTime::now());
+        let place = |alert: &Alert| self.rules.iter().position(|rule| rule.name == alert.rule.name);
+        let mut alerts = Vec::new();
         for node in nodes.iter().filter(|node| node.health.state.answers()) {
-            let name = &node.config.name;
-            let mut own: Vec<Alert> = Vec::new();
-            for rule in &self.rules {
-                let figures;
-                let reading = if rule.asks() {
-                    self.readings.get(&(name.clone(), rule.view.name.clone())).and_then(Option::as_ref)
-                } else {
-                    figures = self.reading_of_figures(name);
-                    figures.as_ref()
-                };
-                let Some(reading) = reading else { continue };
-                own.extend(rule.findings(reading, thresholds).into_iter().map(|finding| Alert {
-                    rule: Arc::clone(rule),
-                    node: name.clone(),
-                    finding,
-                    since: reading.at,
-                }));
-            }
-            own.extend(self.of_shape(nodes, name));
-            own.sort_by_key(|alert| std::cmp::Reverse(alert.finding.severity));
+            let found = self.fleet.alerts().found_now().filter(|alert| alert.node == node.config.name);
+            let mut own: Vec<Alert> = found.cloned().collect();
+            own.sort_by_key(|alert| (Reverse(alert.finding.severity), alert.rule.check == Check::Shape, place(alert)));
             alerts.extend(own);
         }
         alerts
-    }
-
-    fn reading_of_figures(&self, node: &NodeName) -> Option<Reading> {
-        let figures = self.figures.get(node)?;
-        let facts = figures.facts.as_ref()?;
-        Some(facts::reading(facts.server_time, facts, figures.server.as_deref()))
-    }
-
-    /// What is wrong with the shape of all, as far as it is about one of them.
-    fn of_shape(&self, nodes: &[NodeSnapshot], name: &NodeName) -> Vec<Alert> {
-        let Some(rule) = self.rules.iter().find(|rule| rule.check == Check::Shape) else { return Vec::new() };
-        let told = nodes.iter().map(|node| self.told(node, &rule.view));
-        let own = shape_findings(faults(told)).into_iter().filter(|(of, _)| of == name);
-        let place = (name.clone(), rule.view.name.clone());
-        let since = self.readings.get(&place).and_then(Option::as_ref).map(|reading| reading.at);
-        own.filter_map(|(node, finding)| Some(Alert { rule: Arc::clone(rule), node, finding, since: since? })).collect()
-    }
-
-    fn told<'a>(&'a self, node: &'a NodeSnapshot, view: &'a View) -> Told<'a> {
-        let figures = self.figures.get(&node.config.name);
-        let reading = self.readings.get(&(node.config.name.clone(), view.name.clone()));
-        Told {
-            config: &node.config,
-            role: node.role,
-            timeline: figures.and_then(|figures| figures.facts.as_ref()?.timeline),
-            system_identifier: figures.and_then(|figures| figures.server.as_ref()?.system_identifier),
-            health: node.health.state,
-            reading: reading.and_then(Option::as_ref).map(|reading| (view, reading)),
-        }
     }
 }

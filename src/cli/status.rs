@@ -68,7 +68,7 @@ pub(super) async fn ask(config: &Config, rules: Rules) -> io::Result<Result<Seen
         refresh: ONCE,
         ..ManagerConfig::new(config.nodes.clone())
     });
-    let mut asking = Asking { handle: handle.clone(), events, watch: Watch::new(rules) };
+    let mut asking = Asking { handle: handle.clone(), events, watch: Watch::new(config, rules) };
     let looks = asking.watch.looks();
     if !looks.is_empty() {
         handle.send(Command::Look(looks)).await.map_err(io::Error::other)?;
@@ -80,7 +80,7 @@ pub(super) async fn ask(config: &Config, rules: Rules) -> io::Result<Result<Seen
             Err(_late) => handle.snapshot().await,
         };
         drop(timeout(VIEW_PATIENCE, asking.until(|nodes, watch| watch.has_heard(nodes))).await);
-        let alerts = asking.watch.alerts(&nodes, &config.thresholds);
+        let alerts = asking.watch.alerts(&nodes);
         (nodes, alerts)
     };
     let seen = tokio::select! {
@@ -107,7 +107,7 @@ impl Asking {
     async fn until(&mut self, enough: impl Fn(&[NodeSnapshot], &Watch) -> bool) -> Vec<NodeSnapshot> {
         loop {
             while let Ok(event) = self.events.try_recv() {
-                self.watch.heed(event);
+                self.watch.apply(&event);
             }
             let nodes = self.handle.snapshot().await;
             if enough(&nodes, &self.watch) {
@@ -116,7 +116,7 @@ impl Asking {
             // Whatever happened: the snapshot says it better than the event. A manager that ended says nothing more.
             let closed = self.events.is_closed();
             tokio::select! {
-                Some(event) = self.events.recv(), if !closed => self.watch.heed(event),
+                Some(event) = self.events.recv(), if !closed => self.watch.apply(&event),
                 () = sleep(LOOK_AGAIN) => {}
             }
         }

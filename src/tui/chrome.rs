@@ -8,7 +8,8 @@ use super::screens::events;
 use super::widgets::input_line::input_line;
 use super::widgets::pen::Pen;
 use crate::app::update::hints::{Hint, hints};
-use crate::app::{Action, App, Key, KeyCode, Severity};
+use crate::app::{Action, App, Key, KeyCode};
+use crate::fleet::Severity;
 use crate::text;
 
 /// Columns that a name takes at most.

@@ -12,8 +12,8 @@ use super::screens::alerts;
 use super::theme::Theme;
 use super::widgets::pen::Pen;
 use crate::app::keys::keymap::{Place, keymap, labels};
-use crate::app::nodes::Counts;
 use crate::app::{Action, App, Screen};
+use crate::fleet::nodes::Counts;
 use crate::text;
 
 /// Columns that the cluster's name takes at most, and ever fewer where there is little room.
@@ -125,7 +125,7 @@ fn left(app: &App, theme: &Theme) -> Vec<Part> {
         1 => Part::new("of 1 node", theme.dim, Stays::Nodes),
         total => Part::new(format!("of {total} nodes"), theme.dim, Stays::Nodes),
     });
-    if let (alerts, Some(worst)) = app.alerts.count() {
+    if let (alerts, Some(worst)) = app.fleet.alerts().count() {
         let style = alerts::style(worst, theme);
         parts.push(Part::new(format!("▲ {alerts}"), style, Stays::Longest).gap(1).of_alerts());
         let word = if alerts == 1 { "alert" } else { "alerts" };
@@ -133,11 +133,11 @@ fn left(app: &App, theme: &Theme) -> Vec<Part> {
         let key = labels(keymap().keys(Action::ScreenAlerts, Place::Screen), app.ascii);
         parts.push(Part::new(key, theme.accent_bold, Stays::Longest).of_alerts());
     }
-    if let Some(rate) = picture.nodes.transactions(picture.at, app.refresh) {
+    if let Some(rate) = picture.nodes.transactions(picture.at, app.fleet.refresh) {
         parts.push(Part::new(text::rate(rate), theme.bright, Stays::Transactions).gap(1));
         parts.push(Part::new("tps", theme.dim, Stays::Transactions));
     }
-    if let Some(cost) = app.cost.rate(picture.at) {
+    if let Some(cost) = app.fleet.cost().rate(picture.at) {
         // Whole figures, which stay as they are from second to second.
         let ms = cost.time.as_secs_f64() * 1000.0;
         let time = if ms < 0.5 { "<1 ms".to_owned() } else { format!("{ms:.0} ms") };
@@ -158,7 +158,7 @@ fn right(app: &App, theme: &Theme) -> Vec<Part> {
             let age = app.now.duration_since(since).unwrap_or_default();
             Part::new(format!(" FROZEN {} ", text::age(age)), theme.patch_warn, Stays::Longest)
         }
-        None => Part::new(format!("every {}", text::period(app.refresh)), theme.dim, Stays::Refresh),
+        None => Part::new(format!("every {}", text::period(app.fleet.refresh)), theme.dim, Stays::Refresh),
     };
     let clock = if app.now > UNIX_EPOCH { text::clock(app.now, app.now, &theme.zone) } else { String::new() };
     vec![mode, refresh, Part::new(clock, theme.text, Stays::Longest)]

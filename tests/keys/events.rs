@@ -3,8 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use pgwatch::app::nodes::Figures;
-use pgwatch::app::{Effect, Msg, Pane, Reread, Severity, update};
+use pgwatch::app::{Effect, Msg, Pane, Reread, update};
+use pgwatch::fleet::Severity;
+use pgwatch::fleet::nodes::Figures;
 use pgwatch::model::protocol::DisconnectReason;
 use pgwatch::model::{Command, ErrorKind, EventKind, Facts, HealthState, NodeConfig, NodeError, Role};
 
@@ -186,22 +187,22 @@ fn a_file_that_became_wrong_changes_nothing_f9() {
         cluster: None,
         nodes: nodes.clone(),
         query_timeout: Duration::from_secs(7),
-        thresholds: dashboard.app.thresholds.clone(),
+        thresholds: dashboard.app.fleet.thresholds.clone(),
         template: NodeConfig::new(name("any"), "h"),
         refresh: None,
         theme: None,
     };
-    let (refresh, theme) = (dashboard.app.refresh, dashboard.app.theme.clone());
+    let (refresh, theme) = (dashboard.app.fleet.refresh, dashboard.app.theme.clone());
     let effects = update(&mut dashboard.app, Msg::Reloaded(Ok(Box::new(reread.clone()))));
     assert_eq!(effects, [Effect::Send(Command::Reload(nodes.clone()))]);
     assert!(dashboard.app.reload_errors.is_empty());
     assert_eq!(dashboard.app.query_timeout, Duration::from_secs(7));
-    assert_eq!((dashboard.app.refresh, &dashboard.app.theme), (refresh, &theme), "what keys chose stays");
+    assert_eq!((dashboard.app.fleet.refresh, &dashboard.app.theme), (refresh, &theme), "what keys chose stays");
     let slow = Duration::from_secs(5);
     (reread.refresh, reread.theme) = (Some(slow), Some("light".to_owned()));
     let effects = update(&mut dashboard.app, Msg::Reloaded(Ok(Box::new(reread))));
     assert_eq!(effects, [Effect::Send(Command::Reload(nodes)), Effect::Send(Command::SetRefresh(slow))]);
-    assert_eq!((dashboard.app.refresh, dashboard.app.theme.as_str()), (slow, "light"));
+    assert_eq!((dashboard.app.fleet.refresh, dashboard.app.theme.as_str()), (slow, "light"));
     assert_eq!(dashboard.rows().len(), 3, "the manager's events change the rows");
 }
 

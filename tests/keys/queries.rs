@@ -95,10 +95,10 @@ fn answers_come_one_by_one_with_errors_in_place() {
     done(&mut dashboard, batch, "primary", Ok(rows(&[("a", "int4"), ("b", "int4")], values)));
     let shown = ["primary 7 8 -", "primary NULL 9 -", "replica - 1 NULL", "reporting: down"];
     assert_eq!(table(&dashboard), shown, "a column for each name, at its place");
-    let answered = dashboard.app.query.batch.as_ref().unwrap();
+    let answered = dashboard.app.fleet.batch().unwrap();
     assert_eq!((answered.answered(), answered.failed(), answered.is_running()), (2, 1, true));
     end(&mut dashboard, batch);
-    assert!(!dashboard.app.query.is_running());
+    assert!(!dashboard.app.fleet.runs_statement());
     assert_eq!(dashboard.newest(), "-: query done: 2 of 3 answered in 44 ms, 1 failed");
 }
 
@@ -154,7 +154,7 @@ fn one_that_differs_is_found() {
     for (node, value) in [("primary", "5"), ("replica", "5"), ("reporting", "4")] {
         done(&mut dashboard, batch, node, Ok(rows(&[("count", "int8")], &[&[Some(value)]])));
     }
-    assert_eq!(dashboard.app.query.batch.as_ref().unwrap().differing(), [2]);
+    assert_eq!(dashboard.app.fleet.batch().unwrap().differing(), [2]);
 }
 
 #[test]
@@ -222,11 +222,11 @@ fn a_paste_keeps_lines_and_a_refusal_ends_the_batch() {
     let commands = dashboard.press("<enter>");
     assert_eq!(request(&commands).statement, "select 1\nas one;");
     dashboard.tell(EventKind::Refused { node: None, error: CommandError::TooManyQueries });
-    assert!(!dashboard.app.query.is_running());
-    assert!(dashboard.app.query.batch.as_ref().unwrap().refused.is_some());
+    assert!(!dashboard.app.fleet.runs_statement());
+    assert!(dashboard.app.fleet.batch().unwrap().refused.is_some());
     let commands = dashboard.press("r");
     update(&mut dashboard.app, Msg::Busy(Box::new(commands[0].clone())));
-    assert!(!dashboard.app.query.is_running());
+    assert!(!dashboard.app.fleet.runs_statement());
 }
 
 #[test]

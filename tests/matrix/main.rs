@@ -22,7 +22,7 @@ mod terminal;
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
-use pgwatch::app::keys::keymap::{self, Place, keymap};
+use pgwatch::app::keys::keymap::{Place, keymap};
 use pgwatch::app::{Action, Key, Msg, update};
 
 use look::Look;

@@ -3,8 +3,8 @@
 use std::borrow::Cow;
 use std::time::{Duration, SystemTime};
 
-use crate::app::alerts::Held;
 use crate::app::rows::filter::{Column, Fields};
+use crate::fleet::alerts::Held;
 use crate::model::view::Unit;
 use crate::model::{Condition, figures};
 

@@ -8,10 +8,10 @@ use unicode_width::UnicodeWidthChar as _;
 use crate::model::rows::Column;
 use crate::model::{Condition, NodeName, RowSet};
 
-use crate::app::query::{Answer, Batch};
 use crate::app::rows::cursor::{Cursor, Move};
 use crate::app::rows::filter::{self, Fields, Filter};
 use crate::app::rows::table::Sort;
+use crate::fleet::batch::{Answer, Batch};
 
 /// More lines than this are not sorted on the screen: the server does it better with `ORDER BY`.
 pub const SORT_LIMIT: usize = 200_000;

@@ -8,7 +8,7 @@ use crate::app::rows::filter::{Column, Fields};
 use crate::model::view::Unit;
 use crate::model::{Condition, HealthState, Role, figures};
 
-use crate::app::nodes::Node;
+use crate::fleet::nodes::Node;
 
 /// A column of the Nodes table, in its order on the screen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

@@ -1,12 +1,30 @@
-//! What the filter of screen 2 sees, and the lines that it leaves.
+//! The list of the topology screen: its lines, what its filter sees, and the lines that the filter leaves.
 
 use std::borrow::Cow;
-use std::time::Duration;
 
+use crate::app::Cursor;
 use crate::app::rows::filter::{Column, Fields, Filter};
-use crate::app::topology::{Branch, Edge, Fault};
+use crate::fleet::topology::{Branch, Edge, ShapeFault};
 use crate::model::view::Unit;
-use crate::model::{Condition, HealthState, figures};
+use crate::model::{Condition, NodeName, figures};
+
+/// The state of screen 2.
+#[derive(Debug, Clone, Default)]
+pub struct Topology {
+    /// Each node and each peer that one of them names, under what it receives from.
+    pub branches: Vec<Branch>,
+    /// What is wrong with the shape.
+    pub faults: Vec<ShapeFault>,
+    pub cursor: Cursor,
+    pub filter: Filter,
+    /// The node that the cursor is to stand on, until it is moved.
+    pub(in crate::app) sought: Option<NodeName>,
+    /// The shape may be another one than the one shown.
+    pub(in crate::app) unsettled: bool,
+    /// What the filter leaves out of both.
+    pub branches_left_out: usize,
+    pub faults_left_out: usize,
+}
 
 /// What a filter may name in a line of the picture.
 pub(in crate::app) const COLUMNS: [Column<'static>; 9] = [
@@ -24,41 +42,6 @@ const TIMELINE: usize = 2;
 const LAG: usize = 4;
 const BYTES: usize = 5;
 const NOTE: usize = 8;
-
-impl Edge {
-    /// The lag in time.
-    pub fn lag(&self) -> Option<Duration> {
-        self.lag_ms.map(|ms| Duration::from_secs_f64((ms / 1000.0).clamp(0.0, 1e9)))
-    }
-
-    /// What the sender says of it: `streaming quorum`.
-    pub fn receives(&self) -> String {
-        let sync = self.sync.as_ref().map(|sync| format!(" {sync}")).unwrap_or_default();
-        format!("{}{sync}", self.state.as_deref().unwrap_or(figures::UNKNOWN))
-    }
-}
-
-impl Branch {
-    /// Why its fields are old; `None` while it answers, and for a server that we do not watch.
-    pub fn silence(&self) -> Option<&'static str> {
-        self.health.and_then(HealthState::silence)
-    }
-
-    /// What is to be said of it beside its figures: a word of ours, and what the server says.
-    pub fn note(&self) -> (&'static str, &str) {
-        if self.node.is_none() {
-            return ("not in the file", "");
-        }
-        if let Some(silence) = self.silence() {
-            return (silence, ": last known");
-        }
-        match (self.edge.as_ref().and_then(|edge| edge.publications.as_ref()), &self.quorum) {
-            (Some(publications), _) => ("follows ", publications),
-            (None, Some(quorum)) => ("sync: ", quorum),
-            (None, None) => ("", ""),
-        }
-    }
-}
 
 impl Fields for Branch {
     fn seen(&self) -> impl Iterator<Item = usize> {
@@ -95,7 +78,7 @@ impl Fields for Branch {
 }
 
 /// A sentence about the shape: its node, and what it says in the place of a note.
-impl Fields for Fault {
+impl Fields for ShapeFault {
     fn seen(&self) -> impl Iterator<Item = usize> {
         std::iter::once(NOTE)
     }

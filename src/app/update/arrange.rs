@@ -1,27 +1,32 @@
 //! Which rows the tables show in which order: filter, `!` and sort applied to the picture. Rows keep their place
 //! otherwise, whatever happens to them.
 
-use crate::app::journal::Line;
-use crate::app::nodes::{Node, NodeColumn, Seen};
+use crate::app::panes::nodes::{NodeColumn, Seen};
 use crate::app::rows::table::{Sort, next_sort, shift_sort};
-use crate::app::{App, Drawn, Effect, Pane, Screen, Severity};
+use crate::app::{App, Drawn, Effect, Pane, Screen};
+use crate::fleet::Entry;
+use crate::fleet::Severity;
+use crate::fleet::nodes::Node;
+use crate::model::NodeName;
 
 impl App {
     pub(in crate::app) fn arrange_nodes(&mut self) {
-        let picture = self.frozen.as_deref().unwrap_or(&self.live);
-        let (table, thresholds, alerts) = (&self.nodes_table, &self.thresholds, &self.alerts);
+        let picture = self.picture();
+        let (table, thresholds, alerts) = (&self.nodes_table, &self.fleet.thresholds, self.fleet.alerts());
         let shown = |node: &&Node| {
             (!table.problems_only || node.has_problem(thresholds) || alerts.worst(node.name()).is_some())
-                && table.filter.passes(&Seen { node, at: picture.at, refresh: self.refresh })
+                && table.filter.passes(&Seen { node, at: picture.at, refresh: self.fleet.refresh })
         };
         let mut nodes: Vec<&Node> = picture.nodes.iter().filter(shown).collect();
         if let Some(Sort { column, descending }) = table.sort {
             let column = NodeColumn::ALL[column.min(NodeColumn::SORTABLE - 1)];
-            nodes.sort_by(|a, b| column.compare(a, b, descending, picture.at, self.refresh));
+            nodes.sort_by(|a, b| column.compare(a, b, descending, picture.at, self.fleet.refresh));
         }
         let rows = nodes.into_iter().map(|node| node.name().clone()).collect();
         let total = picture.nodes.len();
-        self.nodes_table.marks.retain(|name| picture.nodes.get(name).is_some());
+        let known = |name: &NodeName| picture.nodes.get(name).is_some();
+        let marks = self.nodes_table.marks.iter().filter(|name| known(name)).cloned().collect();
+        self.nodes_table.marks = marks;
         let page = self.drawn.page(Pane::Nodes);
         self.changing_node(|app| app.nodes_table.set_rows(rows, total, page));
     }
@@ -51,16 +56,14 @@ impl App {
         if self.settle_tab() {
             effects.extend(self.look());
         }
-        if self.unsettled_topology() {
-            self.enter_topology();
-        }
+        self.settle_topology();
         self.settle_session();
         effects
     }
 
     pub(in crate::app) fn arrange_events(&mut self) {
-        let picture = self.frozen.as_deref().unwrap_or(&self.live);
-        let mine = |line: &&Line| self.is_in_scope(line);
+        let picture = self.picture();
+        let mine = |line: &&Entry| self.is_in_scope(line);
         let total = picture.journal.iter().filter(mine).count();
         let rows = picture.journal.iter().filter(|line| self.shows(line)).map(|line| line.seq).collect();
         let page = self.drawn.page(Pane::Events);
@@ -68,8 +71,8 @@ impl App {
         self.hold_event();
     }
 
-    /// A new line of the live journal: put in front instead of arranging all of them.
-    pub(in crate::app) fn show_line(&mut self, line: &Line) {
+    /// A new entry of the journal of now: put in front instead of arranging all of them.
+    pub(in crate::app) fn show_entry(&mut self, line: &Entry) {
         if self.frozen.is_some() || !self.is_in_scope(line) {
             return;
         }
@@ -81,18 +84,18 @@ impl App {
                 self.events_table.cursor.offset += 1;
             }
         }
-        let gone = |seq: &u64| self.live.journal.get(*seq).is_none();
+        let gone = |seq: &u64| self.fleet.now().journal.get(*seq).is_none();
         if self.events_table.rows.last().is_some_and(gone) {
             self.events_table.rows.pop();
             self.events_table.total -= 1;
         }
     }
 
-    fn is_in_scope(&self, line: &Line) -> bool {
+    fn is_in_scope(&self, line: &Entry) -> bool {
         self.screen != Screen::Detail || line.node.as_ref() == self.nodes_table.selected()
     }
 
-    fn shows(&self, line: &Line) -> bool {
+    fn shows(&self, line: &Entry) -> bool {
         self.is_in_scope(line)
             && (!self.events_table.problems_only || line.severity.is_problem())
             && self.events_table.filter.passes(line)
@@ -208,7 +211,7 @@ impl App {
             wrapped.map(|drawn| drawn.first)
         };
         let (alerts, sheet, topology) = (first(Pane::Alerts), first(Pane::View), first(Pane::Topology));
-        let (page, table) = (self.drawn.page(Pane::Alerts), &mut self.alerts.table);
+        let (page, table) = (self.drawn.page(Pane::Alerts), &mut self.alerts_table);
         table.cursor.select(table.cursor.at, table.rows.len(), page);
         // Where rows take several lines, drawing alone knows which is the first.
         table.cursor.offset = alerts.unwrap_or(table.cursor.offset);

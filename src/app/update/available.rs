@@ -4,7 +4,7 @@ pub(super) mod refused;
 
 use crate::app::keys::keymap;
 use crate::app::keys::keymap::Place;
-use crate::app::nodes::NodeColumn;
+use crate::app::panes::nodes::NodeColumn;
 use crate::app::views::Sheet;
 use crate::app::{Action, App, Dialog, Pane, Screen};
 
@@ -19,8 +19,8 @@ impl App {
             _ if self.is_covered_by_row(action) => false,
             Action::Mark if self.pane == Pane::View => self.sheet().is_some_and(Sheet::can_mark),
             Action::Mark => self.pane == Pane::Nodes && self.selected().is_some(),
-            Action::Acknowledge => self.alerts.selected().is_some(),
-            Action::Compare => self.live.nodes.len() > 1,
+            Action::Acknowledge => self.selected_alert().is_some(),
+            Action::Compare => self.fleet.now().nodes.len() > 1,
             Action::ShowHidden => self.can_toggle_hidden(),
             Action::Group => self.can_group(),
             Action::OnlyNode => self.can_toggle_only(),
@@ -33,7 +33,7 @@ impl App {
             Action::Edit | Action::Remove | Action::Retry | Action::Pause => {
                 self.selected().is_some() || !self.nodes_table.marks.is_empty()
             }
-            Action::Rerun => self.query.batch.is_some() && !self.query.is_running(),
+            Action::Rerun => self.fleet.batch().is_some() && !self.fleet.runs_statement(),
             Action::Run => !self.query.editor.is_empty(),
             Action::ProblemsOnly => matches!(self.problems_pane(), Pane::Nodes | Pane::Events) && !self.is_empty(),
             Action::Sort | Action::SortLeft | Action::SortRight => self.sortable() > 0,
@@ -45,14 +45,14 @@ impl App {
             Action::PreviousNode | Action::NextNode => match self.screen {
                 Screen::Query => self.query.results.len() > 1,
                 Screen::Nodes | Screen::Detail => self.nodes_table.rows.len() > 1,
-                Screen::View(_) => self.live.nodes.len() > 1,
+                Screen::View(_) => self.fleet.now().nodes.len() > 1,
                 Screen::Events | Screen::Topology | Screen::Alerts => false,
             },
             Action::Wrap => self.can_wrap(),
             Action::Export => self.can_export(),
             Action::Copy => self.copied().is_some_and(|text| !text.is_empty()),
-            Action::Slower => self.refresh < super::nodes::REFRESH_STEPS[super::nodes::REFRESH_STEPS.len() - 1],
-            Action::Faster => self.refresh > super::nodes::REFRESH_STEPS[0],
+            Action::Slower => self.fleet.refresh < super::nodes::REFRESH_STEPS[super::nodes::REFRESH_STEPS.len() - 1],
+            Action::Faster => self.fleet.refresh > super::nodes::REFRESH_STEPS[0],
             Action::Zoom => self.screen.panes().len() > 1,
             Action::Freeze => !self.is_empty() || self.frozen.is_some(),
             Action::Complete | Action::CompleteBack => {
@@ -121,7 +121,7 @@ impl App {
             | (Action::Add, Place::Query | Place::Events | Place::View | Place::Topology | Place::Alerts) => "",
             // Elsewhere the line of tabs names it.
             (Action::Compare, place) if place != Place::Nodes => "",
-            (Action::Cancel, Place::Editor) if self.query.is_running() => "cancel query",
+            (Action::Cancel, Place::Editor) if self.fleet.runs_statement() => "cancel query",
             (Action::Cancel, Place::Editor) => "results",
             (Action::Cancel, Place::Filter) => "as before",
             _ => action.short(),
@@ -157,7 +157,7 @@ impl App {
             }
             Pane::View => self.sheet().is_some_and(|sheet| !sheet.is_empty()),
             Pane::Topology => !self.topology.branches.is_empty(),
-            Pane::Alerts => !self.alerts.table.rows.is_empty(),
+            Pane::Alerts => !self.alerts_table.rows.is_empty(),
             Pane::Editor => true,
         }
     }
@@ -169,7 +169,7 @@ impl App {
             (Screen::Nodes | Screen::Events, Pane::Events) => self.event_node().is_some(),
             (Screen::Topology, _) => self.branch_node().is_some(),
             (Screen::View(_), _) => self.can_open_row(),
-            (Screen::Alerts, _) => self.alerts.selected().is_some(),
+            (Screen::Alerts, _) => self.selected_alert().is_some(),
             _ => false,
         }
     }

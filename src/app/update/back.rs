@@ -37,7 +37,7 @@ impl Step {
 impl App {
     pub(in crate::app) fn back_step(&self) -> Option<Step> {
         let shows_query = matches!(self.screen, Screen::Nodes | Screen::Query);
-        if shows_query && self.query.batch.as_ref().is_some_and(|batch| batch.is_running() && !batch.cancelled) {
+        if shows_query && self.fleet.batch().is_some_and(|batch| batch.is_running() && !batch.cancelled) {
             Some(Step::Query)
         } else if self.zoomed {
             Some(Step::Zoom)
@@ -78,8 +78,7 @@ impl App {
 
     /// Cancels what still runs of the shown batch.
     pub(in crate::app) fn cancel_query(&mut self) -> Vec<Effect> {
-        let Some(batch) = self.query.batch.as_mut().filter(|batch| batch.is_running()) else { return Vec::new() };
-        batch.cancelled = true;
-        vec![Effect::Send(Command::CancelBatch(batch.id))]
+        let batch = self.fleet.cancel();
+        batch.map(|batch| Effect::Send(Command::CancelBatch(batch))).into_iter().collect()
     }
 }

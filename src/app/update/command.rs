@@ -9,7 +9,8 @@ use crate::model::NodeName;
 
 use super::nodes::REFRESH_STEPS;
 use crate::app::keys::keymap::Place;
-use crate::app::{Action, App, Effect, Prompt, Severity};
+use crate::app::{Action, App, Effect, Prompt};
+use crate::fleet::Severity;
 use crate::sql::verbs::{Begins, begins};
 
 pub use meaning::Meaning;
@@ -233,7 +234,7 @@ impl App {
         if name.is_empty() {
             return Err("node NAME: name a node; Tab lists them".to_owned());
         }
-        let known = self.live.nodes.names().find(|known| known.as_str() == name);
+        let known = self.fleet.now().nodes.names().find(|known| known.as_str() == name);
         known.cloned().ok_or_else(|| format!("there is no node named {name}"))
     }
 
@@ -271,7 +272,7 @@ impl App {
             "theme" => self.themes.clone(),
             "view" => self.sheets.views().map(|view| view.name.clone()).collect(),
             "node" | "edit" | "remove" | "retry" | "pause" | "resume" => {
-                self.live.nodes.names().map(ToString::to_string).collect()
+                self.fleet.now().nodes.names().map(ToString::to_string).collect()
             }
             "refresh" => REFRESH_STEPS.iter().map(|step| units::format_duration(*step)).collect(),
             _ => Vec::new(),

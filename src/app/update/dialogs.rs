@@ -5,7 +5,8 @@ use crate::model::Command;
 use crate::app::dialogs::confirm::About;
 use crate::app::dialogs::form::Test;
 use crate::app::keys::keymap::Place;
-use crate::app::{App, Dialog, Effect, Key, KeyCode, Pane, Severity};
+use crate::app::{App, Dialog, Effect, Key, KeyCode, Pane};
+use crate::fleet::Severity;
 
 impl App {
     /// A key that means no action here: text, where there is something to write in.
@@ -89,7 +90,7 @@ impl App {
             }
             return Vec::new();
         }
-        if self.query.is_running() {
+        if self.fleet.runs_statement() {
             return self.cancel_query();
         }
         self.pane = Pane::Result;

@@ -4,9 +4,9 @@ use std::ffi::OsStr;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use crate::app::query::Answer;
 use crate::app::typing::prompt::Prompt;
 use crate::app::{App, Effect, Export, ExportFormat};
+use crate::fleet::batch::Answer;
 
 /// What the file is called where nobody says otherwise.
 const NAME: &str = "answers.csv";
@@ -14,7 +14,7 @@ const NAME: &str = "answers.csv";
 impl App {
     /// Whether there is an answer to write.
     pub(in crate::app) fn can_export(&self) -> bool {
-        let batch = self.query.batch.as_ref();
+        let batch = self.fleet.batch();
         batch.is_some_and(|batch| batch.nodes.iter().any(|node| node.answer.rows().is_some()))
     }
 
@@ -34,7 +34,7 @@ impl App {
             Some("json") => ExportFormat::Json,
             _ => return Err("export FILE: the name must end in .csv or .json".to_owned()),
         };
-        let Some(batch) = self.query.batch.as_ref().filter(|_| self.can_export()) else {
+        let Some(batch) = self.fleet.batch().filter(|_| self.can_export()) else {
             return Err("there are no answers yet; run a statement first".to_owned());
         };
         let nodes = batch.nodes.iter().filter_map(|node| match &node.answer {

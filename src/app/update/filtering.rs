@@ -2,10 +2,12 @@
 //! screen never touches another screen's table.
 
 use crate::app::keys::keymap::Place;
-use crate::app::nodes::NodeColumn;
+use crate::app::panes::nodes::NodeColumn;
+use crate::app::panes::{alerts, events, topology};
 use crate::app::rows::filter::{Column, Filter};
 use crate::app::visit::Shared;
-use crate::app::{App, Pane, Screen, Severity, alerts, journal, topology};
+use crate::app::{App, Pane, Screen};
+use crate::fleet::Severity;
 
 impl App {
     /// The table that `/` and `!` are about.
@@ -44,7 +46,7 @@ impl App {
             Pane::Result => &self.query.results.filter,
             Pane::Events => &self.events_table.filter,
             Pane::Topology => &self.topology.filter,
-            Pane::Alerts => &self.alerts.table.filter,
+            Pane::Alerts => &self.alerts_table.filter,
             Pane::Settings => &self.settings_filter,
             Pane::View => match self.sheet() {
                 Some(sheet) => sheet.opened.as_ref().map_or(&sheet.filter, |opened| &opened.filter),
@@ -61,7 +63,7 @@ impl App {
                 self.query.results.set_filter(source);
             }
             Pane::Events => {
-                self.events_table.filter = Filter::new(source, &journal::COLUMNS);
+                self.events_table.filter = Filter::new(source, &events::COLUMNS);
                 self.arrange_events();
             }
             Pane::Topology => {
@@ -69,7 +71,7 @@ impl App {
                 self.enter_topology();
             }
             Pane::Alerts => {
-                self.alerts.table.filter = Filter::new(source, &alerts::COLUMNS);
+                self.alerts_table.filter = Filter::new(source, &alerts::COLUMNS);
                 self.arrange_alerts();
             }
             Pane::Settings => {

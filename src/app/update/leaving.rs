@@ -16,7 +16,7 @@ impl App {
         if self.leaving.is_some() {
             return self.leave_now();
         }
-        let queries = u32::from(self.query.is_running());
+        let queries = u32::from(self.fleet.runs_statement());
         let drain = queries > 0;
         self.begin_to_leave(Leaving { queries, until: None, drain, since: self.now });
         vec![Effect::Send(Command::Shutdown { drain })]

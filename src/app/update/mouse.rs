@@ -80,8 +80,8 @@ impl App {
                 self.topology.cursor.select(row, len, height);
             }
             Pane::Alerts => {
-                let len = self.alerts.table.rows.len();
-                self.alerts.table.cursor.select(row, len, height);
+                let len = self.alerts_table.rows.len();
+                self.alerts_table.cursor.select(row, len, height);
             }
             Pane::View => {
                 let lines = self.drawn.pane(pane).map_or(0, |drawn| drawn.len);

@@ -1,8 +1,9 @@
 //! Moving about: rows, columns, panes, screens, neighbours.
 
-use crate::app::nodes::NodeColumn;
+use crate::app::panes::nodes::NodeColumn;
 use crate::app::rows::cursor::Move;
-use crate::app::{App, Cursor, Dialog, Effect, Pane, Screen, Severity};
+use crate::app::{App, Cursor, Dialog, Effect, Pane, Screen};
+use crate::fleet::Severity;
 
 impl App {
     /// Moves in the open help, else in the focused pane.
@@ -156,7 +157,7 @@ impl App {
         self.end_visit(screen);
         self.screen = screen;
         let first = screen.panes().first().copied().unwrap_or(Pane::Nodes);
-        self.pane = if screen == Screen::Query && self.query.batch.is_some() { Pane::Result } else { first };
+        self.pane = if screen == Screen::Query && self.fleet.batch().is_some() { Pane::Result } else { first };
         self.arrange_nodes();
         self.arrange_events();
         self.enter_sheet();
@@ -185,7 +186,7 @@ impl App {
     pub(in crate::app) fn toggle_wrap(&mut self) {
         self.wrap = !self.wrap;
         self.say(
-            crate::app::Severity::Info,
+            crate::fleet::Severity::Info,
             if self.wrap { "long text is wrapped; w cuts it again" } else { "long text is cut" },
         );
     }

@@ -8,8 +8,9 @@ use crate::model::protocol::QueryRequest;
 use crate::model::{BatchId, Command, NodeName};
 
 use crate::app::panes::answers::{Cell, Line};
-use crate::app::query::{Answer, Batch, NodeAnswer};
-use crate::app::{App, Confirm, Dialog, Effect, Form, Pane, Screen, Severity};
+use crate::app::{App, Confirm, Dialog, Effect, Form, Pane, Screen};
+use crate::fleet::Severity;
+use crate::fleet::batch::{Answer, Batch, NodeAnswer};
 use crate::sql::acts::acts;
 
 /// The refresh of `+` and `-`.
@@ -37,7 +38,7 @@ impl App {
     /// The nodes that a statement runs on.
     pub fn statement_targets(&self) -> Vec<NodeName> {
         let marks = &self.nodes_table.marks;
-        self.live.nodes.names().filter(|name| marks.is_empty() || marks.contains(*name)).cloned().collect()
+        self.fleet.now().nodes.names().filter(|name| marks.is_empty() || marks.contains(*name)).cloned().collect()
     }
 
     pub(in crate::app) fn mark(&mut self) {
@@ -46,7 +47,7 @@ impl App {
     }
 
     pub(in crate::app) fn open_add_form(&mut self) {
-        let taken = self.live.nodes.names().cloned().collect();
+        let taken = self.fleet.now().nodes.names().cloned().collect();
         self.dialog = Some(Dialog::Form(Box::new(Form::add(&self.template, taken))));
     }
 
@@ -62,9 +63,7 @@ impl App {
 
     pub(in crate::app) fn remove(&mut self, nodes: Vec<NodeName>) -> Vec<Effect> {
         for name in &nodes {
-            if let Some(node) = self.live.nodes.get_mut(name) {
-                node.removing = true;
-            }
+            self.fleet.set_removing(name, true);
         }
         nodes.into_iter().map(|name| Effect::Send(Command::RemoveNode(name))).collect()
     }
@@ -78,7 +77,7 @@ impl App {
     /// Whether `P` would resume: all it is about are paused.
     pub(in crate::app) fn all_paused(&self) -> bool {
         let targets = self.targets();
-        let paused = |name: &NodeName| self.live.nodes.get(name).is_some_and(|node| node.health.paused);
+        let paused = |name: &NodeName| self.fleet.now().nodes.get(name).is_some_and(|node| node.health.paused);
         !targets.is_empty() && targets.iter().all(paused)
     }
 
@@ -99,21 +98,21 @@ impl App {
 
     pub(in crate::app) fn step_refresh(&mut self, slower: bool) -> Vec<Effect> {
         let next = if slower {
-            REFRESH_STEPS.iter().find(|step| **step > self.refresh)
+            REFRESH_STEPS.iter().find(|step| **step > self.fleet.refresh)
         } else {
-            REFRESH_STEPS.iter().rev().find(|step| **step < self.refresh)
+            REFRESH_STEPS.iter().rev().find(|step| **step < self.fleet.refresh)
         };
         next.map_or_else(Vec::new, |step| self.set_refresh(*step))
     }
 
     pub(in crate::app) fn set_refresh(&mut self, refresh: Duration) -> Vec<Effect> {
-        self.refresh = refresh;
+        self.fleet.refresh = refresh;
         self.say(Severity::Info, format!("refresh every {}", units::format_duration(refresh)));
         vec![Effect::Send(Command::SetRefresh(refresh))]
     }
 
     pub(in crate::app) fn toggle_frozen(&mut self) {
-        self.frozen = if self.frozen.is_some() { None } else { Some(Box::new(self.live.clone())) };
+        self.frozen = if self.frozen.is_some() { self.fleet.release() } else { Some(self.fleet.keep()) };
         self.forget_removed_nodes();
         self.arrange_nodes();
         self.arrange_events();
@@ -126,7 +125,7 @@ impl App {
     }
 
     pub(in crate::app) fn rerun(&mut self) -> Vec<Effect> {
-        let Some(batch) = &self.query.batch else { return Vec::new() };
+        let Some(batch) = self.fleet.batch() else { return Vec::new() };
         let (statement, nodes) = (batch.statement.clone(), batch.nodes.iter().map(|node| node.node.clone()).collect());
         self.run_on(&statement, nodes)
     }
@@ -156,7 +155,7 @@ impl App {
     /// Sends a statement, and shows the answers as they come.
     pub(in crate::app) fn send_statement(&mut self, statement: &str, mut nodes: Vec<NodeName>) -> Vec<Effect> {
         let statement = statement.trim();
-        nodes.retain(|name| self.live.nodes.get(name).is_some());
+        nodes.retain(|name| self.fleet.now().nodes.get(name).is_some());
         if nodes.is_empty() {
             self.say(Severity::Warning, "no node to run it on: a adds one");
             return Vec::new();
@@ -164,7 +163,7 @@ impl App {
         if self.screen != Screen::Query {
             self.show(Screen::Query);
         }
-        let running = self.query.batch.as_ref().is_some_and(|batch| batch.is_running() && !batch.cancelled);
+        let running = self.fleet.batch().is_some_and(|batch| batch.is_running() && !batch.cancelled);
         if running {
             self.say(Severity::Warning, "a statement is running: Esc cancels it");
             return Vec::new();
@@ -172,7 +171,7 @@ impl App {
         self.pane = Pane::Result;
         let id = BatchId(self.next_id());
         let waiting = |node: &NodeName| NodeAnswer { node: node.clone(), answer: Answer::Waiting };
-        self.query.begin(Batch {
+        self.fleet.begin(Batch {
             id,
             statement: statement.to_owned(),
             started: self.now,
@@ -181,6 +180,7 @@ impl App {
             cancelled: false,
             refused: None,
         });
+        self.query.begin(self.fleet.batch());
         if self.query.editor.text().trim() != statement {
             self.query.editor.set(statement);
         }
@@ -227,7 +227,7 @@ impl App {
             }
             Pane::Topology => Some(self.topology.branches.get(self.topology.cursor.at)?.name.clone()),
             Pane::View => self.copied_row(),
-            Pane::Alerts => self.alerts.selected().map(|held| {
+            Pane::Alerts => self.selected_alert().map(|held| {
                 let alert = &held.alert;
                 format!("{}\t{}\t{}", alert.node, alert.rule.title, alert.finding.message)
             }),
@@ -246,7 +246,7 @@ impl App {
             }
             Line::Note { answer, .. } => match answer.error() {
                 Some(error) => error.message.clone(),
-                None => self.query.batch.as_ref().map(|batch| batch.statement.clone()).unwrap_or_default(),
+                None => self.fleet.batch().map(|batch| batch.statement.clone()).unwrap_or_default(),
             },
         }
     }

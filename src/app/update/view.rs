@@ -9,7 +9,8 @@ pub(super) mod tabs;
 use crate::app::rows::cursor::{Cursor, Move};
 use crate::app::rows::filter::Filter;
 use crate::app::rows::table::Sort;
-use crate::app::{App, Dialog, Effect, Pane, Severity};
+use crate::app::{App, Dialog, Effect, Pane};
+use crate::fleet::Severity;
 use crate::model::view::Value;
 use crate::model::{Command, NodeName};
 
@@ -72,7 +73,7 @@ impl App {
 
     /// Filters the table, or the lines of the row at length.
     pub(in crate::app) fn filter_sheet(&mut self, source: &str) {
-        let nodes: Vec<NodeName> = self.live.nodes.names().cloned().collect();
+        let nodes: Vec<NodeName> = self.fleet.now().nodes.names().cloned().collect();
         self.changing_sheet(|sheet| match &mut sheet.opened {
             Some(opened) => opened.filter = Filter::new(source, &[]),
             None => sheet.filter = filter(source, &sheet.view, &nodes),
@@ -123,13 +124,13 @@ impl App {
     }
 
     pub(in crate::app) fn can_toggle_only(&self) -> bool {
-        let alone = self.live.nodes.len() < 2;
+        let alone = self.fleet.now().nodes.len() < 2;
         self.sheets.only.is_some() || (!alone && self.sheet().is_some_and(|sheet| sheet.selected_node().is_some()))
     }
 
     /// `[` and `]`: the node before or after the one shown alone, else before or after that of the selected row.
     pub(in crate::app) fn only_neighbour(&mut self, next: bool) {
-        let names: Vec<NodeName> = self.live.nodes.names().cloned().collect();
+        let names: Vec<NodeName> = self.fleet.now().nodes.names().cloned().collect();
         let shown = self.sheets.only.as_ref().and_then(|only| only.first());
         let now = shown.or_else(|| self.sheet().and_then(Sheet::selected_node)).cloned();
         let at = now.and_then(|now| names.iter().position(|name| *name == now));

@@ -9,7 +9,7 @@ use crate::model::view::{Copies, Reading, Total, Tree, Value};
 use crate::model::{NodeName, View};
 
 use super::filter::{Seen, filter, keep_passing};
-use super::table::{NodeSheet, Sheet};
+use super::table::{Sheet, Shown};
 use crate::app::rows::filter::meets;
 
 /// Of each node, so many rows are looked at for the width of a column.
@@ -313,7 +313,7 @@ fn total_of(total: Total, values: impl Iterator<Item = f64>) -> Option<f64> {
 }
 
 /// What a node says instead of rows, or besides its old ones.
-fn note(node: &Asked, said: Option<&NodeSheet>) -> Option<NodeNote> {
+fn note(node: &Asked, said: Option<&Shown>) -> Option<NodeNote> {
     let of = |message: String, hint, fault| Some(NodeNote { nodes: vec![node.name.clone()], message, hint, fault });
     let why_not = || said?.reading.as_ref()?.answer.not_applicable.clone();
     match (&node.silent, said.and_then(|said| said.error.as_ref())) {

@@ -1,23 +1,19 @@
 //! The table of one view: what each node answered last, and how a person looks at it.
 
-use std::collections::{BTreeSet, HashSet, VecDeque};
+use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
 use indexmap::IndexMap;
 
 use crate::app::rows::cursor::{Cursor, Move};
 use crate::app::rows::filter::Filter;
 use crate::app::rows::table::Sort;
-use crate::model::protocol::ViewRows;
 use crate::model::view::{Reading, Value};
 use crate::model::{NodeError, NodeName, View};
 
 use super::order::{Across, Asked, Group, Line, NodeNote, RowAt, measure};
-use super::past::Past;
-
-/// What rates are taken over, as on the Nodes screen: a server publishes its counters in beats of its own.
-const RATE_SPAN: Duration = Duration::from_secs(3);
+use crate::fleet::ViewReadings;
 
 /// What tells a row from all others: its node and its key there.
 pub(in crate::app) type RowKey = (NodeName, String);
@@ -27,7 +23,7 @@ pub(in crate::app) type RowKey = (NodeName, String);
 pub struct Sheet {
     pub view: Arc<View>,
     /// In the order of the nodes.
-    pub(in crate::app) nodes: IndexMap<NodeName, NodeSheet>,
+    pub(in crate::app) nodes: IndexMap<NodeName, Shown>,
     /// What is shown, in its order.
     pub(in crate::app) lines: Vec<Line>,
     pub(in crate::app) groups: Vec<Group>,
@@ -72,18 +68,12 @@ pub struct Sheet {
     pub(in crate::app) unsettled: bool,
 }
 
-/// What a node answered.
+/// What is shown of a node's answers.
 #[derive(Debug, Clone, Default)]
-pub struct NodeSheet {
-    /// What is shown: older than `live` while the picture is frozen.
+pub struct Shown {
     pub reading: Option<Arc<Reading>>,
     /// Why the last question brought nothing.
     pub error: Option<NodeError>,
-    live: Option<Arc<Reading>>,
-    live_error: Option<NodeError>,
-    /// What rates are taken against, oldest first.
-    earlier: VecDeque<Arc<Reading>>,
-    past: Past,
 }
 
 /// A row at length.
@@ -96,44 +86,6 @@ pub struct Opened {
     pub cursor: Cursor,
     /// Of its lines.
     pub filter: Filter,
-}
-
-impl NodeSheet {
-    fn answered(&mut self, view: &View, at: SystemTime, outcome: Result<Arc<ViewRows>, NodeError>) {
-        match outcome {
-            Ok(answer) => {
-                let age = |earlier: &Reading| at.duration_since(earlier.at).unwrap_or_default();
-                while self.earlier.get(1).is_some_and(|earlier| age(earlier) >= RATE_SPAN) {
-                    self.earlier.pop_front();
-                }
-                let reading = Arc::new(Reading::new(view, at, answer, self.earlier.front().map(AsRef::as_ref)));
-                self.past.add(view, &reading);
-                if view.has_rates() {
-                    self.earlier.push_back(Arc::clone(&reading));
-                }
-                self.live = Some(reading);
-                self.live_error = None;
-            }
-            Err(error) => self.live_error = Some(error),
-        }
-    }
-
-    /// What the node answered last, whether or not it is shown yet; `None` before its first answer.
-    pub(in crate::app) fn known(&self) -> Option<Result<&Reading, &NodeError>> {
-        match (&self.live_error, &self.live) {
-            (Some(error), _) => Some(Err(error)),
-            (None, Some(reading)) => Some(Ok(reading)),
-            (None, None) => None,
-        }
-    }
-
-    /// Shows what came last. Gives the answer where it is a new one.
-    fn show(&mut self) -> Option<&Reading> {
-        self.error.clone_from(&self.live_error);
-        let same = self.reading.as_ref().map(Arc::as_ptr) == self.live.as_ref().map(Arc::as_ptr);
-        self.reading.clone_from(&self.live);
-        self.reading.as_deref().filter(|_| !same)
-    }
 }
 
 impl Sheet {
@@ -175,14 +127,13 @@ impl Sheet {
 
     /// The table of these answers, as it is shown at first.
     pub fn of(view: Arc<View>, readings: impl IntoIterator<Item = (NodeName, Arc<Reading>)>) -> Self {
-        let mut sheet = Self::new(view);
+        let mut table = Self::new(view);
         for (node, reading) in readings {
-            let node = sheet.nodes.entry(node).or_default();
-            node.live = Some(reading);
+            table.nodes.insert(node, Shown { reading: Some(reading), error: None });
         }
-        let asked: Vec<Asked> = sheet.nodes.keys().cloned().map(Asked::new).collect();
-        sheet.settle(&asked, false, usize::MAX);
-        sheet
+        let asked: Vec<Asked> = table.nodes.keys().cloned().map(Asked::new).collect();
+        table.arrange(&asked);
+        table
     }
 
     /// The rows that are shown, in their order: those laid side by side one after the other.
@@ -198,39 +149,33 @@ impl Sheet {
     }
 
     /// What a node answered, as it is shown.
-    pub fn node(&self, node: &NodeName) -> Option<&NodeSheet> {
+    pub fn node(&self, node: &NodeName) -> Option<&Shown> {
         self.nodes.get(node)
     }
 
-    pub fn nodes(&self) -> impl Iterator<Item = (&NodeName, &NodeSheet)> {
+    pub fn nodes(&self) -> impl Iterator<Item = (&NodeName, &Shown)> {
         self.nodes.iter()
     }
 
-    /// Whether the node has said anything yet.
-    pub(in crate::app) fn has_heard(&self, node: &NodeName) -> bool {
-        self.nodes.get(node).is_some_and(|node| node.live.is_some() || node.live_error.is_some())
-    }
-
-    pub(in crate::app) fn answered(
-        &mut self,
-        at: SystemTime,
-        node: &NodeName,
-        outcome: Result<Arc<ViewRows>, NodeError>,
-    ) {
-        let view = Arc::clone(&self.view);
-        self.nodes.entry(node.clone()).or_default().answered(&view, at, outcome);
-        self.unsettled = true;
-    }
-
-    /// Takes over what came and puts the rows in order; the selection stays with its row.
-    pub(in crate::app) fn settle(&mut self, asked: &[Asked], frozen: bool, page: usize) {
+    /// Takes over what nodes answered and puts the rows in order; the selection stays with its row.
+    pub(in crate::app) fn settle(&mut self, asked: &[Asked], readings: Option<&ViewReadings>, page: usize) {
         self.unsettled = false;
-        // Before the rows that it is a place among are other ones.
-        // At the top it is the first row that is looked at, whichever that is.
+        // Read the selection before the rows that it indexes are replaced. At the top the first row stays selected, whichever
+        // that is.
         let selected = if self.follow && self.cursor.at > 0 { self.selected_key() } else { None };
-        if !frozen {
-            for reading in self.nodes.values_mut().filter_map(NodeSheet::show) {
-                measure(&self.view, reading, &mut self.widths);
+        let known = |node: &NodeName| readings.is_some_and(|readings| readings.node(node).is_some());
+        if !self.nodes.keys().all(known) {
+            self.nodes.retain(|node, _| known(node));
+            self.marks.retain(|(node, _)| known(node));
+        }
+        for (name, of) in readings.into_iter().flat_map(ViewReadings::nodes) {
+            let shown = self.nodes.entry(name.clone()).or_default();
+            shown.error = of.error().cloned();
+            if shown.reading.as_ref().map(Arc::as_ptr) != of.newest().map(Arc::as_ptr) {
+                shown.reading = of.newest().cloned();
+                if let Some(reading) = &shown.reading {
+                    measure(&self.view, reading, &mut self.widths);
+                }
             }
         }
         self.arrange(asked);
@@ -295,12 +240,6 @@ impl Sheet {
         notes.filter(|(at, note)| note.fault && !window.contains(at)).map(|(_, note)| note)
     }
 
-    /// Forgets nodes that are watched no more.
-    pub(in crate::app) fn keep_nodes(&mut self, is_watched: impl Fn(&NodeName) -> bool) {
-        self.nodes.retain(|name, _| is_watched(name));
-        self.marks.retain(|(node, _)| is_watched(node));
-    }
-
     /// Characters of the widest text seen in a column.
     pub fn width(&self, column: usize) -> usize {
         self.widths.get(column).copied().unwrap_or_default()
@@ -362,22 +301,9 @@ impl Sheet {
         reading.map_or(Value::Unknown, |reading| reading.value(&self.view, row, column))
     }
 
-    /// What a figure of a row was lately, oldest first.
-    pub fn trend(&self, node: &NodeName, row: usize, column: usize) -> Vec<f64> {
-        let series = self.nodes.get(node).and_then(|node| {
-            let reading = node.reading.as_ref()?;
-            node.past.of(&reading.key(&self.view, row), column)
-        });
-        series.map(|series| series.recent.iter().copied().collect()).unwrap_or_default()
-    }
-
-    /// Whether a figure is far above what it was in the last ten minutes.
-    pub fn is_unusual(&self, node: &NodeName, row: usize, column: usize) -> bool {
-        let series = self.nodes.get(node).and_then(|node| {
-            let reading = node.reading.as_ref()?;
-            node.past.of(&reading.key(&self.view, row), column)
-        });
-        series.is_some_and(super::past::Series::is_unusual)
+    /// The key of a node's row, which tells it from the node's other rows.
+    pub fn key(&self, node: &NodeName, row: usize) -> Option<String> {
+        Some(self.nodes.get(node)?.reading.as_ref()?.key(&self.view, row))
     }
 
     /// The columns that are shown, in their order.

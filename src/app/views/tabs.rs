@@ -3,8 +3,7 @@
 use std::sync::Arc;
 
 use super::Sheets;
-use super::table::{NodeSheet, Sheet};
-use crate::app::Node;
+use crate::fleet::{Node, Picture};
 use crate::model::view::{Version, ViewScreen};
 use crate::model::{ErrorKind, NodeError, View};
 
@@ -42,38 +41,34 @@ impl Sheets {
     }
 
     /// What a node is known to have of a view; `None` where that is not known.
-    pub(in crate::app) fn has(&self, view: &View, node: &Node) -> Option<bool> {
+    pub(in crate::app) fn has(&self, picture: &Picture, view: &View, node: &Node) -> Option<bool> {
         let version = node.server_version.as_deref().and_then(Version::parse);
         if view.extension.is_none()
             && let (Some(version), Some(role)) = (version, node.role)
         {
             return Some(view.lacks(version, role).is_none());
         }
-        let known = |sheet: &Sheet| match sheet.node(node.name())?.known()? {
-            Ok(reading) => Some(reading.answer.not_applicable.is_none()),
-            Err(error) => Some(!is_missing_extension(error)),
-        };
-        if let Some(has) = self.get(&view.name).and_then(known) {
-            return Some(has);
+        let last = |view: &View| picture.readings.of(&view.name)?.node(node.name())?.last();
+        if let Some(last) = last(view) {
+            return Some(match last {
+                Ok(reading) => reading.answer.not_applicable.is_none(),
+                Err(error) => !is_missing_extension(error),
+            });
         }
-        // Another view of the same extension may have told that it is missing.
-        let of_extension = |sheet: &&Sheet| {
-            let is_missing = |said: &NodeSheet| said.known().is_some_and(|said| said.is_err_and(is_missing_extension));
-            view.extension.is_some()
-                && sheet.view.extension == view.extension
-                && sheet.node(node.name()).is_some_and(is_missing)
-        };
-        self.tables.values().any(|sheet| of_extension(&sheet)).then_some(false)
+        // Another view of the same extension may have shown that it is missing.
+        let mut others =
+            self.views.values().filter(|other| view.extension.is_some() && other.extension == view.extension);
+        others.any(|other| last(other).is_some_and(|last| last.is_err_and(is_missing_extension))).then_some(false)
     }
+}
 
-    /// Whether each node answered, and none had rows.
-    pub(in crate::app) fn is_empty<'a>(&self, view: &View, mut nodes: impl Iterator<Item = &'a Node>) -> bool {
-        let sheet = self.get(&view.name);
-        nodes.all(|node| {
-            let known = sheet.and_then(|sheet| sheet.node(node.name())?.known());
-            known.is_some_and(|said| said.is_ok_and(|reading| reading.len() == 0))
-        })
-    }
+/// Whether each node answered a view, and none had rows.
+pub(in crate::app) fn is_empty<'a>(picture: &Picture, view: &View, mut nodes: impl Iterator<Item = &'a Node>) -> bool {
+    let readings = picture.readings.of(&view.name);
+    nodes.all(|node| {
+        let last = readings.and_then(|readings| readings.node(node.name())?.last());
+        last.is_some_and(|last| last.is_ok_and(|reading| reading.len() == 0))
+    })
 }
 
 /// The database has no such extension: we said so, and no server sent a code.

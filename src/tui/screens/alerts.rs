@@ -6,8 +6,8 @@ use ratatui::layout::Rect;
 use ratatui::style::Style;
 
 use super::events::name_width;
-use crate::app::alerts::Held;
 use crate::app::{App, Pane};
+use crate::fleet::alerts::Held;
 use crate::model::alert::AlertSeverity;
 use crate::text;
 use crate::tui::Theme;
@@ -42,15 +42,15 @@ pub(crate) fn draw(canvas: &mut Canvas<'_>, area: Rect) {
 
 fn list(canvas: &mut Canvas<'_>, area: Rect) {
     let (app, theme) = (canvas.app, canvas.theme);
-    let table = &app.alerts.table;
+    let table = &app.alerts_table;
     let within = inside(area.intersection(canvas.buf.area));
     let columns = Columns::of(app, within.width);
-    let held = |number: usize| table.rows.get(number).and_then(|id| app.alerts.get(id));
+    let held = |number: usize| table.rows.get(number).and_then(|id| app.fleet.alerts().get(id));
     let height = app.wrap.then_some(|number| held(number).map_or(1, |held| columns.height(held, app)));
     let shown = Rows::of(&table.cursor, table.rows.len(), area.height.saturating_sub(3), height);
     let window = shown.window.clone();
     let foot = text::part(&window, table.rows.len());
-    let open = app.alerts.count().0;
+    let open = app.fleet.alerts().count().0;
     let note = match table.total - open.min(table.total) {
         0 => String::new(),
         seen => format!("{seen} acknowledged"),
@@ -68,7 +68,7 @@ fn list(canvas: &mut Canvas<'_>, area: Rect) {
         }
     }
     if table.rows.is_empty() {
-        let why = match app.alerts.has_rules() {
+        let why = match app.fleet.alerts().has_rules() {
             _ if table.hidden() > 0 => none_left("alert", &table.filter),
             true => "No alert.".to_owned(),
             false => "Reading the rules …".to_owned(),
@@ -93,7 +93,7 @@ struct Columns {
 
 impl Columns {
     fn of(app: &App, width: u16) -> Self {
-        let held = app.alerts.table.rows.iter().filter_map(|id| app.alerts.get(id));
+        let held = app.alerts_table.rows.iter().filter_map(|id| app.fleet.alerts().get(id));
         let title = held.map(|held| text::width(&held.alert.rule.title)).max().unwrap_or(0);
         // The sentence says more.
         let (node, title) = (name_width(app), if width < 100 { 0 } else { title.clamp(5, TITLE) });
@@ -151,7 +151,7 @@ fn was(held: &Held, app: &App) -> String {
 
 /// The whole sentence of the selected alert, and what to do; which of the lines are that.
 fn remedy(app: &App, width: usize) -> Vec<(String, bool)> {
-    let Some(held) = app.alerts.selected() else { return Vec::new() };
+    let Some(held) = app.selected_alert() else { return Vec::new() };
     let mut lines: Vec<(String, bool)> =
         text::wrap(&held.alert.finding.message, width).into_iter().map(|line| (line, false)).collect();
     if let Some(remedy) = &held.alert.rule.remedy {

@@ -6,8 +6,8 @@ use ratatui::layout::Rect;
 
 use super::query::{note_line, outcome};
 use crate::app::panes::answers::{Cell, Line, Results, is_numeric};
-use crate::app::query::{Answer, Batch};
 use crate::app::{App, Pane};
+use crate::fleet::batch::{Answer, Batch};
 use crate::text;
 use crate::tui::Theme;
 use crate::tui::canvas::{Canvas, to_app};
@@ -28,7 +28,7 @@ const NO_COLUMN: usize = usize::MAX;
 pub(crate) fn draw(canvas: &mut Canvas<'_>, area: Rect) {
     let (app, theme) = (canvas.app, canvas.theme);
     let results = &app.query.results;
-    let Some(batch) = &app.query.batch else {
+    let Some(batch) = app.fleet.batch() else {
         let inner = canvas.pane(Pane::Result, area, Frame { title: "Query", ..Frame::default() });
         nothing_asked(canvas.buf, inner, app, theme);
         return;

@@ -3,8 +3,9 @@
 use ratatui::layout::Rect;
 use ratatui::style::Style;
 
-use crate::app::journal::Line;
-use crate::app::{App, Pane, Severity};
+use crate::app::{App, Pane};
+use crate::fleet::Severity;
+use crate::fleet::journal::Entry;
 use crate::text;
 use crate::tui::Theme;
 use crate::tui::canvas::{Canvas, to_app};
@@ -86,7 +87,7 @@ pub(crate) fn sign(severity: Severity, theme: &Theme) -> (&'static str, Style) {
 }
 
 /// `14:03:08  ✖ reporting   healthy → unhealthy   connection refused`; no name column where `name` is 0.
-pub(crate) fn draw_line(pen: &mut Pen<'_>, line: &Line, name: usize, app: &App, theme: &Theme) {
+pub(crate) fn draw_line(pen: &mut Pen<'_>, line: &Entry, name: usize, app: &App, theme: &Theme) {
     let (sign, style) = sign(line.severity, theme);
     pen.column(&text::clock(line.at, app.now, &theme.zone), 8, theme.dim).gap(2).sign(sign, style).gap(1);
     if name > 0 {

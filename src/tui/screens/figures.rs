@@ -5,7 +5,7 @@ use ratatui::style::Style;
 use super::node_row::minute;
 use super::summary::{GAUGE, SPARK, VALUES};
 use crate::app::App;
-use crate::app::nodes::{Level, Node, Sample};
+use crate::fleet::nodes::{Level, Node, Sample};
 use crate::model::delta::Rates;
 use crate::model::{Facts, Role};
 use crate::text;
@@ -123,7 +123,7 @@ impl FiguresText<'_> {
 
     fn replay(&self) -> DocLine {
         let (facts, theme) = (self.facts, self.theme);
-        let level = match self.node.lag_level(&self.app.thresholds) {
+        let level = match self.node.lag_level(&self.app.fleet.thresholds) {
             Level::Normal => theme.text,
             Level::Warning => theme.warn,
             Level::Critical => theme.bad,
@@ -148,7 +148,7 @@ impl FiguresText<'_> {
         let mut row = self.label("Standbys").text(format!("{standbys} streaming"), self.tone(level));
         // An idle primary knows no lag: then nobody is worst.
         let Some((worst, lag)) = facts.worst_standby.as_ref().zip(facts.worst_standby_lag) else { return row };
-        let over = lag >= self.app.thresholds.replication_lag.warning;
+        let over = lag >= self.app.fleet.thresholds.replication_lag.warning;
         row = row
             .text("   worst ", theme.dim)
             .text(worst.clone(), self.value())

@@ -3,8 +3,8 @@
 use ratatui::layout::Rect;
 
 use crate::app::Cursor;
-use crate::app::nodes::Unsaved;
 use crate::app::update::hints::help;
+use crate::fleet::nodes::Unsaved;
 use crate::model::HealthState;
 use crate::text;
 use crate::tui::Theme;

@@ -5,7 +5,7 @@ use ratatui::layout::Rect;
 
 use super::{events, summary};
 use crate::app::Pane;
-use crate::app::nodes::Node;
+use crate::fleet::nodes::Node;
 use crate::text;
 use crate::tui::Theme;
 use crate::tui::canvas::Canvas;

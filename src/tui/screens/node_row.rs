@@ -8,7 +8,8 @@ use ratatui::layout::Rect;
 use ratatui::style::Style;
 
 use crate::app::App;
-use crate::app::nodes::{Level, Node, NodeColumn, Sample};
+use crate::app::panes::nodes::NodeColumn;
+use crate::fleet::nodes::{Level, Node, Sample};
 use crate::model::history::Ring;
 use crate::model::{Facts, HealthState};
 use crate::text;
@@ -36,7 +37,7 @@ pub(super) struct Row<'a> {
 impl Row<'_> {
     pub(super) fn draw(&self, buf: &mut Buffer, line: Rect, columns: &[Column<'_>], placed: &[Placed]) {
         let down = !self.node.health.state.answers();
-        let facts = self.node.fresh(self.app.picture().at, self.app.refresh);
+        let facts = self.node.fresh(self.app.picture().at, self.app.fleet.refresh);
         let mut spanned = None;
         for place in placed {
             let Some(column) = columns.get(place.nth).and_then(|column| NodeColumn::ALL.get(column.index)) else {
@@ -104,7 +105,7 @@ impl Row<'_> {
                 pen.column_right(&said, width, style);
             }
             NodeColumn::Lag => {
-                let (said, style) = match (facts.and(node.lag()), node.lag_level(&self.app.thresholds)) {
+                let (said, style) = match (facts.and(node.lag()), node.lag_level(&self.app.fleet.thresholds)) {
                     (Some(lag), Level::Normal) => known(text::duration(lag), theme.text),
                     (Some(lag), level) => known(
                         format!("{} ▲", text::duration(lag)),
@@ -131,7 +132,7 @@ impl Row<'_> {
         {
             pen.gap(1).put(&text::age(down), style);
         }
-        if let Some(worst) = self.app.alerts.worst(node.name()) {
+        if let Some(worst) = self.app.fleet.alerts().worst(node.name()) {
             pen.gap(1).put("▲", super::alerts::style(worst, theme));
         }
     }

@@ -5,7 +5,7 @@ use ratatui::layout::Rect;
 
 use super::node_row::Row;
 use super::{answers, events, summary};
-use crate::app::nodes::NodeColumn;
+use crate::app::panes::nodes::NodeColumn;
 use crate::app::{App, Pane};
 use crate::tui::canvas::{Canvas, to_app};
 use crate::tui::widgets::data_table::{Column, DataTable, Order, place_by_importance};
@@ -105,7 +105,7 @@ fn table(canvas: &mut Canvas<'_>, area: Rect) {
 /// The table's columns. Their widths depend on the names of the nodes alone.
 fn columns(app: &App) -> Vec<Column<'static>> {
     // A sign stands behind the name of a node that the file does not have like that.
-    let length = |node: &crate::app::Node| node.name().as_str().len() + if node.unsaved.is_some() { 2 } else { 0 };
+    let length = |node: &crate::fleet::Node| node.name().as_str().len() + if node.unsaved.is_some() { 2 } else { 0 };
     let longest = app.picture().nodes.iter().map(length).max().unwrap_or(0) as u16;
     let name = longest.clamp(6, 28);
     NodeColumn::ALL

@@ -5,9 +5,9 @@ use unicode_segmentation::UnicodeSegmentation;
 
 use super::answers;
 use super::node_row::reason;
-use crate::app::query::{Answer, Batch, NodeAnswer};
 use crate::app::typing::editor::Editor;
 use crate::app::{App, Pane};
+use crate::fleet::batch::{Answer, Batch, NodeAnswer};
 use crate::model::{ErrorKind, NodeName};
 use crate::text;
 use crate::tui::Theme;
@@ -23,7 +23,7 @@ pub(crate) fn draw(canvas: &mut Canvas<'_>, area: Rect) {
     if app.zoomed {
         return if app.pane == Pane::Editor { editor(canvas, area) } else { answers::draw(canvas, area) };
     }
-    let nodes = app.query.batch.as_ref().map_or(0, |batch| batch.nodes.len());
+    let nodes = app.fleet.batch().map_or(0, |batch| batch.nodes.len());
     let wide = area.width >= SIDE_BY_SIDE;
     let wanted = app.query.editor.lines().len().max(if wide { nodes.min(10) } else { 0 }).max(3) + 2;
     let top = (wanted as u16).min(area.height / 3).max(3).min(area.height);
@@ -89,7 +89,7 @@ fn soft_wrapped(editor: &Editor, width: usize) -> (Vec<String>, (usize, usize)) 
 /// How far each node is: those still at it first, then the errors.
 fn progress(canvas: &mut Canvas<'_>, area: Rect) {
     let (app, theme) = (canvas.app, canvas.theme);
-    let Some(batch) = &app.query.batch else { return };
+    let Some(batch) = app.fleet.batch() else { return };
     let inner = Frame { title: "Nodes", ..Frame::default() }.draw(canvas.buf, area, theme);
     let mut nodes: Vec<&NodeAnswer> = batch.nodes.iter().collect();
     let room = usize::from(inner.height);

@@ -75,7 +75,7 @@ fn lines(canvas: &Canvas<'_>, sheet: &Sheet, width: usize) -> Lines {
             continue;
         }
         if let Source::Trend { of } = column.source {
-            let bars = trend(sheet, (node, row), of, theme);
+            let bars = trend(app, sheet, (node, row), of, theme);
             let line = DocLine::default().text(column.title.clone(), theme.dim).at(label + 2).spark(bars, TREND);
             lines.push((None, line.at(label + 2 + VALUE + 2).text(column.about.clone(), theme.dim)));
             continue;

@@ -11,6 +11,7 @@ use ratatui::style::Style;
 use super::record;
 use crate::app::views::{Line, NodeNote, Sheet};
 use crate::app::{App, Pane};
+use crate::fleet::Series;
 use crate::model::NodeName;
 use crate::model::view::{Value, ViewColumn, ViewScreen};
 use crate::text;
@@ -177,7 +178,7 @@ fn note(app: &App, sheet: &Sheet) -> String {
     if let Some(column) = sheet.group.and_then(|group| sheet.view.columns.get(group)) {
         parts.push(format!("by {}", column.title.to_lowercase()));
     }
-    if let Some(every) = sheet.view.every.filter(|every| *every > app.refresh) {
+    if let Some(every) = sheet.view.every.filter(|every| *every > app.fleet.refresh) {
         parts.push(format!("every {}", text::period(every)));
     }
     if !sheet.marks.is_empty() {
@@ -224,14 +225,14 @@ fn is_stale(app: &App, sheet: &Sheet, name: &crate::model::NodeName) -> bool {
         // It is rarely asked again, and had nothing that could grow old.
         return false;
     }
-    let every = sheet.view.every.unwrap_or_default().max(app.refresh);
+    let every = sheet.view.every.unwrap_or_default().max(app.fleet.refresh);
     let age = picture.at.duration_since(reading.at).unwrap_or_default();
     !answers || age > every * 3 + std::time::Duration::from_secs(2)
 }
 
 /// The last answers of a column of a node's row, against the highest of them.
-pub(super) fn trend(sheet: &Sheet, (node, row): (&NodeName, usize), of: usize, theme: &Theme) -> Vec<Bar> {
-    let values = sheet.trend(node, row, of);
+pub(super) fn trend(app: &App, table: &Sheet, (node, row): (&NodeName, usize), of: usize, theme: &Theme) -> Vec<Bar> {
+    let values: Vec<f64> = app.series(table, node, row, of).into_iter().flat_map(Series::recent).collect();
     let highest = values.iter().copied().fold(0.0, f64::max);
     let share = |value: &f64| if highest > 0.0 { value / highest } else { 0.0 };
     values.iter().map(|value| Bar::Level(share(value), theme.secondary)).collect()

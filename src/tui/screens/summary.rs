@@ -8,8 +8,8 @@ use ratatui::layout::Rect;
 
 use super::figures::FiguresText;
 use super::node_row::{last_minute, newest_seconds};
-use crate::app::nodes::{Figures, Node};
 use crate::app::{App, Pane, Screen};
+use crate::fleet::nodes::{Figures, Node};
 use crate::model::{Facts, HealthState};
 use crate::text;
 use crate::tui::Theme;
@@ -119,7 +119,7 @@ impl Summary<'_> {
         lines.push(self.health());
         lines.push(self.ping());
         self.pool(&mut lines);
-        match self.node.figures(self.at, self.app.refresh) {
+        match self.node.figures(self.at, self.app.fleet.refresh) {
             Figures::Fresh(facts) => self.figures(facts, false).lines(&mut lines),
             Figures::Stale(facts, age) => {
                 let said = format!("figures of {} ago", text::age(age));

@@ -5,8 +5,8 @@ use ratatui::layout::Rect;
 use ratatui::style::Style;
 
 use super::events;
-use crate::app::topology::{Branch, Edge};
 use crate::app::{App, Pane};
+use crate::fleet::topology::{Branch, Edge};
 use crate::model::Role;
 use crate::text;
 use crate::tui::Theme;
@@ -255,7 +255,7 @@ fn state_style(edge: &Edge, old: bool, theme: &Theme) -> Style {
 
 /// Coloured by the thresholds of the file.
 fn lag_style(lag: Option<std::time::Duration>, app: &App, theme: &Theme) -> Style {
-    let limit = &app.thresholds.replication_lag;
+    let limit = &app.fleet.thresholds.replication_lag;
     match lag {
         Some(lag) if lag >= limit.critical => theme.bad,
         Some(lag) if lag >= limit.warning => theme.warn,

@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use crate::app::keys::keymap::{self, Place};
 use crate::app::rows::cursor::Cursor;
-use crate::app::{Action, App, Dialog, Effect, Key, Notice, Pane, Screen, Severity};
+use crate::app::{Action, App, Dialog, Effect, Key, Notice, Pane, Screen};
+use crate::fleet::Severity;
 
 /// How long the reason stays. The clock of the state is up to a second behind, so this is one second at least.
 const SHOWN: Duration = Duration::from_secs(2);
@@ -101,7 +102,7 @@ impl App {
             Pane::Summary => Some(self.summary),
             Pane::Settings => Some(self.settings),
             Pane::Topology => Some(self.topology.cursor),
-            Pane::Alerts => Some(self.alerts.table.cursor),
+            Pane::Alerts => Some(self.alerts_table.cursor),
             Pane::View => self.sheet().map(|sheet| sheet.opened.as_ref().map_or(sheet.cursor, |opened| opened.cursor)),
             Pane::Editor => None,
         }
@@ -127,7 +128,7 @@ impl App {
             Action::Explain => "this row has no statement to explain",
             Action::NextPane | Action::PreviousPane => "there is nothing else on this screen to go to",
             Action::Edit | Action::Remove | Action::Retry | Action::Pause => "no node is selected; a adds one",
-            Action::Rerun if self.query.is_running() => "the statement is still running; Esc cancels it",
+            Action::Rerun if self.fleet.runs_statement() => "the statement is still running; Esc cancels it",
             Action::Rerun => "no statement has been run yet; e opens the editor",
             Action::Run => "there is no statement to run yet",
             Action::ProblemsOnly if self.is_empty() => "there are no nodes yet; a adds one",

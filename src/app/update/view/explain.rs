@@ -1,6 +1,7 @@
 //! `x`: the plan of a row's statement, from its own node. Never ANALYZE: that would run it.
 
-use crate::app::{App, Effect, Severity};
+use crate::app::{App, Effect};
+use crate::fleet::Severity;
 use crate::model::NodeName;
 use crate::model::view::{Value, Version};
 use crate::sql::plan;
@@ -26,7 +27,7 @@ impl App {
 
     /// The statement that asks for the plan, or why there is none.
     fn explainable(&self, name: &NodeName, row: usize, statement: &str) -> Result<String, String> {
-        let node = self.live.nodes.get(name).ok_or_else(|| format!("{name} is gone"))?;
+        let node = self.fleet.now().nodes.get(name).ok_or_else(|| format!("{name} is gone"))?;
         let sheet = self.sheet().ok_or("there is no row")?;
         let database = sheet.view.column("database").map(|column| sheet.value(name, row, column));
         if let Some(Value::Text(database)) = database

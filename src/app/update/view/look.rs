@@ -1,16 +1,18 @@
 //! The table on the screen, the views that are read, and what is asked for both.
 
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use indexmap::IndexMap;
 
 use crate::app::views::order::Asked;
 use crate::app::views::table::Sheet;
-use crate::app::{App, Effect, Pane, Screen, Severity, topology};
-use crate::model::protocol::{Look, ViewRows};
+use crate::app::{App, Effect, Pane, Screen};
+use crate::fleet::Series;
+use crate::fleet::{Severity, topology};
+use crate::model::protocol::Look;
 use crate::model::view::ViewScreen;
-use crate::model::{Command, NodeError, NodeName, Role, Rule, View};
+use crate::model::{Command, NodeName, Role, Rule, View};
 
 /// The view that compares nodes.
 const DRIFT: &str = "drift";
@@ -35,7 +37,7 @@ impl App {
         rules: Vec<Arc<Rule>>,
         problems: Vec<String>,
     ) -> Vec<Effect> {
-        self.alerts.take_rules(rules);
+        self.fleet.take_rules(views.clone(), rules);
         self.sheets.tables.retain(|name, sheet| views.get(name).is_some_and(|view| **view == *sheet.view));
         for (name, sheet) in &mut self.sheets.tables {
             if let Some(view) = views.get(name) {
@@ -47,10 +49,6 @@ impl App {
             self.say(Severity::Critical, format!("a view or rule is invalid and was left out: {first}"));
         }
         self.sheets.problems = problems;
-        // Figures that came before the rules: the next ones may be a minute away. Those of a node that is down are old.
-        for node in self.live.nodes.iter().filter(|node| node.health.state.answers()) {
-            self.alerts.heed_facts(self.now, node, &self.thresholds);
-        }
         Vec::new()
     }
 
@@ -82,7 +80,7 @@ impl App {
     /// `c`: what differs between the marked nodes, else between all of them.
     pub(in crate::app) fn compare(&mut self) {
         let marked: Vec<NodeName> =
-            self.live.nodes.names().filter(|name| self.nodes_table.marks.contains(*name)).cloned().collect();
+            self.fleet.now().nodes.names().filter(|name| self.nodes_table.marks.contains(*name)).cloned().collect();
         self.travel(|app| {
             if app.enter_view(DRIFT) {
                 app.sheets.only = (marked.len() > 1).then_some(marked);
@@ -96,7 +94,6 @@ impl App {
     /// The table on the screen is another one, or is shown again: it is put in order.
     pub(in crate::app) fn enter_sheet(&mut self) {
         let names: Vec<NodeName> = self.picture().nodes.names().cloned().collect();
-        let frozen = self.frozen.is_some();
         if let Some(only) = &mut self.sheets.only {
             only.retain(|name| names.contains(name));
         }
@@ -105,10 +102,14 @@ impl App {
         let asked = names.into_iter().filter(|name| only.as_ref().is_none_or(|only| only.contains(name)));
         let asked: Vec<Asked> = asked.map(|name| self.asked_node(name)).collect();
         let page = self.drawn.page(Pane::View);
-        if let Some(sheet) = self.sheet_mut() {
-            sheet.settle(&asked, frozen, page);
-        }
+        self.settle_table(None, &asked, page);
         self.find_sought();
+    }
+
+    /// How a figure of a row of a table moved, in the picture that is shown; `None` where that is not kept.
+    pub fn series(&self, table: &Sheet, node: &NodeName, row: usize, column: usize) -> Option<&Series> {
+        let readings = self.picture().readings.of(&table.view.name)?;
+        readings.series(node, &table.key(node, row)?, column)
     }
 
     fn asked_node(&self, name: NodeName) -> Asked {
@@ -122,13 +123,23 @@ impl App {
         }
     }
 
+    /// Takes over what nodes answered and puts the rows in order: of the table of a view, else of the one on the screen.
+    pub(in crate::app) fn settle_table(&mut self, view: Option<&str>, asked: &[Asked], page: usize) {
+        let Some(name) = view.map(str::to_owned).or_else(|| self.shown_view()) else { return };
+        let picture = self.frozen.map_or_else(|| self.fleet.now(), |time| self.fleet.at(time));
+        if let Some(sheet) = self.sheets.of(&name) {
+            sheet.settle(asked, picture.readings.of(&name), page);
+        }
+    }
+
+    /// The view on the screen, whose table there is from now on.
+    fn shown_view(&mut self) -> Option<String> {
+        Some(self.sheet_mut()?.view.name.clone())
+    }
+
     /// Tables forget nodes that were removed; those of a frozen picture stay until it goes on.
     pub(in crate::app) fn forget_removed_nodes(&mut self) {
         if self.frozen.is_none() {
-            let nodes = &self.live.nodes;
-            for sheet in self.sheets.tables.values_mut() {
-                sheet.keep_nodes(|name| nodes.get(name).is_some());
-            }
             self.unsettle_sheet();
         }
     }
@@ -145,27 +156,7 @@ impl App {
         if let Some(sheet) = self.sheet_mut() {
             sheet.unsettled = true;
         }
-        for view in topology::VIEWS {
-            if let Some(sheet) = self.sheets.of(view) {
-                sheet.unsettled = true;
-            }
-        }
-    }
-
-    /// A node answered a view, or could not.
-    pub(in crate::app) fn view_answered(
-        &mut self,
-        at: SystemTime,
-        node: &NodeName,
-        view: &str,
-        outcome: Result<Arc<ViewRows>, NodeError>,
-    ) {
-        self.heed_view(at, node, view, &outcome);
-        if self.live.nodes.get(node).is_some()
-            && let Some(sheet) = self.sheets.tables.get_mut(view)
-        {
-            sheet.answered(at, node, outcome);
-        }
+        self.topology.unsettled = true;
     }
 
     /// What is to be asked from now on, where that is not what is asked already.
@@ -181,7 +172,9 @@ impl App {
         let look = |of: Wanted<'_>| Look { view: Arc::clone(of.view), nodes: of.nodes.cloned(), pace: of.pace };
         let wanted: Vec<Look> = self.wanted().map(look).collect();
         for look in wanted.iter().filter(|look| look.pace.is_none()) {
+            self.fleet.follow(&look.view);
             self.sheets.sheet(&look.view).unsettled = true;
+            self.topology.unsettled = true;
         }
         self.sheets.looked.clone_from(&wanted);
         Some(Effect::Send(Command::Look(wanted)))
@@ -196,7 +189,7 @@ impl App {
         let shown = shown.map(|view| Wanted { view, nodes: self.sheets.only.as_ref(), pace: None });
         let topology = topology::VIEWS.iter().filter(|_| self.screen == Screen::Topology);
         let topology = topology.filter_map(|name| self.sheets.views.get(*name));
-        let asked = self.alerts.asked().map(|(view, every)| Wanted { view, nodes: None, pace: Some(every) });
+        let asked = self.fleet.alerts().asked().map(|(view, every)| Wanted { view, nodes: None, pace: Some(every) });
         let session = self.asked_for_session().map(|(view, nodes)| Wanted { view, nodes: Some(nodes), pace: None });
         let shown = shown.into_iter().chain(session);
         let all = shown.chain(topology.map(|view| Wanted { view, nodes: None, pace: None })).chain(asked);

@@ -1,7 +1,8 @@
 //! The row that an alert is about: its table opens with the cursor on it, as soon as its node has answered.
 
 use crate::app::rows::filter::Filter;
-use crate::app::{App, Pane, Severity};
+use crate::app::{App, Pane};
+use crate::fleet::Severity;
 use crate::model::NodeName;
 
 use crate::app::views::table::Sought;

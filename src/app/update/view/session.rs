@@ -69,13 +69,12 @@ impl App {
 
     /// One of the views came anew while a session is shown at length.
     pub(in crate::app) fn settle_session(&mut self) {
-        let frozen = self.frozen.is_some();
         let asked: Vec<(String, Vec<NodeName>)> =
             self.asked_for_session().map(|(view, nodes)| (view.name.clone(), nodes.clone())).collect();
         for (view, nodes) in asked {
-            if let Some(sheet) = self.sheets.of(&view).filter(|sheet| sheet.unsettled) {
+            if self.sheets.get(&view).is_some_and(|sheet| sheet.unsettled) {
                 let asked: Vec<Asked> = nodes.into_iter().map(Asked::new).collect();
-                sheet.settle(&asked, frozen, usize::MAX);
+                self.settle_table(Some(&view), &asked, usize::MAX);
             }
         }
     }

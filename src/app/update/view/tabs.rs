@@ -3,7 +3,9 @@
 //! A screen opens on the first table that at least one node can have. The table that a person chose stays while it has
 //! rows. What a node can have follows from its version and role and from the answers that are there; nothing is asked for it.
 
-use crate::app::{App, Node, Screen};
+use crate::app::views::tabs::is_empty;
+use crate::app::{App, Screen};
+use crate::fleet::Node;
 use crate::model::View;
 use crate::model::view::ViewScreen;
 
@@ -11,7 +13,7 @@ impl App {
     /// Whether no node that is shown can have rows of a view, so far as that is known.
     pub fn is_unavailable(&self, view: &View) -> bool {
         let mut nodes = self.shown_nodes().peekable();
-        nodes.peek().is_some() && nodes.all(|node| self.sheets.has(view, node) == Some(false))
+        nodes.peek().is_some() && nodes.all(|node| self.sheets.has(self.picture(), view, node) == Some(false))
     }
 
     fn shown_nodes(&self) -> impl Iterator<Item = &Node> {
@@ -25,7 +27,7 @@ impl App {
         let Some(shown) = self.sheets.shown(screen) else { return };
         let stays = self.sheets.by_hand.contains(&screen)
             && !self.is_unavailable(shown)
-            && !self.sheets.is_empty(shown, self.shown_nodes());
+            && !is_empty(self.picture(), shown, self.shown_nodes());
         if !stays {
             self.sheets.by_hand.remove(&screen);
             self.sheets.chosen.remove(&screen);

@@ -11,6 +11,7 @@ use super::totals::TotalLine;
 use super::{NO_COLUMN, TREND, is_stale, level, trend};
 use crate::app::App;
 use crate::app::views::{Across, Group, GroupCell, RowAt, Sheet};
+use crate::fleet::Series;
 use crate::model::view::{Bar as Gauge, CellKind, Source, Total, Unit, Value, ViewColumn};
 use crate::text;
 use crate::tui::Theme;
@@ -167,11 +168,11 @@ impl<'a> Grid<'a> {
         let (theme, sheet) = (self.theme, self.sheet);
         let Some(column) = sheet.view.columns.get(at) else { return };
         if let Source::Trend { of } = column.source {
-            let bars = trend(sheet, (&row.node, row.at), of, theme);
+            let bars = trend(self.app, sheet, (&row.node, row.at), of, theme);
             return spark(&mut Pen::new(buf, within), bars.into_iter(), usize::from(within.width));
         }
         let value = sheet.value(&row.node, row.at, at);
-        let unusual = column.unusual && sheet.is_unusual(&row.node, row.at, at);
+        let unusual = column.unusual && self.app.series(sheet, &row.node, row.at, at).is_some_and(Series::is_unusual);
         let plain = if unusual { theme.accent } else { theme.text };
         let style =
             if old || value == Value::Unknown { theme.dim } else { level(column, value, theme).unwrap_or(plain) };

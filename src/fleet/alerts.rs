@@ -5,64 +5,38 @@
 //! alert is over when its condition does not hold any more, for a while where the rule asks for one: what comes and goes is
 //! one alert. Nothing is known of a node that does not answer, so its alerts stay as they are.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use indexmap::IndexMap;
 
+use super::journal::{Entry, Severity};
+use super::nodes::Node;
+use super::picture::Picture;
+use super::topology::{self, ShapeFault};
 use crate::model::alert::{AlertSeverity, Check, Finding, facts};
-use crate::model::protocol::ViewRows;
 use crate::model::view::Reading;
-use crate::model::{Alert, ErrorKind, NodeError, NodeName, Rule, Thresholds, View};
-
-use super::journal::{Line, Severity};
-use super::rows::table::Table;
-use super::topology;
-use super::{App, Nodes};
-
-pub(in crate::app) use super::panes::alerts::COLUMNS;
+use crate::model::{Alert, NodeName, Rule, Thresholds, View};
 
 /// What comes again within this is the same alert; less where its rule asks for less.
 const CALM: Duration = Duration::from_secs(10);
-/// Rates are taken over so long at least.
-const RATE_SPAN: Duration = Duration::from_secs(10);
 /// The shape of the cluster is looked at so often at most, however many nodes tell of it.
 const SHAPE: Duration = Duration::from_secs(5);
 
 /// All rules, and what they found.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct Alerts {
     rules: Vec<Arc<Rule>>,
     /// The views that are asked for them, and how often.
     asked: Vec<(Arc<View>, Duration)>,
-    pub(in crate::app) held: IndexMap<NodeName, Vec<Held>>,
-    /// Answers that are needed again: of rules about rates, and about the shape.
-    kept: HashMap<(NodeName, String), Arc<Reading>>,
-    /// When the shape was looked at last, and whether a node told of it since.
+    held: IndexMap<NodeName, Vec<Held>>,
+    /// When the shape was looked at last, and whether a node reported on it since.
     shape: Option<SystemTime>,
     unshaped: bool,
-    /// What the journal does not tell yet.
-    news: Vec<Line>,
-    /// The list on the screen.
-    pub table: Table<AlertId>,
-    pub(in crate::app) unsettled: bool,
-}
-
-impl Default for Alerts {
-    fn default() -> Self {
-        Self {
-            rules: Vec::new(),
-            asked: Vec::new(),
-            held: IndexMap::new(),
-            kept: HashMap::new(),
-            shape: None,
-            unshaped: false,
-            news: Vec::new(),
-            table: Table::following(),
-            unsettled: false,
-        }
-    }
+    /// What the journal does not have yet.
+    news: Vec<Entry>,
+    /// Counts what became of alerts: a list of them that was made at another count is old.
+    changes: u64,
 }
 
 /// What tells an alert from all others.
@@ -78,7 +52,7 @@ pub struct AlertId {
 pub struct Held {
     pub alert: Alert,
     /// It held for as long as its rule says.
-    pub(in crate::app) fired: bool,
+    fired: bool,
     /// Since when it does not hold any more.
     gone: Option<SystemTime>,
     /// A person has seen it.
@@ -90,7 +64,7 @@ impl Held {
         self.alert.rule.name == rule.name && self.alert.finding.key == key
     }
 
-    pub(in crate::app) fn id(&self) -> AlertId {
+    pub fn id(&self) -> AlertId {
         let Alert { rule, node, finding, .. } = &self.alert;
         AlertId { node: node.clone(), rule: rule.name.clone(), key: finding.key.clone() }
     }
@@ -101,7 +75,7 @@ impl Held {
         self.gone.is_some_and(|gone| at.duration_since(gone).unwrap_or_default() >= calm)
     }
 
-    fn began(&self, at: SystemTime) -> Line {
+    fn began(&self, at: SystemTime) -> Entry {
         let severity = match self.alert.finding.severity {
             AlertSeverity::Warning => Severity::Warning,
             AlertSeverity::Critical => Severity::Critical,
@@ -109,13 +83,13 @@ impl Held {
         self.line(at, severity, "alert", self.alert.finding.message.clone())
     }
 
-    fn ended(&self, at: SystemTime) -> Line {
+    fn ended(&self, at: SystemTime) -> Entry {
         let lasted = crate::model::figures::age(at.duration_since(self.alert.since).unwrap_or_default());
         self.line(at, Severity::Good, "alert over", format!("after {lasted}: {}", self.alert.finding.message))
     }
 
-    fn line(&self, at: SystemTime, severity: Severity, what: &str, text: String) -> Line {
-        Line { seq: 0, at, node: Some(self.alert.node.clone()), severity, what: what.to_owned(), text }
+    fn line(&self, at: SystemTime, severity: Severity, what: &str, text: String) -> Entry {
+        Entry { seq: 0, at, node: Some(self.alert.node.clone()), severity, what: what.to_owned(), text }
     }
 }
 
@@ -137,23 +111,41 @@ impl Alerts {
             *every = rule.every.min(*every);
         }
         self.asked = asked.into_values().collect();
-        self.kept.clear();
         self.rules = rules;
-        self.unsettled = true;
+        self.changes += 1;
     }
 
     /// The views that are asked for the rules, and how often.
-    pub(super) fn asked(&self) -> impl Iterator<Item = (&Arc<View>, Duration)> {
+    pub fn asked(&self) -> impl Iterator<Item = (&Arc<View>, Duration)> {
         self.asked.iter().map(|(view, every)| (view, *every))
     }
 
     /// Those that a person should see, on all nodes.
-    pub(in crate::app) fn fired(&self) -> impl Iterator<Item = &Held> {
+    pub fn fired(&self) -> impl Iterator<Item = &Held> {
         self.held.values().flatten().filter(|held| held.fired)
     }
 
     pub fn get(&self, id: &AlertId) -> Option<&Held> {
         self.held.get(&id.node)?.iter().find(|held| held.fired && held.id() == *id)
+    }
+
+    /// A number that grows with each alert that begins, ends or is acknowledged.
+    pub fn changes(&self) -> u64 {
+        self.changes
+    }
+
+    /// What the rules find now, also what does not last as long as its rule asks yet: node by node.
+    pub fn found_now(&self) -> impl Iterator<Item = &Alert> {
+        self.held.values().flatten().filter(|held| held.gone.is_none()).map(|held| &held.alert)
+    }
+
+    /// A person has seen the alert, or takes that back.
+    pub(super) fn acknowledge(&mut self, id: &AlertId) {
+        let held = self.held.get_mut(&id.node).into_iter().flatten().find(|held| held.fired && held.id() == *id);
+        if let Some(held) = held {
+            held.acknowledged ^= true;
+            self.changes += 1;
+        }
     }
 
     /// How many nobody has acknowledged, and how bad the worst of them is.
@@ -173,56 +165,44 @@ impl Alerts {
         !self.rules.is_empty()
     }
 
-    pub(super) fn take_news(&mut self) -> Vec<Line> {
+    pub(super) fn take_news(&mut self) -> Vec<Entry> {
         std::mem::take(&mut self.news)
     }
 
     pub(super) fn forget(&mut self, node: &NodeName) {
-        self.unsettled |= self.held.shift_remove(node).is_some();
-        self.kept.retain(|(of, _), _| of != node);
+        self.changes += u64::from(self.held.shift_remove(node).is_some());
         // The shape of the others may be another one without it.
         self.unshaped = true;
     }
 
-    /// A node answered a view, or could not.
-    pub(super) fn answered(
-        &mut self,
-        at: SystemTime,
-        node: &NodeName,
-        view: &str,
-        outcome: &Result<Arc<ViewRows>, NodeError>,
-        thresholds: &Thresholds,
-    ) {
-        let rules: Vec<Arc<Rule>> = self.rules.iter().filter(|rule| rule.view.name == view).cloned().collect();
-        let Some(first) = rules.first() else { return };
-        let place = (node.clone(), view.to_owned());
-        match outcome {
-            Ok(rows) => {
-                let earlier = self.kept.get(&place);
-                let reading = Arc::new(Reading::new(&first.view, at, Arc::clone(rows), earlier.map(AsRef::as_ref)));
-                let is_due = |earlier: &Arc<Reading>| at.duration_since(earlier.at).unwrap_or_default() >= RATE_SPAN;
-                let shapes = rules.iter().any(|rule| rule.check == Check::Shape);
-                if shapes || (rules.iter().any(|rule| rule.needs_rates()) && earlier.is_none_or(is_due)) {
-                    self.kept.insert(place, Arc::clone(&reading));
-                }
-                self.unshaped |= shapes;
-                for rule in rules.iter().filter(|rule| rule.check != Check::Shape) {
-                    self.found(rule, node, at, rule.findings(&reading, thresholds));
-                }
+    /// A node answered a view.
+    pub(super) fn answered(&mut self, node: &NodeName, view: &str, reading: &Reading, thresholds: &Thresholds) {
+        for rule in self.rules_of(view) {
+            if rule.check == Check::Shape {
+                self.unshaped = true;
+            } else {
+                self.found(&rule, node, reading.at, rule.findings(reading, thresholds));
             }
-            // There is nothing of it on this node, as after a promotion: then nothing is wrong with it.
-            Err(error) if error.kind == ErrorKind::Sql => {
-                self.unshaped |= self.kept.remove(&place).is_some();
-                for rule in rules.iter().filter(|rule| rule.check != Check::Shape) {
-                    self.found(rule, node, at, Vec::new());
-                }
-            }
-            Err(_) => {}
         }
     }
 
+    /// A node has nothing to answer to a view, as after a promotion: then nothing is wrong with it.
+    pub(super) fn refused(&mut self, at: SystemTime, node: &NodeName, view: &str) {
+        for rule in self.rules_of(view) {
+            if rule.check == Check::Shape {
+                self.unshaped = true;
+            } else {
+                self.found(&rule, node, at, Vec::new());
+            }
+        }
+    }
+
+    fn rules_of(&self, view: &str) -> Vec<Arc<Rule>> {
+        self.rules.iter().filter(|rule| rule.view.name == view).cloned().collect()
+    }
+
     /// New figures of a node.
-    pub(super) fn heed_facts(&mut self, at: SystemTime, node: &super::Node, thresholds: &Thresholds) {
+    pub(super) fn refreshed(&mut self, at: SystemTime, node: &Node, thresholds: &Thresholds) {
         if self.rules.iter().all(|rule| rule.asks()) {
             return;
         }
@@ -235,9 +215,10 @@ impl Alerts {
 
     /// Looks at the shape that all nodes together tell. Of a node that does not answer it tells nothing: that one of two primaries
     /// was stopped ends a split brain.
-    fn heed_shape(&mut self, at: SystemTime, nodes: &Nodes) {
+    fn look_at_shape(&mut self, picture: &Picture) {
+        let at = picture.at;
         let is_early = |last: SystemTime| at.duration_since(last).unwrap_or_default() < SHAPE;
-        // Also where nobody told anything new: what is pending becomes an alert by lasting.
+        // Also without news from a node: a finding becomes an alert by lasting.
         let pending = self.held.values().flatten().any(|held| held.alert.rule.check == Check::Shape && !held.fired);
         if !(self.unshaped || pending) || self.shape.is_some_and(is_early) {
             return;
@@ -245,12 +226,8 @@ impl Alerts {
         self.shape = Some(at);
         self.unshaped = false;
         for rule in self.rules.clone().iter().filter(|rule| rule.check == Check::Shape) {
-            let told = nodes.iter().map(|node| {
-                let reading = self.kept.get(&(node.name().clone(), rule.view.name.clone()));
-                topology::told(node, Some(&rule.view), reading.map(AsRef::as_ref))
-            });
-            let found = shape_findings(topology::faults(told));
-            for node in nodes.iter() {
+            let found = of_shape(topology::faults(picture, &rule.view.name));
+            for node in picture.nodes.iter() {
                 let own = found.iter().filter(|(of, _)| of == node.name()).map(|(_, finding)| finding.clone());
                 self.found(rule, node.name(), at, own.collect());
             }
@@ -285,7 +262,7 @@ impl Alerts {
                 // Who has seen the warning has not seen this.
                 one.acknowledged = false;
                 self.news.push(one.began(at));
-                self.unsettled = true;
+                self.changes += 1;
             }
         }
         self.end(node, at);
@@ -297,7 +274,7 @@ impl Alerts {
         held.retain(|one| {
             let over = one.is_over(at);
             if over && one.fired {
-                self.unsettled = true;
+                self.changes += 1;
                 self.news.push(one.ended(at));
             }
             !over && (one.fired || one.gone.is_none())
@@ -305,47 +282,23 @@ impl Alerts {
     }
 
     /// Time passed.
-    pub(super) fn advance(&mut self, at: SystemTime, nodes: &Nodes) {
-        self.heed_shape(at, nodes);
-        // It may ask how old they are.
-        self.unsettled |= !self.table.filter.passes_all();
-        for node in nodes.names() {
-            self.end(node, at);
+    pub(super) fn advance(&mut self, picture: &Picture) {
+        self.look_at_shape(picture);
+        for node in picture.nodes.names() {
+            self.end(node, picture.at);
         }
     }
 }
 
 /// The faults that the shape alone tells, by their nodes.
-pub fn shape_findings(faults: Vec<topology::Fault>) -> Vec<(NodeName, Finding)> {
-    let of_shape = faults.into_iter().filter(|fault| fault.kind.is_of_shape());
-    let finding = |fault: topology::Fault| {
+fn of_shape(faults: Vec<ShapeFault>) -> Vec<(NodeName, Finding)> {
+    let faults = faults.into_iter().filter(|fault| fault.kind.is_of_shape());
+    let finding = |fault: ShapeFault| {
         let severity =
             if fault.severity == Severity::Critical { AlertSeverity::Critical } else { AlertSeverity::Warning };
         (fault.node, Finding { severity, key: format!("{:?}", fault.kind), message: fault.text })
     };
-    of_shape.map(finding).collect()
-}
-
-impl App {
-    /// A node answered a view: what the rules find in it.
-    pub(super) fn heed_view(
-        &mut self,
-        at: SystemTime,
-        node: &NodeName,
-        view: &str,
-        outcome: &Result<Arc<ViewRows>, NodeError>,
-    ) {
-        if self.live.nodes.get(node).is_some() {
-            self.alerts.answered(at, node, view, outcome, &self.thresholds);
-        }
-    }
-
-    /// Figures of a node came: what the rules find in them.
-    pub(super) fn heed_facts(&mut self, at: SystemTime, node: &NodeName) {
-        if let Some(node) = self.live.nodes.get(node) {
-            self.alerts.heed_facts(at, node, &self.thresholds);
-        }
-    }
+    faults.map(finding).collect()
 }
 
 #[cfg(test)]

@@ -2,7 +2,9 @@
 
 use super::*;
 use crate::config::{alerts, views};
-use crate::model::{Column, NodeConfig, RowSet};
+use crate::fleet::Fleet;
+use crate::model::protocol::ViewRows;
+use crate::model::{Column, ErrorKind, Event, EventKind, Health, HealthState, NodeConfig, NodeError, RowSet};
 
 fn at(second: u64) -> SystemTime {
     SystemTime::UNIX_EPOCH + Duration::from_secs(second)
@@ -40,37 +42,57 @@ fn answer(view: &str, told: &[Vec<(&str, String)>]) -> Arc<ViewRows> {
 }
 
 struct Stage {
-    alerts: Alerts,
-    nodes: Nodes,
+    fleet: Fleet,
+    /// The newest entry of the journal that a test has read.
+    read: u64,
 }
 
 impl Stage {
     fn new(rules: Vec<Arc<Rule>>) -> Self {
         let configs = ["a", "b"].map(|node| NodeConfig::new(name(node), "localhost"));
-        let mut alerts = Alerts::default();
-        alerts.take_rules(rules);
-        Self { alerts, nodes: Nodes::new(configs.into(), at(0)) }
+        let mut fleet = Fleet::new(configs.into(), Duration::from_secs(2), Thresholds::default(), at(0));
+        fleet.take_rules(views::ours().clone(), rules);
+        Self { fleet, read: 0 }
+    }
+
+    fn alerts(&self) -> &Alerts {
+        self.fleet.alerts()
     }
 
     fn answer(&mut self, second: u64, node: &str, rows: &[(&str, u64)]) -> Vec<String> {
-        self.outcome(second, node, &Ok(slots(rows)))
+        self.outcome(second, node, "slots", Ok(slots(rows)))
     }
 
-    fn outcome(&mut self, second: u64, node: &str, outcome: &Result<Arc<ViewRows>, NodeError>) -> Vec<String> {
-        self.alerts.answered(at(second), &name(node), "slots", outcome, &Thresholds::default());
+    fn outcome(
+        &mut self,
+        second: u64,
+        node: &str,
+        view: &str,
+        outcome: Result<Arc<ViewRows>, NodeError>,
+    ) -> Vec<String> {
+        self.event(second, EventKind::View { node: name(node), view: view.into(), outcome })
+    }
+
+    fn event(&mut self, second: u64, kind: EventKind) -> Vec<String> {
+        self.fleet.apply(&Event { seq: 0, at: at(second), kind });
         self.told()
     }
 
     fn tick(&mut self, second: u64) -> Vec<String> {
-        self.alerts.advance(at(second), &self.nodes);
+        self.fleet.advance(at(second));
         self.told()
     }
 
-    /// What the journal is told: node, what, severity and text.
+    /// What came to the journal about alerts: node, what, severity and text.
     fn told(&mut self) -> Vec<String> {
-        let line =
-            |line: Line| format!("{} {} {:?}: {}", line.node.unwrap_or_default(), line.what, line.severity, line.text);
-        self.alerts.take_news().into_iter().map(line).collect()
+        let journal = &self.fleet.now().journal;
+        let new = journal.iter().take_while(|entry| entry.seq > self.read).collect::<Vec<_>>();
+        self.read = journal.newest().map_or(0, |entry| entry.seq);
+        let text = |entry: &&Entry| {
+            let node = entry.node.clone().unwrap_or_default();
+            format!("{node} {} {:?}: {}", entry.what, entry.severity, entry.text)
+        };
+        new.iter().rev().filter(|entry| entry.what.starts_with("alert")).map(text).collect()
     }
 }
 
@@ -83,7 +105,7 @@ fn a_condition_must_last_and_must_be_gone_for_a_while() {
     assert_eq!(stage.answer(30, "a", &[("s", 2048)]), NOTHING);
     assert_eq!(stage.tick(70), NOTHING, "nobody has seen it hold so long");
     assert_eq!(stage.answer(60, "a", &[("s", 3072)]), ["a alert Warning: slot s holds 3.0 kB"]);
-    assert_eq!(stage.alerts.count(), (1, Some(AlertSeverity::Warning)));
+    assert_eq!(stage.alerts().count(), (1, Some(AlertSeverity::Warning)));
     // It comes and goes: one alert.
     assert_eq!(stage.answer(90, "a", &[]), NOTHING);
     assert_eq!(stage.answer(95, "a", &[("s", 2048)]), NOTHING);
@@ -91,7 +113,7 @@ fn a_condition_must_last_and_must_be_gone_for_a_while() {
     assert_eq!(stage.answer(300, "a", &[("s", 1)]), NOTHING);
     assert_eq!(stage.tick(309), NOTHING);
     assert_eq!(stage.tick(310), ["a alert over Good: after 5 min: slot s holds 2.0 kB"]);
-    assert_eq!(stage.alerts.count(), (0, None));
+    assert_eq!(stage.alerts().count(), (0, None));
     // What held for an instant leaves no trace.
     assert_eq!(stage.answer(400, "a", &[("s", 2048)]), NOTHING);
     assert_eq!(stage.answer(430, "a", &[]), NOTHING);
@@ -105,18 +127,14 @@ fn each_row_of_each_node_is_an_alert_and_one_that_gets_worse_is_told_again() {
     let told = stage.answer(0, "a", &[("s", 1 << 30), ("t", 2 << 30), ("u", 1)]);
     assert_eq!(told, ["a alert Warning: slot s holds 1.0 GB", "a alert Warning: slot t holds 2.0 GB"]);
     assert_eq!(stage.answer(1, "b", &[("s", 20 << 30)]), ["b alert Critical: slot s holds 20 GB"]);
-    assert_eq!(stage.alerts.count(), (3, Some(AlertSeverity::Critical)));
-    assert_eq!(stage.alerts.worst(&name("a")), Some(AlertSeverity::Warning));
+    assert_eq!(stage.alerts().count(), (3, Some(AlertSeverity::Critical)));
+    assert_eq!(stage.alerts().worst(&name("a")), Some(AlertSeverity::Warning));
     // Seen, until it gets worse.
-    let held = &mut stage.alerts.held[&name("a")][0];
-    held.acknowledged = true;
-    assert_eq!(stage.alerts.count().0, 2);
+    let first = stage.alerts().fired().next().unwrap().id();
+    stage.fleet.acknowledge(&first);
+    assert_eq!(stage.alerts().count().0, 2);
     assert_eq!(stage.answer(2, "a", &[("s", 11 << 30), ("t", 2 << 30)]), ["a alert Critical: slot s holds 11 GB"]);
-    assert_eq!(stage.alerts.count().0, 3);
-    stage.alerts.arrange(10, at(0));
-    let order: Vec<String> =
-        stage.alerts.table.rows.iter().map(|id| format!("{}{}", id.node, id.key.trim_end_matches('\u{1f}'))).collect();
-    assert_eq!(order, ["bs", "as", "at"]);
+    assert_eq!(stage.alerts().count().0, 3);
     // Without a time to last, it is over with the next answer.
     assert_eq!(stage.answer(3, "b", &[]), ["b alert over Good: after 2 s: slot s holds 20 GB"]);
 }
@@ -126,14 +144,14 @@ fn what_a_node_does_not_say_ends_nothing() {
     let mut stage = Stage::new(vec![rule("column: active\nwarning: '= false'\n")]);
     assert_eq!(stage.answer(0, "a", &[("s", 1)]).len(), 1);
     let late = NodeError::new(ErrorKind::StatementTimeout, "timed out");
-    assert_eq!(stage.outcome(60, "a", &Err(late)), NOTHING);
+    assert_eq!(stage.outcome(60, "a", "slots", Err(late)), NOTHING);
     assert_eq!(stage.tick(1000), NOTHING);
-    assert_eq!(stage.alerts.count().0, 1);
+    assert_eq!(stage.alerts().count().0, 1);
     let none = NodeError::new(ErrorKind::Sql, "not available on a primary");
-    assert_eq!(stage.outcome(1060, "a", &Err(none)).len(), 1, "a promotion");
+    assert_eq!(stage.outcome(1060, "a", "slots", Err(none)).len(), 1, "a promotion");
     assert_eq!(stage.answer(1100, "b", &[("s", 1)]).len(), 1);
-    stage.alerts.forget(&name("b"));
-    assert_eq!(stage.alerts.count().0, 0, "removed");
+    stage.event(1101, EventKind::NodeRemoved { node: name("b"), sessions_closed: 0, cancelled: 0 });
+    assert_eq!(stage.alerts().count().0, 0, "removed");
 }
 
 #[test]
@@ -141,10 +159,10 @@ fn rules_read_anew_keep_what_did_not_change() {
     let text = "column: active\nwarning: '= false'\n";
     let mut stage = Stage::new(vec![rule(text)]);
     stage.answer(0, "a", &[("s", 1)]);
-    stage.alerts.take_rules(vec![rule(text)]);
-    assert_eq!(stage.alerts.count().0, 1);
-    stage.alerts.take_rules(vec![rule(&text.replace("warning", "critical"))]);
-    assert_eq!(stage.alerts.count().0, 0);
+    stage.fleet.take_rules(views::ours().clone(), vec![rule(text)]);
+    assert_eq!(stage.alerts().count().0, 1);
+    stage.fleet.take_rules(views::ours().clone(), vec![rule(&text.replace("warning", "critical"))]);
+    assert_eq!(stage.alerts().count().0, 0);
 }
 
 #[test]
@@ -152,9 +170,10 @@ fn a_view_is_asked_at_the_pace_of_the_most_impatient_rule() {
     let rules =
         ["every: 5m\n", "every: 30s\n"].map(|every| rule(&format!("column: active\nwarning: '= false'\n{every}")));
     let stage = Stage::new(rules.into());
-    let asked: Vec<(&str, Duration)> = stage.alerts.asked().map(|(view, every)| (view.name.as_str(), every)).collect();
+    let asked: Vec<(&str, Duration)> =
+        stage.alerts().asked().map(|(view, every)| (view.name.as_str(), every)).collect();
     assert_eq!(asked, [("slots", Duration::from_secs(30))]);
-    assert!(Stage::new(Vec::new()).alerts.asked().next().is_none());
+    assert!(Stage::new(Vec::new()).alerts().asked().next().is_none());
 }
 
 #[test]
@@ -163,15 +182,13 @@ fn the_shape_that_all_nodes_tell_together_must_last_too() {
     assert_eq!(rule.lasting, Duration::from_secs(35));
     let mut stage = Stage::new(vec![rule]);
     for node in ["a", "b"] {
-        let healthy =
-            crate::model::Health { state: crate::model::HealthState::Healthy, ..crate::model::Health::new(at(0)) };
-        stage.nodes.get_mut(&name(node)).unwrap().health = healthy;
+        let health = Box::new(Health { state: HealthState::Healthy, ..Health::new(at(0)) });
+        stage.event(0, EventKind::Health { node: name(node), from: HealthState::Connecting, health });
     }
     let tells = |stage: &mut Stage, second: u64, node: &str, role: &str| {
         let own = [("kind", "self"), ("name", "x"), ("role", role), ("system_identifier", "7"), ("timeline", "1")];
         let own = own.map(|(name, value)| (name, value.to_owned())).to_vec();
-        let outcome = Ok(answer("topology", &[own]));
-        stage.alerts.answered(at(second), &name(node), "topology", &outcome, &Thresholds::default());
+        stage.outcome(second, node, "topology", Ok(answer("topology", &[own])));
         stage.tick(second)
     };
     assert_eq!(tells(&mut stage, 0, "a", "primary"), NOTHING);
@@ -181,7 +198,7 @@ fn the_shape_that_all_nodes_tell_together_must_last_too() {
         stage.tick(45),
         ["a alert Critical: split brain: a (timeline 1) and b (timeline 1) are primaries of one and the same cluster"]
     );
-    assert_eq!(stage.alerts.worst(&name("a")), Some(AlertSeverity::Critical));
+    assert_eq!(stage.alerts().worst(&name("a")), Some(AlertSeverity::Critical));
     // One of them is another cluster after all.
     assert_eq!(tells(&mut stage, 60, "b", "standby"), NOTHING);
     assert_eq!(stage.tick(71).len(), 1, "over");
@@ -195,15 +212,13 @@ fn rates_are_taken_over_ten_seconds_at_least() {
     let mut stage = Stage::new(vec![Arc::new(rule)]);
     let mut errors = |second: u64, errors: u64| {
         let row = vec![("subscription", "s".to_owned()), ("apply_errors", errors.to_string())];
-        let outcome = Ok(answer("subscriptions", &[row]));
-        stage.alerts.answered(at(second), &name("a"), "subscriptions", &outcome, &Thresholds::default());
-        stage.told()
+        stage.outcome(second, "a", "subscriptions", Ok(answer("subscriptions", &[row])))
     };
     assert_eq!(errors(0, 5), NOTHING);
     assert_eq!(errors(60, 7), ["a alert Critical: 7 errors"]);
     // Asked each second meanwhile: it failed within the last ten.
     assert_eq!(errors(61, 8), NOTHING);
     assert_eq!(errors(65, 8), NOTHING);
-    assert_eq!(errors(71, 8), NOTHING);
-    assert_eq!(errors(72, 8), ["a alert over Good: after 12 s: 8 errors"]);
+    assert_eq!(errors(70, 8), NOTHING);
+    assert_eq!(errors(71, 8), ["a alert over Good: after 11 s: 8 errors"]);
 }

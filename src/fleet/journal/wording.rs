@@ -6,20 +6,20 @@ use crate::model::protocol::{DisconnectReason, QueryProgress};
 use crate::model::{EventKind, Health, HealthState, NodeName};
 
 use super::Severity;
-use crate::app::nodes::Nodes;
-use crate::app::query::Batch;
+use crate::fleet::batch::Batch;
+use crate::fleet::nodes::Nodes;
 
 /// A line without its time.
 #[derive(Debug, PartialEq, Eq)]
-pub(in crate::app) struct Wording {
-    pub(in crate::app) node: Option<NodeName>,
-    pub(in crate::app) severity: Severity,
-    pub(in crate::app) what: String,
-    pub(in crate::app) text: String,
+pub(in crate::fleet) struct Wording {
+    pub(in crate::fleet) node: Option<NodeName>,
+    pub(in crate::fleet) severity: Severity,
+    pub(in crate::fleet) what: String,
+    pub(in crate::fleet) text: String,
 }
 
 /// The line of an event, told against the nodes and the batch as they were before it.
-pub(in crate::app) fn of(kind: &EventKind, nodes: &Nodes, batch: Option<&Batch>) -> Option<Wording> {
+pub(in crate::fleet) fn of(kind: &EventKind, nodes: &Nodes, batch: Option<&Batch>) -> Option<Wording> {
     match kind {
         EventKind::Connected { node, role, server_version, connect_time, .. } => {
             let took = milliseconds(*connect_time);

@@ -18,20 +18,20 @@ const ROWS: usize = 500;
 
 /// The past of the rows of one node.
 #[derive(Debug, Clone, Default)]
-pub(in crate::app) struct Past(HashMap<String, HashMap<usize, Series>>);
+pub(super) struct Past(HashMap<String, HashMap<usize, Series>>);
 
 /// One figure.
 #[derive(Debug, Clone, Default)]
-pub(in crate::app) struct Series {
+pub struct Series {
     /// Oldest first.
-    pub(in crate::app) recent: VecDeque<f64>,
+    recent: VecDeque<f64>,
     bins: VecDeque<f64>,
     /// The bin that is being filled: since when, its sum, how many.
     filling: Option<(SystemTime, f64, u32)>,
 }
 
 impl Past {
-    pub(in crate::app) fn add(&mut self, view: &View, reading: &Reading) {
+    pub(super) fn add(&mut self, view: &View, reading: &Reading) {
         let followed: Vec<usize> = followed(view).collect();
         if followed.is_empty() {
             return;
@@ -51,7 +51,7 @@ impl Past {
         self.0 = rows;
     }
 
-    pub(in crate::app) fn of(&self, key: &str, column: usize) -> Option<&Series> {
+    pub(super) fn of(&self, key: &str, column: usize) -> Option<&Series> {
         self.0.get(key)?.get(&column)
     }
 }
@@ -67,6 +67,11 @@ fn followed(view: &View) -> impl Iterator<Item = usize> {
 }
 
 impl Series {
+    /// The newest values, oldest first.
+    pub fn recent(&self) -> impl Iterator<Item = f64> {
+        self.recent.iter().copied()
+    }
+
     fn add(&mut self, at: SystemTime, value: f64) {
         if self.recent.len() == RECENT {
             self.recent.pop_front();
@@ -86,7 +91,7 @@ impl Series {
     }
 
     /// Whether the newest value is far above what the last ten minutes were.
-    pub(in crate::app) fn is_unusual(&self) -> bool {
+    pub fn is_unusual(&self) -> bool {
         let Some(now) = self.recent.back().filter(|_| self.bins.len() >= KNOWN) else { return false };
         let count = self.bins.len() as f64;
         let mean = self.bins.iter().sum::<f64>() / count;

@@ -23,7 +23,7 @@ pub struct CostRate {
 }
 
 impl Cost {
-    pub(super) fn add(&mut self, at: SystemTime, elapsed: Duration) {
+    pub(in crate::fleet) fn add(&mut self, at: SystemTime, elapsed: Duration) {
         self.since.get_or_insert(at);
         self.answers.push_back((at, elapsed));
         self.forget(at);

@@ -1,8 +1,6 @@
 //! What the screen knows of each node: the last word of the manager, and a little history of it. Figures keep the
 //! time at which they were true; [`Node::figures`] says whether they still are.
 
-mod history;
-
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -14,8 +12,7 @@ use crate::model::{
     Facts, Health, HealthState, NodeConfig, NodeError, NodeName, PoolStats, ProbeStats, Role, ServerFacts, Thresholds,
 };
 
-pub use super::panes::nodes::{NodeColumn, Seen};
-pub use history::{History, Sample, Span};
+pub use super::history::{History, Sample, Span};
 
 /// What rates are taken over. A server's processes publish their counters once a second at most, out of step with us: over
 /// one second a steady load would seem to beat.
@@ -183,7 +180,7 @@ impl Node {
     }
 
     /// New figures of a refresh.
-    pub(super) fn set_facts(&mut self, at: SystemTime, facts: Arc<Facts>) {
+    pub(in crate::fleet) fn set_facts(&mut self, at: SystemTime, facts: Arc<Facts>) {
         self.rates = self.rates_up_to(&facts);
         self.earlier.push_back(Arc::clone(&facts));
         self.role = Some(facts.role);
@@ -212,7 +209,7 @@ impl Node {
     }
 
     /// A word on its health, true at `at`.
-    pub(super) fn set_health(&mut self, at: SystemTime, health: Health) {
+    pub(in crate::fleet) fn set_health(&mut self, at: SystemTime, health: Health) {
         self.history.advance(at, self.health.state);
         if health.last_success != self.health.last_success {
             self.history.probe(health.latency);
@@ -237,13 +234,14 @@ impl Counts {
     }
 }
 
-/// All nodes, in the order of the file, added ones behind.
+/// All nodes, in the order of the file; those that were added come last. A copy shares each node until one of the two
+/// changes it.
 #[derive(Debug, Clone, Default)]
-pub struct Nodes(IndexMap<NodeName, Node>);
+pub struct Nodes(IndexMap<NodeName, Arc<Node>>);
 
 impl Nodes {
     pub fn new(configs: Vec<NodeConfig>, now: SystemTime) -> Self {
-        Self(configs.into_iter().map(|config| (config.name.clone(), Node::new(config, now))).collect())
+        Self(configs.into_iter().map(|config| (config.name.clone(), Arc::new(Node::new(config, now)))).collect())
     }
 
     pub fn len(&self) -> usize {
@@ -255,11 +253,11 @@ impl Nodes {
     }
 
     pub fn get(&self, name: &NodeName) -> Option<&Node> {
-        self.0.get(name)
+        self.0.get(name).map(AsRef::as_ref)
     }
 
     pub fn iter(&self) -> impl DoubleEndedIterator<Item = &Node> + ExactSizeIterator {
-        self.0.values()
+        self.0.values().map(AsRef::as_ref)
     }
 
     pub fn names(&self) -> impl Iterator<Item = &NodeName> {
@@ -287,37 +285,37 @@ impl Nodes {
             .reduce(|sum, rate| sum + rate)
     }
 
-    pub(super) fn get_mut(&mut self, name: &NodeName) -> Option<&mut Node> {
-        self.0.get_mut(name)
+    pub(in crate::fleet) fn get_mut(&mut self, name: &NodeName) -> Option<&mut Node> {
+        self.0.get_mut(name).map(Arc::make_mut)
     }
 
     /// Puts a node in; one of that name begins anew at its place.
-    pub(super) fn put(&mut self, config: NodeConfig, now: SystemTime) {
-        self.0.insert(config.name.clone(), Node::new(config, now));
+    pub(in crate::fleet) fn put(&mut self, config: NodeConfig, now: SystemTime) {
+        self.0.insert(config.name.clone(), Arc::new(Node::new(config, now)));
     }
 
     /// Keeps the history of an edited node: it is the same server to the person who looks.
-    pub(super) fn edit(&mut self, config: NodeConfig, now: SystemTime) {
-        match self.0.get_mut(&config.name) {
+    pub(in crate::fleet) fn edit(&mut self, config: NodeConfig, now: SystemTime) {
+        match self.get_mut(&config.name) {
             Some(node) => (node.config, node.replaced) = (config, None),
             None => self.put(config, now),
         }
     }
 
     /// The file was read again, and the nodes become what it says.
-    pub(super) fn saved(&mut self) {
-        for node in self.0.values_mut() {
-            node.unsaved = None;
+    pub(in crate::fleet) fn saved(&mut self) {
+        for node in self.0.values_mut().filter(|node| node.unsaved.is_some()) {
+            Arc::make_mut(node).unsaved = None;
         }
     }
 
-    pub(super) fn remove(&mut self, name: &NodeName) {
+    pub(in crate::fleet) fn remove(&mut self, name: &NodeName) {
         self.0.shift_remove(name);
     }
 
     /// Time passed. A rate counts for the seconds in which it is fresh.
-    pub(super) fn advance(&mut self, at: SystemTime, refresh: Duration) {
-        for node in self.0.values_mut() {
+    pub(in crate::fleet) fn advance(&mut self, at: SystemTime, refresh: Duration) {
+        for node in self.0.values_mut().map(Arc::make_mut) {
             let rate = node.fresh(at, refresh).and(node.rates.transactions);
             node.history.advance(at, node.health.state);
             node.history.keep_rate(rate);

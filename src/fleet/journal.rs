@@ -1,14 +1,11 @@
 //! What happened, newest last: a bounded list of lines made from the manager's events.
 
-pub(super) mod wording;
+pub(in crate::fleet) mod wording;
 
-use std::borrow::Cow;
 use std::collections::VecDeque;
 use std::time::SystemTime;
 
 use crate::model::NodeName;
-
-use super::rows::filter::{Column, Fields};
 
 /// How much a line matters; its sign and colour.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -25,7 +22,7 @@ pub enum Severity {
 }
 
 impl Severity {
-    fn as_str(self) -> &'static str {
+    pub fn as_str(self) -> &'static str {
         match self {
             Self::Added => "added",
             Self::Removed => "removed",
@@ -43,7 +40,7 @@ impl Severity {
 
 /// One line. `what` and `text` may hold text of a server: make it safe before it reaches a terminal.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Line {
+pub struct Entry {
     /// Counts up: the key of the line.
     pub seq: u64,
     pub at: SystemTime,
@@ -55,29 +52,10 @@ pub struct Line {
     pub text: String,
 }
 
-/// What a filter may name in a line.
-pub(super) const COLUMNS: [Column<'static>; 4] =
-    [Column::text("node"), Column::text("what"), Column::text("text"), Column::text("severity")];
-
-impl Fields for Line {
-    fn seen(&self) -> impl Iterator<Item = usize> {
-        0..3
-    }
-
-    fn text(&self, column: usize) -> Cow<'_, str> {
-        Cow::Borrowed(match column {
-            0 => self.node.as_ref().map_or("", |node| node.as_str()),
-            1 => &self.what,
-            2 => &self.text,
-            _ => self.severity.as_str(),
-        })
-    }
-}
-
 /// The newest lines.
 #[derive(Debug, Clone, Default)]
 pub struct Journal {
-    lines: VecDeque<Line>,
+    lines: VecDeque<Entry>,
     /// Of the line that came last.
     seq: u64,
 }
@@ -87,7 +65,7 @@ impl Journal {
     pub const CAPACITY: usize = 5_000;
 
     /// Takes a line in, and says which number it got.
-    pub(super) fn push(&mut self, mut line: Line) -> u64 {
+    pub(in crate::fleet) fn push(&mut self, mut line: Entry) -> u64 {
         self.seq += 1;
         line.seq = self.seq;
         if self.lines.len() == Self::CAPACITY {
@@ -97,23 +75,23 @@ impl Journal {
         self.seq
     }
 
-    pub fn newest(&self) -> Option<&Line> {
+    pub fn newest(&self) -> Option<&Entry> {
         self.lines.back()
     }
 
     /// The line of that key. Lines stand in the order of their keys.
-    pub fn get(&self, seq: u64) -> Option<&Line> {
+    pub fn get(&self, seq: u64) -> Option<&Entry> {
         let at = self.lines.binary_search_by_key(&seq, |line| line.seq).ok()?;
         self.lines.get(at)
     }
 
     /// Newest first.
-    pub fn iter(&self) -> impl DoubleEndedIterator<Item = &Line> + ExactSizeIterator {
+    pub fn iter(&self) -> impl DoubleEndedIterator<Item = &Entry> + ExactSizeIterator {
         self.lines.iter().rev()
     }
 
     /// Of one node, newest first.
-    pub fn of<'a>(&'a self, node: &'a NodeName) -> impl Iterator<Item = &'a Line> {
+    pub fn of<'a>(&'a self, node: &'a NodeName) -> impl Iterator<Item = &'a Entry> {
         self.iter().filter(move |line| line.node.as_ref() == Some(node))
     }
 

@@ -1,0 +1,122 @@
+//! One statement on many nodes, and what each of them has answered.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use crate::model::protocol::{NodeOutcome, NodeRows, QueryProgress};
+use crate::model::{BatchId, NodeError, NodeName};
+
+/// One statement on many nodes.
+#[derive(Debug, Clone)]
+pub struct Batch {
+    pub id: BatchId,
+    pub statement: String,
+    pub started: SystemTime,
+    /// In the order of the nodes on the screen.
+    pub nodes: Vec<NodeAnswer>,
+    /// From start to the last answer, once it is over.
+    pub elapsed: Option<Duration>,
+    /// `Esc` was pressed; nodes still running will answer `cancelled`.
+    pub cancelled: bool,
+    /// It could not even begin.
+    pub refused: Option<String>,
+}
+
+#[derive(Debug, Clone)]
+pub struct NodeAnswer {
+    pub node: NodeName,
+    pub answer: Answer,
+}
+
+/// How far one node is.
+#[derive(Debug, Clone)]
+pub enum Answer {
+    Waiting,
+    /// Rows read so far.
+    Reading(usize),
+    Done(Arc<NodeOutcome>),
+}
+
+impl Answer {
+    pub fn rows(&self) -> Option<&NodeRows> {
+        match self {
+            Self::Done(outcome) => outcome.result.as_ref().ok(),
+            Self::Waiting | Self::Reading(_) => None,
+        }
+    }
+
+    pub fn error(&self) -> Option<&NodeError> {
+        match self {
+            Self::Done(outcome) => outcome.result.as_ref().err(),
+            Self::Waiting | Self::Reading(_) => None,
+        }
+    }
+
+    /// Its one value, where the answer is one row of one column: `Some(None)` is NULL.
+    pub fn single(&self) -> Option<Option<&str>> {
+        let rows = &self.rows()?.rows;
+        (rows.len() == 1 && rows.columns().len() == 1).then(|| rows.cell(0, 0))
+    }
+}
+
+impl Batch {
+    pub fn is_running(&self) -> bool {
+        self.elapsed.is_none() && self.refused.is_none()
+    }
+
+    /// Nodes that answered with rows.
+    pub fn answered(&self) -> usize {
+        self.nodes.iter().filter(|node| node.answer.rows().is_some()).count()
+    }
+
+    /// Nodes that answered with an error.
+    pub fn failed(&self) -> usize {
+        self.nodes.iter().filter(|node| node.answer.error().is_some()).count()
+    }
+
+    /// Nodes that differ from what most answered, where every answer is a single value and one value has the
+    /// majority: by their place in `nodes`.
+    pub fn differing(&self) -> Vec<usize> {
+        let mut values: Vec<(usize, Option<&str>)> = Vec::new();
+        let mut votes: BTreeMap<Option<&str>, usize> = BTreeMap::new();
+        for (at, node) in self.nodes.iter().enumerate() {
+            match (node.answer.rows(), node.answer.single()) {
+                (Some(_), Some(value)) => {
+                    values.push((at, value));
+                    *votes.entry(value).or_default() += 1;
+                }
+                (Some(_), None) => return Vec::new(),
+                (None, _) => {}
+            }
+        }
+        match votes.into_iter().max_by_key(|(_, votes)| *votes) {
+            Some((most, votes)) if votes * 2 > values.len() => {
+                values.into_iter().filter(|(_, value)| *value != most).map(|(at, _)| at).collect()
+            }
+            _ => Vec::new(),
+        }
+    }
+
+    /// How long it has run, or ran.
+    pub fn runtime(&self, now: SystemTime) -> Duration {
+        self.elapsed.unwrap_or_else(|| now.duration_since(self.started).unwrap_or_default())
+    }
+
+    pub(super) fn apply(&mut self, progress: &QueryProgress) {
+        let answer_of = |nodes: &mut Vec<NodeAnswer>, name: &NodeName, answer: Answer| {
+            if let Some(node) = nodes.iter_mut().find(|node| node.node == *name) {
+                node.answer = answer;
+            }
+        };
+        match progress {
+            QueryProgress::Started { .. } => {}
+            QueryProgress::Reading { node, rows } => answer_of(&mut self.nodes, node, Answer::Reading(*rows)),
+            QueryProgress::NodeDone { node, outcome } => {
+                answer_of(&mut self.nodes, node, Answer::Done(Arc::clone(outcome)));
+            }
+            QueryProgress::Cancelled => self.cancelled = true,
+            QueryProgress::Done { elapsed } => self.elapsed = Some(*elapsed),
+        }
+    }
+}

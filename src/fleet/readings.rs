@@ -1,0 +1,280 @@
+//! What nodes answered to views: the newest answer of each, with the rates since an earlier one, and how its figures moved.
+//! This is the one place where answers become readings.
+//!
+//! An answer is kept for a view that somebody looks at ([`Readings::follow`]), and for a rule that compares answers. The
+//! answers to other views are read once and dropped: on many nodes they would take more memory than everything else.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use indexmap::IndexMap;
+
+use super::past::{Past, Series};
+use crate::model::protocol::ViewRows;
+use crate::model::view::Reading;
+use crate::model::{ErrorKind, NodeError, NodeName, View};
+
+/// The shortest span over which the rates of a table are taken. Server processes publish their counters once a second at most
+/// and on their own schedule, so a steady load would seem to jump over one second.
+const TABLE_SPAN: Duration = Duration::from_secs(3);
+/// The shortest span over which a rule takes rates: a short burst is no alert.
+const RULE_SPAN: Duration = Duration::from_secs(10);
+
+/// What all nodes answered, by the name of the view. A copy shares everything until one of the two changes it.
+#[derive(Debug, Clone, Default)]
+pub struct Readings(HashMap<String, ViewReadings>);
+
+/// What nodes answered to one view.
+#[derive(Debug, Clone)]
+pub struct ViewReadings {
+    pub view: Arc<View>,
+    /// Whether somebody looks at the view.
+    followed: bool,
+    /// Whether a rule compares answers to it, and whether one needs rates.
+    compared: bool,
+    rule_rates: bool,
+    nodes: IndexMap<NodeName, Arc<NodeReadings>>,
+}
+
+/// What one node answered to one view.
+#[derive(Debug, Clone, Default)]
+pub struct NodeReadings {
+    newest: Option<Arc<Reading>>,
+    /// Why the last question brought nothing.
+    error: Option<NodeError>,
+    /// The answers that rates are taken against, oldest first.
+    earlier: VecDeque<Arc<Reading>>,
+    past: Past,
+}
+
+impl Readings {
+    pub fn of(&self, view: &str) -> Option<&ViewReadings> {
+        self.0.get(view)
+    }
+
+    /// The newest answer of a node to a view, also if a later question failed.
+    pub fn newest(&self, view: &str, node: &NodeName) -> Option<&Arc<Reading>> {
+        self.of(view)?.newest(node)
+    }
+
+    /// Keeps what nodes answer to this view from now on.
+    pub(super) fn follow(&mut self, view: &Arc<View>) {
+        self.entry(view).followed = true;
+    }
+
+    /// The rules were read. Gives, for each view that a rule is about, whether a rule compares its answers and whether one
+    /// needs rates.
+    pub(super) fn take_needs<'a>(&mut self, needs: impl Iterator<Item = (&'a Arc<View>, bool, bool)>) {
+        for of in self.0.values_mut() {
+            (of.compared, of.rule_rates) = (false, false);
+        }
+        for (view, compared, rates) in needs.filter(|(_, compared, rates)| *compared || *rates) {
+            let of = self.entry(view);
+            of.compared |= compared;
+            of.rule_rates |= rates;
+        }
+        self.0.retain(|_, of| of.is_kept());
+    }
+
+    /// The views were read. What nodes answered to a view that changed is forgotten.
+    pub(super) fn take_views(&mut self, views: &IndexMap<String, Arc<View>>) {
+        self.0.retain(|name, of| views.get(name).is_some_and(|view| **view == *of.view));
+        for (name, of) in &mut self.0 {
+            if let Some(view) = views.get(name) {
+                of.view = Arc::clone(view);
+            }
+        }
+    }
+
+    /// The node was removed.
+    pub(super) fn forget(&mut self, node: &NodeName) {
+        for of in self.0.values_mut() {
+            of.nodes.shift_remove(node);
+        }
+    }
+
+    /// A node answered a view, or could not. Gives the answer as a rule reads it.
+    pub(super) fn take(
+        &mut self,
+        at: SystemTime,
+        node: &NodeName,
+        view: &Arc<View>,
+        outcome: &Result<Arc<ViewRows>, NodeError>,
+    ) -> Option<Arc<Reading>> {
+        let Some(of) = self.0.get_mut(&view.name).filter(|of| of.is_kept()) else {
+            let rows = outcome.as_ref().ok()?;
+            return Some(Arc::new(Reading::new(view, at, Arc::clone(rows), None)));
+        };
+        let node = Arc::make_mut(of.nodes.entry(node.clone()).or_default());
+        match outcome {
+            Ok(rows) => Some(node.answered(at, &of.view, (of.followed, of.rule_rates), rows)),
+            Err(error) => {
+                node.error = Some(error.clone());
+                None
+            }
+        }
+    }
+
+    fn entry(&mut self, view: &Arc<View>) -> &mut ViewReadings {
+        self.0.entry(view.name.clone()).or_insert_with(|| ViewReadings {
+            view: Arc::clone(view),
+            followed: false,
+            compared: false,
+            rule_rates: false,
+            nodes: IndexMap::new(),
+        })
+    }
+}
+
+impl ViewReadings {
+    fn is_kept(&self) -> bool {
+        self.followed || self.compared || self.rule_rates
+    }
+
+    /// What each node answered, in the order of their first answers.
+    pub fn nodes(&self) -> impl Iterator<Item = (&NodeName, &NodeReadings)> {
+        self.nodes.iter().map(|(name, node)| (name, &**node))
+    }
+
+    pub fn node(&self, node: &NodeName) -> Option<&NodeReadings> {
+        self.nodes.get(node).map(AsRef::as_ref)
+    }
+
+    /// The newest answer of a node, also if a later question failed.
+    pub fn newest(&self, node: &NodeName) -> Option<&Arc<Reading>> {
+        self.node(node)?.newest.as_ref()
+    }
+
+    /// How a figure of a row moved; `None` where that is not kept.
+    pub fn series(&self, node: &NodeName, key: &str, column: usize) -> Option<&Series> {
+        self.node(node)?.past.of(key, column)
+    }
+}
+
+impl NodeReadings {
+    /// The newest answer, also if a later question failed.
+    pub fn newest(&self) -> Option<&Arc<Reading>> {
+        self.newest.as_ref()
+    }
+
+    /// Why the last question brought nothing; `None` if it brought an answer.
+    pub fn error(&self) -> Option<&NodeError> {
+        self.error.as_ref()
+    }
+
+    /// What the last question brought; `None` before the first answer.
+    pub fn last(&self) -> Option<Result<&Reading, &NodeError>> {
+        match (&self.error, &self.newest) {
+            (Some(error), _) => Some(Err(error)),
+            (None, Some(reading)) => Some(Ok(reading)),
+            (None, None) => None,
+        }
+    }
+
+    /// The newest answer, unless the node has since said that there is nothing to answer: as after a promotion.
+    pub fn valid(&self) -> Option<&Reading> {
+        let refused = self.error.as_ref().is_some_and(|error| error.kind == ErrorKind::Sql);
+        self.newest.as_deref().filter(|_| !refused)
+    }
+
+    fn answered(
+        &mut self,
+        at: SystemTime,
+        view: &View,
+        (followed, rule_rates): (bool, bool),
+        rows: &Arc<ViewRows>,
+    ) -> Arc<Reading> {
+        let longest = if rule_rates { RULE_SPAN } else { TABLE_SPAN };
+        let age = |earlier: &Reading| at.duration_since(earlier.at).unwrap_or_default();
+        while self.earlier.get(1).is_some_and(|earlier| age(earlier) >= longest) {
+            self.earlier.pop_front();
+        }
+        // The newest answer that is old enough, else the oldest there is.
+        let base = |span: Duration| {
+            let old = self.earlier.iter().rev().find(|earlier| age(earlier) >= span);
+            old.or_else(|| self.earlier.front())
+        };
+        let (of_table, of_rule) = (base(TABLE_SPAN), base(RULE_SPAN));
+        let read = |base: Option<&Arc<Reading>>| Reading::new(view, at, Arc::clone(rows), base.map(AsRef::as_ref));
+        let newest = Arc::new(read(of_table));
+        let same = of_table.map(Arc::as_ptr) == of_rule.map(Arc::as_ptr);
+        let for_rules = if !rule_rates || same { Arc::clone(&newest) } else { Arc::new(read(of_rule)) };
+        if followed {
+            self.past.add(view, &newest);
+        }
+        if view.has_rates() {
+            self.earlier.push_back(Arc::clone(&newest));
+        }
+        self.newest = Some(newest);
+        self.error = None;
+        for_rules
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::views;
+    use crate::model::view::Value;
+    use crate::model::{Column, RowSet};
+
+    fn at(second: u64) -> SystemTime {
+        SystemTime::UNIX_EPOCH + Duration::from_secs(second)
+    }
+
+    /// An answer of the view `receivers` with this many conflicts.
+    fn receivers(view: &View, conflicts: u64) -> Arc<ViewRows> {
+        let column = |name: &str| Column { name: name.to_owned(), type_name: String::new() };
+        let mut rows = RowSet::new(view.asked().map(|asked| column(&asked.name)).collect());
+        let count = conflicts.to_string();
+        rows.push(view.asked().map(|asked| (asked.name == "conflicts").then_some(count.as_str())));
+        Arc::new(ViewRows { rows, ..ViewRows::default() })
+    }
+
+    #[test]
+    fn a_table_takes_rates_over_three_seconds_and_a_rule_over_ten() {
+        let view = Arc::clone(&views::ours()["receivers"]);
+        let rate = view.column("conflicts_rate").unwrap();
+        let node = NodeName::parse("a").unwrap();
+        let mut readings = Readings::default();
+        readings.follow(&view);
+        readings.take_needs([(&view, false, true)].into_iter());
+        let value = |reading: &Reading| match reading.value(&view, 0, rate) {
+            Value::Rate(rate) => Some(rate),
+            _ => None,
+        };
+        // (second, counter, a second over the table's span, over the rule's)
+        let steps = [
+            (0, 0, None, None),
+            (2, 20, Some(10.0), Some(10.0)),
+            (4, 40, Some(10.0), Some(10.0)),
+            (6, 40, Some(5.0), Some(40.0 / 6.0)),
+            (8, 40, Some(0.0), Some(5.0)),
+            (10, 40, Some(0.0), Some(4.0)),
+            (12, 40, Some(0.0), Some(2.0)),
+            (14, 40, Some(0.0), Some(0.0)),
+        ];
+        for (second, counter, of_table, of_rule) in steps {
+            let outcome = Ok(receivers(&view, counter));
+            let for_rules = readings.take(at(second), &node, &view, &outcome).unwrap();
+            let newest = readings.newest("receivers", &node).unwrap();
+            assert_eq!((value(newest), value(&for_rules)), (of_table, of_rule), "at {second} s");
+        }
+        assert!(readings.of("receivers").unwrap().node(&node).unwrap().earlier.len() <= 7);
+    }
+
+    #[test]
+    fn an_answer_that_nobody_needs_again_is_not_kept() {
+        let view = Arc::clone(&views::ours()["receivers"]);
+        let node = NodeName::parse("a").unwrap();
+        let mut readings = Readings::default();
+        assert!(readings.take(at(0), &node, &view, &Ok(receivers(&view, 1))).is_some());
+        assert!(readings.of("receivers").is_none());
+        readings.follow(&view);
+        assert!(readings.take(at(1), &node, &view, &Ok(receivers(&view, 1))).is_some());
+        assert!(readings.newest("receivers", &node).is_some());
+        readings.forget(&node);
+        assert!(readings.newest("receivers", &node).is_none());
+    }
+}

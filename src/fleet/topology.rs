@@ -1,0 +1,86 @@
+//! The cluster as its nodes report it: who streams from whom, who subscribes to what, and what is wrong with that shape, in
+//! words. Made from answers to the views `topology` and `slots`, not from the file.
+
+mod peer;
+mod shape;
+mod tree;
+mod upstream;
+
+use std::collections::HashSet;
+
+use super::journal::Severity;
+use super::nodes::Node;
+use super::picture::Picture;
+use crate::model::NodeName;
+use peer::{Peer, rows_of};
+
+pub use tree::{Branch, Edge, FaultKind, ShapeFault};
+
+/// The views that the shape is made from.
+pub const VIEWS: [&str; 2] = ["topology", "slots"];
+
+/// The shape as a tree, and everything that is wrong with it, the worst first.
+pub fn shape(picture: &Picture) -> (Vec<Branch>, Vec<ShapeFault>) {
+    let (branches, mut faults) = shape::of(&peers(picture, VIEWS[0]));
+    faults.extend(unread_slots(picture));
+    faults.sort_by_key(|fault| fault.severity != Severity::Critical);
+    (branches, faults)
+}
+
+/// What is wrong with the shape that the answers to a view tell.
+pub(super) fn faults(picture: &Picture, view: &str) -> Vec<ShapeFault> {
+    shape::of(&peers(picture, view)).1
+}
+
+/// What each node says of itself and of others.
+fn peers(picture: &Picture, view: &str) -> Vec<Peer> {
+    let of = picture.readings.of(view);
+    let rows = |name: &NodeName| of.and_then(|of| Some(rows_of(&of.view, of.node(name)?.valid()?)));
+    let peer = |node: &Node| Peer {
+        name: node.name().clone(),
+        host: node.config.host.clone(),
+        port: node.config.port,
+        role: node.role,
+        timeline: node.facts.as_ref().and_then(|(_, facts)| facts.timeline),
+        system: node.server.as_ref().and_then(|server| server.system_identifier).map(|system| system.to_string()),
+        rows: rows(node.name()).unwrap_or_default(),
+        health: node.health.state,
+    };
+    picture.nodes.iter().map(peer).collect()
+}
+
+/// Slots without a reader, which retain WAL.
+fn unread_slots(picture: &Picture) -> Vec<ShapeFault> {
+    let mut faults = Vec::new();
+    let mut seen = HashSet::new();
+    let Some(slots) = picture.readings.of(VIEWS[1]) else { return faults };
+    for node in picture.nodes.names() {
+        let reading = slots.node(node).and_then(|of| of.valid());
+        for row in reading.iter().flat_map(|reading| rows_of(&slots.view, reading)) {
+            let Some(slot) = row.get("slot").filter(|slot| seen.insert((node.clone(), (*slot).clone()))) else {
+                continue;
+            };
+            let said = |name: &str| row.get(name).map(String::as_str);
+            if said("wal_status") == Some("lost") {
+                let text = format!("slot {slot} on {node} has lost WAL that its reader needs: rebuild the reader");
+                faults.push(ShapeFault {
+                    kind: FaultKind::Slot,
+                    node: node.clone(),
+                    severity: Severity::Critical,
+                    text,
+                });
+            } else if said("active") == Some("f") {
+                let bytes = said("retained_bytes").and_then(|bytes| bytes.parse::<f64>().ok()).unwrap_or_default();
+                let held = bytes / f64::from(1 << 20);
+                let text = format!("slot {slot} on {node} has no reader and retains {held:.0} MB of WAL");
+                faults.push(ShapeFault {
+                    kind: FaultKind::Slot,
+                    node: node.clone(),
+                    severity: Severity::Warning,
+                    text,
+                });
+            }
+        }
+    }
+    faults
+}

@@ -1,0 +1,180 @@
+//! Whom a standby or a subscriber follows, and which primaries are two of one cluster.
+
+use std::collections::HashMap;
+
+use super::peer::{Peer, RowMap, edge_of};
+use super::tree::{Edge, FaultKind, ShapeFault};
+use crate::fleet::journal::Severity;
+use crate::model::Role;
+
+/// Where a node receives from.
+enum Upstream {
+    /// The place of a watched node, and the sender's row for it, if it has one.
+    Watched(usize, Option<RowMap>),
+    /// A server that we do not watch.
+    Outside(String),
+    None,
+}
+
+/// Where a standby stands, and how it receives.
+pub(super) fn standby(
+    peers: &[Peer],
+    at: usize,
+    receiver: &RowMap,
+    used: &mut Vec<(usize, RowMap)>,
+    faults: &mut Vec<ShapeFault>,
+) -> (Option<usize>, Edge) {
+    let Some(peer) = peers.get(at) else { return (None, Edge::default()) };
+    let own = edge_of(receiver);
+    let mut fault = |kind, severity, text: String| {
+        if peer.health.answers() {
+            faults.push(ShapeFault { kind, node: peer.name.clone(), severity, text });
+        }
+    };
+    match upstream(peers, at, receiver) {
+        Upstream::Watched(of, sender) => {
+            let upstream = peers.get(of);
+            if let (Some(mine), Some(theirs)) = (peer.timeline(), upstream.and_then(Peer::timeline))
+                && mine != theirs
+            {
+                let name = upstream.map_or("", |upstream| upstream.name.as_str());
+                let text =
+                    format!("{} is on timeline {mine} while {name}, which it receives from, is on {theirs}", peer.name);
+                fault(FaultKind::Timeline, Severity::Critical, text);
+            }
+            if own.state.as_deref() == Some("stopped") {
+                let text = format!("{} receives nothing: its WAL receiver is not running", peer.name);
+                fault(FaultKind::Stopped, Severity::Critical, text);
+            }
+            let stopped = own.state.as_deref() == Some("stopped");
+            let edge = match sender
+                .as_ref()
+                .filter(|_| !stopped && upstream.is_some_and(|upstream| upstream.health.answers()))
+            {
+                // The sender knows best how far the receiver is, while both are there.
+                Some(row) => Edge { slot: edge_of(row).slot.or(own.slot), ..edge_of(row) },
+                None => own,
+            };
+            used.extend(sender.map(|row| (of, row)));
+            (Some(of), edge)
+        }
+        Upstream::Outside(address) => {
+            let text = format!("{} receives from {address}, which is not in the file", peer.name);
+            fault(FaultKind::Outside, Severity::Warning, text);
+            (None, own)
+        }
+        Upstream::None => {
+            let text = format!("{} is a standby without an upstream: it receives nothing", peer.name);
+            fault(FaultKind::NoUpstream, Severity::Critical, text);
+            (None, own)
+        }
+    }
+}
+
+/// A node that has reported nothing yet is placed under the only sender that names it as its receiver.
+pub(super) fn untold(peers: &[Peer], at: usize, used: &mut Vec<(usize, RowMap)>) -> (Option<usize>, Edge) {
+    let Some(peer) = peers.get(at) else { return (None, Edge::default()) };
+    let senders = peers.iter().enumerate().flat_map(|(of, other)| other.rows("sender").map(move |row| (of, row)));
+    let mut named = senders.filter(|(_, row)| row.get("name").is_some_and(|name| *name == peer.name.as_str()));
+    let Some((of, row)) = named.next().filter(|_| named.next().is_none()) else { return (None, Edge::default()) };
+    used.push((of, row.clone()));
+    (Some(of), edge_of(row))
+}
+
+fn upstream(peers: &[Peer], at: usize, receiver: &RowMap) -> Upstream {
+    let Some(peer) = peers.get(at) else { return Upstream::None };
+    let (host, port) = (receiver.get("host"), receiver.get("peer_port"));
+    let others = || peers.iter().enumerate().filter(|(of, _)| *of != at);
+    let kin = || others().filter(|(_, other)| other.is_of_the_cluster_of(peer));
+    let sender = |other: &Peer| {
+        let slot = receiver.get("slot");
+        let mut rows = other.rows("sender").filter(|row| row.get("slot_type").map(String::as_str) != Some("logical"));
+        rows.find(|row| row.get("name") == receiver.get("name") && (slot.is_none() || row.get("slot") == slot)).cloned()
+    };
+    let by_address = kin().find(|(_, other)| other.is_at(host, port));
+    let by_name = || {
+        let mut named = kin().filter(|(_, other)| sender(other).is_some());
+        named.next().filter(|_| named.next().is_none())
+    };
+    let by_port = || {
+        let own = |other: &Peer| other.own("port").cloned().unwrap_or_else(|| other.port.to_string());
+        let mut listening = kin().filter(|(_, other)| port.is_some_and(|port| *port == own(other)));
+        listening.next().filter(|_| listening.next().is_none())
+    };
+    // One that does not say which cluster it is of may be it all the same.
+    let silent = || others().find(|(_, other)| other.system().is_none() && other.is_at(host, port));
+    match by_address.or_else(by_name).or_else(by_port).or_else(silent) {
+        Some((of, other)) => Upstream::Watched(of, sender(other)),
+        None => match (host, port) {
+            (Some(host), port) => Upstream::Outside(port.map_or_else(|| host.clone(), |port| format!("{host}:{port}"))),
+            (None, _) => Upstream::None,
+        },
+    }
+}
+
+/// Where a subscriber stands: under the publisher of its first subscription that is watched.
+pub(super) fn subscriber(
+    peers: &[Peer],
+    at: usize,
+    used: &mut Vec<(usize, RowMap)>,
+    faults: &mut Vec<ShapeFault>,
+) -> (Option<usize>, Edge) {
+    let Some(peer) = peers.get(at) else { return (None, Edge::default()) };
+    let mut found = None;
+    for subscription in peer.rows("subscription") {
+        let name = subscription.get("name").map_or("", String::as_str);
+        let state = subscription.get("state").map_or("", String::as_str);
+        if state != "running" && peer.health.answers() {
+            let severity = if state == "disabled" { Severity::Warning } else { Severity::Critical };
+            let what = if state == "disabled" { "is disabled" } else { "has no worker: it does not apply" };
+            let text = format!("subscription {name} on {} {what}", peer.name);
+            faults.push(ShapeFault { kind: FaultKind::Subscription, node: peer.name.clone(), severity, text });
+        }
+        let publisher = peers.iter().enumerate().find_map(|(of, other)| {
+            let mut senders =
+                other.rows("sender").filter(|row| row.get("slot_type").map(String::as_str) == Some("logical"));
+            let sender = senders.find(|row| row.get("slot") == subscription.get("slot"));
+            let row = sender.filter(|_| of != at && !other.is_of_the_cluster_of(peer))?;
+            Some((of, Some(row.clone())))
+        });
+        let by_address = || {
+            let (host, port) = (subscription.get("host"), subscription.get("peer_port"));
+            let of = peers.iter().position(|other| other.is_at(host, port)).filter(|of| *of != at)?;
+            Some((of, None))
+        };
+        let Some((of, row)) = publisher.or_else(by_address) else { continue };
+        let mut edge = row.as_ref().map_or_else(|| edge_of(subscription), edge_of);
+        edge.logical = true;
+        edge.state = subscription.get("state").cloned().filter(|state| state != "running").or(edge.state);
+        edge.publications = subscription.get("publications").cloned();
+        used.extend(row.map(|row| (of, row)));
+        found.get_or_insert((Some(of), edge));
+    }
+    found.unwrap_or((None, Edge::default()))
+}
+
+/// Two primaries of one system identifier.
+pub(super) fn split_brains(peers: &[Peer]) -> Vec<ShapeFault> {
+    let mut clusters: HashMap<&String, Vec<&Peer>> = HashMap::new();
+    for peer in peers.iter().filter(|peer| peer.health.answers() && peer.role() == Some(Role::Primary)) {
+        if let Some(system) = peer.system() {
+            clusters.entry(system).or_default().push(peer);
+        }
+    }
+    let mut faults: Vec<ShapeFault> = clusters
+        .into_values()
+        .filter(|primaries| primaries.len() > 1)
+        .map(|primaries| {
+            let told = primaries.iter().map(|peer| match peer.timeline() {
+                Some(timeline) => format!("{} (timeline {timeline})", peer.name),
+                None => peer.name.to_string(),
+            });
+            let names = told.collect::<Vec<_>>().join(" and ");
+            let text = format!("split brain: {names} are primaries of one and the same cluster");
+            let node = primaries.first().map(|peer| peer.name.clone()).unwrap_or_default();
+            ShapeFault { kind: FaultKind::SplitBrain, node, severity: Severity::Critical, text }
+        })
+        .collect();
+    faults.sort_by(|a, b| a.text.cmp(&b.text));
+    faults
+}
