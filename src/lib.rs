@@ -7,6 +7,7 @@
 //! - [`text`]: foreign text made safe for a terminal, measured and cut.
 //! - [`config`]: YAML, libpq's environment and files, into validated nodes.
 //! - [`connection`]: the connection manager, usable without a terminal.
+//! - [`output`]: what is known, as JSON, CSV and tables.
 //! - [`app`]: the screen's state and what keys do to it; pure.
 //! - [`tui`]: the picture of that state.
 //! - [`run`]: the one place where the halves meet.
@@ -19,6 +20,7 @@ pub mod config;
 pub mod connection;
 pub mod demo;
 pub mod model;
+pub mod output;
 pub mod run;
 pub mod sql;
 pub mod text;

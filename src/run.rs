@@ -30,11 +30,9 @@ use crate::config::alerts::Rules;
 use crate::config::views::Views;
 use crate::config::{Config, Diagnostic, Environment};
 use crate::connection::{ConnectionManager, Handle, ManagerConfig};
-use crate::model::protocol::{CommandError, ShutdownReport};
+use crate::model::protocol::{CommandError, LeaveReason, ShutdownReport};
 use crate::model::{Command, Event, EventKind, THEMES};
 use crate::tui::{self, Screen, ScreenOptions, Theme, ThemeOptions};
-
-pub use signals::LeaveReason;
 
 /// Figures that came in wait so long at most for a common frame; less with a quicker refresh.
 const FIGURES: Duration = Duration::from_secs(1);

@@ -8,7 +8,8 @@ use super::event_log::EventLog;
 use super::{Stop, complain, configuration, watched};
 use crate::config::{Config, Diagnostic, Environment};
 use crate::model::NodeName;
-use crate::run::{self, LeaveReason, Reload, RunOptions};
+use crate::model::protocol::LeaveReason;
+use crate::run::{self, Reload, RunOptions};
 
 /// Opens the dashboard and returns the exit code once it was left. With a `source` its file is watched (F9).
 pub(super) async fn open(config: Config, options: &DashboardOptions, source: Option<&Source>) -> Result<u8, Stop> {

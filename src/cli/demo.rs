@@ -11,11 +11,12 @@ use tokio_util::sync::CancellationToken;
 
 use super::args::{DashboardOptions, exit};
 use super::signals::Signals;
-use super::status::{self, Report};
+use super::status;
 use super::{Stop, block_on, complain, dashboard, print_with};
 use crate::config::alerts::Rules;
 use crate::config::{Config, Environment};
 use crate::demo::{Server, Shop, faults};
+use crate::output::status::StatusDocument;
 
 /// How long the nodes may take to be healthy, where no dashboard shows how they get there.
 const PATIENCE: Duration = Duration::from_mins(1);
@@ -72,10 +73,10 @@ async fn print_status_once(config: &Config) -> Result<u8, Stop> {
             Ok(nodes) => nodes,
             Err(_signalled) => return Ok(exit::OK),
         };
-        let report = Report::new(SystemTime::now(), config.cluster.as_deref(), &nodes, &alerts);
-        let is_healthy = report.exit_code() == exit::OK;
+        let document = StatusDocument::new(SystemTime::now(), config.cluster.as_deref(), &nodes, &alerts);
+        let is_healthy = status::exit_code(&document) == exit::OK;
         if is_healthy || Instant::now() > deadline {
-            print_with(|out| report.write_table(out, false))?;
+            print_with(|out| document.write_table(out, false))?;
             return Ok(if is_healthy { exit::OK } else { exit::FAILED });
         }
         sleep(ASK_AGAIN).await;

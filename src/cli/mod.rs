@@ -9,14 +9,11 @@ mod completions;
 mod dashboard;
 mod demo;
 pub mod event_log;
-mod json;
 mod log;
 mod man;
 mod query;
-pub(crate) mod rows;
 mod signals;
 mod status;
-mod table;
 mod view;
 
 use std::ffi::OsString;

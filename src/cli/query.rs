@@ -7,13 +7,13 @@ use std::time::Duration;
 use tokio::time::{Instant, timeout_at};
 
 use super::args::{QueryArgs, QueryFormat, exit};
-use super::rows::{Answer, Answers};
 use super::signals::Signals;
 use super::{Stop, block_on, complain, load, no_nodes, print_with};
 use crate::config::{Config, nearest};
 use crate::connection::{ConnectionManager, Handle, ManagerConfig};
 use crate::model::protocol::{NodeOutcome, QueryProgress, QueryRequest};
 use crate::model::{BatchId, Command, ErrorKind, Event, EventKind, NodeConfig, NodeError, NodeName};
+use crate::output::answers::{Answer, Answers};
 use crate::text::safe;
 
 const BATCH: BatchId = BatchId(1);

@@ -6,8 +6,8 @@ use std::path::Path;
 use tempfile::NamedTempFile;
 
 use crate::app::{Export, ExportFormat, Msg};
-use crate::cli::rows::{Answer, Answers};
 use crate::config::Environment;
+use crate::output::answers::{Answer, Answers};
 
 /// Writes the file, which only its owner can read; says what to tell. It gets its name when it is whole, and a file that
 /// has the name already is left alone. Blocks as long as the disk does.

@@ -9,29 +9,8 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use crate::connection::Handle;
+use crate::model::protocol::LeaveReason;
 use crate::tui::terminal;
-
-/// Why the dashboard was left; the word of the event log's `stopped`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum LeaveReason {
-    Key,
-    Sigint,
-    Sigterm,
-    Sighup,
-    Error,
-}
-
-impl LeaveReason {
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Key => "key",
-            Self::Sigint => "SIGINT",
-            Self::Sigterm => "SIGTERM",
-            Self::Sighup => "SIGHUP",
-            Self::Error => "error",
-        }
-    }
-}
 
 /// The signals, as they come.
 pub(super) struct Signals {
