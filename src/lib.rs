@@ -8,6 +8,7 @@
 //! - [`config`]: YAML, libpq's environment and files, into validated nodes.
 //! - [`connection`]: the connection manager, usable without a terminal.
 //! - [`output`]: what is known, as JSON, CSV and tables.
+//! - [`store`]: the files that pgwatch writes.
 //! - [`app`]: the screen's state and what keys do to it; pure.
 //! - [`tui`]: the picture of that state.
 //! - [`run`]: the one place where the halves meet.
@@ -23,5 +24,6 @@ pub mod model;
 pub mod output;
 pub mod run;
 pub mod sql;
+pub mod store;
 pub mod text;
 pub mod tui;

@@ -7,12 +7,9 @@
 //! | events | at most once a frame | five hundred nodes wake the loop no more often than it can draw |
 //! | frame | when due | a key, a change of state, a node's first figures are drawn at once, later ones once a refresh and with the tick if they can, so that twenty nodes cost one frame a second |
 
-mod columns;
-mod export;
-mod history;
 mod keys;
+mod reload;
 mod signals;
-mod watch;
 
 use std::panic::AssertUnwindSafe;
 use std::path::PathBuf;
@@ -25,13 +22,15 @@ use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, MissedTickBehavior, interval_at, sleep_until, timeout};
 
-use crate::app::{App, Effect, Msg, Reread, Setup, update};
+use crate::app::{App, Effect, Export, ExportFormat, Msg, Query, Reread, Setup, update};
 use crate::config::alerts::Rules;
 use crate::config::views::Views;
 use crate::config::{Config, Diagnostic, Environment};
 use crate::connection::{ConnectionManager, Handle, ManagerConfig};
 use crate::model::protocol::{CommandError, LeaveReason, ShutdownReport};
 use crate::model::{Command, Event, EventKind, THEMES};
+use crate::output::answers::{Answer, Answers};
+use crate::store::{self, columns, history};
 use crate::tui::{self, Screen, ScreenOptions, Theme, ThemeOptions};
 
 /// Figures that came in wait so long at most for a common frame; less with a quicker refresh.
@@ -121,7 +120,7 @@ struct Dashboard {
     handle: Handle,
     theme: Theme,
     config: Config,
-    reload: Option<watch::Reloader>,
+    reload: Option<reload::Reloader>,
     history: Option<PathBuf>,
     troubles: Option<Troubles>,
     /// Files being written or read; each tells how it went.
@@ -155,10 +154,10 @@ impl Dashboard {
             template: config.template.clone(),
             read_write,
             ascii: theme.ascii,
-            history: history.as_deref().map(history::read).unwrap_or_default(),
+            history: history.as_deref().map(|path| history::read(path, Query::KEPT)).unwrap_or_default(),
             columns: history.as_deref().map(columns::read).unwrap_or_default(),
         };
-        let reload = reload.map(|load| watch::Reloader::start(config.clone(), load));
+        let reload = reload.map(|load| reload::Reloader::start(config.clone(), load));
         let now = Instant::now();
         let views = Arc::from(views);
         Self {
@@ -207,7 +206,7 @@ impl Dashboard {
                     Some(event) => self.events(event, &mut events),
                     None => self.quit = true,
                 },
-                reloaded = watch::next(&mut self.reload) => self.reloaded(reloaded),
+                reloaded = reload::next(&mut self.reload) => self.reloaded(reloaded),
                 Some(Ok(msg)) = self.errands.join_next() => self.update(msg),
                 text = next_trouble(&mut self.troubles) => self.update(Msg::Failed(text)),
                 _ = tick.tick() => self.update(Msg::Tick(SystemTime::now())),
@@ -303,7 +302,7 @@ impl Dashboard {
                 dashboard.history.as_deref().map_or(Ok(()), |path| columns::write(path, &chosen))
             }),
             Effect::Export(export) => {
-                self.errands.spawn_blocking(move || export::write(*export));
+                self.errands.spawn_blocking(move || write(*export));
             }
             Effect::Redraw => self.try_to("redraw the screen", |dashboard| dashboard.screen.redraw()),
             Effect::Suspend => self.try_to("stop", |dashboard| dashboard.screen.suspend()),
@@ -350,6 +349,18 @@ impl Dashboard {
         }
         Ok(())
     }
+}
+
+/// Writes answers into the file that the user named. Blocks as long as the disk does.
+fn write(export: Export) -> Msg {
+    let Export { path, format, statement, elapsed, nodes } = export;
+    let nodes = nodes.into_iter().map(|(node, outcome)| Answer { node, outcome }).collect();
+    let answers = Answers { statement, elapsed, nodes };
+    let written = store::export::write(&Environment::of_process().expand(&path), |out| match format {
+        ExportFormat::Csv => answers.write_csv(out),
+        ExportFormat::Json => answers.write_json(out),
+    });
+    written.map_or_else(Msg::Failed, Msg::Done)
 }
 
 fn reread(before: &Config, config: &Config) -> Reread {

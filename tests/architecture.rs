@@ -18,6 +18,7 @@ const STRANGERS: &[(&str, &[&str], &str)] = &[
     ("app", &["tokio", "tokio_util", "ratatui", "crossterm", "bb8", "tokio_postgres"], "it is pure"),
     ("tui", &["bb8", "tokio_postgres", "native_tls"], "it draws the state and nothing else"),
     ("output", &["tokio", "ratatui", "crossterm", "bb8", "tokio_postgres"], "it turns what is known into text"),
+    ("store", &["ratatui", "crossterm", "bb8", "tokio_postgres"], "it writes what it is given"),
     ("demo", &["ratatui", "crossterm"], "tests use it without a terminal"),
 ];
 

@@ -6,10 +6,10 @@ use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
 
 use gungraun::{Callgrind, Dhat, EntryPoint, LibraryBenchmarkConfig, library_benchmark, library_benchmark_group};
-use pgwatch::cli::event_log::EventLog;
 use pgwatch::config::{Config, Environment, load};
 use pgwatch::model::protocol::LeaveReason;
 use pgwatch::model::{Column, Event, EventKind, PoolStats, ProbeStats, RowSet};
+use pgwatch::store::event_log::EventLog;
 use tempfile::TempDir;
 
 use crate::scene::name;

@@ -4,12 +4,12 @@ use std::io::{self, IsTerminal as _};
 use std::path::PathBuf;
 
 use super::args::{DashboardOptions, Source, exit};
-use super::event_log::EventLog;
 use super::{Stop, complain, configuration, watched};
 use crate::config::{Config, Diagnostic, Environment};
 use crate::model::NodeName;
 use crate::model::protocol::LeaveReason;
 use crate::run::{self, Reload, RunOptions};
+use crate::store::event_log::EventLog;
 
 /// Opens the dashboard and returns the exit code once it was left. With a `source` its file is watched (F9).
 pub(super) async fn open(config: Config, options: &DashboardOptions, source: Option<&Source>) -> Result<u8, Stop> {

@@ -8,7 +8,6 @@ mod check;
 mod completions;
 mod dashboard;
 mod demo;
-pub mod event_log;
 mod log;
 mod man;
 mod query;

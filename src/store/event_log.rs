@@ -1,8 +1,8 @@
 //! `--event-log FILE`: every event as one JSON object a line, in the order in which the manager saw it.
 //!
-//! The file is written by a thread of its own, which sleeps until an event comes and then writes all that wait in one
-//! go: a disk that hangs holds up neither the screen nor a node. A disk that fails ends the log and nothing else: it
-//! is told on the screen, and again on the way out.
+//! The file is written by a thread of its own, which sleeps until an event comes and then writes all waiting events at
+//! once. A disk that hangs therefore delays neither the screen nor a node. A disk that fails ends the log and nothing
+//! else; the screen reports it, and so does pgwatch when it ends.
 
 use std::fs::File;
 use std::io::{self, Write as _};
@@ -12,16 +12,16 @@ use std::time::{Duration, SystemTime};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
 
-use super::log::{fault, open_private};
+use super::files::{fault, open_private};
 use crate::model::protocol::LeaveReason;
 use crate::model::{Event, EventKind, NodeName};
 use crate::output::events;
 
 const FLAG: &str = "--event-log";
 
-/// Events that may wait for the disk before the manager has to drop some.
+/// How many events may wait for the disk before the manager has to drop some.
 const QUEUE: usize = 4096;
-/// How long leaving waits for a disk that does not answer.
+/// How long pgwatch waits for a disk that does not answer when it ends.
 const PATIENCE: Duration = Duration::from_secs(1);
 
 /// A log that is being written. Hand [`EventLog::tap`] to the manager; [`EventLog::finish`] writes the last line.
@@ -48,7 +48,7 @@ impl EventLog {
         let (reason, stopped) = oneshot::channel();
         let (report, failure) = watch::channel(None);
         let writer = tokio::task::spawn_blocking(move || {
-            // The receiver is gone only when nobody wants to hear of a failure any more.
+            // Without a receiver the failure interests nobody any more.
             if let Err(text) = write_all(&mut file, events, stopped) {
                 let _ = report.send(Some(text));
             }
@@ -61,15 +61,15 @@ impl EventLog {
         self.tap.clone()
     }
 
-    /// Why no more events are written, as soon as that is known.
+    /// Why no more events are written, once that is known.
     pub fn failure(&self) -> watch::Receiver<Option<String>> {
         self.failure.clone()
     }
 
-    /// Waits until all events are written, then writes the line `stopped`. Call it after the manager has ended; a disk
-    /// that does not answer is not waited for. Says, for people, what was not written and why.
+    /// Waits until all events are written, then writes the line `stopped`. Call it after the manager has ended. It waits
+    /// at most a second for a disk that does not answer. Returns, for people, what was not written and why.
     pub async fn finish(self, reason: LeaveReason) -> Option<String> {
-        // The writer may have given up already; then nobody asks for the reason.
+        // A writer that has given up already does not need the reason.
         let _ = self.reason.send(reason);
         drop(self.tap);
         if tokio::time::timeout(PATIENCE, self.writer).await.is_err() {
@@ -79,7 +79,7 @@ impl EventLog {
     }
 }
 
-/// Writes until the manager has stopped. After an error the channel is closed, and the manager goes on without it.
+/// Writes until the manager has stopped. An error closes the channel, and the manager continues without the log.
 fn write_all(
     file: &mut LogFile,
     mut events: mpsc::Receiver<Event>,
@@ -104,7 +104,7 @@ fn write_all(
     file.write(&events::stopped(seq, at.unwrap_or_else(SystemTime::now), reason, report))
 }
 
-/// From here on the writer, which has a thread to itself, waits for whoever reads a pipe.
+/// Makes writing block until the reader of a pipe catches up: the writer has a thread of its own.
 fn wait_for_readers(file: &File) -> io::Result<()> {
     let flags = rustix::fs::fcntl_getfl(file)?;
     Ok(rustix::fs::fcntl_setfl(file, flags - rustix::fs::OFlags::NONBLOCK)?)
@@ -124,13 +124,14 @@ impl LogFile {
             .map_err(|error| fault(FLAG, &self.path, &error) + "; no further events will be written")
     }
 
+    /// The event's line; `None` for an event that is not logged.
     fn event(&mut self, event: &Event) -> Option<String> {
         let line = events::line(self.seq + 1, event)?;
         self.seq += 1;
         Some(line)
     }
 
-    /// The number of the next line that is logged in any case.
+    /// The number of a line that is no event of the manager.
     fn next(&mut self) -> u64 {
         self.seq += 1;
         self.seq
