@@ -7,9 +7,10 @@
 //! | events | at most once a frame | five hundred nodes wake the loop no more often than it can draw |
 //! | frame | when due | a key, a change of state, a node's first figures are drawn at once, later ones once a refresh and with the tick if they can, so that twenty nodes cost one frame a second |
 
+mod frames;
 mod keys;
 mod reload;
-mod signals;
+pub(crate) mod signals;
 
 use std::panic::AssertUnwindSafe;
 use std::path::PathBuf;
@@ -28,15 +29,14 @@ use crate::config::views::Views;
 use crate::config::{Config, Diagnostic, Environment};
 use crate::connection::{ConnectionManager, Handle, ManagerConfig};
 use crate::model::protocol::{CommandError, LeaveReason, ShutdownReport};
-use crate::model::{Command, Event, EventKind, THEMES};
+use crate::model::{Command, Event, THEMES};
 use crate::output::answers::{Answer, Answers};
 use crate::store::{self, columns, history};
 use crate::tui::{self, Screen, ScreenOptions, Theme, ThemeOptions};
 
-/// Figures that came in wait so long at most for a common frame; less with a quicker refresh.
-const FIGURES: Duration = Duration::from_secs(1);
-/// No two frames closer than this: what comes faster is drawn together.
-const FRAME: Duration = Duration::from_millis(16);
+use frames::{Frames, is_figure};
+use signals::Signals;
+
 /// How long leaving waits for a file that is being written.
 const WRITING: Duration = Duration::from_secs(5);
 /// Beyond `shutdown_timeout`, for a terminal that does not take our last bytes.
@@ -89,7 +89,8 @@ pub struct Left {
 /// The terminal could not be taken or went away, or something panicked; the sessions are closed all the same, and
 /// the report of that is lost.
 pub async fn run(options: RunOptions) -> Result<Left> {
-    let mut signals = signals::listen()?;
+    let mut signals = Signals::listen()?;
+    let for_watchdog = Signals::listen()?;
     let screen = Screen::enter(ScreenOptions::default()).wrap_err(NO_TERMINAL)?;
     let limit = options.config.shutdown_timeout + GRACE;
     let (handle, events) = ConnectionManager::start(ManagerConfig {
@@ -98,7 +99,7 @@ pub async fn run(options: RunOptions) -> Result<Left> {
         shutdown_timeout: options.config.shutdown_timeout,
         tap: options.tap.clone(),
     });
-    signals.watchdog(handle.clone(), limit);
+    let _watchdog = signals::watchdog(for_watchdog, handle.clone(), limit);
     // What the screen half owns goes with it, the terminal first; the hook gave that back before, if this panics.
     let dashboard = Box::pin(async { Dashboard::new(screen, handle.clone(), options).run(events, &mut signals).await });
     let (ended, report) = to_its_end(dashboard, &handle).await;
@@ -127,14 +128,7 @@ struct Dashboard {
     errands: JoinSet<Msg>,
     views: Arc<ReadViews>,
     reason: Option<LeaveReason>,
-    /// When the next frame is due; `None` when nothing changed.
-    due: Option<Instant>,
-    drawn_at: Instant,
-    /// There are figures that no frame has shown yet, and when one last did.
-    figures_wait: bool,
-    figures_at: Option<Instant>,
-    /// Events that come before this wait for it: what no frame shows yet need wake nobody.
-    events_at: Instant,
+    frames: Frames,
     quit: bool,
 }
 
@@ -158,7 +152,6 @@ impl Dashboard {
             columns: history.as_deref().map(columns::read).unwrap_or_default(),
         };
         let reload = reload.map(|load| reload::Reloader::start(config.clone(), load));
-        let now = Instant::now();
         let views = Arc::from(views);
         Self {
             app: App::new(setup, SystemTime::now()),
@@ -172,29 +165,25 @@ impl Dashboard {
             errands: JoinSet::new(),
             views,
             reason: None,
-            due: Some(now),
-            drawn_at: now,
-            figures_wait: false,
-            figures_at: None,
-            events_at: now,
+            frames: Frames::new(),
             quit: false,
         }
     }
 
-    async fn run(mut self, mut events: mpsc::Receiver<Event>, signals: &mut signals::Signals) -> Result<LeaveReason> {
+    async fn run(mut self, mut events: mpsc::Receiver<Event>, signals: &mut Signals) -> Result<LeaveReason> {
         let mut keys = keys::Keys::listen().wrap_err("the terminal is gone")?;
         let mut tick = interval_at(Instant::now(), Duration::from_secs(1));
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
         self.read_views();
         while !self.quit {
             // At once, not by a timer: those are a millisecond late or two.
-            if self.due.is_some_and(|due| due <= Instant::now()) {
+            if self.frames.is_due() {
                 self.draw()?;
             }
-            let due = self.due;
+            let due = self.frames.due();
             tokio::select! {
-                reason = signals.next() => {
-                    self.reason.get_or_insert(reason);
+                signal = signals.next() => {
+                    self.reason.get_or_insert(signals::reason(signal));
                     self.update(Msg::Terminate);
                 }
                 event = keys.next() => match event {
@@ -202,7 +191,7 @@ impl Dashboard {
                     Some(Err(error)) => return Err(error).wrap_err("the terminal is gone"),
                     None => return Err(eyre!("the terminal is gone")),
                 },
-                event = next_event(&mut events, self.events_at) => match event {
+                event = self.frames.next_event(&mut events) => match event {
                     Some(event) => self.events(event, &mut events),
                     None => self.quit = true,
                 },
@@ -232,11 +221,11 @@ impl Dashboard {
         let mut next = Some(first);
         while let Some(event) = next {
             let waits = is_figure(&event.kind) && !self.app.awaits(&event.kind);
-            let soonest = if waits { self.next_figures() } else { Instant::now() };
+            let soonest = if waits { self.frames.next_figures(self.app.refresh) } else { Instant::now() };
             self.update_by(Msg::Event(event), soonest);
             next = events.try_recv().ok();
         }
-        self.events_at = Instant::now() + FRAME;
+        self.frames.events_read();
     }
 
     /// Their files are read behind the first frame: nobody looks at a view before.
@@ -261,13 +250,6 @@ impl Dashboard {
         self.update(msg);
     }
 
-    /// When figures that come now are to be drawn: the first at once, later ones together.
-    fn next_figures(&mut self) -> Instant {
-        self.figures_wait = true;
-        let pause = FIGURES.min(self.app.refresh);
-        self.figures_at.map_or_else(Instant::now, |at| at + pause)
-    }
-
     /// Hands a message to the state, performs what it asks for, and plans a frame at once if it changed.
     fn update(&mut self, msg: Msg) {
         self.update_by(msg, Instant::now());
@@ -279,8 +261,7 @@ impl Dashboard {
             self.perform(effect);
         }
         if self.app.take_dirty() {
-            let due = soonest.max(self.drawn_at + FRAME);
-            self.due = Some(self.due.map_or(due, |planned| planned.min(due)));
+            self.frames.plan(soonest);
         }
     }
 
@@ -338,12 +319,8 @@ impl Dashboard {
         let began = Instant::now();
         let bytes =
             self.screen.draw(|frame| drawn = Some(tui::draw(app, theme, frame))).wrap_err("the terminal is gone")?;
-        self.drawn_at = Instant::now();
-        tracing::trace!(micros = (self.drawn_at - began).as_micros() as u64, bytes, "frame");
-        self.due = None;
-        if std::mem::take(&mut self.figures_wait) {
-            self.figures_at = Some(self.drawn_at);
-        }
+        let ended = self.frames.drawn();
+        tracing::trace!(micros = (ended - began).as_micros() as u64, bytes, "frame");
         if let Some(drawn) = drawn {
             self.update(Msg::Drawn(drawn));
         }
@@ -379,12 +356,6 @@ fn theme_name(config: &Config) -> String {
     config.theme.clone().unwrap_or_else(|| THEMES[0].to_owned())
 }
 
-/// The next event, no sooner than `soonest`. Cancel-safe.
-async fn next_event(events: &mut mpsc::Receiver<Event>, soonest: Instant) -> Option<Event> {
-    sleep_until(soonest).await;
-    events.recv().await
-}
-
 /// The next thing that went wrong beside the dashboard; pends for ever where nobody tells. Cancel-safe.
 async fn next_trouble(troubles: &mut Option<Troubles>) -> String {
     if let Some(troubles) = troubles {
@@ -397,18 +368,6 @@ async fn next_trouble(troubles: &mut Option<Troubles>) -> String {
     std::future::pending().await
 }
 
-/// What may wait for the next common frame: figures, not changes of state.
-fn is_figure(kind: &EventKind) -> bool {
-    matches!(
-        kind,
-        EventKind::Checked { .. }
-            | EventKind::Pool { .. }
-            | EventKind::Facts { .. }
-            | EventKind::Server { .. }
-            | EventKind::View { .. }
-    )
-}
-
 fn theme(config: &Config, name: &str) -> Theme {
     Theme::new(&ThemeOptions::of_terminal(name, config.colors.clone()))
 }
@@ -417,7 +376,7 @@ fn theme(config: &Config, name: &str) -> Theme {
 mod tests {
     use super::*;
     use crate::demo::Cluster;
-    use crate::model::HealthState;
+    use crate::model::{EventKind, HealthState};
 
     /// C8: wherever the loop panics (a message applied, a frame drawn), no session is left, and it is an error.
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -13,6 +13,8 @@ use crate::model::THEMES;
 
 /// Exit codes are a promise to scripts (`machine output` in the README).
 pub mod exit {
+    use tokio::signal::unix::SignalKind;
+
     pub const OK: u8 = 0;
     /// Something failed while running; for `query`, some node did not answer.
     pub const FAILED: u8 = 1;
@@ -20,6 +22,11 @@ pub mod exit {
     pub const USAGE: u8 = 2;
     /// What monitoring systems call *unknown*: `status` could not even ask.
     pub const UNKNOWN: u8 = 3;
+
+    /// Ended by a signal, in the way that shells number it.
+    pub fn signalled(signal: SignalKind) -> u8 {
+        128 + signal.as_raw_value() as u8
+    }
 }
 
 pub(super) const EXAMPLES: &str = "\

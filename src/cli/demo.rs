@@ -10,13 +10,13 @@ use tokio::time::{Instant, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
 use super::args::{DashboardOptions, exit};
-use super::signals::Signals;
 use super::status;
 use super::{Stop, block_on, complain, dashboard, print_with};
 use crate::config::alerts::Rules;
 use crate::config::{Config, Environment};
 use crate::demo::{Server, Shop, faults};
 use crate::output::status::StatusDocument;
+use crate::run::signals::Signals;
 
 /// How long the nodes may take to be healthy, where no dashboard shows how they get there.
 const PATIENCE: Duration = Duration::from_mins(1);

@@ -11,7 +11,6 @@ mod demo;
 mod log;
 mod man;
 mod query;
-mod signals;
 mod status;
 mod view;
 

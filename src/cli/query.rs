@@ -7,13 +7,13 @@ use std::time::Duration;
 use tokio::time::{Instant, timeout_at};
 
 use super::args::{QueryArgs, QueryFormat, exit};
-use super::signals::Signals;
 use super::{Stop, block_on, complain, load, no_nodes, print_with};
 use crate::config::{Config, nearest};
 use crate::connection::{ConnectionManager, Handle, ManagerConfig};
 use crate::model::protocol::{NodeOutcome, QueryProgress, QueryRequest};
 use crate::model::{BatchId, Command, ErrorKind, Event, EventKind, NodeConfig, NodeError, NodeName};
 use crate::output::answers::{Answer, Answers};
+use crate::run::signals::Signals;
 use crate::text::safe;
 
 const BATCH: BatchId = BatchId(1);
@@ -104,7 +104,7 @@ async fn ask(config: &Config, request: QueryRequest, told: fn(&Answer)) -> io::R
     }
     let signalled = tokio::select! {
         _ = timeout_at(deadline, batch.listen(&mut events)) => None,
-        code = signals.next() => Some(code),
+        signal = signals.next() => Some(exit::signalled(signal)),
     };
     if signalled.is_some() {
         cancel(&handle, &mut batch, &mut events, &mut signals).await;

@@ -9,7 +9,6 @@ use tokio::time::{Instant, sleep, timeout, timeout_at};
 
 use super::alerts::Watch;
 use super::args::{Source, StatusFormat, exit};
-use super::signals::Signals;
 use super::{Stop, block_on, complain, list, load, no_nodes, print_with, watched};
 use crate::config::alerts::Rules;
 use crate::config::{Config, Environment};
@@ -17,6 +16,7 @@ use crate::connection::{ConnectionManager, Handle, ManagerConfig};
 use crate::model::protocol::NodeSnapshot;
 use crate::model::{Alert, AlertSeverity, Command, Event, HealthState};
 use crate::output::status::{StatusDocument, Summary};
+use crate::run::signals::Signals;
 
 /// A node that hangs is told so by its own connection attempt; this much later nobody waits for it any more.
 const GRACE: Duration = Duration::from_millis(500);
@@ -97,7 +97,7 @@ pub(super) async fn ask(config: &Config, rules: Rules) -> io::Result<Result<Seen
     };
     let seen = tokio::select! {
         seen = answered => Ok(seen),
-        code = signals.next() => Err(code),
+        signal = signals.next() => Err(exit::signalled(signal)),
     };
     handle.shutdown(false).await;
     Ok(seen)

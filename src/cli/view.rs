@@ -11,7 +11,6 @@ use tokio::time::{Instant, sleep_until, timeout_at};
 
 use super::args::{QueryFormat, ViewArgs, exit};
 use super::query::chosen;
-use super::signals::Signals;
 use super::{Stop, block_on, complain, list, load, print, print_with};
 use crate::app::views::Sheet;
 use crate::config::{Config, Environment, nearest, views};
@@ -20,6 +19,7 @@ use crate::model::protocol::Look;
 use crate::model::view::Reading;
 use crate::model::{Command, ErrorKind, Event, EventKind, HealthState, NodeError, NodeName, View};
 use crate::output::view::{ViewAnswer, ViewDocument};
+use crate::run::signals::Signals;
 use crate::text::safe;
 
 /// A node that hangs is told so by its own connection attempt; this much later nobody waits for it any more.
@@ -96,7 +96,7 @@ async fn ask(config: &Config, view: &Arc<View>, interval: Duration) -> io::Resul
     }
     let code = tokio::select! {
         () = answers.take_all(&handle, &mut events, deadline, interval) => None,
-        code = signals.next() => Some(code),
+        signal = signals.next() => Some(exit::signalled(signal)),
     };
     handle.shutdown(false).await;
     Ok((answers, code))
