@@ -46,6 +46,7 @@ fn root() -> &'static Path {
 fn rooms() -> Rooms {
     let page = fs::read_to_string(root().join("ARCHITECTURE.md")).unwrap();
     let mut rooms = Rooms::new();
+    let mut all_but = Vec::new();
     for line in page.lines().filter(|line| line.starts_with("| `src/")) {
         let cells: Vec<&str> = line.trim_matches('|').split('|').map(str::trim).collect();
         let path = in_backticks(cells[0]).remove(0);
@@ -54,9 +55,18 @@ fn rooms() -> Rooms {
         let may = match cells[2] {
             "all" => None,
             "nothing of ours" => Some(BTreeSet::new()),
+            cell if cell.starts_with("all but ") => {
+                all_but.push((room.clone(), in_backticks(cell)));
+                None
+            }
             list => Some(in_backticks(list).into_iter().collect()),
         };
         rooms.insert(room, may);
+    }
+    for (room, forbidden) in all_but {
+        assert!(forbidden.iter().all(|name| rooms.contains_key(name)), "{room}: all but {forbidden:?}: no such room");
+        let may = rooms.keys().filter(|other| !forbidden.contains(other)).cloned().collect();
+        rooms.insert(room, Some(may));
     }
     assert!(rooms.len() >= 8, "the table of rooms was not understood: {rooms:?}");
     rooms

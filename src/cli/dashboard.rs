@@ -4,7 +4,7 @@ use std::io::{self, IsTerminal as _};
 use std::path::PathBuf;
 
 use super::args::{DashboardOptions, Source, exit};
-use super::{Stop, complain, configuration, watched};
+use super::{Exit, complain, configuration, watched};
 use crate::config::{Config, Diagnostic, Environment};
 use crate::model::NodeName;
 use crate::model::protocol::LeaveReason;
@@ -12,14 +12,14 @@ use crate::run::{self, Reload, RunOptions};
 use crate::store::event_log::EventLog;
 
 /// Opens the dashboard and returns the exit code once it was left. With a `source` its file is watched (F9).
-pub(super) async fn open(config: Config, options: &DashboardOptions, source: Option<&Source>) -> Result<u8, Stop> {
+pub(super) async fn open(config: Config, options: &DashboardOptions, source: Option<&Source>) -> Result<u8, Exit> {
     let env = Environment::of_process();
     can_draw(&env)?;
     let config = with_flags(config, options);
     let names: Vec<NodeName> = config.nodes.iter().map(|node| node.name.clone()).collect();
     let event_log = options.event_log.as_deref().map(|path| env.expand(path));
     let event_log = event_log.as_deref().map(|path| EventLog::start(path, config.cluster.as_deref(), &names));
-    let event_log = event_log.transpose().map_err(Stop::Wrong)?;
+    let event_log = event_log.transpose().map_err(Exit::Wrong)?;
     let left = run::run(RunOptions {
         config,
         read_write: options.read_write,
@@ -41,13 +41,13 @@ pub(super) async fn open(config: Config, options: &DashboardOptions, source: Opt
 }
 
 /// Refuses a terminal that says of itself that it can only print lines.
-pub(super) fn can_draw(env: &Environment) -> Result<(), Stop> {
+pub(super) fn can_draw(env: &Environment) -> Result<(), Exit> {
     let why = match env.filled_var("TERM") {
         Some("dumb") => "TERM is dumb: this terminal cannot show a full screen",
         None if io::stdout().is_terminal() => "TERM is not set: it is not known what this terminal can show",
         _ => return Ok(()),
     };
-    Err(Stop::Wrong(format!(
+    Err(Exit::Wrong(format!(
         "{why}; set TERM (as in TERM=xterm-256color), or use `pgwatch status`, `query` and `view`"
     )))
 }

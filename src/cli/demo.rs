@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::args::{DashboardOptions, exit};
 use super::status;
-use super::{Stop, block_on, complain, dashboard, print_with};
+use super::{Exit, block_on, complain, dashboard, print_with};
 use crate::config::alerts::Rules;
 use crate::config::{Config, Environment};
 use crate::demo::{Server, Shop, faults};
@@ -25,7 +25,7 @@ const ASK_AGAIN: Duration = Duration::from_millis(200);
 const NO_STATEMENTS: &str = "The screen Statements stays empty: this PostgreSQL has no pg_stat_statements (Debian, Ubuntu: \
                              apt-get install postgresql-contrib; Fedora: dnf install postgresql-contrib).";
 
-pub(super) fn run(with_faults: bool, options: &DashboardOptions) -> Result<u8, Stop> {
+pub(super) fn run(with_faults: bool, options: &DashboardOptions) -> Result<u8, Exit> {
     if io::stdin().is_terminal() && io::stdout().is_terminal() {
         dashboard::can_draw(&Environment::of_process())?;
     }
@@ -34,7 +34,7 @@ pub(super) fn run(with_faults: bool, options: &DashboardOptions) -> Result<u8, S
         complain("Starting a PostgreSQL primary, two standbys and a subscriber in a temporary folder ...");
         let shop = tokio::select! {
             opened = tokio::task::spawn_blocking(Shop::open) => {
-                opened?.map_err(|error| Stop::Failed(format!("pgwatch demo: {error}")))?
+                opened?.map_err(|error| Exit::Failed(format!("pgwatch demo: {error}")))?
             }
             // The servers have a guard of their own that ends them with this process.
             _ = signals.next() => return Ok(exit::OK),
@@ -65,7 +65,7 @@ pub(super) fn run(with_faults: bool, options: &DashboardOptions) -> Result<u8, S
 }
 
 /// Without a terminal there is nothing to open: says how the nodes are as soon as all are healthy.
-async fn print_status_once(config: &Config) -> Result<u8, Stop> {
+async fn print_status_once(config: &Config) -> Result<u8, Exit> {
     let deadline = Instant::now() + PATIENCE;
     loop {
         // Without the rules of alerts: what they find in the demo is there to be found, and no failure.

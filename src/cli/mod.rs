@@ -31,7 +31,7 @@ use crate::tui::output;
 use args::{Args, Command, Source, exit};
 
 /// Why a command ends early.
-enum Stop {
+enum Exit {
     /// A wrong file or usage: a text that ends in a remedy.
     Wrong(String),
     /// Something failed while running: a text that ends in a remedy.
@@ -40,7 +40,7 @@ enum Stop {
     Unexpected(Report),
 }
 
-impl<E: Into<Report>> From<E> for Stop {
+impl<E: Into<Report>> From<E> for Exit {
     fn from(error: E) -> Self {
         Self::Unexpected(error.into())
     }
@@ -68,17 +68,17 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
 
 fn run(args: Args) -> u8 {
     let is_status = matches!(args.command, Some(Command::Status { .. }));
-    match plain_reports().map_err(Stop::from).and_then(|()| dispatch(args)) {
+    match plain_reports().map_err(Exit::from).and_then(|()| dispatch(args)) {
         Ok(code) => code,
-        Err(Stop::Wrong(text)) => {
+        Err(Exit::Wrong(text)) => {
             complain(&text);
             if is_status { exit::UNKNOWN } else { exit::USAGE }
         }
-        Err(Stop::Failed(text)) => {
+        Err(Exit::Failed(text)) => {
             complain(&text);
             if is_status { exit::UNKNOWN } else { exit::FAILED }
         }
-        Err(Stop::Unexpected(report)) => {
+        Err(Exit::Unexpected(report)) => {
             // One line with all its causes: where in our code it came up tells a user nothing.
             complain(&format!("{report:#}"));
             if is_status { exit::UNKNOWN } else { exit::FAILED }
@@ -92,9 +92,9 @@ fn plain_reports() -> color_eyre::Result<()> {
     HookBuilder::default().theme(Theme::new()).install()
 }
 
-fn dispatch(args: Args) -> Result<u8, Stop> {
+fn dispatch(args: Args) -> Result<u8, Exit> {
     if let Some(path) = &args.log {
-        log::start(&Environment::of_process().expand(path)).map_err(Stop::Wrong)?;
+        log::start(&Environment::of_process().expand(path)).map_err(Exit::Wrong)?;
     }
     match args.command {
         None => block_on(dashboard::open(load(&args.source)?, &args.dashboard, Some(&args.source)))?,
@@ -109,8 +109,8 @@ fn dispatch(args: Args) -> Result<u8, Stop> {
 }
 
 /// What a command says that has no node to ask.
-fn no_nodes(config: &Config) -> Stop {
-    Stop::Wrong(match (&config.path, &config.cluster) {
+fn no_nodes(config: &Config) -> Exit {
+    Exit::Wrong(match (&config.path, &config.cluster) {
         (Some(path), Some(cluster)) => format!("{}: cluster {} has no nodes", path.display(), cluster),
         (Some(path), None) => format!("{} names no nodes: add one under nodes:", path.display()),
         (None, _) => "no nodes are configured: name a file with --config FILE, or one node with --host HOST".to_owned(),
@@ -153,8 +153,8 @@ pub fn configuration(source: &Source, env: &Environment) -> Result<Config, Vec<D
 }
 
 /// The configuration, with what is odd about it said; all its faults at once if it is wrong.
-fn load(source: &Source) -> Result<Config, Stop> {
-    let config = configuration(source, &Environment::of_process()).map_err(|faults| Stop::Wrong(list(&faults)))?;
+fn load(source: &Source) -> Result<Config, Exit> {
+    let config = configuration(source, &Environment::of_process()).map_err(|faults| Exit::Wrong(list(&faults)))?;
     for warning in &config.warnings {
         complain(&format!("warning: {warning}"));
     }
@@ -178,16 +178,16 @@ fn list(faults: &[Diagnostic]) -> String {
     text
 }
 
-fn print(bytes: &[u8]) -> Result<(), Stop> {
+fn print(bytes: &[u8]) -> Result<(), Exit> {
     print_with(|out| out.write_all(bytes))
 }
 
 /// Writes to standard output. A reader that has gone (`| head`) has what it wanted.
-fn print_with(write: impl FnOnce(&mut dyn io::Write) -> io::Result<()>) -> Result<(), Stop> {
+fn print_with(write: impl FnOnce(&mut dyn io::Write) -> io::Result<()>) -> Result<(), Exit> {
     let mut out = io::BufWriter::with_capacity(1 << 16, output::stdout());
     match write(&mut out).and_then(|()| out.flush()) {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
-            Err(Stop::Failed(format!("cannot write to standard output: {error}")))
+            Err(Exit::Failed(format!("cannot write to standard output: {error}")))
         }
         _ => Ok(()),
     }

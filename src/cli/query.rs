@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokio::time::{Instant, timeout_at};
 
 use super::args::{QueryArgs, QueryFormat, exit};
-use super::{Stop, block_on, complain, load, no_nodes, print_with};
+use super::{Exit, block_on, complain, load, no_nodes, print_with};
 use crate::config::{Config, nearest};
 use crate::connection::{ConnectionManager, Handle, ManagerConfig};
 use crate::model::protocol::{NodeOutcome, QueryProgress, QueryRequest};
@@ -22,7 +22,7 @@ const GRACE: Duration = Duration::from_secs(5);
 /// How long servers are given to confirm that they cancelled, after a signal.
 const CANCELLING: Duration = Duration::from_secs(2);
 
-pub(super) fn run(args: &QueryArgs) -> Result<u8, Stop> {
+pub(super) fn run(args: &QueryArgs) -> Result<u8, Exit> {
     let mut config = load(&args.source)?;
     let names: Vec<&str> = args.nodes.iter().map(|name| name.trim()).collect();
     config.nodes = chosen(&config, &names)?;
@@ -55,14 +55,14 @@ pub(super) fn run(args: &QueryArgs) -> Result<u8, Stop> {
 }
 
 /// The nodes that `--nodes` names, in the order of the file.
-pub(super) fn chosen(config: &Config, names: &[&str]) -> Result<Vec<NodeConfig>, Stop> {
+pub(super) fn chosen(config: &Config, names: &[&str]) -> Result<Vec<NodeConfig>, Exit> {
     if config.nodes.is_empty() {
         return Err(no_nodes(config));
     }
     if let Some(unknown) = names.iter().find(|name| !config.nodes.iter().any(|node| node.name.as_str() == **name)) {
         let known: Vec<&str> = config.nodes.iter().map(|node| node.name.as_str()).collect();
         let meant = nearest(unknown, known.iter().copied()).map(|near| format!(", did you mean {near}?"));
-        return Err(Stop::Wrong(format!(
+        return Err(Exit::Wrong(format!(
             "--nodes: there is no node named {unknown:?}{} The nodes are {}.",
             meant.unwrap_or_else(|| ".".to_owned()),
             known.join(", ")
@@ -72,19 +72,19 @@ pub(super) fn chosen(config: &Config, names: &[&str]) -> Result<Vec<NodeConfig>,
     Ok(config.nodes.iter().filter(wanted).cloned().collect())
 }
 
-fn statement(sql: &str) -> Result<String, Stop> {
+fn statement(sql: &str) -> Result<String, Exit> {
     let text = if sql == "-" {
-        io::read_to_string(io::stdin()).map_err(|error| Stop::Wrong(format!("standard input: {error}")))?
+        io::read_to_string(io::stdin()).map_err(|error| Exit::Wrong(format!("standard input: {error}")))?
     } else {
         sql.to_owned()
     };
     if text.trim().is_empty() {
-        return Err(Stop::Wrong(
+        return Err(Exit::Wrong(
             "no statement is given: pass one as an argument, or - to read it from standard input".to_owned(),
         ));
     }
     if text.contains('\0') {
-        return Err(Stop::Wrong("the statement contains a NUL byte, which PostgreSQL does not accept".to_owned()));
+        return Err(Exit::Wrong("the statement contains a NUL byte, which PostgreSQL does not accept".to_owned()));
     }
     Ok(text)
 }

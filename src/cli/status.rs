@@ -9,7 +9,7 @@ use tokio::time::{Instant, sleep, timeout, timeout_at};
 
 use super::alerts::Watch;
 use super::args::{Source, StatusFormat, exit};
-use super::{Stop, block_on, complain, list, load, no_nodes, print_with, watched};
+use super::{Exit, block_on, complain, list, load, no_nodes, print_with, watched};
 use crate::config::alerts::Rules;
 use crate::config::{Config, Environment};
 use crate::connection::{ConnectionManager, Handle, ManagerConfig};
@@ -32,7 +32,7 @@ const CLOSING: Duration = Duration::from_secs(1);
 /// The pool's figures change without an event.
 const LOOK_AGAIN: Duration = Duration::from_millis(20);
 
-pub(super) fn run(source: &Source, format: StatusFormat) -> Result<u8, Stop> {
+pub(super) fn run(source: &Source, format: StatusFormat) -> Result<u8, Exit> {
     let config = load(source)?;
     if config.nodes.is_empty() {
         return Err(no_nodes(&config));

@@ -11,7 +11,7 @@ use tokio::time::{Instant, sleep_until, timeout_at};
 
 use super::args::{QueryFormat, ViewArgs, exit};
 use super::query::chosen;
-use super::{Stop, block_on, complain, list, load, print, print_with};
+use super::{Exit, block_on, complain, list, load, print, print_with};
 use crate::app::views::Sheet;
 use crate::config::{Config, Environment, nearest, views};
 use crate::connection::{ConnectionManager, Handle, ManagerConfig};
@@ -26,7 +26,7 @@ use crate::text::safe;
 const GRACE: Duration = Duration::from_secs(1);
 const CLOSING: Duration = Duration::from_secs(2);
 
-pub(super) fn run(args: &ViewArgs) -> Result<u8, Stop> {
+pub(super) fn run(args: &ViewArgs) -> Result<u8, Exit> {
     let (views, problems) = views::load(&Environment::of_process());
     complain(&list(&problems));
     if args.list {
@@ -35,7 +35,7 @@ pub(super) fn run(args: &ViewArgs) -> Result<u8, Stop> {
     }
     let view = named(&views, args.name.as_deref().unwrap_or_default())?;
     if args.diff && view.compare.is_none() {
-        return Err(Stop::Wrong(format!(
+        return Err(Exit::Wrong(format!(
             "--diff: the view {} does not compare nodes; settings and drift do",
             view.name
         )));
@@ -72,11 +72,11 @@ fn listed(views: &views::Views) -> String {
     })
 }
 
-fn named(views: &views::Views, name: &str) -> Result<Arc<View>, Stop> {
+fn named(views: &views::Views, name: &str) -> Result<Arc<View>, Exit> {
     views.get(name).cloned().ok_or_else(|| {
         let meant = nearest(name, views.keys().map(String::as_str)).map(|near| format!(", did you mean {near}?"));
         let meant = meant.unwrap_or_else(|| ": pgwatch view --list shows all views".to_owned());
-        Stop::Wrong(format!("there is no view {name:?}{meant}"))
+        Exit::Wrong(format!("there is no view {name:?}{meant}"))
     })
 }
 
