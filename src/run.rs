@@ -1,11 +1,11 @@
 //! The composition root of the dashboard: one `select!` over keys, events, signals, the watched file and the tick.
-//! It performs effects and draws; what anything means is decided in `app`, and no network future is awaited here.
+//! It performs effects and draws. `app` decides what anything means, and no network future is awaited here.
 //!
 //! | arm | period | why |
 //! | --- | --- | --- |
 //! | tick | 1 s | the clock and the ages on the screen |
 //! | events | at most once a frame | five hundred nodes wake the loop no more often than it can draw |
-//! | frame | when due | a key, a change of state, a node's first figures are drawn at once, later ones once a refresh and with the tick if they can, so that twenty nodes cost one frame a second |
+//! | frame | when due | a key, a change of state and a node's first figures are drawn at once; later figures once a refresh, with the tick if possible, so that twenty nodes cost one frame a second |
 
 mod frames;
 mod keys;
@@ -37,9 +37,9 @@ use crate::tui::{self, Screen, ScreenOptions, Theme, ThemeOptions};
 use frames::{Frames, is_figure};
 use signals::Signals;
 
-/// How long leaving waits for a file that is being written.
+/// How long to wait at the end for a file that is being written.
 const WRITING: Duration = Duration::from_secs(5);
-/// Beyond `shutdown_timeout`, for a terminal that does not take our last bytes.
+/// How long after `shutdown_timeout` a terminal may take to accept our last bytes.
 const GRACE: Duration = Duration::from_secs(1);
 
 const NO_TERMINAL: &str = "the dashboard needs a terminal (`pgwatch status` and `pgwatch query` need none)";
@@ -47,18 +47,18 @@ const NO_TERMINAL: &str = "the dashboard needs a terminal (`pgwatch status` and 
 /// Reads the configuration again; called on a thread of its own.
 pub type Reload = Box<dyn Fn() -> Result<Config, Vec<Diagnostic>> + Send + Sync>;
 
-/// Reads all views and rules of alerts, the user's own too, and says what is wrong with those; called on a thread of its
-/// own.
+/// Reads all views and rules of alerts, with those of the user, and returns the faults of the user's own. Called on a
+/// thread of its own.
 pub type ReadViews = dyn Fn() -> (Views, Rules, Vec<Diagnostic>) + Send + Sync;
 
-/// The newest thing that went wrong beside the dashboard.
+/// The newest error outside the dashboard, for example of the event log.
 pub type Troubles = tokio::sync::watch::Receiver<Option<String>>;
 
 /// What the dashboard runs with.
 pub struct RunOptions {
     pub config: Config,
     pub read_write: bool,
-    /// How to read the file again (F9); without it nothing is watched.
+    /// Reads the file again (F9); without it nothing is watched.
     pub reload: Option<Reload>,
     /// Reads the views and rules.
     pub views: Box<ReadViews>,
@@ -66,7 +66,7 @@ pub struct RunOptions {
     pub history: Option<PathBuf>,
     /// A second listener to all events: the event log.
     pub tap: Option<mpsc::Sender<Event>>,
-    /// What goes wrong with that listener, to be told on the screen.
+    /// The errors of that listener, to be shown on the screen.
     pub troubles: Option<Troubles>,
 }
 
@@ -76,18 +76,18 @@ impl std::fmt::Debug for RunOptions {
     }
 }
 
-/// How the dashboard was left.
+/// How the dashboard ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Left {
     pub reason: LeaveReason,
     pub report: ShutdownReport,
 }
 
-/// Opens the dashboard and returns when it was left: the terminal is given back, every session is closed.
+/// Opens the dashboard. Returns when it has ended, the terminal is restored and every session is closed.
 ///
 /// # Errors
-/// The terminal could not be taken or went away, or something panicked; the sessions are closed all the same, and
-/// the report of that is lost.
+/// The terminal could not be used or went away, or something panicked. The sessions are closed all the same; only the
+/// report of that is lost.
 pub async fn run(options: RunOptions) -> Result<Left> {
     let mut signals = Signals::listen()?;
     let for_watchdog = Signals::listen()?;
@@ -100,14 +100,15 @@ pub async fn run(options: RunOptions) -> Result<Left> {
         tap: options.tap.clone(),
     });
     let _watchdog = signals::watchdog(for_watchdog, handle.clone(), limit);
-    // What the screen half owns goes with it, the terminal first; the hook gave that back before, if this panics.
+    // When the dashboard ends, everything it owns is dropped, the terminal first. After a panic the hook has already
+    // restored the terminal.
     let dashboard = Box::pin(async { Dashboard::new(screen, handle.clone(), options).run(events, &mut signals).await });
     let (ended, report) = to_its_end(dashboard, &handle).await;
     Ok(Left { reason: ended?, report })
 }
 
-/// Runs the screen half to its end, then closes every session: a panic of it must not leave one behind, and is an
-/// error like any other.
+/// Runs the screen half to its end, then closes every session. A panic of the screen half is an error like any other and
+/// must not leave a session open.
 async fn to_its_end<T>(dashboard: impl Future<Output = Result<T>>, handle: &Handle) -> (Result<T>, ShutdownReport) {
     let ended = AssertUnwindSafe(dashboard).catch_unwind().await;
     let report = handle.shutdown(false).await;
@@ -124,7 +125,7 @@ struct Dashboard {
     reload: Option<reload::Reloader>,
     history: Option<PathBuf>,
     troubles: Option<Troubles>,
-    /// Files being written or read; each tells how it went.
+    /// Files being written or read; each task reports how it went.
     errands: JoinSet<Msg>,
     views: Arc<ReadViews>,
     reason: Option<LeaveReason>,
@@ -176,7 +177,7 @@ impl Dashboard {
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
         self.read_views();
         while !self.quit {
-            // At once, not by a timer: those are a millisecond late or two.
+            // A due frame is drawn at once, without the timer, which is up to two milliseconds late.
             if self.frames.is_due() {
                 self.draw()?;
             }
@@ -202,7 +203,7 @@ impl Dashboard {
                 () = async { sleep_until(due.unwrap_or_else(Instant::now)).await }, if due.is_some() => {}
             }
         }
-        // Who leaves by a key wants the file that was just asked for; a signal waits for nothing.
+        // A user who leaves by a key wants the file that was just asked for. A signal does not wait.
         if self.reason.is_none() {
             let _ = timeout(WRITING, async { while self.errands.join_next().await.is_some() {} }).await;
         }
@@ -216,7 +217,7 @@ impl Dashboard {
         }
     }
 
-    /// Everything that waits is taken in before the next frame.
+    /// Applies all waiting events before the next frame.
     fn events(&mut self, first: Event, events: &mut mpsc::Receiver<Event>) {
         let mut next = Some(first);
         while let Some(event) = next {
@@ -228,7 +229,7 @@ impl Dashboard {
         self.frames.events_read();
     }
 
-    /// Their files are read behind the first frame: nobody looks at a view before.
+    /// Reads the views and rules. The first frame does not wait for them, as it shows no view.
     fn read_views(&mut self) {
         let views = Arc::clone(&self.views);
         self.errands.spawn_blocking(move || {
@@ -255,7 +256,7 @@ impl Dashboard {
         self.update_by(msg, Instant::now());
     }
 
-    /// The same with a frame no sooner than `soonest`.
+    /// Like `update`, with a frame no sooner than `soonest`.
     fn update_by(&mut self, msg: Msg, soonest: Instant) {
         for effect in update(&mut self.app, msg) {
             self.perform(effect);
@@ -356,7 +357,7 @@ fn theme_name(config: &Config) -> String {
     config.theme.clone().unwrap_or_else(|| THEMES[0].to_owned())
 }
 
-/// The next thing that went wrong beside the dashboard; pends for ever where nobody tells. Cancel-safe.
+/// The next error outside the dashboard; pends for ever if nothing reports any. Cancel-safe.
 async fn next_trouble(troubles: &mut Option<Troubles>) -> String {
     if let Some(troubles) = troubles {
         while troubles.changed().await.is_ok() {
@@ -378,7 +379,7 @@ mod tests {
     use crate::demo::Cluster;
     use crate::model::{EventKind, HealthState};
 
-    /// C8: wherever the loop panics (a message applied, a frame drawn), no session is left, and it is an error.
+    /// C8: if the loop panics (in applying a message, in drawing a frame), no session is left, and the panic is an error.
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
     async fn a_panic_of_the_screen_half_closes_every_session() {
         let cluster = Cluster::builder().start().unwrap();

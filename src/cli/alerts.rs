@@ -1,5 +1,5 @@
-//! What the rules find on nodes that are asked once, for `pgwatch status`: the views of all rules and the figures of a refresh,
-//! each node's as they come. Nobody waits for what a rule says must last.
+//! What the rules find on nodes that are asked once, for `pgwatch status`, from the answers to the rules' views and the
+//! figures of a refresh. A condition counts at once, even if its rule says that it must last.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -17,12 +17,12 @@ use crate::model::{Alert, Event, EventKind, Facts, NodeName, Rule, ServerFacts, 
 pub(super) struct Watch {
     rules: Vec<Arc<Rule>>,
     views: Vec<Arc<View>>,
-    /// `None`: it could not be had.
+    /// `None` if the node could not answer.
     readings: HashMap<(NodeName, String), Option<Reading>>,
     figures: HashMap<NodeName, Figures>,
 }
 
-/// What a refresh told of a node.
+/// The figures of a node from a refresh.
 #[derive(Debug, Default)]
 struct Figures {
     facts: Option<Arc<Facts>>,
@@ -42,7 +42,7 @@ impl Watch {
         Self { rules, views, ..Self::default() }
     }
 
-    /// What is to be asked.
+    /// The views to ask for.
     pub(super) fn looks(&self) -> Vec<Look> {
         self.views.iter().map(|view| Look { view: Arc::clone(view), nodes: None, pace: None }).collect()
     }
@@ -52,7 +52,7 @@ impl Watch {
             EventKind::View { node, view, outcome } => {
                 let of = self.views.iter().find(|of| *of.name == *view);
                 let reading = of.zip(outcome.ok()).map(|(view, rows)| Reading::new(view, event.at, rows, None));
-                // A later failure takes back no answer.
+                // A later failure does not discard an answer.
                 let known = self.readings.entry((node, view.to_string())).or_default();
                 *known = reading.or_else(|| known.take());
             }
@@ -63,7 +63,7 @@ impl Watch {
         }
     }
 
-    /// Whether every node that answers has told all that is asked.
+    /// True if every node that answers has answered everything that the rules need.
     pub(super) fn has_heard(&self, nodes: &[NodeSnapshot]) -> bool {
         let needs_figures = self.rules.iter().any(|rule| !rule.asks());
         nodes.iter().filter(|node| node.health.state.answers()).all(|node| {
@@ -74,7 +74,7 @@ impl Watch {
         })
     }
 
-    /// What the rules find, node by node, the worst of each first.
+    /// What the rules find, node by node, with the worst of each node first.
     pub(super) fn alerts(&self, nodes: &[NodeSnapshot], thresholds: &Thresholds) -> Vec<Alert> {
         let mut alerts: Vec<Alert> = Vec::new();
         for node in nodes.iter().filter(|node| node.health.state.answers()) {
@@ -109,7 +109,7 @@ impl Watch {
         Some(facts::reading(facts.server_time, facts, figures.server.as_deref()))
     }
 
-    /// What is wrong with the shape of all, as far as it is about one of them.
+    /// The faults of the cluster's shape that concern one node.
     fn of_shape(&self, nodes: &[NodeSnapshot], name: &NodeName) -> Vec<Alert> {
         let Some(rule) = self.rules.iter().find(|rule| rule.check == Check::Shape) else { return Vec::new() };
         let told = nodes.iter().map(|node| self.told(node, &rule.view));

@@ -10,7 +10,7 @@ use crate::text::safe;
 pub(super) fn run(source: &Source) -> Result<u8, Exit> {
     let (_, _, problems) = watched(&Environment::of_process());
     let config = match load(source) {
-        // All that is wrong is told at once.
+        // Reports all faults at once.
         Err(Exit::Wrong(text)) => return Err(Exit::Wrong(text + &list(&problems))),
         loaded => loaded?,
     };

@@ -1,4 +1,5 @@
-//! The dashboard as the command line asks for it: flags over the file, the event log, the history, the file read again.
+//! Opens the dashboard from the command line: applies flags to the configuration, opens the event log and the history,
+//! and says how the file is read again.
 
 use std::io::{self, IsTerminal as _};
 use std::path::PathBuf;
@@ -11,7 +12,7 @@ use crate::model::protocol::LeaveReason;
 use crate::run::{self, Reload, RunOptions};
 use crate::store::event_log::EventLog;
 
-/// Opens the dashboard and returns the exit code once it was left. With a `source` its file is watched (F9).
+/// Opens the dashboard and returns the exit code when it ends. If there is a `source`, its file is watched (F9).
 pub(super) async fn open(config: Config, options: &DashboardOptions, source: Option<&Source>) -> Result<u8, Exit> {
     let env = Environment::of_process();
     can_draw(&env)?;
@@ -40,7 +41,7 @@ pub(super) async fn open(config: Config, options: &DashboardOptions, source: Opt
     Ok(exit::OK)
 }
 
-/// Refuses a terminal that says of itself that it can only print lines.
+/// Refuses a terminal whose `TERM` says that it can only print lines.
 pub(super) fn can_draw(env: &Environment) -> Result<(), Exit> {
     let why = match env.filled_var("TERM") {
         Some("dumb") => "TERM is dumb: this terminal cannot show a full screen",
@@ -52,7 +53,7 @@ pub(super) fn can_draw(env: &Environment) -> Result<(), Exit> {
     )))
 }
 
-/// What the command line says wins over the file.
+/// The configuration, in which flags replace what the file says.
 fn with_flags(mut config: Config, options: &DashboardOptions) -> Config {
     config.refresh = options.refresh.unwrap_or(config.refresh);
     config.theme = options.theme.clone().or(config.theme);
@@ -69,7 +70,7 @@ fn reload(source: Source, options: DashboardOptions) -> Reload {
     })
 }
 
-/// `$XDG_STATE_HOME/pgwatch/history`, `~/.local/state/pgwatch/history` without the variable.
+/// `$XDG_STATE_HOME/pgwatch/history`, or `~/.local/state/pgwatch/history` without the variable.
 fn history(env: &Environment) -> Option<PathBuf> {
     let base = env.filled_var("XDG_STATE_HOME").map(PathBuf::from).filter(|path| path.is_absolute());
     base.or_else(|| Some(env.home()?.join(".local/state"))).map(|base| base.join("pgwatch/history"))

@@ -18,7 +18,7 @@ use crate::demo::{Server, Shop, faults};
 use crate::output::status::StatusDocument;
 use crate::run::signals::Signals;
 
-/// How long the nodes may take to be healthy, where no dashboard shows how they get there.
+/// How long the nodes may take to become healthy when there is no dashboard that shows their progress.
 const PATIENCE: Duration = Duration::from_mins(1);
 const STOPPING: Duration = Duration::from_secs(1);
 const ASK_AGAIN: Duration = Duration::from_millis(200);
@@ -36,7 +36,7 @@ pub(super) fn run(with_faults: bool, options: &DashboardOptions) -> Result<u8, E
             opened = tokio::task::spawn_blocking(Shop::open) => {
                 opened?.map_err(|error| Exit::Failed(format!("pgwatch demo: {error}")))?
             }
-            // The servers have a guard of their own that ends them with this process.
+            // The servers have a guard that ends them with this process.
             _ = signals.next() => return Ok(exit::OK),
         };
         if !shop.has_statements() {
@@ -64,11 +64,11 @@ pub(super) fn run(with_faults: bool, options: &DashboardOptions) -> Result<u8, E
     })?
 }
 
-/// Without a terminal there is nothing to open: says how the nodes are as soon as all are healthy.
+/// Prints the status once all nodes are healthy: without a terminal there is no dashboard to open.
 async fn print_status_once(config: &Config) -> Result<u8, Exit> {
     let deadline = Instant::now() + PATIENCE;
     loop {
-        // Without the rules of alerts: what they find in the demo is there to be found, and no failure.
+        // Without rules of alerts: what they would find is part of the demo, not a failure of it.
         let (nodes, alerts) = match status::ask(config, Rules::new()).await? {
             Ok(nodes) => nodes,
             Err(_signalled) => return Ok(exit::OK),
@@ -83,7 +83,7 @@ async fn print_status_once(config: &Config) -> Result<u8, Exit> {
     }
 }
 
-/// What goes on in the cluster while somebody looks at it.
+/// The load and the faults of the demo cluster, as tasks.
 struct Background {
     tasks: JoinSet<()>,
     stop: CancellationToken,
@@ -102,7 +102,7 @@ impl Background {
 
     async fn stop(mut self) {
         self.stop.cancel();
-        // A server that is just starting is not waited for: the cluster's guard ends it with this process.
+        // Does not wait for a server that is just starting: the cluster's guard ends it with this process.
         let _ = timeout(STOPPING, async { while self.tasks.join_next().await.is_some() {} }).await;
     }
 }

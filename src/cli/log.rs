@@ -9,7 +9,7 @@ use tracing_subscriber::EnvFilter;
 
 use crate::store::files::{fault, open_private};
 
-/// The variable that says how much is logged, in the language of `tracing-subscriber`'s filters.
+/// The variable that sets what is logged, in the syntax of `tracing-subscriber`'s filters.
 const FILTER: &str = "PGWATCH_LOG";
 
 /// Starts logging for the whole process.

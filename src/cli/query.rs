@@ -17,9 +17,9 @@ use crate::run::signals::Signals;
 use crate::text::safe;
 
 const BATCH: BatchId = BatchId(1);
-/// Every node answers by its deadline; a manager that does not say so this much later is not waited for.
+/// How long after the deadline of the statement to wait for the manager's last answers.
 const GRACE: Duration = Duration::from_secs(5);
-/// How long servers are given to confirm that they cancelled, after a signal.
+/// How long servers may take to confirm a cancellation, after a signal.
 const CANCELLING: Duration = Duration::from_secs(2);
 
 pub(super) fn run(args: &QueryArgs) -> Result<u8, Exit> {
@@ -40,7 +40,7 @@ pub(super) fn run(args: &QueryArgs) -> Result<u8, Exit> {
         max_rows: args.max_rows,
         max_bytes: QueryRequest::MAX_BYTES,
     };
-    // JSON has a place for errors and notices; elsewhere they are told as they come.
+    // JSON has a place for errors and notices. For the other formats they are printed as they come.
     let told = if args.format == QueryFormat::Json { |_: &Answer| {} } else { tell };
     let (answers, signalled) = block_on(ask(&config, request, told))??;
     print_with(|out| match args.format {
@@ -89,8 +89,8 @@ fn statement(sql: &str) -> Result<String, Exit> {
     Ok(text)
 }
 
-/// Runs the batch to its end. After a signal it is cancelled on the servers, and the answers are those that came;
-/// the second value is then the exit code.
+/// Runs the batch to its end. A signal cancels it on the servers; the answers are then those that came before, and the
+/// second value is the exit code.
 async fn ask(config: &Config, request: QueryRequest, told: fn(&Answer)) -> io::Result<(Answers, Option<u8>)> {
     let mut signals = Signals::listen()?;
     let mut batch = Batch::new(&request, told);
@@ -113,14 +113,14 @@ async fn ask(config: &Config, request: QueryRequest, told: fn(&Answer)) -> io::R
     Ok((batch.answers, signalled))
 }
 
-/// Waits until the servers say that they cancelled; a second signal waits for nobody.
+/// Waits until the servers confirm the cancellation; a second signal ends the wait.
 async fn cancel(
     handle: &Handle,
     batch: &mut Batch,
     events: &mut tokio::sync::mpsc::Receiver<Event>,
     signals: &mut Signals,
 ) {
-    // Refused only if the batch has just ended by itself.
+    // The manager refuses only if the batch has just ended by itself.
     let _ = handle.send(Command::CancelBatch(BATCH)).await;
     tokio::select! {
         _ = timeout_at(Instant::now() + CANCELLING, batch.listen(events)) => {}
@@ -146,7 +146,7 @@ impl Batch {
         Self { answers, told }
     }
 
-    /// Returns when the batch is done, or the manager gone. Cancel-safe: what has come is kept.
+    /// Returns when the batch is done or the manager has ended. Cancel-safe: the answers so far are kept.
     async fn listen(&mut self, events: &mut tokio::sync::mpsc::Receiver<Event>) {
         while let Some(event) = events.recv().await {
             let EventKind::Query { batch: BATCH, progress } = event.kind else { continue };
@@ -169,7 +169,7 @@ impl Batch {
     }
 }
 
-/// What neither csv nor a table has a place for, on standard error.
+/// Prints to standard error what has no place in CSV or a table.
 fn tell(answer: &Answer) {
     let node = &answer.node;
     match &answer.outcome.result {

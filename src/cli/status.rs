@@ -1,5 +1,5 @@
-//! `pgwatch status`: every node asked once, all at the same time, what the rules of alerts find on them, and what monitoring
-//! plugins exit with.
+//! `pgwatch status`: asks all nodes once, at the same time, applies the rules of alerts to them, and exits as monitoring
+//! plugins do.
 
 use std::io::{self, IsTerminal as _};
 use std::time::{Duration, SystemTime};
@@ -18,18 +18,18 @@ use crate::model::{Alert, AlertSeverity, Command, Event, HealthState};
 use crate::output::status::{StatusDocument, Summary};
 use crate::run::signals::Signals;
 
-/// A node that hangs is told so by its own connection attempt; this much later nobody waits for it any more.
+/// How long after the longest connect timeout to wait for a node: its own attempt reports a node that hangs.
 const GRACE: Duration = Duration::from_millis(500);
-/// How long a node that answers is given to open the rest of its pool, and to be probed once more where the first
-/// latency was lost to our own lateness.
+/// How long a node that answers may take to open the rest of its pool, and to be probed once more if we were too late
+/// to measure the first latency.
 const POOL_PATIENCE: Duration = Duration::from_secs(1);
-/// How much longer nodes that answer are given to answer the rules' views.
+/// How much longer to wait for the answers to the rules' views.
 const VIEW_PATIENCE: Duration = Duration::from_secs(2);
-/// Everything is asked once.
+/// Longer than the whole command takes, so that everything is asked once.
 const ONCE: Duration = Duration::from_mins(1);
-/// Nothing runs on the servers that would have to be waited for.
+/// How long closing may take. It is short, as no query of a user runs on the servers.
 const CLOSING: Duration = Duration::from_secs(1);
-/// The pool's figures change without an event.
+/// How often to look at the pools, whose figures change without an event.
 const LOOK_AGAIN: Duration = Duration::from_millis(20);
 
 pub(super) fn run(source: &Source, format: StatusFormat) -> Result<u8, Exit> {
@@ -66,11 +66,11 @@ pub(super) fn exit_code(document: &StatusDocument<'_>) -> u8 {
     of_nodes.max(of_alerts)
 }
 
-/// What is known of nodes, and what the rules found on them.
+/// The nodes, and the alerts on them.
 pub(super) type Seen = (Vec<NodeSnapshot>, Vec<Alert>);
 
-/// Connects to all nodes and waits until each has answered or failed, the pools of those that answer are open, and they have
-/// answered the rules' views. `Err` inside is the exit code of a signal.
+/// Connects to all nodes. Waits until each has answered or failed, and until those that answer have opened their pools
+/// and answered the rules' views. The inner `Err` is the exit code of a signal.
 pub(super) async fn ask(config: &Config, rules: Rules) -> io::Result<Result<Seen, u8>> {
     let mut signals = Signals::listen()?;
     let longest = config.nodes.iter().map(|node| node.pool.connect_timeout).max().unwrap_or_default();
@@ -107,7 +107,7 @@ fn all_settled(nodes: &[NodeSnapshot]) -> bool {
     nodes.iter().all(|node| is_settled(node, SystemTime::now()))
 }
 
-/// A manager whose events are heard until enough is known.
+/// A running manager, whose events are read until enough is known.
 struct Asking {
     handle: Handle,
     events: mpsc::Receiver<Event>,
@@ -115,7 +115,7 @@ struct Asking {
 }
 
 impl Asking {
-    /// The nodes as soon as they and what they answered are `enough`. Cancel-safe: what came is kept.
+    /// Waits until the nodes and their answers are `enough`. Cancel-safe: the answers so far are kept.
     async fn until(&mut self, enough: impl Fn(&[NodeSnapshot], &Watch) -> bool) -> Vec<NodeSnapshot> {
         loop {
             while let Ok(event) = self.events.try_recv() {
@@ -125,7 +125,7 @@ impl Asking {
             if enough(&nodes, &self.watch) {
                 return nodes;
             }
-            // Whatever happened: the snapshot says it better than the event. A manager that ended says nothing more.
+            // The snapshot tells more than the event. A manager that has ended sends no more events.
             let closed = self.events.is_closed();
             tokio::select! {
                 Some(event) = self.events.recv(), if !closed => self.watch.heed(event),
@@ -135,8 +135,8 @@ impl Asking {
     }
 }
 
-/// Whether there is no more to be learnt of a node: it failed, or it answers, its latency is known and its pool is open
-/// (or they will not be).
+/// True if waiting would bring no more news of a node: it failed, or it answers, and its latency is known and its pool
+/// open, or it had long enough for both.
 fn is_settled(node: &NodeSnapshot, now: SystemTime) -> bool {
     match node.health.state {
         HealthState::Connecting => false,

@@ -1,4 +1,4 @@
-//! `pgwatch view`: one view of all nodes, asked at the same time; twice where it has rates.
+//! `pgwatch view`: asks all nodes for one view at the same time, twice if it has rates.
 
 use std::collections::{HashMap, HashSet};
 use std::fmt::Write as _;
@@ -22,7 +22,7 @@ use crate::output::view::{ViewAnswer, ViewDocument};
 use crate::run::signals::Signals;
 use crate::text::safe;
 
-/// A node that hangs is told so by its own connection attempt; this much later nobody waits for it any more.
+/// How long after its timeouts to wait for a node: its own attempt reports a node that hangs.
 const GRACE: Duration = Duration::from_secs(1);
 const CLOSING: Duration = Duration::from_secs(2);
 
@@ -80,7 +80,7 @@ fn named(views: &views::Views, name: &str) -> Result<Arc<View>, Exit> {
     })
 }
 
-/// Asks every node, twice where the view has rates. The second value is the exit code of a signal.
+/// Asks every node, twice if the view has rates. The second value is the exit code of a signal.
 async fn ask(config: &Config, view: &Arc<View>, interval: Duration) -> io::Result<(Answers, Option<u8>)> {
     let mut signals = Signals::listen()?;
     let mut answers = Answers::new(config, view);
@@ -135,7 +135,7 @@ impl Answers {
         let _ = timeout_at(deadline, self.take(events)).await;
         if self.view.has_rates() && self.nodes.iter().any(|(_, answer)| answer.is_ok()) {
             sleep_until(Instant::now() + interval).await;
-            // What was asked again of its own accord meanwhile is no second answer.
+            // Drops answers that the manager asked for by itself meanwhile: they are not the second ones.
             while events.try_recv().is_ok() {}
             if handle.send(Command::LookNow).await.is_ok() {
                 let _ = timeout_at(Instant::now() + self.view.timeout + GRACE, self.take(events)).await;
@@ -144,7 +144,7 @@ impl Answers {
         self.at = SystemTime::now();
     }
 
-    /// Until each node that may answer has. Cancel-safe: what has come is kept.
+    /// Reads events until each node that may still answer has answered. Cancel-safe: the answers so far are kept.
     async fn take(&mut self, events: &mut mpsc::Receiver<Event>) {
         let lost =
             |answer: &Result<Arc<Reading>, NodeError>| answer.as_ref().is_err_and(|e| e.kind != ErrorKind::Timeout);
@@ -171,7 +171,7 @@ impl Answers {
         }
     }
 
-    /// What is written of them: all rows, or only those `differing` between the nodes that answered.
+    /// The answers to write: all rows, or only those that are `differing` between the nodes that answered.
     fn document(&self, differing: bool) -> ViewDocument<'_> {
         let only: Option<HashSet<(NodeName, usize)>> = differing.then(|| self.in_order().into_iter().collect());
         let nodes = self.nodes.iter().map(|(node, answer)| {
@@ -202,7 +202,7 @@ impl Answers {
         self.nodes.iter().all(|(_, answer)| answer.is_ok())
     }
 
-    /// Errors, what nodes cannot have, and rows that were cut, on standard error.
+    /// Prints errors, why a view does not apply to a node, and cut answers to standard error.
     fn complain(&self) {
         for (node, answer) in &self.nodes {
             match answer {
@@ -224,7 +224,8 @@ impl Answers {
         }
     }
 
-    /// Why the table is empty, where that is not said of each node: what failed or cannot be is no answer.
+    /// Says why the table is empty. Nodes that failed, and nodes to which the view does not apply, are reported
+    /// elsewhere.
     fn complain_of_no_rows(&self) {
         let without: Vec<&str> = self
             .answered()

@@ -11,7 +11,7 @@ use crate::model::protocol::NodeSnapshot;
 use crate::model::{Alert, AlertSeverity, ErrorKind, HealthState, NodeError, Role};
 use crate::text::{self, UNKNOWN, safe};
 
-/// What `pgwatch status` says.
+/// The state of a cluster at one moment.
 #[derive(Debug, Serialize)]
 pub struct StatusDocument<'a> {
     at: String,

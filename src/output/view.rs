@@ -17,7 +17,7 @@ use crate::model::{NodeError, NodeName, View};
 #[derive(Debug)]
 pub struct ViewDocument<'a> {
     pub view: &'a View,
-    /// When the last answers came; ages in the table are counted up to it.
+    /// When the last answers came. The table shows ages at this time.
     pub at: SystemTime,
     /// In the order of the file.
     pub nodes: Vec<ViewAnswer<'a>>,
@@ -84,7 +84,7 @@ impl ViewDocument<'_> {
     }
 }
 
-/// A value as programs read it.
+/// A value as programs read it; `None` is an unknown one.
 fn written(view: &View, column: usize, value: Value<'_>) -> Option<String> {
     match value {
         Value::Unknown => None,

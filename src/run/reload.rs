@@ -18,7 +18,8 @@ use super::Reload;
 use crate::config::{Config, Diagnostic};
 
 const QUIET: Duration = Duration::from_millis(200);
-/// The link that a mounted `ConfigMap` of Kubernetes swaps; the file itself is a link through it and never changes.
+/// The link that Kubernetes swaps when a mounted `ConfigMap` changes. The file itself is a link through it and stays the
+/// same.
 const MOUNTED: &str = "..data";
 
 type Loaded = Result<Config, Vec<Diagnostic>>;
