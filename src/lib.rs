@@ -8,6 +8,8 @@
 //! - [`config`]: YAML, libpq's environment and files, into validated nodes.
 //! - [`fleet`]: what is known of all nodes, from events and time; pure.
 //! - [`connection`]: the connection manager, usable without a terminal.
+//! - [`output`]: what is known, as JSON, CSV and tables.
+//! - [`store`]: the files that pgwatch writes.
 //! - [`app`]: how a person looks at the fleet, and what keys do; pure.
 //! - [`tui`]: the picture of that state.
 //! - [`run`]: the one place where the halves meet.
@@ -21,7 +23,9 @@ pub mod connection;
 pub mod demo;
 pub mod fleet;
 pub mod model;
+pub mod output;
 pub mod run;
 pub mod sql;
+pub mod store;
 pub mod text;
 pub mod tui;

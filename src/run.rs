@@ -1,18 +1,16 @@
 //! The composition root of the dashboard: one `select!` over keys, events, signals, the watched file and the tick.
-//! It performs effects and draws; what anything means is decided in `app`, and no network future is awaited here.
+//! It performs effects and draws. `app` decides what anything means, and no network future is awaited here.
 //!
 //! | arm | period | why |
 //! | --- | --- | --- |
 //! | tick | 1 s | the clock and the ages on the screen |
 //! | events | at most once a frame | five hundred nodes wake the loop no more often than it can draw |
-//! | frame | when due | a key, a change of state, a node's first figures are drawn at once, later ones once a refresh and with the tick if they can, so that twenty nodes cost one frame a second |
+//! | frame | when due | a key, a change of state and a node's first figures are drawn at once; later figures once a refresh, with the tick if possible, so that twenty nodes cost one frame a second |
 
-mod columns;
-mod export;
-mod history;
+mod frames;
 mod keys;
-mod signals;
-mod watch;
+mod reload;
+pub(crate) mod signals;
 
 use std::panic::AssertUnwindSafe;
 use std::path::PathBuf;
@@ -25,24 +23,23 @@ use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, MissedTickBehavior, interval_at, sleep_until, timeout};
 
-use crate::app::{App, Effect, Msg, Reread, Setup, update};
+use crate::app::{App, Effect, Export, ExportFormat, Msg, Query, Reread, Setup, update};
 use crate::config::alerts::Rules;
 use crate::config::views::Views;
 use crate::config::{Config, Diagnostic, Environment};
 use crate::connection::{ConnectionManager, Handle, ManagerConfig};
-use crate::model::protocol::{CommandError, ShutdownReport};
-use crate::model::{Command, Event, EventKind, THEMES};
+use crate::model::protocol::{CommandError, LeaveReason, ShutdownReport};
+use crate::model::{Command, Event, THEMES};
+use crate::output::answers::{Answer, Answers};
+use crate::store::{self, columns, history};
 use crate::tui::{self, Screen, ScreenOptions, Theme, ThemeOptions};
 
-pub use signals::LeaveReason;
+use frames::{Frames, is_figure};
+use signals::Signals;
 
-/// Figures that came in wait so long at most for a common frame; less with a quicker refresh.
-const FIGURES: Duration = Duration::from_secs(1);
-/// No two frames closer than this: what comes faster is drawn together.
-const FRAME: Duration = Duration::from_millis(16);
-/// How long leaving waits for a file that is being written.
+/// How long to wait at the end for a file that is being written.
 const WRITING: Duration = Duration::from_secs(5);
-/// Beyond `shutdown_timeout`, for a terminal that does not take our last bytes.
+/// How long after `shutdown_timeout` a terminal may take to accept our last bytes.
 const GRACE: Duration = Duration::from_secs(1);
 
 const NO_TERMINAL: &str = "the dashboard needs a terminal (`pgwatch status` and `pgwatch query` need none)";
@@ -50,18 +47,18 @@ const NO_TERMINAL: &str = "the dashboard needs a terminal (`pgwatch status` and 
 /// Reads the configuration again; called on a thread of its own.
 pub type Reload = Box<dyn Fn() -> Result<Config, Vec<Diagnostic>> + Send + Sync>;
 
-/// Reads all views and rules of alerts, the user's own too, and says what is wrong with those; called on a thread of its
-/// own.
+/// Reads all views and rules of alerts, with those of the user, and returns the faults of the user's own. Called on a
+/// thread of its own.
 pub type ReadViews = dyn Fn() -> (Views, Rules, Vec<Diagnostic>) + Send + Sync;
 
-/// The newest thing that went wrong beside the dashboard.
+/// The newest error outside the dashboard, for example of the event log.
 pub type Troubles = tokio::sync::watch::Receiver<Option<String>>;
 
 /// What the dashboard runs with.
 pub struct RunOptions {
     pub config: Config,
     pub read_write: bool,
-    /// How to read the file again (F9); without it nothing is watched.
+    /// Reads the file again (F9); without it nothing is watched.
     pub reload: Option<Reload>,
     /// Reads the views and rules.
     pub views: Box<ReadViews>,
@@ -69,7 +66,7 @@ pub struct RunOptions {
     pub history: Option<PathBuf>,
     /// A second listener to all events: the event log.
     pub tap: Option<mpsc::Sender<Event>>,
-    /// What goes wrong with that listener, to be told on the screen.
+    /// The errors of that listener, to be shown on the screen.
     pub troubles: Option<Troubles>,
 }
 
@@ -79,20 +76,21 @@ impl std::fmt::Debug for RunOptions {
     }
 }
 
-/// How the dashboard was left.
+/// How the dashboard ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Left {
     pub reason: LeaveReason,
     pub report: ShutdownReport,
 }
 
-/// Opens the dashboard and returns when it was left: the terminal is given back, every session is closed.
+/// Opens the dashboard. Returns when it has ended, the terminal is restored and every session is closed.
 ///
 /// # Errors
-/// The terminal could not be taken or went away, or something panicked; the sessions are closed all the same, and
-/// the report of that is lost.
+/// The terminal could not be used or went away, or something panicked. The sessions are closed all the same; only the
+/// report of that is lost.
 pub async fn run(options: RunOptions) -> Result<Left> {
-    let mut signals = signals::listen()?;
+    let mut signals = Signals::listen()?;
+    let for_watchdog = Signals::listen()?;
     let screen = Screen::enter(ScreenOptions::default()).wrap_err(NO_TERMINAL)?;
     let limit = options.config.shutdown_timeout + GRACE;
     let (handle, events) = ConnectionManager::start(ManagerConfig {
@@ -101,15 +99,16 @@ pub async fn run(options: RunOptions) -> Result<Left> {
         shutdown_timeout: options.config.shutdown_timeout,
         tap: options.tap.clone(),
     });
-    signals.watchdog(handle.clone(), limit);
-    // What the screen half owns goes with it, the terminal first; the hook gave that back before, if this panics.
+    let _watchdog = signals::watchdog(for_watchdog, handle.clone(), limit);
+    // When the dashboard ends, everything it owns is dropped, the terminal first. After a panic the hook has already
+    // restored the terminal.
     let dashboard = Box::pin(async { Dashboard::new(screen, handle.clone(), options).run(events, &mut signals).await });
     let (ended, report) = to_its_end(dashboard, &handle).await;
     Ok(Left { reason: ended?, report })
 }
 
-/// Runs the screen half to its end, then closes every session: a panic of it must not leave one behind, and is an
-/// error like any other.
+/// Runs the screen half to its end, then closes every session. A panic of the screen half is an error like any other and
+/// must not leave a session open.
 async fn to_its_end<T>(dashboard: impl Future<Output = Result<T>>, handle: &Handle) -> (Result<T>, ShutdownReport) {
     let ended = AssertUnwindSafe(dashboard).catch_unwind().await;
     let report = handle.shutdown(false).await;
@@ -123,21 +122,14 @@ struct Dashboard {
     handle: Handle,
     theme: Theme,
     config: Config,
-    reload: Option<watch::Reloader>,
+    reload: Option<reload::Reloader>,
     history: Option<PathBuf>,
     troubles: Option<Troubles>,
-    /// Files being written or read; each tells how it went.
+    /// Files being written or read; each task reports how it went.
     errands: JoinSet<Msg>,
     views: Arc<ReadViews>,
     reason: Option<LeaveReason>,
-    /// When the next frame is due; `None` when nothing changed.
-    due: Option<Instant>,
-    drawn_at: Instant,
-    /// There are figures that no frame has shown yet, and when one last did.
-    figures_wait: bool,
-    figures_at: Option<Instant>,
-    /// Events that come before this wait for it: what no frame shows yet need wake nobody.
-    events_at: Instant,
+    frames: Frames,
     quit: bool,
 }
 
@@ -157,11 +149,10 @@ impl Dashboard {
             template: config.template.clone(),
             read_write,
             ascii: theme.ascii,
-            history: history.as_deref().map(history::read).unwrap_or_default(),
+            history: history.as_deref().map(|path| history::read(path, Query::KEPT)).unwrap_or_default(),
             columns: history.as_deref().map(columns::read).unwrap_or_default(),
         };
-        let reload = reload.map(|load| watch::Reloader::start(config.clone(), load));
-        let now = Instant::now();
+        let reload = reload.map(|load| reload::Reloader::start(config.clone(), load));
         let views = Arc::from(views);
         Self {
             app: App::new(setup, SystemTime::now()),
@@ -175,29 +166,25 @@ impl Dashboard {
             errands: JoinSet::new(),
             views,
             reason: None,
-            due: Some(now),
-            drawn_at: now,
-            figures_wait: false,
-            figures_at: None,
-            events_at: now,
+            frames: Frames::new(),
             quit: false,
         }
     }
 
-    async fn run(mut self, mut events: mpsc::Receiver<Event>, signals: &mut signals::Signals) -> Result<LeaveReason> {
+    async fn run(mut self, mut events: mpsc::Receiver<Event>, signals: &mut Signals) -> Result<LeaveReason> {
         let mut keys = keys::Keys::listen().wrap_err("the terminal is gone")?;
         let mut tick = interval_at(Instant::now(), Duration::from_secs(1));
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
         self.read_views();
         while !self.quit {
-            // At once, not by a timer: those are a millisecond late or two.
-            if self.due.is_some_and(|due| due <= Instant::now()) {
+            // A due frame is drawn at once, without the timer, which is up to two milliseconds late.
+            if self.frames.is_due() {
                 self.draw()?;
             }
-            let due = self.due;
+            let due = self.frames.due();
             tokio::select! {
-                reason = signals.next() => {
-                    self.reason.get_or_insert(reason);
+                signal = signals.next() => {
+                    self.reason.get_or_insert(signals::reason(signal));
                     self.update(Msg::Terminate);
                 }
                 event = keys.next() => match event {
@@ -205,18 +192,18 @@ impl Dashboard {
                     Some(Err(error)) => return Err(error).wrap_err("the terminal is gone"),
                     None => return Err(eyre!("the terminal is gone")),
                 },
-                event = next_event(&mut events, self.events_at) => match event {
+                event = self.frames.next_event(&mut events) => match event {
                     Some(event) => self.events(event, &mut events),
                     None => self.quit = true,
                 },
-                reloaded = watch::next(&mut self.reload) => self.reloaded(reloaded),
+                reloaded = reload::next(&mut self.reload) => self.reloaded(reloaded),
                 Some(Ok(msg)) = self.errands.join_next() => self.update(msg),
                 text = next_trouble(&mut self.troubles) => self.update(Msg::Failed(text)),
                 _ = tick.tick() => self.update(Msg::Tick(SystemTime::now())),
                 () = async { sleep_until(due.unwrap_or_else(Instant::now)).await }, if due.is_some() => {}
             }
         }
-        // Who leaves by a key wants the file that was just asked for; a signal waits for nothing.
+        // A user who leaves by a key wants the file that was just asked for. A signal does not wait.
         if self.reason.is_none() {
             let _ = timeout(WRITING, async { while self.errands.join_next().await.is_some() {} }).await;
         }
@@ -230,19 +217,19 @@ impl Dashboard {
         }
     }
 
-    /// Everything that waits is taken in before the next frame.
+    /// Applies all waiting events before the next frame.
     fn events(&mut self, first: Event, events: &mut mpsc::Receiver<Event>) {
         let mut next = Some(first);
         while let Some(event) = next {
             let waits = is_figure(&event.kind) && !self.app.awaits(&event.kind);
-            let soonest = if waits { self.next_figures() } else { Instant::now() };
+            let soonest = if waits { self.frames.next_figures(self.app.fleet.refresh) } else { Instant::now() };
             self.update_by(Msg::Event(event), soonest);
             next = events.try_recv().ok();
         }
-        self.events_at = Instant::now() + FRAME;
+        self.frames.events_read();
     }
 
-    /// Their files are read behind the first frame: nobody looks at a view before.
+    /// Reads the views and rules. The first frame does not wait for them, as it shows no view.
     fn read_views(&mut self) {
         let views = Arc::clone(&self.views);
         self.errands.spawn_blocking(move || {
@@ -264,26 +251,18 @@ impl Dashboard {
         self.update(msg);
     }
 
-    /// When figures that come now are to be drawn: the first at once, later ones together.
-    fn next_figures(&mut self) -> Instant {
-        self.figures_wait = true;
-        let pause = FIGURES.min(self.app.fleet.refresh);
-        self.figures_at.map_or_else(Instant::now, |at| at + pause)
-    }
-
     /// Hands a message to the state, performs what it asks for, and plans a frame at once if it changed.
     fn update(&mut self, msg: Msg) {
         self.update_by(msg, Instant::now());
     }
 
-    /// The same with a frame no sooner than `soonest`.
+    /// Like `update`, with a frame no sooner than `soonest`.
     fn update_by(&mut self, msg: Msg, soonest: Instant) {
         for effect in update(&mut self.app, msg) {
             self.perform(effect);
         }
         if self.app.take_dirty() {
-            let due = soonest.max(self.drawn_at + FRAME);
-            self.due = Some(self.due.map_or(due, |planned| planned.min(due)));
+            self.frames.plan(soonest);
         }
     }
 
@@ -305,7 +284,7 @@ impl Dashboard {
                 dashboard.history.as_deref().map_or(Ok(()), |path| columns::write(path, &chosen))
             }),
             Effect::Export(export) => {
-                self.errands.spawn_blocking(move || export::write(*export));
+                self.errands.spawn_blocking(move || write(*export));
             }
             Effect::Redraw => self.try_to("redraw the screen", |dashboard| dashboard.screen.redraw()),
             Effect::Suspend => self.try_to("stop", |dashboard| dashboard.screen.suspend()),
@@ -341,17 +320,25 @@ impl Dashboard {
         let began = Instant::now();
         let bytes =
             self.screen.draw(|frame| drawn = Some(tui::draw(app, theme, frame))).wrap_err("the terminal is gone")?;
-        self.drawn_at = Instant::now();
-        tracing::trace!(micros = (self.drawn_at - began).as_micros() as u64, bytes, "frame");
-        self.due = None;
-        if std::mem::take(&mut self.figures_wait) {
-            self.figures_at = Some(self.drawn_at);
-        }
+        let ended = self.frames.drawn();
+        tracing::trace!(micros = (ended - began).as_micros() as u64, bytes, "frame");
         if let Some(drawn) = drawn {
             self.update(Msg::Drawn(drawn));
         }
         Ok(())
     }
+}
+
+/// Writes answers into the file that the user named. Blocks as long as the disk does.
+fn write(export: Export) -> Msg {
+    let Export { path, format, statement, elapsed, nodes } = export;
+    let nodes = nodes.into_iter().map(|(node, outcome)| Answer { node, outcome }).collect();
+    let answers = Answers { statement, elapsed, nodes };
+    let written = store::export::write(&Environment::of_process().expand(&path), |out| match format {
+        ExportFormat::Csv => answers.write_csv(out),
+        ExportFormat::Json => answers.write_json(out),
+    });
+    written.map_or_else(Msg::Failed, Msg::Done)
 }
 
 fn reread(before: &Config, config: &Config) -> Reread {
@@ -370,13 +357,7 @@ fn theme_name(config: &Config) -> String {
     config.theme.clone().unwrap_or_else(|| THEMES[0].to_owned())
 }
 
-/// The next event, no sooner than `soonest`. Cancel-safe.
-async fn next_event(events: &mut mpsc::Receiver<Event>, soonest: Instant) -> Option<Event> {
-    sleep_until(soonest).await;
-    events.recv().await
-}
-
-/// The next thing that went wrong beside the dashboard; pends for ever where nobody tells. Cancel-safe.
+/// The next error outside the dashboard; pends for ever if nothing reports any. Cancel-safe.
 async fn next_trouble(troubles: &mut Option<Troubles>) -> String {
     if let Some(troubles) = troubles {
         while troubles.changed().await.is_ok() {
@@ -388,18 +369,6 @@ async fn next_trouble(troubles: &mut Option<Troubles>) -> String {
     std::future::pending().await
 }
 
-/// What may wait for the next common frame: figures, not changes of state.
-fn is_figure(kind: &EventKind) -> bool {
-    matches!(
-        kind,
-        EventKind::Checked { .. }
-            | EventKind::Pool { .. }
-            | EventKind::Facts { .. }
-            | EventKind::Server { .. }
-            | EventKind::View { .. }
-    )
-}
-
 fn theme(config: &Config, name: &str) -> Theme {
     Theme::new(&ThemeOptions::of_terminal(name, config.colors.clone()))
 }
@@ -408,9 +377,9 @@ fn theme(config: &Config, name: &str) -> Theme {
 mod tests {
     use super::*;
     use crate::demo::Cluster;
-    use crate::model::HealthState;
+    use crate::model::{EventKind, HealthState};
 
-    /// C8: wherever the loop panics (a message applied, a frame drawn), no session is left, and it is an error.
+    /// C8: if the loop panics (in applying a message, in drawing a frame), no session is left, and the panic is an error.
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
     async fn a_panic_of_the_screen_half_closes_every_session() {
         let cluster = Cluster::builder().start().unwrap();

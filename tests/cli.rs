@@ -415,11 +415,11 @@ fn completions_parse_and_the_manual_renders() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_event_log_tells_connect_kill_and_remove_in_order() {
-    use pgwatch::cli::event_log::EventLog;
     use pgwatch::connection::{ConnectionManager, ManagerConfig};
     use pgwatch::demo::Server;
+    use pgwatch::model::protocol::LeaveReason;
     use pgwatch::model::{EventKind, HealthState, NodeConfig};
-    use pgwatch::run::LeaveReason;
+    use pgwatch::store::event_log::EventLog;
 
     let cluster = tokio::task::spawn_blocking(|| cluster().standbys(1).start().unwrap()).await.unwrap();
     let folder = tempfile::tempdir().unwrap();

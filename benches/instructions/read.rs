@@ -6,16 +6,16 @@ use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
 
 use gungraun::{Callgrind, Dhat, EntryPoint, LibraryBenchmarkConfig, library_benchmark, library_benchmark_group};
-use pgwatch::cli::event_log::EventLog;
 use pgwatch::config::{Config, Environment, load};
+use pgwatch::model::protocol::LeaveReason;
 use pgwatch::model::{Column, Event, EventKind, PoolStats, ProbeStats, RowSet};
-use pgwatch::run::LeaveReason;
+use pgwatch::store::event_log::EventLog;
 use tempfile::TempDir;
 
 use crate::scene::name;
 
-/// The function that makes a line of the log; the thread that calls it and the file it writes are not counted.
-const LINE: &str = "*event_log::LogFile::event*";
+/// The function that makes a line of the log. The thread that calls it and the file it writes are not counted.
+const LINE: &str = "*output::events::line*";
 
 fn columns() -> RowSet {
     let column = |n| Column { name: format!("column_{n}"), type_name: "text".to_owned() };

@@ -13,6 +13,8 @@ use crate::model::THEMES;
 
 /// Exit codes are a promise to scripts (`machine output` in the README).
 pub mod exit {
+    use tokio::signal::unix::SignalKind;
+
     pub const OK: u8 = 0;
     /// Something failed while running; for `query`, some node did not answer.
     pub const FAILED: u8 = 1;
@@ -20,6 +22,11 @@ pub mod exit {
     pub const USAGE: u8 = 2;
     /// What monitoring systems call *unknown*: `status` could not even ask.
     pub const UNKNOWN: u8 = 3;
+
+    /// Ended by a signal, in the way that shells number it.
+    pub fn signalled(signal: SignalKind) -> u8 {
+        128 + signal.as_raw_value() as u8
+    }
 }
 
 pub(super) const EXAMPLES: &str = "\
@@ -120,7 +127,7 @@ impl Source {
         Flags { host: self.host.clone(), port: self.port, user: self.user.clone(), dbname: self.dbname.clone() }
     }
 
-    /// What is not said here is taken from the flags before the subcommand.
+    /// Fills what is missing here from the flags before the subcommand.
     fn or(self, outer: Self) -> Self {
         Self {
             config: self.config.or(outer.config),
@@ -247,7 +254,7 @@ pub enum QueryFormat {
     Csv,
 }
 
-/// A command line that asks for something else than running: wrong, or `--help` and `--version`.
+/// A command line that runs nothing: a wrong one, `--help` or `--version`.
 #[derive(Debug)]
 pub struct Unparsed {
     pub error: clap::Error,
@@ -257,7 +264,7 @@ pub struct Unparsed {
 /// Parses the command line, the program's name first.
 ///
 /// # Errors
-/// A wrong command line, `--help` and `--version`: print the error, leave with the code.
+/// A wrong command line, `--help` and `--version`: print the error and exit with the code.
 pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Args, Unparsed> {
     let args: Vec<OsString> = args.into_iter().collect();
     let parsed = Args::try_parse_from(&args).and_then(Args::settle);
@@ -265,8 +272,8 @@ pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Args, Unparsed>
     parsed.map_err(|error| Unparsed { code: exit_code(&error, &args), error })
 }
 
-/// Whether a connection string with a password is among the arguments: in no message may it come back (F7). What a
-/// statement says is the user's business.
+/// True if a connection string among the arguments has a password, which no message may repeat (F7). Statements are
+/// not searched.
 fn tells_password(args: &[OsString], parsed: Option<&Args>) -> bool {
     let statement = parsed.and_then(|args| match &args.command {
         Some(Command::Query(query)) => Some(query.sql.as_str()),
@@ -277,7 +284,7 @@ fn tells_password(args: &[OsString], parsed: Option<&Args>) -> bool {
 }
 
 impl Args {
-    /// Flags may stand before the subcommand too; those that it does not know are refused, not dropped.
+    /// Flags may precede the subcommand too. Those that the subcommand does not know are refused, not dropped.
     fn settle(mut self) -> Result<Self, clap::Error> {
         let outer = std::mem::take(&mut self.source);
         let Some(command) = &mut self.command else {
@@ -317,7 +324,7 @@ fn conflict(text: &str) -> clap::Error {
     Args::command().error(ErrorKind::ArgumentConflict, text)
 }
 
-/// clap's own codes (0 for help, 2 for the rest), but 3 where the command was `status`.
+/// clap's own codes (0 for help, 2 for the rest), but 3 if the command was `status`.
 fn exit_code(error: &clap::Error, args: &[OsString]) -> u8 {
     if !error.use_stderr() {
         return exit::OK;

@@ -3,24 +3,24 @@
 use std::fmt::Write as _;
 
 use super::args::{Source, exit};
-use super::{Stop, list, load, print, watched};
+use super::{Exit, list, load, print, watched};
 use crate::config::Environment;
 use crate::text::safe;
 
-pub(super) fn run(source: &Source) -> Result<u8, Stop> {
+pub(super) fn run(source: &Source) -> Result<u8, Exit> {
     let (_, _, problems) = watched(&Environment::of_process());
     let config = match load(source) {
-        // All that is wrong is told at once.
-        Err(Stop::Wrong(text)) => return Err(Stop::Wrong(text + &list(&problems))),
+        // Reports all faults at once.
+        Err(Exit::Wrong(text)) => return Err(Exit::Wrong(text + &list(&problems))),
         loaded => loaded?,
     };
     if !problems.is_empty() {
-        return Err(Stop::Wrong(list(&problems)));
+        return Err(Exit::Wrong(list(&problems)));
     }
     let file = match &config.path {
         Some(path) => path.display().to_string(),
         None if source.flags().is_empty() => {
-            return Err(Stop::Wrong("no file to check: name one with --config FILE".to_owned()));
+            return Err(Exit::Wrong("no file to check: name one with --config FILE".to_owned()));
         }
         None => "the command line".to_owned(),
     };

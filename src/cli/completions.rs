@@ -9,13 +9,13 @@ use clap_complete::Shell;
 use super::args::Args;
 use crate::config::views;
 
-/// The completion script of a shell. It knows the views of pgwatch; those of the user and the names of nodes stand in
-/// files that no script reads.
+/// The completion script of a shell. It knows the views of pgwatch. The user's own views and the names of nodes are in
+/// files that the script does not read.
 pub(super) fn script(shell: Shell) -> Vec<u8> {
     let mut script = Vec::new();
     clap_complete::generate(shell, &mut with_views(), "pgwatch", &mut script);
     if shell == Shell::Fish {
-        // clap_complete writes no arguments for fish.
+        // clap_complete completes no positional arguments for fish.
         let names: Vec<&str> = views::ours().keys().map(String::as_str).collect();
         let mut line = String::new();
         let condition = "__fish_pgwatch_using_subcommand view";

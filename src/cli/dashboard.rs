@@ -1,24 +1,26 @@
-//! The dashboard as the command line asks for it: flags over the file, the event log, the history, the file read again.
+//! Opens the dashboard from the command line: applies flags to the configuration, opens the event log and the history,
+//! and says how the file is read again.
 
 use std::io::{self, IsTerminal as _};
 use std::path::PathBuf;
 
 use super::args::{DashboardOptions, Source, exit};
-use super::event_log::EventLog;
-use super::{Stop, complain, configuration, watched};
+use super::{Exit, complain, configuration, watched};
 use crate::config::{Config, Diagnostic, Environment};
 use crate::model::NodeName;
-use crate::run::{self, LeaveReason, Reload, RunOptions};
+use crate::model::protocol::LeaveReason;
+use crate::run::{self, Reload, RunOptions};
+use crate::store::event_log::EventLog;
 
-/// Opens the dashboard and returns the exit code once it was left. With a `source` its file is watched (F9).
-pub(super) async fn open(config: Config, options: &DashboardOptions, source: Option<&Source>) -> Result<u8, Stop> {
+/// Opens the dashboard and returns the exit code when it ends. If there is a `source`, its file is watched (F9).
+pub(super) async fn open(config: Config, options: &DashboardOptions, source: Option<&Source>) -> Result<u8, Exit> {
     let env = Environment::of_process();
     can_draw(&env)?;
     let config = with_flags(config, options);
     let names: Vec<NodeName> = config.nodes.iter().map(|node| node.name.clone()).collect();
     let event_log = options.event_log.as_deref().map(|path| env.expand(path));
     let event_log = event_log.as_deref().map(|path| EventLog::start(path, config.cluster.as_deref(), &names));
-    let event_log = event_log.transpose().map_err(Stop::Wrong)?;
+    let event_log = event_log.transpose().map_err(Exit::Wrong)?;
     let left = run::run(RunOptions {
         config,
         read_write: options.read_write,
@@ -39,19 +41,19 @@ pub(super) async fn open(config: Config, options: &DashboardOptions, source: Opt
     Ok(exit::OK)
 }
 
-/// Refuses a terminal that says of itself that it can only print lines.
-pub(super) fn can_draw(env: &Environment) -> Result<(), Stop> {
+/// Refuses a terminal whose `TERM` says that it can only print lines.
+pub(super) fn can_draw(env: &Environment) -> Result<(), Exit> {
     let why = match env.filled_var("TERM") {
         Some("dumb") => "TERM is dumb: this terminal cannot show a full screen",
         None if io::stdout().is_terminal() => "TERM is not set: it is not known what this terminal can show",
         _ => return Ok(()),
     };
-    Err(Stop::Wrong(format!(
+    Err(Exit::Wrong(format!(
         "{why}; set TERM (as in TERM=xterm-256color), or use `pgwatch status`, `query` and `view`"
     )))
 }
 
-/// What the command line says wins over the file.
+/// The configuration, in which flags replace what the file says.
 fn with_flags(mut config: Config, options: &DashboardOptions) -> Config {
     config.refresh = options.refresh.unwrap_or(config.refresh);
     config.theme = options.theme.clone().or(config.theme);
@@ -68,7 +70,7 @@ fn reload(source: Source, options: DashboardOptions) -> Reload {
     })
 }
 
-/// `$XDG_STATE_HOME/pgwatch/history`, `~/.local/state/pgwatch/history` without the variable.
+/// `$XDG_STATE_HOME/pgwatch/history`, or `~/.local/state/pgwatch/history` without the variable.
 fn history(env: &Environment) -> Option<PathBuf> {
     let base = env.filled_var("XDG_STATE_HOME").map(PathBuf::from).filter(|path| path.is_absolute());
     base.or_else(|| Some(env.home()?.join(".local/state"))).map(|base| base.join("pgwatch/history"))

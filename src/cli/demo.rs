@@ -10,21 +10,22 @@ use tokio::time::{Instant, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
 use super::args::{DashboardOptions, exit};
-use super::signals::Signals;
-use super::status::{self, Report};
-use super::{Stop, block_on, complain, dashboard, print_with};
+use super::status;
+use super::{Exit, block_on, complain, dashboard, print_with};
 use crate::config::alerts::Rules;
 use crate::config::{Config, Environment};
 use crate::demo::{Server, Shop, faults};
+use crate::output::status::StatusDocument;
+use crate::run::signals::Signals;
 
-/// How long the nodes may take to be healthy, where no dashboard shows how they get there.
+/// How long the nodes may take to become healthy when there is no dashboard that shows their progress.
 const PATIENCE: Duration = Duration::from_mins(1);
 const STOPPING: Duration = Duration::from_secs(1);
 const ASK_AGAIN: Duration = Duration::from_millis(200);
 const NO_STATEMENTS: &str = "The screen Statements stays empty: this PostgreSQL has no pg_stat_statements (Debian, Ubuntu: \
                              apt-get install postgresql-contrib; Fedora: dnf install postgresql-contrib).";
 
-pub(super) fn run(with_faults: bool, options: &DashboardOptions) -> Result<u8, Stop> {
+pub(super) fn run(with_faults: bool, options: &DashboardOptions) -> Result<u8, Exit> {
     if io::stdin().is_terminal() && io::stdout().is_terminal() {
         dashboard::can_draw(&Environment::of_process())?;
     }
@@ -33,9 +34,9 @@ pub(super) fn run(with_faults: bool, options: &DashboardOptions) -> Result<u8, S
         complain("Starting a PostgreSQL primary, two standbys and a subscriber in a temporary folder ...");
         let shop = tokio::select! {
             opened = tokio::task::spawn_blocking(Shop::open) => {
-                opened?.map_err(|error| Stop::Failed(format!("pgwatch demo: {error}")))?
+                opened?.map_err(|error| Exit::Failed(format!("pgwatch demo: {error}")))?
             }
-            // The servers have a guard of their own that ends them with this process.
+            // The servers have a guard that ends them with this process.
             _ = signals.next() => return Ok(exit::OK),
         };
         if !shop.has_statements() {
@@ -63,26 +64,26 @@ pub(super) fn run(with_faults: bool, options: &DashboardOptions) -> Result<u8, S
     })?
 }
 
-/// Without a terminal there is nothing to open: says how the nodes are as soon as all are healthy.
-async fn print_status_once(config: &Config) -> Result<u8, Stop> {
+/// Prints the status once all nodes are healthy: without a terminal there is no dashboard to open.
+async fn print_status_once(config: &Config) -> Result<u8, Exit> {
     let deadline = Instant::now() + PATIENCE;
     loop {
-        // Without the rules of alerts: what they find in the demo is there to be found, and no failure.
+        // Without rules of alerts: what they would find is part of the demo, not a failure of it.
         let (nodes, alerts) = match status::ask(config, Rules::new()).await? {
             Ok(nodes) => nodes,
             Err(_signalled) => return Ok(exit::OK),
         };
-        let report = Report::new(SystemTime::now(), config.cluster.as_deref(), &nodes, &alerts);
-        let is_healthy = report.exit_code() == exit::OK;
+        let document = StatusDocument::new(SystemTime::now(), config.cluster.as_deref(), &nodes, &alerts);
+        let is_healthy = status::exit_code(&document) == exit::OK;
         if is_healthy || Instant::now() > deadline {
-            print_with(|out| report.write_table(out, false))?;
+            print_with(|out| document.write_table(out, false))?;
             return Ok(if is_healthy { exit::OK } else { exit::FAILED });
         }
         sleep(ASK_AGAIN).await;
     }
 }
 
-/// What goes on in the cluster while somebody looks at it.
+/// The load and the faults of the demo cluster, as tasks.
 struct Background {
     tasks: JoinSet<()>,
     stop: CancellationToken,
@@ -101,7 +102,7 @@ impl Background {
 
     async fn stop(mut self) {
         self.stop.cancel();
-        // A server that is just starting is not waited for: the cluster's guard ends it with this process.
+        // Does not wait for a server that is just starting: the cluster's guard ends it with this process.
         let _ = timeout(STOPPING, async { while self.tasks.join_next().await.is_some() {} }).await;
     }
 }

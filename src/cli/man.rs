@@ -68,7 +68,7 @@ pub(super) fn page() -> std::io::Result<Vec<u8>> {
     Ok(page)
 }
 
-/// A section for one subcommand: what pages of their own would say, one level deeper.
+/// The section of one subcommand: the contents of a page of its own, one level deeper.
 fn subcommand(command: &Command, page: &mut Vec<u8>) -> std::io::Result<()> {
     let mut heading = Roff::new();
     heading.control("SH", [command.get_bin_name().unwrap_or_default().to_uppercase().as_str()]);

@@ -1,6 +1,6 @@
-//! The command line: parses, dispatches, prints what a command gives and what went wrong, and says what to exit with.
+//! The command line: parses, dispatches, prints results and errors, and chooses the exit code.
 //!
-//! Standard output carries the output of a command and nothing else; all the rest goes to standard error.
+//! Standard output carries the result of a command and nothing else; everything else goes to standard error.
 
 mod alerts;
 pub mod args;
@@ -8,15 +8,10 @@ mod check;
 mod completions;
 mod dashboard;
 mod demo;
-pub mod event_log;
-mod json;
 mod log;
 mod man;
 mod query;
-pub(crate) mod rows;
-mod signals;
 mod status;
-mod table;
 mod view;
 
 use std::ffi::OsString;
@@ -36,33 +31,33 @@ use crate::tui::output;
 use args::{Args, Command, Source, exit};
 
 /// Why a command ends early.
-enum Stop {
+enum Exit {
     /// A wrong file or usage: a text that ends in a remedy.
     Wrong(String),
     /// Something failed while running: a text that ends in a remedy.
     Failed(String),
-    /// Nobody thought of this.
+    /// An error that no command foresees.
     Unexpected(Report),
 }
 
-impl<E: Into<Report>> From<E> for Stop {
+impl<E: Into<Report>> From<E> for Exit {
     fn from(error: E) -> Self {
         Self::Unexpected(error.into())
     }
 }
 
-/// The whole program. Returns when everything is closed and the terminal is as it was.
+/// The whole program. Returns when everything is closed and the terminal is restored.
 pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     let code = match args::parse(args) {
         Ok(args) => run(args),
         Err(unparsed) => {
             if unparsed.error.use_stderr() {
-                // It quotes what was typed or pasted.
+                // The text quotes what was typed or pasted.
                 complain(&unparsed.error.render().to_string());
             } else if io::stdout().is_terminal() {
                 let _ = unparsed.error.print();
             } else {
-                // A reader that has gone has what it wanted.
+                // A reader that has closed the pipe has what it wanted.
                 let _ = output::stdout().write_all(unparsed.error.render().to_string().as_bytes());
             }
             unparsed.code
@@ -73,18 +68,18 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
 
 fn run(args: Args) -> u8 {
     let is_status = matches!(args.command, Some(Command::Status { .. }));
-    match plain_reports().map_err(Stop::from).and_then(|()| dispatch(args)) {
+    match plain_reports().map_err(Exit::from).and_then(|()| dispatch(args)) {
         Ok(code) => code,
-        Err(Stop::Wrong(text)) => {
+        Err(Exit::Wrong(text)) => {
             complain(&text);
             if is_status { exit::UNKNOWN } else { exit::USAGE }
         }
-        Err(Stop::Failed(text)) => {
+        Err(Exit::Failed(text)) => {
             complain(&text);
             if is_status { exit::UNKNOWN } else { exit::FAILED }
         }
-        Err(Stop::Unexpected(report)) => {
-            // One line with all its causes: where in our code it came up tells a user nothing.
+        Err(Exit::Unexpected(report)) => {
+            // One line with all causes. The place in our code would not help a user.
             complain(&format!("{report:#}"));
             if is_status { exit::UNKNOWN } else { exit::FAILED }
         }
@@ -97,9 +92,9 @@ fn plain_reports() -> color_eyre::Result<()> {
     HookBuilder::default().theme(Theme::new()).install()
 }
 
-fn dispatch(args: Args) -> Result<u8, Stop> {
+fn dispatch(args: Args) -> Result<u8, Exit> {
     if let Some(path) = &args.log {
-        log::start(&Environment::of_process().expand(path)).map_err(Stop::Wrong)?;
+        log::start(&Environment::of_process().expand(path)).map_err(Exit::Wrong)?;
     }
     match args.command {
         None => block_on(dashboard::open(load(&args.source)?, &args.dashboard, Some(&args.source)))?,
@@ -113,17 +108,17 @@ fn dispatch(args: Args) -> Result<u8, Stop> {
     }
 }
 
-/// What a command says that has no node to ask.
-fn no_nodes(config: &Config) -> Stop {
-    Stop::Wrong(match (&config.path, &config.cluster) {
+/// The error of a command that has no node to ask.
+fn no_nodes(config: &Config) -> Exit {
+    Exit::Wrong(match (&config.path, &config.cluster) {
         (Some(path), Some(cluster)) => format!("{}: cluster {} has no nodes", path.display(), cluster),
         (Some(path), None) => format!("{} names no nodes: add one under nodes:", path.display()),
         (None, _) => "no nodes are configured: name a file with --config FILE, or one node with --host HOST".to_owned(),
     })
 }
 
-/// Runs a future to its end on a runtime of its own. Two threads: one may be busy with rows while the other probes.
-/// Blocking calls that hang (a name server, a disk) are not waited for.
+/// Runs a future to its end on a runtime of its own. It has two threads, so that one can probe while the other is busy
+/// with rows. Blocking calls that hang (a name server, a disk) are abandoned.
 fn block_on<T>(future: impl Future<Output = T>) -> io::Result<T> {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
     let outcome = runtime.block_on(future);
@@ -131,10 +126,11 @@ fn block_on<T>(future: impl Future<Output = T>) -> io::Result<T> {
     Ok(outcome)
 }
 
-/// The configuration that the command line asks for: the flags, the file it names, the default file, or nothing at all.
+/// The configuration that the command line asks for: that of the flags, of the file it names, of the default file, or
+/// an empty one.
 ///
 /// # Errors
-/// Every fault of it.
+/// All faults of the configuration.
 pub fn configuration(source: &Source, env: &Environment) -> Result<Config, Vec<Diagnostic>> {
     let flags = source.flags();
     if !flags.is_empty() {
@@ -157,16 +153,16 @@ pub fn configuration(source: &Source, env: &Environment) -> Result<Config, Vec<D
     }
 }
 
-/// The configuration, with what is odd about it said; all its faults at once if it is wrong.
-fn load(source: &Source) -> Result<Config, Stop> {
-    let config = configuration(source, &Environment::of_process()).map_err(|faults| Stop::Wrong(list(&faults)))?;
+/// The configuration, after printing its warnings. If it is wrong, the error lists all its faults.
+fn load(source: &Source) -> Result<Config, Exit> {
+    let config = configuration(source, &Environment::of_process()).map_err(|faults| Exit::Wrong(list(&faults)))?;
     for warning in &config.warnings {
         complain(&format!("warning: {warning}"));
     }
     Ok(config)
 }
 
-/// The views and the rules of alerts, the user's own too, and what is wrong with those.
+/// The views and the rules of alerts, with those of the user, and the faults of the user's own.
 fn watched(env: &Environment) -> (Views, Rules, Vec<Diagnostic>) {
     let (views, mut faults) = config::views::load(env);
     let (rules, more) = config::alerts::load(env, &views);
@@ -177,35 +173,35 @@ fn watched(env: &Environment) -> (Views, Rules, Vec<Diagnostic>) {
 fn list(faults: &[Diagnostic]) -> String {
     let mut text = String::new();
     for fault in faults {
-        // One line each, whatever stands in a name.
+        // One line each, even if a name holds line breaks.
         let _ = writeln!(text, "{}", safe(&fault.to_string()));
     }
     text
 }
 
-fn print(bytes: &[u8]) -> Result<(), Stop> {
+fn print(bytes: &[u8]) -> Result<(), Exit> {
     print_with(|out| out.write_all(bytes))
 }
 
-/// Writes to standard output. A reader that has gone (`| head`) has what it wanted.
-fn print_with(write: impl FnOnce(&mut dyn io::Write) -> io::Result<()>) -> Result<(), Stop> {
+/// Writes to standard output. A reader that closed the pipe (`| head`) has what it wanted, so that is no error.
+fn print_with(write: impl FnOnce(&mut dyn io::Write) -> io::Result<()>) -> Result<(), Exit> {
     let mut out = io::BufWriter::with_capacity(1 << 16, output::stdout());
     match write(&mut out).and_then(|()| out.flush()) {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
-            Err(Stop::Failed(format!("cannot write to standard output: {error}")))
+            Err(Exit::Failed(format!("cannot write to standard output: {error}")))
         }
         _ => Ok(()),
     }
 }
 
-/// Writes lines to standard error, made safe for a terminal: they may hold what a file or a server said. What may hold
-/// line breaks of its own is made safe before it is handed over, else it could pass for a line of ours.
+/// Writes lines to standard error, made safe for a terminal: they may quote a file or a server. The caller makes quoted
+/// text with line breaks safe first, or part of it could pass for a line of ours.
 fn complain(text: &str) {
     let mut lines = String::new();
     for line in text.trim_end().lines() {
         lines.push_str(&safe(line));
         lines.push('\n');
     }
-    // A failure could be told nowhere.
+    // There is no place left to report a failure.
     let _ = output::stderr().write_all(lines.as_bytes());
 }

@@ -7,22 +7,22 @@ use std::time::Duration;
 use tokio::time::{Instant, timeout_at};
 
 use super::args::{QueryArgs, QueryFormat, exit};
-use super::rows::{Answer, Answers};
-use super::signals::Signals;
-use super::{Stop, block_on, complain, load, no_nodes, print_with};
+use super::{Exit, block_on, complain, load, no_nodes, print_with};
 use crate::config::{Config, nearest};
 use crate::connection::{ConnectionManager, Handle, ManagerConfig};
 use crate::model::protocol::{NodeOutcome, QueryProgress, QueryRequest};
 use crate::model::{BatchId, Command, ErrorKind, Event, EventKind, NodeConfig, NodeError, NodeName};
+use crate::output::answers::{Answer, Answers};
+use crate::run::signals::Signals;
 use crate::text::safe;
 
 const BATCH: BatchId = BatchId(1);
-/// Every node answers by its deadline; a manager that does not say so this much later is not waited for.
+/// How long after the deadline of the statement to wait for the manager's last answers.
 const GRACE: Duration = Duration::from_secs(5);
-/// How long servers are given to confirm that they cancelled, after a signal.
+/// How long servers may take to confirm a cancellation, after a signal.
 const CANCELLING: Duration = Duration::from_secs(2);
 
-pub(super) fn run(args: &QueryArgs) -> Result<u8, Stop> {
+pub(super) fn run(args: &QueryArgs) -> Result<u8, Exit> {
     let mut config = load(&args.source)?;
     let names: Vec<&str> = args.nodes.iter().map(|name| name.trim()).collect();
     config.nodes = chosen(&config, &names)?;
@@ -40,7 +40,7 @@ pub(super) fn run(args: &QueryArgs) -> Result<u8, Stop> {
         max_rows: args.max_rows,
         max_bytes: QueryRequest::MAX_BYTES,
     };
-    // JSON has a place for errors and notices; elsewhere they are told as they come.
+    // JSON has a place for errors and notices. For the other formats they are printed as they come.
     let told = if args.format == QueryFormat::Json { |_: &Answer| {} } else { tell };
     let (answers, signalled) = block_on(ask(&config, request, told))??;
     print_with(|out| match args.format {
@@ -55,14 +55,14 @@ pub(super) fn run(args: &QueryArgs) -> Result<u8, Stop> {
 }
 
 /// The nodes that `--nodes` names, in the order of the file.
-pub(super) fn chosen(config: &Config, names: &[&str]) -> Result<Vec<NodeConfig>, Stop> {
+pub(super) fn chosen(config: &Config, names: &[&str]) -> Result<Vec<NodeConfig>, Exit> {
     if config.nodes.is_empty() {
         return Err(no_nodes(config));
     }
     if let Some(unknown) = names.iter().find(|name| !config.nodes.iter().any(|node| node.name.as_str() == **name)) {
         let known: Vec<&str> = config.nodes.iter().map(|node| node.name.as_str()).collect();
         let meant = nearest(unknown, known.iter().copied()).map(|near| format!(", did you mean {near}?"));
-        return Err(Stop::Wrong(format!(
+        return Err(Exit::Wrong(format!(
             "--nodes: there is no node named {unknown:?}{} The nodes are {}.",
             meant.unwrap_or_else(|| ".".to_owned()),
             known.join(", ")
@@ -72,25 +72,25 @@ pub(super) fn chosen(config: &Config, names: &[&str]) -> Result<Vec<NodeConfig>,
     Ok(config.nodes.iter().filter(wanted).cloned().collect())
 }
 
-fn statement(sql: &str) -> Result<String, Stop> {
+fn statement(sql: &str) -> Result<String, Exit> {
     let text = if sql == "-" {
-        io::read_to_string(io::stdin()).map_err(|error| Stop::Wrong(format!("standard input: {error}")))?
+        io::read_to_string(io::stdin()).map_err(|error| Exit::Wrong(format!("standard input: {error}")))?
     } else {
         sql.to_owned()
     };
     if text.trim().is_empty() {
-        return Err(Stop::Wrong(
+        return Err(Exit::Wrong(
             "no statement is given: pass one as an argument, or - to read it from standard input".to_owned(),
         ));
     }
     if text.contains('\0') {
-        return Err(Stop::Wrong("the statement contains a NUL byte, which PostgreSQL does not accept".to_owned()));
+        return Err(Exit::Wrong("the statement contains a NUL byte, which PostgreSQL does not accept".to_owned()));
     }
     Ok(text)
 }
 
-/// Runs the batch to its end. After a signal it is cancelled on the servers, and the answers are those that came;
-/// the second value is then the exit code.
+/// Runs the batch to its end. A signal cancels it on the servers; the answers are then those that came before, and the
+/// second value is the exit code.
 async fn ask(config: &Config, request: QueryRequest, told: fn(&Answer)) -> io::Result<(Answers, Option<u8>)> {
     let mut signals = Signals::listen()?;
     let mut batch = Batch::new(&request, told);
@@ -104,7 +104,7 @@ async fn ask(config: &Config, request: QueryRequest, told: fn(&Answer)) -> io::R
     }
     let signalled = tokio::select! {
         _ = timeout_at(deadline, batch.listen(&mut events)) => None,
-        code = signals.next() => Some(code),
+        signal = signals.next() => Some(exit::signalled(signal)),
     };
     if signalled.is_some() {
         cancel(&handle, &mut batch, &mut events, &mut signals).await;
@@ -113,14 +113,14 @@ async fn ask(config: &Config, request: QueryRequest, told: fn(&Answer)) -> io::R
     Ok((batch.answers, signalled))
 }
 
-/// Waits until the servers say that they cancelled; a second signal waits for nobody.
+/// Waits until the servers confirm the cancellation; a second signal ends the wait.
 async fn cancel(
     handle: &Handle,
     batch: &mut Batch,
     events: &mut tokio::sync::mpsc::Receiver<Event>,
     signals: &mut Signals,
 ) {
-    // Refused only if the batch has just ended by itself.
+    // The manager refuses only if the batch has just ended by itself.
     let _ = handle.send(Command::CancelBatch(BATCH)).await;
     tokio::select! {
         _ = timeout_at(Instant::now() + CANCELLING, batch.listen(events)) => {}
@@ -146,7 +146,7 @@ impl Batch {
         Self { answers, told }
     }
 
-    /// Returns when the batch is done, or the manager gone. Cancel-safe: what has come is kept.
+    /// Returns when the batch is done or the manager has ended. Cancel-safe: the answers so far are kept.
     async fn listen(&mut self, events: &mut tokio::sync::mpsc::Receiver<Event>) {
         while let Some(event) = events.recv().await {
             let EventKind::Query { batch: BATCH, progress } = event.kind else { continue };
@@ -169,7 +169,7 @@ impl Batch {
     }
 }
 
-/// What neither csv nor a table has a place for, on standard error.
+/// Prints to standard error what has no place in CSV or a table.
 fn tell(answer: &Answer) {
     let node = &answer.node;
     match &answer.outcome.result {

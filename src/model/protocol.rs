@@ -310,6 +310,28 @@ pub struct ShutdownReport {
     pub stragglers: u32,
 }
 
+/// Why the dashboard was left. The event log's line `stopped` has it as a word.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LeaveReason {
+    Key,
+    Sigint,
+    Sigterm,
+    Sighup,
+    Error,
+}
+
+impl LeaveReason {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Key => "key",
+            Self::Sigint => "SIGINT",
+            Self::Sigterm => "SIGTERM",
+            Self::Sighup => "SIGHUP",
+            Self::Error => "error",
+        }
+    }
+}
+
 /// One node as it stands, for who asks once instead of listening (`pgwatch status`).
 #[derive(Debug, Clone, PartialEq)]
 pub struct NodeSnapshot {

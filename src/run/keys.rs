@@ -1,5 +1,5 @@
-//! Keys and clicks, read by a thread of its own, and changes of size. A lone Esc is told after 25 ms, 50 ms over ssh:
-//! until then it may be the beginning of another key.
+//! Keys and clicks, read by a thread of their own, and changes of the terminal's size. A lone Esc is reported after
+//! 25 ms, or 50 ms over ssh: until then it may be the beginning of another key.
 
 use std::env;
 use std::fs::File;
@@ -18,17 +18,17 @@ use tokio::task::JoinSet;
 use crate::tui::decoder::Decoder;
 use crate::tui::terminal;
 
-/// More than a hand presses within a frame; a paste comes as one.
+/// How many events may wait: more than a person can press within a frame. A paste is one event.
 const WAITING: usize = 64;
 /// How long the rest of a key may take to follow its Esc.
 const LOCAL: Duration = Duration::from_millis(25);
 const REMOTE: Duration = Duration::from_millis(50);
 
-/// What comes from the terminal. Dropping it ends the reading.
+/// The events of the terminal. Dropping this ends the reading.
 pub(super) struct Keys {
     events: mpsc::Receiver<io::Result<Event>>,
     _sizes: JoinSet<()>,
-    /// Its end is what the thread hears.
+    /// Dropping it closes the pipe, which ends the thread.
     _reading: PipeWriter,
 }
 
@@ -45,7 +45,7 @@ impl Keys {
         })?;
         let mut changes = signal(SignalKind::window_change())?;
         let mut sizes = JoinSet::new();
-        // Not a sender that stays: without the thread's the terminal is gone.
+        // A weak sender: the channel must close with the thread's sender, as the terminal is then gone.
         let heard = heard.downgrade();
         sizes.spawn(async move {
             while changes.recv().await.is_some() {
@@ -59,25 +59,25 @@ impl Keys {
         Ok(Self { events, _sizes: sizes, _reading: reading })
     }
 
-    /// The next one; `None` when the terminal is gone. Cancel-safe.
+    /// The next event; `None` when the terminal is gone. Cancel-safe.
     pub(super) async fn next(&mut self) -> Option<io::Result<Event>> {
         self.events.recv().await
     }
 }
 
-/// Standard input may be something else: the terminal is still ours to read.
+/// Standard input, or the controlling terminal if standard input is something else.
 fn terminal_input() -> io::Result<OwnedFd> {
     let stdin = io::stdin();
     if stdin.is_terminal() { stdin.as_fd().try_clone_to_owned() } else { Ok(File::open("/dev/tty")?.into()) }
 }
 
-/// Until the terminal or the dashboard ends.
+/// Reads until the terminal or the dashboard ends.
 fn read(input: &OwnedFd, end: &PipeReader, heard: &Sender<io::Result<Event>>) -> io::Result<()> {
     let remote = ["SSH_CONNECTION", "SSH_TTY"].into_iter().any(|name| env::var_os(name).is_some());
     let mut decoder = Decoder::new(if remote { REMOTE } else { LOCAL });
     let mut buffer = [0; 4096];
     loop {
-        // Asked before each read: the terminal may block or not, as others left it.
+        // Polls before each read: other programs may have left the terminal blocking or non-blocking.
         let mut asked = [PollFd::new(input, PollFlags::IN), PollFd::new(end, PollFlags::IN)];
         let patience = decoder.patience().and_then(|time| Timespec::try_from(time).ok());
         let ready = match poll(&mut asked, patience.as_ref()) {

@@ -1,100 +1,67 @@
-//! SIGINT, SIGTERM and SIGHUP: the ways out that the keyboard does not know of, and the last resort when the terminal
-//! takes no bytes any more.
+//! SIGINT, SIGTERM and SIGHUP, for the dashboard and for commands. While somebody listens, they no longer kill the
+//! process: the listener cancels what runs on the servers and ends. For the dashboard there is a watchdog too, the last
+//! resort when the terminal accepts no bytes any more.
 
 use std::io;
 use std::time::Duration;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
-use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use crate::connection::Handle;
+use crate::model::protocol::LeaveReason;
 use crate::tui::terminal;
 
-/// Why the dashboard was left; the word of the event log's `stopped`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum LeaveReason {
-    Key,
-    Sigint,
-    Sigterm,
-    Sighup,
-    Error,
-}
-
-impl LeaveReason {
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Key => "key",
-            Self::Sigint => "SIGINT",
-            Self::Sigterm => "SIGTERM",
-            Self::Sighup => "SIGHUP",
-            Self::Error => "error",
-        }
-    }
-}
-
-/// The signals, as they come.
-pub(super) struct Signals {
-    came: watch::Receiver<Option<LeaveReason>>,
-    /// Ends with the dashboard: dropping the set stops its tasks.
-    tasks: JoinSet<()>,
-}
-
-/// Begins to listen; from here on the signals do not end the process.
-pub(super) fn listen() -> io::Result<Signals> {
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    let mut terminate = signal(SignalKind::terminate())?;
-    let mut hangup = signal(SignalKind::hangup())?;
-    let (tell, came) = watch::channel(None);
-    let mut tasks = JoinSet::new();
-    tasks.spawn(async move {
-        loop {
-            let reason = tokio::select! {
-                () = received(&mut interrupt) => LeaveReason::Sigint,
-                () = received(&mut terminate) => LeaveReason::Sigterm,
-                () = received(&mut hangup) => LeaveReason::Sighup,
-            };
-            if tell.send(Some(reason)).is_err() {
-                return;
-            }
-        }
-    });
-    Ok(Signals { came, tasks })
-}
-
-async fn received(signal: &mut Signal) {
-    if signal.recv().await.is_none() {
-        std::future::pending::<()>().await;
-    }
+/// A listener. Each one gets every signal.
+pub(crate) struct Signals {
+    interrupt: Signal,
+    terminate: Signal,
+    hangup: Signal,
 }
 
 impl Signals {
-    /// The next signal. Cancel-safe.
-    pub(super) async fn next(&mut self) -> LeaveReason {
-        loop {
-            if self.came.changed().await.is_err() {
-                std::future::pending::<()>().await;
-            }
-            if let Some(reason) = *self.came.borrow_and_update() {
-                return reason;
-            }
-        }
+    /// Needs a tokio runtime.
+    pub(crate) fn listen() -> io::Result<Self> {
+        Ok(Self {
+            interrupt: signal(SignalKind::interrupt())?,
+            terminate: signal(SignalKind::terminate())?,
+            hangup: signal(SignalKind::hangup())?,
+        })
     }
 
-    /// A terminal that stopped reading (a frozen window, Ctrl-S) blocks whoever writes to it, the loop too. After a
-    /// signal this closes the sessions by itself and ends the process when the loop has not left within `limit`.
-    pub(super) fn watchdog(&mut self, handle: Handle, limit: Duration) {
-        let mut came = self.came.clone();
-        self.tasks.spawn(async move {
-            if came.changed().await.is_err() {
-                return;
-            }
-            let _ = tokio::time::timeout(limit, handle.shutdown(false)).await;
-            // The loop ends this task by leaving: getting past here means that it cannot.
-            tokio::time::sleep(Duration::from_secs(1)).await;
-            terminal::abandon();
-            #[allow(clippy::disallowed_methods, reason = "the terminal is given back, and the loop cannot return")]
-            std::process::exit(1);
-        });
+    /// The next signal. Cancel-safe.
+    pub(crate) async fn next(&mut self) -> SignalKind {
+        tokio::select! {
+            _ = self.interrupt.recv() => SignalKind::interrupt(),
+            _ = self.terminate.recv() => SignalKind::terminate(),
+            _ = self.hangup.recv() => SignalKind::hangup(),
+        }
     }
+}
+
+pub(super) fn reason(signal: SignalKind) -> LeaveReason {
+    if signal == SignalKind::interrupt() {
+        LeaveReason::Sigint
+    } else if signal == SignalKind::terminate() {
+        LeaveReason::Sigterm
+    } else {
+        LeaveReason::Sighup
+    }
+}
+
+/// A terminal that stopped reading (a frozen window, Ctrl-S) blocks everything that writes to it, the loop too. After a
+/// signal this closes the sessions by itself, and ends the process if the loop has not ended within `limit`. Dropping
+/// the set stops it.
+pub(super) fn watchdog(mut signals: Signals, handle: Handle, limit: Duration) -> JoinSet<()> {
+    let mut task = JoinSet::new();
+    task.spawn(async move {
+        signals.next().await;
+        let _ = tokio::time::timeout(limit, handle.shutdown(false)).await;
+        // Dropping the set ends this task. It gets past here only if the loop is blocked.
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        terminal::abandon();
+        #[allow(clippy::disallowed_methods, reason = "the terminal is given back, and the loop cannot return")]
+        std::process::exit(1);
+    });
+    task
 }

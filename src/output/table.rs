@@ -1,4 +1,5 @@
-//! Tables for people: columns as wide as their widest cell, two blanks between them, every text made safe (D7).
+//! Tables for people. Each column is as wide as its widest cell, two blanks separate columns, and every text is made
+//! safe (D7).
 
 use std::borrow::Cow;
 use std::io::{self, Write};
@@ -11,7 +12,7 @@ pub(super) enum Align {
     Right,
 }
 
-/// Rows are added whole; nothing is written before the widths are known.
+/// A table that collects its rows: nothing can be written before the widths are known.
 #[derive(Debug)]
 pub(super) struct Table<'a> {
     headers: Vec<(String, Align)>,
@@ -28,7 +29,7 @@ impl<'a> Table<'a> {
         self.rows.push(cells.into_iter().map(safe).collect());
     }
 
-    /// The headers and a line for each row; `line` may dress a finished line (with colours, say).
+    /// Writes the headers and a line for each row. `line` may change a finished line, for example add colours.
     pub(super) fn write(&self, out: &mut dyn Write, line: impl Fn(usize, String) -> String) -> io::Result<()> {
         let widths: Vec<usize> = (0..self.headers.len()).map(|column| self.width(column)).collect();
         let headers: Vec<Cow<'_, str>> = self.headers.iter().map(|(name, _)| Cow::Borrowed(name.as_str())).collect();

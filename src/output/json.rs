@@ -1,5 +1,5 @@
 //! How times, durations and unknown facts are written for programs: RFC 3339 in UTC with microseconds, milliseconds as
-//! numbers, `null` for what is not known.
+//! numbers, `null` for an unknown fact.
 
 use std::time::{Duration, SystemTime};
 
@@ -8,20 +8,20 @@ use serde::Serialize;
 
 use crate::model::PoolStats;
 
-/// `2026-11-23T20:21:59.123456Z`. Always six digits, so that lines sort as text; a time that no calendar has (a broken
-/// clock) is the epoch.
-pub(crate) fn time(at: SystemTime) -> String {
+/// `2026-11-23T20:21:59.123456Z`. There are always six digits, so that lines sort as text. A time outside the calendar
+/// (a broken clock) is written as the epoch.
+pub(super) fn time(at: SystemTime) -> String {
     Timestamp::try_from(at).unwrap_or_default().strftime("%Y-%m-%dT%H:%M:%S%.6fZ").to_string()
 }
 
 /// Milliseconds to the microsecond.
-pub(crate) fn millis(duration: Duration) -> f64 {
+pub(super) fn millis(duration: Duration) -> f64 {
     duration.as_micros() as f64 / 1000.0
 }
 
-/// The gauge of a pool; its totals are the event log's business.
+/// The current figures of a pool, without its totals, which only the event log has.
 #[derive(Debug, Serialize)]
-pub(crate) struct PoolGauge {
+pub(super) struct PoolGauge {
     max: u32,
     open: u32,
     active: u32,

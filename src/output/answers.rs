@@ -1,4 +1,4 @@
-//! The answers of a batch as JSON, CSV and tables.
+//! The answers to one statement on many nodes, as JSON, CSV and tables.
 
 use std::io::{self, Write};
 use std::sync::Arc;
@@ -14,28 +14,29 @@ use crate::model::protocol::{NodeOutcome, NodeRows};
 use crate::model::{Column, NodeName, RowSet};
 use crate::text;
 
-/// A batch that ended.
+/// What all nodes answered to one statement.
 #[derive(Debug)]
-pub(crate) struct Answers {
-    pub(crate) statement: String,
-    pub(crate) elapsed: Duration,
+pub struct Answers {
+    pub statement: String,
+    pub elapsed: Duration,
     /// In the order of the file.
-    pub(crate) nodes: Vec<Answer>,
+    pub nodes: Vec<Answer>,
 }
 
+/// What one node answered.
 #[derive(Debug)]
-pub(crate) struct Answer {
-    pub(crate) node: NodeName,
-    pub(crate) outcome: Arc<NodeOutcome>,
+pub struct Answer {
+    pub node: NodeName,
+    pub outcome: Arc<NodeOutcome>,
 }
 
 impl Answers {
-    pub(super) fn all_ok(&self) -> bool {
+    pub fn all_ok(&self) -> bool {
         self.nodes.iter().all(|answer| answer.outcome.result.is_ok())
     }
 
     /// `3 of 5 nodes answered in 5.0 s`
-    pub(super) fn summary(&self) -> String {
+    pub fn summary(&self) -> String {
         let answered = self.answered().count();
         format!("{answered} of {} nodes answered in {}", self.nodes.len(), text::duration(self.elapsed))
     }
@@ -44,13 +45,14 @@ impl Answers {
         self.nodes.iter().filter_map(|answer| Some((&answer.node, answer.outcome.result.as_ref().ok()?)))
     }
 
-    pub(crate) fn write_json(&self, out: &mut dyn Write) -> io::Result<()> {
+    pub fn write_json(&self, out: &mut dyn Write) -> io::Result<()> {
         serde_json::to_writer(&mut *out, self)?;
         writeln!(out)
     }
 
-    /// One header with the columns of all nodes, in the order in which they first appear; what a node has not is empty.
-    pub(crate) fn write_csv(&self, out: &mut dyn Write) -> io::Result<()> {
+    /// One header with the columns of all nodes, in the order in which they first appear. A cell is empty where its node
+    /// lacks the column.
+    pub fn write_csv(&self, out: &mut dyn Write) -> io::Result<()> {
         let mut header: Vec<(&str, usize)> = Vec::new();
         for (_, rows) in self.answered() {
             for key in keys(rows.rows.columns()) {
@@ -71,8 +73,8 @@ impl Answers {
         Ok(())
     }
 
-    /// One table for all nodes that have the same columns.
-    pub(super) fn write_tables(&self, out: &mut dyn Write) -> io::Result<()> {
+    /// One table for each set of columns, shared by all nodes that answered with it.
+    pub fn write_tables(&self, out: &mut dyn Write) -> io::Result<()> {
         let mut written: Vec<&[Column]> = vec![&[]];
         for (_, NodeRows { rows, .. }) in self.answered() {
             let columns = rows.columns();
@@ -101,7 +103,8 @@ impl Answers {
     }
 }
 
-/// Columns by name, and by how often the name was there before: `select 1 as a, 2 as a` has two of them.
+/// What identifies a column: its name, and how many columns of that name precede it. `select 1 as a, 2 as a` has two
+/// columns `a`.
 fn keys(columns: &[Column]) -> impl Iterator<Item = (&str, usize)> {
     columns.iter().enumerate().map(|(at, column)| {
         let before = columns.iter().take(at).filter(|other| other.name == column.name).count();
@@ -116,7 +119,7 @@ fn align(type_name: &str) -> Align {
     }
 }
 
-/// One line by RFC 4180: NULL is nothing, an empty text is `""`.
+/// Writes one line as RFC 4180 says. NULL is an empty field, an empty text is `""`.
 pub(super) fn record<'a>(out: &mut dyn Write, cells: impl Iterator<Item = Option<&'a str>>) -> io::Result<()> {
     for (at, cell) in cells.enumerate() {
         if at > 0 {
@@ -197,7 +200,7 @@ impl Serialize for JsonRow<'_> {
     }
 }
 
-/// A value in the server's own text.
+/// A value in the server's own text, and the name of its type.
 pub(super) struct JsonValue<'a>(pub(super) &'a str, pub(super) &'a str);
 
 impl Serialize for JsonValue<'_> {
@@ -206,7 +209,7 @@ impl Serialize for JsonValue<'_> {
         match (type_name, text) {
             ("bool", "t") => serializer.serialize_bool(true),
             ("bool", "f") => serializer.serialize_bool(false),
-            // Handed on as it stands, digit for digit. What JSON has no word for (NaN, Infinity) stays text.
+            // Copied digit for digit. Values that JSON cannot express (NaN, Infinity) stay text.
             ("int2" | "int4" | "oid" | "float4" | "float8" | "json" | "jsonb", _) => {
                 match serde_json::from_str::<&RawValue>(text) {
                     Ok(raw) => raw.serialize(serializer),

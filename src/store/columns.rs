@@ -1,21 +1,23 @@
-//! The columns that were chosen in earlier runs: a file beside the history, a line for each view with its name and the names
-//! of columns.
+//! The columns that were chosen in earlier runs: a file next to the history, with a line for each view, which has its
+//! name and the names of its columns.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::{Path, PathBuf};
 
-use crate::app::ChosenColumns;
+/// For each view the columns that were chosen.
+type Chosen = BTreeMap<String, BTreeSet<String>>;
 
 fn file(history: &Path) -> PathBuf {
     history.with_file_name("columns")
 }
 
-/// A file that cannot be read is no choice: it is a comfort, not a fact.
-pub(super) fn read(history: &Path) -> ChosenColumns {
+/// The choices of earlier runs. A file that cannot be read counts as empty: pgwatch works as well without it.
+pub fn read(history: &Path) -> Chosen {
     parse(&std::fs::read_to_string(file(history)).unwrap_or_default())
 }
 
-fn parse(text: &str) -> ChosenColumns {
+fn parse(text: &str) -> Chosen {
     let line = |line: &str| {
         let mut words = line.split_whitespace().map(str::to_owned);
         Some((words.next()?, words.collect()))
@@ -23,7 +25,7 @@ fn parse(text: &str) -> ChosenColumns {
     text.lines().filter_map(line).collect()
 }
 
-pub(super) fn write(history: &Path, chosen: &ChosenColumns) -> io::Result<()> {
+pub fn write(history: &Path, chosen: &Chosen) -> io::Result<()> {
     let path = file(history);
     if let Some(folder) = path.parent() {
         std::fs::create_dir_all(folder)?;
@@ -31,9 +33,9 @@ pub(super) fn write(history: &Path, chosen: &ChosenColumns) -> io::Result<()> {
     std::fs::write(path, text(chosen))
 }
 
-fn text(chosen: &ChosenColumns) -> String {
+fn text(chosen: &Chosen) -> String {
     let chosen = chosen.iter().filter(|(_, columns)| !columns.is_empty());
-    let line = |(view, columns): (&String, &std::collections::BTreeSet<String>)| {
+    let line = |(view, columns): (&String, &BTreeSet<String>)| {
         let words: Vec<&str> = std::iter::once(view.as_str()).chain(columns.iter().map(String::as_str)).collect();
         words.join(" ") + "\n"
     };

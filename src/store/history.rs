@@ -5,23 +5,19 @@ use std::io::{self, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 
-use crate::app::Query;
-
-/// Lines kept; an older one is dropped when the file is read at the next start.
-const LINES: usize = Query::KEPT;
-
-/// Oldest first. A file that cannot be read is an empty history: it is a comfort, not a fact.
-pub(super) fn read(path: &Path) -> Vec<String> {
+/// The newest `kept` lines, oldest first. Older ones are dropped from the file once it has twice as many. A file that
+/// cannot be read counts as empty: pgwatch works as well without it.
+pub fn read(path: &Path, kept: usize) -> Vec<String> {
     let text = std::fs::read_to_string(path).unwrap_or_default();
     let lines: Vec<String> = text.lines().filter(|line| !line.is_empty()).map(unescape).collect();
-    if lines.len() > 2 * LINES {
-        let newest: Vec<String> = text.lines().skip(lines.len() - LINES).map(|line| format!("{line}\n")).collect();
+    if lines.len() > 2 * kept {
+        let newest: Vec<String> = text.lines().skip(lines.len() - kept).map(|line| format!("{line}\n")).collect();
         let _ = std::fs::write(path, newest.concat());
     }
-    lines.into_iter().rev().take(LINES).rev().collect()
+    lines.into_iter().rev().take(kept).rev().collect()
 }
 
-pub(super) fn append(path: &Path, line: &str) -> io::Result<()> {
+pub fn append(path: &Path, line: &str) -> io::Result<()> {
     if let Some(folder) = path.parent() {
         std::fs::create_dir_all(folder)?;
     }
@@ -65,7 +61,7 @@ mod tests {
         for line in lines {
             append(&path, line).unwrap();
         }
-        assert_eq!(read(&path), lines);
-        assert_eq!(read(&folder.path().join("none")), Vec::<String>::new());
+        assert_eq!(read(&path, 100), lines);
+        assert_eq!(read(&folder.path().join("none"), 100), Vec::<String>::new());
     }
 }

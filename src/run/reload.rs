@@ -1,8 +1,8 @@
-//! The configuration file, watched while the dashboard runs (F9).
+//! Reads the configuration file again when it changes while the dashboard runs (F9).
 //!
 //! The folder is watched, not the file: editors and configuration managers replace a file by renaming another over it,
-//! and some swap a link above it. After the last change [`QUIET`] passes before the file is read, so a file that is
-//! written in pieces is read once; one that says the same as before is no news.
+//! and some swap a link above it. The file is read [`QUIET`] after the last change, so that a file written in pieces is
+//! read once. A configuration equal to the one before is not reported.
 
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
@@ -18,16 +18,17 @@ use super::Reload;
 use crate::config::{Config, Diagnostic};
 
 const QUIET: Duration = Duration::from_millis(200);
-/// The link that a mounted `ConfigMap` of Kubernetes swaps; the file itself is a link through it and never changes.
+/// The link that Kubernetes swaps when a mounted `ConfigMap` changes. The file itself is a link through it and stays the
+/// same.
 const MOUNTED: &str = "..data";
 
 type Loaded = Result<Config, Vec<Diagnostic>>;
 
-/// Reads the file when it changed, or when told to.
+/// Reads the file when it changed, or on request.
 pub(super) struct Reloader {
     ask: mpsc::Sender<Ask>,
     loaded: mpsc::Receiver<Loaded>,
-    /// Held, not used: dropping them ends the watching.
+    /// Held, not used: dropping these two ends the watching.
     _watcher: Option<RecommendedWatcher>,
     _tasks: JoinSet<()>,
 }
@@ -35,7 +36,7 @@ pub(super) struct Reloader {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Ask {
     Changed,
-    /// The user asked: answer even when the file says the same as before.
+    /// The user asked: report the result even if it equals the one before.
     Now,
 }
 
@@ -51,12 +52,12 @@ impl Reloader {
     }
 
     pub(super) fn now(&self) {
-        // A full channel means that it is about to be read anyway.
+        // If the channel is full, the file is about to be read anyway.
         let _ = self.ask.try_send(Ask::Now);
     }
 }
 
-/// The next result of a reading; pends for ever where nothing is watched. Cancel-safe.
+/// The next configuration read; pends for ever if nothing is watched. Cancel-safe.
 pub(super) async fn next(reloader: &mut Option<Reloader>) -> Loaded {
     if let Some(reloader) = reloader
         && let Some(loaded) = reloader.loaded.recv().await
@@ -107,7 +108,7 @@ async fn read(reload: &Arc<Reload>) -> Loaded {
     let reload = Arc::clone(reload);
     match tokio::task::spawn_blocking(move || reload()).await {
         Ok(loaded) => loaded,
-        // A panic of the reader was reported where it happened; the nodes on the screen stay as they are.
+        // The panic was reported where it happened. An empty list of faults leaves the nodes on the screen as they are.
         Err(_) => Err(Vec::new()),
     }
 }

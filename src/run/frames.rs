@@ -1,0 +1,88 @@
+//! When the dashboard draws: how soon a change is on the screen, and which changes share a frame.
+
+use std::time::Duration;
+
+use tokio::sync::mpsc;
+use tokio::time::{Instant, sleep_until};
+
+use crate::model::{Event, EventKind};
+
+/// Longest wait of new figures for a common frame; with a shorter refresh they wait no longer than that.
+const FIGURES: Duration = Duration::from_secs(1);
+/// Shortest time between two frames: changes that come faster are drawn together.
+const FRAME: Duration = Duration::from_millis(16);
+
+/// The plan of frames.
+pub(super) struct Frames {
+    /// When the next frame is due; `None` if nothing changed.
+    due: Option<Instant>,
+    drawn_at: Instant,
+    /// True if there are figures that no frame has shown yet.
+    figures_wait: bool,
+    /// When a frame last showed new figures.
+    figures_at: Option<Instant>,
+    /// Events are not read before this time: no frame could show them sooner.
+    events_at: Instant,
+}
+
+impl Frames {
+    /// The first frame is due at once.
+    pub(super) fn new() -> Self {
+        let now = Instant::now();
+        Self { due: Some(now), drawn_at: now, figures_wait: false, figures_at: None, events_at: now }
+    }
+
+    pub(super) fn due(&self) -> Option<Instant> {
+        self.due
+    }
+
+    pub(super) fn is_due(&self) -> bool {
+        self.due.is_some_and(|due| due <= Instant::now())
+    }
+
+    /// Plans a frame for a change, no sooner than `soonest`.
+    pub(super) fn plan(&mut self, soonest: Instant) {
+        let due = soonest.max(self.drawn_at + FRAME);
+        self.due = Some(self.due.map_or(due, |planned| planned.min(due)));
+    }
+
+    /// When figures that come now are to be drawn: the first at once, later ones together, at most once a `refresh`.
+    pub(super) fn next_figures(&mut self, refresh: Duration) -> Instant {
+        self.figures_wait = true;
+        let pause = FIGURES.min(refresh);
+        self.figures_at.map_or_else(Instant::now, |at| at + pause)
+    }
+
+    /// A frame was drawn just now. Returns when.
+    pub(super) fn drawn(&mut self) -> Instant {
+        self.drawn_at = Instant::now();
+        self.due = None;
+        if std::mem::take(&mut self.figures_wait) {
+            self.figures_at = Some(self.drawn_at);
+        }
+        self.drawn_at
+    }
+
+    /// All waiting events were read; the next are read with the next frame.
+    pub(super) fn events_read(&mut self) {
+        self.events_at = Instant::now() + FRAME;
+    }
+
+    /// The next event, once it is time to read events again. Cancel-safe.
+    pub(super) async fn next_event(&self, events: &mut mpsc::Receiver<Event>) -> Option<Event> {
+        sleep_until(self.events_at).await;
+        events.recv().await
+    }
+}
+
+/// True if the event may wait for the next common frame: it brings figures, not a change of state.
+pub(super) fn is_figure(kind: &EventKind) -> bool {
+    matches!(
+        kind,
+        EventKind::Checked { .. }
+            | EventKind::Pool { .. }
+            | EventKind::Facts { .. }
+            | EventKind::Server { .. }
+            | EventKind::View { .. }
+    )
+}
