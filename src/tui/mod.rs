@@ -1,4 +1,4 @@
-//! The picture: reads the app state, writes nothing. [`draw`] is all of it; [`Screen`] is the terminal it goes to.
+//! The picture: reads the app state, writes nothing. [`draw`] is all of it; [`Terminal`] is what it goes to.
 
 mod ascii;
 mod canvas;
@@ -21,7 +21,7 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::Color;
 
-pub use terminal::{Screen, ScreenOptions};
+pub use terminal::{Terminal, TerminalOptions};
 pub use theme::{ColorDepth, Theme, ThemeOptions};
 
 use crate::app::{self, App, Dialog, Drawn};
