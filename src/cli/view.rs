@@ -22,10 +22,9 @@ use crate::app::views::Sheet;
 use crate::config::{Config, Environment, nearest, views};
 use crate::connection::{ConnectionManager, Handle, ManagerConfig};
 use crate::model::protocol::Look;
-use crate::model::view::{CellKind, Reading, Value};
+use crate::model::view::{CellKind, Reading, Value, cell};
 use crate::model::{Command, ErrorKind, Event, EventKind, HealthState, NodeError, NodeName, View};
 use crate::text::safe;
-use crate::tui::cells::cell;
 
 /// A node that hangs is told so by its own connection attempt; this much later nobody waits for it any more.
 const GRACE: Duration = Duration::from_secs(1);

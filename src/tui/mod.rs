@@ -2,7 +2,6 @@
 
 mod ascii;
 mod canvas;
-pub mod cells;
 mod chrome;
 mod clipboard;
 pub mod decoder;
@@ -65,7 +64,7 @@ fn picture(canvas: &mut Canvas<'_>, area: Rect) {
         app::Screen::Nodes => screens::nodes::draw(canvas, body),
         app::Screen::Detail => screens::node::draw(canvas, body),
         app::Screen::Topology => screens::topology::draw(canvas, body),
-        app::Screen::View(screen) => screens::sheet::draw(canvas, body, screen),
+        app::Screen::View(screen) => screens::view::draw(canvas, body, screen),
         app::Screen::Query => screens::query::draw(canvas, body),
         app::Screen::Events => screens::events::draw(canvas, body),
         app::Screen::Alerts => screens::alerts::draw(canvas, body),
