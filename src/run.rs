@@ -32,7 +32,7 @@ use crate::model::protocol::{CommandError, LeaveReason, ShutdownReport};
 use crate::model::{Command, Event, THEMES};
 use crate::output::answers::{Answer, Answers};
 use crate::store::{self, columns, history};
-use crate::tui::{self, Screen, ScreenOptions, Theme, ThemeOptions};
+use crate::tui::{self, Terminal, TerminalOptions, Theme, ThemeOptions};
 
 use frames::{Frames, is_figure};
 use signals::Signals;
@@ -91,7 +91,7 @@ pub struct Left {
 pub async fn run(options: RunOptions) -> Result<Left> {
     let mut signals = Signals::listen()?;
     let for_watchdog = Signals::listen()?;
-    let screen = Screen::enter(ScreenOptions::default()).wrap_err(NO_TERMINAL)?;
+    let screen = Terminal::enter(TerminalOptions::default()).wrap_err(NO_TERMINAL)?;
     let limit = options.config.shutdown_timeout + GRACE;
     let (handle, events) = ConnectionManager::start(ManagerConfig {
         nodes: options.config.nodes.clone(),
@@ -118,7 +118,7 @@ async fn to_its_end<T>(dashboard: impl Future<Output = Result<T>>, handle: &Hand
 /// Everything the loop owns.
 struct Dashboard {
     app: App,
-    screen: Screen,
+    screen: Terminal,
     handle: Handle,
     theme: Theme,
     config: Config,
@@ -134,7 +134,7 @@ struct Dashboard {
 }
 
 impl Dashboard {
-    fn new(screen: Screen, handle: Handle, options: RunOptions) -> Self {
+    fn new(screen: Terminal, handle: Handle, options: RunOptions) -> Self {
         let RunOptions { config, read_write, reload, views, history, troubles, .. } = options;
         let theme = theme(&config, config.theme.as_deref().unwrap_or(THEMES[0]));
         let setup = Setup {

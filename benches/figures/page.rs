@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use crate::readings::{Readings, time};
 use crate::support::report::{seconds, table};
-use crate::tools::Tool;
-use crate::trouble::{BACK, Leaving, Quit, Trouble, Troubles};
+use crate::tools::{Leaving, Quit, Tool, Trouble, Troubles};
+use crate::trouble::BACK;
 
 /// A figure of the table of costs: what it is called, and how it is written.
 type Figure = (&'static str, fn(&Readings) -> String);

@@ -10,7 +10,6 @@ use pgwatch::demo::Server;
 
 use crate::readings::Readings;
 use crate::support::pty::Tui;
-use crate::trouble::Troubles;
 use crate::{MAX_CONNECTIONS_SHOWN, Rig};
 
 /// The role of a session that sleeps from the start on: who shows it shows data.
@@ -38,6 +37,42 @@ pub struct Tool {
     pub version: String,
     pub readings: Readings,
     pub troubles: Option<Troubles>,
+}
+
+/// What one tool did in each trouble, and how it left.
+pub struct Troubles {
+    pub killed: Trouble,
+    pub frozen: Trouble,
+    pub leaving: Leaving,
+}
+
+pub struct Trouble {
+    /// The line that told of it, and how long after the fault.
+    pub told: Option<(String, Duration)>,
+    /// It ended by itself: how, and how long after the fault.
+    pub ended: Option<(String, Duration)>,
+    /// It went on writing to the terminal.
+    pub drew: bool,
+    pub quit: Quit,
+    /// How long after the end of the fault it showed fresh data.
+    pub back: Option<Duration>,
+}
+
+pub enum Quit {
+    Key(Duration),
+    CtrlC(Duration),
+    CtrlCTwice(Duration),
+    No,
+    /// It was gone by then.
+    Ended,
+}
+
+pub struct Leaving {
+    /// By its key.
+    pub took: Option<Duration>,
+    /// What the terminal was left like.
+    pub key: Result<(), String>,
+    pub signal: Result<(), String>,
 }
 
 impl Tool {

@@ -7,7 +7,7 @@ use rustix::process::Signal;
 
 use crate::support::pty::{Tui, ending};
 use crate::support::wait::{PATIENCE, within};
-use crate::tools::{ARRIVAL, ENDING, SLEEPER, Session, Tool};
+use crate::tools::{ARRIVAL, ENDING, Leaving, Quit, SLEEPER, Session, Tool, Trouble, Troubles};
 use crate::{Rig, pass};
 
 /// How long the screen is watched before the key is pressed.
@@ -41,41 +41,6 @@ const WORDS: &[&str] = &[
     "disconnect",
     "retry",
 ];
-
-pub struct Troubles {
-    pub killed: Trouble,
-    pub frozen: Trouble,
-    pub leaving: Leaving,
-}
-
-pub struct Trouble {
-    /// The line that told of it, and how long after the fault.
-    pub told: Option<(String, Duration)>,
-    /// It ended by itself: how, and how long after the fault.
-    pub ended: Option<(String, Duration)>,
-    /// It went on writing to the terminal.
-    pub drew: bool,
-    pub quit: Quit,
-    /// How long after the end of the fault it showed fresh data.
-    pub back: Option<Duration>,
-}
-
-pub enum Quit {
-    Key(Duration),
-    CtrlC(Duration),
-    CtrlCTwice(Duration),
-    No,
-    /// It was gone by then.
-    Ended,
-}
-
-pub struct Leaving {
-    /// By its key.
-    pub took: Option<Duration>,
-    /// What the terminal was left like.
-    pub key: Result<(), String>,
-    pub signal: Result<(), String>,
-}
 
 /// All of it, once.
 pub fn measure(rig: &Rig, tool: &Tool) -> Result<Troubles, String> {

@@ -4,7 +4,9 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::{Position, Rect};
 
 use super::Theme;
-use super::widgets::pane::Pane as Frame;
+use super::widgets::border::Border;
+use super::widgets::data_table::{DrawnTable, NO_COLUMN};
+use super::widgets::wrapped::Rows;
 use crate::app::{self, App, Drawn, DrawnPane, Pane};
 
 pub(crate) struct Canvas<'a> {
@@ -23,9 +25,9 @@ impl Canvas<'_> {
     }
 
     /// Frames a pane and remembers it; returns the inside.
-    pub(crate) fn pane(&mut self, pane: Pane, area: Rect, frame: Frame<'_>) -> Rect {
+    pub(crate) fn pane(&mut self, pane: Pane, area: Rect, border: Border<'_>) -> Rect {
         let focused = self.is_focused(pane);
-        let inner = Frame { focused, ..frame }.draw(self.buf, area, self.theme);
+        let inner = Border { focused, ..border }.draw(self.buf, area, self.theme);
         self.drawn.panes.push(DrawnPane {
             pane,
             area: to_app(area),
@@ -38,6 +40,26 @@ impl Canvas<'_> {
             more_right: false,
         });
         inner
+    }
+
+    /// Notes where the rows of the pane framed last are, for the mouse and the page keys: `shown` out of `len`.
+    pub(crate) fn note_rows(&mut self, rows: Rect, shown: &Rows, len: usize) {
+        if let Some(pane) = self.last_pane() {
+            pane.rows = to_app(rows);
+            pane.first = shown.window.start;
+            pane.numbers = shown.numbers();
+            pane.len = len;
+        }
+    }
+
+    /// Notes where the rows and the heads of a table in the pane framed last are.
+    pub(crate) fn note_table(&mut self, table: DrawnTable, shown: &Rows, len: usize) {
+        self.note_rows(table.rows, shown, len);
+        if let Some(pane) = self.last_pane() {
+            pane.more_right = table.more_right;
+            let heads = table.heads.into_iter().filter(|(_, index)| *index != NO_COLUMN);
+            pane.heads = heads.map(|(area, index)| (to_app(area), index)).collect();
+        }
     }
 
     /// What was drawn into the pane framed last.

@@ -4,9 +4,9 @@ use ratatui::layout::Rect;
 
 use super::Theme;
 use super::canvas::{Canvas, to_app};
-use super::screens::events;
 use super::widgets::input_line::input_line;
 use super::widgets::pen::Pen;
+use super::widgets::{event, severity};
 use crate::app::update::hints::{Hint, hints};
 use crate::app::{Action, App, Key, KeyCode};
 use crate::fleet::Severity;
@@ -41,7 +41,7 @@ pub(crate) fn event_line(canvas: &mut Canvas<'_>, line: Rect) {
     }
     let mut pen = Pen::new(canvas.buf, area);
     if let Some(notice) = &app.notice {
-        let (sign, style) = events::sign(notice.severity, theme);
+        let (sign, style) = severity::sign(notice.severity, theme);
         let text = if notice.severity == Severity::Info { theme.text } else { style };
         pen.sign(sign, style).gap(1).put(&notice.text, text);
     } else if let Some(first) = app.reload_errors.first() {
@@ -53,7 +53,7 @@ pub(crate) fn event_line(canvas: &mut Canvas<'_>, line: Rect) {
     } else if let Some(newest) = app.picture().journal.newest() {
         // A long name must not push out what happened.
         let name = newest.node.as_ref().map_or(0, |node| node.as_str().len()).min(LONGEST_NAME);
-        events::draw_line(&mut pen, newest, name, app, theme);
+        event::draw_line(&mut pen, newest, name, app, theme);
     }
 }
 

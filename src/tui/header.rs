@@ -8,9 +8,9 @@ use ratatui::layout::Rect;
 use ratatui::style::Style;
 
 use super::canvas::{Canvas, to_app};
-use super::screens::alerts;
 use super::theme::Theme;
 use super::widgets::pen::Pen;
+use super::widgets::severity::alert_sign;
 use crate::app::keys::keymap::{Place, keymap, labels};
 use crate::app::{Action, App, Screen};
 use crate::fleet::nodes::Counts;
@@ -126,7 +126,7 @@ fn left(app: &App, theme: &Theme) -> Vec<Part> {
         total => Part::new(format!("of {total} nodes"), theme.dim, Stays::Nodes),
     });
     if let (alerts, Some(worst)) = app.fleet.alerts().count() {
-        let style = alerts::style(worst, theme);
+        let style = alert_sign(worst, theme).1;
         parts.push(Part::new(format!("▲ {alerts}"), style, Stays::Longest).gap(1).of_alerts());
         let word = if alerts == 1 { "alert" } else { "alerts" };
         parts.push(Part::new(word, style, Stays::Word).gap(1).of_alerts());

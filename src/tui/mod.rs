@@ -1,8 +1,7 @@
-//! The picture: reads the app state, writes nothing. [`draw`] is all of it; [`Screen`] is the terminal it goes to.
+//! The picture: reads the app state, writes nothing. [`draw`] is all of it; [`Terminal`] is what it goes to.
 
 mod ascii;
 mod canvas;
-pub mod cells;
 mod chrome;
 mod clipboard;
 pub mod decoder;
@@ -21,7 +20,7 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::Color;
 
-pub use terminal::{Screen, ScreenOptions};
+pub use terminal::{Terminal, TerminalOptions};
 pub use theme::{ColorDepth, Theme, ThemeOptions};
 
 use crate::app::{self, App, Dialog, Drawn};
@@ -65,7 +64,7 @@ fn picture(canvas: &mut Canvas<'_>, area: Rect) {
         app::Screen::Nodes => screens::nodes::draw(canvas, body),
         app::Screen::Detail => screens::node::draw(canvas, body),
         app::Screen::Topology => screens::topology::draw(canvas, body),
-        app::Screen::View(screen) => screens::sheet::draw(canvas, body, screen),
+        app::Screen::View(screen) => screens::view::draw(canvas, body, screen),
         app::Screen::Query => screens::query::draw(canvas, body),
         app::Screen::Events => screens::events::draw(canvas, body),
         app::Screen::Alerts => screens::alerts::draw(canvas, body),

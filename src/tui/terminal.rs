@@ -18,7 +18,7 @@ use crossterm::terminal::{
 use crossterm::{execute, queue};
 use ratatui::backend::CrosstermBackend;
 use ratatui::layout::Rect;
-use ratatui::{Frame, Terminal, TerminalOptions, Viewport};
+use ratatui::{Frame, Viewport};
 use rustix::process::{Signal, getpid, kill_process};
 use rustix::termios::{QueueSelector, tcflush};
 
@@ -37,12 +37,12 @@ const USUAL: (u16, u16) = (80, 24);
 
 /// What the user lets us take.
 #[derive(Debug, Clone, Copy)]
-pub struct ScreenOptions {
+pub struct TerminalOptions {
     /// Capture the mouse; without it the terminal's own selection works as everywhere.
     pub mouse: bool,
 }
 
-impl Default for ScreenOptions {
+impl Default for TerminalOptions {
     fn default() -> Self {
         Self { mouse: true }
     }
@@ -50,31 +50,33 @@ impl Default for ScreenOptions {
 
 /// The terminal while it is ours. Dropping it gives the terminal back.
 #[derive(Debug)]
-pub struct Screen {
-    terminal: Terminal<CrosstermBackend<Pending>>,
+pub struct Terminal {
+    /// Compares each frame with the one before.
+    frames: ratatui::Terminal<CrosstermBackend<Pending>>,
     pending: Pending,
     /// What a frame in which nothing changed comes to: not worth a byte.
     unchanged: Vec<u8>,
     /// The frame before left the cursor visible, in a line that is written.
     cursor_shown: bool,
-    options: ScreenOptions,
+    options: TerminalOptions,
 }
 
-impl Screen {
+impl Terminal {
     /// Takes the terminal: raw mode, alternate screen, bracketed paste, mouse, no cursor.
     ///
     /// The panic hook in place at the first call (install color-eyre's before) prints after the terminal is given
     /// back.
-    pub fn enter(options: ScreenOptions) -> io::Result<Self> {
+    pub fn enter(options: TerminalOptions) -> io::Result<Self> {
         restore_before_panic_reports();
         // crossterm's own NO_COLOR drops reverse video too, and with it the selection: the theme decides.
         crossterm::style::force_color_output(true);
         let pending = Pending::default();
         let viewport = Viewport::Fixed(area()?);
-        let terminal = Terminal::with_options(CrosstermBackend::new(pending.clone()), TerminalOptions { viewport })?;
+        let backend = CrosstermBackend::new(pending.clone());
+        let frames = ratatui::Terminal::with_options(backend, ratatui::TerminalOptions { viewport })?;
         take(options)?;
         pending.lock().clear();
-        Ok(Self { terminal, pending, unchanged: unchanged_frame()?, cursor_shown: false, options })
+        Ok(Self { frames, pending, unchanged: unchanged_frame()?, cursor_shown: false, options })
     }
 
     /// Draws a frame and writes what differs from the one before; nothing differs, nothing is written. Says how many
@@ -86,10 +88,10 @@ impl Screen {
             return Err(io::Error::other("the terminal was restored after a panic"));
         }
         let area = area()?;
-        if area != self.terminal.get_frame().area() {
-            self.terminal.resize(area)?;
+        if area != self.frames.get_frame().area() {
+            self.frames.resize(area)?;
         }
-        self.terminal.draw(render)?;
+        self.frames.draw(render)?;
         let mut frame = self.pending.lock();
         let shown = !frame.ends_with(&self.unchanged);
         let mut written = 0;
@@ -112,7 +114,7 @@ impl Screen {
     /// Forgets what the terminal shows: the next frame is written whole (Ctrl-L, after a suspension).
     pub fn redraw(&mut self) -> io::Result<()> {
         // Not `clear()`, which asks the terminal for the cursor and takes the answer from under the keys.
-        self.terminal.resize(area()?)
+        self.frames.resize(area()?)
     }
 
     /// Sends a text to the clipboard of the terminal (OSC 52), and says so: no terminal says whether it took it.
@@ -136,7 +138,7 @@ impl Screen {
     }
 }
 
-impl Drop for Screen {
+impl Drop for Terminal {
     fn drop(&mut self) {
         // The terminal may be gone: nobody is left to be told.
         let _ = restore();
@@ -156,7 +158,7 @@ fn area() -> io::Result<Rect> {
     Ok(Rect::new(0, 0, width, height))
 }
 
-fn take(options: ScreenOptions) -> io::Result<()> {
+fn take(options: TerminalOptions) -> io::Result<()> {
     enable_raw_mode()?;
     OURS.store(true, Ordering::SeqCst);
     let mut out = Vec::new();

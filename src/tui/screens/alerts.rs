@@ -5,17 +5,17 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::Style;
 
-use super::events::name_width;
 use crate::app::{App, Pane};
 use crate::fleet::alerts::Held;
-use crate::model::alert::AlertSeverity;
 use crate::text;
 use crate::tui::Theme;
-use crate::tui::canvas::{Canvas, to_app};
+use crate::tui::canvas::Canvas;
+use crate::tui::widgets::border::{Border, inside};
 use crate::tui::widgets::data_table::select;
+use crate::tui::widgets::event::name_width;
 use crate::tui::widgets::filtered::{filtered, none_left};
-use crate::tui::widgets::pane::{Pane as Frame, inside};
 use crate::tui::widgets::pen::Pen;
+use crate::tui::widgets::severity::alert_sign;
 use crate::tui::widgets::wrapped::{self, Rows};
 
 /// Columns of `59 min`.
@@ -34,7 +34,7 @@ pub(crate) fn draw(canvas: &mut Canvas<'_>, area: Rect) {
     }
     let theme = canvas.theme;
     let area = Rect { y: area.bottom() - lower, height: lower, ..area };
-    let inner = Frame { title: "What to do", ..Frame::default() }.draw(canvas.buf, area, theme);
+    let inner = Border { title: "What to do", ..Border::default() }.draw(canvas.buf, area, theme);
     for (row, (line, is_remedy)) in (0..inner.height).zip(&lines) {
         Pen::row(canvas.buf, inner, row).put(line, if *is_remedy { theme.text } else { theme.dim });
     }
@@ -56,8 +56,8 @@ fn list(canvas: &mut Canvas<'_>, area: Rect) {
         seen => format!("{seen} acknowledged"),
     };
     let loud = filtered(Vec::new(), &table.filter, table.hidden());
-    let frame = Frame { title: "Alerts", loud: &loud, note: &note, foot: &foot, focused: false };
-    let inner = canvas.pane(Pane::Alerts, area, frame);
+    let border = Border { title: "Alerts", loud: &loud, note: &note, foot: &foot, focused: false };
+    let inner = canvas.pane(Pane::Alerts, area, border);
     columns.heads(&mut Pen::row(canvas.buf, inner, 0), theme);
     let rows = Rect { y: inner.y + 1, height: inner.height.saturating_sub(1), ..inner };
     for (number, line) in shown.areas(rows) {
@@ -75,12 +75,7 @@ fn list(canvas: &mut Canvas<'_>, area: Rect) {
         };
         Pen::row(canvas.buf, rows, 0).put(&why, theme.dim);
     }
-    if let Some(pane) = canvas.last_pane() {
-        pane.rows = to_app(rows);
-        pane.first = window.start;
-        pane.numbers = shown.numbers();
-        pane.len = table.rows.len();
-    }
+    canvas.note_rows(rows, &shown, table.rows.len());
 }
 
 /// Where things stand in a line.
@@ -120,10 +115,11 @@ impl Columns {
     fn line(&self, buf: &mut Buffer, area: Rect, held: &Held, app: &App, theme: &Theme) {
         let alert = &held.alert;
         let dim = |style: Style| if held.acknowledged { theme.dim } else { style };
-        let severity = dim(style(alert.finding.severity, theme));
+        let (sign, severity) = alert_sign(alert.finding.severity, theme);
+        let severity = dim(severity);
         let age = app.now.duration_since(alert.since).unwrap_or_default();
         let mut pen = Pen::new(buf, area);
-        pen.sign(sign(alert.finding.severity), severity).gap(1);
+        pen.sign(sign, severity).gap(1);
         let node = Rect { x: pen.x(), width: (self.node as u16).min(pen.room() as u16), ..area };
         pen.gap(self.node + 2).column_right(&text::age(age), SINCE, theme.dim).gap(2);
         let title = Rect { x: pen.x(), width: (self.title as u16).min(pen.room() as u16), ..area };
@@ -158,19 +154,4 @@ fn remedy(app: &App, width: usize) -> Vec<(String, bool)> {
         lines.extend(text::wrap(remedy, width).into_iter().map(|line| (line, true)));
     }
     lines
-}
-
-fn sign(severity: AlertSeverity) -> &'static str {
-    match severity {
-        AlertSeverity::Warning => "◐",
-        AlertSeverity::Critical => "✖",
-    }
-}
-
-/// The colour of an alert.
-pub(crate) fn style(severity: AlertSeverity, theme: &Theme) -> Style {
-    match severity {
-        AlertSeverity::Warning => theme.warn,
-        AlertSeverity::Critical => theme.bad,
-    }
 }

@@ -5,20 +5,21 @@ use ratatui::layout::Rect;
 use crate::app::Cursor;
 use crate::text;
 use crate::tui::canvas::Canvas;
+use crate::tui::widgets::border::Border;
 use crate::tui::widgets::data_table::select;
 use crate::tui::widgets::dialog::dialog;
-use crate::tui::widgets::pane::Pane as Frame;
 use crate::tui::widgets::pen::Pen;
 
 pub(crate) fn draw(canvas: &mut Canvas<'_>, area: Rect, cursor: &Cursor) {
     let (app, theme) = (canvas.app, canvas.theme);
-    let Some(sheet) = app.sheet() else { return };
-    let columns = &sheet.view.columns;
+    let Some(table) = app.sheet() else { return };
+    let columns = &table.view.columns;
     let size = (area.width.saturating_sub(4).min(100), (columns.len() as u16 + 2).min(area.height.saturating_sub(2)));
-    let title = format!("Columns of {}", sheet.view.title);
-    let frame = Frame { title: &title, foot: "Space shows or hides · Esc closes", focused: true, ..Frame::default() };
-    let (_, inner) = dialog(canvas.buf, area, size, frame, theme);
-    let shown: Vec<usize> = sheet.columns().collect();
+    let title = format!("Columns of {}", table.view.title);
+    let border =
+        Border { title: &title, foot: "Space shows or hides · Esc closes", focused: true, ..Border::default() };
+    let (_, inner) = dialog(canvas.buf, area, size, border, theme);
+    let shown: Vec<usize> = table.columns().collect();
     let widest = columns.iter().map(|column| text::width(&column.title)).max().unwrap_or(0).min(24);
     let page = usize::from(inner.height);
     for (row, at) in (0..inner.height).zip(cursor.window(columns.len(), page)) {

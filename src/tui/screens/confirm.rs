@@ -5,8 +5,8 @@ use ratatui::layout::Rect;
 use crate::app::Confirm;
 use crate::text;
 use crate::tui::canvas::{Canvas, to_app};
+use crate::tui::widgets::border::Border;
 use crate::tui::widgets::dialog::dialog;
-use crate::tui::widgets::pane::Pane as Frame;
 use crate::tui::widgets::pen::Pen;
 
 pub(crate) fn draw(canvas: &mut Canvas<'_>, area: Rect, confirm: &Confirm) {
@@ -16,7 +16,7 @@ pub(crate) fn draw(canvas: &mut Canvas<'_>, area: Rect, confirm: &Confirm) {
     let inside = usize::from(width.saturating_sub(4));
     let lines: Vec<String> = confirm.lines().iter().flat_map(|line| text::wrap(line, inside)).collect();
     let height = (lines.len() + 4).min(usize::from(area.height)) as u16;
-    let (_, inner) = dialog(canvas.buf, area, (width, height), Frame { title: &title, ..Frame::default() }, theme);
+    let (_, inner) = dialog(canvas.buf, area, (width, height), Border { title: &title, ..Border::default() }, theme);
     for (row, line) in (0..inner.height.saturating_sub(2)).zip(&lines) {
         Pen::row(canvas.buf, inner, row).put(line, if row == 0 { theme.bright } else { theme.text });
     }

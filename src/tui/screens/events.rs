@@ -1,21 +1,16 @@
 //! The journal: what happened, when, to whom and why, newest first. Screen 0, and a pane of the others.
 
 use ratatui::layout::Rect;
-use ratatui::style::Style;
 
-use crate::app::{App, Pane};
-use crate::fleet::Severity;
-use crate::fleet::journal::Entry;
+use crate::app::Pane;
 use crate::text;
-use crate::tui::Theme;
-use crate::tui::canvas::{Canvas, to_app};
+use crate::tui::canvas::Canvas;
+use crate::tui::widgets::border::Border;
 use crate::tui::widgets::data_table::select;
+use crate::tui::widgets::event::{draw_line, name_width};
 use crate::tui::widgets::filtered::{filtered, none_left, problems};
-use crate::tui::widgets::pane::Pane as Frame;
 use crate::tui::widgets::pen::Pen;
-
-/// Columns of `unhealthy → reconnecting`.
-const WHAT: usize = 24;
+use crate::tui::widgets::wrapped::Rows;
 
 pub(crate) fn draw(canvas: &mut Canvas<'_>, area: Rect) {
     let (app, theme, picture) = (canvas.app, canvas.theme, canvas.app.picture());
@@ -27,8 +22,8 @@ pub(crate) fn draw(canvas: &mut Canvas<'_>, area: Rect) {
     let note = if of_node { "" } else { "all nodes" };
     let foot = text::part(&window, table.rows.len());
     let loud = filtered(problems(table.problems_only), &table.filter, table.hidden());
-    let frame = Frame { title: "Events", loud: &loud, note, foot: &foot, focused: false };
-    let inner = canvas.pane(Pane::Events, area, frame);
+    let border = Border { title: "Events", loud: &loud, note, foot: &foot, focused: false };
+    let inner = canvas.pane(Pane::Events, area, border);
     let height = inner.height.saturating_sub(whole.len() as u16);
     for (row, line) in (height..inner.height).zip(&whole) {
         Pen::row(canvas.buf, inner, row).gap(2).put(line, theme.text);
@@ -52,11 +47,7 @@ pub(crate) fn draw(canvas: &mut Canvas<'_>, area: Rect) {
         };
         Pen::row(canvas.buf, inner, 0).put(&why, theme.dim);
     }
-    if let Some(pane) = canvas.last_pane() {
-        pane.rows = to_app(inner);
-        pane.first = window.start;
-        pane.len = table.rows.len();
-    }
+    canvas.note_rows(inner, &Rows::single(window), table.rows.len());
 }
 
 /// With long text wrapped (`w`): the selected line's reason, whole.
@@ -67,34 +58,4 @@ fn whole_text(canvas: &Canvas<'_>, area: Rect) -> Vec<String> {
     let mut lines = text::wrap(&line.text, usize::from(area.width.saturating_sub(8)));
     lines.truncate(usize::from(area.height.saturating_sub(2)) / 2);
     lines
-}
-
-/// Room for the longest name, the same in every line.
-pub(crate) fn name_width(app: &App) -> usize {
-    app.picture().nodes.names().map(|name| name.as_str().len()).max().unwrap_or(0).clamp(8, 20)
-}
-
-/// Sign and style of a line.
-pub(crate) fn sign(severity: Severity, theme: &Theme) -> (&'static str, Style) {
-    match severity {
-        Severity::Added => ("+", theme.accent),
-        Severity::Removed => ("–", theme.dim),
-        Severity::Info => ("·", theme.dim),
-        Severity::Good => ("●", theme.ok),
-        Severity::Warning => ("◐", theme.warn),
-        Severity::Critical => ("✖", theme.bad),
-    }
-}
-
-/// `14:03:08  ✖ reporting   healthy → unhealthy   connection refused`; no name column where `name` is 0.
-pub(crate) fn draw_line(pen: &mut Pen<'_>, line: &Entry, name: usize, app: &App, theme: &Theme) {
-    let (sign, style) = sign(line.severity, theme);
-    pen.column(&text::clock(line.at, app.now, &theme.zone), 8, theme.dim).gap(2).sign(sign, style).gap(1);
-    if name > 0 {
-        pen.column(line.node.as_ref().map_or("", |node| node.as_str()), name, style).gap(2);
-    }
-    // Where there is little room, the column's blanks are better spent on the reason.
-    let short = if pen.room() < 3 * WHAT { text::width(&line.what).clamp(WHAT - 6, WHAT) } else { WHAT };
-    let what = if line.text.is_empty() { pen.room() } else { short };
-    pen.column(&line.what, what, theme.text).gap(2).put(&line.text, theme.dim);
 }

@@ -8,9 +8,9 @@ use crate::app::Form;
 use crate::app::dialogs::form::{Field, Test};
 use crate::text;
 use crate::tui::canvas::{Canvas, to_app};
+use crate::tui::widgets::border::Border;
 use crate::tui::widgets::dialog::dialog;
 use crate::tui::widgets::input_line::input_line;
-use crate::tui::widgets::pane::Pane as Frame;
 use crate::tui::widgets::pen::Pen;
 
 /// Columns of the labels and, at most, of the fields.
@@ -33,8 +33,8 @@ pub(crate) fn draw(canvas: &mut Canvas<'_>, area: Rect, form: &Form) {
     let wanted = HEIGHT + below.iter().map(Vec::len).sum::<usize>() as u16;
     let spread = wanted <= area.height;
     let size = (width, if spread { wanted } else { HEIGHT });
-    let frame = Frame { title: &title, foot: "Tab next · Esc cancels", ..Frame::default() };
-    let (_, inner) = dialog(canvas.buf, area, size, frame, theme);
+    let border = Border { title: &title, foot: "Tab next · Esc cancels", ..Border::default() };
+    let (_, inner) = dialog(canvas.buf, area, size, border, theme);
     let mut places = Vec::with_capacity(Field::ALL.len() + 1);
     let mut row = 0;
     for ((at, field), hints) in Field::ALL.into_iter().enumerate().zip(&below) {

@@ -10,9 +10,9 @@ use crate::text;
 use crate::tui::Theme;
 use crate::tui::canvas::Canvas;
 use crate::tui::widgets::badge;
+use crate::tui::widgets::border::Border;
 use crate::tui::widgets::dialog::dialog;
 use crate::tui::widgets::doc::{DocLine, draw_lines};
-use crate::tui::widgets::pane::Pane as Frame;
 
 pub(crate) fn draw(canvas: &mut Canvas<'_>, area: Rect, scrolled: &Cursor) {
     let theme = canvas.theme;
@@ -27,7 +27,7 @@ pub(crate) fn draw(canvas: &mut Canvas<'_>, area: Rect, scrolled: &Cursor) {
         "Esc closes".to_owned()
     };
     let frame =
-        Frame { title: "Help", note: canvas.app.screen.title(), foot: &foot, focused: true, ..Frame::default() };
+        Border { title: "Help", note: canvas.app.screen.title(), foot: &foot, focused: true, ..Border::default() };
     let (_, inner) = dialog(canvas.buf, area, size, frame, theme);
     let len = draw_lines(canvas.buf, inner, &lines, first, theme);
     canvas.drawn.help = Some((usize::from(inner.height), len));

@@ -1,19 +1,14 @@
-//! One file per screen, and per dialog that stands over them.
+//! One file for each screen and for each dialog. The parts of a screen are in the folder of the same name.
 
 pub(crate) mod alerts;
-mod answers;
 pub(crate) mod columns;
 pub(crate) mod confirm;
 pub(crate) mod empty;
 pub(crate) mod events;
-mod figures;
 pub(crate) mod form;
 pub(crate) mod help;
 pub(crate) mod node;
-mod node_row;
 pub(crate) mod nodes;
 pub(crate) mod query;
-mod record;
-pub(crate) mod sheet;
-pub(crate) mod summary;
 pub(crate) mod topology;
+pub(crate) mod view;

@@ -1,17 +1,20 @@
 //! The detail screen: everything known of the selected node (D2): its summary, what the server says of itself, the
 //! settings that matter, and its own events.
 
+mod figures;
+pub(super) mod summary;
+
 use ratatui::layout::Rect;
 
-use super::{events, summary};
+use super::events;
 use crate::app::Pane;
 use crate::fleet::nodes::Node;
 use crate::text;
 use crate::tui::Theme;
 use crate::tui::canvas::Canvas;
+use crate::tui::widgets::border::Border;
 use crate::tui::widgets::doc::{DocLine, draw_lines};
 use crate::tui::widgets::filtered::{filtered, none_left};
-use crate::tui::widgets::pane::Pane as Frame;
 
 /// From this width on summary and settings stand side by side.
 const SIDE_BY_SIDE: u16 = 100;
@@ -54,7 +57,7 @@ fn settings(canvas: &mut Canvas<'_>, area: Rect) {
         lines.retain(|line| filter.passes(line.plain().as_str()));
     }
     let loud = filtered(Vec::new(), filter, all - lines.len());
-    let inner = canvas.pane(Pane::Settings, area, Frame { title: "Server", loud: &loud, ..Frame::default() });
+    let inner = canvas.pane(Pane::Settings, area, Border { title: "Server", loud: &loud, ..Border::default() });
     if lines.is_empty() && all > 0 {
         lines.push(DocLine::default().text(none_left("line", filter), theme.dim));
     }

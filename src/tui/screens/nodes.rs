@@ -1,18 +1,22 @@
 //! Screen 1: every node a row, the selected one at length below, the answers to the last statement beside it, and the
 //! newest events where there is room (D1).
 
+mod row;
+
 use ratatui::layout::Rect;
 
-use super::node_row::Row;
-use super::{answers, events, summary};
+use super::events;
+use super::node::summary;
+use super::query::answers;
 use crate::app::panes::nodes::NodeColumn;
 use crate::app::{App, Pane};
-use crate::tui::canvas::{Canvas, to_app};
+use crate::tui::canvas::Canvas;
+use crate::tui::widgets::border::Border;
 use crate::tui::widgets::data_table::{Column, DataTable, Order, place_by_importance};
 use crate::tui::widgets::filtered::{filtered, none_left, problems};
-use crate::tui::widgets::pane::Pane as Frame;
 use crate::tui::widgets::pen::Pen;
 use crate::tui::widgets::wrapped::Rows;
+use row::Row;
 
 /// From this width on the two lower panes stand side by side.
 const SIDE_BY_SIDE: u16 = 100;
@@ -65,12 +69,12 @@ fn table(canvas: &mut Canvas<'_>, area: Rect) {
     let (app, theme, picture) = (canvas.app, canvas.theme, canvas.app.picture());
     let table = &app.nodes_table;
     let page = usize::from(area.height.saturating_sub(3));
-    let window = table.cursor.window(table.rows.len(), page);
+    let shown = Rows::single(table.cursor.window(table.rows.len(), page));
     let order = note(app);
-    let foot = foot(app, window.len());
+    let foot = foot(app, shown.window.len());
     let loud = filtered(problems(table.problems_only), &table.filter, table.hidden());
-    let frame = Frame { title: "Nodes", loud: &loud, note: &order, foot: &foot, focused: false };
-    let inner = canvas.pane(Pane::Nodes, area, frame);
+    let border = Border { title: "Nodes", loud: &loud, note: &order, foot: &foot, focused: false };
+    let inner = canvas.pane(Pane::Nodes, area, border);
 
     let columns = columns(app);
     let placed = place_by_importance(&columns, inner);
@@ -78,7 +82,7 @@ fn table(canvas: &mut Canvas<'_>, area: Rect) {
         columns: &columns,
         placed: &placed,
         order: table.sort.map(|sort| Order { index: sort.column, descending: sort.descending }),
-        shown: &Rows { window: window.clone(), heights: Vec::new() },
+        shown: &shown,
         selected: (!table.rows.is_empty()).then_some(table.cursor.at),
         focused: canvas.is_focused(Pane::Nodes),
         more: (false, false),
@@ -94,12 +98,7 @@ fn table(canvas: &mut Canvas<'_>, area: Rect) {
     if table.rows.is_empty() {
         why_empty(canvas, drawn.rows);
     }
-    if let Some(pane) = canvas.last_pane() {
-        pane.rows = to_app(drawn.rows);
-        pane.first = window.start;
-        pane.len = table.rows.len();
-        pane.heads = drawn.heads.into_iter().map(|(area, index)| (to_app(area), index)).collect();
-    }
+    canvas.note_table(drawn, &shown, table.rows.len());
 }
 
 /// The table's columns. Their widths depend on the names of the nodes alone.

@@ -1,19 +1,18 @@
 //! Screen 9: the statement, how far each node is, and the answers (C6, D3).
 
+pub(super) mod answers;
+
 use ratatui::layout::{Position, Rect};
 use unicode_segmentation::UnicodeSegmentation;
 
-use super::answers;
-use super::node_row::reason;
+use crate::app::Pane;
 use crate::app::typing::editor::Editor;
-use crate::app::{App, Pane};
-use crate::fleet::batch::{Answer, Batch, NodeAnswer};
-use crate::model::{ErrorKind, NodeName};
+use crate::fleet::batch::{Answer, NodeAnswer};
 use crate::text;
-use crate::tui::Theme;
 use crate::tui::canvas::Canvas;
-use crate::tui::widgets::pane::Pane as Frame;
+use crate::tui::widgets::border::Border;
 use crate::tui::widgets::pen::Pen;
+use answers::note_line;
 
 /// From this width on the list of nodes stands beside the editor.
 const SIDE_BY_SIDE: u16 = 100;
@@ -41,7 +40,7 @@ pub(crate) fn draw(canvas: &mut Canvas<'_>, area: Rect) {
 fn editor(canvas: &mut Canvas<'_>, area: Rect) {
     let (app, theme) = (canvas.app, canvas.theme);
     let note = format!("runs {}", app.where_it_runs());
-    let inner = canvas.pane(Pane::Editor, area, Frame { title: "Statement", note: &note, ..Frame::default() });
+    let inner = canvas.pane(Pane::Editor, area, Border { title: "Statement", note: &note, ..Border::default() });
     let editor = &app.query.editor;
     let focused = canvas.is_focused(Pane::Editor) && app.prompt.is_none();
     let (rows, cursor) = soft_wrapped(editor, usize::from(inner.width));
@@ -90,7 +89,7 @@ fn soft_wrapped(editor: &Editor, width: usize) -> (Vec<String>, (usize, usize)) 
 fn progress(canvas: &mut Canvas<'_>, area: Rect) {
     let (app, theme) = (canvas.app, canvas.theme);
     let Some(batch) = app.fleet.batch() else { return };
-    let inner = Frame { title: "Nodes", ..Frame::default() }.draw(canvas.buf, area, theme);
+    let inner = Border { title: "Nodes", ..Border::default() }.draw(canvas.buf, area, theme);
     let mut nodes: Vec<&NodeAnswer> = batch.nodes.iter().collect();
     let room = usize::from(inner.height);
     if nodes.len() > room {
@@ -113,65 +112,5 @@ fn progress(canvas: &mut Canvas<'_>, area: Rect) {
     }
     if hidden > 0 {
         Pen::row(canvas.buf, inner, inner.height - 1).gap(2).put(&format!("and {hidden} more"), theme.dim);
-    }
-}
-
-/// `5 of 7 answered in 44 ms · 1 differs`
-pub(super) fn outcome(batch: &Batch, app: &App) -> String {
-    if batch.refused.is_some() {
-        return "refused".to_owned();
-    }
-    let (answered, all) = (batch.answered(), batch.nodes.len());
-    let time = text::duration(batch.runtime(app.now));
-    let said = if batch.is_running() {
-        let done = answered + batch.failed();
-        let what = if batch.cancelled { "cancelling" } else { "running" };
-        format!("{what}: {done} of {all} nodes · {}", text::age(batch.runtime(app.now)))
-    } else {
-        format!("{answered} of {all} answered in {time}")
-    };
-    match batch.differing().len() {
-        0 => said,
-        1 => said + " · 1 differs",
-        several => format!("{said} · {several} differ"),
-    }
-}
-
-/// A node without rows in a few words: `running 1.2 s`, `0 rows`, `timed out`, the error.
-pub(super) fn note_line(pen: &mut Pen<'_>, node: &NodeName, answer: &Answer, batch: &Batch, app: &App, theme: &Theme) {
-    match answer {
-        Answer::Waiting => {
-            let what = if batch.cancelled { "cancelling " } else { "running " };
-            pen.put(what, theme.dim).put(&text::age(batch.runtime(app.now)), theme.dim);
-        }
-        Answer::Reading(rows) => {
-            pen.put(&text::count(*rows as u64), theme.text).put(" rows so far", theme.dim);
-        }
-        Answer::Done(outcome) => match &outcome.result {
-            Ok(rows) => {
-                let word = if rows.row_count == 1 { " row " } else { " rows " };
-                pen.put(&text::count(rows.row_count), theme.text).put(word, theme.dim);
-                pen.put(&text::duration(outcome.elapsed), theme.dim);
-                if let Some(cut) = &rows.truncated {
-                    pen.put(" · ", theme.dim).put(cut, theme.warn);
-                }
-                if let Some(notice) = rows.notices.first() {
-                    pen.put(" · ", theme.dim).put(&notice.severity, theme.warn).put(": ", theme.dim);
-                    pen.put(&notice.message, theme.text);
-                }
-            }
-            Err(error) => {
-                let mild = matches!(error.kind, ErrorKind::Cancelled | ErrorKind::StatementTimeout);
-                let room = pen.room();
-                let message = match app.picture().nodes.get(node) {
-                    Some(node) => reason(&error.message, &node.config.address(), room),
-                    None => (&error.message).into(),
-                };
-                pen.put(&message, if mild { theme.warn } else { theme.bad });
-                if let Some(hint) = &error.hint {
-                    pen.put(" · ", theme.dim).put(hint, theme.dim);
-                }
-            }
-        },
     }
 }

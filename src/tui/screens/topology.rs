@@ -4,18 +4,18 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::Style;
 
-use super::events;
 use crate::app::{App, Pane};
 use crate::fleet::topology::{Branch, Edge};
 use crate::model::Role;
 use crate::text;
 use crate::tui::Theme;
-use crate::tui::canvas::{Canvas, to_app};
+use crate::tui::canvas::Canvas;
 use crate::tui::widgets::badge;
+use crate::tui::widgets::border::{Border, inside};
 use crate::tui::widgets::data_table::select;
 use crate::tui::widgets::filtered::{filtered, none_left};
-use crate::tui::widgets::pane::{Pane as Frame, inside};
 use crate::tui::widgets::pen::Pen;
+use crate::tui::widgets::severity;
 use crate::tui::widgets::wrapped::{self, Rows};
 
 pub(crate) fn draw(canvas: &mut Canvas<'_>, area: Rect) {
@@ -38,8 +38,8 @@ fn picture(canvas: &mut Canvas<'_>, area: Rect) {
     let window = shown.window.clone();
     let foot = text::part(&window, branches.len());
     let loud = filtered(Vec::new(), &app.topology.filter, app.topology.branches_left_out);
-    let frame = Frame { title: "Topology", loud: &loud, note: "as the nodes tell it", foot: &foot, focused: false };
-    let inner = canvas.pane(Pane::Topology, area, frame);
+    let border = Border { title: "Topology", loud: &loud, note: "as the nodes tell it", foot: &foot, focused: false };
+    let inner = canvas.pane(Pane::Topology, area, border);
     columns.heads(&mut Pen::row(canvas.buf, inner, 0), theme);
     let rows = Rect { y: inner.y + 1, height: inner.height.saturating_sub(1), ..inner };
     for (at, line) in shown.areas(rows) {
@@ -52,12 +52,7 @@ fn picture(canvas: &mut Canvas<'_>, area: Rect) {
     if branches.is_empty() && app.topology.branches_left_out > 0 {
         Pen::row(canvas.buf, rows, 0).put(&none_left("node", &app.topology.filter), theme.dim);
     }
-    if let Some(pane) = canvas.last_pane() {
-        pane.rows = to_app(rows);
-        pane.first = window.start;
-        pane.numbers = shown.numbers();
-        pane.len = branches.len();
-    }
+    canvas.note_rows(rows, &shown, branches.len());
 }
 
 /// What is wrong, or that nothing is.
@@ -65,19 +60,19 @@ fn shape(canvas: &mut Canvas<'_>, area: Rect) {
     let (app, theme) = (canvas.app, canvas.theme);
     let left_out = app.topology.faults_left_out;
     let loud = if left_out > 0 { format!("{left_out} left out") } else { String::new() };
-    let inner = Frame { title: "Problems", loud: &loud, ..Frame::default() }.draw(canvas.buf, area, theme);
+    let inner = Border { title: "Problems", loud: &loud, ..Border::default() }.draw(canvas.buf, area, theme);
     let faults = &app.topology.faults;
     if faults.is_empty() && left_out > 0 {
         Pen::row(canvas.buf, inner, 0).put(&none_left("problem", &app.topology.filter), theme.dim);
     } else if faults.is_empty() {
         let answered =
-            app.sheets.get("topology").is_some_and(|sheet| sheet.nodes().any(|(_, node)| node.reading.is_some()));
+            app.sheets.get("topology").is_some_and(|table| table.nodes().any(|(_, node)| node.reading.is_some()));
         let said = if answered { "No problems found." } else { "Asking the nodes …" };
         Pen::row(canvas.buf, inner, 0).put(said, theme.dim);
     }
     let mut rest = inner;
     for fault in faults {
-        let (sign, style) = events::sign(fault.severity, theme);
+        let (sign, style) = severity::sign(fault.severity, theme);
         let height = wrapped::height(&fault.text, inner.width.saturating_sub(2)).min(rest.height);
         Pen::new(canvas.buf, Rect { height, ..rest }).sign(sign, style);
         let said = Rect { x: rest.x + 2, width: rest.width.saturating_sub(2), height, ..rest };

@@ -16,6 +16,9 @@ pub(crate) const GUTTER: u16 = 2;
 /// Columns between two that scroll.
 pub(crate) const GAP: u16 = 2;
 
+/// The index of a column without data of its own: a click on its head sorts nothing.
+pub(crate) const NO_COLUMN: usize = usize::MAX;
+
 /// What a column would like.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Column<'a> {
@@ -115,6 +118,8 @@ pub(crate) struct DataTable<'a> {
 pub(crate) struct DrawnTable {
     pub(crate) rows: Rect,
     pub(crate) heads: Vec<(Rect, usize)>,
+    /// Columns are hidden to the right.
+    pub(crate) more_right: bool,
 }
 
 impl DataTable<'_> {
@@ -138,7 +143,7 @@ impl DataTable<'_> {
                 select(buf, line, self.focused, theme);
             }
         }
-        DrawnTable { rows, heads }
+        DrawnTable { rows, heads, more_right: self.more.1 }
     }
 
     fn heads(&self, buf: &mut Buffer, area: Rect, theme: &Theme) -> Vec<(Rect, usize)> {

@@ -4,7 +4,7 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::widgets::{Clear, Widget};
 
-use super::pane::Pane;
+use super::border::Border;
 use super::pen::uncover;
 use crate::tui::Theme;
 
@@ -13,7 +13,7 @@ pub(crate) fn dialog(
     buf: &mut Buffer,
     area: Rect,
     (width, height): (u16, u16),
-    pane: Pane<'_>,
+    border: Border<'_>,
     theme: &Theme,
 ) -> (Rect, Rect) {
     let (width, height) = (width.min(area.width), height.min(area.height));
@@ -24,5 +24,5 @@ pub(crate) fn dialog(
     }
     Clear.render(outer, buf);
     buf.set_style(outer, theme.base);
-    (outer, Pane { focused: true, ..pane }.draw(buf, outer, theme))
+    (outer, Border { focused: true, ..border }.draw(buf, outer, theme))
 }

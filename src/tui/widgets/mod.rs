@@ -2,14 +2,18 @@
 //! costs a few allocations, not thousands.
 
 pub(crate) mod badge;
+pub(crate) mod border;
 pub(crate) mod chart;
 pub(crate) mod data_table;
 pub(crate) mod dialog;
 pub(crate) mod doc;
+pub(crate) mod event;
 pub(crate) mod filtered;
 pub(crate) mod input_line;
+pub(crate) mod last_minute;
 pub(crate) mod meter;
-pub(crate) mod pane;
 pub(crate) mod pen;
+pub(crate) mod reason;
+pub(crate) mod severity;
 pub(crate) mod spark;
 pub(crate) mod wrapped;

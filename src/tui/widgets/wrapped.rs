@@ -22,10 +22,15 @@ pub(crate) struct Rows {
 }
 
 impl Rows {
+    /// Rows of one line each.
+    pub(crate) fn single(window: Range<usize>) -> Self {
+        Self { window, heights: Vec::new() }
+    }
+
     /// Those around the cursor that fit into `lines`.
     pub(crate) fn of(cursor: &Cursor, len: usize, lines: u16, height: Option<impl Fn(usize) -> u16>) -> Self {
         let Some(height) = height else {
-            return Self { window: cursor.window(len, usize::from(lines)), heights: Vec::new() };
+            return Self::single(cursor.window(len, usize::from(lines)));
         };
         let of = |at: usize| usize::from(height(at).clamp(1, lines.max(1)));
         let window = cursor.window_of(len, usize::from(lines), of);

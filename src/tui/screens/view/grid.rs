@@ -7,16 +7,15 @@ use std::borrow::Cow;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
+use super::cell::{TREND, is_stale, level, trend};
 use super::totals::TotalLine;
-use super::{NO_COLUMN, TREND, is_stale, level, trend};
 use crate::app::App;
 use crate::app::views::{Across, Group, GroupCell, RowAt, Sheet};
 use crate::fleet::Series;
-use crate::model::view::{Bar as Gauge, CellKind, Source, Total, Unit, Value, ViewColumn};
+use crate::model::view::{Bar as Gauge, CellKind, Source, Total, Unit, Value, ViewColumn, cell_within};
 use crate::text;
 use crate::tui::Theme;
-use crate::tui::cells::cell_within;
-use crate::tui::widgets::data_table::{Column, GAP, GUTTER, Placed};
+use crate::tui::widgets::data_table::{Column, GAP, GUTTER, NO_COLUMN, Placed};
 use crate::tui::widgets::meter::meter;
 use crate::tui::widgets::pen::Pen;
 use crate::tui::widgets::spark::spark;
@@ -46,7 +45,7 @@ enum Shows {
 /// The columns of a table, and how its lines are drawn.
 pub(super) struct Grid<'a> {
     app: &'a App,
-    sheet: &'a Sheet,
+    table: &'a Sheet,
     theme: &'a Theme,
     pub(super) columns: Vec<Column<'a>>,
     /// What each of them shows.
@@ -55,56 +54,56 @@ pub(super) struct Grid<'a> {
 }
 
 impl<'a> Grid<'a> {
-    pub(super) fn new(app: &'a App, sheet: &'a Sheet, theme: &'a Theme, area: Rect) -> Self {
+    pub(super) fn new(app: &'a App, table: &'a Sheet, theme: &'a Theme, area: Rect) -> Self {
         let column = |title, index, width: usize, right| {
             let width = width as u16;
             Column { prefix: "", title, index, min: width, max: width, right, importance: 0 }
         };
         let (mut columns, mut of) = (Vec::new(), Vec::new());
-        let across = sheet.across();
+        let across = table.across();
         let alone = app.sheets.only.as_ref().map_or(app.picture().nodes.len(), Vec::len) < 2;
         let nodes = !alone && across.is_empty();
         if nodes {
             let name = app.picture().nodes.names().map(|name| name.as_str().len()).max().unwrap_or(4).clamp(4, 16);
-            let title = if sheet.group.is_some() { "NODES" } else { "NODE" };
+            let title = if table.group.is_some() { "NODES" } else { "NODE" };
             columns.push(column(title, 0, name.max(title.len()), false));
             of.push(Shows::Node);
         }
-        for at in shown(sheet) {
+        for at in shown(table) {
             // Side by side stands what is compared, behind what tells the rows apart.
-            if !across.is_empty() && !sheet.view.key.contains(&at) {
+            if !across.is_empty() && !table.view.key.contains(&at) {
                 continue;
             }
-            let Some(data) = sheet.view.columns.get(at) else { continue };
+            let Some(data) = table.view.columns.get(at) else { continue };
             let right = data.kind.is_number() || data.kind == CellKind::Lsn;
             // Room for the arrow of a sort, where it stands now.
-            let arrow = if sheet.sort.is_some_and(|sort| sort.column == at + 1) { 2 } else { 0 };
-            let wanted = wanted(data, sheet.width(at)).max(total_width(data, sheet.total_of(at)));
-            let prefix = if sheet.group.is_some() && data.total == Some(Total::Max) { MAX } else { "" };
+            let arrow = if table.sort.is_some_and(|sort| sort.column == at + 1) { 2 } else { 0 };
+            let wanted = wanted(data, table.width(at)).max(total_width(data, table.total_of(at)));
+            let prefix = if table.group.is_some() && data.total == Some(Total::Max) { MAX } else { "" };
             let wanted = wanted.max(prefix.len() + text::width(&data.title) + arrow);
             let gauge = if data.bar.is_some() { GAUGE + 1 } else { 0 };
             // The first column of a tree is moved in by its depth.
-            let gauge = gauge + if columns.len() == usize::from(nodes) { 2 * usize::from(sheet.depth()) } else { 0 };
+            let gauge = gauge + if columns.len() == usize::from(nodes) { 2 * usize::from(table.depth()) } else { 0 };
             // In front of a group stands how many rows it has.
-            let times = if sheet.group == Some(at) { 5 } else { 0 };
+            let times = if table.group == Some(at) { 5 } else { 0 };
             columns.push(Column { prefix, ..column(&data.title, at + 1, wanted + gauge + times, right) });
             of.push(Shows::Data(at));
         }
         for (at, node) in across.iter().enumerate() {
-            let wanted = sheet.across_width().min(WIDEST);
+            let wanted = table.across_width().min(WIDEST);
             columns.push(column(node.as_str(), NO_COLUMN, wanted.max(node.as_str().len()), false));
             of.push(Shows::Across(at));
         }
         // The node, and what tells its rows apart.
-        let keys = if across.is_empty() { 1 } else { sheet.view.key.len() };
+        let keys = if across.is_empty() { 1 } else { table.view.key.len() };
         let fixed = (usize::from(nodes) + keys).min(columns.len());
-        shrink_wide(&mut columns, &of, sheet, area);
-        Self { app, sheet, theme, columns, of, fixed }
+        shrink_wide(&mut columns, &of, table, area);
+        Self { app, table, theme, columns, of, fixed }
     }
 
     pub(super) fn row(&self, buf: &mut Buffer, line: Rect, row: &RowAt, placed: &[Placed]) {
-        let old = is_stale(self.app, self.sheet, &row.node);
-        let marked = !self.sheet.marks.is_empty() && self.is_marked(row);
+        let old = is_stale(self.app, self.table, &row.node);
+        let marked = !self.table.marks.is_empty() && self.is_marked(row);
         if marked {
             Pen::new(buf, Rect { x: line.x + 1, width: 1, ..line }).put("•", self.theme.accent);
         }
@@ -127,13 +126,13 @@ impl<'a> Grid<'a> {
 
     /// One row a node, what is not as on most of them marked.
     pub(super) fn across(&self, buf: &mut Buffer, line: Rect, across: &Across, placed: &[Placed]) {
-        let (sheet, theme) = (self.sheet, self.theme);
-        let compare = sheet.view.compare.unwrap_or_default();
-        let values: Vec<Value<'_>> = sheet
+        let (table, theme) = (self.table, self.theme);
+        let compare = table.view.compare.unwrap_or_default();
+        let values: Vec<Value<'_>> = table
             .across()
             .iter()
             .zip(&across.rows)
-            .map(|(node, row)| row.map_or(Value::Unknown, |row| sheet.value(node, row, compare)))
+            .map(|(node, row)| row.map_or(Value::Unknown, |row| table.value(node, row, compare)))
             .collect();
         let times = |value: &Value<'_>| values.iter().filter(|other| *other == value).count();
         // Of two that are as many, the first is as good as the other.
@@ -158,21 +157,21 @@ impl<'a> Grid<'a> {
     }
 
     fn is_marked(&self, row: &RowAt) -> bool {
-        let reading = self.sheet.node(&row.node).and_then(|node| node.reading.as_ref());
+        let reading = self.table.node(&row.node).and_then(|node| node.reading.as_ref());
         reading.is_some_and(|reading| {
-            self.sheet.marks.contains(&(row.node.clone(), reading.key(&self.sheet.view, row.at)))
+            self.table.marks.contains(&(row.node.clone(), reading.key(&self.table.view, row.at)))
         })
     }
 
     fn cell(&self, buf: &mut Buffer, within: Rect, (at, row): (usize, &RowAt), depth: u8, old: bool) {
-        let (theme, sheet) = (self.theme, self.sheet);
-        let Some(column) = sheet.view.columns.get(at) else { return };
+        let (theme, table) = (self.theme, self.table);
+        let Some(column) = table.view.columns.get(at) else { return };
         if let Source::Trend { of } = column.source {
-            let bars = trend(self.app, sheet, (&row.node, row.at), of, theme);
+            let bars = trend(self.app.series(table, &row.node, row.at, of), theme);
             return spark(&mut Pen::new(buf, within), bars.into_iter(), usize::from(within.width));
         }
-        let value = sheet.value(&row.node, row.at, at);
-        let unusual = column.unusual && self.app.series(sheet, &row.node, row.at, at).is_some_and(Series::is_unusual);
+        let value = table.value(&row.node, row.at, at);
+        let unusual = column.unusual && self.app.series(table, &row.node, row.at, at).is_some_and(Series::is_unusual);
         let plain = if unusual { theme.accent } else { theme.text };
         let style =
             if old || value == Value::Unknown { theme.dim } else { level(column, value, theme).unwrap_or(plain) };
@@ -203,7 +202,7 @@ impl<'a> Grid<'a> {
     fn share(&self, column: &ViewColumn, value: Value<'_>, row: &RowAt) -> Option<f64> {
         let of = match column.bar? {
             Gauge::Of(number) => number,
-            Gauge::OfColumn(at) => self.sheet.value(&row.node, row.at, at).number()?,
+            Gauge::OfColumn(at) => self.table.value(&row.node, row.at, at).number()?,
         };
         let number = value.number()?;
         (of > 0.0).then(|| number / of)
@@ -217,8 +216,8 @@ impl<'a> Grid<'a> {
                 Pen::new(buf, area).put(&format!("{}", group.nodes), theme.text);
                 continue;
             };
-            let Some(column) = self.sheet.view.columns.get(*at) else { continue };
-            if Some(*at) == self.sheet.group {
+            let Some(column) = self.table.view.columns.get(*at) else { continue };
+            if Some(*at) == self.table.group {
                 let value = if group.value.is_empty() { text::UNKNOWN } else { &group.value };
                 let mut pen = Pen::new(buf, area);
                 pen.put(&times(group), theme.accent);
@@ -262,8 +261,8 @@ impl<'a> Grid<'a> {
 
     fn total_at(&self, place: &Placed, total: &TotalLine) -> Option<(&ViewColumn, f64)> {
         let Some(Shows::Data(at)) = self.of.get(place.nth) else { return None };
-        let column = self.sheet.view.columns.get(*at).filter(|column| total.shows(column))?;
-        Some((column, self.sheet.total_of(*at)?))
+        let column = self.table.view.columns.get(*at).filter(|column| total.shows(column))?;
+        Some((column, self.table.total_of(*at)?))
     }
 }
 
@@ -273,9 +272,9 @@ fn times(group: &Group) -> String {
 }
 
 /// The columns that are shown; grouped, the one that is grouped by stands first.
-fn shown(sheet: &Sheet) -> Vec<usize> {
-    let mut columns: Vec<usize> = sheet.columns().filter(|at| Some(*at) != sheet.group).collect();
-    if let Some(group) = sheet.group {
+fn shown(table: &Sheet) -> Vec<usize> {
+    let mut columns: Vec<usize> = table.columns().filter(|at| Some(*at) != table.group).collect();
+    if let Some(group) = table.group {
         columns.insert(0, group);
     }
     columns
@@ -312,9 +311,9 @@ fn wanted(column: &ViewColumn, widest: usize) -> usize {
 
 /// A wide column takes what those before it leave. Where that is little, they are cut to the widths that their file gives:
 /// a statement that is not seen says less than a name that is cut.
-fn shrink_wide(columns: &mut [Column<'_>], of: &[Shows], sheet: &Sheet, area: Rect) {
+fn shrink_wide(columns: &mut [Column<'_>], of: &[Shows], table: &Sheet, area: Rect) {
     let data = |of: &Shows| match of {
-        Shows::Data(at) => sheet.view.columns.get(*at),
+        Shows::Data(at) => table.view.columns.get(*at),
         Shows::Node | Shows::Across(_) => None,
     };
     let Some(wide) = of.iter().position(|at| data(at).is_some_and(|data| data.wide)) else { return };
@@ -328,7 +327,7 @@ fn shrink_wide(columns: &mut [Column<'_>], of: &[Shows], sheet: &Sheet, area: Re
         }
     }
     // In front of a group the others are still to be seen.
-    let grouped = sheet.group.is_some() && of.get(wide) == sheet.group.map(Shows::Data).as_ref();
+    let grouped = table.group.is_some() && of.get(wide) == table.group.map(Shows::Data).as_ref();
     let room = if grouped { room / 2 } else { room.saturating_sub(before(columns)) }.max(WIDE_LEAST as u16);
     if let Some(column) = columns.get_mut(wide) {
         column.max = column.max.min(room);

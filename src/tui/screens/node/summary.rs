@@ -6,8 +6,7 @@ use std::time::{Duration, SystemTime};
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
-use super::figures::FiguresText;
-use super::node_row::{last_minute, newest_seconds};
+use super::figures::{FiguresText, GAUGE, SPARK, VALUES};
 use crate::app::{App, Pane, Screen};
 use crate::fleet::nodes::{Figures, Node};
 use crate::model::{Facts, HealthState};
@@ -15,24 +14,22 @@ use crate::text;
 use crate::tui::Theme;
 use crate::tui::canvas::Canvas;
 use crate::tui::widgets::badge;
+use crate::tui::widgets::border::Border;
 use crate::tui::widgets::chart::columns;
 use crate::tui::widgets::doc::{DocLine, draw_lines};
+use crate::tui::widgets::last_minute::{last_minute, newest_seconds};
 use crate::tui::widgets::meter::level;
-use crate::tui::widgets::pane::Pane as Frame;
 use crate::tui::widgets::pen::Pen;
+use crate::tui::widgets::severity;
 
-/// Where values begin, and where the second group of a line does.
-pub(super) const VALUES: usize = 10;
-pub(super) const GAUGE: usize = 10;
 const HEALTH_CELLS: usize = 30;
 /// Before this much of it is known, the last hour is not spoken of.
 const NEARLY_AN_HOUR: Duration = Duration::from_mins(59);
-pub(super) const SPARK: usize = 20;
 
 pub(crate) fn draw(canvas: &mut Canvas<'_>, area: Rect) {
     let (app, theme) = (canvas.app, canvas.theme);
     let Some(node) = app.selected() else {
-        let inner = canvas.pane(Pane::Summary, area, Frame { title: "Node", ..Frame::default() });
+        let inner = canvas.pane(Pane::Summary, area, Border { title: "Node", ..Border::default() });
         let line = DocLine::default().text("No node is selected.", theme.dim);
         draw_lines(canvas.buf, inner, &[line], 0, theme);
         return;
@@ -40,7 +37,7 @@ pub(crate) fn draw(canvas: &mut Canvas<'_>, area: Rect) {
     let room = usize::from(area.width).saturating_sub(node.name().as_str().len() + 8);
     let origin = origin(node, app.picture().at, room);
     let inner =
-        canvas.pane(Pane::Summary, area, Frame { title: node.name().as_str(), note: &origin, ..Frame::default() });
+        canvas.pane(Pane::Summary, area, Border { title: node.name().as_str(), note: &origin, ..Border::default() });
     let lines = Summary { app, node, theme, at: app.picture().at, width: usize::from(inner.width) }.lines();
     if app.screen == Screen::Detail {
         let used = lines.len().min(usize::from(inner.height)) as u16;
@@ -145,7 +142,7 @@ impl Summary<'_> {
         let picture = self.app.picture();
         for (n, event) in picture.journal.of(self.node.name()).take(3).enumerate() {
             let row = self.label(if n == 0 { "Events" } else { "" });
-            let (sign, style) = super::events::sign(event.severity, self.theme);
+            let (sign, style) = severity::sign(event.severity, self.theme);
             lines.push(
                 row.text(text::clock(event.at, self.app.now, &self.theme.zone), self.theme.dim)
                     .text("  ", style)

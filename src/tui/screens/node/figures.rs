@@ -2,8 +2,6 @@
 
 use ratatui::style::Style;
 
-use super::node_row::minute;
-use super::summary::{GAUGE, SPARK, VALUES};
 use crate::app::App;
 use crate::fleet::nodes::{Level, Node, Sample};
 use crate::model::delta::Rates;
@@ -11,9 +9,16 @@ use crate::model::{Facts, Role};
 use crate::text;
 use crate::tui::Theme;
 use crate::tui::widgets::doc::DocLine;
+use crate::tui::widgets::last_minute::minute;
 use crate::tui::widgets::meter::level;
 use crate::tui::widgets::spark::Bar;
 
+/// Column at which values begin.
+pub(super) const VALUES: usize = 10;
+/// Cells of a gauge.
+pub(super) const GAUGE: usize = 10;
+/// Cells of a line of bars at most.
+pub(super) const SPARK: usize = 20;
 /// Age in seconds from which an open transaction is worth a second look: it holds back vacuum.
 const OLD_TRANSACTION: u64 = 300;
 

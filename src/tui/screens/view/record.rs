@@ -2,20 +2,18 @@
 
 use ratatui::layout::Rect;
 
+use super::cell::{TREND, level, trend};
 use crate::app::views::{NodeNote, Opened, Sheet};
 use crate::app::{App, Filter, Pane};
-use crate::model::view::{Source, Value};
+use crate::model::view::{Source, Value, cell};
 use crate::text;
 use crate::tui::Theme;
 use crate::tui::canvas::Canvas;
-use crate::tui::cells::cell;
+use crate::tui::widgets::border::Border;
 use crate::tui::widgets::data_table::select;
 use crate::tui::widgets::doc::{DocLine, draw_lines};
 use crate::tui::widgets::filtered::{filtered, none_left};
-use crate::tui::widgets::pane::Pane as Frame;
 use crate::tui::widgets::pen::Pen;
-
-use super::sheet::{TREND, level, trend};
 
 /// Columns of a value, where what it means stands behind it.
 const VALUE: usize = 32;
@@ -25,17 +23,17 @@ const LOCKS: usize = 100;
 /// Columns of the longest mode of a lock, and a gap.
 const MODE: usize = 22;
 
-pub(crate) fn draw(canvas: &mut Canvas<'_>, area: Rect, sheet: &Sheet, opened: &Opened) {
+pub(super) fn draw(canvas: &mut Canvas<'_>, area: Rect, table: &Sheet, opened: &Opened) {
     let theme = canvas.theme;
-    let title = format!("{} · {}", sheet.view.title, opened.key.0);
-    let gone = sheet.opened_row().is_none() && sheet.opened_note().is_none();
+    let title = format!("{} · {}", table.view.title, opened.key.0);
+    let gone = table.opened_row().is_none() && table.opened_note().is_none();
     let note = if gone { "gone" } else { "" };
-    let all = lines(canvas, sheet, usize::from(area.width.saturating_sub(4)));
+    let all = lines(canvas, table, usize::from(area.width.saturating_sub(4)));
     let count = all.len();
     let lines = passing(all, &opened.filter);
     let loud = filtered(Vec::new(), &opened.filter, count - lines.len());
     let foot = "y copies the value · Esc goes back";
-    let inner = canvas.pane(Pane::View, area, Frame { title: &title, loud: &loud, note, foot, focused: false });
+    let inner = canvas.pane(Pane::View, area, Border { title: &title, loud: &loud, note, foot, focused: false });
     if lines.is_empty() && count > 0 {
         Pen::row(canvas.buf, inner, 0).put(&none_left("line", &opened.filter), theme.dim);
     }
@@ -55,27 +53,27 @@ pub(crate) fn draw(canvas: &mut Canvas<'_>, area: Rect, sheet: &Sheet, opened: &
 /// The lines, each with the column that it is of.
 type Lines = Vec<(Option<usize>, DocLine)>;
 
-fn lines(canvas: &Canvas<'_>, sheet: &Sheet, width: usize) -> Lines {
+fn lines(canvas: &Canvas<'_>, table: &Sheet, width: usize) -> Lines {
     let (app, theme) = (canvas.app, canvas.theme);
-    let view = &sheet.view;
+    let view = &table.view;
     let of_none = |line| (None, line);
-    if let Some(note) = sheet.opened_note() {
+    if let Some(note) = table.opened_note() {
         return why(note, width, theme).into_iter().map(of_none).collect();
     }
-    let Some((node, row)) = sheet.opened_row() else {
+    let Some((node, row)) = table.opened_row() else {
         return vec![of_none(DocLine::default().text("What was opened is no longer there.", theme.dim))];
     };
     let label = view.columns.iter().map(|column| text::width(&column.title)).max().unwrap_or(0).clamp(4, 24);
     let mut lines = Vec::new();
     let mut behind = Vec::new();
     for (at, column) in view.columns.iter().enumerate() {
-        let value = sheet.value(node, row, at);
+        let value = table.value(node, row, at);
         if let (true, Value::Text(text)) = (column.wide, value) {
             behind.push((at, column.title.clone(), text.to_owned()));
             continue;
         }
         if let Source::Trend { of } = column.source {
-            let bars = trend(app, sheet, (node, row), of, theme);
+            let bars = trend(app.series(table, node, row, of), theme);
             let line = DocLine::default().text(column.title.clone(), theme.dim).at(label + 2).spark(bars, TREND);
             lines.push((None, line.at(label + 2 + VALUE + 2).text(column.about.clone(), theme.dim)));
             continue;

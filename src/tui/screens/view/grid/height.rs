@@ -2,16 +2,15 @@
 
 use super::{Grid, Shows, times};
 use crate::app::views::{Across, Group, GroupCell, Line, RowAt};
-use crate::model::view::{CellKind, Source, Value};
+use crate::model::view::{CellKind, Source, Value, cell_within};
 use crate::text;
-use crate::tui::cells::cell_within;
-use crate::tui::screens::sheet::whole_note;
+use crate::tui::screens::view::note::whole_note;
 use crate::tui::widgets::data_table::{GUTTER, Placed};
 use crate::tui::widgets::wrapped;
 
 impl Grid<'_> {
     /// Lines that a line of the table takes where long text is wrapped.
-    pub(in crate::tui::screens::sheet) fn height(&self, line: &Line, placed: &[Placed], width: u16) -> u16 {
+    pub(in crate::tui::screens::view) fn height(&self, line: &Line, placed: &[Placed], width: u16) -> u16 {
         let of = |cell: &dyn Fn(Shows, &Placed) -> u16| {
             let cells = placed.iter().filter_map(|place| Some(cell(*self.of.get(place.nth)?, place)));
             cells.max().unwrap_or(1)
@@ -30,7 +29,7 @@ impl Grid<'_> {
                 Shows::Across(at) => self.across_height(across, at, place.width),
                 Shows::Node => 1,
             }),
-            Line::Group(at) => of(&|shows, place| match (shows, self.sheet.groups().get(*at)) {
+            Line::Group(at) => of(&|shows, place| match (shows, self.table.groups().get(*at)) {
                 (Shows::Data(column), Some(group)) => self.group_height(group, column, place.width),
                 _ => 1,
             }),
@@ -39,26 +38,26 @@ impl Grid<'_> {
     }
 
     fn cell_height(&self, at: usize, row: &RowAt, width: u16) -> u16 {
-        let Some(column) = self.sheet.view.columns.get(at) else { return 1 };
+        let Some(column) = self.table.view.columns.get(at) else { return 1 };
         let is_one_line = column.kind.is_number() || column.kind == CellKind::Lsn;
         if is_one_line || matches!(column.source, Source::Trend { .. }) {
             return 1;
         }
-        let value = self.sheet.value(&row.node, row.at, at);
+        let value = self.table.value(&row.node, row.at, at);
         wrapped::height(&cell_within(column, value, self.app.picture().at, usize::from(width)), width)
     }
 
     fn across_height(&self, across: &Across, at: usize, width: u16) -> u16 {
-        let node = self.sheet.across().get(at).zip(across.rows.get(at).copied().flatten());
-        let compared = self.sheet.view.compare.unwrap_or_default();
-        match node.map(|(node, row)| self.sheet.value(node, row, compared)) {
+        let node = self.table.across().get(at).zip(across.rows.get(at).copied().flatten());
+        let compared = self.table.view.compare.unwrap_or_default();
+        match node.map(|(node, row)| self.table.value(node, row, compared)) {
             Some(Value::Text(said)) => wrapped::height(said, width),
             _ => 1,
         }
     }
 
     fn group_height(&self, group: &Group, at: usize, width: u16) -> u16 {
-        if Some(at) == self.sheet.group {
+        if Some(at) == self.table.group {
             return wrapped::height(&group.value, width.saturating_sub(text::width(&times(group)) as u16));
         }
         match group.cells.get(at) {

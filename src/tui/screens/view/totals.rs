@@ -33,14 +33,14 @@ impl TotalLine {
 }
 
 /// The lines that a table has below the columns that are in sight; none where one row says it all.
-pub(super) fn lines(sheet: &Sheet, columns: &[usize]) -> Vec<TotalLine> {
-    if sheet.len() < 2 {
+pub(super) fn lines(table: &Sheet, columns: &[usize]) -> Vec<TotalLine> {
+    if table.len() < 2 {
         return Vec::new();
     }
-    let (with_rows, counted) = (sheet.nodes_with_rows(), sheet.counted());
+    let (with_rows, counted) = (table.nodes_with_rows(), table.counted());
     let sums = match counted {
         // All of them, or it is not known which are copies.
-        _ if sheet.view.copies().is_none() || counted.len() == with_rows => vec![(Kind::Sums, "Σ".to_owned())],
+        _ if table.view.copies().is_none() || counted.len() == with_rows => vec![(Kind::Sums, "Σ".to_owned())],
         [] => vec![(Kind::SumsOfAll, "Σ".to_owned())],
         [one] => vec![(Kind::SumsOfAll, "Σ".to_owned()), (Kind::Once, format!("Σ {one}"))],
         several => {
@@ -49,8 +49,8 @@ pub(super) fn lines(sheet: &Sheet, columns: &[usize]) -> Vec<TotalLine> {
         }
     };
     let has_total = |line: &TotalLine| {
-        let shows = |at: &usize| sheet.view.columns.get(*at).is_some_and(|column| line.shows(column));
-        columns.iter().any(|at| shows(at) && sheet.total_of(*at).is_some())
+        let shows = |at: &usize| table.view.columns.get(*at).is_some_and(|column| line.shows(column));
+        columns.iter().any(|at| shows(at) && table.total_of(*at).is_some())
     };
     let lines = sums.into_iter().chain([(Kind::Max, "max".to_owned())]);
     lines.map(|(kind, label)| TotalLine { label, kind }).filter(has_total).collect()

@@ -1,4 +1,5 @@
-//! A pane: rounded border, a title, a note at the right of the top, another at the foot. Never one in another.
+//! The border of a pane: rounded, with a title, a note at the right of the top and another at the foot. Panes are never
+//! nested.
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
@@ -9,16 +10,16 @@ use crate::text;
 use crate::tui::Theme;
 
 #[derive(Debug, Clone, Copy, Default)]
-pub(crate) struct Pane<'a> {
+pub(crate) struct Border<'a> {
     pub(crate) title: &'a str,
-    /// What is left out and why, behind the title: it must not be overlooked.
+    /// What is left out and why. It follows the title, so that nobody overlooks it.
     pub(crate) loud: &'a str,
     pub(crate) note: &'a str,
     pub(crate) foot: &'a str,
     pub(crate) focused: bool,
 }
 
-/// What is inside of a frame, with one column of air at each side.
+/// The area inside a border, with one blank column at each side.
 pub(crate) fn inside(area: Rect) -> Rect {
     if area.width < 4 || area.height < 2 {
         return Rect { width: 0, height: 0, ..area };
@@ -26,15 +27,15 @@ pub(crate) fn inside(area: Rect) -> Rect {
     Rect { x: area.x + 2, y: area.y + 1, width: area.width - 4, height: area.height - 2 }
 }
 
-impl Pane<'_> {
-    /// Draws the frame; what is inside is returned, one column of air at each side.
+impl Border<'_> {
+    /// Draws the border and returns the area inside it, see [`inside`].
     pub(crate) fn draw(self, buf: &mut Buffer, area: Rect, theme: &Theme) -> Rect {
         let area = area.intersection(buf.area);
         if area.width < 4 || area.height < 2 {
             return Rect { width: 0, height: 0, ..area };
         }
         let border = if self.focused { theme.border_focus } else { theme.border };
-        frame(buf, area, border);
+        outline(buf, area, border);
         let title = if self.focused { theme.accent_bold } else { theme.text };
         let top = Rect { x: area.x + 2, width: area.width - 4, height: 1, ..area };
         let used = label(buf, top, self.title, title);
@@ -46,8 +47,8 @@ impl Pane<'_> {
     }
 }
 
-/// The border alone: cells inside are not touched.
-fn frame(buf: &mut Buffer, area: Rect, style: Style) {
+/// Draws the line alone: cells inside are not touched.
+fn outline(buf: &mut Buffer, area: Rect, style: Style) {
     let within = usize::from(area.width - 2);
     let last = area.height - 1;
     Pen::row(buf, area, 0).repeat('╭', 1, style).repeat('─', within, style).repeat('╮', 1, style);
@@ -57,7 +58,7 @@ fn frame(buf: &mut Buffer, area: Rect, style: Style) {
     Pen::row(buf, area, last).repeat('╰', 1, style).repeat('─', within, style).repeat('╯', 1, style);
 }
 
-/// A text in the border, with a blank at each side; says how many columns it took.
+/// Writes a text into the border, with a blank at each side. Returns how many columns it took.
 fn label(buf: &mut Buffer, area: Rect, text: &str, style: Style) -> u16 {
     if text.is_empty() || area.width < 3 {
         return 0;

@@ -4,32 +4,31 @@
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
-use super::query::{note_line, outcome};
 use crate::app::panes::answers::{Cell, Line, Results, is_numeric};
 use crate::app::{App, Pane};
 use crate::fleet::batch::{Answer, Batch};
+use crate::model::{ErrorKind, NodeName};
 use crate::text;
 use crate::tui::Theme;
-use crate::tui::canvas::{Canvas, to_app};
-use crate::tui::widgets::data_table::{Column, DataTable, GAP, GUTTER, Order, Placed, place_scrolled};
+use crate::tui::canvas::Canvas;
+use crate::tui::widgets::border::Border;
+use crate::tui::widgets::data_table::{Column, DataTable, GAP, GUTTER, NO_COLUMN, Order, Placed, place_scrolled};
 use crate::tui::widgets::filtered::{filtered, none_left};
-use crate::tui::widgets::pane::Pane as Frame;
 use crate::tui::widgets::pen::Pen;
+use crate::tui::widgets::reason::reason;
 use crate::tui::widgets::wrapped::Rows;
 
 /// Where not all columns fit as wide as they are, none is wider than this, nor than two thirds of the room, but so wide
 /// at least.
 const WIDEST: usize = 40;
 const LEAST: usize = 16;
-/// What a head of no column is called where clicks are told: there is nothing to sort by.
-const NO_COLUMN: usize = usize::MAX;
 
 /// The answers as one table.
 pub(crate) fn draw(canvas: &mut Canvas<'_>, area: Rect) {
     let (app, theme) = (canvas.app, canvas.theme);
     let results = &app.query.results;
     let Some(batch) = app.fleet.batch() else {
-        let inner = canvas.pane(Pane::Result, area, Frame { title: "Query", ..Frame::default() });
+        let inner = canvas.pane(Pane::Result, area, Border { title: "Query", ..Border::default() });
         nothing_asked(canvas.buf, inner, app, theme);
         return;
     };
@@ -41,12 +40,12 @@ pub(crate) fn draw(canvas: &mut Canvas<'_>, area: Rect) {
     let width = usize::from(area.width).saturating_sub(title.len() + 10);
     let page = usize::from(area.height.saturating_sub(3));
     let page = if app.wrap { page - page / 2 } else { page };
-    let window = results.cursor.window(results.len(), page);
-    let foot = foot(results, window.clone(), if here { "" } else { &said });
+    let shown = Rows::single(results.cursor.window(results.len(), page));
+    let foot = foot(results, shown.window.clone(), if here { "" } else { &said });
     let loud = filtered(Vec::new(), &results.filter, results.hidden());
     let width = width.saturating_sub(text::width(&loud) + 2);
-    let frame = Frame { title, loud: &loud, note: &text::fit(note, width), foot: &foot, focused: false };
-    let inner = canvas.pane(Pane::Result, area, frame);
+    let border = Border { title, loud: &loud, note: &text::fit(note, width), foot: &foot, focused: false };
+    let inner = canvas.pane(Pane::Result, area, border);
     if let Some(refused) = &batch.refused {
         Pen::row(canvas.buf, inner, 0).put("✖ ", theme.bad).put(refused, theme.bad);
         return;
@@ -55,26 +54,26 @@ pub(crate) fn draw(canvas: &mut Canvas<'_>, area: Rect) {
     if let Some(below) = below {
         record(canvas.buf, below, results, theme);
     }
-    let sheet = Sheet::new(app, batch, theme, inner.width);
-    let (mut placed, more_right) = place_scrolled(&sheet.columns, sheet.fixed, results.column, inner);
-    if let Some(last) = placed.last_mut().filter(|last| !more_right && last.nth >= sheet.fixed) {
+    let grid = Grid::new(app, batch, theme, inner.width);
+    let (mut placed, more_right) = place_scrolled(&grid.columns, grid.fixed, results.column, inner);
+    if let Some(last) = placed.last_mut().filter(|last| !more_right && last.nth >= grid.fixed) {
         // Nothing stands behind the last column: it takes what it needs of what is left.
-        let wanted = sheet.columns.get(last.nth).map_or(0, |column| results.width(column.index));
+        let wanted = grid.columns.get(last.nth).map_or(0, |column| results.width(column.index));
         let room = usize::from(inner.right().saturating_sub(last.x));
         last.width = last.width.max(wanted.min(room) as u16);
     }
-    let grid = DataTable {
-        columns: &sheet.columns,
+    let table = DataTable {
+        columns: &grid.columns,
         placed: &placed,
         order: results.sort.map(|sort| Order { index: sort.column, descending: sort.descending }),
-        shown: &Rows { window: window.clone(), heights: Vec::new() },
+        shown: &shown,
         selected: (here || canvas.is_focused(Pane::Result)).then_some(results.cursor.at),
         focused: canvas.is_focused(Pane::Result),
         more: (results.column > 0, more_right),
     };
-    let drawn = grid.draw(canvas.buf, inner, theme, |buf, line, number| {
+    let drawn = table.draw(canvas.buf, inner, theme, |buf, line, number| {
         if let Some(row) = results.line(number) {
-            sheet.draw(buf, line, row, &placed);
+            grid.draw(buf, line, row, &placed);
         }
     });
     if results.is_empty() {
@@ -82,14 +81,7 @@ pub(crate) fn draw(canvas: &mut Canvas<'_>, area: Rect) {
         let said = if results.looked_at().is_some() { "Looking …".to_owned() } else { nothing() };
         Pen::row(canvas.buf, drawn.rows, 0).put(&said, theme.dim);
     }
-    if let Some(pane) = canvas.last_pane() {
-        pane.rows = to_app(drawn.rows);
-        pane.first = window.start;
-        pane.len = results.len();
-        pane.more_right = more_right;
-        let heads = drawn.heads.into_iter().filter(|(_, index)| *index != NO_COLUMN);
-        pane.heads = heads.map(|(area, index)| (to_app(area), index)).collect();
-    }
+    canvas.note_table(drawn, &shown, results.len());
 }
 
 /// With long text wrapped (`w`), the lower half is for the selected row, whole.
@@ -181,7 +173,7 @@ fn widest(wants: &[usize], room: usize) -> usize {
 }
 
 /// The table's columns and how its lines are drawn.
-struct Sheet<'a> {
+struct Grid<'a> {
     app: &'a App,
     batch: &'a Batch,
     theme: &'a Theme,
@@ -191,7 +183,7 @@ struct Sheet<'a> {
     differing: Vec<usize>,
 }
 
-impl<'a> Sheet<'a> {
+impl<'a> Grid<'a> {
     fn new(app: &'a App, batch: &'a Batch, theme: &'a Theme, width: u16) -> Self {
         let results = &app.query.results;
         let name = batch.nodes.iter().map(|node| node.node.as_str().len()).max().unwrap_or(4).clamp(4, 24) as u16;
@@ -272,5 +264,65 @@ impl<'a> Sheet<'a> {
                 note_line(&mut pen, row.node(), answer, self.batch, self.app, theme);
             }
         }
+    }
+}
+
+/// `5 of 7 answered in 44 ms · 1 differs`
+fn outcome(batch: &Batch, app: &App) -> String {
+    if batch.refused.is_some() {
+        return "refused".to_owned();
+    }
+    let (answered, all) = (batch.answered(), batch.nodes.len());
+    let time = text::duration(batch.runtime(app.now));
+    let said = if batch.is_running() {
+        let done = answered + batch.failed();
+        let what = if batch.cancelled { "cancelling" } else { "running" };
+        format!("{what}: {done} of {all} nodes · {}", text::age(batch.runtime(app.now)))
+    } else {
+        format!("{answered} of {all} answered in {time}")
+    };
+    match batch.differing().len() {
+        0 => said,
+        1 => said + " · 1 differs",
+        several => format!("{said} · {several} differ"),
+    }
+}
+
+/// A node without rows in a few words: `running 1.2 s`, `0 rows`, `timed out`, the error.
+pub(super) fn note_line(pen: &mut Pen<'_>, node: &NodeName, answer: &Answer, batch: &Batch, app: &App, theme: &Theme) {
+    match answer {
+        Answer::Waiting => {
+            let what = if batch.cancelled { "cancelling " } else { "running " };
+            pen.put(what, theme.dim).put(&text::age(batch.runtime(app.now)), theme.dim);
+        }
+        Answer::Reading(rows) => {
+            pen.put(&text::count(*rows as u64), theme.text).put(" rows so far", theme.dim);
+        }
+        Answer::Done(outcome) => match &outcome.result {
+            Ok(rows) => {
+                let word = if rows.row_count == 1 { " row " } else { " rows " };
+                pen.put(&text::count(rows.row_count), theme.text).put(word, theme.dim);
+                pen.put(&text::duration(outcome.elapsed), theme.dim);
+                if let Some(cut) = &rows.truncated {
+                    pen.put(" · ", theme.dim).put(cut, theme.warn);
+                }
+                if let Some(notice) = rows.notices.first() {
+                    pen.put(" · ", theme.dim).put(&notice.severity, theme.warn).put(": ", theme.dim);
+                    pen.put(&notice.message, theme.text);
+                }
+            }
+            Err(error) => {
+                let mild = matches!(error.kind, ErrorKind::Cancelled | ErrorKind::StatementTimeout);
+                let room = pen.room();
+                let message = match app.picture().nodes.get(node) {
+                    Some(node) => reason(&error.message, &node.config.address(), room),
+                    None => (&error.message).into(),
+                };
+                pen.put(&message, if mild { theme.warn } else { theme.bad });
+                if let Some(hint) = &error.hint {
+                    pen.put(" · ", theme.dim).put(hint, theme.dim);
+                }
+            }
+        },
     }
 }

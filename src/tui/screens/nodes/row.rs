@@ -1,7 +1,6 @@
-//! One node as a row of the table of screen 1, and its last minute as bars (D1).
+//! One node as a row of the table of screen 1 (D1).
 
 use std::borrow::Cow;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
@@ -9,16 +8,18 @@ use ratatui::style::Style;
 
 use crate::app::App;
 use crate::app::panes::nodes::NodeColumn;
-use crate::fleet::nodes::{Level, Node, Sample};
-use crate::model::history::Ring;
+use crate::fleet::nodes::{Level, Node};
 use crate::model::{Facts, HealthState};
 use crate::text;
 use crate::tui::Theme;
 use crate::tui::widgets::badge;
 use crate::tui::widgets::data_table::{Column, Placed};
+use crate::tui::widgets::last_minute::last_minute;
 use crate::tui::widgets::meter::{level, meter};
 use crate::tui::widgets::pen::Pen;
-use crate::tui::widgets::spark::{Bar, latency_height, spark};
+use crate::tui::widgets::reason::reason;
+use crate::tui::widgets::severity::alert_sign;
+use crate::tui::widgets::spark::spark;
 
 /// Cells of the gauge in the POOL column, where there is room for it.
 const GAUGE: usize = 5;
@@ -133,7 +134,7 @@ impl Row<'_> {
             pen.gap(1).put(&text::age(down), style);
         }
         if let Some(worst) = self.app.fleet.alerts().worst(node.name()) {
-            pen.gap(1).put("▲", super::alerts::style(worst, theme));
+            pen.gap(1).put("▲", alert_sign(worst, theme).1);
         }
     }
 
@@ -189,131 +190,10 @@ impl Row<'_> {
     }
 }
 
-/// What is wrong with a node; where there is no room for all of it, without the node's own address, which stands
-/// elsewhere.
-pub(super) fn reason<'m>(message: &'m str, address: &str, room: usize) -> Cow<'m, str> {
-    if text::width(message) <= room {
-        return message.into();
-    }
-    let place = |before: &str| format!(" {before} {address}");
-    let without = |message: String, before: &&str| message.replace(&place(before), "");
-    ["by", "from", "to", "at"].iter().fold(message.to_owned(), without).into()
-}
-
 fn connections(open: u32, max: u32, theme: &Theme) -> Style {
     match f64::from(open) / f64::from(max.max(1)) {
         share if share >= 0.95 => theme.bad,
         share if share >= 0.8 => theme.warn,
         _ => theme.text,
-    }
-}
-
-/// The last minute in so many cells: the slowest answer of each, or that there was none.
-pub(crate) fn last_minute(node: &Node, at: SystemTime, cells: usize, theme: &Theme) -> Vec<Bar> {
-    let slow = node.config.health.slow_after.as_secs_f64();
-    let usual = usual_seconds(node);
-    let worst = minute(node, at, cells).map(|cell| cell.max_by_key(|second| badness(second)));
-    worst.map(|second| second.map_or(Bar::Blank, |second| bar_of(second, usual, slow, theme))).collect()
-}
-
-/// The seconds of the last minute in so many cells, oldest first. Cells begin at round seconds of the clock, so that they
-/// wander left instead of flickering.
-pub(super) fn minute(node: &Node, at: SystemTime, cells: usize) -> impl Iterator<Item = impl Iterator<Item = &Sample>> {
-    let clock = at.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs() as usize);
-    in_cells(node.history.seconds(), clock, cells)
-}
-
-fn in_cells<T>(seconds: &Ring<T>, clock: usize, cells: usize) -> impl Iterator<Item = impl Iterator<Item = &T>> {
-    let per_cell = 60_usize.div_ceil(cells.clamp(1, 60));
-    let newest = clock % per_cell + 1;
-    let count = match seconds.len() {
-        0 => 0,
-        known => 1 + known.saturating_sub(newest).div_ceil(per_cell),
-    };
-    // One cell more, with what is left of the oldest seconds, would come and go at the edge.
-    let whole = 60_usize.div_ceil(per_cell);
-    (0..count.min(whole)).rev().map(move |age| {
-        let end = seconds.len().saturating_sub(if age == 0 { 0 } else { newest + (age - 1) * per_cell });
-        let start = seconds.len().saturating_sub(newest + age * per_cell);
-        seconds.iter().skip(start).take(end - start)
-    })
-}
-
-/// The newest seconds, a cell each.
-pub(crate) fn newest_seconds(node: &Node, cells: usize, theme: &Theme) -> Vec<Bar> {
-    let slow = node.config.health.slow_after.as_secs_f64();
-    let usual = usual_seconds(node);
-    let mut last = None;
-    let seconds = node.history.seconds();
-    let bars = seconds.iter().map(|second| {
-        // Probes come each second but not on its stroke: where none was missed, the last one still holds.
-        let healthy = second.state == HealthState::Healthy;
-        last = second.latency.or(last.filter(|_| healthy));
-        bar_of(&Sample { latency: last, ..*second }, usual, slow, theme)
-    });
-    bars.skip(seconds.len().saturating_sub(cells)).collect()
-}
-
-/// The quickest answer of the last minute: what a round trip to this node takes at least.
-fn usual_seconds(node: &Node) -> f64 {
-    node.history.seconds().iter().filter_map(|second| second.latency).min().map_or(0.0, |least| least.as_secs_f64())
-}
-
-fn bar_of(second: &Sample, usual: f64, slow: f64, theme: &Theme) -> Bar {
-    match (second.state, second.latency) {
-        (HealthState::Unhealthy | HealthState::Reconnecting, _) => Bar::Miss(theme.bad),
-        (HealthState::Connecting | HealthState::Disconnected, _) | (_, None) => Bar::Blank,
-        (_, Some(latency)) => {
-            let seconds = latency.as_secs_f64();
-            Bar::Level(latency_height(seconds, usual, slow), if seconds >= slow { theme.warn } else { theme.ok })
-        }
-    }
-}
-
-/// Which of the seconds of a cell it shows: one without an answer, else the slowest.
-fn badness(second: &Sample) -> (bool, Option<Duration>) {
-    match second.state {
-        HealthState::Unhealthy | HealthState::Reconnecting => (true, None),
-        HealthState::Connecting | HealthState::Disconnected => (false, None),
-        HealthState::Healthy | HealthState::Degraded => (false, second.latency),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// Each second belongs to one cell for as long as it is shown, and a full minute always has as many cells.
-    #[test]
-    fn cells_of_the_last_minute_wander_and_never_flicker() {
-        for cells in [7, 20, 23, 41, 60, 90] {
-            let per_cell = 60_usize.div_ceil(cells.min(60));
-            let mut seconds = Ring::new(60);
-            for clock in 0..200_usize {
-                seconds.push(clock);
-                let shown: Vec<Vec<usize>> =
-                    in_cells(&seconds, clock, cells).map(|cell| cell.copied().collect()).collect();
-                assert!(shown.iter().flatten().is_sorted() && shown.iter().all(|cell| !cell.is_empty()), "{shown:?}");
-                let apart = |cell: &Vec<usize>| cell.iter().any(|second| second / per_cell != cell[0] / per_cell);
-                assert!(!shown.iter().any(apart), "{shown:?}");
-                if clock >= 60 {
-                    assert_eq!(shown.len(), 60_usize.div_ceil(per_cell), "{clock}: {shown:?}");
-                }
-            }
-        }
-    }
-
-    #[test]
-    fn a_reason_without_room_leaves_the_address_out() {
-        let said = |message, room| reason(message, "10.0.0.9:5432", room).into_owned();
-        let refused = "connection refused by 10.0.0.9:5432";
-        assert_eq!(said(refused, 35), refused);
-        assert_eq!(said(refused, 34), "connection refused");
-        assert_eq!(said("no answer from 10.0.0.9:5432 within 400 ms", 30), "no answer within 400 ms");
-        assert_eq!(said("the connection to 10.0.0.9:5432 was lost", 30), "the connection was lost");
-        assert_eq!(
-            said("password authentication failed for user \"x\"", 30),
-            "password authentication failed for user \"x\""
-        );
     }
 }

@@ -1,0 +1,57 @@
+//! What stands in a view's table for nodes without rows: an error or a hint, as a line, at length, or in the border.
+
+use std::ops::Range;
+
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+
+use crate::app::views::{NodeNote, Sheet};
+use crate::text;
+use crate::tui::Theme;
+use crate::tui::widgets::data_table::GUTTER;
+use crate::tui::widgets::pen::Pen;
+use crate::tui::widgets::wrapped;
+
+fn who(note: &NodeNote) -> String {
+    match note.nodes.as_slice() {
+        [one] => one.to_string(),
+        several => format!("{} nodes", several.len()),
+    }
+}
+
+/// In the border: what is wrong with nodes whose notes are out of sight.
+pub(super) fn put_faults(buf: &mut Buffer, line: Rect, table: &Sheet, window: &Range<usize>, theme: &Theme) {
+    let faults: Vec<&NodeNote> = table.faults_beyond(window).collect();
+    let Some(first) = faults.last() else { return };
+    let failed = faults.iter().map(|note| note.nodes.len()).sum::<usize>();
+    let count = format!("; {failed} of {} ", table.nodes_asked());
+    let said = format!(" ✖ {}: {}", who(first), first.message);
+    let room = usize::from(line.width).saturating_sub(text::width(&count));
+    Pen::new(buf, line).put(&text::fit(&said, room), theme.warn).put(&count, theme.warn);
+}
+
+/// What a note says behind its sign, where that is wrapped.
+pub(super) fn whole_note(note: &NodeNote) -> String {
+    let hint = note.hint.as_ref().map(|hint| format!(" · {hint}")).unwrap_or_default();
+    format!("{}: {}{hint}", who(note), note.message)
+}
+
+pub(super) fn put_note(buf: &mut Buffer, line: Rect, note: &NodeNote, theme: &Theme) {
+    let who = who(note);
+    let area = Rect { x: line.x + GUTTER, width: line.width.saturating_sub(GUTTER), ..line };
+    let mut pen = Pen::new(buf, area);
+    if area.height > 1 {
+        let style = if note.fault { theme.warn } else { theme.dim };
+        pen.sign(if note.fault { "✖" } else { " " }, style);
+        let said = Rect { x: area.x + 2, width: area.width.saturating_sub(2), ..area };
+        return wrapped::put(buf, said, &whole_note(note), style);
+    }
+    if !note.fault {
+        pen.gap(2).put(&who, theme.dim).gap(2).put(&note.message, theme.dim);
+        return;
+    }
+    pen.sign("✖", theme.warn).gap(1).put(&who, theme.text).gap(2).put(&note.message, theme.warn);
+    if let Some(hint) = &note.hint {
+        pen.put(" · ", theme.dim).put(hint, theme.text);
+    }
+}

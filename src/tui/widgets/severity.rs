@@ -1,0 +1,28 @@
+//! How bad something is: the sign and the style of a severity, which always come together.
+
+use ratatui::style::Style;
+
+use crate::fleet::Severity;
+use crate::model::alert::AlertSeverity;
+use crate::tui::Theme;
+
+/// Sign and style of an event.
+pub(crate) fn sign(severity: Severity, theme: &Theme) -> (&'static str, Style) {
+    match severity {
+        Severity::Added => ("+", theme.accent),
+        Severity::Removed => ("–", theme.dim),
+        Severity::Info => ("·", theme.dim),
+        Severity::Good => ("●", theme.ok),
+        Severity::Warning => ("◐", theme.warn),
+        Severity::Critical => ("✖", theme.bad),
+    }
+}
+
+/// Sign and style of an alert: those of an event that is as bad.
+pub(crate) fn alert_sign(severity: AlertSeverity, theme: &Theme) -> (&'static str, Style) {
+    let severity = match severity {
+        AlertSeverity::Warning => Severity::Warning,
+        AlertSeverity::Critical => Severity::Critical,
+    };
+    sign(severity, theme)
+}
