@@ -36,7 +36,7 @@ pub use rows::table::Table;
 pub use screen::{Pane, Screen};
 pub use typing::prompt::Prompt;
 pub use update::update;
-pub use views::Sheets;
+pub use views::Views;
 
 /// What stands over the screen and takes all keys.
 #[derive(Debug, Clone)]
@@ -89,7 +89,7 @@ pub struct App {
     pub settings_filter: Filter,
     pub query: Query,
     /// The tables of the views.
-    pub sheets: Sheets,
+    pub views: Views,
     /// The cluster as its nodes tell it.
     pub topology: Topology,
     /// The rows of the alerts, and the state of all alerts that they were made from.
@@ -146,7 +146,7 @@ impl App {
             settings: Cursor::default(),
             settings_filter: Filter::default(),
             query: Query::new(setup.history),
-            sheets: Sheets::new(setup.columns),
+            views: Views::new(setup.columns),
             topology: Topology::default(),
             alerts_table: Table::following(),
             alerts_arranged: 0,

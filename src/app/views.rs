@@ -16,14 +16,14 @@ use crate::model::{NodeName, View};
 
 use super::ChosenColumns;
 
-pub use order::{Across, Group, GroupCell, Line, NodeNote, RowAt};
-pub use table::{Opened, Sheet, Shown};
+pub use order::{Across, Group, GroupCell, NodeNote, RowAt, TableLine};
+pub use table::{Opened, Shown, ViewTable};
 
 /// All views and their tables.
 #[derive(Debug, Clone, Default)]
-pub struct Sheets {
+pub struct Views {
     /// By name; empty until they are read.
-    pub(super) views: IndexMap<String, Arc<View>>,
+    pub(super) all: IndexMap<String, Arc<View>>,
     /// What is wrong with the user's own files.
     pub problems: Vec<String>,
     /// The view that each screen shows, where it is not the first.
@@ -31,7 +31,7 @@ pub struct Sheets {
     /// The screens whose view a person chose.
     pub(super) by_hand: HashSet<ViewScreen>,
     /// A table for each view that was looked at.
-    pub(super) tables: HashMap<String, Sheet>,
+    pub(super) tables: HashMap<String, ViewTable>,
     /// The nodes that are shown; all of them without.
     pub only: Option<Vec<NodeName>>,
     /// What the manager was told last.
@@ -40,29 +40,29 @@ pub struct Sheets {
     pub(super) columns: ChosenColumns,
 }
 
-impl Sheets {
+impl Views {
     pub(super) fn new(columns: ChosenColumns) -> Self {
         Self { columns, ..Self::default() }
     }
 
-    pub fn views(&self) -> impl Iterator<Item = &Arc<View>> {
-        self.views.values()
+    pub fn all(&self) -> impl Iterator<Item = &Arc<View>> {
+        self.all.values()
     }
 
-    pub fn get(&self, view: &str) -> Option<&Sheet> {
+    pub fn get(&self, view: &str) -> Option<&ViewTable> {
         self.tables.get(view)
     }
 
-    pub(super) fn of(&mut self, view: &str) -> Option<&mut Sheet> {
+    pub(super) fn of(&mut self, view: &str) -> Option<&mut ViewTable> {
         self.tables.get_mut(view)
     }
 
-    pub(super) fn sheet(&mut self, view: &Arc<View>) -> &mut Sheet {
+    pub(super) fn table(&mut self, view: &Arc<View>) -> &mut ViewTable {
         let chosen = self.columns.get(&view.name);
         self.tables.entry(view.name.clone()).or_insert_with(|| {
-            let mut sheet = Sheet::new(Arc::clone(view));
-            sheet.toggled = chosen.into_iter().flatten().filter_map(|column| view.column(column)).collect();
-            sheet
+            let mut table = ViewTable::new(Arc::clone(view));
+            table.toggled = chosen.into_iter().flatten().filter_map(|column| view.column(column)).collect();
+            table
         })
     }
 }

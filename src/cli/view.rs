@@ -12,7 +12,7 @@ use tokio::time::{Instant, sleep_until, timeout_at};
 use super::args::{QueryFormat, ViewArgs, exit};
 use super::query::chosen;
 use super::{Exit, block_on, complain, list, load, print, print_with};
-use crate::app::views::Sheet;
+use crate::app::views::ViewTable;
 use crate::config::{Config, Environment, nearest, views};
 use crate::connection::{ConnectionManager, Handle, ManagerConfig};
 use crate::model::protocol::Look;
@@ -190,8 +190,8 @@ impl Answers {
     /// are not the same on every node.
     fn in_order(&self) -> Vec<(NodeName, usize)> {
         let readings = self.answered().map(|(node, reading)| (node.clone(), Arc::clone(reading)));
-        let sheet = Sheet::of(Arc::clone(&self.view), readings);
-        sheet.rows().map(|(node, row)| (node.clone(), row)).collect()
+        let table = ViewTable::of(Arc::clone(&self.view), readings);
+        table.rows().map(|(node, row)| (node.clone(), row)).collect()
     }
 
     fn answered(&self) -> impl Iterator<Item = (&NodeName, &Arc<Reading>)> {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use pgwatch::app::panes::answers::{Cell, Line};
+use pgwatch::app::panes::answers::{AnswerLine, Cell};
 use pgwatch::app::{Effect, ExportFormat, Msg, Pane, Screen, update};
 use pgwatch::model::protocol::{CommandError, NodeOutcome, NodeRows, QueryProgress, QueryRequest};
 use pgwatch::model::rows::{Column, RowSet};
@@ -50,11 +50,11 @@ fn table(dashboard: &Dashboard) -> Vec<String> {
     };
     (0..results.len())
         .map(|at| match results.line(at).unwrap() {
-            Line::Row { node, row } => {
+            AnswerLine::Row { node, row } => {
                 let cells: Vec<String> = (0..results.columns().len()).map(|column| cell(row.cell(column))).collect();
                 format!("{node} {}", cells.join(" "))
             }
-            Line::Note { node, answer } => match (answer.error(), answer.rows()) {
+            AnswerLine::Note { node, answer } => match (answer.error(), answer.rows()) {
                 (Some(error), _) => format!("{node}: {error}"),
                 (None, Some(rows)) => format!("{node}: {} rows", rows.row_count),
                 (None, None) => format!("{node} ..."),

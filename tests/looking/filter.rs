@@ -81,7 +81,7 @@ fn every_column_of_every_view_can_be_named() {
                 scene.press("/");
                 update(&mut scene.app, Msg::Paste(format!("{name}:nothing like it")));
                 assert_eq!(scene.app.prompt.as_ref().unwrap().error, None, "{}: {name}", view.name);
-                assert_eq!(scene.app.sheet().unwrap().left_out, 6, "{}: {name}", view.name);
+                assert_eq!(scene.app.view_table().unwrap().left_out, 6, "{}: {name}", view.name);
                 scene.press("<esc>");
             }
         }

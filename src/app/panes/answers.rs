@@ -56,7 +56,7 @@ struct Span {
 
 /// One line of the table.
 #[derive(Debug, Clone, Copy)]
-pub enum Line<'a> {
+pub enum AnswerLine<'a> {
     /// A row of a node's answer.
     Row { node: &'a NodeName, row: Row<'a> },
     /// A node without rows to show: still running, an error, or an answer of no rows.
@@ -123,7 +123,7 @@ impl Fields for Seen<'_> {
     }
 }
 
-impl<'a> Line<'a> {
+impl<'a> AnswerLine<'a> {
     pub fn node(&self) -> &'a NodeName {
         match self {
             Self::Row { node, .. } | Self::Note { node, .. } => node,
@@ -156,14 +156,14 @@ impl Results {
     }
 
     /// The line at a place of the table as it is shown.
-    pub fn line(&self, at: usize) -> Option<Line<'_>> {
+    pub fn line(&self, at: usize) -> Option<AnswerLine<'_>> {
         match &self.order {
             Some(order) => self.stored(*order.get(at)? as usize),
             None => self.stored(at),
         }
     }
 
-    pub fn selected(&self) -> Option<Line<'_>> {
+    pub fn selected(&self) -> Option<AnswerLine<'_>> {
         self.line(self.cursor.at)
     }
 
@@ -192,12 +192,12 @@ impl Results {
         self.total <= SORT_LIMIT
     }
 
-    fn stored(&self, at: usize) -> Option<Line<'_>> {
+    fn stored(&self, at: usize) -> Option<AnswerLine<'_>> {
         let span = self.spans.get(self.spans.partition_point(|span| span.first + span.lines <= at))?;
         let node = &span.node;
         Some(match span.answer.rows().filter(|rows| has_rows(&rows.rows)) {
-            Some(rows) => Line::Row { node, row: Row { rows: &rows.rows, map: &span.map, at: at - span.first } },
-            None => Line::Note { node, answer: &span.answer },
+            Some(rows) => AnswerLine::Row { node, row: Row { rows: &rows.rows, map: &span.map, at: at - span.first } },
+            None => AnswerLine::Note { node, answer: &span.answer },
         })
     }
 
@@ -303,14 +303,14 @@ impl Results {
     }
 
     fn passes(&self, at: usize) -> bool {
-        let Some(Line::Row { node, row }) = self.stored(at) else { return true };
+        let Some(AnswerLine::Row { node, row }) = self.stored(at) else { return true };
         self.filter.passes(&Seen { node, row, columns: self.columns.len() + 1 })
     }
 
     /// Known values first, then NULL and notes; numbers by value.
     fn sort_key(&self, at: usize, column: usize, numeric: bool) -> (u8, Number, String) {
         match self.stored(at) {
-            Some(Line::Row { row, .. }) => match row.cell(column) {
+            Some(AnswerLine::Row { row, .. }) => match row.cell(column) {
                 Cell::Text(text) if numeric => match text.parse() {
                     Ok(number) => (0, Number(number), String::new()),
                     Err(_) => (0, Number(f64::NAN), text.to_owned()),
@@ -319,7 +319,7 @@ impl Results {
                 Cell::Null => (1, Number(0.0), String::new()),
                 Cell::Absent => (2, Number(0.0), String::new()),
             },
-            Some(Line::Note { .. }) | None => (3, Number(0.0), String::new()),
+            Some(AnswerLine::Note { .. }) | None => (3, Number(0.0), String::new()),
         }
     }
 
@@ -390,10 +390,10 @@ fn has_rows(rows: &RowSet) -> bool {
     !rows.is_empty() && !rows.columns().is_empty()
 }
 
-fn row_number(line: Line<'_>) -> usize {
+fn row_number(line: AnswerLine<'_>) -> usize {
     match line {
-        Line::Row { row, .. } => row.number(),
-        Line::Note { .. } => 0,
+        AnswerLine::Row { row, .. } => row.number(),
+        AnswerLine::Note { .. } => 0,
     }
 }
 

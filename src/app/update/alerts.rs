@@ -77,7 +77,7 @@ impl App {
             } else if rule.view.name == facts::NAME {
                 app.enter(Screen::Detail);
             } else if app.enter_view(&rule.view.name) {
-                app.sheets.only = Some(vec![node.clone()]);
+                app.views.only = Some(vec![node.clone()]);
                 app.seek_row(node, key);
             }
         });

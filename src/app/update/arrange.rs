@@ -49,8 +49,8 @@ impl App {
     /// A frame is about to be drawn.
     pub(in crate::app) fn before_frame(&mut self) -> Vec<Effect> {
         self.settle();
-        if self.sheet().is_some_and(|sheet| sheet.unsettled) {
-            self.enter_sheet();
+        if self.view_table().is_some_and(|table| table.unsettled) {
+            self.arrange_view();
         }
         let mut effects = Vec::new();
         if self.settle_tab() {
@@ -105,9 +105,9 @@ impl App {
         if self.filter_pane() == Pane::Events {
             self.events_table.go(crate::app::rows::cursor::Move::First, self.drawn.page(Pane::Events));
             self.hold_event();
-        } else if let Some(sheet) = self.sheet_mut() {
-            sheet.follow ^= true;
-            let text = if sheet.follow { "follows its row" } else { "stays at its line" };
+        } else if let Some(table) = self.view_table_mut() {
+            table.follow ^= true;
+            let text = if table.follow { "follows its row" } else { "stays at its line" };
             self.say(Severity::Info, format!("the cursor {text}"));
         } else {
             self.nodes_table.follow ^= true;
@@ -138,12 +138,12 @@ impl App {
         }
         let (sort, title) = match self.filter_pane() {
             Pane::View => {
-                let Some(sheet) = self.sheet() else { return };
+                let Some(table) = self.view_table() else { return };
                 let title = |sort: Sort| match sort.column.checked_sub(1) {
                     None => Some("NODE"),
-                    Some(at) => sheet.view.columns.get(at).map(|column| column.title.as_str()),
+                    Some(at) => table.view.columns.get(at).map(|column| column.title.as_str()),
                 };
-                (sheet.sort, sheet.sort.and_then(title))
+                (table.sort, table.sort.and_then(title))
             }
             Pane::Result => {
                 let results = &self.query.results;
@@ -165,7 +165,7 @@ impl App {
     /// A click on a column's head: sorts by it; once more, the other way round.
     pub(in crate::app) fn sort_column(&mut self, column: usize) {
         if self.filter_pane() == Pane::View {
-            return self.sort_sheet_by(column);
+            return self.sort_view_by(column);
         }
         self.sort_by(|sort, columns| match sort {
             Some(sort) if sort.column == column => Some(Sort { descending: !sort.descending, ..sort }),
@@ -175,7 +175,7 @@ impl App {
 
     fn sort_by(&mut self, change: impl FnOnce(Option<Sort>, usize) -> Option<Sort>) {
         if self.filter_pane() == Pane::View {
-            self.sort_sheet(change);
+            self.sort_view(change);
         } else if self.filter_pane() == Pane::Result {
             let results = &mut self.query.results;
             if !results.is_sortable() {
@@ -210,18 +210,18 @@ impl App {
             let wrapped = self.drawn.pane(pane).filter(|drawn| !drawn.numbers.is_empty());
             wrapped.map(|drawn| drawn.first)
         };
-        let (alerts, sheet, topology) = (first(Pane::Alerts), first(Pane::View), first(Pane::Topology));
+        let (alerts, view, topology) = (first(Pane::Alerts), first(Pane::View), first(Pane::Topology));
         let (page, table) = (self.drawn.page(Pane::Alerts), &mut self.alerts_table);
         table.cursor.select(table.cursor.at, table.rows.len(), page);
         // Where rows take several lines, drawing alone knows which is the first.
         table.cursor.offset = alerts.unwrap_or(table.cursor.offset);
         self.topology.cursor.offset = topology.unwrap_or(self.topology.cursor.offset);
         let page = self.drawn.page(Pane::View);
-        if let Some(shown) = self.sheet_mut() {
+        if let Some(shown) = self.view_table_mut() {
             let len = shown.len();
             shown.cursor.select(shown.cursor.at, len, page);
             if shown.opened.is_none() {
-                shown.cursor.offset = sheet.unwrap_or(shown.cursor.offset);
+                shown.cursor.offset = view.unwrap_or(shown.cursor.offset);
             }
         }
         Vec::new()

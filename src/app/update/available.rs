@@ -5,7 +5,7 @@ pub(super) mod refused;
 use crate::app::keys::keymap;
 use crate::app::keys::keymap::Place;
 use crate::app::panes::nodes::NodeColumn;
-use crate::app::views::Sheet;
+use crate::app::views::ViewTable;
 use crate::app::{Action, App, Dialog, Pane, Screen};
 
 impl App {
@@ -17,17 +17,17 @@ impl App {
             Action::Right => self.can_scroll(true),
             Action::Open => self.can_open(),
             _ if self.is_covered_by_row(action) => false,
-            Action::Mark if self.pane == Pane::View => self.sheet().is_some_and(Sheet::can_mark),
+            Action::Mark if self.pane == Pane::View => self.view_table().is_some_and(ViewTable::can_mark),
             Action::Mark => self.pane == Pane::Nodes && self.selected().is_some(),
             Action::Acknowledge => self.selected_alert().is_some(),
             Action::Compare => self.fleet.now().nodes.len() > 1,
             Action::ShowHidden => self.can_toggle_hidden(),
             Action::Group => self.can_group(),
             Action::OnlyNode => self.can_toggle_only(),
-            Action::Columns => self.sheet().is_some(),
+            Action::Columns => self.view_table().is_some(),
             Action::Explain => self.can_explain(),
             Action::NextPane | Action::PreviousPane => match self.screen {
-                Screen::View(screen) => self.sheets.tabs(screen).len() > 1,
+                Screen::View(screen) => self.views.tabs(screen).len() > 1,
                 screen => screen.panes().len() > 1 && !self.is_empty(),
             },
             Action::Edit | Action::Remove | Action::Retry | Action::Pause => {
@@ -87,7 +87,7 @@ impl App {
     }
 
     pub(in crate::app) fn has_open_row(&self) -> bool {
-        self.sheet().is_some_and(|sheet| sheet.opened.is_some())
+        self.view_table().is_some_and(|table| table.opened.is_some())
     }
 
     /// The same for a line of the help, whose own keys are not asked for.
@@ -112,7 +112,7 @@ impl App {
             (Action::Accept, Place::Editor) if self.query.editor.is_complete() => "run",
             (Action::Accept, Place::Editor) => "new line",
             (Action::NextPane, Place::View) => "next table",
-            (Action::OnlyNode, _) if self.sheets.only.is_some() => "all nodes",
+            (Action::OnlyNode, _) if self.views.only.is_some() => "all nodes",
             (Action::ShowHidden, _) => self.hidden_word(),
             // The command line says itself what it does.
             (Action::Accept, Place::Command)
@@ -129,7 +129,7 @@ impl App {
     }
 
     fn hidden_word(&self) -> &'static str {
-        if self.sheet().is_some_and(|sheet| sheet.shows_hidden) { "less" } else { "all" }
+        if self.view_table().is_some_and(|table| table.shows_hidden) { "less" } else { "all" }
     }
 
     fn form_word(&self) -> &'static str {
@@ -155,7 +155,7 @@ impl App {
             Pane::Summary | Pane::Settings => {
                 self.drawn.pane(pane).is_some_and(|drawn| drawn.len > usize::from(drawn.rows.height))
             }
-            Pane::View => self.sheet().is_some_and(|sheet| !sheet.is_empty()),
+            Pane::View => self.view_table().is_some_and(|table| !table.is_empty()),
             Pane::Topology => !self.topology.branches.is_empty(),
             Pane::Alerts => !self.alerts_table.rows.is_empty(),
             Pane::Editor => true,
@@ -178,7 +178,7 @@ impl App {
         match self.filter_pane() {
             Pane::Nodes => NodeColumn::SORTABLE,
             Pane::Result => self.query.results.columns().len(),
-            Pane::View => self.sheet().map_or(0, |sheet| sheet.columns().count() + 1),
+            Pane::View => self.view_table().map_or(0, |table| table.columns().count() + 1),
             _ => 0,
         }
     }
@@ -187,7 +187,7 @@ impl App {
         match self.filter_pane() {
             Pane::Nodes => self.nodes_table.sort.is_some(),
             Pane::Result => self.query.results.sort.is_some(),
-            Pane::View => self.sheet().is_some_and(|sheet| sheet.sort.is_some()),
+            Pane::View => self.view_table().is_some_and(|table| table.sort.is_some()),
             _ => false,
         }
     }

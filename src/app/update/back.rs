@@ -41,14 +41,14 @@ impl App {
             Some(Step::Query)
         } else if self.zoomed {
             Some(Step::Zoom)
-        } else if let Some(opened) = self.sheet().and_then(|sheet| sheet.opened.as_ref()) {
+        } else if let Some(opened) = self.view_table().and_then(|table| table.opened.as_ref()) {
             Some(if opened.filter.is_empty() { Step::Row } else { Step::Filter })
-        } else if matches!(self.screen, Screen::View(_)) && self.sheets.only.is_some() {
+        } else if matches!(self.screen, Screen::View(_)) && self.views.only.is_some() {
             Some(Step::Only)
         } else if self.is_filtered() {
             Some(Step::Filter)
         } else if (self.screen == Screen::Nodes && !self.nodes_table.marks.is_empty())
-            || self.sheet().is_some_and(|sheet| !sheet.marks.is_empty())
+            || self.view_table().is_some_and(|table| !table.marks.is_empty())
         {
             Some(Step::Marks)
         } else if self.screen == Screen::Nodes && self.pane != Pane::Nodes {
@@ -62,11 +62,11 @@ impl App {
         match self.back_step() {
             Some(Step::Query) => return self.cancel_query(),
             Some(Step::Zoom) => self.zoomed = false,
-            Some(Step::Row) => self.changing_sheet(|sheet| sheet.opened = None),
+            Some(Step::Row) => self.changing_view(|table| table.opened = None),
             Some(Step::Only) => self.show_all_nodes(),
             Some(Step::Filter) => self.clear_filter(),
-            Some(Step::Marks) => match self.sheet_mut() {
-                Some(sheet) => sheet.marks.clear(),
+            Some(Step::Marks) => match self.view_table_mut() {
+                Some(table) => table.marks.clear(),
                 None => self.nodes_table.marks.clear(),
             },
             Some(Step::Pane) => self.pane = Pane::Nodes,

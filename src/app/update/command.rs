@@ -263,14 +263,14 @@ impl App {
 
     fn completions(&self, typed: &str) -> Vec<String> {
         let Some((word, rest)) = typed.split_once(' ') else {
-            let views = self.sheets.views().map(|view| view.name.as_str());
+            let views = self.views.all().map(|view| view.name.as_str());
             let views = views.filter(|view| COMMANDS.iter().all(|spec| spec.name != *view));
             let names = COMMANDS.iter().map(|spec| spec.name).chain(views);
             return ranked(typed, names).into_iter().map(str::to_owned).collect();
         };
         let candidates: Vec<String> = match word {
             "theme" => self.themes.clone(),
-            "view" => self.sheets.views().map(|view| view.name.clone()).collect(),
+            "view" => self.views.all().map(|view| view.name.clone()).collect(),
             "node" | "edit" | "remove" | "retry" | "pause" | "resume" => {
                 self.fleet.now().nodes.names().map(ToString::to_string).collect()
             }

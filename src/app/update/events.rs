@@ -38,7 +38,7 @@ impl App {
         match kind {
             EventKind::Health { .. } => {
                 self.figures_changed();
-                self.unsettle_sheet();
+                self.unsettle_view();
             }
             EventKind::NodeAdded { node } => {
                 self.arrange_nodes();
@@ -80,8 +80,8 @@ impl App {
         match kind {
             EventKind::Facts { node, .. } => of(node).is_some_and(|of| of.facts.is_none() && of.facts_error.is_none()),
             EventKind::Server { node, .. } => of(node).is_some_and(|of| of.server.is_none()),
-            EventKind::View { node, .. } => self.sheet().is_some_and(|sheet| {
-                let of = self.fleet.now().readings.of(&sheet.view.name);
+            EventKind::View { node, .. } => self.view_table().is_some_and(|table| {
+                let of = self.fleet.now().readings.of(&table.view.name);
                 of.is_none_or(|of| of.node(node).is_none())
             }),
             _ => false,
@@ -108,8 +108,8 @@ impl App {
         if self.fleet.now().nodes.get(node).is_none() {
             return;
         }
-        if let Some(sheet) = self.sheets.of(view) {
-            sheet.unsettled = true;
+        if let Some(table) = self.views.of(view) {
+            table.unsettled = true;
         }
         self.topology.unsettled |= topology::VIEWS.contains(&view);
     }

@@ -48,8 +48,8 @@ impl App {
             Pane::Topology => &self.topology.filter,
             Pane::Alerts => &self.alerts_table.filter,
             Pane::Settings => &self.settings_filter,
-            Pane::View => match self.sheet() {
-                Some(sheet) => sheet.opened.as_ref().map_or(&sheet.filter, |opened| &opened.filter),
+            Pane::View => match self.view_table() {
+                Some(table) => table.opened.as_ref().map_or(&table.filter, |opened| &opened.filter),
                 None => &self.settings_filter,
             },
             _ => &self.nodes_table.filter,
@@ -78,7 +78,7 @@ impl App {
                 self.settings_filter = Filter::new(source, &[]);
                 self.settings = crate::app::Cursor::default();
             }
-            Pane::View => self.filter_sheet(source),
+            Pane::View => self.filter_view(source),
             _ => {
                 let columns: Vec<Column<'_>> = NodeColumn::ALL.iter().map(|column| column.filtered()).collect();
                 self.nodes_table.filter = Filter::new(source, &columns);
@@ -129,7 +129,7 @@ impl App {
         if to == self.screen {
             return;
         }
-        self.sheets.only = None;
+        self.views.only = None;
         let (events, answers) = (&mut self.events_table, &mut self.query.results);
         let next = self.parked.0.remove(&to).unwrap_or_default();
         let left = Shared {

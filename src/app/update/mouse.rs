@@ -85,10 +85,10 @@ impl App {
             }
             Pane::View => {
                 let lines = self.drawn.pane(pane).map_or(0, |drawn| drawn.len);
-                if let Some(sheet) = self.sheet_mut() {
-                    match &mut sheet.opened {
+                if let Some(table) = self.view_table_mut() {
+                    match &mut table.opened {
                         Some(opened) => opened.cursor.select(row, lines, height),
-                        None => sheet.select(row, height),
+                        None => table.select(row, height),
                     }
                 }
             }

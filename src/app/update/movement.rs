@@ -14,7 +14,7 @@ impl App {
             return;
         }
         if let Some(Dialog::Columns(_)) = &self.dialog {
-            let len = self.sheet().map_or(0, |sheet| sheet.view.columns.len());
+            let len = self.view_table().map_or(0, |table| table.view.columns.len());
             let page = self.drawn.help.map_or(20, |(page, _)| page);
             if let Some(Dialog::Columns(cursor)) = &mut self.dialog {
                 cursor.go(movement, len, page);
@@ -41,7 +41,7 @@ impl App {
                 let len = self.topology.branches.len();
                 self.topology.cursor.go(movement, len, height);
             }
-            Pane::View => self.go_in_sheet(movement, height),
+            Pane::View => self.go_in_view(movement, height),
             Pane::Alerts => self.go_in_alerts(movement, height),
             Pane::Editor => {}
         }
@@ -70,8 +70,8 @@ impl App {
             Pane::Nodes => &mut self.nodes_table.column,
             Pane::Result => &mut self.query.results.column,
             Pane::Events => &mut self.events_table.column,
-            Pane::View => match self.sheet_mut() {
-                Some(sheet) => &mut sheet.column,
+            Pane::View => match self.view_table_mut() {
+                Some(table) => &mut table.column,
                 None => return,
             },
             Pane::Summary | Pane::Settings | Pane::Editor | Pane::Topology | Pane::Alerts => return,
@@ -85,8 +85,8 @@ impl App {
             Pane::Nodes => (self.nodes_table.column, NodeColumn::ALL.len() - 1),
             Pane::Result => (self.query.results.column, self.query.results.columns().len()),
             Pane::Events => (self.events_table.column, usize::MAX),
-            Pane::View => match self.sheet().filter(|sheet| sheet.opened.is_none()) {
-                Some(sheet) => (sheet.column, sheet.columns().count()),
+            Pane::View => match self.view_table().filter(|table| table.opened.is_none()) {
+                Some(table) => (table.column, table.columns().count()),
                 None => return false,
             },
             Pane::Summary | Pane::Settings | Pane::Editor | Pane::Topology | Pane::Alerts => return false,
@@ -160,7 +160,7 @@ impl App {
         self.pane = if screen == Screen::Query && self.fleet.batch().is_some() { Pane::Result } else { first };
         self.arrange_nodes();
         self.arrange_events();
-        self.enter_sheet();
+        self.arrange_view();
         self.enter_topology();
     }
 
@@ -195,7 +195,7 @@ impl App {
     pub(in crate::app) fn can_wrap(&self) -> bool {
         match self.pane {
             Pane::Result | Pane::Events | Pane::Topology | Pane::Alerts => true,
-            Pane::View => self.sheet().is_some_and(|sheet| sheet.opened.is_none()),
+            Pane::View => self.view_table().is_some_and(|table| table.opened.is_none()),
             Pane::Nodes | Pane::Summary | Pane::Settings | Pane::Editor => false,
         }
     }
@@ -228,8 +228,8 @@ impl App {
         if self.leaving.is_some() {
             return self.leave();
         }
-        if self.sheet().is_some_and(|sheet| sheet.opened.is_some()) {
-            self.changing_sheet(|sheet| sheet.opened = None);
+        if self.view_table().is_some_and(|table| table.opened.is_some()) {
+            self.changing_view(|table| table.opened = None);
             return Vec::new();
         }
         if self.return_to_previous() { Vec::new() } else { self.leave() }

@@ -7,7 +7,7 @@ use crate::config::units;
 use crate::model::protocol::QueryRequest;
 use crate::model::{BatchId, Command, NodeName};
 
-use crate::app::panes::answers::{Cell, Line};
+use crate::app::panes::answers::{AnswerLine, Cell};
 use crate::app::{App, Confirm, Dialog, Effect, Form, Pane, Screen};
 use crate::fleet::Severity;
 use crate::fleet::batch::{Answer, Batch, NodeAnswer};
@@ -116,7 +116,7 @@ impl App {
         self.forget_removed_nodes();
         self.arrange_nodes();
         self.arrange_events();
-        self.enter_sheet();
+        self.arrange_view();
     }
 
     pub(in crate::app) fn edit_statement(&mut self) {
@@ -235,16 +235,16 @@ impl App {
         }
     }
 
-    fn copied_line(&self, line: Line<'_>) -> String {
+    fn copied_line(&self, line: AnswerLine<'_>) -> String {
         match line {
-            Line::Row { row, .. } => {
+            AnswerLine::Row { row, .. } => {
                 let cells = (0..self.query.results.columns().len()).map(|column| match row.cell(column) {
                     Cell::Text(text) => text,
                     Cell::Null | Cell::Absent => "",
                 });
                 cells.collect::<Vec<_>>().join("\t")
             }
-            Line::Note { answer, .. } => match answer.error() {
+            AnswerLine::Note { answer, .. } => match answer.error() {
                 Some(error) => error.message.clone(),
                 None => self.fleet.batch().map(|batch| batch.statement.clone()).unwrap_or_default(),
             },

@@ -13,7 +13,7 @@ const LONGEST: usize = 32;
 
 impl App {
     fn place(&self) -> Place {
-        let view = if let Screen::View(screen) = self.screen { self.sheets.shown(screen) } else { None };
+        let view = if let Screen::View(screen) = self.screen { self.views.shown(screen) } else { None };
         Place {
             screen: self.screen,
             view: view.map(|view| view.name.clone()),
@@ -58,7 +58,7 @@ impl App {
 
     fn return_to(&mut self, place: Place) {
         if let (Screen::View(screen), Some(view)) = (place.screen, place.view) {
-            self.sheets.choose(screen, view);
+            self.views.choose(screen, view);
         }
         match place.node {
             Some(node) if place.screen == Screen::Detail => self.select_node(&node),

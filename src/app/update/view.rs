@@ -15,52 +15,52 @@ use crate::model::view::Value;
 use crate::model::{Command, NodeName};
 
 use crate::app::views::filter::filter;
-use crate::app::views::order::Line;
-use crate::app::views::table::{Opened, Sheet};
+use crate::app::views::order::TableLine;
+use crate::app::views::table::{Opened, ViewTable};
 
 impl App {
     /// Changes the table on the screen and puts it in order.
-    pub(in crate::app) fn changing_sheet(&mut self, change: impl FnOnce(&mut Sheet)) {
-        if let Some(sheet) = self.sheet_mut() {
-            change(sheet);
+    pub(in crate::app) fn changing_view(&mut self, change: impl FnOnce(&mut ViewTable)) {
+        if let Some(table) = self.view_table_mut() {
+            change(table);
         }
-        self.enter_sheet();
+        self.arrange_view();
     }
 
-    pub(in crate::app) fn go_in_sheet(&mut self, movement: Move, page: usize) {
+    pub(in crate::app) fn go_in_view(&mut self, movement: Move, page: usize) {
         let lines = self.drawn.pane(Pane::View).map_or(0, |drawn| drawn.len);
-        let Some(sheet) = self.sheet_mut() else { return };
-        match &mut sheet.opened {
+        let Some(table) = self.view_table_mut() else { return };
+        match &mut table.opened {
             Some(opened) => opened.cursor.go(movement, lines, page),
-            None => sheet.go(movement, page),
+            None => table.go(movement, page),
         }
     }
 
     /// `Enter`: the row at length; of a group, its rows; of nodes that answered none, why.
     pub(in crate::app) fn open_row(&mut self) {
-        let Some(sheet) = self.sheet_mut() else { return };
-        match sheet.selected() {
-            Some(Line::Row(_) | Line::Across(_)) => {
+        let Some(table) = self.view_table_mut() else { return };
+        match table.selected() {
+            Some(TableLine::Row(_) | TableLine::Across(_)) => {
                 let opened = |key: crate::app::views::table::RowKey| {
                     let nodes = vec![key.0.clone()];
                     Opened { key, nodes, cursor: Cursor::default(), filter: Filter::default() }
                 };
-                sheet.opened = sheet.selected_key().map(opened);
+                table.opened = table.selected_key().map(opened);
             }
-            Some(Line::Group(_)) => {
-                let Some(((_, value), column)) = sheet.selected_key().zip(sheet.group) else { return };
-                let name = sheet.view.columns.get(column).map_or("", |column| column.name.as_str());
+            Some(TableLine::Group(_)) => {
+                let Some(((_, value), column)) = table.selected_key().zip(table.group) else { return };
+                let name = table.view.columns.get(column).map_or("", |column| column.name.as_str());
                 let source = if value.is_empty() { format!("{name}:^$") } else { format!("{name} = {value}") };
-                self.changing_sheet(|sheet| {
-                    sheet.group = None;
-                    sheet.filter = filter(&source, &sheet.view, &[]);
+                self.changing_view(|table| {
+                    table.group = None;
+                    table.filter = filter(&source, &table.view, &[]);
                 });
             }
-            Some(Line::Note(note)) => {
+            Some(TableLine::Note(note)) => {
                 // No row has an empty key: what is shown of it is why the node says nothing.
                 let key = (note.nodes.first().cloned().unwrap_or_default(), String::new());
                 let (nodes, cursor, filter) = (note.nodes.clone(), Cursor::default(), Filter::default());
-                sheet.opened = Some(Opened { key, nodes, cursor, filter });
+                table.opened = Some(Opened { key, nodes, cursor, filter });
             }
             None => {}
         }
@@ -68,22 +68,22 @@ impl App {
 
     /// Whether the selected line is one that opens.
     pub(in crate::app) fn can_open_row(&self) -> bool {
-        self.sheet().is_some_and(|sheet| sheet.opened.is_none() && sheet.selected().is_some())
+        self.view_table().is_some_and(|table| table.opened.is_none() && table.selected().is_some())
     }
 
     /// Filters the table, or the lines of the row at length.
-    pub(in crate::app) fn filter_sheet(&mut self, source: &str) {
+    pub(in crate::app) fn filter_view(&mut self, source: &str) {
         let nodes: Vec<NodeName> = self.fleet.now().nodes.names().cloned().collect();
-        self.changing_sheet(|sheet| match &mut sheet.opened {
+        self.changing_view(|table| match &mut table.opened {
             Some(opened) => opened.filter = Filter::new(source, &[]),
-            None => sheet.filter = filter(source, &sheet.view, &nodes),
+            None => table.filter = filter(source, &table.view, &nodes),
         });
     }
 
     /// Rows that the view hides at first: shown, or hidden again.
     pub(in crate::app) fn toggle_hidden(&mut self) {
-        self.changing_sheet(|sheet| sheet.shows_hidden ^= true);
-        let shown = self.sheet().is_some_and(|sheet| sheet.shows_hidden);
+        self.changing_view(|table| table.shows_hidden ^= true);
+        let shown = self.view_table().is_some_and(|table| table.shows_hidden);
         self.say(
             Severity::Info,
             if shown { "all rows are shown" } else { "the less interesting rows are hidden again" },
@@ -91,56 +91,56 @@ impl App {
     }
 
     pub(in crate::app) fn can_toggle_hidden(&self) -> bool {
-        self.sheet().is_some_and(|sheet| !sheet.view.hide.is_empty() || sheet.view.compare.is_some())
+        self.view_table().is_some_and(|table| !table.view.hide.is_empty() || table.view.compare.is_some())
     }
 
     /// Groups by the next column that can be grouped by; behind the last one not at all.
     pub(in crate::app) fn group_next(&mut self) {
-        self.changing_sheet(|sheet| {
-            let from = sheet.group.map_or(0, |group| group + 1);
-            let columns = sheet.view.columns.iter().enumerate().skip(from);
-            sheet.group = columns.filter(|(_, column)| column.group).map(|(at, _)| at).next();
-            sheet.cursor = Cursor::default();
+        self.changing_view(|table| {
+            let from = table.group.map_or(0, |group| group + 1);
+            let columns = table.view.columns.iter().enumerate().skip(from);
+            table.group = columns.filter(|(_, column)| column.group).map(|(at, _)| at).next();
+            table.cursor = Cursor::default();
         });
     }
 
     pub(in crate::app) fn can_group(&self) -> bool {
-        self.sheet().is_some_and(|sheet| sheet.view.columns.iter().any(|column| column.group))
+        self.view_table().is_some_and(|table| table.view.columns.iter().any(|column| column.group))
     }
 
     /// Only the node of the selected row, or all of them again.
     pub(in crate::app) fn toggle_only(&mut self) {
-        self.sheets.only = match self.sheets.only.take() {
+        self.views.only = match self.views.only.take() {
             Some(_) => None,
-            None => self.sheet().and_then(Sheet::selected_node).map(|node| vec![node.clone()]),
+            None => self.view_table().and_then(ViewTable::selected_node).map(|node| vec![node.clone()]),
         };
-        self.enter_sheet();
+        self.arrange_view();
     }
 
     /// Ends what `o`, `[`, `]`, an alert or marked nodes began.
     pub(in crate::app) fn show_all_nodes(&mut self) {
-        self.sheets.only = None;
-        self.enter_sheet();
+        self.views.only = None;
+        self.arrange_view();
     }
 
     pub(in crate::app) fn can_toggle_only(&self) -> bool {
         let alone = self.fleet.now().nodes.len() < 2;
-        self.sheets.only.is_some() || (!alone && self.sheet().is_some_and(|sheet| sheet.selected_node().is_some()))
+        self.views.only.is_some() || (!alone && self.view_table().is_some_and(|table| table.selected_node().is_some()))
     }
 
     /// `[` and `]`: the node before or after the one shown alone, else before or after that of the selected row.
     pub(in crate::app) fn only_neighbour(&mut self, next: bool) {
         let names: Vec<NodeName> = self.fleet.now().nodes.names().cloned().collect();
-        let shown = self.sheets.only.as_ref().and_then(|only| only.first());
-        let now = shown.or_else(|| self.sheet().and_then(Sheet::selected_node)).cloned();
+        let shown = self.views.only.as_ref().and_then(|only| only.first());
+        let now = shown.or_else(|| self.view_table().and_then(ViewTable::selected_node)).cloned();
         let at = now.and_then(|now| names.iter().position(|name| *name == now));
         let wanted = match (at, next) {
             (Some(at), true) => (at + 1).min(names.len().saturating_sub(1)),
             (Some(at), false) => at.saturating_sub(1),
             (None, _) => 0,
         };
-        self.sheets.only = names.get(wanted).map(|name| vec![name.clone()]);
-        self.enter_sheet();
+        self.views.only = names.get(wanted).map(|name| vec![name.clone()]);
+        self.arrange_view();
     }
 
     pub(in crate::app) fn refresh_now(&mut self) -> Vec<Effect> {
@@ -150,30 +150,30 @@ impl App {
 
     pub(in crate::app) fn mark_row(&mut self) {
         let page = self.drawn.page(Pane::View);
-        let Some(sheet) = self.sheet_mut() else { return };
-        if let Some(key) = sheet.selected_key() {
-            if !sheet.marks.remove(&key) {
-                sheet.marks.insert(key);
+        let Some(table) = self.view_table_mut() else { return };
+        if let Some(key) = table.selected_key() {
+            if !table.marks.remove(&key) {
+                table.marks.insert(key);
             }
-            sheet.go(Move::Down, page);
+            table.go(Move::Down, page);
         }
     }
 
-    pub(in crate::app) fn sort_sheet(&mut self, change: impl FnOnce(Option<Sort>, usize) -> Option<Sort>) {
-        self.changing_sheet(|sheet| {
+    pub(in crate::app) fn sort_view(&mut self, change: impl FnOnce(Option<Sort>, usize) -> Option<Sort>) {
+        self.changing_view(|table| {
             // Through the columns that are seen: what is sorted by should be.
-            let seen: Vec<usize> = std::iter::once(0).chain(sheet.columns().map(|column| column + 1)).collect();
+            let seen: Vec<usize> = std::iter::once(0).chain(table.columns().map(|column| column + 1)).collect();
             let place = |sort: Sort| seen.iter().position(|column| *column == sort.column).unwrap_or_default();
-            let now = sheet.sort.map(|sort| Sort { column: place(sort), ..sort });
+            let now = table.sort.map(|sort| Sort { column: place(sort), ..sort });
             let next = change(now, seen.len());
-            sheet.sort = next.map(|sort| Sort { column: seen.get(sort.column).copied().unwrap_or_default(), ..sort });
+            table.sort = next.map(|sort| Sort { column: seen.get(sort.column).copied().unwrap_or_default(), ..sort });
         });
     }
 
     /// A click on the head of a column.
-    pub(in crate::app) fn sort_sheet_by(&mut self, column: usize) {
-        self.changing_sheet(|sheet| {
-            sheet.sort = match sheet.sort {
+    pub(in crate::app) fn sort_view_by(&mut self, column: usize) {
+        self.changing_view(|table| {
+            table.sort = match table.sort {
                 Some(sort) if sort.column == column => Some(Sort { descending: !sort.descending, ..sort }),
                 _ => Some(Sort { column, descending: false }),
             };
@@ -181,7 +181,7 @@ impl App {
     }
 
     pub(in crate::app) fn choose_columns(&mut self) {
-        if self.sheet_mut().is_some() {
+        if self.view_table_mut().is_some() {
             self.dialog = Some(Dialog::Columns(Cursor::default()));
         }
     }
@@ -190,28 +190,28 @@ impl App {
     pub(in crate::app) fn toggle_column(&mut self) -> Vec<Effect> {
         let Some(Dialog::Columns(cursor)) = &self.dialog else { return Vec::new() };
         let at = cursor.at;
-        self.changing_sheet(|sheet| {
-            if !sheet.toggled.remove(&at) {
-                sheet.toggled.insert(at);
+        self.changing_view(|table| {
+            if !table.toggled.remove(&at) {
+                table.toggled.insert(at);
             }
         });
-        let Some(sheet) = self.sheet() else { return Vec::new() };
-        let name = |at: &usize| sheet.view.columns.get(*at).map(|column| column.name.clone());
-        let (view, chosen) = (sheet.view.name.clone(), sheet.toggled.iter().filter_map(name).collect());
-        self.sheets.columns.insert(view, chosen);
-        vec![Effect::SaveColumns(self.sheets.columns.clone())]
+        let Some(table) = self.view_table() else { return Vec::new() };
+        let name = |at: &usize| table.view.columns.get(*at).map(|column| column.name.clone());
+        let (view, chosen) = (table.view.name.clone(), table.toggled.iter().filter_map(name).collect());
+        self.views.columns.insert(view, chosen);
+        vec![Effect::SaveColumns(self.views.columns.clone())]
     }
 
     /// The statement of the selected or opened row, and its node.
     pub(in crate::app) fn statement_of_row(&self) -> Option<(NodeName, usize, String)> {
-        let sheet = self.sheet()?;
-        let column = sheet.view.statement?;
-        let (node, row) = match (sheet.opened_row(), sheet.selected()) {
+        let table = self.view_table()?;
+        let column = table.view.statement?;
+        let (node, row) = match (table.opened_row(), table.selected()) {
             (Some((node, row)), _) => (node, row),
-            (None, Some(Line::Row(row))) => (&row.node, row.at),
+            (None, Some(TableLine::Row(row))) => (&row.node, row.at),
             _ => return None,
         };
-        match sheet.value(node, row, column) {
+        match table.value(node, row, column) {
             Value::Text(text) if !text.trim().is_empty() => Some((node.clone(), row, text.to_owned())),
             _ => None,
         }
@@ -219,43 +219,43 @@ impl App {
 
     /// `y`: of a row at length the selected cell; else the statement of the row where it has one, or its cells.
     pub(in crate::app) fn copied_row(&self) -> Option<String> {
-        let sheet = self.sheet()?;
-        if sheet.opened.is_some() {
+        let table = self.view_table()?;
+        if table.opened.is_some() {
             return self.copied_cell();
         }
         if let Some((_, _, statement)) = self.statement_of_row() {
             return Some(statement);
         }
         let copied = |cells: Vec<String>| Some(cells.join("\t"));
-        match sheet.selected()? {
-            Line::Row(row) => {
-                let cells = sheet.columns().map(|column| sheet.value(&row.node, row.at, column).to_string());
+        match table.selected()? {
+            TableLine::Row(row) => {
+                let cells = table.columns().map(|column| table.value(&row.node, row.at, column).to_string());
                 copied(std::iter::once(row.node.to_string()).chain(cells).collect())
             }
-            Line::Across(across) => {
-                let key = |column: &usize| sheet.value(&across.first.node, across.first.at, *column).to_string();
-                let compared = sheet.view.compare?;
+            TableLine::Across(across) => {
+                let key = |column: &usize| table.value(&across.first.node, across.first.at, *column).to_string();
+                let compared = table.view.compare?;
                 let on = |(node, row): (&NodeName, &Option<usize>)| {
-                    let value = row.map(|row| sheet.value(node, row, compared).to_string()).unwrap_or_default();
+                    let value = row.map(|row| table.value(node, row, compared).to_string()).unwrap_or_default();
                     format!("{node}={value}")
                 };
-                let values = sheet.across().iter().zip(&across.rows).map(on);
-                copied(sheet.view.key.iter().map(key).chain(values).collect())
+                let values = table.across().iter().zip(&across.rows).map(on);
+                copied(table.view.key.iter().map(key).chain(values).collect())
             }
-            Line::Group(at) => sheet.groups().get(*at).map(|group| group.value.clone()),
-            Line::Note(note) => Some(note.message.clone()),
+            TableLine::Group(at) => table.groups().get(*at).map(|group| group.value.clone()),
+            TableLine::Note(note) => Some(note.message.clone()),
         }
     }
 
     /// The cell that the selected line of the row at length is of.
     fn copied_cell(&self) -> Option<String> {
-        let sheet = self.sheet()?;
-        if let Some(note) = sheet.opened_note() {
+        let table = self.view_table()?;
+        if let Some(note) = table.opened_note() {
             return Some(note.message.clone());
         }
-        let line = sheet.opened.as_ref()?.cursor.at;
-        let (node, row) = sheet.opened_row()?;
+        let line = table.opened.as_ref()?.cursor.at;
+        let (node, row) = table.opened_row()?;
         let column = (*self.drawn.pane(Pane::View)?.columns.get(line)?)?;
-        Some(sheet.value(node, row, column).to_string())
+        Some(table.value(node, row, column).to_string())
     }
 }

@@ -9,7 +9,7 @@ use crate::model::view::{Copies, Reading, Total, Tree, Value};
 use crate::model::{NodeName, View};
 
 use super::filter::{Seen, filter, keep_passing};
-use super::table::{Sheet, Shown};
+use super::table::{Shown, ViewTable};
 use crate::app::rows::filter::meets;
 
 /// Of each node, so many rows are looked at for the width of a column.
@@ -21,7 +21,7 @@ const DEEPEST: u8 = 20;
 
 /// One line of the table.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Line {
+pub enum TableLine {
     Row(RowAt),
     /// The `at`-th of the groups.
     Group(usize),
@@ -45,7 +45,7 @@ pub struct RowAt {
 pub struct Across {
     /// One of them, whose key stands for all.
     pub first: RowAt,
-    /// For each of [`Sheet::across`] the row's number there; `None` where the node has none.
+    /// For each of [`ViewTable::across`] the row's number there; `None` where the node has none.
     pub rows: Vec<Option<usize>>,
 }
 
@@ -137,7 +137,7 @@ impl SortKey {
     }
 }
 
-impl Sheet {
+impl ViewTable {
     /// Puts the rows of these nodes in order.
     pub(in crate::app) fn arrange(&mut self, asked: &[Asked]) {
         let view = std::sync::Arc::clone(&self.view);
@@ -191,11 +191,11 @@ impl Sheet {
             (Some(column), _) => self.grouped(&view, column, &rows),
             (None, _) if across.len() > 1 => (side_by_side(&view, &across, &rows), Vec::new()),
             (None, Some(tree)) => (as_tree(&view, tree, &rows), Vec::new()),
-            (None, None) => (rows.into_iter().map(|row| Line::Row(row.place)).collect(), Vec::new()),
+            (None, None) => (rows.into_iter().map(|row| TableLine::Row(row.place)).collect(), Vec::new()),
         };
         self.across = if across.len() > 1 { across } else { Vec::new() };
         self.lines = lines;
-        self.lines.extend(notes.into_iter().map(Line::Note));
+        self.lines.extend(notes.into_iter().map(TableLine::Note));
         (self.groups, self.totals, self.total) = (groups, totals, count);
         (self.hidden, self.left_out) = (hidden, left_out);
     }
@@ -257,7 +257,7 @@ impl Sheet {
     }
 
     /// Rows of one value folded into one line each, in the order of the sort column's totals, else the largest first.
-    fn grouped(&self, view: &View, column: usize, rows: &[Candidate<'_>]) -> (Vec<Line>, Vec<Group>) {
+    fn grouped(&self, view: &View, column: usize, rows: &[Candidate<'_>]) -> (Vec<TableLine>, Vec<Group>) {
         let mut places: HashMap<String, usize> = HashMap::new();
         let mut members: Vec<(String, Vec<&Candidate<'_>>)> = Vec::new();
         for row in rows {
@@ -281,7 +281,7 @@ impl Sheet {
         if sort.is_some_and(|(_, descending)| !descending) {
             groups.reverse();
         }
-        ((0..groups.len()).map(Line::Group).collect(), groups)
+        ((0..groups.len()).map(TableLine::Group).collect(), groups)
     }
 }
 
@@ -351,7 +351,7 @@ fn count_copies_once(view: &View, nodes: &[(&Asked, Range<usize>)], rows: &mut [
 
 /// Rows under the rows they belong to, each node for itself. A row whose parent is not shown is a root; of several parents
 /// the first that is shown counts.
-fn as_tree(view: &View, tree: Tree, rows: &[Candidate<'_>]) -> Vec<Line> {
+fn as_tree(view: &View, tree: Tree, rows: &[Candidate<'_>]) -> Vec<TableLine> {
     let text = |row: &Candidate<'_>, column: usize| match row.reading.value(view, row.place.at, column) {
         Value::Text(text) => Some(text.to_owned()),
         _ => None,
@@ -394,7 +394,7 @@ fn descend(
     rows: &[Candidate<'_>],
     children: &HashMap<usize, Vec<usize>>,
     seen: &mut [bool],
-    lines: &mut Vec<Line>,
+    lines: &mut Vec<TableLine>,
 ) {
     let mut open = vec![(root, depth)];
     while let Some((at, depth)) = open.pop() {
@@ -402,7 +402,7 @@ fn descend(
         if std::mem::replace(seen, true) {
             continue;
         }
-        lines.push(Line::Row(RowAt { depth, ..row.place.clone() }));
+        lines.push(TableLine::Row(RowAt { depth, ..row.place.clone() }));
         let below = children.get(&at).into_iter().flatten().rev();
         open.extend(below.map(|child| (*child, (depth + 1).min(DEEPEST))));
     }
@@ -414,7 +414,7 @@ fn nodes_of(asked: &[Asked], rows: &[Candidate<'_>]) -> Vec<NodeName> {
     asked.iter().map(|node| &node.name).filter(|name| with_rows.contains(name)).cloned().collect()
 }
 
-fn side_by_side(view: &View, nodes: &[NodeName], rows: &[Candidate<'_>]) -> Vec<Line> {
+fn side_by_side(view: &View, nodes: &[NodeName], rows: &[Candidate<'_>]) -> Vec<TableLine> {
     let mut places: HashMap<String, usize> = HashMap::new();
     let mut lines: Vec<Across> = Vec::new();
     for row in rows {
@@ -428,7 +428,7 @@ fn side_by_side(view: &View, nodes: &[NodeName], rows: &[Candidate<'_>]) -> Vec<
             *cell = Some(row.place.at);
         }
     }
-    lines.into_iter().map(Line::Across).collect()
+    lines.into_iter().map(TableLine::Across).collect()
 }
 
 /// Leaves the rows whose compared value is not the same on every node that answered, those of one key together.

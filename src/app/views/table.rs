@@ -12,7 +12,7 @@ use crate::app::rows::table::Sort;
 use crate::model::view::{Reading, Value};
 use crate::model::{NodeError, NodeName, View};
 
-use super::order::{Across, Asked, Group, Line, NodeNote, RowAt, measure};
+use super::order::{Across, Asked, Group, NodeNote, RowAt, TableLine, measure};
 use crate::fleet::ViewReadings;
 
 /// What tells a row from all others: its node and its key there.
@@ -20,12 +20,12 @@ pub(in crate::app) type RowKey = (NodeName, String);
 
 /// State of one view's table.
 #[derive(Debug, Clone)]
-pub struct Sheet {
+pub struct ViewTable {
     pub view: Arc<View>,
     /// In the order of the nodes.
     pub(in crate::app) nodes: IndexMap<NodeName, Shown>,
     /// What is shown, in its order.
-    pub(in crate::app) lines: Vec<Line>,
+    pub(in crate::app) lines: Vec<TableLine>,
     pub(in crate::app) groups: Vec<Group>,
     /// The nodes whose rows are laid side by side.
     pub(in crate::app) across: Vec<NodeName>,
@@ -88,7 +88,7 @@ pub struct Opened {
     pub filter: Filter,
 }
 
-impl Sheet {
+impl ViewTable {
     pub(in crate::app) fn new(view: Arc<View>) -> Self {
         Self {
             sort: view.sort.map(|(column, descending)| Sort { column: column + 1, descending }),
@@ -139,12 +139,12 @@ impl Sheet {
     /// The rows that are shown, in their order: those laid side by side one after the other.
     pub fn rows(&self) -> impl Iterator<Item = (&NodeName, usize)> {
         self.lines.iter().flat_map(|line| match line {
-            Line::Row(row) => vec![(&row.node, row.at)],
-            Line::Across(across) => {
+            TableLine::Row(row) => vec![(&row.node, row.at)],
+            TableLine::Across(across) => {
                 let rows = self.across.iter().zip(&across.rows);
                 rows.filter_map(|(node, row)| Some((node, (*row)?))).collect()
             }
-            Line::Group(_) | Line::Note(_) => Vec::new(),
+            TableLine::Group(_) | TableLine::Note(_) => Vec::new(),
         })
     }
 
@@ -191,13 +191,13 @@ impl Sheet {
         self.lines.is_empty()
     }
 
-    pub fn line(&self, at: usize) -> Option<&Line> {
+    pub fn line(&self, at: usize) -> Option<&TableLine> {
         self.lines.get(at)
     }
 
     /// How deep the tree is.
     pub fn depth(&self) -> u8 {
-        let depth = |line: &Line| if let Line::Row(row) = line { row.depth } else { 0 };
+        let depth = |line: &TableLine| if let TableLine::Row(row) = line { row.depth } else { 0 };
         if self.view.tree.is_some() { self.lines.iter().map(depth).max().unwrap_or(0) } else { 0 }
     }
 
@@ -234,7 +234,7 @@ impl Sheet {
     pub fn faults_beyond<'a>(&'a self, window: &'a std::ops::Range<usize>) -> impl Iterator<Item = &'a NodeNote> {
         // Notes are the last lines.
         let notes = self.lines.iter().enumerate().rev().map_while(|(at, line)| match line {
-            Line::Note(note) => Some((at, note)),
+            TableLine::Note(note) => Some((at, note)),
             _ => None,
         });
         notes.filter(|(at, note)| note.fault && !window.contains(at)).map(|(_, note)| note)
@@ -245,16 +245,16 @@ impl Sheet {
         self.widths.get(column).copied().unwrap_or_default()
     }
 
-    pub fn selected(&self) -> Option<&Line> {
+    pub fn selected(&self) -> Option<&TableLine> {
         self.lines.get(self.cursor.at)
     }
 
     /// The node of the selected line.
     pub fn selected_node(&self) -> Option<&NodeName> {
         match self.selected()? {
-            Line::Row(row) | Line::Across(Across { first: row, .. }) => Some(&row.node),
-            Line::Note(note) => note.nodes.first(),
-            Line::Group(_) => None,
+            TableLine::Row(row) | TableLine::Across(Across { first: row, .. }) => Some(&row.node),
+            TableLine::Note(note) => note.nodes.first(),
+            TableLine::Group(_) => None,
         }
     }
 
@@ -272,11 +272,11 @@ impl Sheet {
 
     pub(in crate::app) fn selected_key(&self) -> Option<RowKey> {
         match self.selected()? {
-            Line::Row(row) | Line::Across(Across { first: row, .. }) => {
+            TableLine::Row(row) | TableLine::Across(Across { first: row, .. }) => {
                 Some((row.node.clone(), self.nodes.get(&row.node)?.reading.as_ref()?.key(&self.view, row.at)))
             }
-            Line::Group(at) => self.groups.get(*at).map(|group| (NodeName::default(), group.value.clone())),
-            Line::Note(_) => None,
+            TableLine::Group(at) => self.groups.get(*at).map(|group| (NodeName::default(), group.value.clone())),
+            TableLine::Note(_) => None,
         }
     }
 
@@ -285,13 +285,13 @@ impl Sheet {
         let is = |at: usize| reading.is_some_and(|reading| reading.key(&self.view, at) == key.1);
         let place = self.across.iter().position(|node| *node == key.0);
         self.lines.iter().position(|line| match line {
-            Line::Row(row) => row.node == key.0 && is(row.at),
-            Line::Across(across) => {
+            TableLine::Row(row) => row.node == key.0 && is(row.at),
+            TableLine::Across(across) => {
                 let at = place.and_then(|place| across.rows.get(place).copied().flatten());
                 at.is_some_and(is)
             }
-            Line::Group(at) => self.groups.get(*at).is_some_and(|group| group.value == key.1),
-            Line::Note(_) => false,
+            TableLine::Group(at) => self.groups.get(*at).is_some_and(|group| group.value == key.1),
+            TableLine::Note(_) => false,
         })
     }
 
@@ -323,7 +323,7 @@ impl Sheet {
     pub fn opened_note(&self) -> Option<&NodeNote> {
         let (node, key) = &self.opened.as_ref()?.key;
         let said = self.lines.iter().find_map(|line| match line {
-            Line::Note(said) if said.nodes.contains(node) => Some(said),
+            TableLine::Note(said) if said.nodes.contains(node) => Some(said),
             _ => None,
         });
         said.filter(|_| key.is_empty())
@@ -344,7 +344,7 @@ pub(in crate::app) struct Sought {
     pub(in crate::app) since: SystemTime,
 }
 
-impl Sheet {
+impl ViewTable {
     /// Whether the row is in the last answer of its node, and whether that answer is one that tells.
     pub(in crate::app) fn tells_of(&self, sought: &Sought) -> (bool, bool) {
         let (node, key) = &sought.key;
@@ -354,6 +354,6 @@ impl Sheet {
     }
 
     pub(in crate::app) fn rows_at(&self) -> impl Iterator<Item = &RowAt> {
-        self.lines.iter().filter_map(|line| if let Line::Row(row) = line { Some(row) } else { None })
+        self.lines.iter().filter_map(|line| if let TableLine::Row(row) = line { Some(row) } else { None })
     }
 }

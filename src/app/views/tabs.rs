@@ -2,26 +2,26 @@
 
 use std::sync::Arc;
 
-use super::Sheets;
+use super::Views;
 use crate::fleet::{Node, Picture};
 use crate::model::view::{Version, ViewScreen};
 use crate::model::{ErrorKind, NodeError, View};
 
-impl Sheets {
+impl Views {
     /// The tabs of a screen, in their order.
     pub fn tabs(&self, screen: ViewScreen) -> Vec<&Arc<View>> {
         let of_screen = |view: &&Arc<View>| match (view.screen, screen) {
             (None, ViewScreen::Other) => self.chosen.get(&screen).is_some_and(|name| *name == view.name),
             (of, screen) => of == Some(screen),
         };
-        let mut tabs: Vec<&Arc<View>> = self.views.values().filter(of_screen).collect();
+        let mut tabs: Vec<&Arc<View>> = self.all.values().filter(of_screen).collect();
         tabs.sort_by(|a, b| (a.place, &a.name).cmp(&(b.place, &b.name)));
         tabs
     }
 
     /// The view that a screen shows.
     pub fn shown(&self, screen: ViewScreen) -> Option<&Arc<View>> {
-        let chosen = self.chosen.get(&screen).and_then(|name| self.views.get(name));
+        let chosen = self.chosen.get(&screen).and_then(|name| self.all.get(name));
         chosen.or_else(|| self.tabs(screen).first().copied())
     }
 
@@ -57,7 +57,7 @@ impl Sheets {
         }
         // Another view of the same extension may have shown that it is missing.
         let mut others =
-            self.views.values().filter(|other| view.extension.is_some() && other.extension == view.extension);
+            self.all.values().filter(|other| view.extension.is_some() && other.extension == view.extension);
         others.any(|other| last(other).is_some_and(|last| last.is_err_and(is_missing_extension))).then_some(false)
     }
 }

@@ -12,7 +12,7 @@ use crate::tui::widgets::pen::Pen;
 
 pub(crate) fn draw(canvas: &mut Canvas<'_>, area: Rect, cursor: &Cursor) {
     let (app, theme) = (canvas.app, canvas.theme);
-    let Some(table) = app.sheet() else { return };
+    let Some(table) = app.view_table() else { return };
     let columns = &table.view.columns;
     let size = (area.width.saturating_sub(4).min(100), (columns.len() as u16 + 2).min(area.height.saturating_sub(2)));
     let title = format!("Columns of {}", table.view.title);

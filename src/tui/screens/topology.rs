@@ -66,7 +66,7 @@ fn shape(canvas: &mut Canvas<'_>, area: Rect) {
         Pen::row(canvas.buf, inner, 0).put(&none_left("problem", &app.topology.filter), theme.dim);
     } else if faults.is_empty() {
         let answered =
-            app.sheets.get("topology").is_some_and(|table| table.nodes().any(|(_, node)| node.reading.is_some()));
+            app.views.get("topology").is_some_and(|table| table.nodes().any(|(_, node)| node.reading.is_some()));
         let said = if answered { "No problems found." } else { "Asking the nodes …" };
         Pen::row(canvas.buf, inner, 0).put(said, theme.dim);
     }

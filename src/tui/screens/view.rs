@@ -9,7 +9,7 @@ mod totals;
 
 use ratatui::layout::Rect;
 
-use crate::app::views::{Line, Sheet};
+use crate::app::views::{TableLine, ViewTable};
 use crate::app::{App, Pane};
 use crate::model::NodeName;
 use crate::model::view::ViewScreen;
@@ -26,14 +26,14 @@ use note::{put_faults, put_note};
 
 pub(crate) fn draw(canvas: &mut Canvas<'_>, area: Rect, screen: ViewScreen) {
     let theme = canvas.theme;
-    let tabs = canvas.app.sheets.tabs(screen).len();
+    let tabs = canvas.app.views.tabs(screen).len();
     let area = if tabs > 1 {
         names(canvas, Rect { height: 1, ..area }, screen);
         Rect { y: area.y + 1, height: area.height.saturating_sub(1), ..area }
     } else {
         area
     };
-    let Some(table) = canvas.app.sheet() else {
+    let Some(table) = canvas.app.view_table() else {
         let inner = canvas.pane(Pane::View, area, Border { title: "Views", ..Border::default() });
         Pen::row(canvas.buf, inner, 0).put("Reading the views …", theme.dim);
         return;
@@ -47,8 +47,8 @@ pub(crate) fn draw(canvas: &mut Canvas<'_>, area: Rect, screen: ViewScreen) {
 /// The views of the screen, the shown one marked; dim are those that no node can have.
 fn names(canvas: &mut Canvas<'_>, line: Rect, screen: ViewScreen) {
     let (app, theme) = (canvas.app, canvas.theme);
-    let shown = app.sheets.shown(screen).map(|view| view.name.clone());
-    let tabs = app.sheets.tabs(screen);
+    let shown = app.views.shown(screen).map(|view| view.name.clone());
+    let tabs = app.views.tabs(screen);
     let at = tabs.iter().position(|view| shown.as_deref() == Some(&view.name)).unwrap_or_default();
     // Those in front leave where the shown one would not be seen.
     let width = |tabs: &[&std::sync::Arc<crate::model::View>]| {
@@ -68,7 +68,7 @@ fn names(canvas: &mut Canvas<'_>, line: Rect, screen: ViewScreen) {
     }
 }
 
-fn draw_table(canvas: &mut Canvas<'_>, area: Rect, table: &Sheet) {
+fn draw_table(canvas: &mut Canvas<'_>, area: Rect, table: &ViewTable) {
     let (app, theme) = (canvas.app, canvas.theme);
     let within = Rect { x: area.x + 2, width: area.width.saturating_sub(4), ..area };
     let grid = Grid::new(app, table, theme, within);
@@ -102,21 +102,23 @@ fn draw_table(canvas: &mut Canvas<'_>, area: Rect, table: &Sheet) {
     let height = inner.height.saturating_sub(below);
     let drawn =
         data_table.draw(canvas.buf, Rect { height, ..inner }, theme, |buf, line, number| match table.line(number) {
-            Some(Line::Row(row)) => grid.row(buf, line, row, &placed),
-            Some(Line::Across(across)) => grid.across(buf, line, across, &placed),
-            Some(Line::Group(at)) => {
+            Some(TableLine::Row(row)) => grid.row(buf, line, row, &placed),
+            Some(TableLine::Across(across)) => grid.across(buf, line, across, &placed),
+            Some(TableLine::Group(at)) => {
                 if let Some(group) = table.groups().get(*at) {
                     grid.group(buf, line, group, &placed);
                 }
             }
-            Some(Line::Note(note)) => put_note(buf, line, note, theme),
+            Some(TableLine::Note(note)) => put_note(buf, line, note, theme),
             None => {}
         });
     for (total, y) in totals.iter().zip(inner.y + height..inner.bottom()) {
         grid.totals(canvas.buf, Rect { y, height: 1, ..inner }, total, &placed);
     }
-    let notes =
-        (0..table.len()).filter(|at| matches!(table.line(*at), Some(Line::Note(_)))).take(usize::from(page)).count();
+    let notes = (0..table.len())
+        .filter(|at| matches!(table.line(*at), Some(TableLine::Note(_))))
+        .take(usize::from(page))
+        .count();
     if table.is_empty() || (table.left_out > 0 && notes == table.len()) {
         Pen::row(canvas.buf, drawn.rows, notes as u16).put(&nothing(app, table), theme.dim);
     }
@@ -124,11 +126,11 @@ fn draw_table(canvas: &mut Canvas<'_>, area: Rect, table: &Sheet) {
 }
 
 /// Why there are no rows.
-fn nothing(app: &App, table: &Sheet) -> String {
+fn nothing(app: &App, table: &ViewTable) -> String {
     if table.left_out > 0 {
         return none_left("row", &table.filter);
     }
-    let is_shown = |name: &NodeName| app.sheets.only.as_ref().is_none_or(|only| only.contains(name));
+    let is_shown = |name: &NodeName| app.views.only.as_ref().is_none_or(|only| only.contains(name));
     let nodes = app.picture().nodes.names().filter(|name| is_shown(name)).count();
     let answered = table.nodes().filter(|(name, node)| is_shown(name) && node.reading.is_some()).count();
     match nodes.saturating_sub(answered) {
@@ -149,7 +151,7 @@ fn nothing(app: &App, table: &Sheet) -> String {
 
 /// The nodes that are shown, where not all are.
 fn only(app: &App) -> Vec<String> {
-    match app.sheets.only.as_deref() {
+    match app.views.only.as_deref() {
         Some([one]) => vec![format!("only {one}")],
         Some(several) => vec![format!("only {} marked nodes", several.len())],
         None => Vec::new(),
@@ -157,9 +159,9 @@ fn only(app: &App) -> Vec<String> {
 }
 
 /// What is shown: which nodes, grouped by what.
-fn note(app: &App, table: &Sheet) -> String {
+fn note(app: &App, table: &ViewTable) -> String {
     let mut parts = Vec::new();
-    if app.sheets.only.is_none() && app.picture().nodes.len() > 1 {
+    if app.views.only.is_none() && app.picture().nodes.len() > 1 {
         parts.push(format!("all {} nodes", app.picture().nodes.len()));
     }
     if let Some(column) = table.group.and_then(|group| table.view.columns.get(group)) {
@@ -175,7 +177,7 @@ fn note(app: &App, table: &Sheet) -> String {
 }
 
 /// What is left out, how old it is, and where in it we are.
-fn foot(app: &App, table: &Sheet, window: std::ops::Range<usize>) -> String {
+fn foot(app: &App, table: &ViewTable, window: std::ops::Range<usize>) -> String {
     let mut parts = Vec::new();
     if table.hidden > 0 {
         let word = table.view.hide.first().map_or("more", |hide| hide.word.as_str());
@@ -195,7 +197,7 @@ fn foot(app: &App, table: &Sheet, window: std::ops::Range<usize>) -> String {
 }
 
 /// The node whose rows are oldest, where they are no longer what it would answer now.
-fn oldest<'a>(app: &App, table: &'a Sheet) -> Option<(&'a str, std::time::Duration)> {
+fn oldest<'a>(app: &App, table: &'a ViewTable) -> Option<(&'a str, std::time::Duration)> {
     let stale = table.nodes().filter_map(|(name, node)| {
         let age = app.picture().at.duration_since(node.reading.as_ref()?.at).unwrap_or_default();
         is_stale(app, table, name).then_some((name.as_str(), age))

@@ -36,7 +36,7 @@ impl App {
 
     /// Goes to the previous or next node and says so where there is none on that side.
     pub(in crate::app) fn perform_neighbour(&mut self, action: Action) -> Vec<Effect> {
-        let place = |app: &Self| (app.nodes_table.cursor, app.query.results.cursor, app.sheets.only.clone());
+        let place = |app: &Self| (app.nodes_table.cursor, app.query.results.cursor, app.views.only.clone());
         let before = place(self);
         let effects = self.perform(action);
         if before == place(self) {
@@ -48,13 +48,13 @@ impl App {
 
     /// Shows a screen and says so where it is shown already. An open row is closed: the digit leads to the table.
     pub(in crate::app) fn perform_screen(&mut self, action: Action) -> Vec<Effect> {
-        let place = |app: &Self| (app.screen, app.pane, app.sheet().map(|sheet| sheet.view.name.clone()));
+        let place = |app: &Self| (app.screen, app.pane, app.view_table().map(|table| table.view.name.clone()));
         let before = place(self);
         let had_row = self.has_open_row();
         let effects = self.perform(action);
         if before == place(self) {
             if had_row {
-                self.changing_sheet(|sheet| sheet.opened = None);
+                self.changing_view(|table| table.opened = None);
             } else {
                 self.say_why("this screen is open already");
             }
@@ -103,7 +103,9 @@ impl App {
             Pane::Settings => Some(self.settings),
             Pane::Topology => Some(self.topology.cursor),
             Pane::Alerts => Some(self.alerts_table.cursor),
-            Pane::View => self.sheet().map(|sheet| sheet.opened.as_ref().map_or(sheet.cursor, |opened| opened.cursor)),
+            Pane::View => {
+                self.view_table().map(|table| table.opened.as_ref().map_or(table.cursor, |opened| opened.cursor))
+            }
             Pane::Editor => None,
         }
     }
@@ -168,7 +170,7 @@ impl App {
         match (self.screen, self.pane) {
             (Screen::Query, _) => "an answer does not open; w wraps long text",
             (Screen::Detail, _) => "this is the node's page already",
-            (Screen::View(_), _) if self.sheet().is_some_and(|sheet| sheet.opened.is_some()) => {
+            (Screen::View(_), _) if self.view_table().is_some_and(|table| table.opened.is_some()) => {
                 "the row is open; y copies a value, Esc goes back"
             }
             (Screen::Topology, _) => "this server is not in the configuration; a adds it",

@@ -35,7 +35,7 @@ impl App {
         if word.is_empty() {
             return Meaning::Nothing;
         }
-        let views = || self.sheets.views().map(|view| view.name.as_str());
+        let views = || self.views.all().map(|view| view.name.as_str());
         let meaning = match one_name(&word, views().collect()) {
             Ok(name) => match COMMANDS.iter().find(|spec| spec.name == name) {
                 // A view of the same name is the table that is meant. Of I/O not every server has that one.
@@ -73,7 +73,7 @@ impl App {
                 format!("asks, then runs {}: {}", self.where_it_runs(), names.join(", "))
             }
             Meaning::View(name) => {
-                let title = || self.sheets.views().find(|view| view.name == *name).map(|view| view.title.as_str());
+                let title = || self.views.all().find(|view| view.name == *name).map(|view| view.title.as_str());
                 let title = screen(name).map(Screen::title).or_else(title);
                 format!("opens {}", title.unwrap_or(name))
             }

@@ -28,8 +28,8 @@ impl App {
     /// The statement that asks for the plan, or why there is none.
     fn explainable(&self, name: &NodeName, row: usize, statement: &str) -> Result<String, String> {
         let node = self.fleet.now().nodes.get(name).ok_or_else(|| format!("{name} is gone"))?;
-        let sheet = self.sheet().ok_or("there is no row")?;
-        let database = sheet.view.column("database").map(|column| sheet.value(name, row, column));
+        let table = self.view_table().ok_or("there is no row")?;
+        let database = table.view.column("database").map(|column| table.value(name, row, column));
         if let Some(Value::Text(database)) = database
             && database != node.config.database
         {

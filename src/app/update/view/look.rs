@@ -6,7 +6,7 @@ use std::time::Duration;
 use indexmap::IndexMap;
 
 use crate::app::views::order::Asked;
-use crate::app::views::table::Sheet;
+use crate::app::views::table::ViewTable;
 use crate::app::{App, Effect, Pane, Screen};
 use crate::fleet::Series;
 use crate::fleet::{Severity, topology};
@@ -19,15 +19,15 @@ const DRIFT: &str = "drift";
 
 impl App {
     /// The table on the screen.
-    pub fn sheet(&self) -> Option<&Sheet> {
+    pub fn view_table(&self) -> Option<&ViewTable> {
         let Screen::View(screen) = self.screen else { return None };
-        self.sheets.get(&self.sheets.shown(screen)?.name)
+        self.views.get(&self.views.shown(screen)?.name)
     }
 
-    pub(in crate::app) fn sheet_mut(&mut self) -> Option<&mut Sheet> {
+    pub(in crate::app) fn view_table_mut(&mut self) -> Option<&mut ViewTable> {
         let Screen::View(screen) = self.screen else { return None };
-        let view = Arc::clone(self.sheets.shown(screen)?);
-        Some(self.sheets.sheet(&view))
+        let view = Arc::clone(self.views.shown(screen)?);
+        Some(self.views.table(&view))
     }
 
     /// The views and the rules were read, for the first time or anew. A view that changed begins anew.
@@ -38,17 +38,17 @@ impl App {
         problems: Vec<String>,
     ) -> Vec<Effect> {
         self.fleet.take_rules(views.clone(), rules);
-        self.sheets.tables.retain(|name, sheet| views.get(name).is_some_and(|view| **view == *sheet.view));
-        for (name, sheet) in &mut self.sheets.tables {
+        self.views.tables.retain(|name, table| views.get(name).is_some_and(|view| **view == *table.view));
+        for (name, table) in &mut self.views.tables {
             if let Some(view) = views.get(name) {
-                sheet.view = Arc::clone(view);
+                table.view = Arc::clone(view);
             }
         }
-        self.sheets.views = views;
+        self.views.all = views;
         if let Some(first) = problems.first() {
             self.say(Severity::Critical, format!("a view or rule is invalid and was left out: {first}"));
         }
-        self.sheets.problems = problems;
+        self.views.problems = problems;
         Vec::new()
     }
 
@@ -60,13 +60,13 @@ impl App {
     }
 
     pub(in crate::app) fn enter_view(&mut self, name: &str) -> bool {
-        let Some(view) = self.sheets.views.get(name).cloned() else { return false };
+        let Some(view) = self.views.all.get(name).cloned() else { return false };
         let screen = view.screen.unwrap_or(ViewScreen::Other);
-        if screen == ViewScreen::Other && self.sheets.shown(screen).is_some_and(|shown| shown.name != view.name) {
+        if screen == ViewScreen::Other && self.views.shown(screen).is_some_and(|shown| shown.name != view.name) {
             // Views of no screen are screens of their own.
-            self.sheets.only = None;
+            self.views.only = None;
         }
-        self.sheets.choose_by_hand(screen, view.name.clone());
+        self.views.choose_by_hand(screen, view.name.clone());
         self.enter(Screen::View(screen));
         true
     }
@@ -74,7 +74,7 @@ impl App {
     /// Whether the table on the screen is the one that compares nodes.
     pub fn shows_drift(&self) -> bool {
         let Screen::View(screen) = self.screen else { return false };
-        self.sheets.shown(screen).is_some_and(|view| view.name == DRIFT)
+        self.views.shown(screen).is_some_and(|view| view.name == DRIFT)
     }
 
     /// `c`: what differs between the marked nodes, else between all of them.
@@ -83,8 +83,8 @@ impl App {
             self.fleet.now().nodes.names().filter(|name| self.nodes_table.marks.contains(*name)).cloned().collect();
         self.travel(|app| {
             if app.enter_view(DRIFT) {
-                app.sheets.only = (marked.len() > 1).then_some(marked);
-                app.enter_sheet();
+                app.views.only = (marked.len() > 1).then_some(marked);
+                app.arrange_view();
             } else {
                 app.say(Severity::Warning, "the views are not read yet");
             }
@@ -92,13 +92,13 @@ impl App {
     }
 
     /// The table on the screen is another one, or is shown again: it is put in order.
-    pub(in crate::app) fn enter_sheet(&mut self) {
+    pub(in crate::app) fn arrange_view(&mut self) {
         let names: Vec<NodeName> = self.picture().nodes.names().cloned().collect();
-        if let Some(only) = &mut self.sheets.only {
+        if let Some(only) = &mut self.views.only {
             only.retain(|name| names.contains(name));
         }
-        let only = self.sheets.only.take_if(|only| !only.is_empty());
-        self.sheets.only.clone_from(&only);
+        let only = self.views.only.take_if(|only| !only.is_empty());
+        self.views.only.clone_from(&only);
         let asked = names.into_iter().filter(|name| only.as_ref().is_none_or(|only| only.contains(name)));
         let asked: Vec<Asked> = asked.map(|name| self.asked_node(name)).collect();
         let page = self.drawn.page(Pane::View);
@@ -107,7 +107,7 @@ impl App {
     }
 
     /// How a figure of a row of a table moved, in the picture that is shown; `None` where that is not kept.
-    pub fn series(&self, table: &Sheet, node: &NodeName, row: usize, column: usize) -> Option<&Series> {
+    pub fn series(&self, table: &ViewTable, node: &NodeName, row: usize, column: usize) -> Option<&Series> {
         let readings = self.picture().readings.of(&table.view.name)?;
         readings.series(node, &table.key(node, row)?, column)
     }
@@ -127,20 +127,20 @@ impl App {
     pub(in crate::app) fn settle_table(&mut self, view: Option<&str>, asked: &[Asked], page: usize) {
         let Some(name) = view.map(str::to_owned).or_else(|| self.shown_view()) else { return };
         let picture = self.frozen.map_or_else(|| self.fleet.now(), |time| self.fleet.at(time));
-        if let Some(sheet) = self.sheets.of(&name) {
-            sheet.settle(asked, picture.readings.of(&name), page);
+        if let Some(table) = self.views.of(&name) {
+            table.settle(asked, picture.readings.of(&name), page);
         }
     }
 
     /// The view on the screen, whose table there is from now on.
     fn shown_view(&mut self) -> Option<String> {
-        Some(self.sheet_mut()?.view.name.clone())
+        Some(self.view_table_mut()?.view.name.clone())
     }
 
     /// Tables forget nodes that were removed; those of a frozen picture stay until it goes on.
     pub(in crate::app) fn forget_removed_nodes(&mut self) {
         if self.frozen.is_none() {
-            self.unsettle_sheet();
+            self.unsettle_view();
         }
     }
 
@@ -152,9 +152,9 @@ impl App {
     }
 
     /// The health of a node changed: what its rows say of it may be another thing now.
-    pub(in crate::app) fn unsettle_sheet(&mut self) {
-        if let Some(sheet) = self.sheet_mut() {
-            sheet.unsettled = true;
+    pub(in crate::app) fn unsettle_view(&mut self) {
+        if let Some(table) = self.view_table_mut() {
+            table.unsettled = true;
         }
         self.topology.unsettled = true;
     }
@@ -162,7 +162,7 @@ impl App {
     /// What is to be asked from now on, where that is not what is asked already.
     pub(in crate::app) fn look(&mut self) -> Option<Effect> {
         // Looked at with each message: nothing is made where nothing changed.
-        let looked = &self.sheets.looked;
+        let looked = &self.views.looked;
         let same = |(wanted, look): (Wanted<'_>, &Look)| {
             Arc::ptr_eq(wanted.view, &look.view) && wanted.nodes == look.nodes.as_ref() && wanted.pace == look.pace
         };
@@ -173,22 +173,22 @@ impl App {
         let wanted: Vec<Look> = self.wanted().map(look).collect();
         for look in wanted.iter().filter(|look| look.pace.is_none()) {
             self.fleet.follow(&look.view);
-            self.sheets.sheet(&look.view).unsettled = true;
+            self.views.table(&look.view).unsettled = true;
             self.topology.unsettled = true;
         }
-        self.sheets.looked.clone_from(&wanted);
+        self.views.looked.clone_from(&wanted);
         Some(Effect::Send(Command::Look(wanted)))
     }
 
     /// What the screen shows, and what the rules of alerts need.
     fn wanted(&self) -> impl Iterator<Item = Wanted<'_>> {
         let shown = match self.screen {
-            Screen::View(screen) => self.sheets.shown(screen),
+            Screen::View(screen) => self.views.shown(screen),
             _ => None,
         };
-        let shown = shown.map(|view| Wanted { view, nodes: self.sheets.only.as_ref(), pace: None });
+        let shown = shown.map(|view| Wanted { view, nodes: self.views.only.as_ref(), pace: None });
         let topology = topology::VIEWS.iter().filter(|_| self.screen == Screen::Topology);
-        let topology = topology.filter_map(|name| self.sheets.views.get(*name));
+        let topology = topology.filter_map(|name| self.views.all.get(*name));
         let asked = self.fleet.alerts().asked().map(|(view, every)| Wanted { view, nodes: None, pace: Some(every) });
         let session = self.asked_for_session().map(|(view, nodes)| Wanted { view, nodes: Some(nodes), pace: None });
         let shown = shown.into_iter().chain(session);

@@ -11,27 +11,27 @@ impl App {
     /// The cursor is to stand on a row of the table on the screen.
     pub(in crate::app) fn seek_row(&mut self, node: NodeName, key: String) {
         let since = self.now;
-        if let Some(sheet) = self.sheet_mut() {
-            sheet.opened = None;
-            sheet.sought = Some(Sought { key: (node, key), since });
+        if let Some(table) = self.view_table_mut() {
+            table.opened = None;
+            table.sought = Some(Sought { key: (node, key), since });
         }
-        self.enter_sheet();
+        self.arrange_view();
     }
 
     /// Selects the row that is looked for. What hides it gives way.
     pub(in crate::app) fn find_sought(&mut self) {
         let page = self.drawn.page(Pane::View);
-        let Some(sheet) = self.sheet_mut() else { return };
-        let Some(sought) = sheet.sought.clone() else { return };
-        let (is_there, is_told) = sheet.tells_of(&sought);
+        let Some(table) = self.view_table_mut() else { return };
+        let Some(sought) = table.sought.clone() else { return };
+        let (is_there, is_told) = table.tells_of(&sought);
         if is_told {
-            sheet.sought = None;
+            table.sought = None;
         }
         if is_there {
-            match sheet.position(&sought.key) {
+            match table.position(&sought.key) {
                 Some(at) => {
-                    let len = sheet.len();
-                    sheet.cursor.select(at, len, page);
+                    let len = table.len();
+                    table.cursor.select(at, len, page);
                 }
                 None => self.uncover(sought),
             }
@@ -42,15 +42,15 @@ impl App {
 
     /// Shows a row that is there and not among those shown: hidden by its view, filtered away or folded into a group.
     fn uncover(&mut self, sought: Sought) {
-        let Some(sheet) = self.sheet_mut() else { return };
-        if !sheet.filter.is_empty() || sheet.group.is_some() {
-            (sheet.filter, sheet.group) = (Filter::default(), None);
-        } else if !sheet.shows_hidden {
-            sheet.shows_hidden = true;
+        let Some(table) = self.view_table_mut() else { return };
+        if !table.filter.is_empty() || table.group.is_some() {
+            (table.filter, table.group) = (Filter::default(), None);
+        } else if !table.shows_hidden {
+            table.shows_hidden = true;
         } else {
             return;
         }
-        sheet.sought = Some(sought);
-        self.enter_sheet();
+        table.sought = Some(sought);
+        self.arrange_view();
     }
 }

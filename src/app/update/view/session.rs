@@ -8,7 +8,7 @@ use crate::model::view::Value;
 use crate::model::{NodeName, View};
 
 use crate::app::views::order::{Asked, RowAt};
-use crate::app::views::table::Sheet;
+use crate::app::views::table::ViewTable;
 
 /// The view that the chain is taken from: of its tree, the part with the session.
 const CHAIN: &str = "locks";
@@ -18,21 +18,21 @@ const HELD: &str = "held_locks";
 impl App {
     /// The views that are asked for the session shown at length, and its node; none where what is shown is no session.
     pub(in crate::app) fn asked_for_session(&self) -> impl Iterator<Item = (&Arc<View>, &Vec<NodeName>)> {
-        let opened = self.sheet().filter(|sheet| is_of_sessions(&sheet.view)).and_then(|sheet| {
-            let nodes = &sheet.opened.as_ref()?.nodes;
-            Some((sheet.view.name.as_str(), nodes))
+        let opened = self.view_table().filter(|table| is_of_sessions(&table.view)).and_then(|table| {
+            let nodes = &table.opened.as_ref()?.nodes;
+            Some((table.view.name.as_str(), nodes))
         });
         opened.into_iter().flat_map(|(shown, nodes)| {
             let views = [CHAIN, HELD].into_iter().filter(move |name| *name != shown);
-            views.filter_map(|name| self.sheets.views.get(name)).map(move |view| (view, nodes))
+            views.filter_map(|name| self.views.all.get(name)).map(move |view| (view, nodes))
         })
     }
 
     /// The node of the session shown at length, and what both views call it.
     fn opened_session(&self) -> Option<(&NodeName, &str)> {
-        let sheet = self.sheet().filter(|sheet| is_of_sessions(&sheet.view))?;
-        let (node, row) = sheet.opened_row()?;
-        match sheet.value(node, row, sheet.view.column("id").or_else(|| sheet.view.column("pid"))?) {
+        let table = self.view_table().filter(|table| is_of_sessions(&table.view))?;
+        let (node, row) = table.opened_row()?;
+        match table.value(node, row, table.view.column("id").or_else(|| table.view.column("pid"))?) {
             Value::Text(id) => Some((node, id)),
             _ => None,
         }
@@ -46,7 +46,7 @@ impl App {
 
     fn chain_of_opened(&self) -> Option<Vec<(&RowAt, bool)>> {
         let (node, id) = self.opened_session()?;
-        let locks = self.sheets.get(CHAIN)?;
+        let locks = self.views.get(CHAIN)?;
         let own = locks.view.column("id")?;
         let rows: Vec<&RowAt> = locks.rows_at().filter(|row| row.node == *node).collect();
         let is_own = |row: &RowAt| locks.value(&row.node, row.at, own) == Value::Text(id);
@@ -58,9 +58,9 @@ impl App {
 
     /// The table of all locks, the node of the session shown at length, and its rows there: what it waits for first, then
     /// what it holds, the strongest first.
-    pub fn locks_of_session(&self) -> Option<(&Sheet, &NodeName, Vec<usize>)> {
+    pub fn locks_of_session(&self) -> Option<(&ViewTable, &NodeName, Vec<usize>)> {
         let (node, id) = self.opened_session()?;
-        let locks = self.sheets.get(HELD)?;
+        let locks = self.views.get(HELD)?;
         let own = locks.view.column("id")?;
         let reading = locks.node(node)?.reading.as_ref()?;
         let rows = (0..reading.len()).filter(|row| reading.value(&locks.view, *row, own) == Value::Text(id));
@@ -72,7 +72,7 @@ impl App {
         let asked: Vec<(String, Vec<NodeName>)> =
             self.asked_for_session().map(|(view, nodes)| (view.name.clone(), nodes.clone())).collect();
         for (view, nodes) in asked {
-            if self.sheets.get(&view).is_some_and(|sheet| sheet.unsettled) {
+            if self.views.get(&view).is_some_and(|table| table.unsettled) {
                 let asked: Vec<Asked> = nodes.into_iter().map(Asked::new).collect();
                 self.settle_table(Some(&view), &asked, usize::MAX);
             }

@@ -13,24 +13,24 @@ impl App {
     /// Whether no node that is shown can have rows of a view, so far as that is known.
     pub fn is_unavailable(&self, view: &View) -> bool {
         let mut nodes = self.shown_nodes().peekable();
-        nodes.peek().is_some() && nodes.all(|node| self.sheets.has(self.picture(), view, node) == Some(false))
+        nodes.peek().is_some() && nodes.all(|node| self.views.has(self.picture(), view, node) == Some(false))
     }
 
     fn shown_nodes(&self) -> impl Iterator<Item = &Node> {
-        let only = self.sheets.only.as_ref();
+        let only = self.views.only.as_ref();
         self.picture().nodes.iter().filter(move |node| only.is_none_or(|only| only.contains(node.name())))
     }
 
     /// A screen of tables is opened: on the table that a person chose where it has rows, else on the first that a node can
     /// have.
     pub(in crate::app) fn open_tab(&mut self, screen: ViewScreen) {
-        let Some(shown) = self.sheets.shown(screen) else { return };
-        let stays = self.sheets.by_hand.contains(&screen)
+        let Some(shown) = self.views.shown(screen) else { return };
+        let stays = self.views.by_hand.contains(&screen)
             && !self.is_unavailable(shown)
             && !is_empty(self.picture(), shown, self.shown_nodes());
         if !stays {
-            self.sheets.by_hand.remove(&screen);
-            self.sheets.chosen.remove(&screen);
+            self.views.by_hand.remove(&screen);
+            self.views.chosen.remove(&screen);
             self.leave_unavailable(screen);
         }
     }
@@ -38,18 +38,18 @@ impl App {
     /// Shows the first table that a node can have, where no node can have the one that is shown and no person chose it.
     /// Gives whether another one is shown.
     pub(in crate::app) fn leave_unavailable(&mut self, screen: ViewScreen) -> bool {
-        if screen == ViewScreen::Other || self.sheets.by_hand.contains(&screen) {
+        if screen == ViewScreen::Other || self.views.by_hand.contains(&screen) {
             return false;
         }
-        let is_shown_unavailable = self.sheets.shown(screen).is_some_and(|view| self.is_unavailable(view));
+        let is_shown_unavailable = self.views.shown(screen).is_some_and(|view| self.is_unavailable(view));
         if !is_shown_unavailable {
             return false;
         }
-        let tabs = self.sheets.tabs(screen);
+        let tabs = self.views.tabs(screen);
         let Some(next) = tabs.iter().find(|view| !self.is_unavailable(view)).map(|view| view.name.clone()) else {
             return false;
         };
-        self.sheets.choose(screen, next);
+        self.views.choose(screen, next);
         true
     }
 
@@ -58,7 +58,7 @@ impl App {
         let Screen::View(screen) = self.screen else { return false };
         let moved = self.leave_unavailable(screen);
         if moved {
-            self.enter_sheet();
+            self.arrange_view();
         }
         moved
     }
@@ -66,14 +66,14 @@ impl App {
     /// The next tab of the screen.
     pub(in crate::app) fn next_view(&mut self, forward: bool) {
         let Screen::View(screen) = self.screen else { return };
-        let tabs: Vec<String> = self.sheets.tabs(screen).iter().map(|view| view.name.clone()).collect();
-        let Some(shown) = self.sheets.shown(screen).map(|view| view.name.clone()) else { return };
+        let tabs: Vec<String> = self.views.tabs(screen).iter().map(|view| view.name.clone()).collect();
+        let Some(shown) = self.views.shown(screen).map(|view| view.name.clone()) else { return };
         let at = tabs.iter().position(|name| *name == shown).unwrap_or_default();
         let step = if forward { 1 } else { tabs.len().saturating_sub(1) };
         if let Some(next) = tabs.get((at + step) % tabs.len().max(1)) {
-            self.sheets.choose(screen, next.clone());
-            self.sheets.by_hand.insert(screen);
-            self.enter_sheet();
+            self.views.choose(screen, next.clone());
+            self.views.by_hand.insert(screen);
+            self.arrange_view();
         }
     }
 }

@@ -4,7 +4,7 @@
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
-use crate::app::panes::answers::{Cell, Line, Results, is_numeric};
+use crate::app::panes::answers::{AnswerLine, Cell, Results, is_numeric};
 use crate::app::{App, Pane};
 use crate::fleet::batch::{Answer, Batch};
 use crate::model::{ErrorKind, NodeName};
@@ -111,7 +111,7 @@ fn record(buf: &mut Buffer, area: Rect, results: &Results, theme: &Theme) {
         }
     };
     match results.selected() {
-        Some(Line::Row { row, .. }) => {
+        Some(AnswerLine::Row { row, .. }) => {
             for (n, column) in columns.iter().enumerate() {
                 match row.cell(n) {
                     Cell::Text(value) => part(&column.name, value, theme.text),
@@ -120,7 +120,7 @@ fn record(buf: &mut Buffer, area: Rect, results: &Results, theme: &Theme) {
                 }
             }
         }
-        Some(Line::Note { answer, .. }) => {
+        Some(AnswerLine::Note { answer, .. }) => {
             if let Some(error) = answer.error() {
                 part("error", &error.message, theme.bad);
                 part("hint", error.hint.as_deref().unwrap_or_default(), theme.text);
@@ -214,7 +214,7 @@ impl<'a> Grid<'a> {
         Self { app, batch, theme, columns, fixed, differing: batch.differing() }
     }
 
-    fn draw(&self, buf: &mut Buffer, line: Rect, row: Line<'_>, placed: &[Placed]) {
+    fn draw(&self, buf: &mut Buffer, line: Rect, row: AnswerLine<'_>, placed: &[Placed]) {
         let theme = self.theme;
         let answered = self.batch.nodes.iter().position(|node| node.node == *row.node());
         let answer = answered.and_then(|at| self.batch.nodes.get(at)).map(|node| &node.answer);
@@ -239,7 +239,7 @@ impl<'a> Grid<'a> {
             }
         }
         match row {
-            Line::Row { row, .. } => {
+            AnswerLine::Row { row, .. } => {
                 let differs = answered.is_some_and(|at| self.differing.contains(&at));
                 for place in placed.iter().skip(self.fixed) {
                     let Some(column) = self.columns.get(place.nth) else { continue };
@@ -257,7 +257,7 @@ impl<'a> Grid<'a> {
                     }
                 }
             }
-            Line::Note { answer, .. } => {
+            AnswerLine::Note { answer, .. } => {
                 let last = placed.get(self.fixed.saturating_sub(1));
                 let x = last.map_or(line.x, |last| (last.x + last.width + 2).min(line.right()));
                 let mut pen = Pen::new(buf, Rect { x, width: line.right() - x, ..line });

@@ -5,7 +5,7 @@ use std::time::Duration;
 use ratatui::style::Style;
 
 use crate::app::App;
-use crate::app::views::Sheet;
+use crate::app::views::ViewTable;
 use crate::fleet::Series;
 use crate::model::view::{Value, ViewColumn};
 use crate::model::{Condition, NodeName};
@@ -16,7 +16,7 @@ use crate::tui::widgets::spark::Bar;
 pub(super) const TREND: usize = 12;
 
 /// Whether a node's rows are older than the pace of the view allows for, or the node is gone.
-pub(super) fn is_stale(app: &App, table: &Sheet, name: &NodeName) -> bool {
+pub(super) fn is_stale(app: &App, table: &ViewTable, name: &NodeName) -> bool {
     let picture = app.picture();
     let answers = picture.nodes.get(name).is_some_and(|node| node.health.state.answers());
     let Some(reading) = table.node(name).and_then(|node| node.reading.as_ref()) else { return false };

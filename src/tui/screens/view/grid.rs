@@ -10,7 +10,7 @@ use ratatui::layout::Rect;
 use super::cell::{TREND, is_stale, level, trend};
 use super::totals::TotalLine;
 use crate::app::App;
-use crate::app::views::{Across, Group, GroupCell, RowAt, Sheet};
+use crate::app::views::{Across, Group, GroupCell, RowAt, ViewTable};
 use crate::fleet::Series;
 use crate::model::view::{Bar as Gauge, CellKind, Source, Total, Unit, Value, ViewColumn, cell_within};
 use crate::text;
@@ -45,7 +45,7 @@ enum Shows {
 /// The columns of a table, and how its lines are drawn.
 pub(super) struct Grid<'a> {
     app: &'a App,
-    table: &'a Sheet,
+    table: &'a ViewTable,
     theme: &'a Theme,
     pub(super) columns: Vec<Column<'a>>,
     /// What each of them shows.
@@ -54,14 +54,14 @@ pub(super) struct Grid<'a> {
 }
 
 impl<'a> Grid<'a> {
-    pub(super) fn new(app: &'a App, table: &'a Sheet, theme: &'a Theme, area: Rect) -> Self {
+    pub(super) fn new(app: &'a App, table: &'a ViewTable, theme: &'a Theme, area: Rect) -> Self {
         let column = |title, index, width: usize, right| {
             let width = width as u16;
             Column { prefix: "", title, index, min: width, max: width, right, importance: 0 }
         };
         let (mut columns, mut of) = (Vec::new(), Vec::new());
         let across = table.across();
-        let alone = app.sheets.only.as_ref().map_or(app.picture().nodes.len(), Vec::len) < 2;
+        let alone = app.views.only.as_ref().map_or(app.picture().nodes.len(), Vec::len) < 2;
         let nodes = !alone && across.is_empty();
         if nodes {
             let name = app.picture().nodes.names().map(|name| name.as_str().len()).max().unwrap_or(4).clamp(4, 16);
@@ -272,7 +272,7 @@ fn times(group: &Group) -> String {
 }
 
 /// The columns that are shown; grouped, the one that is grouped by stands first.
-fn shown(table: &Sheet) -> Vec<usize> {
+fn shown(table: &ViewTable) -> Vec<usize> {
     let mut columns: Vec<usize> = table.columns().filter(|at| Some(*at) != table.group).collect();
     if let Some(group) = table.group {
         columns.insert(0, group);
@@ -311,7 +311,7 @@ fn wanted(column: &ViewColumn, widest: usize) -> usize {
 
 /// A wide column takes what those before it leave. Where that is little, they are cut to the widths that their file gives:
 /// a statement that is not seen says less than a name that is cut.
-fn shrink_wide(columns: &mut [Column<'_>], of: &[Shows], table: &Sheet, area: Rect) {
+fn shrink_wide(columns: &mut [Column<'_>], of: &[Shows], table: &ViewTable, area: Rect) {
     let data = |of: &Shows| match of {
         Shows::Data(at) => table.view.columns.get(*at),
         Shows::Node | Shows::Across(_) => None,

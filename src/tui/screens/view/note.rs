@@ -5,7 +5,7 @@ use std::ops::Range;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
-use crate::app::views::{NodeNote, Sheet};
+use crate::app::views::{NodeNote, ViewTable};
 use crate::text;
 use crate::tui::Theme;
 use crate::tui::widgets::data_table::GUTTER;
@@ -20,7 +20,7 @@ fn who(note: &NodeNote) -> String {
 }
 
 /// In the border: what is wrong with nodes whose notes are out of sight.
-pub(super) fn put_faults(buf: &mut Buffer, line: Rect, table: &Sheet, window: &Range<usize>, theme: &Theme) {
+pub(super) fn put_faults(buf: &mut Buffer, line: Rect, table: &ViewTable, window: &Range<usize>, theme: &Theme) {
     let faults: Vec<&NodeNote> = table.faults_beyond(window).collect();
     let Some(first) = faults.last() else { return };
     let failed = faults.iter().map(|note| note.nodes.len()).sum::<usize>();

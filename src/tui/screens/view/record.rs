@@ -3,7 +3,7 @@
 use ratatui::layout::Rect;
 
 use super::cell::{TREND, level, trend};
-use crate::app::views::{NodeNote, Opened, Sheet};
+use crate::app::views::{NodeNote, Opened, ViewTable};
 use crate::app::{App, Filter, Pane};
 use crate::model::view::{Source, Value, cell};
 use crate::text;
@@ -23,7 +23,7 @@ const LOCKS: usize = 100;
 /// Columns of the longest mode of a lock, and a gap.
 const MODE: usize = 22;
 
-pub(super) fn draw(canvas: &mut Canvas<'_>, area: Rect, table: &Sheet, opened: &Opened) {
+pub(super) fn draw(canvas: &mut Canvas<'_>, area: Rect, table: &ViewTable, opened: &Opened) {
     let theme = canvas.theme;
     let title = format!("{} · {}", table.view.title, opened.key.0);
     let gone = table.opened_row().is_none() && table.opened_note().is_none();
@@ -53,7 +53,7 @@ pub(super) fn draw(canvas: &mut Canvas<'_>, area: Rect, table: &Sheet, opened: &
 /// The lines, each with the column that it is of.
 type Lines = Vec<(Option<usize>, DocLine)>;
 
-fn lines(canvas: &Canvas<'_>, table: &Sheet, width: usize) -> Lines {
+fn lines(canvas: &Canvas<'_>, table: &ViewTable, width: usize) -> Lines {
     let (app, theme) = (canvas.app, canvas.theme);
     let view = &table.view;
     let of_none = |line| (None, line);
@@ -133,7 +133,7 @@ fn why(note: &NodeNote, width: usize, theme: &Theme) -> Vec<DocLine> {
 
 /// Who waits for whom around the session, the root first.
 fn chain(app: &App, theme: &Theme) -> Vec<DocLine> {
-    let (chain, Some(locks)) = (app.chain(), app.sheets.get("locks")) else { return Vec::new() };
+    let (chain, Some(locks)) = (app.chain(), app.views.get("locks")) else { return Vec::new() };
     if chain.is_empty() {
         return Vec::new();
     }

@@ -1,6 +1,6 @@
 //! The lines of totals below a table: sums, sums that count copies of the same once, and maxima, each said to be that.
 
-use crate::app::views::Sheet;
+use crate::app::views::ViewTable;
 use crate::model::view::{Total, ViewColumn};
 
 /// A line of totals of one kind.
@@ -33,7 +33,7 @@ impl TotalLine {
 }
 
 /// The lines that a table has below the columns that are in sight; none where one row says it all.
-pub(super) fn lines(table: &Sheet, columns: &[usize]) -> Vec<TotalLine> {
+pub(super) fn lines(table: &ViewTable, columns: &[usize]) -> Vec<TotalLine> {
     if table.len() < 2 {
         return Vec::new();
     }

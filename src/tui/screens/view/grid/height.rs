@@ -1,7 +1,7 @@
 //! How many lines the lines of a table take where long text is wrapped.
 
 use super::{Grid, Shows, times};
-use crate::app::views::{Across, Group, GroupCell, Line, RowAt};
+use crate::app::views::{Across, Group, GroupCell, RowAt, TableLine};
 use crate::model::view::{CellKind, Source, Value, cell_within};
 use crate::text;
 use crate::tui::screens::view::note::whole_note;
@@ -10,13 +10,13 @@ use crate::tui::widgets::wrapped;
 
 impl Grid<'_> {
     /// Lines that a line of the table takes where long text is wrapped.
-    pub(in crate::tui::screens::view) fn height(&self, line: &Line, placed: &[Placed], width: u16) -> u16 {
+    pub(in crate::tui::screens::view) fn height(&self, line: &TableLine, placed: &[Placed], width: u16) -> u16 {
         let of = |cell: &dyn Fn(Shows, &Placed) -> u16| {
             let cells = placed.iter().filter_map(|place| Some(cell(*self.of.get(place.nth)?, place)));
             cells.max().unwrap_or(1)
         };
         match line {
-            Line::Row(row) => of(&|shows, place| match shows {
+            TableLine::Row(row) => of(&|shows, place| match shows {
                 Shows::Node => wrapped::height(row.node.as_str(), place.width),
                 Shows::Data(at) => {
                     let taken = if place.nth + 1 == self.fixed { 2 * u16::from(row.depth) } else { 0 };
@@ -24,16 +24,16 @@ impl Grid<'_> {
                 }
                 Shows::Across(_) => 1,
             }),
-            Line::Across(across) => of(&|shows, place| match shows {
+            TableLine::Across(across) => of(&|shows, place| match shows {
                 Shows::Data(at) => self.cell_height(at, &across.first, place.width),
                 Shows::Across(at) => self.across_height(across, at, place.width),
                 Shows::Node => 1,
             }),
-            Line::Group(at) => of(&|shows, place| match (shows, self.table.groups().get(*at)) {
+            TableLine::Group(at) => of(&|shows, place| match (shows, self.table.groups().get(*at)) {
                 (Shows::Data(column), Some(group)) => self.group_height(group, column, place.width),
                 _ => 1,
             }),
-            Line::Note(note) => wrapped::height(&whole_note(note), width.saturating_sub(GUTTER + 2)),
+            TableLine::Note(note) => wrapped::height(&whole_note(note), width.saturating_sub(GUTTER + 2)),
         }
     }
 

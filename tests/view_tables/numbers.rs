@@ -42,7 +42,7 @@ fn cut(text: &str) -> Vec<&str> {
 }
 
 /// Steps of two columns through those that are shown.
-fn sheet_columns(view: &View) -> usize {
+fn columns_of(view: &View) -> usize {
     view.columns.iter().filter(|column| !column.hidden).count().div_ceil(2)
 }
 
@@ -69,7 +69,7 @@ fn no_view_cuts_a_number() {
         let groups = view.columns.iter().filter(|column| column.group).count();
         for grouped in 0..=groups.min(1) {
             for (width, height) in [(80, 20), (120, 20)] {
-                for _ in 0..sheet_columns(view) {
+                for _ in 0..columns_of(view) {
                     let text = screen(&mut scene, width, height);
                     assert!(cut(&text).is_empty(), "{} at {width}, grouped {grouped}\n{text}", view.name);
                     scene.press("ll");
