@@ -1,6 +1,11 @@
 //! The rules of health (C2, C3): what an observation does to a node's state. Pure: time is an argument, and nothing
 //! here waits or asks.
 
+pub(super) mod connects;
+pub(super) mod monitor;
+pub(super) mod port;
+pub(super) mod probe;
+
 use std::time::{Duration, SystemTime};
 
 use crate::model::{ErrorKind, Health, HealthConfig, HealthState, NodeError};

@@ -2,6 +2,13 @@
 //! tasks, by listeners that have room again, and once a second for pool figures. It awaits nothing else: whatever takes
 //! time is a task that reports back.
 
+pub(super) mod batch;
+pub(super) mod leave;
+pub(super) mod node;
+pub(super) mod outbox;
+pub(super) mod roster;
+pub(super) mod trace;
+
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -13,18 +20,18 @@ use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use super::batch::Batches;
-use super::leave::Leaving;
-use super::node::Node;
-use super::outbox::Outbox;
 use super::report::{LifeId, News, Report};
-use super::roster::Answer;
+use super::schedule::turns::Turns;
 use super::session::{self, Purpose};
-use super::turns::Turns;
-use super::viewer::Looks;
-use super::{ManagerConfig, Request, trace};
+use super::views::viewer::Looks;
+use super::{ManagerConfig, Request};
 use crate::model::protocol::{CommandError, DisconnectReason, Tested};
 use crate::model::{Command, ErrorKind, Event, EventKind, NodeConfig, NodeError, NodeName};
+use batch::Batches;
+use leave::Leaving;
+use node::Node;
+use outbox::Outbox;
+use roster::Answer;
 
 /// Reports that may wait for the actor.
 const REPORTS: usize = 1024;

@@ -20,52 +20,25 @@
 //! | loop | where | period | speaks through |
 //! | --- | --- | --- | --- |
 //! | actor | `manager.rs` | woken by commands, reports, and once a second | `Command` in, `Event` out |
-//! | health, one a node | `watch.rs`, on the connection of `probe.rs` | `health.interval`; retries by `backoff.rs` | reports to the actor, orders from it |
-//! | facts, one a node | `poller.rs` | `refresh`, while the node answers | reports to the actor |
-//! | views, one a node | `viewer.rs`, over the sessions of `ask.rs` | each view's own while a screen shows it, else that of the rules | reports to the actor |
+//! | health, one a node | `health/monitor.rs`, on the connection of `health/probe.rs` | `health.interval`; retries by `schedule/backoff.rs` | reports to the actor, orders from it |
+//! | facts, one a node | `facts/poller.rs` | `refresh`, while the node answers | reports to the actor |
+//! | views, one a node | `views/viewer.rs`, over the sessions of `views/ask.rs` | each view's own while a screen shows it, else that of the rules | reports to the actor |
 //! | pool, one a node | `pool.rs` | a third of `idle_timeout`; a socket that closes | `PoolStats`, read by the actor once a second |
 //! | query, one a node and batch | `query.rs` | ends with the statement | reports to the actor |
 //!
 //! All channels are bounded. Tasks wait for the actor when it is behind; the actor waits for nobody: what a listener
-//! does not take is kept in its outbox, where newer news of a kind replace older (`outbox.rs`).
+//! does not take is kept in its outbox, where newer news of a kind replace older (`manager/outbox.rs`).
 
-mod allowance;
-mod ask;
-mod backoff;
-mod batch;
-mod certificates;
-mod connects;
-mod dial;
-mod door;
 pub mod error;
 mod facts;
-mod frames;
 mod health;
-mod heard;
-mod leave;
 mod manager;
-mod mask;
-mod node;
-mod outbox;
-mod password;
-mod phase;
-mod poller;
 pub mod pool;
-mod pooled;
-mod probe;
 pub mod query;
 mod report;
-mod roster;
-mod rows;
+mod schedule;
 pub mod session;
-mod settings;
-mod sqlstate;
-mod tls;
-mod trace;
-mod turns;
-mod viewer;
-mod wary;
-mod watch;
+mod views;
 mod wire;
 
 use std::time::Duration;

@@ -6,6 +6,8 @@
 //! timeout, so that bb8 closes only the surplus and not all of them for being idle, and takes sessions that the
 //! server ended out of the pool as soon as their sockets close.
 
+pub(super) mod pooled;
+
 use std::fmt;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -18,10 +20,10 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::error;
-use super::heard::Sockets;
-use super::pooled::{Checkout, ErrorsTo, Manager};
-use super::turns::Turns;
+use super::schedule::turns::Turns;
+use super::wire::heard::Sockets;
 use crate::model::{ErrorKind, NodeConfig, NodeError, PoolStats};
+use pooled::{Checkout, ErrorsTo, Manager};
 
 type Pool = bb8::Pool<Manager>;
 

@@ -5,6 +5,8 @@
 //! protocol, whose values are the server's own text. What follows a statement (`ROLLBACK`, `DISCARD ALL`) travels
 //! while nobody waits: the server takes it before anything that is asked of that session later.
 
+pub(super) mod rows;
+
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -12,14 +14,16 @@ use futures_util::{FutureExt, StreamExt};
 use tokio_postgres::{SimpleQueryMessage, Statement};
 use tokio_util::sync::CancellationToken;
 
+use super::error;
+use super::error::sqlstate;
 use super::pool::NodePool;
-use super::pooled::Checkout;
-use super::rows::Rows;
-use super::wary::{TYPE_ANSWERS, warily};
-use super::{error, settings, sqlstate};
+use super::pool::pooled::Checkout;
+use super::session::settings;
+use super::wire::wary::{TYPE_ANSWERS, warily};
 use crate::model::protocol::{NodeOutcome, NodeRows, QueryRequest};
 use crate::model::{ErrorKind, NodeConfig, NodeError};
 use crate::sql::read_only;
+use rows::Rows;
 
 /// How long a server may take to hear a cancel, and to obey it.
 const CANCEL: Duration = Duration::from_secs(1);

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tokio::sync::mpsc;
 
-use super::node::Dismissed;
+use super::manager::node::Dismissed;
 use crate::model::protocol::{NodeOutcome, QueryProgress, Tested, ViewRows};
 use crate::model::{BatchId, Facts, Health, NodeError, NodeName, ProbeStats, Role, ServerFacts};
 

@@ -1,5 +1,11 @@
 //! How one connection is opened: password, address, TLS, startup, settings, first answer, all under one deadline.
 
+pub(super) mod certificates;
+pub(super) mod dial;
+pub(super) mod password;
+pub(super) mod settings;
+pub(super) mod tls;
+
 use std::fmt;
 use std::path::PathBuf;
 use std::sync::atomic::AtomicBool;
@@ -10,14 +16,14 @@ use std::time::{Duration, Instant};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_postgres::{AsyncMessage, Client, Config, Connection, SimpleQueryMessage};
 
-use super::dial::{DialError, Link, connect_unix, dial};
 use super::error;
-use super::heard::{Heard, Sockets};
-use super::tls::Connector;
-use super::wary::{OUR_ANSWERS, warily};
+use super::wire::heard::{Heard, Sockets};
+use super::wire::wary::{OUR_ANSWERS, warily};
 use crate::model::{NodeConfig, NodeError, Role};
+use dial::{DialError, Link, connect_unix, dial};
+use tls::Connector;
 
-pub use super::settings::Purpose;
+pub use settings::Purpose;
 
 /// An open session that has answered. It says goodbye through [`Session::close`]; dropping it closes the socket
 /// without a word, which a server that is idle takes as well.

@@ -7,10 +7,10 @@ use std::time::{Duration, SystemTime};
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 
-use super::health::{self, Observation};
-use super::manager::Actor;
+use super::Actor;
 use super::node::{Crew, Dismissed, Node, Pace, Removal, dismiss, left};
-use super::report::{LifeId, Report, Reporter};
+use crate::connection::health::{self, Observation};
+use crate::connection::report::{LifeId, Report, Reporter};
 use crate::model::protocol::{CommandError, DisconnectReason};
 use crate::model::{EventKind, Health, HealthState, NodeConfig, NodeName};
 
@@ -20,18 +20,18 @@ const DRAIN: Duration = Duration::from_secs(2);
 const DISMISSAL: Duration = Duration::from_secs(6);
 
 /// Who waits for a command to be carried out.
-pub(super) type Answer = Option<oneshot::Sender<Result<(), CommandError>>>;
+pub(in crate::connection) type Answer = Option<oneshot::Sender<Result<(), CommandError>>>;
 
 impl Actor {
     /// A node that is there and not on its way out.
-    pub(super) fn node(&mut self, name: &NodeName) -> Result<&mut Node, CommandError> {
+    pub(in crate::connection) fn node(&mut self, name: &NodeName) -> Result<&mut Node, CommandError> {
         self.nodes
             .get_mut(name)
             .filter(|node| node.removal.is_none())
             .ok_or_else(|| CommandError::NoSuchNode(name.clone()))
     }
 
-    pub(super) fn add(&mut self, config: NodeConfig, delay: Duration) -> Result<(), CommandError> {
+    pub(in crate::connection) fn add(&mut self, config: NodeConfig, delay: Duration) -> Result<(), CommandError> {
         if self.nodes.contains_key(&config.name) {
             return Err(CommandError::Exists(config.name));
         }
@@ -43,7 +43,7 @@ impl Actor {
     }
 
     /// Gives a node a new life: health, tasks.
-    pub(super) fn begin(&mut self, name: &NodeName, delay: Duration) {
+    pub(in crate::connection) fn begin(&mut self, name: &NodeName, delay: Duration) {
         self.lives += 1;
         let life = LifeId(self.lives);
         let Some(node) = self.nodes.get_mut(name) else { return };
@@ -57,7 +57,13 @@ impl Actor {
     }
 
     /// Ends a node's life, as far as anybody sees at once; its crew is dismissed in a task. `close` closes the pool.
-    pub(super) fn end(&mut self, name: &NodeName, reason: DisconnectReason, drain: Duration, close: bool) {
+    pub(in crate::connection) fn end(
+        &mut self,
+        name: &NodeName,
+        reason: DisconnectReason,
+        drain: Duration,
+        close: bool,
+    ) {
         self.lives += 1;
         let life = LifeId(self.lives);
         let Some(node) = self.nodes.get_mut(name) else { return };
@@ -91,7 +97,7 @@ impl Actor {
         });
     }
 
-    pub(super) fn edit(&mut self, config: NodeConfig) -> Result<(), CommandError> {
+    pub(in crate::connection) fn edit(&mut self, config: NodeConfig) -> Result<(), CommandError> {
         let name = config.name.clone();
         self.node(&name)?;
         self.end(&name, DisconnectReason::Edited, DRAIN, true);
@@ -104,21 +110,21 @@ impl Actor {
     }
 
     /// Gives the answer back where there is no such node.
-    pub(super) fn remove(&mut self, name: &NodeName, answer: Answer) -> Option<Answer> {
+    pub(in crate::connection) fn remove(&mut self, name: &NodeName, answer: Answer) -> Option<Answer> {
         let Ok(node) = self.node(name) else { return Some(answer) };
         node.removal = Some(Removal { answer, ..Removal::default() });
         self.end(name, DisconnectReason::Removed, DRAIN, true);
         None
     }
 
-    pub(super) fn pause(&mut self, name: &NodeName) -> Result<(), CommandError> {
+    pub(in crate::connection) fn pause(&mut self, name: &NodeName) -> Result<(), CommandError> {
         if self.node(name)?.crew.is_some() {
             self.end(name, DisconnectReason::Paused, DRAIN, false);
         }
         Ok(())
     }
 
-    pub(super) fn resume(&mut self, name: &NodeName) -> Result<(), CommandError> {
+    pub(in crate::connection) fn resume(&mut self, name: &NodeName) -> Result<(), CommandError> {
         let node = self.node(name)?;
         if node.crew.is_none() {
             let from = node.health.state;
@@ -130,7 +136,7 @@ impl Actor {
     }
 
     /// The nodes of the file, read anew (F9).
-    pub(super) fn reload(&mut self, nodes: Vec<NodeConfig>) {
+    pub(in crate::connection) fn reload(&mut self, nodes: Vec<NodeConfig>) {
         let wanted: HashSet<NodeName> = nodes.iter().map(|node| node.name.clone()).collect();
         let gone: Vec<NodeName> = self.nodes.keys().filter(|name| !wanted.contains(*name)).cloned().collect();
         for name in gone {
@@ -153,7 +159,7 @@ impl Actor {
         }
     }
 
-    pub(super) fn dismissed(&mut self, name: &NodeName, life: LifeId, dismissed: Dismissed) {
+    pub(in crate::connection) fn dismissed(&mut self, name: &NodeName, life: LifeId, dismissed: Dismissed) {
         self.dismissing.remove(&life);
         if let Some(leaving) = self.leaving.as_mut() {
             leaving.report.sessions_closed += dismissed.sessions;

@@ -11,13 +11,13 @@ use tokio::time::{Instant, timeout, timeout_at};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use super::poller::{Hints, Poller};
-use super::pool::NodePool;
-use super::report::{LifeId, Reporter};
 use super::roster::Answer;
-use super::turns::Turns;
-use super::viewer::{Looks, Viewer};
-use super::watch::{Signals, Watch, refuses};
+use crate::connection::facts::poller::{Hints, Poller};
+use crate::connection::health::monitor::{Signals, Watch, refuses};
+use crate::connection::pool::NodePool;
+use crate::connection::report::{LifeId, Reporter};
+use crate::connection::schedule::turns::Turns;
+use crate::connection::views::viewer::{Looks, Viewer};
 use crate::model::protocol::{DisconnectReason, NodeSnapshot};
 use crate::model::{Health, NodeConfig, NodeError, PoolStats, ProbeStats, Role};
 
@@ -29,42 +29,42 @@ const HANGING_UP: Duration = Duration::from_millis(400);
 
 /// One node as it stands.
 #[derive(Debug)]
-pub(super) struct Node {
-    pub(super) life: LifeId,
-    pub(super) config: Arc<NodeConfig>,
-    pub(super) health: Health,
-    pub(super) role: Option<Role>,
-    pub(super) server_version: Option<String>,
+pub(in crate::connection) struct Node {
+    pub(in crate::connection) life: LifeId,
+    pub(in crate::connection) config: Arc<NodeConfig>,
+    pub(in crate::connection) health: Health,
+    pub(in crate::connection) role: Option<Role>,
+    pub(in crate::connection) server_version: Option<String>,
     /// Of the cluster that answered last: what tells another one at the same address.
-    pub(super) system_identifier: Option<u64>,
-    pub(super) connect_time: Option<Duration>,
-    pub(super) probes: ProbeStats,
-    pub(super) pool: NodePool,
+    pub(in crate::connection) system_identifier: Option<u64>,
+    pub(in crate::connection) connect_time: Option<Duration>,
+    pub(in crate::connection) probes: ProbeStats,
+    pub(in crate::connection) pool: NodePool,
     /// Why the pool could not open a session.
     pool_errors: watch::Receiver<Option<NodeError>>,
     /// What the pool was last told: whether the node answers, and why not.
-    pub(super) gate: Option<Result<(), NodeError>>,
+    pub(in crate::connection) gate: Option<Result<(), NodeError>>,
     /// The pool figures last told, and when.
-    pub(super) told: Option<(PoolStats, Instant)>,
+    pub(in crate::connection) told: Option<(PoolStats, Instant)>,
     /// A session of ours is open, as far as events have told.
-    pub(super) connected: bool,
+    pub(in crate::connection) connected: bool,
     /// Nobody serves a paused node, nor one that is being removed.
-    pub(super) crew: Option<Crew>,
-    pub(super) removal: Option<Removal>,
+    pub(in crate::connection) crew: Option<Crew>,
+    pub(in crate::connection) removal: Option<Removal>,
 }
 
 /// A node on its way out.
 #[derive(Debug, Default)]
-pub(super) struct Removal {
-    pub(super) answer: Answer,
+pub(in crate::connection) struct Removal {
+    pub(in crate::connection) answer: Answer,
     /// What a file read anew put in its place meanwhile.
-    pub(super) successor: Option<Box<NodeConfig>>,
+    pub(in crate::connection) successor: Option<Box<NodeConfig>>,
     /// What was closed for it so far.
-    pub(super) dismissed: Dismissed,
+    pub(in crate::connection) dismissed: Dismissed,
 }
 
 impl Node {
-    pub(super) fn new(config: NodeConfig, turns: &Arc<Turns>) -> Self {
+    pub(in crate::connection) fn new(config: NodeConfig, turns: &Arc<Turns>) -> Self {
         let config = Arc::new(config);
         let pool = NodePool::in_turn(Arc::clone(&config), Arc::clone(turns));
         Self {
@@ -86,7 +86,7 @@ impl Node {
         }
     }
 
-    pub(super) fn snapshot(&self) -> NodeSnapshot {
+    pub(in crate::connection) fn snapshot(&self) -> NodeSnapshot {
         NodeSnapshot {
             config: self.config.as_ref().clone(),
             health: self.health.clone(),
@@ -99,7 +99,7 @@ impl Node {
     }
 
     /// A node that answers may refuse the sessions of its pool: that is worth a look (C2).
-    pub(super) fn heed_pool(&mut self) {
+    pub(in crate::connection) fn heed_pool(&mut self) {
         if !self.pool_errors.has_changed().unwrap_or(false) {
             return;
         }
@@ -112,7 +112,7 @@ impl Node {
     }
 
     /// Opens or shuts the pool with the node's health: nobody should queue for a dead node.
-    pub(super) fn set_gate(&mut self, gate: Result<(), NodeError>) {
+    pub(in crate::connection) fn set_gate(&mut self, gate: Result<(), NodeError>) {
         let kind = |gate: &Result<(), NodeError>| gate.as_ref().err().map(|error| error.kind);
         if self.gate.as_ref().map(kind) != Some(kind(&gate)) {
             self.pool.set_available(gate.clone());
@@ -123,28 +123,28 @@ impl Node {
 
 /// The tasks that serve one life of a node.
 #[derive(Debug)]
-pub(super) struct Crew {
+pub(in crate::connection) struct Crew {
     loops: TaskTracker,
     stop: CancellationToken,
     nudge: Arc<Notify>,
     doubt: Arc<Notify>,
     closed: Arc<AtomicU32>,
     /// Queries in flight on this node.
-    pub(super) queries: TaskTracker,
+    pub(in crate::connection) queries: TaskTracker,
     /// Cancels them.
-    pub(super) kill: CancellationToken,
+    pub(in crate::connection) kill: CancellationToken,
 }
 
 /// What a crew asks of its node, and how often.
 #[derive(Debug)]
-pub(super) struct Pace {
-    pub(super) refresh: watch::Receiver<Duration>,
-    pub(super) looks: watch::Receiver<Looks>,
+pub(in crate::connection) struct Pace {
+    pub(in crate::connection) refresh: watch::Receiver<Duration>,
+    pub(in crate::connection) looks: watch::Receiver<Looks>,
 }
 
 impl Crew {
     /// Starts the health loop, after `delay`, the poller and the viewer.
-    pub(super) fn start(
+    pub(in crate::connection) fn start(
         config: &Arc<NodeConfig>,
         reporter: &Reporter,
         pace: Pace,
@@ -187,12 +187,12 @@ impl Crew {
     }
 
     /// Retry, or probe, at once.
-    pub(super) fn nudge(&self) {
+    pub(in crate::connection) fn nudge(&self) {
         self.nudge.notify_one();
     }
 
     /// A query got no connection: look whether the node takes new ones.
-    pub(super) fn doubt(&self, error: &NodeError) {
+    pub(in crate::connection) fn doubt(&self, error: &NodeError) {
         if refuses(error.kind) {
             self.doubt.notify_one();
         }
@@ -221,7 +221,7 @@ impl Crew {
 
 /// Dismisses the crew, if the node has one, and closes the pool, if given: the loops end at once, the queries after
 /// `drain`, and then the pool's sessions. Everything ends by `deadline`.
-pub(super) async fn dismiss(
+pub(in crate::connection) async fn dismiss(
     crew: Option<Crew>,
     drain: Duration,
     pool: Option<NodePool>,
@@ -253,13 +253,13 @@ pub(super) async fn dismiss(
 
 /// What a dismissed crew left.
 #[derive(Debug, Clone, Copy, Default)]
-pub(super) struct Dismissed {
-    pub(super) sessions: u32,
-    pub(super) cancelled: u32,
+pub(in crate::connection) struct Dismissed {
+    pub(in crate::connection) sessions: u32,
+    pub(in crate::connection) cancelled: u32,
 }
 
 /// Why our sessions end, and what the pool tells who comes all the same.
-pub(super) fn left(reason: &DisconnectReason) -> NodeError {
+pub(in crate::connection) fn left(reason: &DisconnectReason) -> NodeError {
     let text = match reason {
         DisconnectReason::Error(error) => return error.clone(),
         DisconnectReason::Removed => "the node is being removed",

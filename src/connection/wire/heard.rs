@@ -37,7 +37,7 @@ pub(crate) enum Fault {
 /// The notebook of one connection.
 pub(crate) struct Heard {
     /// What the server may still send.
-    pub(super) allowance: Allowance,
+    pub(in crate::connection) allowance: Allowance,
     kept: Mutex<Kept>,
     /// The state of the transaction in the last `ReadyForQuery`: `I`, `T` or `E`; 0 before the first.
     transaction: AtomicU8,
@@ -78,7 +78,7 @@ impl Heard {
     }
 
     /// A message has passed.
-    pub(super) fn message(&self, tag: u8, body: &[u8]) {
+    pub(in crate::connection) fn message(&self, tag: u8, body: &[u8]) {
         self.judged.store(false, Ordering::Relaxed);
         match tag {
             b'Z' => {
@@ -121,7 +121,7 @@ impl Heard {
     }
 
     /// A client certificate was shown.
-    pub(super) fn showed_certificate(&self) {
+    pub(in crate::connection) fn showed_certificate(&self) {
         self.judged.store(true, Ordering::Relaxed);
     }
 
@@ -130,16 +130,16 @@ impl Heard {
     }
 
     /// The first one tells why; what comes after follows from it.
-    pub(super) fn fault(&self, fault: Fault) {
+    pub(in crate::connection) fn fault(&self, fault: Fault) {
         lock(&self.kept).fault.get_or_insert(fault);
     }
 
-    pub(super) fn ended(&self, how: &str) {
+    pub(in crate::connection) fn ended(&self, how: &str) {
         lock(&self.kept).ended.get_or_insert_with(|| how.to_owned());
     }
 
     /// Whether the connection was cut; if not, wakes this task when it is.
-    pub(super) fn is_cut(&self, cx: &Context<'_>) -> bool {
+    pub(in crate::connection) fn is_cut(&self, cx: &Context<'_>) -> bool {
         self.waker.register(cx.waker());
         self.cut.load(Ordering::Acquire)
     }

@@ -12,11 +12,11 @@ use tokio_postgres::{Client, Config};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use super::dial::{DialError, Link, connect_unix, dial};
-use super::error;
-use super::heard::Sockets;
-use super::settings::Purpose;
-use super::tls::Connector;
+use crate::connection::error;
+use crate::connection::session::dial::{DialError, Link, connect_unix, dial};
+use crate::connection::session::settings::Purpose;
+use crate::connection::session::tls::Connector;
+use crate::connection::wire::heard::Sockets;
 use crate::model::{ErrorKind, NodeConfig, NodeError};
 
 /// Opens the sessions of one pool, each by a [`PostgresConnectionManager`] of its own, since password and

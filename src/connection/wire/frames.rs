@@ -14,7 +14,7 @@ const MAX_COLUMNS: u16 = 1_664;
 
 /// Where the stream stands.
 #[derive(Debug, Default)]
-pub(super) struct Frames {
+pub(in crate::connection) struct Frames {
     header: [u8; 5],
     have: usize,
     /// Bytes of the body still to come.
@@ -25,12 +25,12 @@ pub(super) struct Frames {
 
 impl Frames {
     /// Whether the session has begun.
-    pub(super) fn in_use(&self) -> bool {
+    pub(in crate::connection) fn in_use(&self) -> bool {
         self.in_use
     }
 
     /// Takes the next bytes; the error says what is wrong with them.
-    pub(super) fn feed(&mut self, mut bytes: &[u8], heard: &Heard) -> Result<(), Fault> {
+    pub(in crate::connection) fn feed(&mut self, mut bytes: &[u8], heard: &Heard) -> Result<(), Fault> {
         while let Some((&byte, rest)) = bytes.split_first() {
             if self.have < self.header.len() {
                 self.header[self.have] = byte;
@@ -136,8 +136,8 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
-    use crate::connection::allowance::Limits;
-    use crate::connection::settings::Purpose;
+    use crate::connection::session::settings::Purpose;
+    use crate::connection::wire::allowance::Limits;
 
     fn heard(purpose: Purpose) -> Arc<Heard> {
         Heard::new(Limits::of(purpose))

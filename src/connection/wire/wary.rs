@@ -5,14 +5,14 @@ use super::heard::{Fault, Heard};
 use crate::model::contained::contained;
 
 /// Answers that what we ask ourselves may take: our statements name no type that must be looked up.
-pub(super) const OUR_ANSWERS: u64 = 16;
+pub(in crate::connection) const OUR_ANSWERS: u64 = 16;
 /// Answers that one statement of the user may take to be prepared. The driver looks up each type that is no built-in
 /// one, its parts within it, and each level of that costs stack.
-pub(super) const TYPE_ANSWERS: u64 = 120;
+pub(in crate::connection) const TYPE_ANSWERS: u64 = 120;
 
 /// Does `work`, for which the server may answer so often; `None` where it was given up, and then `heard` knows why.
 /// Cancel-safe as `work` is.
-pub(super) async fn warily<T>(heard: &Heard, most: u64, work: impl Future<Output = T>) -> Option<T> {
+pub(in crate::connection) async fn warily<T>(heard: &Heard, most: u64, work: impl Future<Output = T>) -> Option<T> {
     let mut answers = heard.answers();
     let before = *answers.borrow_and_update();
     let why = tokio::select! {

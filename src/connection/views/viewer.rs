@@ -21,11 +21,11 @@ use tokio::time::{Instant, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
 
 use super::ask::Line;
-use super::backoff;
-use super::node::Pace;
-use super::phase::Phase;
-use super::report::{News, Reporter};
-use super::turns::{Turn, Turns};
+use crate::connection::manager::node::Pace;
+use crate::connection::report::{News, Reporter};
+use crate::connection::schedule::backoff;
+use crate::connection::schedule::phase::Phase;
+use crate::connection::schedule::turns::{Turn, Turns};
 use crate::model::protocol::{Look, ViewRows};
 use crate::model::{ErrorKind, NodeConfig, NodeError, Role, View};
 
@@ -44,14 +44,14 @@ const CLOSING: Duration = Duration::from_millis(1500);
 
 /// What is looked at.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Looks {
-    pub(super) looks: Arc<[Look]>,
+pub(in crate::connection) struct Looks {
+    pub(in crate::connection) looks: Arc<[Look]>,
     /// Counts up when all of it is to be asked at once.
-    pub(super) asked: u64,
+    pub(in crate::connection) asked: u64,
 }
 
 /// The views loop of one node.
-pub(super) struct Viewer {
+pub(in crate::connection) struct Viewer {
     node: Arc<NodeConfig>,
     reporter: Reporter,
     pace: Pace,
@@ -89,7 +89,7 @@ struct Answer {
 }
 
 impl Viewer {
-    pub(super) fn new(
+    pub(in crate::connection) fn new(
         node: Arc<NodeConfig>,
         reporter: Reporter,
         pace: Pace,
@@ -114,7 +114,7 @@ impl Viewer {
     }
 
     /// Runs until `stop`, then cancels what runs and closes the sessions. Says how many there were.
-    pub(super) async fn run(mut self, stop: CancellationToken) -> u32 {
+    pub(in crate::connection) async fn run(mut self, stop: CancellationToken) -> u32 {
         tokio::select! {
             () = stop.cancelled() => {}
             () = self.live() => {}

@@ -8,10 +8,10 @@ use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
-use super::manager::Actor;
-use super::pool::NodePool;
-use super::query;
-use super::report::Report;
+use super::Actor;
+use crate::connection::pool::NodePool;
+use crate::connection::query;
+use crate::connection::report::Report;
 use crate::model::protocol::{CommandError, NodeOutcome, QueryProgress, QueryRequest};
 use crate::model::{BatchId, ErrorKind, EventKind, NodeError, NodeName};
 
@@ -22,34 +22,34 @@ const READING: Duration = Duration::from_millis(100);
 
 #[derive(Debug)]
 struct Batch {
-    pub(super) started: Instant,
+    pub(in crate::connection) started: Instant,
     /// Nodes that have not answered.
-    pub(super) running: u32,
-    pub(super) cancel: CancellationToken,
+    pub(in crate::connection) running: u32,
+    pub(in crate::connection) cancel: CancellationToken,
 }
 
 /// All batches under way.
 #[derive(Debug, Default)]
-pub(super) struct Batches(HashMap<BatchId, Batch>);
+pub(in crate::connection) struct Batches(HashMap<BatchId, Batch>);
 
 impl Batches {
-    pub(super) fn contains(&self, id: BatchId) -> bool {
+    pub(in crate::connection) fn contains(&self, id: BatchId) -> bool {
         self.0.contains_key(&id)
     }
 
     /// Queries in flight: one a node and batch.
-    pub(super) fn running(&self) -> u32 {
+    pub(in crate::connection) fn running(&self) -> u32 {
         self.0.values().map(|batch| batch.running).sum()
     }
 
-    pub(super) fn cancel_all(&self) {
+    pub(in crate::connection) fn cancel_all(&self) {
         for batch in self.0.values() {
             batch.cancel.cancel();
         }
     }
 
     /// One node of a batch answered. When it was the last: how long the batch took.
-    pub(super) fn done(&mut self, id: BatchId) -> Option<Duration> {
+    pub(in crate::connection) fn done(&mut self, id: BatchId) -> Option<Duration> {
         let batch = self.0.get_mut(&id)?;
         batch.running = batch.running.saturating_sub(1);
         if batch.running > 0 {
@@ -62,19 +62,19 @@ impl Batches {
 /// One node's share of a batch.
 #[derive(Debug)]
 struct Job {
-    pub(super) node: NodeName,
-    pub(super) pool: NodePool,
-    pub(super) request: Arc<QueryRequest>,
-    pub(super) started: Instant,
+    pub(in crate::connection) node: NodeName,
+    pub(in crate::connection) pool: NodePool,
+    pub(in crate::connection) request: Arc<QueryRequest>,
+    pub(in crate::connection) started: Instant,
     /// Cancelled with the batch.
-    pub(super) cancel: CancellationToken,
+    pub(in crate::connection) cancel: CancellationToken,
     /// Cancelled with the node.
-    pub(super) kill: CancellationToken,
-    pub(super) reports: mpsc::Sender<Report>,
+    pub(in crate::connection) kill: CancellationToken,
+    pub(in crate::connection) reports: mpsc::Sender<Report>,
 }
 
 impl Job {
-    pub(super) async fn run(self) {
+    pub(in crate::connection) async fn run(self) {
         let batch = self.request.batch;
         let told = AtomicU64::new(0);
         let reading = |rows: usize| {
@@ -100,7 +100,7 @@ impl Job {
 }
 
 impl Actor {
-    pub(super) fn start_batch(&mut self, mut request: QueryRequest) -> Result<(), CommandError> {
+    pub(in crate::connection) fn start_batch(&mut self, mut request: QueryRequest) -> Result<(), CommandError> {
         let batch = request.batch;
         if self.batches.contains(batch) {
             return Err(CommandError::BatchExists(batch));
@@ -143,7 +143,7 @@ impl Actor {
         Ok(())
     }
 
-    pub(super) fn cancel(&mut self, id: BatchId) {
+    pub(in crate::connection) fn cancel(&mut self, id: BatchId) {
         if let Some(batch) = self.batches.0.get(&id)
             && !batch.cancel.is_cancelled()
         {
@@ -152,11 +152,11 @@ impl Actor {
         }
     }
 
-    pub(super) fn progress(&mut self, batch: BatchId, progress: QueryProgress) {
+    pub(in crate::connection) fn progress(&mut self, batch: BatchId, progress: QueryProgress) {
         self.emit(EventKind::Query { batch, progress });
     }
 
-    pub(super) fn query_done(&mut self, batch: BatchId, node: NodeName, outcome: Arc<NodeOutcome>) {
+    pub(in crate::connection) fn query_done(&mut self, batch: BatchId, node: NodeName, outcome: Arc<NodeOutcome>) {
         if let Err(error) = &outcome.result
             && let Some(crew) = self.nodes.get(&node).and_then(|node| node.crew.as_ref())
         {
@@ -174,11 +174,11 @@ impl Actor {
 }
 
 /// The answer of a node that is not there.
-pub(super) fn nobody(node: &NodeName, started: Instant) -> NodeOutcome {
+pub(in crate::connection) fn nobody(node: &NodeName, started: Instant) -> NodeOutcome {
     failed(NodeError::new(ErrorKind::NotConnected, format!("there is no node named {node}")), started)
 }
 
 /// The answer of a node that cannot be asked.
-pub(super) fn failed(error: NodeError, started: Instant) -> NodeOutcome {
+pub(in crate::connection) fn failed(error: NodeError, started: Instant) -> NodeOutcome {
     NodeOutcome { elapsed: started.elapsed(), result: Err(error) }
 }

@@ -3,8 +3,8 @@
 //!
 //! Periods: a probe each `health.interval`, or at once when the facts are late; after a miss up to
 //! `unhealthy_after - 1` fresh connections, [`SPACING`] apart and side by side; a look whether a living node takes new
-//! connections each [`DOOR`], or on a hint; while the node is lost one attempt at a time, by `backoff.rs`, and in between
-//! a knock each second where nothing listens or comes through, so that a port that opens is tried at once (`door.rs`).
+//! connections each [`DOOR`], or on a hint; while the node is lost one attempt at a time, by `schedule/backoff.rs`, and in between
+//! a knock each second where nothing listens or comes through, so that a port that opens is tried at once (`port.rs`).
 
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -16,14 +16,15 @@ use tokio::sync::{Notify, watch};
 use tokio::time::{Instant, sleep, sleep_until};
 use tokio_util::sync::CancellationToken;
 
-use super::backoff;
+use super::Observation;
 use super::connects::Connects;
-use super::door::Door;
-use super::health::{self, Observation};
-use super::phase::Phase;
+use super::port::Door;
 use super::probe::{Probe, Seen, knock};
-use super::report::{News, Reporter};
-use super::turns::Turns;
+use crate::connection::health;
+use crate::connection::report::{News, Reporter};
+use crate::connection::schedule::backoff;
+use crate::connection::schedule::phase::Phase;
+use crate::connection::schedule::turns::Turns;
 use crate::model::{ErrorKind, Health, HealthState, NodeConfig, NodeError, ProbeStats};
 
 /// Between two confirmations.
@@ -48,21 +49,21 @@ const STARTING: u32 = 60;
 
 /// What comes from outside, and what goes there.
 #[derive(Debug)]
-pub(super) struct Signals {
+pub(in crate::connection) struct Signals {
     /// Try, or probe, at once.
-    pub(super) nudge: Arc<Notify>,
+    pub(in crate::connection) nudge: Arc<Notify>,
     /// The facts are late: probe now, not at the end of the interval.
-    pub(super) hunch: Arc<Notify>,
+    pub(in crate::connection) hunch: Arc<Notify>,
     /// The node may not take new connections: look.
-    pub(super) doubt: Arc<Notify>,
+    pub(in crate::connection) doubt: Arc<Notify>,
     /// Whether the node answers: the poller follows it.
-    pub(super) up: watch::Sender<bool>,
+    pub(in crate::connection) up: watch::Sender<bool>,
 }
 
 type Opening = BoxFuture<'static, Result<(Probe, Option<Duration>), NodeError>>;
 
 /// One node's health loop.
-pub(super) struct Watch {
+pub(in crate::connection) struct Watch {
     node: Arc<NodeConfig>,
     health: Health,
     stats: ProbeStats,
@@ -99,7 +100,12 @@ struct Plan {
 }
 
 impl Watch {
-    pub(super) fn new(node: Arc<NodeConfig>, reporter: Reporter, signals: Signals, turns: Arc<Turns>) -> Self {
+    pub(in crate::connection) fn new(
+        node: Arc<NodeConfig>,
+        reporter: Reporter,
+        signals: Signals,
+        turns: Arc<Turns>,
+    ) -> Self {
         let now = Instant::now();
         Self {
             health: Health::new(SystemTime::now()),
@@ -122,7 +128,7 @@ impl Watch {
     }
 
     /// Runs until `stop`, then closes the connection. Says how many it closed.
-    pub(super) async fn run(mut self, delay: Duration, stop: CancellationToken) -> u32 {
+    pub(in crate::connection) async fn run(mut self, delay: Duration, stop: CancellationToken) -> u32 {
         tokio::select! {
             () = stop.cancelled() => {}
             () = self.live(delay) => {}
@@ -236,7 +242,7 @@ impl Watch {
             Seen::TimedOut => {
                 plan.openings.clear();
                 plan.next_opening = Instant::now();
-                self.miss(super::error::no_answer(&self.node, self.node.health.timeout)).await;
+                self.miss(crate::connection::error::no_answer(&self.node, self.node.health.timeout)).await;
             }
             Seen::Ended(error) => {
                 self.probe = None;
@@ -401,7 +407,7 @@ fn first_door() -> Duration {
 }
 
 /// Whether this is the server's own answer to a connection it does not want: it lives.
-pub(super) fn refuses(kind: ErrorKind) -> bool {
+pub(in crate::connection) fn refuses(kind: ErrorKind) -> bool {
     matches!(
         kind,
         ErrorKind::TooManyConnections

@@ -16,15 +16,16 @@ use tokio::time::{Instant, sleep, sleep_until, timeout};
 use tokio_postgres::{Client, Statement};
 use tokio_util::sync::CancellationToken;
 
-use super::facts;
-use super::phase::Phase;
-use super::probe::goodbye;
-use super::report::{News, Reporter};
-use super::session::{self, Driver, Purpose};
-use super::turns::Turns;
-use super::wary::{OUR_ANSWERS, warily};
-use super::watch::refuses;
-use super::{backoff, error};
+use super::sql;
+use crate::connection::error;
+use crate::connection::health::monitor::refuses;
+use crate::connection::health::probe::goodbye;
+use crate::connection::report::{News, Reporter};
+use crate::connection::schedule::backoff;
+use crate::connection::schedule::phase::Phase;
+use crate::connection::schedule::turns::Turns;
+use crate::connection::session::{self, Driver, Purpose};
+use crate::connection::wire::wary::{OUR_ANSWERS, warily};
 use crate::model::{ErrorKind, Facts, NodeConfig, NodeError, Role, ServerFacts, delta};
 
 /// A facts statement that takes longer is given up, with its connection. The session's own statement timeout is
@@ -44,17 +45,17 @@ const UNPREPARED: [&str; 2] = ["26000", "42P05"];
 
 /// What the facts tell the health loop and the viewer.
 #[derive(Debug)]
-pub(super) struct Hints {
+pub(in crate::connection) struct Hints {
     /// The node may not take new connections.
-    pub(super) doubt: Arc<Notify>,
+    pub(in crate::connection) doubt: Arc<Notify>,
     /// The node may be dead: they are late. Nothing but a reason to probe at once: late facts are no miss.
-    pub(super) hunch: Arc<Notify>,
+    pub(in crate::connection) hunch: Arc<Notify>,
     /// The node's role, for who asks primaries and standbys different things.
-    pub(super) role: watch::Sender<Option<Role>>,
+    pub(in crate::connection) role: watch::Sender<Option<Role>>,
 }
 
 /// The facts loop of one node.
-pub(super) struct Poller {
+pub(in crate::connection) struct Poller {
     node: Arc<NodeConfig>,
     reporter: Reporter,
     refresh: watch::Receiver<Duration>,
@@ -83,7 +84,7 @@ struct Link {
 }
 
 impl Poller {
-    pub(super) fn new(
+    pub(in crate::connection) fn new(
         node: Arc<NodeConfig>,
         reporter: Reporter,
         refresh: watch::Receiver<Duration>,
@@ -95,7 +96,7 @@ impl Poller {
     }
 
     /// Runs until `stop`, then closes the connection. Says how many it closed.
-    pub(super) async fn run(mut self, stop: CancellationToken) -> u32 {
+    pub(in crate::connection) async fn run(mut self, stop: CancellationToken) -> u32 {
         tokio::select! {
             () = stop.cancelled() => {}
             () = self.live() => {}
@@ -198,9 +199,9 @@ impl Poller {
         let answer = async {
             let row = match statement {
                 Some(statement) => client.query_one(&*statement, &[]).await?,
-                None => client.query_typed_one(facts::FACTS, &[]).await?,
+                None => client.query_typed_one(sql::FACTS, &[]).await?,
             };
-            facts::read_facts(&row)
+            sql::read_facts(&row)
         };
         let asked = Instant::now();
         let mut facts = tell_when_late(drive(driver, &self.node, answer), &self.hints.hunch).await?;
@@ -229,7 +230,7 @@ impl Poller {
 async fn open(node: &NodeConfig, prepares: bool) -> Result<Link, NodeError> {
     let session = session::open(node, Purpose::Poll).await?;
     let (client, mut driver) = (session.client, session.driver);
-    let statement = if prepares { Some(drive(&mut driver, node, client.prepare(facts::FACTS)).await?) } else { None };
+    let statement = if prepares { Some(drive(&mut driver, node, client.prepare(sql::FACTS)).await?) } else { None };
     let version = (session.server_version, session.version_num);
     Ok(Link { client, driver, statement, version, busy: false, config_loaded: None, before: None })
 }
@@ -237,11 +238,11 @@ async fn open(node: &NodeConfig, prepares: bool) -> Result<Link, NodeError> {
 async fn server_facts(link: &mut Link, node: &NodeConfig) -> Result<ServerFacts, NodeError> {
     let Link { client, driver, version, .. } = link;
     let answer = async {
-        let row = client.query_typed_one(facts::SERVER, &[]).await?;
-        let identifier = client.query_typed_one(facts::IDENTIFIER, &[]).await;
+        let row = client.query_typed_one(sql::SERVER, &[]).await?;
+        let identifier = client.query_typed_one(sql::IDENTIFIER, &[]).await;
         let identifier = identifier.and_then(|row| row.try_get(0)).ok();
-        let settings = client.query_typed(facts::SETTINGS, &[]).await?;
-        facts::read_server(version.clone(), &row, identifier, &settings)
+        let settings = client.query_typed(sql::SETTINGS, &[]).await?;
+        sql::read_server(version.clone(), &row, identifier, &settings)
     };
     drive(driver, node, answer).await
 }

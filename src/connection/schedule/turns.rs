@@ -19,10 +19,10 @@ const TURN: Duration = Duration::from_millis(100);
 
 /// The turns of one connection manager.
 #[derive(Debug)]
-pub(super) struct Turns {
-    pub(super) health: Line,
-    pub(super) later: Line,
-    pub(super) background: Line,
+pub(in crate::connection) struct Turns {
+    pub(in crate::connection) health: Line,
+    pub(in crate::connection) later: Line,
+    pub(in crate::connection) background: Line,
 }
 
 impl Default for Turns {
@@ -33,7 +33,7 @@ impl Default for Turns {
 
 /// Those who wait for one kind of turn, served as they came.
 #[derive(Debug)]
-pub(super) struct Line(Arc<Semaphore>);
+pub(in crate::connection) struct Line(Arc<Semaphore>);
 
 impl Line {
     fn new(at_once: usize) -> Self {
@@ -41,24 +41,24 @@ impl Line {
     }
 
     /// Waits for a turn. Cancel-safe: who comes again stands behind the others.
-    pub(super) async fn turn(&self) -> Turn {
+    pub(in crate::connection) async fn turn(&self) -> Turn {
         // Nobody closes it; without a turn nothing would be lost but order.
         Turn(Arc::clone(&self.0).acquire_owned().await.ok())
     }
 
     /// Begins to connect when it is its turn. Cancel-safe as far as `connect` is.
-    pub(super) async fn wait<T>(&self, connect: impl Future<Output = T>) -> T {
+    pub(in crate::connection) async fn wait<T>(&self, connect: impl Future<Output = T>) -> T {
         self.turn().await.spend(connect).await
     }
 }
 
 /// Somebody's turn, until it is dropped.
 #[derive(Debug)]
-pub(super) struct Turn(Option<OwnedSemaphorePermit>);
+pub(in crate::connection) struct Turn(Option<OwnedSemaphorePermit>);
 
 impl Turn {
     /// Does the work, whose turn ends with it or before, where it takes long. Cancel-safe as far as the work is.
-    pub(super) async fn spend<T>(self, work: impl Future<Output = T>) -> T {
+    pub(in crate::connection) async fn spend<T>(self, work: impl Future<Output = T>) -> T {
         let Self(permit) = self;
         let mut work = std::pin::pin!(work);
         if let Ok(done) = timeout(TURN, &mut work).await {

@@ -10,7 +10,7 @@ use std::task::{Context, Poll, ready};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::heard::{Fault, Heard};
-use super::settings::Purpose;
+use crate::connection::session::settings::Purpose;
 use crate::model::protocol::QueryRequest;
 
 /// What may come before a session has begun: a TLS handshake (openssl takes certificates up to 100 KB), some messages.
@@ -28,11 +28,11 @@ const READS: u32 = 32;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Limits {
     /// The largest row.
-    pub(super) row: usize,
+    pub(in crate::connection) row: usize,
     /// The answer to one request, as it comes from the socket; rows of a user's statement are not counted.
     answer: usize,
     /// Statements of the user run here, and their rows are counted by who collects them.
-    pub(super) rows_are_wanted: bool,
+    pub(in crate::connection) rows_are_wanted: bool,
 }
 
 impl Limits {
@@ -52,28 +52,28 @@ impl Limits {
 
 /// What the server of one connection may still send.
 #[derive(Debug)]
-pub(super) struct Allowance {
-    pub(super) limits: Limits,
+pub(in crate::connection) struct Allowance {
+    pub(in crate::connection) limits: Limits,
     left: AtomicUsize,
 }
 
 impl Allowance {
-    pub(super) fn new(limits: Limits) -> Self {
+    pub(in crate::connection) fn new(limits: Limits) -> Self {
         Self { limits, left: AtomicUsize::new(GREETING) }
     }
 
     /// Something was asked.
-    pub(super) fn asked(&self) {
+    pub(in crate::connection) fn asked(&self) {
         self.left.fetch_max(self.limits.answer, Ordering::Relaxed);
     }
 
     /// All that was asked is answered.
-    pub(super) fn answered(&self) {
+    pub(in crate::connection) fn answered(&self) {
         self.left.fetch_min(IDLE, Ordering::Relaxed);
     }
 
     /// A row of so many bytes came that is wanted: it does not count, nor does what TLS put around it.
-    pub(super) fn wanted(&self, bytes: usize) {
+    pub(in crate::connection) fn wanted(&self, bytes: usize) {
         let left = self.left.load(Ordering::Relaxed);
         self.left.store(left.saturating_add(2 * bytes).min(self.limits.answer), Ordering::Relaxed);
     }
@@ -95,7 +95,7 @@ pub(crate) struct Metered<S> {
 }
 
 impl<S> Metered<S> {
-    pub(super) fn new(socket: S, heard: Arc<Heard>) -> Self {
+    pub(in crate::connection) fn new(socket: S, heard: Arc<Heard>) -> Self {
         Self { socket, heard, reads: 0 }
     }
 }

@@ -3,33 +3,33 @@
 
 use std::time::Duration;
 
-use super::report::LifeId;
+use crate::connection::report::LifeId;
 
 /// The share of an interval by which a node's questions come later than those of another, 0 to 1.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) struct Phase(f64);
+pub(in crate::connection) struct Phase(f64);
 
 impl Phase {
     /// Multiples of the golden ratio: however many there are, they lie evenly.
-    pub(super) fn of(life: LifeId) -> Self {
+    pub(in crate::connection) fn of(life: LifeId) -> Self {
         const GOLDEN: f64 = 0.618_033_988_749_894_9;
         Self((life.0 as f64 * GOLDEN).fract())
     }
 
     /// From the first refresh, which comes at once, to the second.
-    pub(super) fn to_refresh(self, every: Duration) -> Duration {
+    pub(in crate::connection) fn to_refresh(self, every: Duration) -> Duration {
         every.mul_f64(0.5 + self.0)
     }
 
     /// From a node's being up to the first question that nobody waits for: behind the first figures, which somebody does.
-    pub(super) fn to_background(self) -> Duration {
+    pub(in crate::connection) fn to_background(self) -> Duration {
         Duration::from_secs(1) + Duration::from_millis(1500).mul_f64(self.0)
     }
 
     /// From the first answer to the first probe, and from that one to the second: halfway between two refreshes, so that
     /// a node that dies in silence is noticed by the nearer of the two. Where that is far from the first answer, a probe
     /// comes half an interval before (N3).
-    pub(super) fn to_probes(self, interval: Duration) -> [Duration; 2] {
+    pub(in crate::connection) fn to_probes(self, interval: Duration) -> [Duration; 2] {
         // Hardly after the first answer it would say nothing new.
         const SOON: f64 = 0.25;
         let half = (self.0 + 1.0 - SOON).fract() + SOON;

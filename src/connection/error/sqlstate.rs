@@ -4,7 +4,7 @@ use crate::model::{ErrorKind, NodeConfig, NodeError, SslMode};
 
 /// By SQLSTATE, and by the English text where one code means two things; where the server speaks another language, the
 /// remedy names both. `fatal` says that it ended the session.
-pub(super) fn of_sqlstate(code: &str, message: &str, fatal: bool, node: &NodeConfig) -> NodeError {
+pub(in crate::connection) fn of_sqlstate(code: &str, message: &str, fatal: bool, node: &NodeConfig) -> NodeError {
     use ErrorKind as Kind;
     let says = |word: &str| message.contains(word);
     let user = &node.user;

@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime};
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 
-use super::manager::Actor;
+use super::Actor;
 use crate::model::protocol::{DisconnectReason, ShutdownReport};
 use crate::model::{EventKind, NodeName};
 
@@ -30,19 +30,19 @@ enum Stage {
 }
 
 #[derive(Debug)]
-pub(super) struct Leaving {
+pub(in crate::connection) struct Leaving {
     began: Instant,
     /// When it ends, whatever is still open.
-    pub(super) deadline: Instant,
+    pub(in crate::connection) deadline: Instant,
     stage: Stage,
     told: Instant,
-    pub(super) report: ShutdownReport,
+    pub(in crate::connection) report: ShutdownReport,
     answers: Vec<oneshot::Sender<ShutdownReport>>,
 }
 
 impl Leaving {
     /// When to look again.
-    pub(super) fn next(&self) -> Instant {
+    pub(in crate::connection) fn next(&self) -> Instant {
         match self.stage {
             Stage::Waiting(until) => until.min(self.told + TELL),
             Stage::Cancelling(until) => until,
@@ -53,7 +53,7 @@ impl Leaving {
 
 impl Actor {
     /// Begins to leave, or hurries.
-    pub(super) fn leave(&mut self, drain: bool, answer: Option<oneshot::Sender<ShutdownReport>>) {
+    pub(in crate::connection) fn leave(&mut self, drain: bool, answer: Option<oneshot::Sender<ShutdownReport>>) {
         let now = Instant::now();
         let timeout = self.shutdown_timeout;
         let leaving = self.leaving.get_or_insert_with(|| Leaving {
@@ -72,7 +72,7 @@ impl Actor {
     }
 
     /// Takes the next step, if it is time for it.
-    pub(super) fn leave_on(&mut self) {
+    pub(in crate::connection) fn leave_on(&mut self) {
         let queries = self.batches.running();
         let now = Instant::now();
         let Some(leaving) = self.leaving.as_mut() else { return };
@@ -103,14 +103,14 @@ impl Actor {
         }
     }
 
-    pub(super) fn has_left(&self) -> bool {
+    pub(in crate::connection) fn has_left(&self) -> bool {
         self.leaving.as_ref().is_some_and(|leaving| {
             leaving.stage == Stage::Closing && (self.dismissing.is_empty() || Instant::now() >= leaving.deadline)
         })
     }
 
     /// Drops what did not end in time, and says the last word.
-    pub(super) async fn farewell(&mut self) {
+    pub(in crate::connection) async fn farewell(&mut self) {
         let Some(mut leaving) = self.leaving.take() else { return };
         // What was told to end does so with its next step.
         let ended = async { while self.tasks.join_next().await.is_some() {} };

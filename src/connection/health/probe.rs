@@ -4,7 +4,7 @@
 //! We drive the connection ourselves: a FATAL message, the end of the stream and a reset are seen at once, not with the
 //! next probe. A probe is one Sync message of the protocol: lighter than `SELECT 1` (no statement, no snapshot, nothing
 //! in the server's log or in `pg_stat_statements`), and answered by the same backend loop. Facts have a connection of
-//! their own (`poller.rs`): some servers answer them late for reasons of their own, and a statement that waits there
+//! their own (`facts/poller.rs`): some servers answer them late for reasons of their own, and a statement that waits there
 //! must not hold up a probe here.
 //!
 //! Our own lateness is not the node's: an answer that lies in the socket counts before any timer, a timer that fires
@@ -19,8 +19,8 @@ use futures_util::future::BoxFuture;
 use tokio::time::{Instant, sleep_until, timeout};
 use tokio_postgres::Client;
 
-use super::error;
-use super::session::{self, Driver, Purpose};
+use crate::connection::error;
+use crate::connection::session::{self, Driver, Purpose};
 use crate::model::{ErrorKind, NodeConfig, NodeError, Role};
 
 /// A timer that fires later than this was held up by us (a loaded machine, a stopped process).
@@ -30,7 +30,7 @@ const GOODBYE: Duration = Duration::from_millis(300);
 
 /// What a probe's connection had to say.
 #[derive(Debug)]
-pub(super) enum Seen {
+pub(in crate::connection) enum Seen {
     /// Answered before the timeout; the latency is unknown when we were too late to measure it.
     Answered { sent: Instant, latency: Option<Duration> },
     /// Answered after [`Seen::TimedOut`].
@@ -42,14 +42,14 @@ pub(super) enum Seen {
 }
 
 /// The probe's connection and the one probe that may be out on it.
-pub(super) struct Probe {
+pub(in crate::connection) struct Probe {
     node: Arc<NodeConfig>,
     client: Arc<Client>,
     driver: Driver,
     out: Option<Out>,
-    pub(super) connect_time: Duration,
-    pub(super) server_version: String,
-    pub(super) role: Role,
+    pub(in crate::connection) connect_time: Duration,
+    pub(in crate::connection) server_version: String,
+    pub(in crate::connection) role: Role,
 }
 
 /// A probe under way.
@@ -76,7 +76,10 @@ enum Slow {
 impl Probe {
     /// Opens a connection and probes it once; the whole within `within`. Cancel-safe: dropping it closes what was
     /// opened.
-    pub(super) async fn open(node: Arc<NodeConfig>, within: Duration) -> Result<(Self, Option<Duration>), NodeError> {
+    pub(in crate::connection) async fn open(
+        node: Arc<NodeConfig>,
+        within: Duration,
+    ) -> Result<(Self, Option<Duration>), NodeError> {
         let attempt = Box::pin(Self::open_unbounded(Arc::clone(&node)));
         bounded(within, attempt).await.unwrap_or_else(|| Err(error::no_answer(&node, within)))
     }
@@ -103,7 +106,7 @@ impl Probe {
     }
 
     /// Sends a probe, unless one is out.
-    pub(super) fn ask(&mut self) {
+    pub(in crate::connection) fn ask(&mut self) {
         if self.out.is_some() {
             return;
         }
@@ -121,17 +124,17 @@ impl Probe {
     }
 
     /// Whether a probe waits for its answer.
-    pub(super) fn is_out(&self) -> bool {
+    pub(in crate::connection) fn is_out(&self) -> bool {
         self.out.is_some()
     }
 
     /// Whether a probe waits for its answer beyond its timeout.
-    pub(super) fn is_overdue(&self) -> bool {
+    pub(in crate::connection) fn is_overdue(&self) -> bool {
         self.out.as_ref().is_some_and(|out| out.missed)
     }
 
     /// Drives the connection until there is something to say. Cancel-safe; after `Ended` it must not be called again.
-    pub(super) async fn seen(&mut self) -> Seen {
+    pub(in crate::connection) async fn seen(&mut self) -> Seen {
         loop {
             let due = self.out.as_ref().and_then(Out::due);
             let answer = async {
@@ -197,7 +200,7 @@ impl Probe {
     }
 
     /// Says goodbye and closes the socket. A server that owes us an answer is not waited for.
-    pub(super) async fn close(self) {
+    pub(in crate::connection) async fn close(self) {
         let owes = self.out.is_some();
         let Self { client, mut driver, out, .. } = self;
         drop((client, out));
@@ -224,7 +227,7 @@ impl fmt::Debug for Probe {
 }
 
 /// Polls a connection whose client was dropped until it has said goodbye and closed its socket.
-pub(super) async fn goodbye(driver: &mut Driver) {
+pub(in crate::connection) async fn goodbye(driver: &mut Driver) {
     let closed = async { while let Some(Ok(_)) = driver.next().await {} };
     drop(timeout(GOODBYE, closed).await);
 }
@@ -257,7 +260,7 @@ async fn bounded<T>(within: Duration, work: impl Future<Output = T>) -> Option<T
 
 /// Whether something listens at the node's address: a bare connect that says nothing, so it costs the server no
 /// session. Asked once a second at most, where nothing listens or comes through.
-pub(super) async fn knock(node: &NodeConfig, within: Duration) -> bool {
+pub(in crate::connection) async fn knock(node: &NodeConfig, within: Duration) -> bool {
     let opened = if node.host.starts_with('/') {
         timeout(within, tokio::net::UnixStream::connect(node.address())).await.map(|opened| opened.is_ok())
     } else if node.is_unix_socket() {

@@ -12,11 +12,11 @@ use postgres_native_tls::TlsConnector as Handshake;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio_postgres::tls::{MakeTlsConnect, TlsConnect};
 
-use super::allowance::{Limits, Metered};
 use super::certificates;
-use super::heard::{Heard, Sockets};
 use super::settings::Purpose;
-use super::wire::{Transport, Wire};
+use crate::connection::wire::allowance::{Limits, Metered};
+use crate::connection::wire::heard::{Heard, Sockets};
+use crate::connection::wire::{Transport, Wire};
 use crate::model::{NodeConfig, SslMode, TlsConfig};
 
 /// What one attempt does about TLS.
@@ -170,7 +170,7 @@ mod tests {
     use tokio_postgres::Config;
 
     use super::*;
-    use crate::connection::dial::{DialError, dial};
+    use crate::connection::session::dial::{DialError, dial};
     use crate::demo::Cluster;
     use crate::model::ErrorKind;
 

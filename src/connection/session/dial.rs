@@ -9,17 +9,18 @@ use tokio::net::UnixStream;
 use tokio_postgres::config::{ChannelBinding, SslMode, SslNegotiation};
 use tokio_postgres::{CancelToken, Client, Config, Connection};
 
-use super::allowance::Limits;
-use super::heard::{Heard, Sockets};
 use super::settings::Purpose;
 use super::tls::{self, Connector, Encryption};
-use super::wary::{OUR_ANSWERS, warily};
-use super::wire::Wire;
-use super::{error, password, settings};
+use super::{password, settings};
+use crate::connection::error;
+use crate::connection::wire::Wire;
+use crate::connection::wire::allowance::Limits;
+use crate::connection::wire::heard::{Heard, Sockets};
+use crate::connection::wire::wary::{OUR_ANSWERS, warily};
 use crate::model::{ErrorKind, NodeConfig, NodeError, Secret};
 
 /// The driver begins TLS directly, and so reaches our [`Connector`], on TCP alone: a unix socket is opened here.
-pub(super) async fn connect_unix(
+pub(in crate::connection) async fn connect_unix(
     config: &Config,
     connector: Connector,
     path: PathBuf,
@@ -30,7 +31,7 @@ pub(super) async fn connect_unix(
 
 /// Why an attempt failed.
 #[derive(Debug)]
-pub(super) enum DialError {
+pub(in crate::connection) enum DialError {
     Driver(tokio_postgres::Error),
     Socket(std::io::Error),
 }
@@ -82,7 +83,7 @@ impl Link {
 
 /// Makes the attempts that the node's `sslmode` allows, and one more without settings where a pooler refuses them,
 /// which `pooled` remembers. `connect` makes one attempt.
-pub(super) async fn dial<T, F, A>(
+pub(in crate::connection) async fn dial<T, F, A>(
     node: &NodeConfig,
     purpose: Purpose,
     sockets: &Sockets,

@@ -1,4 +1,4 @@
-//! What knocking at a lost node's port tells (N13). Pure: `watch.rs` knocks, here it is decided what follows.
+//! What knocking at a lost node's port tells (N13). Pure: `monitor.rs` knocks, here it is decided what follows.
 //!
 //! A knock is a connect that says nothing, so it costs the server no session. It tells a port that is shut (nothing
 //! listens, or nothing comes through) from one that is open, and a port that opens is worth an attempt at once, however
@@ -9,7 +9,7 @@ use crate::model::ErrorKind;
 
 /// The port of a lost node, as far as attempts and knocks have told.
 #[derive(Debug, Default)]
-pub(super) struct Door {
+pub(in crate::connection) struct Door {
     shut: bool,
     knock: bool,
     /// The last attempt was not answered at all.
@@ -18,19 +18,19 @@ pub(super) struct Door {
 
 impl Door {
     /// An attempt failed.
-    pub(super) fn failed(&mut self, kind: ErrorKind) {
+    pub(in crate::connection) fn failed(&mut self, kind: ErrorKind) {
         self.silent = matches!(kind, ErrorKind::Timeout | ErrorKind::Unreachable);
         self.shut = kind == ErrorKind::Refused || (self.silent && self.shut);
         self.knock = self.shut || self.silent || GOES_DOWN.contains(&kind);
     }
 
     /// Whether a knock before the next attempt may tell something.
-    pub(super) fn is_worth_a_knock(&self) -> bool {
+    pub(in crate::connection) fn is_worth_a_knock(&self) -> bool {
         self.knock
     }
 
     /// A knock was taken, or was not. Says whether to try at once.
-    pub(super) fn knocked(&mut self, taken: bool) -> bool {
+    pub(in crate::connection) fn knocked(&mut self, taken: bool) -> bool {
         let opened = taken && self.shut;
         self.shut = !taken;
         self.knock = !(taken && self.silent);

@@ -40,7 +40,7 @@ const IDLE: Duration = Duration::from_secs(10);
 const AGAIN: Duration = Duration::from_secs(1);
 /// The `options` of the startup packet. A statement of the user has no `statement_timeout` here: it gets the time
 /// of its batch, when it runs ([`before_statement`]).
-pub(super) fn startup(node: &NodeConfig, purpose: Purpose) -> String {
+pub(in crate::connection) fn startup(node: &NodeConfig, purpose: Purpose) -> String {
     let query = purpose == Purpose::Query;
     let lock = if query { USER_LOCK } else { OWN_LOCK };
     let mut options = format!(
@@ -63,7 +63,7 @@ pub(super) fn startup(node: &NodeConfig, purpose: Purpose) -> String {
 
 /// What only newer servers take, which refuse a startup packet with a setting that they do not know: a server of 12
 /// or later gives up an answer that nobody takes, one of 14 or later ends a statement by itself when its client is gone.
-pub(super) fn late(server_version: Option<&str>) -> Option<&'static str> {
+pub(in crate::connection) fn late(server_version: Option<&str>) -> Option<&'static str> {
     const UNTAKEN_ONLY: &str = "SET tcp_user_timeout = '15s'";
     const BOTH: &str = "SET tcp_user_timeout = '15s'; SET client_connection_check_interval = '1s'";
     match server_version?.split(|c: char| !c.is_ascii_digit()).next()?.parse::<u32>().ok()? {
@@ -76,7 +76,7 @@ pub(super) fn late(server_version: Option<&str>) -> Option<&'static str> {
 /// What a session for views sets beside: what a server does for us stays in one process and out of its temporary files,
 /// and is not compiled, which with 10,000 tables takes longer than the catalog queries themselves. Set late, so that
 /// `pg_settings.reset_val` is still the server's own value. Version 10 does not know `jit`.
-pub(super) fn of_views(major: u32) -> &'static str {
+pub(in crate::connection) fn of_views(major: u32) -> &'static str {
     const SETTINGS: &str = "SET work_mem = '32MB'; SET max_parallel_workers_per_gather = 0";
     const AND_JIT: &str = "SET work_mem = '32MB'; SET max_parallel_workers_per_gather = 0; SET jit = off";
     if major >= 11 { AND_JIT } else { SETTINGS }
@@ -85,7 +85,7 @@ pub(super) fn of_views(major: u32) -> &'static str {
 /// What runs before a statement of the user, in one message: a read-only transaction around it where the node is
 /// read-only, and a time limit a little longer than the batch's own, should the cancel never arrive. In whole seconds:
 /// each text is an entry of its own in the server's `pg_stat_statements`.
-pub(super) fn before_statement(node: &NodeConfig, pooled: bool, timeout: Duration) -> String {
+pub(in crate::connection) fn before_statement(node: &NodeConfig, pooled: bool, timeout: Duration) -> String {
     let timeout = (timeout.as_secs() + 3).min(86_400);
     let lock = USER_LOCK.as_millis();
     match (node.is_read_only(), pooled) {

@@ -12,14 +12,14 @@ use futures_util::StreamExt;
 use tokio::time::{Instant, timeout};
 use tokio_postgres::{Client, SimpleQueryMessage};
 
-use super::dial::Link;
-use super::error;
 use super::mask::masked;
-use super::probe::goodbye;
-use super::session::{self, Driver, Purpose};
-use super::settings;
-use super::turns::Turns;
-use super::wary::warily;
+use crate::connection::error;
+use crate::connection::health::probe::goodbye;
+use crate::connection::schedule::turns::Turns;
+use crate::connection::session::dial::Link;
+use crate::connection::session::settings;
+use crate::connection::session::{self, Driver, Purpose};
+use crate::connection::wire::wary::warily;
 use crate::model::protocol::ViewRows;
 use crate::model::view::{CellKind, Lacks, Version, ViewColumn};
 use crate::model::{Column, ErrorKind, NodeConfig, NodeError, Role, RowSet, View};
@@ -35,7 +35,7 @@ const GRACE: Duration = Duration::from_millis(500);
 const UNPREPARED: [&str; 2] = ["26000", "42P05"];
 
 /// A session on which views are asked, one after the other.
-pub(super) struct Line {
+pub(in crate::connection) struct Line {
     client: Client,
     driver: Driver,
     link: Link,
@@ -49,7 +49,7 @@ pub(super) struct Line {
     /// The `statement_timeout` that was set last.
     timeout: Option<Duration>,
     /// When its last answer was there.
-    pub(super) used: Instant,
+    pub(in crate::connection) used: Instant,
 }
 
 /// What is prepared on a session: each text and the number in its name, which is never used again.
@@ -95,7 +95,7 @@ enum Failure {
 }
 
 impl Line {
-    pub(super) async fn open(node: &NodeConfig, turns: &Turns) -> Result<Self, NodeError> {
+    pub(in crate::connection) async fn open(node: &NodeConfig, turns: &Turns) -> Result<Self, NodeError> {
         let session = turns.later.wait(Box::pin(session::open(node, Purpose::View))).await?;
         Ok(Self {
             version: Version(session.version_num / 10_000, 0),
@@ -112,7 +112,7 @@ impl Line {
 
     /// Asks a view; says too whether the session can be used again. Dropping the future closes the session with it, and the
     /// server goes on with the statement until its timeout: who may not leave that behind calls [`Line::abandon`].
-    pub(super) async fn ask(
+    pub(in crate::connection) async fn ask(
         &mut self,
         node: &NodeConfig,
         view: &View,
@@ -241,19 +241,19 @@ impl Line {
     }
 
     /// Until the server ends the session, or says something else that ends it. Cancel-safe.
-    pub(super) async fn ended(&mut self) {
+    pub(in crate::connection) async fn ended(&mut self) {
         while let Some(Ok(_)) = self.driver.next().await {}
     }
 
     /// Says goodbye, where the server owes no answer.
-    pub(super) async fn close(self) {
+    pub(in crate::connection) async fn close(self) {
         let Self { client, mut driver, .. } = self;
         drop(client);
         goodbye(&mut driver).await;
     }
 
     /// Tells the server to stop working, and closes the session once it has, no later than after [`CANCEL`].
-    pub(super) async fn abandon(self) {
+    pub(in crate::connection) async fn abandon(self) {
         let Self { client, mut driver, link, .. } = self;
         let token = client.cancel_token();
         // Nobody waits for the answer: with it comes the goodbye.
