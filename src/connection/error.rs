@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use tokio_postgres::error::{DbError, ErrorPosition, Severity};
 
-use super::session::tls::TlsError;
-use super::wire::heard::{Fault, Heard};
+use super::wire::fault::{Fault, TlsError};
+use super::wire::heard::Heard;
 use crate::model::{ErrorKind, NodeConfig, NodeError};
 use sqlstate::of_sqlstate;
 

@@ -22,7 +22,7 @@ use tokio_util::task::TaskTracker;
 
 use super::report::{LifeId, News, Report};
 use super::schedule::turns::Turns;
-use super::session::{self, Purpose};
+use super::session::{self, SessionKind};
 use super::views::viewer::Looks;
 use super::{ManagerConfig, Request};
 use crate::model::protocol::{CommandError, DisconnectReason, Tested};
@@ -40,8 +40,6 @@ const TICK: Duration = Duration::from_secs(1);
 const POOL_AT_LEAST: Duration = Duration::from_millis(8_500);
 /// Connection tests under way at the same time.
 const TESTS: usize = 16;
-/// A tested server has so long to hang up.
-const GOODBYE: Duration = Duration::from_millis(300);
 /// Between the first connects of two nodes, up to a second in all: many nodes are not dialled in one instant.
 const STAGGER: Duration = Duration::from_millis(2);
 
@@ -296,14 +294,14 @@ impl Actor {
         self.testing += 1;
         let reports = self.reports.clone();
         let test = async move {
-            let outcome = match session::open(&node, Purpose::Test).await {
+            let outcome = match session::open(&node, SessionKind::Test).await {
                 Ok(session) => {
                     let tested = Tested {
                         server_version: session.server_version.clone(),
                         role: session.role,
                         connect_time: session.connect_time,
                     };
-                    session.close(GOODBYE).await;
+                    session.close(session::GOODBYE).await;
                     Ok(tested)
                 }
                 Err(error) => Err(error),

@@ -23,7 +23,7 @@
 //! | health, one a node | `health/monitor.rs`, on the connection of `health/probe.rs` | `health.interval`; retries by `schedule/backoff.rs` | reports to the actor, orders from it |
 //! | facts, one a node | `facts/poller.rs` | `refresh`, while the node answers | reports to the actor |
 //! | views, one a node | `views/viewer.rs`, over the sessions of `views/ask.rs` | each view's own while a screen shows it, else that of the rules | reports to the actor |
-//! | pool, one a node | `pool.rs` | a third of `idle_timeout`; a socket that closes | `PoolStats`, read by the actor once a second |
+//! | pool, one a node | `pool/keep.rs` | a third of `idle_timeout`; a socket that closes | `PoolStats`, read by the actor once a second |
 //! | query, one a node and batch | `query.rs` | ends with the statement | reports to the actor |
 //!
 //! All channels are bounded. Tasks wait for the actor when it is behind; the actor waits for nobody: what a listener

@@ -7,9 +7,12 @@
 //! - can be cut at once, whatever the driver is waiting for.
 
 pub(super) mod allowance;
-pub(super) mod frames;
+pub(super) mod fault;
+mod frames;
 pub(super) mod heard;
-pub(super) mod wary;
+pub(super) mod limit;
+pub(super) mod metered;
+pub(super) mod sockets;
 
 use std::io;
 use std::pin::Pin;
@@ -21,12 +24,13 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::Sleep;
 use tokio_postgres::tls::{ChannelBinding, TlsStream};
 
-use allowance::Metered;
 use frames::Frames;
-use heard::{Heard, OpenSocket};
+use heard::Heard;
+use metered::Metered;
+use sockets::OpenSocket;
 
-/// How long a server may take to hang up after we said goodbye.
-const GOODBYE: Duration = Duration::from_secs(1);
+/// How long a server may take to close the connection after our goodbye.
+const CLOSING: Duration = Duration::from_secs(1);
 
 /// What the bytes travel on.
 pub(crate) enum Transport<S> {
@@ -164,7 +168,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Wire<S> {
             if !this.cancels && ready!(this.transport.poll_shutdown(cx)).is_err() {
                 return Poll::Ready(Ok(()));
             }
-            this.goodbye = Some(Box::pin(tokio::time::sleep(GOODBYE)));
+            this.goodbye = Some(Box::pin(tokio::time::sleep(CLOSING)));
         }
         let mut last_words = [0; 1024];
         loop {

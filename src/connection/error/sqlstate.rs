@@ -2,9 +2,14 @@
 
 use crate::model::{ErrorKind, NodeConfig, NodeError, SslMode};
 
+/// True if a prepared statement does not exist, or exists already: a pooler gave us the session of another client.
+pub(crate) fn is_unprepared(sqlstate: &str) -> bool {
+    matches!(sqlstate, "26000" | "42P05")
+}
+
 /// By SQLSTATE, and by the English text where one code means two things; where the server speaks another language, the
 /// remedy names both. `fatal` says that it ended the session.
-pub(in crate::connection) fn of_sqlstate(code: &str, message: &str, fatal: bool, node: &NodeConfig) -> NodeError {
+pub(super) fn of_sqlstate(code: &str, message: &str, fatal: bool, node: &NodeConfig) -> NodeError {
     use ErrorKind as Kind;
     let says = |word: &str| message.contains(word);
     let user = &node.user;

@@ -18,14 +18,14 @@ use tokio_util::sync::CancellationToken;
 
 use super::sql;
 use crate::connection::error;
-use crate::connection::health::monitor::refuses;
-use crate::connection::health::probe::goodbye;
+use crate::connection::error::sqlstate::is_unprepared;
 use crate::connection::report::{News, Reporter};
 use crate::connection::schedule::backoff;
-use crate::connection::schedule::phase::Phase;
+use crate::connection::schedule::backoff::INCURABLE;
+use crate::connection::schedule::phase::{FASTEST, Phase};
 use crate::connection::schedule::turns::Turns;
-use crate::connection::session::{self, Driver, Purpose};
-use crate::connection::wire::wary::{OUR_ANSWERS, warily};
+use crate::connection::session::{self, Driver, SessionKind};
+use crate::connection::wire::limit::{OUR_ANSWERS, limited};
 use crate::model::{ErrorKind, Facts, NodeConfig, NodeError, Role, ServerFacts, delta};
 
 /// A facts statement that takes longer is given up, with its connection. The session's own statement timeout is
@@ -35,13 +35,6 @@ const PATIENCE: Duration = Duration::from_secs(10);
 const LATE: Duration = Duration::from_millis(100);
 /// `superuser_reserved_connections` by default: with no more left, everybody else is refused.
 const RESERVED: u32 = 3;
-/// However short a refresh is asked for.
-const FASTEST: Duration = Duration::from_millis(100);
-/// Between two tries of what will not cure itself.
-const INCURABLE: Duration = Duration::from_mins(1);
-
-/// A prepared statement is not there, or there already: a pooler stands between.
-const UNPREPARED: [&str; 2] = ["26000", "42P05"];
 
 /// What the facts tell the health loop and the viewer.
 #[derive(Debug)]
@@ -105,7 +98,7 @@ impl Poller {
             Some(Link { client, mut driver, busy, .. }) => {
                 drop(client);
                 if !busy {
-                    goodbye(&mut driver).await;
+                    driver.goodbye().await;
                 }
                 1
             }
@@ -170,11 +163,11 @@ impl Poller {
 
     async fn failed(&mut self, error: NodeError) -> Duration {
         // The statement may still run there: its session's own timeout ends it, and ours is closed.
-        if self.link.take().is_none() && refuses(error.kind) {
+        if self.link.take().is_none() && error.kind.is_server_refusal() {
             self.hints.doubt.notify_one();
         }
         self.failures = self.failures.saturating_add(1);
-        if self.prepares && error.sqlstate.as_deref().is_some_and(|code| UNPREPARED.contains(&code)) {
+        if self.prepares && error.sqlstate.as_deref().is_some_and(is_unprepared) {
             self.prepares = false;
             return Duration::ZERO;
         }
@@ -228,7 +221,7 @@ impl Poller {
 }
 
 async fn open(node: &NodeConfig, prepares: bool) -> Result<Link, NodeError> {
-    let session = session::open(node, Purpose::Poll).await?;
+    let session = session::open(node, SessionKind::Poll).await?;
     let (client, mut driver) = (session.client, session.driver);
     let statement = if prepares { Some(drive(&mut driver, node, client.prepare(sql::FACTS)).await?) } else { None };
     let version = (session.server_version, session.version_num);
@@ -265,7 +258,7 @@ async fn drive<T>(
     let heard = Arc::clone(&driver.heard);
     // By reference: the state of a whole round would be there twice.
     let answer = std::pin::pin!(answer);
-    match warily(&heard, OUR_ANSWERS, driver.until(answer)).await {
+    match limited(&heard, OUR_ANSWERS, driver.until(answer)).await {
         Some(answer) => answer.map_err(|error| error::classify_with(&error, &heard, node)),
         None => Err(error::given_up(&heard, node)),
     }

@@ -304,7 +304,9 @@ impl Watch {
                 }
             }
             // Ours answers, or the server itself says no: it lives.
-            Err(error) if self.probe.as_ref().is_some_and(|probe| !probe.is_overdue() || refuses(error.kind)) => {
+            Err(error)
+                if self.probe.as_ref().is_some_and(|probe| !probe.is_overdue() || error.kind.is_server_refusal()) =>
+            {
                 let times = self.refusing.take().map_or(0, |(_, times)| times);
                 plan.next_opening = Instant::now() + backoff::delay(times, 0.0);
                 self.refusing = Some((error.clone(), times + 1));
@@ -404,17 +406,4 @@ impl Watch {
 
 fn first_door() -> Duration {
     FIRST_DOOR + DOOR_AT_MOST.mul_f64(fastrand::f64())
-}
-
-/// Whether this is the server's own answer to a connection it does not want: it lives.
-pub(in crate::connection) fn refuses(kind: ErrorKind) -> bool {
-    matches!(
-        kind,
-        ErrorKind::TooManyConnections
-            | ErrorKind::StartingUp
-            | ErrorKind::ShuttingDown
-            | ErrorKind::Authentication
-            | ErrorKind::NoDatabase
-            | ErrorKind::Permission
-    )
 }

@@ -20,13 +20,11 @@ use tokio::time::{Instant, sleep_until, timeout};
 use tokio_postgres::Client;
 
 use crate::connection::error;
-use crate::connection::session::{self, Driver, Purpose};
+use crate::connection::session::{self, Driver, SessionKind};
 use crate::model::{ErrorKind, NodeConfig, NodeError, Role};
 
 /// A timer that fires later than this was held up by us (a loaded machine, a stopped process).
 const STALL: Duration = Duration::from_millis(50);
-/// Saying goodbye takes one write; a server that does not even take that is left.
-const GOODBYE: Duration = Duration::from_millis(300);
 
 /// What a probe's connection had to say.
 #[derive(Debug)]
@@ -85,7 +83,7 @@ impl Probe {
     }
 
     async fn open_unbounded(node: Arc<NodeConfig>) -> Result<(Self, Option<Duration>), NodeError> {
-        let session = session::open(&node, Purpose::Probe).await?;
+        let session = session::open(&node, SessionKind::Probe).await?;
         let mut probe = Self {
             node,
             client: Arc::new(session.client),
@@ -205,7 +203,7 @@ impl Probe {
         let Self { client, mut driver, out, .. } = self;
         drop((client, out));
         if !owes {
-            goodbye(&mut driver).await;
+            driver.goodbye().await;
         }
     }
 }
@@ -224,12 +222,6 @@ impl fmt::Debug for Probe {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Probe").field("node", &self.node.name).field("out", &self.is_out()).finish_non_exhaustive()
     }
-}
-
-/// Polls a connection whose client was dropped until it has said goodbye and closed its socket.
-pub(in crate::connection) async fn goodbye(driver: &mut Driver) {
-    let closed = async { while let Some(Ok(_)) = driver.next().await {} };
-    drop(timeout(GOODBYE, closed).await);
 }
 
 async fn until(due: Option<Instant>) {

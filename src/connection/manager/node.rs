@@ -13,7 +13,7 @@ use tokio_util::task::TaskTracker;
 
 use super::roster::Answer;
 use crate::connection::facts::poller::{Hints, Poller};
-use crate::connection::health::monitor::{Signals, Watch, refuses};
+use crate::connection::health::monitor::{Signals, Watch};
 use crate::connection::pool::NodePool;
 use crate::connection::report::{LifeId, Reporter};
 use crate::connection::schedule::turns::Turns;
@@ -193,7 +193,7 @@ impl Crew {
 
     /// A query got no connection: look whether the node takes new ones.
     pub(in crate::connection) fn doubt(&self, error: &NodeError) {
-        if refuses(error.kind) {
+        if error.kind.is_server_refusal() {
             self.doubt.notify_one();
         }
     }

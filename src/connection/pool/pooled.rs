@@ -13,11 +13,14 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::connection::error;
-use crate::connection::session::dial::{DialError, Link, connect_unix, dial};
-use crate::connection::session::settings::Purpose;
+use crate::connection::session::dial::{DialError, Dialled, connect_unix, dial};
+use crate::connection::session::settings::SessionKind;
 use crate::connection::session::tls::Connector;
-use crate::connection::wire::heard::Sockets;
+use crate::connection::wire::sockets::Sockets;
 use crate::model::{ErrorKind, NodeConfig, NodeError};
+
+/// bb8's pool of our sessions.
+pub(crate) type Pool = bb8::Pool<Manager>;
 
 /// Opens the sessions of one pool, each by a [`PostgresConnectionManager`] of its own, since password and
 /// certificates are looked up anew each time.
@@ -29,14 +32,14 @@ pub(crate) struct Manager {
     /// Cancelled when the pool is given up: bb8 must not open anything for it any more.
     retired: CancellationToken,
     /// The node takes no settings in its startup packet: a pooler stands before it.
-    pooled: AtomicBool,
+    behind_pooler: AtomicBool,
 }
 
 /// A session of the pool.
 #[derive(Debug)]
 pub(crate) struct PooledSession {
     pub(crate) client: Client,
-    pub(crate) link: Link,
+    pub(crate) dialled: Dialled,
     /// Not to be used again: it goes when it is given back.
     discard: AtomicBool,
 }
@@ -49,7 +52,7 @@ impl PooledSession {
 
 impl Manager {
     pub(crate) fn new(node: Arc<NodeConfig>, sockets: Sockets, tasks: TaskTracker, retired: CancellationToken) -> Self {
-        Self { node, sockets, tasks, retired, pooled: AtomicBool::new(false) }
+        Self { node, sockets, tasks, retired, behind_pooler: AtomicBool::new(false) }
     }
 
     async fn open(&self) -> Result<PooledSession, NodeError> {
@@ -64,9 +67,10 @@ impl Manager {
                 Ok::<_, DialError>(client)
             }
         };
-        let (link, client) = dial(&self.node, Purpose::Query, &self.sockets, &self.pooled, connect).await?;
-        link.settle(&client).await;
-        Ok(PooledSession { client, link, discard: AtomicBool::new(false) })
+        let (dialled, client) =
+            dial(&self.node, SessionKind::Query, &self.sockets, &self.behind_pooler, connect).await?;
+        dialled.settle(&client).await;
+        Ok(PooledSession { client, dialled, discard: AtomicBool::new(false) })
     }
 }
 
@@ -87,7 +91,7 @@ impl ManageConnection for Manager {
     /// Never asked: it would cost a round trip a checkout, and an ended session is known without.
     async fn is_valid(&self, session: &mut PooledSession) -> Result<(), NodeError> {
         let asked = session.client.simple_query("").await;
-        asked.map(drop).map_err(|error| error::classify_with(&error, &session.link.heard, &self.node))
+        asked.map(drop).map_err(|error| error::classify_with(&error, &session.dialled.heard, &self.node))
     }
 
     fn has_broken(&self, session: &mut PooledSession) -> bool {
@@ -113,6 +117,7 @@ impl bb8::ErrorSink<NodeError> for ErrorsTo {
         Box::new(self.clone())
     }
 }
+
 /// A session that was taken out. It goes back when dropped, unless it is broken or was marked `discard`.
 pub(crate) struct Checkout {
     session: bb8::PooledConnection<'static, Manager>,

@@ -9,6 +9,10 @@ const JITTER: f64 = 0.1;
 /// Nobody waits longer: a node that answers again is to be seen within 31 s (N13).
 const LONGEST: Duration = Duration::from_millis(30_500);
 
+/// How long to wait before a query is tried again that only a person can make possible (rights, a version, an
+/// extension).
+pub(crate) const INCURABLE: Duration = Duration::from_mins(1);
+
 /// The wait after `failed` failed retries, with `jitter` (0 to 1) times ten percent on top, [`LONGEST`] at most.
 pub(crate) fn delay(failed: u32, jitter: f64) -> Duration {
     let step = usize::try_from(failed).unwrap_or(usize::MAX).min(SECONDS.len() - 1);

@@ -5,31 +5,34 @@ use std::time::Duration;
 
 use crate::connection::report::LifeId;
 
+/// Shortest interval between two queries of one kind to a node, however short a refresh is configured.
+pub(crate) const FASTEST: Duration = Duration::from_millis(100);
+
 /// The share of an interval by which a node's questions come later than those of another, 0 to 1.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(in crate::connection) struct Phase(f64);
+pub(crate) struct Phase(f64);
 
 impl Phase {
     /// Multiples of the golden ratio: however many there are, they lie evenly.
-    pub(in crate::connection) fn of(life: LifeId) -> Self {
+    pub(crate) fn of(life: LifeId) -> Self {
         const GOLDEN: f64 = 0.618_033_988_749_894_9;
         Self((life.0 as f64 * GOLDEN).fract())
     }
 
     /// From the first refresh, which comes at once, to the second.
-    pub(in crate::connection) fn to_refresh(self, every: Duration) -> Duration {
+    pub(crate) fn to_refresh(self, every: Duration) -> Duration {
         every.mul_f64(0.5 + self.0)
     }
 
     /// From a node's being up to the first question that nobody waits for: behind the first figures, which somebody does.
-    pub(in crate::connection) fn to_background(self) -> Duration {
+    pub(crate) fn to_background(self) -> Duration {
         Duration::from_secs(1) + Duration::from_millis(1500).mul_f64(self.0)
     }
 
     /// From the first answer to the first probe, and from that one to the second: halfway between two refreshes, so that
     /// a node that dies in silence is noticed by the nearer of the two. Where that is far from the first answer, a probe
     /// comes half an interval before (N3).
-    pub(in crate::connection) fn to_probes(self, interval: Duration) -> [Duration; 2] {
+    pub(crate) fn to_probes(self, interval: Duration) -> [Duration; 2] {
         // Hardly after the first answer it would say nothing new.
         const SOON: f64 = 0.25;
         let half = (self.0 + 1.0 - SOON).fract() + SOON;

@@ -10,7 +10,7 @@ use std::time::SystemTime;
 use native_tls::{Certificate, Identity, Protocol, TlsConnector};
 use openssl::pkey::PKey;
 
-use super::tls::TlsError;
+use crate::connection::wire::fault::TlsError;
 use crate::model::{RootCert, SslMode, TlsConfig};
 
 /// Connectors kept; nodes of one cluster share one.

@@ -9,18 +9,21 @@ use tokio::net::UnixStream;
 use tokio_postgres::config::{ChannelBinding, SslMode, SslNegotiation};
 use tokio_postgres::{CancelToken, Client, Config, Connection};
 
-use super::settings::Purpose;
+use super::settings::SessionKind;
 use super::tls::{self, Connector, Encryption};
 use super::{password, settings};
 use crate::connection::error;
 use crate::connection::wire::Wire;
-use crate::connection::wire::allowance::Limits;
-use crate::connection::wire::heard::{Heard, Sockets};
-use crate::connection::wire::wary::{OUR_ANSWERS, warily};
+use crate::connection::wire::heard::Heard;
+use crate::connection::wire::limit::{OUR_ANSWERS, limited};
+use crate::connection::wire::sockets::Sockets;
 use crate::model::{ErrorKind, NodeConfig, NodeError, Secret};
 
+/// How long a server may take to hear a cancel, and to obey it.
+pub(crate) const CANCEL: Duration = Duration::from_secs(1);
+
 /// The driver begins TLS directly, and so reaches our [`Connector`], on TCP alone: a unix socket is opened here.
-pub(in crate::connection) async fn connect_unix(
+pub(crate) async fn connect_unix(
     config: &Config,
     connector: Connector,
     path: PathBuf,
@@ -31,7 +34,7 @@ pub(in crate::connection) async fn connect_unix(
 
 /// Why an attempt failed.
 #[derive(Debug)]
-pub(in crate::connection) enum DialError {
+pub(crate) enum DialError {
     Driver(tokio_postgres::Error),
     Socket(std::io::Error),
 }
@@ -44,15 +47,15 @@ impl From<tokio_postgres::Error> for DialError {
 
 /// What belongs to an open connection beside its client: how to understand its end, and how to cancel on it.
 #[derive(Debug, Clone)]
-pub(crate) struct Link {
+pub(crate) struct Dialled {
     pub(crate) heard: Arc<Heard>,
     /// A pooler stands before the server and takes no settings: what a session sets there, another's may inherit.
-    pub(crate) pooled: bool,
+    pub(crate) behind_pooler: bool,
     connector: Connector,
     socket: Option<PathBuf>,
 }
 
-impl Link {
+impl Dialled {
     /// Sets what only a server of a version takes, now that the version is known.
     pub(crate) async fn settle(&self, client: &Client) {
         if let Some(statement) = self.late_settings() {
@@ -62,7 +65,7 @@ impl Link {
     }
 
     pub(crate) fn late_settings(&self) -> Option<&'static str> {
-        if self.pooled { None } else { settings::late(self.heard.server_version().as_deref()) }
+        if self.behind_pooler { None } else { settings::late(self.heard.server_version().as_deref()) }
     }
 
     /// Tells the server to stop working on what the session asked. Says whether the server could be told.
@@ -82,43 +85,43 @@ impl Link {
 }
 
 /// Makes the attempts that the node's `sslmode` allows, and one more without settings where a pooler refuses them,
-/// which `pooled` remembers. `connect` makes one attempt.
-pub(in crate::connection) async fn dial<T, F, A>(
+/// which `behind_pooler` remembers. `connect` makes one attempt.
+pub(crate) async fn dial<T, F, A>(
     node: &NodeConfig,
-    purpose: Purpose,
+    kind: SessionKind,
     sockets: &Sockets,
-    pooled: &AtomicBool,
+    behind_pooler: &AtomicBool,
     connect: F,
-) -> Result<(Link, T), NodeError>
+) -> Result<(Dialled, T), NodeError>
 where
     F: Fn(Config, Connector, Option<PathBuf>) -> A,
     A: Future<Output = Result<T, DialError>>,
 {
     let found = password::look_up(node).await?;
-    let mut options = (!pooled.load(Ordering::Relaxed)).then(|| settings::startup(node, purpose));
+    let mut options = (!behind_pooler.load(Ordering::Relaxed)).then(|| settings::startup(node, kind));
     let mut attempts = tls::attempts(node).iter().peekable();
     let mut earlier: Option<NodeError> = None;
     let socket = node.is_unix_socket().then(|| socket_path(node));
     while let Some(&encryption) = attempts.peek() {
-        let connector = Connector::new(node, *encryption, sockets.clone(), Limits::of(purpose));
-        let link = Link {
+        let connector = Connector::new(node, *encryption, sockets.clone(), kind.limits());
+        let dialled = Dialled {
             heard: Arc::clone(connector.heard()),
-            pooled: options.is_none(),
+            behind_pooler: options.is_none(),
             connector: connector.clone(),
             socket: socket.clone(),
         };
         let config = config(node, found.password.as_ref(), options.as_deref());
-        tracing::debug!(node = %node.name, address = %node.address(), ?purpose, ?encryption, "connecting");
-        let error = match warily(&link.heard, OUR_ANSWERS, connect(config, connector, socket.clone())).await {
-            Some(Ok(opened)) => return Ok((link, opened)),
-            Some(Err(DialError::Driver(error))) => found.explain(error::classify_with(&error, &link.heard, node)),
+        tracing::debug!(node = %node.name, address = %node.address(), purpose = ?kind, ?encryption, "connecting");
+        let error = match limited(&dialled.heard, OUR_ANSWERS, connect(config, connector, socket.clone())).await {
+            Some(Ok(opened)) => return Ok((dialled, opened)),
+            Some(Err(DialError::Driver(error))) => found.explain(error::classify_with(&error, &dialled.heard, node)),
             Some(Err(DialError::Socket(error))) => error::of_io(&error, node, true),
-            None => error::given_up(&link.heard, node),
+            None => error::given_up(&dialled.heard, node),
         };
-        tracing::debug!(node = %node.name, ?purpose, kind = ?error.kind, error = ?error.message, "no connection");
+        tracing::debug!(node = %node.name, purpose = ?kind, kind = ?error.kind, error = ?error.message, "no connection");
         if options.is_some() && refuses_options(&error) {
             options = None;
-            pooled.store(true, Ordering::Relaxed);
+            behind_pooler.store(true, Ordering::Relaxed);
             continue;
         }
         attempts.next();
@@ -187,4 +190,48 @@ fn config(node: &NodeConfig, password: Option<&Secret>, options: Option<&str>) -
         config.options(options);
     }
     config
+}
+
+#[cfg(test)]
+mod tests {
+    use openssl::asn1::Asn1Time;
+    use openssl::hash::MessageDigest;
+    use openssl::pkey::PKey;
+    use openssl::rsa::Rsa;
+    use openssl::x509::X509;
+
+    use super::*;
+    use crate::demo::Cluster;
+    use crate::model::SslMode as Mode;
+
+    /// A session that insists on SCRAM-SHA-256-PLUS opens over our stream, and only over its TLS.
+    #[tokio::test]
+    async fn scram_is_bound_to_the_tls_channel_c11() {
+        let key = PKey::from_rsa(Rsa::generate(2048).unwrap()).unwrap();
+        let mut cert = X509::builder().unwrap();
+        cert.set_not_before(&Asn1Time::days_from_now(0).unwrap()).unwrap();
+        cert.set_not_after(&Asn1Time::days_from_now(1).unwrap()).unwrap();
+        cert.set_pubkey(&key).unwrap();
+        cert.sign(&key, MessageDigest::sha256()).unwrap();
+        let cluster = Cluster::builder()
+            .config("ssl", "on")
+            .config("ssl_cert_file", "server.crt")
+            .config("ssl_key_file", "server.key")
+            .file("server.crt", cert.build().to_pem().unwrap())
+            .file("server.key", key.private_key_to_pem_pkcs8().unwrap())
+            .start()
+            .unwrap();
+        let mut node = cluster.primary().node_config();
+        let connect = async |config: Config, connector: Connector, _| {
+            config.connect(connector).await.map(drop).map_err(DialError::from)
+        };
+        node.tls.mode = Mode::Require;
+        node.tls.require_channel_binding = true;
+        dial(&node, SessionKind::Test, &Sockets::default(), &AtomicBool::new(false), connect).await.unwrap();
+        node.tls.mode = Mode::Disable;
+        let error =
+            dial(&node, SessionKind::Test, &Sockets::default(), &AtomicBool::new(false), connect).await.unwrap_err();
+        assert_eq!(error.kind, ErrorKind::Authentication);
+        assert!(error.message.contains("did not use channel binding"), "{error:?}");
+    }
 }

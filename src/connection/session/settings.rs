@@ -7,11 +7,13 @@
 
 use std::time::Duration;
 
+use crate::connection::wire::allowance::Limits;
 use crate::model::NodeConfig;
+use crate::model::protocol::QueryRequest;
 
-/// What a session is for; decides its settings.
+/// What a session is for. It decides what the session sets and how much its server may send.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Purpose {
+pub enum SessionKind {
     /// The health loop's own connection.
     Probe,
     /// Server facts.
@@ -22,6 +24,21 @@ pub enum Purpose {
     Query,
     /// The form's connection test.
     Test,
+}
+
+impl SessionKind {
+    /// Our own statements are answered with a few kilobytes; a result of the user's may have 64 MB, and one row of it
+    /// that much alone. What comes beside rows are notices: a function may raise many, and they are not kept.
+    pub(crate) fn limits(self) -> Limits {
+        match self {
+            Self::Query => Limits { row: QueryRequest::MAX_BYTES + (1 << 20), answer: 4 << 20, rows_are_wanted: true },
+            // What is too much of a view is cut by who collects it.
+            Self::View => Limits { row: 4 << 20, answer: 4 << 20, rows_are_wanted: true },
+            Self::Probe | Self::Poll | Self::Test => {
+                Limits { row: 64 << 10, answer: 256 << 10, rows_are_wanted: false }
+            }
+        }
+    }
 }
 
 /// Our own statements take milliseconds; what takes longer than this is stuck, and nobody waits for it any more.
@@ -40,8 +57,8 @@ const IDLE: Duration = Duration::from_secs(10);
 const AGAIN: Duration = Duration::from_secs(1);
 /// The `options` of the startup packet. A statement of the user has no `statement_timeout` here: it gets the time
 /// of its batch, when it runs ([`before_statement`]).
-pub(in crate::connection) fn startup(node: &NodeConfig, purpose: Purpose) -> String {
-    let query = purpose == Purpose::Query;
+pub(crate) fn startup(node: &NodeConfig, kind: SessionKind) -> String {
+    let query = kind == SessionKind::Query;
     let lock = if query { USER_LOCK } else { OWN_LOCK };
     let mut options = format!(
         "-c DateStyle=ISO -c idle_in_transaction_session_timeout={} -c lock_timeout={} \
@@ -63,7 +80,7 @@ pub(in crate::connection) fn startup(node: &NodeConfig, purpose: Purpose) -> Str
 
 /// What only newer servers take, which refuse a startup packet with a setting that they do not know: a server of 12
 /// or later gives up an answer that nobody takes, one of 14 or later ends a statement by itself when its client is gone.
-pub(in crate::connection) fn late(server_version: Option<&str>) -> Option<&'static str> {
+pub(crate) fn late(server_version: Option<&str>) -> Option<&'static str> {
     const UNTAKEN_ONLY: &str = "SET tcp_user_timeout = '15s'";
     const BOTH: &str = "SET tcp_user_timeout = '15s'; SET client_connection_check_interval = '1s'";
     match server_version?.split(|c: char| !c.is_ascii_digit()).next()?.parse::<u32>().ok()? {
@@ -76,7 +93,7 @@ pub(in crate::connection) fn late(server_version: Option<&str>) -> Option<&'stat
 /// What a session for views sets beside: what a server does for us stays in one process and out of its temporary files,
 /// and is not compiled, which with 10,000 tables takes longer than the catalog queries themselves. Set late, so that
 /// `pg_settings.reset_val` is still the server's own value. Version 10 does not know `jit`.
-pub(in crate::connection) fn of_views(major: u32) -> &'static str {
+pub(crate) fn of_views(major: u32) -> &'static str {
     const SETTINGS: &str = "SET work_mem = '32MB'; SET max_parallel_workers_per_gather = 0";
     const AND_JIT: &str = "SET work_mem = '32MB'; SET max_parallel_workers_per_gather = 0; SET jit = off";
     if major >= 11 { AND_JIT } else { SETTINGS }
@@ -85,10 +102,10 @@ pub(in crate::connection) fn of_views(major: u32) -> &'static str {
 /// What runs before a statement of the user, in one message: a read-only transaction around it where the node is
 /// read-only, and a time limit a little longer than the batch's own, should the cancel never arrive. In whole seconds:
 /// each text is an entry of its own in the server's `pg_stat_statements`.
-pub(in crate::connection) fn before_statement(node: &NodeConfig, pooled: bool, timeout: Duration) -> String {
+pub(crate) fn before_statement(node: &NodeConfig, behind_pooler: bool, timeout: Duration) -> String {
     let timeout = (timeout.as_secs() + 3).min(86_400);
     let lock = USER_LOCK.as_millis();
-    match (node.is_read_only(), pooled) {
+    match (node.is_read_only(), behind_pooler) {
         (true, false) => format!("BEGIN READ ONLY; SET LOCAL statement_timeout = '{timeout}s'"),
         (true, true) => format!(
             "BEGIN READ ONLY; SET LOCAL statement_timeout = '{timeout}s'; SET LOCAL lock_timeout = {lock}; \
@@ -108,13 +125,16 @@ mod tests {
     #[test]
     fn sessions_are_read_only_unless_the_user_said_otherwise_c12() {
         let mut node = NodeConfig::new(NodeName::parse("n").unwrap(), "h");
-        assert!(startup(&node, Purpose::Query).contains("default_transaction_read_only=on"));
+        assert!(startup(&node, SessionKind::Query).contains("default_transaction_read_only=on"));
         node.read_only = Some(false);
-        assert!(!startup(&node, Purpose::Query).contains("read_only"));
-        assert!(startup(&node, Purpose::Probe).contains("default_transaction_read_only=on"));
-        assert!(startup(&node, Purpose::Poll).contains("search_path=pg_catalog"));
-        assert!(startup(&node, Purpose::Query).contains("tcp_keepalives_idle=10"), "a client that was cut off (C8)");
-        assert!(!startup(&node, Purpose::Query).contains("search_path"));
+        assert!(!startup(&node, SessionKind::Query).contains("read_only"));
+        assert!(startup(&node, SessionKind::Probe).contains("default_transaction_read_only=on"));
+        assert!(startup(&node, SessionKind::Poll).contains("search_path=pg_catalog"));
+        assert!(
+            startup(&node, SessionKind::Query).contains("tcp_keepalives_idle=10"),
+            "a client that was cut off (C8)"
+        );
+        assert!(!startup(&node, SessionKind::Query).contains("search_path"));
     }
 
     #[test]

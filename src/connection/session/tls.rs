@@ -13,9 +13,12 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio_postgres::tls::{MakeTlsConnect, TlsConnect};
 
 use super::certificates;
-use super::settings::Purpose;
-use crate::connection::wire::allowance::{Limits, Metered};
-use crate::connection::wire::heard::{Heard, Sockets};
+use super::settings::SessionKind;
+use crate::connection::wire::allowance::Limits;
+use crate::connection::wire::fault::TlsError;
+use crate::connection::wire::heard::Heard;
+use crate::connection::wire::metered::Metered;
+use crate::connection::wire::sockets::Sockets;
 use crate::connection::wire::{Transport, Wire};
 use crate::model::{NodeConfig, SslMode, TlsConfig};
 
@@ -40,21 +43,6 @@ pub(crate) fn attempts(node: &NodeConfig) -> &'static [Encryption] {
         SslMode::Prefer => &[Encryption::IfOffered, Encryption::Plain],
         SslMode::Require | SslMode::VerifyCa | SslMode::VerifyFull => &[Encryption::Required],
     }
-}
-
-/// Why a socket could not be secured.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum TlsError {
-    #[error("the server does not support TLS")]
-    NotSupported,
-    #[error("the peer does not speak the PostgreSQL protocol")]
-    NotPostgres,
-    #[error("{0}")]
-    Certificate(String),
-    #[error("{0}")]
-    Handshake(#[from] native_tls::Error),
-    #[error("{0}")]
-    Io(#[from] std::io::Error),
 }
 
 /// Makes the [`Wire`] of each connection of one attempt.
@@ -82,7 +70,7 @@ impl Connector {
 
     /// One for the connection that carries a cancel request: secured alike, with a notebook of its own.
     pub(crate) fn for_cancel(&self) -> Self {
-        let heard = Heard::new(Limits::of(Purpose::Test));
+        let heard = Heard::new(SessionKind::Test.limits());
         Self { heard, cancels: true, sockets: Sockets::default(), ..self.clone() }
     }
 
@@ -155,53 +143,5 @@ where
 
     fn connect(self, socket: S) -> Self::Future {
         Box::pin(self.secure(socket))
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use std::sync::atomic::AtomicBool;
-
-    use openssl::asn1::Asn1Time;
-    use openssl::hash::MessageDigest;
-    use openssl::pkey::PKey;
-    use openssl::rsa::Rsa;
-    use openssl::x509::X509;
-    use tokio_postgres::Config;
-
-    use super::*;
-    use crate::connection::session::dial::{DialError, dial};
-    use crate::demo::Cluster;
-    use crate::model::ErrorKind;
-
-    /// A session that insists on SCRAM-SHA-256-PLUS opens over our stream, and only over its TLS.
-    #[tokio::test]
-    async fn scram_is_bound_to_the_tls_channel_c11() {
-        let key = PKey::from_rsa(Rsa::generate(2048).unwrap()).unwrap();
-        let mut cert = X509::builder().unwrap();
-        cert.set_not_before(&Asn1Time::days_from_now(0).unwrap()).unwrap();
-        cert.set_not_after(&Asn1Time::days_from_now(1).unwrap()).unwrap();
-        cert.set_pubkey(&key).unwrap();
-        cert.sign(&key, MessageDigest::sha256()).unwrap();
-        let cluster = Cluster::builder()
-            .config("ssl", "on")
-            .config("ssl_cert_file", "server.crt")
-            .config("ssl_key_file", "server.key")
-            .file("server.crt", cert.build().to_pem().unwrap())
-            .file("server.key", key.private_key_to_pem_pkcs8().unwrap())
-            .start()
-            .unwrap();
-        let mut node = cluster.primary().node_config();
-        let connect = async |config: Config, connector: Connector, _| {
-            config.connect(connector).await.map(drop).map_err(DialError::from)
-        };
-        node.tls.mode = SslMode::Require;
-        node.tls.require_channel_binding = true;
-        dial(&node, Purpose::Test, &Sockets::default(), &AtomicBool::new(false), connect).await.unwrap();
-        node.tls.mode = SslMode::Disable;
-        let error =
-            dial(&node, Purpose::Test, &Sockets::default(), &AtomicBool::new(false), connect).await.unwrap_err();
-        assert_eq!(error.kind, ErrorKind::Authentication);
-        assert!(error.message.contains("did not use channel binding"), "{error:?}");
     }
 }

@@ -14,12 +14,12 @@ use tokio_postgres::{Client, SimpleQueryMessage};
 
 use super::mask::masked;
 use crate::connection::error;
-use crate::connection::health::probe::goodbye;
+use crate::connection::error::sqlstate::is_unprepared;
 use crate::connection::schedule::turns::Turns;
-use crate::connection::session::dial::Link;
+use crate::connection::session::dial::{CANCEL, Dialled};
 use crate::connection::session::settings;
-use crate::connection::session::{self, Driver, Purpose};
-use crate::connection::wire::wary::warily;
+use crate::connection::session::{self, Driver, SessionKind};
+use crate::connection::wire::limit::limited;
 use crate::model::protocol::ViewRows;
 use crate::model::view::{CellKind, Lacks, Version, ViewColumn};
 use crate::model::{Column, ErrorKind, NodeConfig, NodeError, Role, RowSet, View};
@@ -27,18 +27,14 @@ use crate::model::{Column, ErrorKind, NodeConfig, NodeError, Role, RowSet, View}
 /// Rows of one view kept a node, and their bytes: what a table has more of is no table that anybody reads.
 const MAX_ROWS: usize = 50_000;
 const MAX_BYTES: usize = 16 << 20;
-/// How long a server may take to hear a cancel, and to obey it.
-const CANCEL: Duration = Duration::from_secs(1);
 /// The session's own `statement_timeout` ends a statement; a server that does not even say so is given up this much later.
 const GRACE: Duration = Duration::from_millis(500);
-/// A prepared statement is not there, or there already: a pooler stands between.
-const UNPREPARED: [&str; 2] = ["26000", "42P05"];
 
 /// A session on which views are asked, one after the other.
 pub(in crate::connection) struct Line {
     client: Client,
     driver: Driver,
-    link: Link,
+    dialled: Dialled,
     version: Version,
     /// The role when it was opened.
     role: Role,
@@ -96,14 +92,14 @@ enum Failure {
 
 impl Line {
     pub(in crate::connection) async fn open(node: &NodeConfig, turns: &Turns) -> Result<Self, NodeError> {
-        let session = turns.later.wait(Box::pin(session::open(node, Purpose::View))).await?;
+        let session = turns.later.wait(Box::pin(session::open(node, SessionKind::View))).await?;
         Ok(Self {
             version: Version(session.version_num / 10_000, 0),
             role: session.role,
-            prepared: (!session.link.pooled).then(Prepared::default),
+            prepared: (!session.dialled.behind_pooler).then(Prepared::default),
             client: session.client,
             driver: session.driver,
-            link: session.link,
+            dialled: session.dialled,
             extensions: None,
             timeout: None,
             used: Instant::now(),
@@ -123,7 +119,7 @@ impl Line {
         let bound = view.timeout + GRACE;
         loop {
             let began = Instant::now();
-            let asked = warily(&heard, u64::MAX, timeout(bound, self.rows_of(node, view, role))).await;
+            let asked = limited(&heard, u64::MAX, timeout(bound, self.rows_of(node, view, role))).await;
             self.used = Instant::now();
             let outcome = match asked {
                 Some(Ok(outcome)) => outcome,
@@ -150,10 +146,10 @@ impl Line {
     async fn rows_of(&mut self, node: &NodeConfig, view: &View, role: Role) -> Result<(RowSet, bool), Failure> {
         let sql = self.statement(node, view, role).await?;
         let mut before = Vec::new();
-        if !self.link.pooled && self.timeout.is_none() {
+        if !self.dialled.behind_pooler && self.timeout.is_none() {
             before.push(settings::of_views(self.version.0).to_owned());
         }
-        if !self.link.pooled && self.timeout != Some(view.timeout) {
+        if !self.dialled.behind_pooler && self.timeout != Some(view.timeout) {
             before.push(format!("SET statement_timeout = {}", view.timeout.as_millis()));
             self.timeout = Some(view.timeout);
         }
@@ -189,7 +185,7 @@ impl Line {
     fn failed(&self, node: &NodeConfig, view: &View, failure: &tokio_postgres::Error) -> Failure {
         let heard = &self.driver.heard;
         let error = error::classify_with(failure, heard, node);
-        if self.prepared.is_some() && error.sqlstate.as_deref().is_some_and(|code| UNPREPARED.contains(&code)) {
+        if self.prepared.is_some() && error.sqlstate.as_deref().is_some_and(is_unprepared) {
             return Failure::Unprepared;
         }
         let lives = failure.as_db_error().is_some() && !self.client.is_closed() && heard.fatal().is_none();
@@ -249,17 +245,17 @@ impl Line {
     pub(in crate::connection) async fn close(self) {
         let Self { client, mut driver, .. } = self;
         drop(client);
-        goodbye(&mut driver).await;
+        driver.goodbye().await;
     }
 
     /// Tells the server to stop working, and closes the session once it has, no later than after [`CANCEL`].
     pub(in crate::connection) async fn abandon(self) {
-        let Self { client, mut driver, link, .. } = self;
+        let Self { client, mut driver, dialled, .. } = self;
         let token = client.cancel_token();
         // Nobody waits for the answer: with it comes the goodbye.
         drop(client);
         let ended = async { while let Some(Ok(_)) = driver.next().await {} };
-        let told = link.cancel(token, CANCEL);
+        let told = dialled.cancel(token, CANCEL);
         drop(timeout(CANCEL, futures_util::future::join(told, ended)).await);
     }
 }

@@ -24,7 +24,8 @@ use super::ask::Line;
 use crate::connection::manager::node::Pace;
 use crate::connection::report::{News, Reporter};
 use crate::connection::schedule::backoff;
-use crate::connection::schedule::phase::Phase;
+use crate::connection::schedule::backoff::INCURABLE;
+use crate::connection::schedule::phase::{FASTEST, Phase};
 use crate::connection::schedule::turns::{Turn, Turns};
 use crate::model::protocol::{Look, ViewRows};
 use crate::model::{ErrorKind, NodeConfig, NodeError, Role, View};
@@ -33,10 +34,6 @@ use crate::model::{ErrorKind, NodeConfig, NodeError, Role, View};
 const LINES: usize = 3;
 /// An answer that takes longer keeps no other view waiting.
 const LATE: Duration = Duration::from_millis(250);
-/// However short a refresh is asked for.
-const FASTEST: Duration = Duration::from_millis(100);
-/// Between two tries of what will not cure itself.
-const INCURABLE: Duration = Duration::from_mins(1);
 /// After an answer, so many times as long as it took pass before the next question.
 const REST: u32 = 4;
 /// Running statements are cancelled, and sessions closed, within so long when the node is let go.

@@ -2,7 +2,8 @@
 //! included, then the body), and knows what no server of PostgreSQL sends: such a connection is ended before the driver
 //! sees it.
 
-use super::heard::{Fault, Heard};
+use super::fault::Fault;
+use super::heard::Heard;
 use crate::model::protocol::QueryRequest;
 
 /// The largest message that is no row: an error that quotes a long statement, the description of a wide result.
@@ -14,7 +15,7 @@ const MAX_COLUMNS: u16 = 1_664;
 
 /// Where the stream stands.
 #[derive(Debug, Default)]
-pub(in crate::connection) struct Frames {
+pub(super) struct Frames {
     header: [u8; 5],
     have: usize,
     /// Bytes of the body still to come.
@@ -25,12 +26,12 @@ pub(in crate::connection) struct Frames {
 
 impl Frames {
     /// Whether the session has begun.
-    pub(in crate::connection) fn in_use(&self) -> bool {
+    pub(super) fn in_use(&self) -> bool {
         self.in_use
     }
 
     /// Takes the next bytes; the error says what is wrong with them.
-    pub(in crate::connection) fn feed(&mut self, mut bytes: &[u8], heard: &Heard) -> Result<(), Fault> {
+    pub(super) fn feed(&mut self, mut bytes: &[u8], heard: &Heard) -> Result<(), Fault> {
         while let Some((&byte, rest)) = bytes.split_first() {
             if self.have < self.header.len() {
                 self.header[self.have] = byte;
@@ -133,15 +134,12 @@ fn shown(tag: u8) -> String {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
     use super::*;
-    use crate::connection::session::settings::Purpose;
     use crate::connection::wire::allowance::Limits;
 
-    fn heard(purpose: Purpose) -> Arc<Heard> {
-        Heard::new(Limits::of(purpose))
-    }
+    /// What a session for statements of the user may be sent, and one for our own.
+    const QUERY: Limits = Limits { row: 65 << 20, answer: 4 << 20, rows_are_wanted: true };
+    const OWN: Limits = Limits { row: 64 << 10, answer: 256 << 10, rows_are_wanted: false };
 
     fn message(tag: u8, body: &[u8]) -> Vec<u8> {
         let mut bytes = vec![tag];
@@ -159,7 +157,7 @@ mod tests {
         bytes.extend(message(b'E', b"SFATAL\0VFATAL\0C57P01\0Mgone\0\0"));
         bytes.extend(message(b'Z', b"T"));
         for size in [1, 2, 3, 7, 64, 4096] {
-            let (heard, mut frames) = (heard(Purpose::Query), Frames::default());
+            let (heard, mut frames) = (Heard::new(QUERY), Frames::default());
             for piece in bytes.chunks(size) {
                 frames.feed(piece, &heard).unwrap();
             }
@@ -171,8 +169,8 @@ mod tests {
     }
 
     /// What is wrong with these bytes of a session that has begun.
-    fn fault(purpose: Purpose, bytes: &[u8]) -> String {
-        let (heard, mut frames) = (heard(purpose), Frames::default());
+    fn fault(limits: Limits, bytes: &[u8]) -> String {
+        let (heard, mut frames) = (Heard::new(limits), Frames::default());
         frames.feed(&message(b'Z', b"I"), &heard).unwrap();
         frames.feed(bytes, &heard).map_or_else(|fault| fault.to_string(), |()| "nothing".to_owned())
     }
@@ -180,22 +178,22 @@ mod tests {
     #[test]
     fn a_giant_message_is_refused_by_its_header_c6() {
         let row = [b'D', 0x12, 0xc0, 0, 0];
-        assert_eq!(fault(Purpose::Query, &row), "a row of 300 MB is larger than the limit of 64 MB");
-        assert!(fault(Purpose::Probe, &row).ends_with("(a message of 300 MB)"), "{}", fault(Purpose::Probe, &row));
+        assert_eq!(fault(QUERY, &row), "a row of 300 MB is larger than the limit of 64 MB");
+        assert!(fault(OWN, &row).ends_with("(a message of 300 MB)"), "{}", fault(OWN, &row));
         let notice = [b'N', 0, 0x30, 0, 0];
-        assert_eq!(fault(Purpose::Query, &notice), "a notice of 3 MB is larger than the limit of 1 MB");
+        assert_eq!(fault(QUERY, &notice), "a notice of 3 MB is larger than the limit of 1 MB");
     }
 
     #[test]
     fn a_web_server_is_no_database() {
-        let (heard, mut frames) = (heard(Purpose::Query), Frames::default());
+        let (heard, mut frames) = (Heard::new(QUERY), Frames::default());
         let fault = frames.feed(b"HTTP/1.1 400 Bad Request", &heard).unwrap_err();
         assert!(fault.to_string().contains("does not speak"), "{fault}");
     }
 
     #[test]
     fn no_result_has_more_columns_than_postgresql_can_make() {
-        assert_eq!(fault(Purpose::Query, &message(b'T', &1664_u16.to_be_bytes())), "nothing");
-        assert!(fault(Purpose::Query, &message(b'T', &[0xff, 0xff])).ends_with("(a result of 65535 columns)"));
+        assert_eq!(fault(QUERY, &message(b'T', &1664_u16.to_be_bytes())), "nothing");
+        assert!(fault(QUERY, &message(b'T', &[0xff, 0xff])).ends_with("(a result of 65535 columns)"));
     }
 }

@@ -1,15 +1,15 @@
-//! What the stream of one connection learnt while reading along, shared with whoever uses the connection; and the
-//! count of sockets that are still open.
+//! What the stream of one connection learnt while reading along, shared with whoever uses the connection.
 
 use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Context;
 
 use futures_util::task::AtomicWaker;
 use tokio::sync::watch;
 
 use super::allowance::{Allowance, Limits};
+use super::fault::Fault;
 use crate::model::protocol::Notice;
 
 /// Notices kept of one statement; a server may send millions.
@@ -19,25 +19,15 @@ const MAX_NOTICE: usize = 4_000;
 /// Characters kept of a severity, a SQLSTATE, a version.
 const MAX_WORD: usize = 40;
 
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+/// A poisoned lock is taken all the same: what it guards is whole after every step.
+pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// Why we ended a connection: what its server sent.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum Fault {
-    #[error("the peer does not speak the PostgreSQL protocol ({0})")]
-    NotPostgres(String),
-    #[error("{what} of {} MB is larger than the limit of {} MB", length >> 20, kept >> 20)]
-    TooLarge { what: &'static str, length: usize, kept: usize },
-    #[error("the peer keeps sending data that was not requested")]
-    Endless,
 }
 
 /// The notebook of one connection.
 pub(crate) struct Heard {
     /// What the server may still send.
-    pub(in crate::connection) allowance: Allowance,
+    pub(super) allowance: Allowance,
     kept: Mutex<Kept>,
     /// The state of the transaction in the last `ReadyForQuery`: `I`, `T` or `E`; 0 before the first.
     transaction: AtomicU8,
@@ -78,7 +68,7 @@ impl Heard {
     }
 
     /// A message has passed.
-    pub(in crate::connection) fn message(&self, tag: u8, body: &[u8]) {
+    pub(super) fn message(&self, tag: u8, body: &[u8]) {
         self.judged.store(false, Ordering::Relaxed);
         match tag {
             b'Z' => {
@@ -121,7 +111,7 @@ impl Heard {
     }
 
     /// A client certificate was shown.
-    pub(in crate::connection) fn showed_certificate(&self) {
+    pub(crate) fn showed_certificate(&self) {
         self.judged.store(true, Ordering::Relaxed);
     }
 
@@ -130,16 +120,16 @@ impl Heard {
     }
 
     /// The first one tells why; what comes after follows from it.
-    pub(in crate::connection) fn fault(&self, fault: Fault) {
+    pub(super) fn fault(&self, fault: Fault) {
         lock(&self.kept).fault.get_or_insert(fault);
     }
 
-    pub(in crate::connection) fn ended(&self, how: &str) {
+    pub(super) fn ended(&self, how: &str) {
         lock(&self.kept).ended.get_or_insert_with(|| how.to_owned());
     }
 
     /// Whether the connection was cut; if not, wakes this task when it is.
-    pub(in crate::connection) fn is_cut(&self, cx: &Context<'_>) -> bool {
+    pub(super) fn is_cut(&self, cx: &Context<'_>) -> bool {
         self.waker.register(cx.waker());
         self.cut.load(Ordering::Acquire)
     }
@@ -219,60 +209,4 @@ fn fields(body: &[u8]) -> Notice {
         }
     }
     notice
-}
-
-/// Counts the sockets of a node's pool, so that closing can wait until nothing is left.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct Sockets(Arc<Counts>);
-
-#[derive(Debug, Default)]
-struct Counts {
-    open: watch::Sender<usize>,
-    ever: std::sync::atomic::AtomicU64,
-    all_heard: Mutex<Vec<Weak<Heard>>>,
-}
-
-impl Sockets {
-    pub(crate) fn open(&self, heard: &Arc<Heard>) -> OpenSocket {
-        let mut all_heard = lock(&self.0.all_heard);
-        all_heard.retain(|heard| heard.strong_count() > 0);
-        all_heard.push(Arc::downgrade(heard));
-        self.0.ever.fetch_add(1, Ordering::Relaxed);
-        self.0.open.send_modify(|open| *open += 1);
-        OpenSocket(self.clone())
-    }
-
-    pub(crate) fn count(&self) -> usize {
-        *self.0.open.borrow()
-    }
-
-    /// Opened since start.
-    pub(crate) fn ever(&self) -> u64 {
-        self.0.ever.load(Ordering::Relaxed)
-    }
-
-    pub(crate) fn watch(&self) -> watch::Receiver<usize> {
-        self.0.open.subscribe()
-    }
-
-    pub(crate) async fn all_closed(&self) {
-        // The sender lives as long as `self`, so this cannot fail.
-        let _ = self.watch().wait_for(|open| *open == 0).await;
-    }
-
-    pub(crate) fn cut_all(&self) {
-        for heard in lock(&self.0.all_heard).iter().filter_map(Weak::upgrade) {
-            heard.cut();
-        }
-    }
-}
-
-/// One open socket.
-#[derive(Debug)]
-pub(crate) struct OpenSocket(Sockets);
-
-impl Drop for OpenSocket {
-    fn drop(&mut self) {
-        self.0.0.open.send_modify(|open| *open -= 1);
-    }
 }
