@@ -1,4 +1,4 @@
 //! The figures of a node: the loop that asks for them, and its statements.
 
 pub(super) mod poller;
-pub(super) mod sql;
+mod sql;

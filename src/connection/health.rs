@@ -1,10 +1,10 @@
 //! The rules of health (C2, C3): what an observation does to a node's state. Pure: time is an argument, and nothing
 //! here waits or asks.
 
-pub(super) mod connects;
+mod connects;
 pub(super) mod monitor;
-pub(super) mod port;
-pub(super) mod probe;
+mod port;
+mod probe;
 
 use std::time::{Duration, SystemTime};
 

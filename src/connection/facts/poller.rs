@@ -38,17 +38,17 @@ const RESERVED: u32 = 3;
 
 /// What the facts tell the health loop and the viewer.
 #[derive(Debug)]
-pub(in crate::connection) struct Hints {
-    /// The node may not take new connections.
-    pub(in crate::connection) doubt: Arc<Notify>,
+pub(crate) struct Hints {
+    /// The node may not admit new connections: check that soon.
+    pub(crate) check_admission: Arc<Notify>,
     /// The node may be dead: they are late. Nothing but a reason to probe at once: late facts are no miss.
-    pub(in crate::connection) hunch: Arc<Notify>,
+    pub(crate) probe_now: Arc<Notify>,
     /// The node's role, for who asks primaries and standbys different things.
-    pub(in crate::connection) role: watch::Sender<Option<Role>>,
+    pub(crate) role: watch::Sender<Option<Role>>,
 }
 
 /// The facts loop of one node.
-pub(in crate::connection) struct Poller {
+pub(crate) struct Poller {
     node: Arc<NodeConfig>,
     reporter: Reporter,
     refresh: watch::Receiver<Duration>,
@@ -77,7 +77,7 @@ struct Link {
 }
 
 impl Poller {
-    pub(in crate::connection) fn new(
+    pub(crate) fn new(
         node: Arc<NodeConfig>,
         reporter: Reporter,
         refresh: watch::Receiver<Duration>,
@@ -89,7 +89,7 @@ impl Poller {
     }
 
     /// Runs until `stop`, then closes the connection. Says how many it closed.
-    pub(in crate::connection) async fn run(mut self, stop: CancellationToken) -> u32 {
+    pub(crate) async fn run(mut self, stop: CancellationToken) -> u32 {
         tokio::select! {
             () = stop.cancelled() => {}
             () = self.live() => {}
@@ -164,7 +164,7 @@ impl Poller {
     async fn failed(&mut self, error: NodeError) -> Duration {
         // The statement may still run there: its session's own timeout ends it, and ours is closed.
         if self.link.take().is_none() && error.kind.is_server_refusal() {
-            self.hints.doubt.notify_one();
+            self.hints.check_admission.notify_one();
         }
         self.failures = self.failures.saturating_add(1);
         if self.prepares && error.sqlstate.as_deref().is_some_and(is_unprepared) {
@@ -197,7 +197,7 @@ impl Poller {
             sql::read_facts(&row)
         };
         let asked = Instant::now();
-        let mut facts = tell_when_late(drive(driver, &self.node, answer), &self.hints.hunch).await?;
+        let mut facts = tell_when_late(drive(driver, &self.node, answer), &self.hints.probe_now).await?;
         facts.elapsed = asked.elapsed();
         if let Some(before) = &link.before {
             facts.replay_lag = delta::proven_replay_lag(before, &facts);
@@ -205,7 +205,7 @@ impl Poller {
         let config_loaded = facts.config_loaded;
         self.hints.role.send_if_modified(|role| role.replace(facts.role) != Some(facts.role));
         if facts.connections.zip(facts.max_connections).is_some_and(|(used, of)| used + RESERVED >= of) {
-            self.hints.doubt.notify_one();
+            self.hints.check_admission.notify_one();
         }
         let facts = Arc::new(facts);
         link.before = Some(Arc::clone(&facts));
@@ -240,12 +240,12 @@ async fn server_facts(link: &mut Link, node: &NodeConfig) -> Result<ServerFacts,
     drive(driver, node, answer).await
 }
 
-async fn tell_when_late<T>(answer: impl Future<Output = T>, hunch: &Notify) -> T {
+async fn tell_when_late<T>(answer: impl Future<Output = T>, probe_now: &Notify) -> T {
     let mut answer = std::pin::pin!(answer);
     if let Ok(answer) = timeout(LATE, &mut answer).await {
         return answer;
     }
-    hunch.notify_one();
+    probe_now.notify_one();
     answer.await
 }
 

@@ -16,7 +16,7 @@ use crate::model::{Facts, Role, ServerFacts};
 /// plain role sees other people's sessions without state and type: then nobody's activity is known, and connections
 /// are counted by `pg_stat_database`. A logical subscriber, whose sender is in a database, is no standby. A standby has
 /// replayed all when it is at or past what it received: after a start it is past it for a while.
-pub(in crate::connection) const FACTS: &str = "\
+pub(super) const FACTS: &str = "\
 with a as (select pid, datid, application_name, backend_type, state, wait_event_type, xact_start
   from pg_stat_get_activity(null))
 select date_part('epoch', clock_timestamp()) as server_time, w.standby,
@@ -63,16 +63,16 @@ from (select pg_is_in_recovery() as standby, pg_last_wal_receive_lsn() as receiv
     where g.state is distinct from 'backup' and a.datid is null) s";
 
 /// Once a connection, and after the server read its configuration anew.
-pub(in crate::connection) const SERVER: &str = "\
+pub(super) const SERVER: &str = "\
 select extract(epoch from pg_postmaster_start_time())::float8 as started_at,
   current_setting('cluster_name') as cluster_name,
   (select count(*) from pg_settings where pending_restart) as pending_restart";
 
 /// Apart from [`SERVER`], since its right may have been taken from a role.
-pub(in crate::connection) const IDENTIFIER: &str = "select system_identifier from pg_control_system()";
+pub(super) const IDENTIFIER: &str = "select system_identifier from pg_control_system()";
 
 /// In the order to show them; a server without one of them gives no row.
-pub(in crate::connection) const SETTINGS: &str = "\
+pub(super) const SETTINGS: &str = "\
 select s.name, current_setting(s.name), s.source, s.pending_restart
 from unnest(array['max_connections', 'superuser_reserved_connections', 'reserved_connections', 'shared_buffers',
   'effective_cache_size', 'work_mem', 'maintenance_work_mem', 'max_worker_processes', 'max_parallel_workers',
@@ -85,7 +85,7 @@ from unnest(array['max_connections', 'superuser_reserved_connections', 'reserved
 join pg_settings s on s.name = wanted.name order by wanted.place";
 
 /// Reads the row of [`FACTS`].
-pub(in crate::connection) fn read_facts(row: &Row) -> Result<Facts, Error> {
+pub(super) fn read_facts(row: &Row) -> Result<Facts, Error> {
     Ok(Facts {
         server_time: time(row.try_get("server_time")?),
         role: if row.try_get("standby")? { Role::Standby } else { Role::Primary },
@@ -118,7 +118,7 @@ pub(in crate::connection) fn read_facts(row: &Row) -> Result<Facts, Error> {
 }
 
 /// Reads the row of [`SERVER`], and those of [`SETTINGS`].
-pub(in crate::connection) fn read_server(
+pub(super) fn read_server(
     version: (String, u32),
     row: &Row,
     identifier: Option<i64>,

@@ -9,25 +9,25 @@ const NEWEST: usize = 7;
 
 /// The newest connect times of one node.
 #[derive(Debug)]
-pub(in crate::connection) struct Connects(Ring<Duration>);
+pub(super) struct Connects(Ring<Duration>);
 
 impl Connects {
-    pub(in crate::connection) fn new() -> Self {
+    pub(super) fn new() -> Self {
         Self(Ring::new(NEWEST))
     }
 
-    pub(in crate::connection) fn took(&mut self, time: Duration) {
+    pub(super) fn took(&mut self, time: Duration) {
         self.0.push(time);
     }
 
     /// How long a connection that is to confirm a failure may take: `timeout`, or three times what is usual.
-    pub(in crate::connection) fn patience(&self, timeout: Duration) -> Duration {
+    pub(super) fn patience(&self, timeout: Duration) -> Duration {
         timeout.max(self.usual() * 3)
     }
 
     /// Whether all that is known is one connect that took long. It was made when many were made at once, and says little of
     /// what is usual: by it alone a node that froze would be waited for too long (N3).
-    pub(in crate::connection) fn are_doubtful(&self, timeout: Duration) -> bool {
+    pub(super) fn are_doubtful(&self, timeout: Duration) -> bool {
         self.0.len() == 1 && self.patience(timeout) > timeout
     }
 

@@ -47,28 +47,28 @@ const FIRST_DOOR: Duration = Duration::from_secs(2);
 /// So many retries of a server that says it is starting up come a second apart: most are up within that time.
 const STARTING: u32 = 60;
 
-/// What comes from outside, and what goes there.
+/// What wakes the health loop from outside; and `up`, by which it wakes others.
 #[derive(Debug)]
-pub(in crate::connection) struct Signals {
-    /// Try, or probe, at once.
-    pub(in crate::connection) nudge: Arc<Notify>,
+pub(crate) struct Wakeups {
+    /// Retry, or probe, at once.
+    pub(crate) retry_now: Arc<Notify>,
     /// The facts are late: probe now, not at the end of the interval.
-    pub(in crate::connection) hunch: Arc<Notify>,
-    /// The node may not take new connections: look.
-    pub(in crate::connection) doubt: Arc<Notify>,
+    pub(crate) probe_now: Arc<Notify>,
+    /// The node may not admit new connections: check that soon.
+    pub(crate) check_admission: Arc<Notify>,
     /// Whether the node answers: the poller follows it.
-    pub(in crate::connection) up: watch::Sender<bool>,
+    pub(crate) up: watch::Sender<bool>,
 }
 
 type Opening = BoxFuture<'static, Result<(Probe, Option<Duration>), NodeError>>;
 
 /// One node's health loop.
-pub(in crate::connection) struct Watch {
+pub(crate) struct Monitor {
     node: Arc<NodeConfig>,
     health: Health,
     stats: ProbeStats,
     reporter: Reporter,
-    signals: Signals,
+    wakeups: Wakeups,
     turns: Arc<Turns>,
     probe: Option<Probe>,
     /// Retries that failed since the node last answered for a while.
@@ -99,20 +99,15 @@ struct Plan {
     openings: FuturesUnordered<Opening>,
 }
 
-impl Watch {
-    pub(in crate::connection) fn new(
-        node: Arc<NodeConfig>,
-        reporter: Reporter,
-        signals: Signals,
-        turns: Arc<Turns>,
-    ) -> Self {
+impl Monitor {
+    pub(crate) fn new(node: Arc<NodeConfig>, reporter: Reporter, wakeups: Wakeups, turns: Arc<Turns>) -> Self {
         let now = Instant::now();
         Self {
             health: Health::new(SystemTime::now()),
             node,
             stats: ProbeStats::default(),
             reporter,
-            signals,
+            wakeups,
             turns,
             probe: None,
             retries: 0,
@@ -128,7 +123,7 @@ impl Watch {
     }
 
     /// Runs until `stop`, then closes the connection. Says how many it closed.
-    pub(in crate::connection) async fn run(mut self, delay: Duration, stop: CancellationToken) -> u32 {
+    pub(crate) async fn run(mut self, delay: Duration, stop: CancellationToken) -> u32 {
         tokio::select! {
             () = stop.cancelled() => {}
             () = self.live(delay) => {}
@@ -196,13 +191,13 @@ impl Watch {
                 Some(opened) = plan.openings.next() => self.opened(opened, &mut plan).await,
                 () = sleep_until(plan.next_opening), if opening => self.confirm(&mut plan),
                 () = sleep_until(plan.next_probe), if idle => self.ask(),
-                () = self.signals.nudge.notified() => {
+                () = self.wakeups.retry_now.notified() => {
                     let now = Instant::now();
                     plan = Plan { next_probe: now, next_opening: now, next_door: now, ..plan };
                 }
-                () = self.signals.hunch.notified() => plan.next_probe = plan.next_probe.min(Instant::now()),
+                () = self.wakeups.probe_now.notified() => plan.next_probe = plan.next_probe.min(Instant::now()),
                 () = sleep_until(plan.next_door), if door => self.confirm(&mut plan),
-                () = self.signals.doubt.notified() => {
+                () = self.wakeups.check_admission.notified() => {
                     let earliest = plan.last_door.map_or_else(Instant::now, |last| last + DOOR_AT_MOST);
                     plan.next_door = plan.next_door.min(earliest);
                 }
@@ -347,7 +342,7 @@ impl Watch {
         self.health = health::step(&self.node.health, &self.health, seen, SystemTime::now());
         self.stats.latency = self.health.latency;
         let answers = self.health.state.answers();
-        self.signals.up.send_if_modified(|up| std::mem::replace(up, answers) != answers);
+        self.wakeups.up.send_if_modified(|up| std::mem::replace(up, answers) != answers);
         self.reporter.send(News::Health(Box::new(self.health.clone()), self.stats)).await;
     }
 
@@ -377,7 +372,7 @@ impl Watch {
             };
             tokio::select! {
                 () = sleep_until(self.retry_at) => return,
-                () = self.signals.nudge.notified() => return,
+                () = self.wakeups.retry_now.notified() => return,
                 taken = knocked, if self.door.is_worth_a_knock() => if self.door.knocked(taken) {
                     return;
                 },

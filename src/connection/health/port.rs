@@ -9,7 +9,7 @@ use crate::model::ErrorKind;
 
 /// The port of a lost node, as far as attempts and knocks have told.
 #[derive(Debug, Default)]
-pub(in crate::connection) struct Door {
+pub(super) struct Door {
     shut: bool,
     knock: bool,
     /// The last attempt was not answered at all.
@@ -18,19 +18,19 @@ pub(in crate::connection) struct Door {
 
 impl Door {
     /// An attempt failed.
-    pub(in crate::connection) fn failed(&mut self, kind: ErrorKind) {
+    pub(super) fn failed(&mut self, kind: ErrorKind) {
         self.silent = matches!(kind, ErrorKind::Timeout | ErrorKind::Unreachable);
         self.shut = kind == ErrorKind::Refused || (self.silent && self.shut);
         self.knock = self.shut || self.silent || GOES_DOWN.contains(&kind);
     }
 
     /// Whether a knock before the next attempt may tell something.
-    pub(in crate::connection) fn is_worth_a_knock(&self) -> bool {
+    pub(super) fn is_worth_a_knock(&self) -> bool {
         self.knock
     }
 
     /// A knock was taken, or was not. Says whether to try at once.
-    pub(in crate::connection) fn knocked(&mut self, taken: bool) -> bool {
+    pub(super) fn knocked(&mut self, taken: bool) -> bool {
         let opened = taken && self.shut;
         self.shut = !taken;
         self.knock = !(taken && self.silent);

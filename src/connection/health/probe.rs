@@ -28,7 +28,7 @@ const STALL: Duration = Duration::from_millis(50);
 
 /// What a probe's connection had to say.
 #[derive(Debug)]
-pub(in crate::connection) enum Seen {
+pub(super) enum Seen {
     /// Answered before the timeout; the latency is unknown when we were too late to measure it.
     Answered { sent: Instant, latency: Option<Duration> },
     /// Answered after [`Seen::TimedOut`].
@@ -40,14 +40,14 @@ pub(in crate::connection) enum Seen {
 }
 
 /// The probe's connection and the one probe that may be out on it.
-pub(in crate::connection) struct Probe {
+pub(super) struct Probe {
     node: Arc<NodeConfig>,
     client: Arc<Client>,
     driver: Driver,
     out: Option<Out>,
-    pub(in crate::connection) connect_time: Duration,
-    pub(in crate::connection) server_version: String,
-    pub(in crate::connection) role: Role,
+    pub(super) connect_time: Duration,
+    pub(super) server_version: String,
+    pub(super) role: Role,
 }
 
 /// A probe under way.
@@ -74,10 +74,7 @@ enum Slow {
 impl Probe {
     /// Opens a connection and probes it once; the whole within `within`. Cancel-safe: dropping it closes what was
     /// opened.
-    pub(in crate::connection) async fn open(
-        node: Arc<NodeConfig>,
-        within: Duration,
-    ) -> Result<(Self, Option<Duration>), NodeError> {
+    pub(super) async fn open(node: Arc<NodeConfig>, within: Duration) -> Result<(Self, Option<Duration>), NodeError> {
         let attempt = Box::pin(Self::open_unbounded(Arc::clone(&node)));
         bounded(within, attempt).await.unwrap_or_else(|| Err(error::no_answer(&node, within)))
     }
@@ -104,7 +101,7 @@ impl Probe {
     }
 
     /// Sends a probe, unless one is out.
-    pub(in crate::connection) fn ask(&mut self) {
+    pub(super) fn ask(&mut self) {
         if self.out.is_some() {
             return;
         }
@@ -122,17 +119,17 @@ impl Probe {
     }
 
     /// Whether a probe waits for its answer.
-    pub(in crate::connection) fn is_out(&self) -> bool {
+    pub(super) fn is_out(&self) -> bool {
         self.out.is_some()
     }
 
     /// Whether a probe waits for its answer beyond its timeout.
-    pub(in crate::connection) fn is_overdue(&self) -> bool {
+    pub(super) fn is_overdue(&self) -> bool {
         self.out.as_ref().is_some_and(|out| out.missed)
     }
 
     /// Drives the connection until there is something to say. Cancel-safe; after `Ended` it must not be called again.
-    pub(in crate::connection) async fn seen(&mut self) -> Seen {
+    pub(super) async fn seen(&mut self) -> Seen {
         loop {
             let due = self.out.as_ref().and_then(Out::due);
             let answer = async {
@@ -198,7 +195,7 @@ impl Probe {
     }
 
     /// Says goodbye and closes the socket. A server that owes us an answer is not waited for.
-    pub(in crate::connection) async fn close(self) {
+    pub(super) async fn close(self) {
         let owes = self.out.is_some();
         let Self { client, mut driver, out, .. } = self;
         drop((client, out));
@@ -252,7 +249,7 @@ async fn bounded<T>(within: Duration, work: impl Future<Output = T>) -> Option<T
 
 /// Whether something listens at the node's address: a bare connect that says nothing, so it costs the server no
 /// session. Asked once a second at most, where nothing listens or comes through.
-pub(in crate::connection) async fn knock(node: &NodeConfig, within: Duration) -> bool {
+pub(super) async fn knock(node: &NodeConfig, within: Duration) -> bool {
     let opened = if node.host.starts_with('/') {
         timeout(within, tokio::net::UnixStream::connect(node.address())).await.map(|opened| opened.is_ok())
     } else if node.is_unix_socket() {

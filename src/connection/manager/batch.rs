@@ -1,6 +1,6 @@
 //! Statements under way: which nodes of a batch still run, and the task that runs one of them (C6).
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
-use super::Actor;
+use super::{Actor, RunningBatch};
 use crate::connection::pool::NodePool;
 use crate::connection::query;
 use crate::connection::report::Report;
@@ -20,67 +20,28 @@ const BATCHES: usize = 16;
 /// Between two reports of rows read so far, of one node.
 const READING: Duration = Duration::from_millis(100);
 
-#[derive(Debug)]
-struct Batch {
-    pub(in crate::connection) started: Instant,
-    /// Nodes that have not answered.
-    pub(in crate::connection) running: u32,
-    pub(in crate::connection) cancel: CancellationToken,
-}
-
-/// All batches under way.
-#[derive(Debug, Default)]
-pub(in crate::connection) struct Batches(HashMap<BatchId, Batch>);
-
-impl Batches {
-    pub(in crate::connection) fn contains(&self, id: BatchId) -> bool {
-        self.0.contains_key(&id)
-    }
-
-    /// Queries in flight: one a node and batch.
-    pub(in crate::connection) fn running(&self) -> u32 {
-        self.0.values().map(|batch| batch.running).sum()
-    }
-
-    pub(in crate::connection) fn cancel_all(&self) {
-        for batch in self.0.values() {
-            batch.cancel.cancel();
-        }
-    }
-
-    /// One node of a batch answered. When it was the last: how long the batch took.
-    pub(in crate::connection) fn done(&mut self, id: BatchId) -> Option<Duration> {
-        let batch = self.0.get_mut(&id)?;
-        batch.running = batch.running.saturating_sub(1);
-        if batch.running > 0 {
-            return None;
-        }
-        self.0.remove(&id).map(|batch| batch.started.elapsed())
-    }
-}
-
 /// One node's share of a batch.
 #[derive(Debug)]
 struct Job {
-    pub(in crate::connection) node: NodeName,
-    pub(in crate::connection) pool: NodePool,
-    pub(in crate::connection) request: Arc<QueryRequest>,
-    pub(in crate::connection) started: Instant,
+    node: NodeName,
+    pool: NodePool,
+    request: Arc<QueryRequest>,
+    started: Instant,
     /// Cancelled with the batch.
-    pub(in crate::connection) cancel: CancellationToken,
+    cancel: CancellationToken,
     /// Cancelled with the node.
-    pub(in crate::connection) kill: CancellationToken,
-    pub(in crate::connection) reports: mpsc::Sender<Report>,
+    kill: CancellationToken,
+    reports: mpsc::Sender<Report>,
 }
 
 impl Job {
-    pub(in crate::connection) async fn run(self) {
+    async fn run(self) {
         let batch = self.request.batch;
-        let told = AtomicU64::new(0);
+        let reported = AtomicU64::new(0);
         let reading = |rows: usize| {
             let now = self.started.elapsed().as_millis() as u64;
-            if now >= told.load(Ordering::Relaxed) + READING.as_millis() as u64 {
-                told.store(now, Ordering::Relaxed);
+            if now >= reported.load(Ordering::Relaxed) + READING.as_millis() as u64 {
+                reported.store(now, Ordering::Relaxed);
                 let progress = QueryProgress::Reading { node: self.node.clone(), rows };
                 // Only the newest counts: when the actor is behind, the next one will do.
                 drop(self.reports.try_send(Report::Reading(batch, progress)));
@@ -100,7 +61,7 @@ impl Job {
 }
 
 impl Actor {
-    pub(in crate::connection) fn start_batch(&mut self, mut request: QueryRequest) -> Result<(), CommandError> {
+    pub(super) fn start_batch(&mut self, mut request: QueryRequest) -> Result<(), CommandError> {
         let batch = request.batch;
         if self.batches.contains(batch) {
             return Err(CommandError::BatchExists(batch));
@@ -113,7 +74,7 @@ impl Actor {
         let request = Arc::new(request);
         let (started, cancel) = (Instant::now(), CancellationToken::new());
         let running = request.nodes.len() as u32;
-        self.batches.0.insert(batch, Batch { started, running, cancel: cancel.clone() });
+        self.batches.0.insert(batch, RunningBatch { started, running, cancel: cancel.clone() });
         self.progress(batch, QueryProgress::Started { nodes: request.nodes.clone() });
         for name in &request.nodes {
             let node = self.nodes.get(name);
@@ -143,7 +104,7 @@ impl Actor {
         Ok(())
     }
 
-    pub(in crate::connection) fn cancel(&mut self, id: BatchId) {
+    pub(super) fn cancel(&mut self, id: BatchId) {
         if let Some(batch) = self.batches.0.get(&id)
             && !batch.cancel.is_cancelled()
         {
@@ -152,17 +113,17 @@ impl Actor {
         }
     }
 
-    pub(in crate::connection) fn progress(&mut self, batch: BatchId, progress: QueryProgress) {
+    pub(super) fn progress(&mut self, batch: BatchId, progress: QueryProgress) {
         self.emit(EventKind::Query { batch, progress });
     }
 
-    pub(in crate::connection) fn query_done(&mut self, batch: BatchId, node: NodeName, outcome: Arc<NodeOutcome>) {
+    pub(super) fn query_done(&mut self, batch: BatchId, node: NodeName, outcome: Arc<NodeOutcome>) {
         if let Err(error) = &outcome.result
             && let Some(crew) = self.nodes.get(&node).and_then(|node| node.crew.as_ref())
         {
             // A right that a statement lacks says nothing of new connections.
             if error.kind != ErrorKind::Permission {
-                crew.doubt(error);
+                crew.check_admission(error);
             }
         }
         self.progress(batch, QueryProgress::NodeDone { node, outcome });
@@ -174,11 +135,11 @@ impl Actor {
 }
 
 /// The answer of a node that is not there.
-pub(in crate::connection) fn nobody(node: &NodeName, started: Instant) -> NodeOutcome {
+pub(super) fn nobody(node: &NodeName, started: Instant) -> NodeOutcome {
     failed(NodeError::new(ErrorKind::NotConnected, format!("there is no node named {node}")), started)
 }
 
 /// The answer of a node that cannot be asked.
-pub(in crate::connection) fn failed(error: NodeError, started: Instant) -> NodeOutcome {
+pub(super) fn failed(error: NodeError, started: Instant) -> NodeOutcome {
     NodeOutcome { elapsed: started.elapsed(), result: Err(error) }
 }

@@ -6,14 +6,12 @@ use std::time::{Duration, SystemTime};
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 
-use super::Actor;
+use super::{Actor, Leaving, Stage};
 use crate::model::protocol::{DisconnectReason, ShutdownReport};
 use crate::model::{EventKind, NodeName};
 
 /// Kept back of `shutdown_timeout` for cancelling and closing (a fifth of it, where that is less).
 const CLOSING: Duration = Duration::from_secs(2);
-/// While queries are waited for, how many is told this often.
-const TELL: Duration = Duration::from_secs(1);
 /// Queries that were cancelled have so long to say so.
 const CANCELLING: Duration = Duration::from_millis(1500);
 /// Tasks that are done but for their last step have so long for it.
@@ -21,46 +19,16 @@ const LAST_STEP: Duration = Duration::from_millis(100);
 /// Listeners have so long to take the last events.
 const LAST_WORDS: Duration = Duration::from_millis(500);
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Stage {
-    /// For the user's queries, until then.
-    Waiting(Instant),
-    Cancelling(Instant),
-    Closing,
-}
-
-#[derive(Debug)]
-pub(in crate::connection) struct Leaving {
-    began: Instant,
-    /// When it ends, whatever is still open.
-    pub(in crate::connection) deadline: Instant,
-    stage: Stage,
-    told: Instant,
-    pub(in crate::connection) report: ShutdownReport,
-    answers: Vec<oneshot::Sender<ShutdownReport>>,
-}
-
-impl Leaving {
-    /// When to look again.
-    pub(in crate::connection) fn next(&self) -> Instant {
-        match self.stage {
-            Stage::Waiting(until) => until.min(self.told + TELL),
-            Stage::Cancelling(until) => until,
-            Stage::Closing => self.deadline,
-        }
-    }
-}
-
 impl Actor {
     /// Begins to leave, or hurries.
-    pub(in crate::connection) fn leave(&mut self, drain: bool, answer: Option<oneshot::Sender<ShutdownReport>>) {
+    pub(super) fn leave(&mut self, drain: bool, answer: Option<oneshot::Sender<ShutdownReport>>) {
         let now = Instant::now();
         let timeout = self.shutdown_timeout;
         let leaving = self.leaving.get_or_insert_with(|| Leaving {
             began: now,
             deadline: now + timeout,
             stage: Stage::Waiting(now + timeout - CLOSING.min(timeout / 5)),
-            told: now,
+            reported: now,
             report: ShutdownReport::default(),
             answers: Vec::new(),
         });
@@ -72,13 +40,13 @@ impl Actor {
     }
 
     /// Takes the next step, if it is time for it.
-    pub(in crate::connection) fn leave_on(&mut self) {
+    pub(super) fn leave_on(&mut self) {
         let queries = self.batches.running();
         let now = Instant::now();
         let Some(leaving) = self.leaving.as_mut() else { return };
         match leaving.stage {
             Stage::Waiting(until) if queries > 0 && now < until => {
-                leaving.told = now;
+                leaving.reported = now;
                 self.emit(EventKind::Draining { queries, until: SystemTime::now() + (until - now) });
             }
             Stage::Waiting(_) if queries > 0 => {
@@ -103,14 +71,14 @@ impl Actor {
         }
     }
 
-    pub(in crate::connection) fn has_left(&self) -> bool {
+    pub(super) fn has_left(&self) -> bool {
         self.leaving.as_ref().is_some_and(|leaving| {
             leaving.stage == Stage::Closing && (self.dismissing.is_empty() || Instant::now() >= leaving.deadline)
         })
     }
 
     /// Drops what did not end in time, and says the last word.
-    pub(in crate::connection) async fn farewell(&mut self) {
+    pub(super) async fn farewell(&mut self) {
         let Some(mut leaving) = self.leaving.take() else { return };
         // What was told to end does so with its next step.
         let ended = async { while self.tasks.join_next().await.is_some() {} };

@@ -79,7 +79,7 @@ fn weight(event: &Event) -> usize {
 }
 
 #[derive(Debug)]
-pub(in crate::connection) struct Outbox {
+pub(super) struct Outbox {
     listener: mpsc::Sender<Event>,
     /// By `seq`.
     waiting: BTreeMap<u64, Event>,
@@ -90,12 +90,12 @@ pub(in crate::connection) struct Outbox {
 }
 
 impl Outbox {
-    pub(in crate::connection) fn new(listener: mpsc::Sender<Event>) -> Self {
+    pub(super) fn new(listener: mpsc::Sender<Event>) -> Self {
         Self { listener, waiting: BTreeMap::new(), topics: HashMap::new(), held: 0 }
     }
 
     /// Takes an event for the listener. Never blocks.
-    pub(in crate::connection) fn push(&mut self, event: Event) {
+    pub(super) fn push(&mut self, event: Event) {
         self.flush();
         let event = if self.waiting.is_empty() {
             let Some(event) = self.offer(event) else { return };
@@ -125,7 +125,7 @@ impl Outbox {
     }
 
     /// Hands over what the listener has room for.
-    pub(in crate::connection) fn flush(&mut self) {
+    pub(super) fn flush(&mut self) {
         while let Some((seq, event)) = self.waiting.pop_first() {
             let topic = Topic::of(&event.kind);
             let bytes = weight(&event);
@@ -157,14 +157,14 @@ impl Outbox {
     }
 
     /// Waits until the listener has room for something that waits; for ever when nothing does. Cancel-safe.
-    pub(in crate::connection) async fn room(&self) {
+    pub(super) async fn room(&self) {
         let Some((_, first)) = self.waiting.first_key_value() else { return std::future::pending().await };
         // A listener that is gone is "room" too: the flush that follows throws everything away.
         drop(self.listener.reserve_many(self.room_for(first)).await);
     }
 
     /// Whether everything was handed over.
-    pub(in crate::connection) fn is_empty(&self) -> bool {
+    pub(super) fn is_empty(&self) -> bool {
         self.waiting.is_empty()
     }
 

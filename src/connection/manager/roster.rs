@@ -4,46 +4,45 @@
 use std::collections::HashSet;
 use std::time::{Duration, SystemTime};
 
-use tokio::sync::oneshot;
 use tokio::time::Instant;
 
 use super::Actor;
-use super::node::{Crew, Dismissed, Node, Pace, Removal, dismiss, left};
+use super::crew::{Crew, dismiss};
+use super::node::{NodeRecord, Removal};
+use crate::connection::handle::Reply;
 use crate::connection::health::{self, Observation};
-use crate::connection::report::{LifeId, Report, Reporter};
+use crate::connection::report::{Dismissed, LifeId, Report, Reporter};
+use crate::connection::views::viewer::Pace;
 use crate::model::protocol::{CommandError, DisconnectReason};
-use crate::model::{EventKind, Health, HealthState, NodeConfig, NodeName};
+use crate::model::{ErrorKind, EventKind, Health, HealthState, NodeConfig, NodeError, NodeName};
 
 /// How long queries may go on running on a node that is removed, edited or paused.
 const DRAIN: Duration = Duration::from_secs(2);
 /// Bounds the dismissal of one node's tasks and sessions.
 const DISMISSAL: Duration = Duration::from_secs(6);
 
-/// Who waits for a command to be carried out.
-pub(in crate::connection) type Answer = Option<oneshot::Sender<Result<(), CommandError>>>;
-
 impl Actor {
     /// A node that is there and not on its way out.
-    pub(in crate::connection) fn node(&mut self, name: &NodeName) -> Result<&mut Node, CommandError> {
+    pub(super) fn node(&mut self, name: &NodeName) -> Result<&mut NodeRecord, CommandError> {
         self.nodes
             .get_mut(name)
             .filter(|node| node.removal.is_none())
             .ok_or_else(|| CommandError::NoSuchNode(name.clone()))
     }
 
-    pub(in crate::connection) fn add(&mut self, config: NodeConfig, delay: Duration) -> Result<(), CommandError> {
+    pub(super) fn add(&mut self, config: NodeConfig, delay: Duration) -> Result<(), CommandError> {
         if self.nodes.contains_key(&config.name) {
             return Err(CommandError::Exists(config.name));
         }
         let name = config.name.clone();
         self.emit(EventKind::NodeAdded { node: Box::new(config.clone()) });
-        self.nodes.insert(name.clone(), Node::new(config, &self.turns));
+        self.nodes.insert(name.clone(), NodeRecord::new(config, &self.turns));
         self.begin(&name, delay);
         Ok(())
     }
 
     /// Gives a node a new life: health, tasks.
-    pub(in crate::connection) fn begin(&mut self, name: &NodeName, delay: Duration) {
+    pub(super) fn begin(&mut self, name: &NodeName, delay: Duration) {
         self.lives += 1;
         let life = LifeId(self.lives);
         let Some(node) = self.nodes.get_mut(name) else { return };
@@ -57,13 +56,7 @@ impl Actor {
     }
 
     /// Ends a node's life, as far as anybody sees at once; its crew is dismissed in a task. `close` closes the pool.
-    pub(in crate::connection) fn end(
-        &mut self,
-        name: &NodeName,
-        reason: DisconnectReason,
-        drain: Duration,
-        close: bool,
-    ) {
+    pub(super) fn end(&mut self, name: &NodeName, reason: DisconnectReason, drain: Duration, close: bool) {
         self.lives += 1;
         let life = LifeId(self.lives);
         let Some(node) = self.nodes.get_mut(name) else { return };
@@ -97,34 +90,34 @@ impl Actor {
         });
     }
 
-    pub(in crate::connection) fn edit(&mut self, config: NodeConfig) -> Result<(), CommandError> {
+    pub(super) fn edit(&mut self, config: NodeConfig) -> Result<(), CommandError> {
         let name = config.name.clone();
         self.node(&name)?;
         self.end(&name, DisconnectReason::Edited, DRAIN, true);
         self.emit(EventKind::NodeEdited { node: Box::new(config.clone()) });
         if let Some(node) = self.nodes.get_mut(&name) {
-            *node = Node::new(config, &self.turns);
+            *node = NodeRecord::new(config, &self.turns);
         }
         self.begin(&name, Duration::ZERO);
         Ok(())
     }
 
     /// Gives the answer back where there is no such node.
-    pub(in crate::connection) fn remove(&mut self, name: &NodeName, answer: Answer) -> Option<Answer> {
+    pub(super) fn remove(&mut self, name: &NodeName, answer: Reply) -> Option<Reply> {
         let Ok(node) = self.node(name) else { return Some(answer) };
         node.removal = Some(Removal { answer, ..Removal::default() });
         self.end(name, DisconnectReason::Removed, DRAIN, true);
         None
     }
 
-    pub(in crate::connection) fn pause(&mut self, name: &NodeName) -> Result<(), CommandError> {
+    pub(super) fn pause(&mut self, name: &NodeName) -> Result<(), CommandError> {
         if self.node(name)?.crew.is_some() {
             self.end(name, DisconnectReason::Paused, DRAIN, false);
         }
         Ok(())
     }
 
-    pub(in crate::connection) fn resume(&mut self, name: &NodeName) -> Result<(), CommandError> {
+    pub(super) fn resume(&mut self, name: &NodeName) -> Result<(), CommandError> {
         let node = self.node(name)?;
         if node.crew.is_none() {
             let from = node.health.state;
@@ -136,11 +129,11 @@ impl Actor {
     }
 
     /// The nodes of the file, read anew (F9).
-    pub(in crate::connection) fn reload(&mut self, nodes: Vec<NodeConfig>) {
+    pub(super) fn reload(&mut self, nodes: Vec<NodeConfig>) {
         let wanted: HashSet<NodeName> = nodes.iter().map(|node| node.name.clone()).collect();
         let gone: Vec<NodeName> = self.nodes.keys().filter(|name| !wanted.contains(*name)).cloned().collect();
         for name in gone {
-            if let Some(Node { removal: Some(removal), .. }) = self.nodes.get_mut(&name) {
+            if let Some(NodeRecord { removal: Some(removal), .. }) = self.nodes.get_mut(&name) {
                 removal.successor = None;
             }
             self.remove(&name, None);
@@ -149,7 +142,7 @@ impl Actor {
             let name = config.name.clone();
             match self.nodes.get_mut(&name) {
                 None => drop(self.add(config, Duration::ZERO)),
-                Some(Node { removal: Some(removal), .. }) => removal.successor = Some(Box::new(config)),
+                Some(NodeRecord { removal: Some(removal), .. }) => removal.successor = Some(Box::new(config)),
                 Some(node) if *node.config == config => {}
                 Some(_) => drop(self.edit(config)),
             }
@@ -159,7 +152,7 @@ impl Actor {
         }
     }
 
-    pub(in crate::connection) fn dismissed(&mut self, name: &NodeName, life: LifeId, dismissed: Dismissed) {
+    pub(super) fn dismissed(&mut self, name: &NodeName, life: LifeId, dismissed: Dismissed) {
         self.dismissing.remove(&life);
         if let Some(leaving) = self.leaving.as_mut() {
             leaving.report.sessions_closed += dismissed.sessions;
@@ -189,4 +182,16 @@ impl Actor {
             drop(self.add(*config, Duration::ZERO));
         }
     }
+}
+
+/// Why our sessions end, and what the pool tells who comes all the same.
+fn left(reason: &DisconnectReason) -> NodeError {
+    let text = match reason {
+        DisconnectReason::Error(error) => return error.clone(),
+        DisconnectReason::Removed => "the node is being removed",
+        DisconnectReason::Edited => "the node is being changed",
+        DisconnectReason::Paused => "the node is paused",
+        DisconnectReason::Shutdown => "pgwatch is shutting down",
+    };
+    NodeError::new(ErrorKind::NotConnected, text)
 }

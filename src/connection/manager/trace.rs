@@ -8,7 +8,7 @@ use crate::model::protocol::{DisconnectReason, QueryProgress};
 use crate::model::{EventKind, Health, NodeError, NodeName};
 
 /// Writes `kind` to the log, if the log takes its level.
-pub(in crate::connection) fn event(kind: &EventKind) {
+pub(super) fn event(kind: &EventKind) {
     match kind {
         EventKind::Connected { node, role, server_version, connect_time, attempt } => {
             let role = role.as_str();

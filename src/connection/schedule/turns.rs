@@ -19,46 +19,46 @@ const TURN: Duration = Duration::from_millis(100);
 
 /// The turns of one connection manager.
 #[derive(Debug)]
-pub(in crate::connection) struct Turns {
-    pub(in crate::connection) health: Line,
-    pub(in crate::connection) later: Line,
-    pub(in crate::connection) background: Line,
+pub(crate) struct Turns {
+    pub(crate) health: Queue,
+    pub(crate) later: Queue,
+    pub(crate) background: Queue,
 }
 
 impl Default for Turns {
     fn default() -> Self {
-        Self { health: Line::new(HEALTH), later: Line::new(LATER), background: Line::new(BACKGROUND) }
+        Self { health: Queue::new(HEALTH), later: Queue::new(LATER), background: Queue::new(BACKGROUND) }
     }
 }
 
 /// Those who wait for one kind of turn, served as they came.
 #[derive(Debug)]
-pub(in crate::connection) struct Line(Arc<Semaphore>);
+pub(crate) struct Queue(Arc<Semaphore>);
 
-impl Line {
+impl Queue {
     fn new(at_once: usize) -> Self {
         Self(Arc::new(Semaphore::new(at_once)))
     }
 
     /// Waits for a turn. Cancel-safe: who comes again stands behind the others.
-    pub(in crate::connection) async fn turn(&self) -> Turn {
+    pub(crate) async fn turn(&self) -> Turn {
         // Nobody closes it; without a turn nothing would be lost but order.
         Turn(Arc::clone(&self.0).acquire_owned().await.ok())
     }
 
     /// Begins to connect when it is its turn. Cancel-safe as far as `connect` is.
-    pub(in crate::connection) async fn wait<T>(&self, connect: impl Future<Output = T>) -> T {
+    pub(crate) async fn wait<T>(&self, connect: impl Future<Output = T>) -> T {
         self.turn().await.spend(connect).await
     }
 }
 
 /// Somebody's turn, until it is dropped.
 #[derive(Debug)]
-pub(in crate::connection) struct Turn(Option<OwnedSemaphorePermit>);
+pub(crate) struct Turn(Option<OwnedSemaphorePermit>);
 
 impl Turn {
     /// Does the work, whose turn ends with it or before, where it takes long. Cancel-safe as far as the work is.
-    pub(in crate::connection) async fn spend<T>(self, work: impl Future<Output = T>) -> T {
+    pub(crate) async fn spend<T>(self, work: impl Future<Output = T>) -> T {
         let Self(permit) = self;
         let mut work = std::pin::pin!(work);
         if let Ok(done) = timeout(TURN, &mut work).await {
@@ -80,10 +80,10 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn so_many_connect_at_once_and_those_that_hang_stand_in_nobodys_way_n8() {
-        let (line, now, most) = (Line::new(4), AtomicUsize::new(0), AtomicUsize::new(0));
+        let (queue, now, most) = (Queue::new(4), AtomicUsize::new(0), AtomicUsize::new(0));
         let connect = |takes| {
-            let (line, now, most) = (&line, &now, &most);
-            line.wait(async move {
+            let (queue, now, most) = (&queue, &now, &most);
+            queue.wait(async move {
                 most.fetch_max(now.fetch_add(1, Ordering::Relaxed) + 1, Ordering::Relaxed);
                 sleep(Duration::from_millis(takes)).await;
                 now.fetch_sub(1, Ordering::Relaxed);

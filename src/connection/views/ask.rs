@@ -31,7 +31,7 @@ const MAX_BYTES: usize = 16 << 20;
 const GRACE: Duration = Duration::from_millis(500);
 
 /// A session on which views are asked, one after the other.
-pub(in crate::connection) struct Line {
+pub(super) struct ViewSession {
     client: Client,
     driver: Driver,
     dialled: Dialled,
@@ -45,7 +45,7 @@ pub(in crate::connection) struct Line {
     /// The `statement_timeout` that was set last.
     timeout: Option<Duration>,
     /// When its last answer was there.
-    pub(in crate::connection) used: Instant,
+    pub(super) used: Instant,
 }
 
 /// What is prepared on a session: each text and the number in its name, which is never used again.
@@ -90,8 +90,8 @@ enum Failure {
     Unprepared,
 }
 
-impl Line {
-    pub(in crate::connection) async fn open(node: &NodeConfig, turns: &Turns) -> Result<Self, NodeError> {
+impl ViewSession {
+    pub(super) async fn open(node: &NodeConfig, turns: &Turns) -> Result<Self, NodeError> {
         let session = turns.later.wait(Box::pin(session::open(node, SessionKind::View))).await?;
         Ok(Self {
             version: Version(session.version_num / 10_000, 0),
@@ -107,8 +107,8 @@ impl Line {
     }
 
     /// Asks a view; says too whether the session can be used again. Dropping the future closes the session with it, and the
-    /// server goes on with the statement until its timeout: who may not leave that behind calls [`Line::abandon`].
-    pub(in crate::connection) async fn ask(
+    /// server goes on with the statement until its timeout: who may not leave that behind calls [`ViewSession::abandon`].
+    pub(super) async fn ask(
         &mut self,
         node: &NodeConfig,
         view: &View,
@@ -237,19 +237,19 @@ impl Line {
     }
 
     /// Until the server ends the session, or says something else that ends it. Cancel-safe.
-    pub(in crate::connection) async fn ended(&mut self) {
+    pub(super) async fn ended(&mut self) {
         while let Some(Ok(_)) = self.driver.next().await {}
     }
 
     /// Says goodbye, where the server owes no answer.
-    pub(in crate::connection) async fn close(self) {
+    pub(super) async fn close(self) {
         let Self { client, mut driver, .. } = self;
         drop(client);
         driver.goodbye().await;
     }
 
     /// Tells the server to stop working, and closes the session once it has, no later than after [`CANCEL`].
-    pub(in crate::connection) async fn abandon(self) {
+    pub(super) async fn abandon(self) {
         let Self { client, mut driver, dialled, .. } = self;
         let token = client.cancel_token();
         // Nobody waits for the answer: with it comes the goodbye.

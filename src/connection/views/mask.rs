@@ -14,7 +14,7 @@ static PASSWORD: LazyLock<Option<Regex>> = LazyLock::new(|| {
 });
 
 /// The statement without the passwords in it.
-pub(in crate::connection) fn masked(statement: &str) -> Cow<'_, str> {
+pub(super) fn masked(statement: &str) -> Cow<'_, str> {
     // Most statements hold neither.
     let suspicious =
         statement.contains("://") || statement.as_bytes().windows(8).any(|word| word.eq_ignore_ascii_case(b"password"));
