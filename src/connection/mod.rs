@@ -20,7 +20,7 @@
 //! | loop | where | period | speaks through |
 //! | --- | --- | --- | --- |
 //! | actor | `manager.rs` | woken by commands, reports, and once a second | `Command` in, `Event` out |
-//! | health, one a node | `health/monitor.rs`, on the connection of `health/probe.rs` | `health.interval`; retries by `schedule/backoff.rs` | reports to the actor, orders from it |
+//! | health, one a node | `health/monitor.rs`, on the connection of `health/probe.rs` | `health.interval`; retries by `health/retries.rs` | reports to the actor, orders from it |
 //! | facts, one a node | `facts/poller.rs` | `refresh`, while the node answers | reports to the actor |
 //! | views, one a node | `views/viewer.rs`, over the sessions of `views/ask.rs` | each view's own while a screen shows it, else that of the rules | reports to the actor |
 //! | pool, one a node | `pool/keep.rs` | a third of `idle_timeout`; a socket that closes | `PoolStats`, read by the actor once a second |

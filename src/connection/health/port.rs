@@ -1,22 +1,26 @@
-//! What knocking at a lost node's port tells (N13). Pure: `monitor.rs` knocks, here it is decided what follows.
+//! What knocking at a lost node's port tells (N13). [`Port`] decides what follows from it and is pure; `monitor.rs` knocks.
 //!
 //! A knock is a connect that says nothing, so it costs the server no session. It tells a port that is shut (nothing
 //! listens, or nothing comes through) from one that is open, and a port that opens is worth an attempt at once, however
 //! long the backoff would wait. A server that takes the knock and has not answered the attempt hangs: it is left alone
 //! until the next attempt, since it would find every knock in its queue when it goes on.
 
-use crate::model::ErrorKind;
+use std::time::Duration;
+
+use tokio::time::timeout;
+
+use crate::model::{ErrorKind, NodeConfig};
 
 /// The port of a lost node, as far as attempts and knocks have told.
 #[derive(Debug, Default)]
-pub(super) struct Door {
+pub(super) struct Port {
     shut: bool,
     knock: bool,
     /// The last attempt was not answered at all.
     silent: bool,
 }
 
-impl Door {
+impl Port {
     /// An attempt failed.
     pub(super) fn failed(&mut self, kind: ErrorKind) {
         self.silent = matches!(kind, ErrorKind::Timeout | ErrorKind::Unreachable);
@@ -42,6 +46,21 @@ impl Door {
 const GOES_DOWN: [ErrorKind; 4] =
     [ErrorKind::ShuttingDown, ErrorKind::StartingUp, ErrorKind::ConnectionLost, ErrorKind::Terminated];
 
+/// Whether something listens at the node's address: a bare connect that says nothing, so it costs the server no
+/// session. Asked once a second at most, where nothing listens or comes through.
+pub(super) async fn knock(node: &NodeConfig, within: Duration) -> bool {
+    let opened = if node.host.starts_with('/') {
+        timeout(within, tokio::net::UnixStream::connect(node.address())).await.map(|opened| opened.is_ok())
+    } else if node.is_unix_socket() {
+        // An abstract socket has no path to knock at: the backoff alone tries it.
+        Ok(false)
+    } else {
+        let address = (node.host.as_str(), node.port);
+        timeout(within, tokio::net::TcpStream::connect(address)).await.map(|opened| opened.is_ok())
+    };
+    opened.unwrap_or(false)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -49,12 +68,12 @@ mod tests {
     /// Knocks after attempts that failed in this way: whether each brings an attempt at once, and whether one more may
     /// tell something.
     fn after(attempts: &[ErrorKind], knocks: &[bool]) -> (Vec<bool>, bool) {
-        let mut door = Door::default();
+        let mut port = Port::default();
         for kind in attempts {
-            door.failed(*kind);
+            port.failed(*kind);
         }
-        let tries = knocks.iter().map(|taken| door.knocked(*taken)).collect();
-        (tries, door.is_worth_a_knock())
+        let tries = knocks.iter().map(|taken| port.knocked(*taken)).collect();
+        (tries, port.is_worth_a_knock())
     }
 
     #[test]
@@ -72,13 +91,13 @@ mod tests {
     /// The link came back during the attempt, but too late for it.
     #[test]
     fn what_was_shut_before_a_silent_attempt_is_shut_after_it_n13() {
-        let mut door = Door::default();
-        door.failed(ErrorKind::Timeout);
-        assert!(!door.knocked(false));
-        door.failed(ErrorKind::Timeout);
-        assert!(door.is_worth_a_knock() && door.knocked(true));
+        let mut port = Port::default();
+        port.failed(ErrorKind::Timeout);
+        assert!(!port.knocked(false));
+        port.failed(ErrorKind::Timeout);
+        assert!(port.is_worth_a_knock() && port.knocked(true));
         // That attempt was not answered either: now it is the server.
-        door.failed(ErrorKind::Timeout);
-        assert!(!door.knocked(true) && !door.is_worth_a_knock());
+        port.failed(ErrorKind::Timeout);
+        assert!(!port.knocked(true) && !port.is_worth_a_knock());
     }
 }

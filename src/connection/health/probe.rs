@@ -16,7 +16,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
-use tokio::time::{Instant, sleep_until, timeout};
+use tokio::time::{Instant, sleep_until};
 use tokio_postgres::Client;
 
 use crate::connection::error;
@@ -221,7 +221,8 @@ impl fmt::Debug for Probe {
     }
 }
 
-async fn until(due: Option<Instant>) {
+/// Sleeps until `due`; for ever if there is none.
+pub(super) async fn until(due: Option<Instant>) {
     match due {
         Some(due) => sleep_until(due).await,
         None => std::future::pending().await,
@@ -245,19 +246,4 @@ async fn bounded<T>(within: Duration, work: impl Future<Output = T>) -> Option<T
             }
         }
     }
-}
-
-/// Whether something listens at the node's address: a bare connect that says nothing, so it costs the server no
-/// session. Asked once a second at most, where nothing listens or comes through.
-pub(super) async fn knock(node: &NodeConfig, within: Duration) -> bool {
-    let opened = if node.host.starts_with('/') {
-        timeout(within, tokio::net::UnixStream::connect(node.address())).await.map(|opened| opened.is_ok())
-    } else if node.is_unix_socket() {
-        // An abstract socket has no path to knock at: the backoff alone tries it.
-        Ok(false)
-    } else {
-        let address = (node.host.as_str(), node.port);
-        timeout(within, tokio::net::TcpStream::connect(address)).await.map(|opened| opened.is_ok())
-    };
-    opened.unwrap_or(false)
 }

@@ -28,7 +28,7 @@ pub(crate) struct Looks {
 /// The views that are asked of one node.
 #[derive(Debug)]
 pub(super) struct Plans {
-    plans: Vec<Plan>,
+    views: Vec<Plan>,
     /// [`Looks::asked`] as of the last [`Plans::apply`].
     asked: u64,
     /// When the first query in the background may be sent.
@@ -50,7 +50,7 @@ struct Plan {
 
 impl Plans {
     pub(super) fn new(now: Instant) -> Self {
-        Self { plans: Vec::new(), asked: 0, settled: now }
+        Self { views: Vec::new(), asked: 0, settled: now }
     }
 
     /// The node is up; nothing is asked in the background before `settled`.
@@ -60,11 +60,11 @@ impl Plans {
 
     /// The node is down: what was under way is lost.
     pub(super) fn clear(&mut self) {
-        self.plans.clear();
+        self.views.clear();
     }
 
     pub(super) fn is_empty(&self) -> bool {
-        self.plans.is_empty()
+        self.views.is_empty()
     }
 
     /// Follows what is looked at now. A view that was looked at before keeps its due time.
@@ -72,14 +72,14 @@ impl Plans {
         let mut wanted: Vec<&Look> = looks.looks.iter().filter(|look| look.is_at(node)).collect();
         // Of two looks at the same view, the quicker one counts.
         wanted.sort_by_key(|look| look.pace);
-        self.plans.retain(|plan| plan.began.is_some() || wanted.iter().any(|look| Arc::ptr_eq(&look.view, &plan.view)));
+        self.views.retain(|plan| plan.began.is_some() || wanted.iter().any(|look| Arc::ptr_eq(&look.view, &plan.view)));
         let mut applied: Vec<&Arc<View>> = Vec::new();
         for look in wanted {
             if applied.iter().any(|view| Arc::ptr_eq(view, &look.view)) {
                 continue;
             }
             applied.push(&look.view);
-            let plan = self.plans.iter_mut().find(|plan| Arc::ptr_eq(&plan.view, &look.view));
+            let plan = self.views.iter_mut().find(|plan| Arc::ptr_eq(&plan.view, &look.view));
             match plan {
                 // A screen shows it now.
                 Some(plan) if plan.pace.is_some() && look.pace.is_none() => (plan.pace, plan.due) = (None, now),
@@ -87,18 +87,18 @@ impl Plans {
                 None => {
                     let (view, pace) = (Arc::clone(&look.view), look.pace);
                     let due = if pace.is_some() { now.max(self.settled) } else { now };
-                    self.plans.push(Plan { view, pace, due, failures: 0, began: None });
+                    self.views.push(Plan { view, pace, due, failures: 0, began: None });
                 }
             }
         }
         if std::mem::replace(&mut self.asked, looks.asked) != looks.asked {
-            self.plans.iter_mut().filter(|plan| plan.pace.is_none()).for_each(|plan| plan.due = now);
+            self.views.iter_mut().filter(|plan| plan.pace.is_none()).for_each(|plan| plan.due = now);
         }
     }
 
     /// The view to ask now for a screen: none while [`AT_ONCE`] are under way, or one that is not late yet.
     pub(super) fn next(&self, now: Instant) -> Option<usize> {
-        let running = self.plans.iter().filter_map(|plan| plan.began);
+        let running = self.views.iter().filter_map(|plan| plan.began);
         if running.clone().count() >= AT_ONCE || running.clone().any(|began| now < began + LATE) {
             return None;
         }
@@ -107,20 +107,20 @@ impl Plans {
 
     /// The view to ask in the background, once it is this node's turn: only while nothing else is under way.
     pub(super) fn next_in_background(&self, now: Instant) -> Option<usize> {
-        let alone = self.plans.iter().all(|plan| plan.began.is_none());
+        let alone = self.views.iter().all(|plan| plan.began.is_none());
         self.first_due(now, |plan| plan.pace.is_some()).filter(|_| alone)
     }
 
     fn first_due(&self, now: Instant, of: impl Fn(&Plan) -> bool) -> Option<usize> {
         let due = |(_, plan): &(usize, &Plan)| plan.began.is_none() && plan.due <= now && of(plan);
-        let first = self.plans.iter().enumerate().filter(due).min_by_key(|(_, plan)| plan.due);
+        let first = self.views.iter().enumerate().filter(due).min_by_key(|(_, plan)| plan.due);
         first.map(|(at, _)| at)
     }
 
     /// When [`Plans::next`] may answer otherwise than now: a view is due, or one under way is late.
     pub(super) fn wake(&self, now: Instant) -> Option<Instant> {
-        let late = self.plans.iter().filter_map(|plan| Some(plan.began? + LATE)).filter(|late| *late > now).min();
-        let due = self.plans.iter().filter(|plan| plan.began.is_none()).map(|plan| plan.due).min();
+        let late = self.views.iter().filter_map(|plan| Some(plan.began? + LATE)).filter(|late| *late > now).min();
+        let due = self.views.iter().filter(|plan| plan.began.is_none()).map(|plan| plan.due).min();
         // A view that is due while another is under way waits until that one has ended or is late.
         let due = due.filter(|due| *due > now);
         [late, due].into_iter().flatten().min()
@@ -128,7 +128,7 @@ impl Plans {
 
     /// The view at `at` is asked now.
     pub(super) fn begin(&mut self, at: usize, now: Instant) -> Option<Arc<View>> {
-        let plan = self.plans.get_mut(at)?;
+        let plan = self.views.get_mut(at)?;
         plan.began = Some(now);
         Some(Arc::clone(&plan.view))
     }
@@ -143,7 +143,7 @@ impl Plans {
         now: Instant,
         jitter: f64,
     ) -> bool {
-        let Some(plan) = self.plans.iter_mut().find(|plan| Arc::ptr_eq(&plan.view, view)) else { return false };
+        let Some(plan) = self.views.iter_mut().find(|plan| Arc::ptr_eq(&plan.view, view)) else { return false };
         let began = plan.began.take().unwrap_or(now);
         let pace = plan.pace.unwrap_or(refresh);
         let every = view.every.map_or(pace, |every| every.max(pace)).max(FASTEST);
