@@ -7,7 +7,7 @@ mod support;
 use std::time::{Duration, Instant};
 
 use HealthState::{Degraded, Healthy, Reconnecting, Unhealthy};
-use pgwatch::connection::session::{self, Purpose};
+use pgwatch::connection::session::{self, SessionKind};
 use pgwatch::demo::{Server, StopMode};
 use pgwatch::model::protocol::{NodeOutcome, QueryProgress};
 use pgwatch::model::{BatchId, Command, ErrorKind, Event, EventKind, HealthState, NodeConfig, NodeName};
@@ -131,7 +131,7 @@ async fn used_up_connections_at_the_start_c4() {
     let server = cluster.primary();
     let config = server.node_config();
     let mut held = Vec::new();
-    while let Ok(session) = session::open(&config, Purpose::Probe).await {
+    while let Ok(session) = session::open(&config, SessionKind::Probe).await {
         held.push(session);
     }
     // The server's words differ by version.
@@ -229,7 +229,7 @@ async fn a_batch_is_cancelled_on_every_server() {
 async fn sessions_of_a_client_that_was_cut_off_end_by_themselves() {
     let cluster = blocking(|| cluster().start().unwrap());
     let server = cluster.primary();
-    let session = session::open(&server.node_config(), Purpose::Probe).await.unwrap();
+    let session = session::open(&server.node_config(), SessionKind::Probe).await.unwrap();
     let mut driver = session.driver;
     let settings = ["tcp_keepalives_idle", "tcp_keepalives_interval", "tcp_user_timeout"];
     let sql = format!("select {}", settings.map(|name| format!("current_setting('{name}')")).join(" || ' ' || "));

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use pgwatch::connection::pool::NodePool;
 use pgwatch::connection::query;
-use pgwatch::connection::session::{self, Purpose};
+use pgwatch::connection::session::{self, SessionKind};
 use pgwatch::demo::{Cluster, Server};
 use pgwatch::model::protocol::{NodeRows, QueryRequest};
 use pgwatch::model::{BatchId, ErrorKind, NodeConfig, NodeError, Role};
@@ -120,7 +120,7 @@ async fn works_through(mode: &str) {
     let mut node = server.node_config();
     node.port = bouncer.port;
 
-    let session = session::open(&node, Purpose::Probe).await.unwrap();
+    let session = session::open(&node, SessionKind::Probe).await.unwrap();
     assert_eq!(session.role, Role::Primary);
     assert!(session.version_num >= 100_000);
     session.close(Duration::from_secs(5)).await;
@@ -167,11 +167,11 @@ async fn works_through(mode: &str) {
     // Its own refusals are sorted too.
     let mut stranger = node.clone();
     "nobody".clone_into(&mut stranger.user);
-    let error = session::open(&stranger, Purpose::Test).await.unwrap_err();
+    let error = session::open(&stranger, SessionKind::Test).await.unwrap_err();
     assert_eq!(error.kind, ErrorKind::Authentication, "{error:?}");
     let mut nowhere = node.clone();
     "nope".clone_into(&mut nowhere.database);
-    let error = session::open(&nowhere, Purpose::Test).await.unwrap_err();
+    let error = session::open(&nowhere, SessionKind::Test).await.unwrap_err();
     assert_eq!(error.kind, ErrorKind::NoDatabase, "{error:?}");
 }
 

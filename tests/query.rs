@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use pgwatch::connection::pool::NodePool;
 use pgwatch::connection::query;
-use pgwatch::connection::session::{self, Purpose};
+use pgwatch::connection::session::{self, SessionKind};
 use pgwatch::demo::{Cluster, Server};
 use pgwatch::model::protocol::{NodeOutcome, NodeRows, QueryRequest};
 use pgwatch::model::{BatchId, ErrorKind, NodeConfig, NodeError, Role};
@@ -84,7 +84,7 @@ async fn until(what: &str, mut holds: impl AsyncFnMut() -> bool) {
 async fn sessions_open_and_leave_nothing_behind() {
     let cluster = Cluster::builder().start().unwrap();
     let server = cluster.primary();
-    let session = session::open(&server.node_config(), Purpose::Probe).await.unwrap();
+    let session = session::open(&server.node_config(), SessionKind::Probe).await.unwrap();
     assert_eq!(session.role, Role::Primary);
     let major = session.server_version.split('.').next().unwrap().parse::<u32>().unwrap();
     assert_eq!(session.version_num / 10_000, major);
@@ -93,7 +93,7 @@ async fn sessions_open_and_leave_nothing_behind() {
 
     let mut unix = server.node_config();
     unix.host = server.socket_dir().to_str().unwrap().to_owned();
-    let session = session::open(&unix, Purpose::Probe).await.unwrap();
+    let session = session::open(&unix, SessionKind::Probe).await.unwrap();
     session.close(Duration::from_secs(5)).await;
     assert_eq!(sessions(server), 0);
 

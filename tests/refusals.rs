@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use pgwatch::connection::pool::NodePool;
 use pgwatch::connection::query;
-use pgwatch::connection::session::{self, Purpose};
+use pgwatch::connection::session::{self, SessionKind};
 use pgwatch::demo::{Cluster, StopMode};
 use pgwatch::model::protocol::QueryRequest;
 use pgwatch::model::{BatchId, ErrorKind, NodeConfig, NodeError, NodeName, PasswordSource, Secret};
@@ -19,7 +19,7 @@ use tokio_util::sync::CancellationToken;
 /// Opens a session alone and one of a pool: both must say the same.
 async fn refused(node: &NodeConfig) -> NodeError {
     let began = Instant::now();
-    let alone = session::open(node, Purpose::Probe).await.map(|_| ()).expect_err("it opened");
+    let alone = session::open(node, SessionKind::Probe).await.map(|_| ()).expect_err("it opened");
     let pool = NodePool::new(node.clone().into());
     pool.set_available(Ok(()));
     let request = QueryRequest {
@@ -125,7 +125,7 @@ async fn servers_that_are_full_or_stopping() {
     // Used up.
     let mut held = Vec::new();
     let full = loop {
-        match session::open(&good, Purpose::Probe).await {
+        match session::open(&good, SessionKind::Probe).await {
             Ok(session) => held.push(session),
             Err(error) => break error,
         }
@@ -136,7 +136,7 @@ async fn servers_that_are_full_or_stopping() {
     server.request_stop(StopMode::Smart).unwrap();
     let deadline = Instant::now() + Duration::from_secs(20);
     loop {
-        let error = session::open(&good, Purpose::Probe).await.expect_err("it is stopping");
+        let error = session::open(&good, SessionKind::Probe).await.expect_err("it is stopping");
         if error.kind == ErrorKind::ShuttingDown {
             assert_eq!(error.sqlstate.as_deref(), Some("57P03"));
             break;
@@ -171,9 +171,9 @@ async fn passwords_from_files_and_commands() {
     std::fs::write(&passfile, format!("*:*:*:somebody:x\n127.0.0.1:{}:*:pgwatch:{secret}\n", server.port())).unwrap();
     std::fs::set_permissions(&passfile, std::fs::Permissions::from_mode(0o600)).unwrap();
     node.password = PasswordSource::File(passfile.clone());
-    session::open(&node, Purpose::Probe).await.unwrap();
+    session::open(&node, SessionKind::Probe).await.unwrap();
     std::fs::set_permissions(&passfile, std::fs::Permissions::from_mode(0o644)).unwrap();
-    let error = session::open(&node, Purpose::Probe).await.unwrap_err();
+    let error = session::open(&node, SessionKind::Probe).await.unwrap_err();
     assert_eq!(error.kind, ErrorKind::Authentication);
     // As libpq does it: not used, and said where the server then wants a password.
     assert!(error.message.contains("none is configured"), "{error:?}");
@@ -186,9 +186,9 @@ async fn passwords_from_files_and_commands() {
     let rotating = dir.path().join("rotating");
     std::fs::write(&rotating, "old\n").unwrap();
     node.password = PasswordSource::Command(format!("cat {}", rotating.display()));
-    assert_eq!(session::open(&node, Purpose::Probe).await.unwrap_err().kind, ErrorKind::Authentication);
+    assert_eq!(session::open(&node, SessionKind::Probe).await.unwrap_err().kind, ErrorKind::Authentication);
     std::fs::write(&rotating, format!("{secret}\nsecond line\n")).unwrap();
-    session::open(&node, Purpose::Probe).await.unwrap();
+    session::open(&node, SessionKind::Probe).await.unwrap();
 
     node.password = PasswordSource::Command(format!("echo {secret}; echo {secret} >&2; exit 7"));
     let error = refused(&node).await;
@@ -249,7 +249,7 @@ async fn servers_that_are_none() {
         std::future::pending::<()>().await;
     })
     .await;
-    let error = session::open(&half, Purpose::Probe).await.unwrap_err();
+    let error = session::open(&half, SessionKind::Probe).await.unwrap_err();
     assert_eq!(error.kind, ErrorKind::Timeout, "{error:?}");
 
     // Hangs up at once.

@@ -18,7 +18,7 @@ use openssl::x509::extension::{BasicConstraints, SubjectAlternativeName};
 use openssl::x509::{X509, X509Builder, X509NameBuilder};
 use pgwatch::connection::pool::NodePool;
 use pgwatch::connection::query;
-use pgwatch::connection::session::{self, Purpose};
+use pgwatch::connection::session::{self, SessionKind};
 use pgwatch::demo::{Cluster, Install, Server, Template};
 use pgwatch::model::protocol::QueryRequest;
 use pgwatch::model::{BatchId, ErrorKind, NodeConfig, NodeError, RootCert, Secret, SslMode};
@@ -134,7 +134,7 @@ fn request(statement: &str, timeout: Duration) -> QueryRequest {
 
 /// Whether the server says that the session is encrypted.
 async fn encrypted(node: &NodeConfig) -> Result<bool, NodeError> {
-    let session = session::open(node, Purpose::Test).await?;
+    let session = session::open(node, SessionKind::Test).await?;
     session.close(Duration::from_secs(5)).await;
     let pool = NodePool::new(node.clone().into());
     pool.set_available(Ok(()));

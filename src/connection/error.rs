@@ -1,15 +1,17 @@
 //! Every failure of a node, sorted once, at the edge, into a kind with a text for people and a remedy (C4).
 
+pub(super) mod sqlstate;
+
 use std::error::Error as _;
 use std::io;
 use std::time::Duration;
 
 use tokio_postgres::error::{DbError, ErrorPosition, Severity};
 
-use super::heard::{Fault, Heard};
-use super::sqlstate::of_sqlstate;
-use super::tls::TlsError;
+use super::wire::fault::{Fault, TlsError};
+use super::wire::heard::Heard;
 use crate::model::{ErrorKind, NodeConfig, NodeError};
+use sqlstate::of_sqlstate;
 
 /// Characters of a server's words that an error keeps.
 const MAX_TEXT: usize = 4_000;

@@ -1,6 +1,13 @@
 //! The rules of health (C2, C3): what an observation does to a node's state. Pure: time is an argument, and nothing
 //! here waits or asks.
 
+mod admission;
+mod connects;
+pub(super) mod monitor;
+mod port;
+mod probe;
+mod retries;
+
 use std::time::{Duration, SystemTime};
 
 use crate::model::{ErrorKind, Health, HealthConfig, HealthState, NodeError};

@@ -1,45 +1,71 @@
 //! The actor: sole owner of the set of nodes and of what is told about them. It is woken by commands, by reports of its
 //! tasks, by listeners that have room again, and once a second for pool figures. It awaits nothing else: whatever takes
 //! time is a task that reports back.
+//!
+//! Here are its fields and its loop. What it does when it is woken is in the files of `manager/`, which alone see the
+//! fields.
+
+mod batch;
+mod commands;
+mod crew;
+mod leave;
+mod node;
+mod outbox;
+mod reports;
+mod roster;
+mod trace;
 
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use indexmap::IndexMap;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use super::batch::Batches;
-use super::leave::Leaving;
-use super::node::Node;
-use super::outbox::Outbox;
-use super::report::{LifeId, News, Report};
-use super::roster::Answer;
-use super::session::{self, Purpose};
-use super::turns::Turns;
-use super::viewer::Looks;
-use super::{ManagerConfig, Request, trace};
-use crate::model::protocol::{CommandError, DisconnectReason, Tested};
-use crate::model::{Command, ErrorKind, Event, EventKind, NodeConfig, NodeError, NodeName};
+use super::handle::{Handle, ManagerConfig, Request};
+use super::report::{LifeId, Report};
+use super::schedule::turns::Turns;
+use super::views::plan::Looks;
+use crate::model::protocol::ShutdownReport;
+use crate::model::{BatchId, Event, EventKind, NodeConfig, NodeName};
+use node::NodeRecord;
+use outbox::Outbox;
 
+/// Commands that may wait for the actor; it takes each in microseconds.
+const COMMANDS: usize = 256;
+/// Events that may wait for a listener before its outbox begins to coalesce them.
+const EVENTS: usize = 1024;
 /// Reports that may wait for the actor.
 const REPORTS: usize = 1024;
-/// Pool figures: at most once a [`TICK`], at least each ten seconds: at the last tick before they are over.
+/// How often the actor reads the figures of the pools.
 const TICK: Duration = Duration::from_secs(1);
-const POOL_AT_LEAST: Duration = Duration::from_millis(8_500);
-/// Connection tests under way at the same time.
-const TESTS: usize = 16;
-/// A tested server has so long to hang up.
-const GOODBYE: Duration = Duration::from_millis(300);
 /// Between the first connects of two nodes, up to a second in all: many nodes are not dialled in one instant.
 const STAGGER: Duration = Duration::from_millis(2);
 
+/// Starts the actor that owns all nodes.
+#[derive(Debug)]
+pub struct ConnectionManager;
+
+impl ConnectionManager {
+    /// Begins to connect to every node at once and returns without waiting for any of them.
+    ///
+    /// Must be called within a Tokio runtime. The manager ends after [`Shutdown`](crate::model::Command::Shutdown), or when every [`Handle`]
+    /// is dropped; its last event is `Stopped`, after which the receiver yields `None`. Dropping the receiver stops
+    /// nothing: events are then dropped.
+    pub fn start(config: ManagerConfig) -> (Handle, mpsc::Receiver<Event>) {
+        let (commands, requests) = mpsc::channel(COMMANDS);
+        let (listener, events) = mpsc::channel(EVENTS);
+        spawn(config, requests, listener);
+        (Handle::new(commands), events)
+    }
+}
+
 /// Starts the actor. Its task ends by itself: after a shutdown, or when nobody can send a command any more.
-pub(super) fn spawn(config: ManagerConfig, requests: mpsc::Receiver<Request>, listener: mpsc::Sender<Event>) {
+fn spawn(config: ManagerConfig, requests: mpsc::Receiver<Request>, listener: mpsc::Sender<Event>) {
     let (reports, inbox) = mpsc::channel(REPORTS);
     let (refresh, _) = watch::channel(config.refresh);
     let actor = Actor {
@@ -63,25 +89,100 @@ pub(super) fn spawn(config: ManagerConfig, requests: mpsc::Receiver<Request>, li
     TaskTracker::new().spawn(actor.run(config.nodes, requests, inbox));
 }
 
-pub(super) struct Actor {
+struct Actor {
     listeners: Vec<Outbox>,
     seq: u64,
-    pub(super) nodes: IndexMap<NodeName, Node>,
-    pub(super) batches: Batches,
-    pub(super) lives: u64,
-    pub(super) turns: Arc<Turns>,
-    pub(super) refresh: watch::Sender<Duration>,
-    pub(super) looks: watch::Sender<Looks>,
-    pub(super) shutdown_timeout: Duration,
-    pub(super) leaving: Option<Leaving>,
+    nodes: IndexMap<NodeName, NodeRecord>,
+    batches: Batches,
+    lives: u64,
+    turns: Arc<Turns>,
+    refresh: watch::Sender<Duration>,
+    looks: watch::Sender<Looks>,
+    shutdown_timeout: Duration,
+    leaving: Option<Leaving>,
     /// Lives whose tasks and sessions are being ended, and of which node.
-    pub(super) dismissing: HashMap<LifeId, NodeName>,
+    dismissing: HashMap<LifeId, NodeName>,
     /// Ends connection tests.
-    pub(super) quit: CancellationToken,
+    quit: CancellationToken,
     /// Connection tests under way.
     testing: usize,
-    pub(super) tasks: JoinSet<()>,
-    pub(super) reports: mpsc::Sender<Report>,
+    tasks: JoinSet<()>,
+    reports: mpsc::Sender<Report>,
+}
+
+/// One batch under way.
+#[derive(Debug)]
+struct RunningBatch {
+    started: std::time::Instant,
+    /// Nodes that have not answered.
+    running: u32,
+    cancel: CancellationToken,
+}
+
+/// All batches under way.
+#[derive(Debug, Default)]
+struct Batches(HashMap<BatchId, RunningBatch>);
+
+impl Batches {
+    fn contains(&self, id: BatchId) -> bool {
+        self.0.contains_key(&id)
+    }
+
+    /// Queries in flight: one a node and batch.
+    fn running(&self) -> u32 {
+        self.0.values().map(|batch| batch.running).sum()
+    }
+
+    fn cancel_all(&self) {
+        for batch in self.0.values() {
+            batch.cancel.cancel();
+        }
+    }
+
+    /// One node of a batch answered. When it was the last: how long the batch took.
+    fn done(&mut self, id: BatchId) -> Option<Duration> {
+        let batch = self.0.get_mut(&id)?;
+        batch.running = batch.running.saturating_sub(1);
+        if batch.running > 0 {
+            return None;
+        }
+        self.0.remove(&id).map(|batch| batch.started.elapsed())
+    }
+}
+
+/// While leaving waits for queries, how often it says how many are left.
+const TELL: Duration = Duration::from_secs(1);
+
+/// What leaving waits for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Stage {
+    /// For the user's queries, until then.
+    Waiting(Instant),
+    Cancelling(Instant),
+    Closing,
+}
+
+/// A shutdown under way.
+#[derive(Debug)]
+struct Leaving {
+    began: Instant,
+    /// When it ends, whatever is still open.
+    deadline: Instant,
+    stage: Stage,
+    reported: Instant,
+    report: ShutdownReport,
+    answers: Vec<oneshot::Sender<ShutdownReport>>,
+}
+
+impl Leaving {
+    /// When to look again.
+    fn next(&self) -> Instant {
+        match self.stage {
+            Stage::Waiting(until) => until.min(self.reported + TELL),
+            Stage::Cancelling(until) => until,
+            Stage::Closing => self.deadline,
+        }
+    }
 }
 
 impl Actor {
@@ -142,199 +243,6 @@ impl Actor {
                 () = sleep_until(deadline) => return,
             }
         }
-    }
-
-    fn request(&mut self, request: Request) {
-        match request {
-            Request::Command(command, answer) => self.command(command, answer),
-            Request::Snapshot(answer) => drop(answer.send(self.nodes.values().map(Node::snapshot).collect())),
-            Request::Shutdown(drain, answer) => self.leave(drain, Some(answer)),
-        }
-    }
-
-    fn command(&mut self, command: Command, answer: Answer) {
-        let subject = subject(&command);
-        let done = match command {
-            Command::Shutdown { drain } => {
-                self.leave(drain, None);
-                Ok(())
-            }
-            Command::CancelBatch(batch) => {
-                self.cancel(batch);
-                Ok(())
-            }
-            _ if self.leaving.is_some() => Err(CommandError::ShuttingDown),
-            Command::AddNode(node) => self.add(*node, Duration::ZERO),
-            Command::EditNode(node) => self.edit(*node),
-            Command::RemoveNode(name) => match self.remove(&name, answer) {
-                // Answered when the node is gone.
-                None => return,
-                Some(answer) => return self.answer(subject, answer, Err(CommandError::NoSuchNode(name))),
-            },
-            Command::Pause(name) => self.pause(&name),
-            Command::Resume(name) => self.resume(&name),
-            Command::Retry(name) => self.node(&name).map(|node| {
-                if let Some(crew) = &node.crew {
-                    crew.nudge();
-                }
-            }),
-            Command::SetRefresh(every) => {
-                self.refresh.send_replace(every);
-                Ok(())
-            }
-            Command::Reload(nodes) => {
-                self.reload(nodes);
-                Ok(())
-            }
-            Command::Test { id, node } => {
-                self.test(id, node);
-                Ok(())
-            }
-            Command::Run(request) => self.start_batch(request),
-            Command::Look(looks) => {
-                self.looks.send_modify(|now| now.looks = looks.into());
-                Ok(())
-            }
-            Command::LookNow => {
-                self.looks.send_modify(|now| now.asked += 1);
-                Ok(())
-            }
-        };
-        self.answer(subject, answer, done);
-    }
-
-    fn answer(&mut self, node: Option<NodeName>, answer: Answer, done: Result<(), CommandError>) {
-        if let Err(error) = &done {
-            self.emit(EventKind::Refused { node, error: error.clone() });
-        }
-        if let Some(answer) = answer {
-            drop(answer.send(done));
-        }
-    }
-
-    fn report(&mut self, report: Report) {
-        match report {
-            Report::Node(name, life, news) => {
-                if self.nodes.get(&name).is_some_and(|node| node.life == life) {
-                    self.news(name, news);
-                }
-            }
-            Report::Reading(batch, progress) => {
-                if self.batches.contains(batch) {
-                    self.progress(batch, progress);
-                }
-            }
-            Report::QueryDone(batch, node, outcome) => self.query_done(batch, node, outcome),
-            Report::Dismissed(name, life, dismissed) => self.dismissed(&name, life, dismissed),
-            Report::Tested(id, outcome) => {
-                self.testing = self.testing.saturating_sub(1);
-                self.emit(EventKind::Tested { id, outcome });
-            }
-        }
-    }
-
-    fn news(&mut self, name: NodeName, news: News) {
-        let Some(node) = self.nodes.get_mut(&name) else { return };
-        let kind = match news {
-            News::Connected { role, server_version, connect_time, attempt } => {
-                node.connected = true;
-                node.role = Some(role);
-                node.server_version = Some(server_version.clone());
-                node.connect_time = Some(connect_time);
-                EventKind::Connected { node: name, role, server_version, connect_time, attempt }
-            }
-            News::Disconnected(error) => {
-                node.connected = false;
-                EventKind::Disconnected { node: name, reason: DisconnectReason::Error(error) }
-            }
-            News::Health(health, probes) => {
-                let from = std::mem::replace(&mut node.health, *health.clone()).state;
-                node.probes = probes;
-                match (health.state.answers(), &health.error) {
-                    (true, _) => node.set_gate(Ok(())),
-                    (false, Some(error)) => node.set_gate(Err(error.clone())),
-                    (false, None) => {}
-                }
-                if from == health.state {
-                    EventKind::Checked { node: name, health }
-                } else {
-                    EventKind::Health { node: name, from, health }
-                }
-            }
-            News::Facts(facts) => {
-                if let Ok(facts) = &facts {
-                    node.role = Some(facts.role);
-                }
-                EventKind::Facts { node: name, facts }
-            }
-            News::View(view, outcome) => EventKind::View { node: name, view, outcome },
-            News::Server(server) => {
-                let replaced = server.replaces(node.system_identifier).zip(server.system_identifier);
-                node.system_identifier = server.system_identifier.or(node.system_identifier);
-                if let Some((was, now)) = replaced {
-                    self.emit(EventKind::Replaced { node: name.clone(), was, now });
-                }
-                EventKind::Server { node: name, server }
-            }
-        };
-        self.emit(kind);
-    }
-
-    fn test(&mut self, id: u64, node: Box<NodeConfig>) {
-        if self.testing >= TESTS {
-            let error = NodeError::new(ErrorKind::Busy, format!("{TESTS} connection tests are running"));
-            return self
-                .emit(EventKind::Tested { id, outcome: Err(error.with_hint("wait for one of them to finish")) });
-        }
-        self.testing += 1;
-        let reports = self.reports.clone();
-        let test = async move {
-            let outcome = match session::open(&node, Purpose::Test).await {
-                Ok(session) => {
-                    let tested = Tested {
-                        server_version: session.server_version.clone(),
-                        role: session.role,
-                        connect_time: session.connect_time,
-                    };
-                    session.close(GOODBYE).await;
-                    Ok(tested)
-                }
-                Err(error) => Err(error),
-            };
-            drop(reports.send(Report::Tested(id, outcome)).await);
-        };
-        let quit = self.quit.clone();
-        self.tasks.spawn(async move {
-            quit.run_until_cancelled(Box::pin(test)).await;
-        });
-    }
-
-    fn tick(&mut self) {
-        let now = Instant::now();
-        let mut told = Vec::new();
-        for (name, node) in &mut self.nodes {
-            node.heed_pool();
-            let pool = node.pool.stats();
-            let news = node.told.as_ref().is_none_or(|(old, at)| *old != pool || now - *at >= POOL_AT_LEAST);
-            if news {
-                node.told = Some((pool, now));
-                told.push(EventKind::Pool { node: name.clone(), pool, probes: node.probes });
-            }
-        }
-        for kind in told {
-            self.emit(kind);
-        }
-    }
-}
-
-/// The node a command is about, for who reads that it was refused.
-fn subject(command: &Command) -> Option<NodeName> {
-    match command {
-        Command::AddNode(node) | Command::EditNode(node) => Some(node.name.clone()),
-        Command::RemoveNode(name) | Command::Pause(name) | Command::Resume(name) | Command::Retry(name) => {
-            Some(name.clone())
-        }
-        _ => None,
     }
 }
 

@@ -2,28 +2,30 @@
 //!
 //! bb8 alone hides why a connect failed, and queues callers on a node that is known to be dead. So the pool exists
 //! only while the node is available; a checkout answers at once with why it is not, or with the error of the connect
-//! that it waits for. One loop a pool (`keep`) touches `min` idle sessions every third of the idle
+//! that it waits for. One loop a pool (`pool/keep.rs`) touches `min` idle sessions every third of the idle
 //! timeout, so that bb8 closes only the surplus and not all of them for being idle, and takes sessions that the
 //! server ended out of the pool as soon as their sockets close.
+
+mod keep;
+pub(super) mod pooled;
 
 use std::fmt;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use bb8::{ErrorSink, QueueStrategy};
+use bb8::QueueStrategy;
 use futures_util::FutureExt;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::error;
-use super::heard::Sockets;
-use super::pooled::{Checkout, ErrorsTo, Manager};
-use super::turns::Turns;
+use super::schedule::turns::Turns;
+use super::wire::sockets::Sockets;
 use crate::model::{ErrorKind, NodeConfig, NodeError, PoolStats};
-
-type Pool = bb8::Pool<Manager>;
+use keep::keep;
+use pooled::{Checkout, ErrorsTo, Manager, Pool};
 
 /// Cut sockets close as soon as their tasks are polled.
 const AFTER_CUT: Duration = Duration::from_millis(500);
@@ -306,59 +308,6 @@ impl Gate {
             retire.cancel();
         }
     }
-}
-
-/// Keeps `min` sessions open (bb8 knows only a number of idle ones, and would open one more whenever one is taken).
-///
-/// Period: a third of the idle timeout, so that none of those kept is idle for all of it; and a second after a socket
-/// closed, so that a server which ends each session at once is not hammered.
-async fn keep(
-    pool: Pool,
-    mut sockets: watch::Receiver<usize>,
-    errors: ErrorsTo,
-    turns: Arc<Turns>,
-    min: u32,
-    period: Duration,
-) {
-    let mut touched = min;
-    loop {
-        // Taken out and given back: bb8 looks at a session when it comes back, and its idle time begins anew.
-        let idle = pool.state().idle_connections;
-        let held = (0..idle.min(touched)).map_while(|_| pool.get_owned().now_or_never()).collect::<Vec<_>>();
-        drop(held);
-        while pool.state().connections < min {
-            // A node that refuses is the health loop's business; we ask again after a period.
-            let session = match turns.later.wait(pool.dedicated_connection()).await {
-                Ok(session) => session,
-                Err(error) => {
-                    errors.sink(error);
-                    break;
-                }
-            };
-            if pool.add(session).is_err() {
-                break;
-            }
-        }
-        tokio::select! {
-            () = tokio::time::sleep(period) => touched = min,
-            () = a_socket_closes(&mut sockets) => {
-                touched = u32::MAX;
-                tokio::time::sleep(period.min(Duration::from_secs(1))).await;
-            }
-        }
-    }
-}
-
-async fn a_socket_closes(sockets: &mut watch::Receiver<usize>) {
-    let mut open = *sockets.borrow_and_update();
-    while sockets.changed().await.is_ok() {
-        let before = std::mem::replace(&mut open, *sockets.borrow_and_update());
-        if open < before {
-            return;
-        }
-    }
-    // The sender lives as long as the pool.
-    std::future::pending::<()>().await;
 }
 
 async fn wait_for_error(errors: &mut watch::Receiver<Option<NodeError>>) {

@@ -5,6 +5,8 @@
 //! protocol, whose values are the server's own text. What follows a statement (`ROLLBACK`, `DISCARD ALL`) travels
 //! while nobody waits: the server takes it before anything that is asked of that session later.
 
+pub(super) mod rows;
+
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -12,17 +14,18 @@ use futures_util::{FutureExt, StreamExt};
 use tokio_postgres::{SimpleQueryMessage, Statement};
 use tokio_util::sync::CancellationToken;
 
+use super::error;
+use super::error::sqlstate;
 use super::pool::NodePool;
-use super::pooled::Checkout;
-use super::rows::Rows;
-use super::wary::{TYPE_ANSWERS, warily};
-use super::{error, settings, sqlstate};
+use super::pool::pooled::Checkout;
+use super::session::dial::CANCEL;
+use super::session::settings;
+use super::wire::limit::{TYPE_ANSWERS, limited};
 use crate::model::protocol::{NodeOutcome, NodeRows, QueryRequest};
 use crate::model::{ErrorKind, NodeConfig, NodeError};
 use crate::sql::read_only;
+use rows::Rows;
 
-/// How long a server may take to hear a cancel, and to obey it.
-const CANCEL: Duration = Duration::from_secs(1);
 /// The first type that is no built-in one.
 const FIRST_USER_TYPE: u32 = 16_384;
 
@@ -121,21 +124,21 @@ impl Job<'_> {
     async fn on(&self, running: &Running<'_>) -> Result<Done, Failure> {
         let Some(session) = &running.session else { return Ok(Done::default()) };
         let node = self.pool.node();
-        let heard = &session.link.heard;
+        let heard = &session.dialled.heard;
         let given_up = || Failure::Broken(error::given_up(heard, node));
-        let prepared = warily(heard, TYPE_ANSWERS, self.prepare(session)).await.ok_or_else(given_up)??;
+        let prepared = limited(heard, TYPE_ANSWERS, self.prepare(session)).await.ok_or_else(given_up)??;
         if uses_looked_up_types(&prepared) {
             session.discard();
         }
         heard.clear();
-        warily(heard, u64::MAX, self.read(session, &prepared)).await.ok_or_else(given_up)?
+        limited(heard, u64::MAX, self.read(session, &prepared)).await.ok_or_else(given_up)?
     }
 
     /// Opens the transaction, and has the statement parsed.
     async fn prepare(&self, session: &Checkout) -> Result<Statement, Failure> {
-        let (client, heard) = (&session.client, &session.link.heard);
+        let (client, heard) = (&session.client, &session.dialled.heard);
         let not_begun = |error| Err(Failure::NotBegun(error::classify_with(error, heard, self.pool.node())));
-        let before = settings::before_statement(self.pool.node(), session.link.pooled, self.request.timeout);
+        let before = settings::before_statement(self.pool.node(), session.dialled.behind_pooler, self.request.timeout);
         let open = async { if before.is_empty() { Ok(()) } else { client.batch_execute(&before).await } };
         let (opened, prepared) = futures_util::future::join(open, client.prepare(&self.request.statement)).await;
         match opened.and(prepared) {
@@ -144,7 +147,7 @@ impl Job<'_> {
             Err(error) if heard.found_fault().is_some() => Err(self.failure(session, &error)),
             Err(error) if client.is_closed() || error.is_closed() || heard.fatal().is_some() => not_begun(&error),
             // Behind a pooler another program may have left a prepared statement of that name, or taken ours along.
-            Err(error) if session.link.pooled && matches!(code_of(&error), Some("42P05" | "26000")) => {
+            Err(error) if session.dialled.behind_pooler && code_of(&error).is_some_and(sqlstate::is_unprepared) => {
                 not_begun(&error)
             }
             Err(error) => Err(self.failure(session, &error)),
@@ -153,7 +156,7 @@ impl Job<'_> {
 
     /// Runs it, and collects what comes.
     async fn read(&self, session: &Checkout, prepared: &Statement) -> Result<Done, Failure> {
-        let (client, heard) = (&session.client, &session.link.heard);
+        let (client, heard) = (&session.client, &session.dialled.heard);
         let failure = |error: tokio_postgres::Error| self.failure(session, &error);
         let stream = client.simple_query_raw(&self.request.statement).await.map_err(failure)?;
         let mut stream = std::pin::pin!(stream);
@@ -183,7 +186,7 @@ impl Job<'_> {
 
     /// What an error means for the statement, and for its session.
     fn failure(&self, session: &Checkout, error: &tokio_postgres::Error) -> Failure {
-        let heard = &session.link.heard;
+        let heard = &session.dialled.heard;
         let sorted = error::classify_with(error, heard, self.pool.node());
         if heard.wants_copy() {
             Failure::Broken(error::no_copy())
@@ -267,14 +270,14 @@ impl Drop for Running<'_> {
 /// Cancels what runs on the session and closes it: a cancel that comes late must not hit the next statement.
 async fn stop(session: Checkout) -> bool {
     session.discard();
-    let heard = Arc::clone(&session.link.heard);
+    let heard = Arc::clone(&session.dialled.heard);
     let until = tokio::time::Instant::now() + CANCEL;
     let obeyed = if session.client.is_closed() {
         false
     } else {
         let mut answers = heard.answers();
         let before = *answers.borrow_and_update();
-        let told = session.link.cancel(session.client.cancel_token(), CANCEL).await;
+        let told = session.dialled.cancel(session.client.cancel_token(), CANCEL).await;
         let answered = tokio::time::timeout_at(until, answers.wait_for(|count| *count > before)).await;
         told && matches!(answered, Ok(Ok(_)))
     };
@@ -289,12 +292,12 @@ async fn stop(session: Checkout) -> bool {
 /// Leaves nothing of a statement behind: a transaction, settings, temporary tables, advisory locks. The first poll of
 /// each sends it, and the server takes them in order, before anything that is asked of the session later.
 fn clean(session: &Checkout) {
-    let (client, link) = (&session.client, &session.link);
-    let open = link.heard.transaction() != b'I';
+    let (client, dialled) = (&session.client, &session.dialled);
+    let open = dialled.heard.transaction() != b'I';
     let rollback = open.then_some("ROLLBACK");
     // Behind a pooler the session belongs to other programs too.
-    let discard = (!link.pooled).then_some("DISCARD ALL");
-    for statement in [rollback, discard, link.late_settings()].into_iter().flatten() {
+    let discard = (!dialled.behind_pooler).then_some("DISCARD ALL");
+    for statement in [rollback, discard, dialled.late_settings()].into_iter().flatten() {
         drop(client.batch_execute(statement).now_or_never());
     }
 }

@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use tokio::sync::mpsc;
 
-use super::node::Dismissed;
 use crate::model::protocol::{NodeOutcome, QueryProgress, Tested, ViewRows};
 use crate::model::{BatchId, Facts, Health, NodeError, NodeName, ProbeStats, Role, ServerFacts};
 
@@ -32,6 +31,13 @@ pub(super) enum News {
     Facts(Result<Arc<Facts>, NodeError>),
     Server(Arc<ServerFacts>),
     View(Arc<str>, Result<Arc<ViewRows>, NodeError>),
+}
+
+/// What a dismissed crew left.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Dismissed {
+    pub(super) sessions: u32,
+    pub(super) cancelled: u32,
 }
 
 /// Where a node's tasks report to.

@@ -1,5 +1,11 @@
 //! How one connection is opened: password, address, TLS, startup, settings, first answer, all under one deadline.
 
+mod certificates;
+pub(super) mod dial;
+mod password;
+pub(super) mod settings;
+pub(super) mod tls;
+
 use std::fmt;
 use std::path::PathBuf;
 use std::sync::atomic::AtomicBool;
@@ -10,14 +16,18 @@ use std::time::{Duration, Instant};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_postgres::{AsyncMessage, Client, Config, Connection, SimpleQueryMessage};
 
-use super::dial::{DialError, Link, connect_unix, dial};
 use super::error;
-use super::heard::{Heard, Sockets};
-use super::tls::Connector;
-use super::wary::{OUR_ANSWERS, warily};
+use super::wire::heard::Heard;
+use super::wire::limit::{OUR_ANSWERS, limited};
+use super::wire::sockets::Sockets;
 use crate::model::{NodeConfig, NodeError, Role};
+use dial::{DialError, Dialled, connect_unix, dial};
+use tls::Connector;
 
-pub use super::settings::Purpose;
+pub use settings::SessionKind;
+
+/// How long to wait for a server to take our goodbye, which is one write, and to close the connection.
+pub(super) const GOODBYE: Duration = Duration::from_millis(300);
 
 /// An open session that has answered. It says goodbye through [`Session::close`]; dropping it closes the socket
 /// without a word, which a server that is idle takes as well.
@@ -31,7 +41,7 @@ pub struct Session {
     /// `server_version_num`, as in 170002; 0 where unknown.
     pub version_num: u32,
     pub role: Role,
-    pub(super) link: Link,
+    pub(super) dialled: Dialled,
 }
 
 impl Session {
@@ -57,7 +67,7 @@ impl Driver {
     /// The next asynchronous message; an error, then `None`, is the end of the connection. Cancel-safe.
     pub async fn next(&mut self) -> Option<Result<AsyncMessage, tokio_postgres::Error>> {
         let messages = self.messages.as_mut()?.get_mut().unwrap_or_else(PoisonError::into_inner);
-        let next = warily(&self.heard, u64::MAX, std::future::poll_fn(|cx| messages.poll(cx))).await.flatten();
+        let next = limited(&self.heard, u64::MAX, std::future::poll_fn(|cx| messages.poll(cx))).await.flatten();
         if !matches!(next, Some(Ok(_))) {
             self.messages = None;
         }
@@ -92,6 +102,13 @@ impl Driver {
                 None => std::future::pending().await,
             }
         }
+    }
+
+    /// Moves the bytes of a session whose client was dropped until it has sent its goodbye and the socket is closed; no
+    /// longer than [`GOODBYE`].
+    pub(super) async fn goodbye(&mut self) {
+        let closed = async { while let Some(Ok(_)) = self.next().await {} };
+        drop(tokio::time::timeout(GOODBYE, closed).await);
     }
 
     /// Why the connection ended, as far as the server said before it hung up.
@@ -131,33 +148,33 @@ where
 ///
 /// # Errors
 /// Why not, sorted; kind `timeout` where nothing answered in time.
-pub async fn open(node: &NodeConfig, purpose: Purpose) -> Result<Session, NodeError> {
+pub async fn open(node: &NodeConfig, kind: SessionKind) -> Result<Session, NodeError> {
     let within = node.pool.connect_timeout;
-    let attempt = Box::pin(open_unbounded(node, purpose));
+    let attempt = Box::pin(open_unbounded(node, kind));
     tokio::time::timeout(within, attempt).await.unwrap_or_else(|_| Err(error::no_answer(node, within)))
 }
 
-async fn open_unbounded(node: &NodeConfig, purpose: Purpose) -> Result<Session, NodeError> {
+async fn open_unbounded(node: &NodeConfig, kind: SessionKind) -> Result<Session, NodeError> {
     let started = Instant::now();
     let sockets = Sockets::default();
-    let (link, (client, connection)) = dial(node, purpose, &sockets, &AtomicBool::new(false), connect).await?;
-    let mut driver = Driver { messages: Some(Mutex::new(connection)), heard: Arc::clone(&link.heard) };
+    let (dialled, (client, connection)) = dial(node, kind, &sockets, &AtomicBool::new(false), connect).await?;
+    let mut driver = Driver { messages: Some(Mutex::new(connection)), heard: Arc::clone(&dialled.heard) };
     let answer = tokio::select! {
         // The driver first: its own error says more than what is left for whoever asks the client.
         biased;
         error = driver.end() => Some(Err(error)),
-        answer = warily(&link.heard, OUR_ANSWERS, first_answer(&client, &link)) => answer,
+        answer = limited(&dialled.heard, OUR_ANSWERS, first_answer(&client, &dialled)) => answer,
     };
-    let answer = answer.ok_or_else(|| error::given_up(&link.heard, node))?;
-    let (version_num, role) = answer.map_err(|error| error::classify_with(&error, &link.heard, node))?;
-    let server_version = link.heard.server_version().unwrap_or_default();
-    Ok(Session { client, driver, connect_time: started.elapsed(), server_version, version_num, role, link })
+    let answer = answer.ok_or_else(|| error::given_up(&dialled.heard, node))?;
+    let (version_num, role) = answer.map_err(|error| error::classify_with(&error, &dialled.heard, node))?;
+    let server_version = dialled.heard.server_version().unwrap_or_default();
+    Ok(Session { client, driver, connect_time: started.elapsed(), server_version, version_num, role, dialled })
 }
 
 /// Version and role: the first round trip. The session's last setting travels along.
-async fn first_answer(client: &Client, link: &Link) -> Result<(u32, Role), tokio_postgres::Error> {
+async fn first_answer(client: &Client, dialled: &Dialled) -> Result<(u32, Role), tokio_postgres::Error> {
     let ask = client.simple_query("SELECT current_setting('server_version_num'), pg_is_in_recovery()");
-    let ((), rows) = futures_util::future::join(link.settle(client), ask).await;
+    let ((), rows) = futures_util::future::join(dialled.settle(client), ask).await;
     let rows = rows?;
     let row = rows.iter().find_map(|message| match message {
         SimpleQueryMessage::Row(row) => Some(row),

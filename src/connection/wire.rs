@@ -1,10 +1,18 @@
 //! Our own stream between a socket (or its TLS) and the driver. It reads along with what a server sends, and
 //!
 //! - ends the connection where a message is none that a server of PostgreSQL sends, or announces more than we would ever
-//!   keep, before any of it is stored (`frames.rs`);
+//!   keep, before any of it is stored (`wire/frames.rs`);
 //! - keeps what bb8-postgres drops: notices, and the FATAL error that says why a session ended;
 //! - waits, when it is closed, until the server has hung up too, so that "closed" means that its session is gone;
 //! - can be cut at once, whatever the driver is waiting for.
+
+pub(super) mod allowance;
+pub(super) mod fault;
+mod frames;
+pub(super) mod heard;
+pub(super) mod limit;
+pub(super) mod metered;
+pub(super) mod sockets;
 
 use std::io;
 use std::pin::Pin;
@@ -16,12 +24,13 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::Sleep;
 use tokio_postgres::tls::{ChannelBinding, TlsStream};
 
-use super::allowance::Metered;
-use super::frames::Frames;
-use super::heard::{Heard, OpenSocket};
+use frames::Frames;
+use heard::Heard;
+use metered::Metered;
+use sockets::OpenSocket;
 
-/// How long a server may take to hang up after we said goodbye.
-const GOODBYE: Duration = Duration::from_secs(1);
+/// How long a server may take to close the connection after our goodbye.
+const CLOSING: Duration = Duration::from_secs(1);
 
 /// What the bytes travel on.
 pub(crate) enum Transport<S> {
@@ -159,7 +168,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Wire<S> {
             if !this.cancels && ready!(this.transport.poll_shutdown(cx)).is_err() {
                 return Poll::Ready(Ok(()));
             }
-            this.goodbye = Some(Box::pin(tokio::time::sleep(GOODBYE)));
+            this.goodbye = Some(Box::pin(tokio::time::sleep(CLOSING)));
         }
         let mut last_words = [0; 1024];
         loop {

@@ -63,6 +63,19 @@ impl ErrorKind {
             Self::Internal => "internal",
         }
     }
+
+    /// True if the server itself gives this answer to a connection that it does not accept: the server is alive.
+    pub fn is_server_refusal(self) -> bool {
+        matches!(
+            self,
+            Self::TooManyConnections
+                | Self::StartingUp
+                | Self::ShuttingDown
+                | Self::Authentication
+                | Self::NoDatabase
+                | Self::Permission
+        )
+    }
 }
 
 /// One failure of one node. Serialises to the `error` object of the machine output.

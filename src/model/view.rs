@@ -356,7 +356,7 @@ impl ViewColumn {
 
 impl View {
     /// One whose file says no more than this.
-    pub(super) fn new(name: &str, from: ByServer, columns: Vec<ViewColumn>) -> Self {
+    pub(crate) fn new(name: &str, from: ByServer, columns: Vec<ViewColumn>) -> Self {
         Self {
             name: name.to_owned(),
             title: name.to_owned(),

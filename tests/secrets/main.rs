@@ -15,7 +15,7 @@ use std::sync::OnceLock;
 
 use pgwatch::app::Form;
 use pgwatch::config::{self, Environment, conninfo};
-use pgwatch::connection::session::{self, Purpose};
+use pgwatch::connection::session::{self, SessionKind};
 use pgwatch::connection::{ConnectionManager, ManagerConfig};
 use pgwatch::demo::Server;
 use pgwatch::model::{Command, EventKind};
@@ -227,7 +227,7 @@ async fn no_debug_output_tells_it() {
         write!(said, "{command:?}").unwrap();
     }
     write!(said, "{:?}", EventKind::NodeAdded { node: Box::new(node.clone()) }).unwrap();
-    write!(said, "{:?}", session::open(&node, Purpose::Probe).await.unwrap()).unwrap();
+    write!(said, "{:?}", session::open(&node, SessionKind::Probe).await.unwrap()).unwrap();
     let manager = ManagerConfig::new(config.nodes.clone());
     write!(said, "{manager:?}").unwrap();
     let (handle, mut events) = ConnectionManager::start(manager);

@@ -1,0 +1,144 @@
+//! What a server's SQLSTATE means to people: its kind and a remedy (C4).
+
+use crate::model::{ErrorKind, NodeConfig, NodeError, SslMode};
+
+/// True if a prepared statement does not exist, or exists already: a pooler gave us the session of another client.
+pub(crate) fn is_unprepared(sqlstate: &str) -> bool {
+    matches!(sqlstate, "26000" | "42P05")
+}
+
+/// By SQLSTATE, and by the English text where one code means two things; where the server speaks another language, the
+/// remedy names both. `fatal` says that it ended the session.
+pub(super) fn of_sqlstate(code: &str, message: &str, fatal: bool, node: &NodeConfig) -> NodeError {
+    use ErrorKind as Kind;
+    let says = |word: &str| message.contains(word);
+    let user = &node.user;
+    let (kind, hint) = match code {
+        "28P01" => (Kind::Authentication, "check user and password".to_owned()),
+        "28000" if says("pg_hba.conf") => (Kind::Authentication, hba_hint(node)),
+        "28000" => {
+            (Kind::Authentication, "check that the role exists, may log in and is admitted by pg_hba.conf".to_owned())
+        }
+        "3D000" | "57P04" => (Kind::NoDatabase, "check the database name".to_owned()),
+        "55000" if fatal => {
+            (Kind::NoDatabase, "the database has ALLOW_CONNECTIONS false: connect to another one".to_owned())
+        }
+        "08P01" if fatal && (says("authentication failed") || says("no such user")) => {
+            (Kind::Authentication, "the pooler rejects it: check user, password and the pooler's auth_file".to_owned())
+        }
+        "08P01" if fatal && (says("no such database") || says("does not exist")) => {
+            (Kind::NoDatabase, "check the database name".to_owned())
+        }
+        "42501" if fatal => {
+            (Kind::Permission, format!("GRANT CONNECT ON DATABASE \"{}\" TO \"{user}\"", node.database))
+        }
+        "42501" => {
+            (Kind::Permission, format!("GRANT the missing privilege, or for statistics GRANT pg_monitor TO \"{user}\""))
+        }
+        "53300" if says("for role") => {
+            (Kind::TooManyConnections, format!("close sessions, or ALTER ROLE \"{user}\" CONNECTION LIMIT ..."))
+        }
+        "53300" if says("for database") => (
+            Kind::TooManyConnections,
+            format!("close sessions, or ALTER DATABASE \"{}\" CONNECTION LIMIT ...", node.database),
+        ),
+        "53300" => {
+            (Kind::TooManyConnections, "close sessions, raise max_connections, or use a connection pooler".to_owned())
+        }
+        "08P01" if fatal && says("more connections") => {
+            (Kind::TooManyConnections, "raise the pooler's limit on client connections, or close some".to_owned())
+        }
+        "57P03" if says("shutting down") => (Kind::ShuttingDown, "the server is being stopped".to_owned()),
+        "57P03" if STARTS.into_iter().any(says) => {
+            (Kind::StartingUp, "wait until recovery has reached a consistent state".to_owned())
+        }
+        "57P03" => (
+            Kind::StartingUp,
+            "the server is starting up, recovering or shutting down: its message says which".to_owned(),
+        ),
+        "57P01" if says("postmaster exit") => {
+            (Kind::Terminated, "the server's main process died: check its log".to_owned())
+        }
+        "57P01" => (Kind::Terminated, "ended by pg_terminate_backend or a shutdown of the server".to_owned()),
+        "57P02" => (Kind::Terminated, "a server process crashed: check the server's log".to_owned()),
+        "57P05" => (Kind::Terminated, "ended by idle_session_timeout of the server".to_owned()),
+        "25P03" => (Kind::Terminated, "ended by idle_in_transaction_session_timeout of the server".to_owned()),
+        "57014" if says("timeout") => (
+            Kind::StatementTimeout,
+            "raise the timeout, or make the statement cheaper: EXPLAIN shows its plan".to_owned(),
+        ),
+        "25P04" => (Kind::StatementTimeout, "ended by transaction_timeout of the server".to_owned()),
+        "57014" if says("user request") => (Kind::Cancelled, "cancelled with pg_cancel_backend".to_owned()),
+        "57014" => (
+            Kind::Cancelled,
+            "cancelled with pg_cancel_backend or by a timeout of the server: its message says which".to_owned(),
+        ),
+        "55P03" => (Kind::LockTimeout, "another session holds a conflicting lock: see pg_blocking_pids()".to_owned()),
+        "25006" => (Kind::ReadOnly, read_only_hint(node)),
+        _ if code.starts_with("08") => (Kind::ConnectionLost, String::new()),
+        _ => (Kind::Sql, String::new()),
+    };
+    let connecting_kind = fatal && !matches!(kind, Kind::Sql);
+    let message = if connecting_kind { format!("{}: {message}", node.address()) } else { message.to_owned() };
+    // Five letters or digits; else it is none, and programs rely on that.
+    let sqlstate = (code.len() == 5 && code.bytes().all(|byte| byte.is_ascii_alphanumeric())).then(|| code.to_owned());
+    NodeError { kind, sqlstate, message, hint: (!hint.is_empty()).then_some(hint) }
+}
+
+/// What servers that speak English say before they take connections.
+const STARTS: [&str; 3] = ["starting up", "accepting connections", "recovery"];
+
+fn hba_hint(node: &NodeConfig) -> String {
+    let tls = match node.tls.mode {
+        SslMode::Disable => ", or choose sslmode=require if the server requires TLS",
+        _ => "",
+    };
+    format!("add a line for user \"{}\" and database \"{}\" to the server's pg_hba.conf{tls}", node.user, node.database)
+}
+
+pub(crate) fn read_only_hint(node: &NodeConfig) -> String {
+    if node.is_read_only() {
+        "pgwatch opens read-only sessions: start it with --read-write, or set read_only: false for this node".to_owned()
+    } else {
+        "the server itself is read-only: check whether it is a standby".to_owned()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::NodeName;
+
+    fn node() -> NodeConfig {
+        NodeConfig::new(NodeName::parse("n1").unwrap(), "10.0.0.9")
+    }
+
+    #[test]
+    fn sqlstates_of_c4() {
+        for (code, message, fatal, kind) in [
+            ("28P01", "password authentication failed for user \"x\"", true, ErrorKind::Authentication),
+            ("28000", "no pg_hba.conf entry for host", true, ErrorKind::Authentication),
+            ("08P01", "SASL authentication failed", true, ErrorKind::Authentication),
+            ("3D000", "database \"x\" does not exist", true, ErrorKind::NoDatabase),
+            ("53300", "sorry, too many clients already", true, ErrorKind::TooManyConnections),
+            ("57P03", "the database system is starting up", true, ErrorKind::StartingUp),
+            ("57P03", "the database system is not accepting connections", true, ErrorKind::StartingUp),
+            ("57P03", "the database system is shutting down", true, ErrorKind::ShuttingDown),
+            ("57P03", "das Datenbanksystem fährt hoch", true, ErrorKind::StartingUp),
+            ("57014", "storniere Anfrage wegen Benutzeraufforderung", false, ErrorKind::Cancelled),
+            ("53300", "too many connections for role \"pgwatch\"", true, ErrorKind::TooManyConnections),
+            ("57P01", "terminating connection due to administrator command", true, ErrorKind::Terminated),
+            ("57014", "canceling statement due to statement timeout", false, ErrorKind::StatementTimeout),
+            ("57014", "canceling statement due to user request", false, ErrorKind::Cancelled),
+            ("55P03", "canceling statement due to lock timeout", false, ErrorKind::LockTimeout),
+            ("25006", "cannot execute INSERT in a read-only transaction", false, ErrorKind::ReadOnly),
+            ("42501", "permission denied for table t", false, ErrorKind::Permission),
+            ("42P01", "relation \"t\" does not exist", false, ErrorKind::Sql),
+        ] {
+            let sorted = of_sqlstate(code, message, fatal, &node());
+            assert_eq!(sorted.kind, kind, "{message}");
+            assert_eq!(sorted.sqlstate.as_deref(), Some(code));
+            assert!(sorted.hint.is_some() || kind == ErrorKind::Sql, "{message} has no remedy");
+        }
+    }
+}

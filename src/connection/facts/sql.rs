@@ -1,0 +1,163 @@
+//! The statements that ask a server for its figures, and how their answers become `model::Facts`.
+//!
+//! One text each for PostgreSQL 10 to 18, primary and standby, superuser and plain role: they name only columns that
+//! all of these have, and what a role may not see comes back as NULL. The texts are constant, so the server's own
+//! `pg_stat_statements` holds one entry of ours.
+
+use std::time::{Duration, SystemTime};
+
+use tokio_postgres::{Error, Row};
+
+use crate::model::facts::Setting;
+use crate::model::{Facts, Role, ServerFacts};
+
+/// One refresh (N11), at half the server's time that the plain views would take: sessions are listed once, by what
+/// `pg_stat_activity` and `pg_stat_replication` stand on, and `date_part` is `extract` without its detour over numeric. A
+/// plain role sees other people's sessions without state and type: then nobody's activity is known, and connections
+/// are counted by `pg_stat_database`. A logical subscriber, whose sender is in a database, is no standby. A standby has
+/// replayed all when it is at or past what it received: after a start it is past it for a while.
+pub(super) const FACTS: &str = "\
+with a as (select pid, datid, application_name, backend_type, state, wait_event_type, xact_start
+  from pg_stat_get_activity(null))
+select date_part('epoch', clock_timestamp()) as server_time, w.standby,
+  case when b.hidden = 0 then b.clients else d.backends end as connections,
+  current_setting('max_connections')::int8 as max_connections,
+  case when b.hidden = 0 then b.active end as active, case when b.hidden = 0 then b.idle end as idle,
+  case when b.hidden = 0 then b.idle_in_transaction end as idle_in_transaction,
+  case when b.hidden = 0 then b.waiting end as waiting,
+  case when b.hidden = 0 then b.oldest end as oldest,
+  d.commits, d.rollbacks, d.blocks_read, d.blocks_hit, d.temp_bytes, d.deadlocks, d.stats_reset,
+  (w.position - '0/0')::int8 as position,
+  case when not w.standby then null
+    when w.received <= w.position then case when r.streaming then 0::float8
+      when not r.streaming then date_part('epoch', clock_timestamp() - pg_last_xact_replay_timestamp()) end
+    else date_part('epoch', clock_timestamp() - pg_last_xact_replay_timestamp()) end as replay_lag,
+  case when w.standby then greatest(w.received - w.position, 0)::int8 end as replay_lag_bytes,
+  case when w.standby then r.streaming end as streaming,
+  s.standbys, s.worst, s.worst_lag,
+  greatest(w.position - s.worst_position, 0)::int8 as worst_lag_bytes,
+  case when w.standby then r.timeline
+    else ('x' || substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8))::bit(32)::int8 end as timeline,
+  date_part('epoch', pg_conf_load_time()) as config_loaded
+from (select pg_is_in_recovery() as standby, pg_last_wal_receive_lsn() as received,
+    case when pg_is_in_recovery() then pg_last_wal_replay_lsn() else pg_current_wal_lsn() end as position) w,
+  (select count(*) filter (where backend_type = 'client backend') as clients,
+    count(*) filter (where backend_type is null) as hidden,
+    count(*) filter (where backend_type = 'client backend' and state = 'active') as active,
+    count(*) filter (where backend_type = 'client backend' and state = 'idle') as idle,
+    count(*) filter (where backend_type = 'client backend' and state like 'idle in transaction%') as idle_in_transaction,
+    count(*) filter (where wait_event_type = 'Lock') as waiting,
+    date_part('epoch', max(clock_timestamp() - xact_start)
+      filter (where backend_type = 'client backend' and pid <> pg_backend_pid())) as oldest
+    from a) b,
+  (select sum(numbackends)::int8 as backends, sum(xact_commit)::int8 as commits, sum(xact_rollback)::int8 as rollbacks,
+    sum(blks_read)::int8 as blocks_read, sum(blks_hit)::int8 as blocks_hit, sum(temp_bytes)::int8 as temp_bytes,
+    sum(deadlocks)::int8 as deadlocks, date_part('epoch', max(stats_reset)) as stats_reset
+    from pg_stat_database) d,
+  (select case when count(*) = 0 then false else bool_or(status = 'streaming') end as streaming,
+    max(received_tli)::int8 as timeline from pg_stat_wal_receiver) r,
+  (select count(*) as standbys, (array_agg(g.replay_lsn order by g.replay_lsn nulls last))[1] as worst_position,
+    date_part('epoch', max(g.replay_lag)) as worst_lag,
+    (array_agg(a.application_name order by g.replay_lsn nulls last, g.replay_lag desc nulls last))[1] as worst
+    from pg_stat_get_wal_senders() g join a on a.pid = g.pid
+    where g.state is distinct from 'backup' and a.datid is null) s";
+
+/// Once a connection, and after the server read its configuration anew.
+pub(super) const SERVER: &str = "\
+select extract(epoch from pg_postmaster_start_time())::float8 as started_at,
+  current_setting('cluster_name') as cluster_name,
+  (select count(*) from pg_settings where pending_restart) as pending_restart";
+
+/// Apart from [`SERVER`], since its right may have been taken from a role.
+pub(super) const IDENTIFIER: &str = "select system_identifier from pg_control_system()";
+
+/// In the order to show them; a server without one of them gives no row.
+pub(super) const SETTINGS: &str = "\
+select s.name, current_setting(s.name), s.source, s.pending_restart
+from unnest(array['max_connections', 'superuser_reserved_connections', 'reserved_connections', 'shared_buffers',
+  'effective_cache_size', 'work_mem', 'maintenance_work_mem', 'max_worker_processes', 'max_parallel_workers',
+  'wal_level', 'max_wal_size', 'checkpoint_timeout', 'synchronous_commit', 'synchronous_standby_names', 'hot_standby',
+  'hot_standby_feedback', 'max_wal_senders', 'max_replication_slots', 'wal_keep_size', 'wal_keep_segments',
+  'max_slot_wal_keep_size', 'archive_mode', 'autovacuum', 'autovacuum_max_workers', 'random_page_cost',
+  'effective_io_concurrency', 'io_method', 'statement_timeout', 'idle_in_transaction_session_timeout',
+  'log_min_duration_statement', 'track_io_timing', 'data_checksums', 'fsync', 'full_page_writes', 'ssl',
+  'password_encryption', 'shared_preload_libraries', 'TimeZone']) with ordinality as wanted(name, place)
+join pg_settings s on s.name = wanted.name order by wanted.place";
+
+/// Reads the row of [`FACTS`].
+pub(super) fn read_facts(row: &Row) -> Result<Facts, Error> {
+    Ok(Facts {
+        server_time: time(row.try_get("server_time")?),
+        role: if row.try_get("standby")? { Role::Standby } else { Role::Primary },
+        connections: small(row, "connections")?,
+        max_connections: small(row, "max_connections")?,
+        active: small(row, "active")?,
+        idle: small(row, "idle")?,
+        idle_in_transaction: small(row, "idle_in_transaction")?,
+        waiting_for_lock: small(row, "waiting")?,
+        oldest_transaction: duration(row, "oldest")?,
+        commits: big(row, "commits")?,
+        rollbacks: big(row, "rollbacks")?,
+        blocks_read: big(row, "blocks_read")?,
+        blocks_hit: big(row, "blocks_hit")?,
+        temp_bytes: big(row, "temp_bytes")?,
+        deadlocks: big(row, "deadlocks")?,
+        stats_reset: row.try_get::<_, Option<f64>>("stats_reset")?.map(time),
+        wal_position: big(row, "position")?,
+        replay_lag: duration(row, "replay_lag")?,
+        replay_lag_bytes: big(row, "replay_lag_bytes")?,
+        streaming: row.try_get("streaming")?,
+        standbys: small(row, "standbys")?,
+        worst_standby: row.try_get("worst")?,
+        worst_standby_lag: duration(row, "worst_lag")?,
+        worst_standby_lag_bytes: big(row, "worst_lag_bytes")?,
+        timeline: small(row, "timeline")?,
+        config_loaded: row.try_get::<_, Option<f64>>("config_loaded")?.map(time),
+        elapsed: Duration::ZERO,
+    })
+}
+
+/// Reads the row of [`SERVER`], and those of [`SETTINGS`].
+pub(super) fn read_server(
+    version: (String, u32),
+    row: &Row,
+    identifier: Option<i64>,
+    settings: &[Row],
+) -> Result<ServerFacts, Error> {
+    let setting = |row: &Row| {
+        Ok(Setting {
+            name: row.try_get(0)?,
+            value: row.try_get(1)?,
+            source: row.try_get(2)?,
+            pending_restart: row.try_get(3)?,
+        })
+    };
+    Ok(ServerFacts {
+        version: version.0,
+        version_num: version.1,
+        started_at: row.try_get::<_, Option<f64>>("started_at")?.map(time),
+        // The server prints it signed in SQL and unsigned everywhere else.
+        system_identifier: identifier.map(|identifier| identifier as u64),
+        cluster_name: row.try_get::<_, Option<String>>("cluster_name")?.filter(|name| !name.is_empty()),
+        settings: settings.iter().map(setting).collect::<Result<_, Error>>()?,
+        pending_restart: small(row, "pending_restart")?,
+    })
+}
+
+fn big(row: &Row, column: &str) -> Result<Option<u64>, Error> {
+    Ok(row.try_get::<_, Option<i64>>(column)?.and_then(|value| u64::try_from(value).ok()))
+}
+
+fn small(row: &Row, column: &str) -> Result<Option<u32>, Error> {
+    Ok(row.try_get::<_, Option<i64>>(column)?.and_then(|value| u32::try_from(value).ok()))
+}
+
+/// A clock that went back gives 0, not a negative age.
+fn duration(row: &Row, column: &str) -> Result<Option<Duration>, Error> {
+    Ok(row.try_get::<_, Option<f64>>(column)?.and_then(|seconds| Duration::try_from_secs_f64(seconds.max(0.0)).ok()))
+}
+
+fn time(epoch: f64) -> SystemTime {
+    let since = Duration::try_from_secs_f64(epoch.max(0.0)).unwrap_or_default();
+    SystemTime::UNIX_EPOCH + since
+}

@@ -1,0 +1,267 @@
+//! When to open a fresh connection beside our own: to confirm that a node is dead, or to check that a living one admits
+//! new connections. Pure: time is an argument.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use crate::connection::schedule::backoff;
+use crate::model::{ErrorKind, NodeError};
+
+/// How often to check that a node which answers also admits new connections. Rarely, as each check costs the server a
+/// process; a hint of trouble (all its connections in use, a query that got none, the user asking) triggers an early
+/// check, at most every [`ADMISSION_AT_MOST`].
+const ADMISSION: Duration = Duration::from_mins(2);
+const ADMISSION_AT_MOST: Duration = Duration::from_secs(10);
+/// When the first check comes if the first connect took suspiciously long. Up to [`ADMISSION_AT_MOST`] is added at random,
+/// so that many nodes are not dialled in one instant again.
+const FIRST_ADMISSION: Duration = Duration::from_secs(2);
+/// Time between two fresh connections that confirm a failure; the second does not wait for the answer to the first.
+const SPACING: Duration = Duration::from_millis(100);
+
+/// Our own connection to the node, on which it is probed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Own {
+    Gone,
+    /// No probe is under way on it.
+    Idle,
+    /// A probe is under way.
+    Asked,
+    /// A probe was not answered within its timeout.
+    Overdue,
+}
+
+impl Own {
+    /// True if a fresh connection that failed with `kind` was refused by a living node; otherwise it is one more sign that
+    /// the node is dead.
+    pub(super) fn is_refusal(self, kind: ErrorKind) -> bool {
+        match self {
+            Self::Gone => false,
+            Self::Idle | Self::Asked => true,
+            Self::Overdue => kind.is_server_refusal(),
+        }
+    }
+}
+
+/// What decides whether a fresh connection is wanted.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Situation {
+    pub(super) own: Own,
+    /// Misses in a row.
+    pub(super) failures: u32,
+    /// Misses in a row that make the node unhealthy.
+    pub(super) unhealthy_after: u32,
+    /// Fresh connections under way.
+    pub(super) opening: usize,
+}
+
+impl Situation {
+    /// True if the node may be dead, so that there is a hurry.
+    pub(super) fn is_suspect(self) -> bool {
+        self.own == Own::Gone || self.failures > 0
+    }
+}
+
+/// When fresh connections are due, while we have a connection of our own or have just lost it.
+#[derive(Debug)]
+pub(super) struct Admission {
+    next_confirmation: Instant,
+    next_check: Instant,
+    last_opening: Option<Instant>,
+    /// Why the node refuses fresh connections while our own answers, and how often in a row it did.
+    refusal: Option<(NodeError, u32)>,
+}
+
+impl Admission {
+    /// Our own connection was opened `now`. `doubtful`: that took suspiciously long. `jitter` is from 0 to 1.
+    pub(super) fn new(now: Instant, doubtful: bool, jitter: f64) -> Self {
+        let first = if doubtful { FIRST_ADMISSION + ADMISSION_AT_MOST.mul_f64(jitter) } else { ADMISSION };
+        Self { next_confirmation: now, next_check: now + first, last_opening: None, refusal: None }
+    }
+
+    /// When to open a fresh connection to confirm a failure, or to see whether the node admits connections again.
+    pub(super) fn next_confirmation(&self, situation: Situation) -> Option<Instant> {
+        self.wants_confirmation(situation).then_some(self.next_confirmation)
+    }
+
+    /// When to check that the node admits connections.
+    pub(super) fn next_check(&self, situation: Situation) -> Option<Instant> {
+        let quiet = situation.own == Own::Idle && situation.opening == 0 && self.refusal.is_none();
+        (quiet && !self.wants_confirmation(situation)).then_some(self.next_check)
+    }
+
+    /// A suspect node needs as many as could bring its misses to the threshold, those under way included; a living one that
+    /// refuses needs one at a time.
+    fn wants_confirmation(&self, situation: Situation) -> bool {
+        if situation.is_suspect() {
+            return situation.failures as usize + situation.opening < situation.unhealthy_after.max(1) as usize;
+        }
+        self.refusal.is_some() && situation.opening == 0
+    }
+
+    /// A fresh connection is being opened.
+    pub(super) fn opening(&mut self, now: Instant) {
+        self.last_opening = Some(now);
+        self.next_confirmation = now + SPACING;
+        self.next_check = now + ADMISSION;
+    }
+
+    /// A fresh connection was opened.
+    pub(super) fn admitted(&mut self) {
+        self.refusal = None;
+    }
+
+    /// The living node refused a fresh connection: the next one follows after a delay that grows with each refusal.
+    pub(super) fn refused(&mut self, error: NodeError, now: Instant) {
+        let times = self.refusal.take().map_or(0, |(_, times)| times);
+        self.next_confirmation = now + backoff::delay(times, 0.0);
+        self.refusal = Some((error, times + 1));
+    }
+
+    /// Why the node refuses fresh connections, if it does.
+    pub(super) fn refusal(&self) -> Option<&NodeError> {
+        self.refusal.as_ref().map(|(error, _)| error)
+    }
+
+    /// A probe was not answered in time.
+    pub(super) fn probe_missed(&mut self, now: Instant) {
+        self.next_confirmation = now;
+    }
+
+    /// Our own connection ended, as did `flaps` in a row that had hardly been open: the next one waits longer after each.
+    pub(super) fn connection_ended(&mut self, flaps: u32, now: Instant) {
+        self.next_confirmation = now + SPACING * flaps;
+    }
+
+    /// The user asked.
+    pub(super) fn check_now(&mut self, now: Instant) {
+        (self.next_confirmation, self.next_check) = (now, now);
+    }
+
+    /// Something hints that the node may not admit connections.
+    pub(super) fn check_soon(&mut self, now: Instant) {
+        let earliest = self.last_opening.map_or(now, |last| last + ADMISSION_AT_MOST);
+        self.next_check = self.next_check.min(earliest);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SECOND: Duration = Duration::from_secs(1);
+    const FULL: ErrorKind = ErrorKind::TooManyConnections;
+
+    fn situation(own: Own, failures: u32, opening: usize) -> Situation {
+        Situation { own, failures, unhealthy_after: 3, opening }
+    }
+
+    fn refusal() -> NodeError {
+        NodeError::new(FULL, "too many")
+    }
+
+    #[test]
+    fn what_a_fresh_connection_is_for() {
+        let now = Instant::now();
+        let cases = [
+            // Own connection, misses, connections under way; confirmation, check: of a node that admits connections.
+            (Own::Idle, 0, 0, false, true),
+            (Own::Asked, 0, 0, false, false),
+            (Own::Idle, 0, 1, false, false),
+            (Own::Overdue, 1, 0, true, false),
+            (Own::Overdue, 1, 1, true, false),
+            (Own::Overdue, 1, 2, false, false),
+            (Own::Overdue, 2, 1, false, false),
+            (Own::Idle, 1, 0, true, false),
+            (Own::Idle, 1, 2, false, false),
+            (Own::Gone, 0, 0, true, false),
+            (Own::Gone, 0, 2, true, false),
+            (Own::Gone, 0, 3, false, false),
+        ];
+        let admission = Admission::new(now, false, 0.0);
+        for (own, failures, opening, confirmation, check) in cases {
+            let situation = situation(own, failures, opening);
+            let due = (admission.next_confirmation(situation).is_some(), admission.next_check(situation).is_some());
+            assert_eq!(due, (confirmation, check), "{situation:?}");
+        }
+        // A node that refuses is asked by one connection at a time, and by no check beside them.
+        let mut admission = Admission::new(now, false, 0.0);
+        admission.refused(refusal(), now);
+        for (own, opening, confirmation) in [(Own::Idle, 0, true), (Own::Asked, 0, true), (Own::Idle, 1, false)] {
+            let situation = situation(own, 0, opening);
+            let due = (admission.next_confirmation(situation).is_some(), admission.next_check(situation).is_some());
+            assert_eq!(due, (confirmation, false), "{situation:?}");
+        }
+    }
+
+    #[test]
+    fn a_threshold_of_none_is_one() {
+        let admission = Admission::new(Instant::now(), false, 0.0);
+        let situation = Situation { unhealthy_after: 0, ..situation(Own::Gone, 0, 0) };
+        assert!(admission.next_confirmation(situation).is_some());
+    }
+
+    #[test]
+    fn when_the_first_check_comes() {
+        let now = Instant::now();
+        for (doubtful, jitter, seconds) in [(false, 1.0, 120), (true, 0.0, 2), (true, 0.5, 7), (true, 1.0, 12)] {
+            let check = Admission::new(now, doubtful, jitter).next_check(situation(Own::Idle, 0, 0));
+            assert_eq!(check, Some(now + SECOND * seconds), "{doubtful} {jitter}");
+        }
+    }
+
+    #[test]
+    fn hints_bring_a_check_forward_but_not_within_ten_seconds_of_the_last() {
+        let (now, idle) = (Instant::now(), situation(Own::Idle, 0, 0));
+        let mut admission = Admission::new(now, false, 0.0);
+        admission.check_soon(now + SECOND);
+        assert_eq!(admission.next_check(idle), Some(now + SECOND), "none was made before");
+        admission.opening(now + SECOND);
+        assert_eq!(admission.next_check(idle), Some(now + SECOND * 121));
+        admission.check_soon(now + SECOND * 3);
+        assert_eq!(admission.next_check(idle), Some(now + SECOND * 11));
+        admission.check_soon(now + SECOND * 60);
+        assert_eq!(admission.next_check(idle), Some(now + SECOND * 11), "never later");
+        admission.check_now(now + SECOND * 4);
+        assert_eq!(admission.next_check(idle), Some(now + SECOND * 4), "the user need not wait");
+    }
+
+    #[test]
+    fn confirmations_keep_their_distance() {
+        let (now, gone) = (Instant::now(), situation(Own::Gone, 0, 0));
+        let mut admission = Admission::new(now, false, 0.0);
+        assert_eq!(admission.next_confirmation(gone), Some(now));
+        admission.opening(now);
+        assert_eq!(admission.next_confirmation(gone), Some(now + SPACING));
+        admission.probe_missed(now);
+        assert_eq!(admission.next_confirmation(gone), Some(now));
+        admission.connection_ended(3, now);
+        assert_eq!(admission.next_confirmation(gone), Some(now + SPACING * 3));
+    }
+
+    #[test]
+    fn refusals_are_asked_about_less_and_less_often() {
+        let (now, idle) = (Instant::now(), situation(Own::Idle, 0, 0));
+        let mut admission = Admission::new(now, false, 0.0);
+        for seconds in [1, 2, 4, 8, 16, 30, 30] {
+            admission.refused(refusal(), now);
+            assert_eq!(admission.next_confirmation(idle), Some(now + SECOND * seconds));
+            assert_eq!(admission.refusal(), Some(&refusal()));
+        }
+        admission.admitted();
+        assert_eq!((admission.refusal(), admission.next_confirmation(idle)), (None, None));
+    }
+
+    #[test]
+    fn a_node_that_refuses_is_alive() {
+        for (own, kind, refusal) in [
+            (Own::Idle, ErrorKind::Timeout, true),
+            (Own::Asked, ErrorKind::Refused, true),
+            (Own::Overdue, ErrorKind::Timeout, false),
+            (Own::Overdue, FULL, true),
+            (Own::Gone, FULL, false),
+        ] {
+            assert_eq!(own.is_refusal(kind), refusal, "{own:?} {kind:?}");
+        }
+    }
+}

@@ -1,0 +1,191 @@
+//! When a lost node is tried next. Pure: time is an argument.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::port::Port;
+use crate::connection::schedule::backoff;
+use crate::model::ErrorKind;
+
+/// A connection that ends sooner than this was hardly open.
+const FLAP: Duration = Duration::from_millis(300);
+/// After this many connections in a row that were closed at once, the node counts as lost: something accepts and hangs up,
+/// and we stop hammering it.
+const FLAPS: u32 = 5;
+/// How many retries of a server that says it is starting up come a second apart: most servers are up within that time.
+const STARTING: u32 = 60;
+
+/// The attempts to reach one node, as far as they decide when the next one comes.
+#[derive(Debug)]
+pub(super) struct Retries {
+    /// How long a node must have answered for its failures to be forgotten.
+    lasting: Duration,
+    /// Retries that failed since the node last answered for that long.
+    failed: u32,
+    /// Retries that found the server starting up since it last let us in.
+    starting: u32,
+    due: Instant,
+    connected_at: Instant,
+    answered_at: Instant,
+    /// Connections in a row that were hardly open.
+    flaps: u32,
+    /// What knocking tells while the node is lost.
+    pub(super) port: Port,
+}
+
+impl Retries {
+    pub(super) fn new(lasting: Duration, now: Instant) -> Self {
+        Self {
+            lasting,
+            failed: 0,
+            starting: 0,
+            due: now,
+            connected_at: now,
+            answered_at: now,
+            flaps: 0,
+            port: Port::default(),
+        }
+    }
+
+    /// A connection was opened that is now our own.
+    pub(super) fn connected(&mut self, now: Instant) {
+        self.connected_at = now;
+        self.starting = 0;
+    }
+
+    /// The node answered, in time or late.
+    pub(super) fn answered(&mut self, now: Instant) {
+        self.answered_at = now;
+    }
+
+    /// Our own connection ended. How many in a row were hardly open: 0 if this one was open for a while.
+    pub(super) fn connection_ended(&mut self, now: Instant) -> u32 {
+        let short = now.saturating_duration_since(self.connected_at) < FLAP;
+        self.flaps = if short { self.flaps + 1 } else { 0 };
+        self.flaps
+    }
+
+    /// True if so many connections were closed at once that the node counts as lost.
+    pub(super) fn is_flapping(&self) -> bool {
+        self.flaps >= FLAPS
+    }
+
+    fn lasted(&self) -> bool {
+        self.answered_at.saturating_duration_since(self.connected_at) >= self.lasting
+    }
+
+    /// Sets when the next retry comes if the node is lost now, by an error of this kind, and says how long until then.
+    /// `answers`: it has counted as living so far. `jitter` is from 0 to 1.
+    pub(super) fn plan(&mut self, kind: ErrorKind, answers: bool, now: Instant, jitter: f64) -> Duration {
+        let failed = if answers && self.lasted() { 0 } else { self.failed };
+        let wait = if kind == ErrorKind::StartingUp && self.starting < STARTING {
+            self.starting += 1;
+            backoff::delay(0, jitter)
+        } else {
+            backoff::delay(failed, jitter)
+        };
+        self.due = now + wait;
+        wait
+    }
+
+    /// When the next retry comes.
+    pub(super) fn due(&self) -> Instant {
+        self.due
+    }
+
+    /// A node that was watched is lost: if it had answered for a while, it starts afresh.
+    pub(super) fn lost(&mut self) {
+        if self.lasted() {
+            self.failed = 0;
+        }
+    }
+
+    /// An attempt, and all that followed from it, is over.
+    pub(super) fn attempt_is_over(&mut self) {
+        self.failed = self.failed.saturating_add(1);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    /// Seconds to wait after attempts that failed in this way, one after the other.
+    fn waits(kinds: impl IntoIterator<Item = ErrorKind>) -> Vec<u64> {
+        let now = Instant::now();
+        let mut retries = Retries::new(SECOND, now);
+        let wait = |kind| {
+            let wait = retries.plan(kind, false, now, 0.0);
+            assert_eq!(retries.due(), now + wait);
+            retries.attempt_is_over();
+            wait.as_secs()
+        };
+        kinds.into_iter().map(wait).collect()
+    }
+
+    #[test]
+    fn retries_come_less_and_less_often_but_not_while_a_server_starts_c5() {
+        use ErrorKind::{Refused, StartingUp};
+        assert_eq!(waits([Refused; 7]), [1, 2, 4, 8, 16, 30, 30]);
+        assert_eq!(waits([Refused, Refused, StartingUp, StartingUp, Refused]), [1, 2, 1, 1, 16]);
+        let starting = waits([StartingUp; 62]);
+        assert!(starting[..60].iter().all(|wait| *wait == 1), "{starting:?}");
+        assert_eq!(starting[60..], [30, 30]);
+    }
+
+    #[test]
+    fn a_node_that_answered_for_a_while_starts_afresh() {
+        // Seconds from the connection to the last answer; wait planned while it still counts as living, and when it is lost.
+        for (answered, living, lost) in [(0, 4, 4), (1, 1, 1)] {
+            let now = Instant::now();
+            let mut retries = Retries::new(SECOND, now);
+            retries.attempt_is_over();
+            retries.attempt_is_over();
+            retries.connected(now);
+            retries.answered(now + SECOND * answered);
+            let mut wait = |answers| retries.plan(ErrorKind::ConnectionLost, answers, now, 0.0).as_secs();
+            assert_eq!((wait(true), wait(false)), (living, 4), "{answered} s");
+            retries.lost();
+            assert_eq!(retries.plan(ErrorKind::ConnectionLost, false, now, 0.0).as_secs(), lost, "{answered} s");
+        }
+    }
+
+    #[test]
+    fn a_connection_forgets_how_long_a_server_was_starting() {
+        let now = Instant::now();
+        let mut retries = Retries::new(SECOND, now);
+        let start = |retries: &mut Retries| retries.plan(ErrorKind::StartingUp, false, now, 0.0).as_secs();
+        for _ in 0..STARTING {
+            start(&mut retries);
+            retries.attempt_is_over();
+        }
+        assert_eq!(start(&mut retries), 30);
+        retries.connected(now);
+        assert_eq!(start(&mut retries), 1);
+    }
+
+    #[test]
+    fn the_fifth_connection_in_a_row_that_is_closed_at_once_makes_a_node_lost() {
+        let now = Instant::now();
+        let mut retries = Retries::new(SECOND, now);
+        for (open, flaps, flapping) in [
+            (299, 1, false),
+            (0, 2, false),
+            (300, 0, false),
+            (10, 1, false),
+            (10, 2, false),
+            (10, 3, false),
+            (10, 4, false),
+            (10, 5, true),
+            (10, 6, true),
+            (5000, 0, false),
+        ] {
+            retries.connected(now);
+            let ended = retries.connection_ended(now + Duration::from_millis(open));
+            assert_eq!((ended, retries.is_flapping()), (flaps, flapping), "{open} ms");
+        }
+    }
+}

@@ -1,0 +1,148 @@
+//! The tasks that serve one node: how they are started, and how they are dismissed so that no session stays (C7, C8).
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+use tokio::sync::{Notify, watch};
+use tokio::task::JoinSet;
+use tokio::time::{Instant, timeout, timeout_at};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::connection::facts::poller::{Hints, Poller};
+use crate::connection::health::monitor::{Monitor, Wakeups};
+use crate::connection::pool::NodePool;
+use crate::connection::report::{Dismissed, Reporter};
+use crate::connection::schedule::turns::Turns;
+use crate::connection::views::viewer::{Pace, Viewer};
+use crate::model::{NodeConfig, NodeError};
+
+/// How long a query that was told to end may take for it, its cancel request to the server included.
+const CANCELLING: Duration = Duration::from_millis(1500);
+
+/// A server that was told goodbye has so long to hang up; a frozen one never does, and nobody waits for that.
+const HANGING_UP: Duration = Duration::from_millis(400);
+
+/// The tasks that serve one life of a node.
+#[derive(Debug)]
+pub(super) struct Crew {
+    loops: TaskTracker,
+    stop: CancellationToken,
+    retry_now: Arc<Notify>,
+    check_admission: Arc<Notify>,
+    closed: Arc<AtomicU32>,
+    /// Queries in flight on this node.
+    pub(super) queries: TaskTracker,
+    /// Cancels them.
+    pub(super) kill: CancellationToken,
+}
+
+impl Crew {
+    /// Starts the health loop, after `delay`, the poller and the viewer.
+    pub(super) fn start(
+        config: &Arc<NodeConfig>,
+        reporter: &Reporter,
+        pace: Pace,
+        delay: Duration,
+        turns: &Arc<Turns>,
+        tasks: &mut JoinSet<()>,
+    ) -> Self {
+        let crew = Self {
+            loops: TaskTracker::new(),
+            stop: CancellationToken::new(),
+            retry_now: Arc::new(Notify::new()),
+            check_admission: Arc::new(Notify::new()),
+            closed: Arc::default(),
+            queries: TaskTracker::new(),
+            kill: CancellationToken::new(),
+        };
+        let (up, is_up) = watch::channel(false);
+        let (retry_now, check_admission) = (Arc::clone(&crew.retry_now), Arc::clone(&crew.check_admission));
+        let probe_now = Arc::new(Notify::new());
+        let (role, roles) = watch::channel(None);
+        let hints = Hints { check_admission: Arc::clone(&check_admission), probe_now: Arc::clone(&probe_now), role };
+        let wakeups = Wakeups { retry_now, probe_now, check_admission, up };
+        let monitor = Monitor::new(Arc::clone(config), reporter.clone(), wakeups, Arc::clone(turns));
+        let (stop, closed) = (crew.stop.clone(), Arc::clone(&crew.closed));
+        tasks.spawn(crew.loops.track_future(async move {
+            closed.fetch_add(monitor.run(delay, stop).await, Ordering::Relaxed);
+        }));
+        let refresh = pace.refresh.clone();
+        let viewer = Viewer::new(Arc::clone(config), reporter.clone(), pace, is_up.clone(), roles, Arc::clone(turns));
+        let (stop, closed) = (crew.stop.clone(), Arc::clone(&crew.closed));
+        tasks.spawn(crew.loops.track_future(async move {
+            closed.fetch_add(viewer.run(stop).await, Ordering::Relaxed);
+        }));
+        let poller = Poller::new(Arc::clone(config), reporter.clone(), refresh, is_up, hints, Arc::clone(turns));
+        let (stop, closed) = (crew.stop.clone(), Arc::clone(&crew.closed));
+        tasks.spawn(crew.loops.track_future(async move {
+            closed.fetch_add(poller.run(stop).await, Ordering::Relaxed);
+        }));
+        crew
+    }
+
+    /// Retries a lost node, or probes a living one, at once.
+    pub(super) fn retry_now(&self) {
+        self.retry_now.notify_one();
+    }
+
+    /// A query got no connection: checks whether the node admits new ones, if `error` is the server's own refusal.
+    pub(super) fn check_admission(&self, error: &NodeError) {
+        if error.kind.is_server_refusal() {
+            self.check_admission.notify_one();
+        }
+    }
+
+    /// Ends the queries after `drain`. Says how many had to be cancelled.
+    async fn finish_queries(&self, drain: Duration, deadline: Instant) -> u32 {
+        self.queries.close();
+        if timeout(drain, self.queries.wait()).await.is_ok() {
+            return 0;
+        }
+        let cancelled = self.queries.len() as u32;
+        self.kill.cancel();
+        let patience = deadline.min(Instant::now() + CANCELLING);
+        drop(timeout_at(patience, self.queries.wait()).await);
+        cancelled
+    }
+
+    /// Waits until the loops have ended. Says how many sessions they closed.
+    async fn finish_loops(&self, deadline: Instant) -> u32 {
+        self.loops.close();
+        drop(timeout_at(deadline, self.loops.wait()).await);
+        self.closed.load(Ordering::Relaxed)
+    }
+}
+
+/// Dismisses the crew, if the node has one, and closes the pool, if given: the loops end at once, the queries after
+/// `drain`, and then the pool's sessions. Everything ends by `deadline`.
+pub(super) async fn dismiss(
+    crew: Option<Crew>,
+    drain: Duration,
+    pool: Option<NodePool>,
+    deadline: Instant,
+) -> Dismissed {
+    if let Some(crew) = &crew {
+        crew.stop.cancel();
+    }
+    let loops = async {
+        match &crew {
+            Some(crew) => crew.finish_loops(deadline).await,
+            None => 0,
+        }
+    };
+    let queries = async {
+        let cancelled = match &crew {
+            Some(crew) => crew.finish_queries(drain, deadline).await,
+            None => 0,
+        };
+        let closed = match pool {
+            Some(pool) => pool.close(deadline.min(Instant::now() + HANGING_UP).into_std()).await,
+            None => 0,
+        };
+        (closed, cancelled)
+    };
+    let (own, (pooled, cancelled)) = tokio::join!(loops, queries);
+    Dismissed { sessions: own + pooled, cancelled }
+}

@@ -1,0 +1,197 @@
+//! The set of nodes, and how it changes while running: add, edit, remove, pause, resume, reload (C7, F9). What is seen
+//! changes at once; sessions are closed in a task that reports back.
+
+use std::collections::HashSet;
+use std::time::{Duration, SystemTime};
+
+use tokio::time::Instant;
+
+use super::Actor;
+use super::crew::{Crew, dismiss};
+use super::node::{NodeRecord, Removal};
+use crate::connection::handle::Reply;
+use crate::connection::health::{self, Observation};
+use crate::connection::report::{Dismissed, LifeId, Report, Reporter};
+use crate::connection::views::viewer::Pace;
+use crate::model::protocol::{CommandError, DisconnectReason};
+use crate::model::{ErrorKind, EventKind, Health, HealthState, NodeConfig, NodeError, NodeName};
+
+/// How long queries may go on running on a node that is removed, edited or paused.
+const DRAIN: Duration = Duration::from_secs(2);
+/// Bounds the dismissal of one node's tasks and sessions.
+const DISMISSAL: Duration = Duration::from_secs(6);
+
+impl Actor {
+    /// A node that is there and not on its way out.
+    pub(super) fn node(&mut self, name: &NodeName) -> Result<&mut NodeRecord, CommandError> {
+        self.nodes
+            .get_mut(name)
+            .filter(|node| node.removal.is_none())
+            .ok_or_else(|| CommandError::NoSuchNode(name.clone()))
+    }
+
+    pub(super) fn add(&mut self, config: NodeConfig, delay: Duration) -> Result<(), CommandError> {
+        if self.nodes.contains_key(&config.name) {
+            return Err(CommandError::Exists(config.name));
+        }
+        let name = config.name.clone();
+        self.emit(EventKind::NodeAdded { node: Box::new(config.clone()) });
+        self.nodes.insert(name.clone(), NodeRecord::new(config, &self.turns));
+        self.begin(&name, delay);
+        Ok(())
+    }
+
+    /// Gives a node a new life: health, tasks.
+    pub(super) fn begin(&mut self, name: &NodeName, delay: Duration) {
+        self.lives += 1;
+        let life = LifeId(self.lives);
+        let Some(node) = self.nodes.get_mut(name) else { return };
+        node.life = life;
+        node.health = Health::new(SystemTime::now());
+        node.gate = None;
+        node.pool.expect();
+        let reporter = Reporter { node: name.clone(), life, reports: self.reports.clone() };
+        let pace = Pace { refresh: self.refresh.subscribe(), looks: self.looks.subscribe() };
+        node.crew = Some(Crew::start(&node.config, &reporter, pace, delay, &self.turns, &mut self.tasks));
+    }
+
+    /// Ends a node's life, as far as anybody sees at once; its crew is dismissed in a task. `close` closes the pool.
+    pub(super) fn end(&mut self, name: &NodeName, reason: DisconnectReason, drain: Duration, close: bool) {
+        self.lives += 1;
+        let life = LifeId(self.lives);
+        let Some(node) = self.nodes.get_mut(name) else { return };
+        node.life = life;
+        let from = node.health.state;
+        let paused = reason == DisconnectReason::Paused;
+        let seen = Observation::Left { paused };
+        node.health = health::step(&node.config.health, &node.health, seen, SystemTime::now());
+        let was_connected = std::mem::take(&mut node.connected);
+        let pool = close.then(|| node.pool.clone());
+        if close {
+            // Closing shuts the gate too, and counts what it closes.
+            node.gate = Some(Err(left(&reason)));
+        } else {
+            node.set_gate(Err(left(&reason)));
+        }
+        let crew = node.crew.take();
+        let health = Box::new(node.health.clone());
+        if was_connected {
+            self.emit(EventKind::Disconnected { node: name.clone(), reason });
+        }
+        if from != HealthState::Disconnected {
+            self.emit(EventKind::Health { node: name.clone(), from, health });
+        }
+        let deadline = self.leaving.as_ref().map_or_else(|| Instant::now() + DISMISSAL, |leaving| leaving.deadline);
+        let (reports, name) = (self.reports.clone(), name.clone());
+        self.dismissing.insert(life, name.clone());
+        self.tasks.spawn(async move {
+            let dismissed = dismiss(crew, drain, pool, deadline).await;
+            drop(reports.send(Report::Dismissed(name, life, dismissed)).await);
+        });
+    }
+
+    pub(super) fn edit(&mut self, config: NodeConfig) -> Result<(), CommandError> {
+        let name = config.name.clone();
+        self.node(&name)?;
+        self.end(&name, DisconnectReason::Edited, DRAIN, true);
+        self.emit(EventKind::NodeEdited { node: Box::new(config.clone()) });
+        if let Some(node) = self.nodes.get_mut(&name) {
+            *node = NodeRecord::new(config, &self.turns);
+        }
+        self.begin(&name, Duration::ZERO);
+        Ok(())
+    }
+
+    /// Gives the answer back where there is no such node.
+    pub(super) fn remove(&mut self, name: &NodeName, answer: Reply) -> Option<Reply> {
+        let Ok(node) = self.node(name) else { return Some(answer) };
+        node.removal = Some(Removal { answer, ..Removal::default() });
+        self.end(name, DisconnectReason::Removed, DRAIN, true);
+        None
+    }
+
+    pub(super) fn pause(&mut self, name: &NodeName) -> Result<(), CommandError> {
+        if self.node(name)?.crew.is_some() {
+            self.end(name, DisconnectReason::Paused, DRAIN, false);
+        }
+        Ok(())
+    }
+
+    pub(super) fn resume(&mut self, name: &NodeName) -> Result<(), CommandError> {
+        let node = self.node(name)?;
+        if node.crew.is_none() {
+            let from = node.health.state;
+            self.begin(name, Duration::ZERO);
+            let health = Box::new(self.node(name)?.health.clone());
+            self.emit(EventKind::Health { node: name.clone(), from, health });
+        }
+        Ok(())
+    }
+
+    /// The nodes of the file, read anew (F9).
+    pub(super) fn reload(&mut self, nodes: Vec<NodeConfig>) {
+        let wanted: HashSet<NodeName> = nodes.iter().map(|node| node.name.clone()).collect();
+        let gone: Vec<NodeName> = self.nodes.keys().filter(|name| !wanted.contains(*name)).cloned().collect();
+        for name in gone {
+            if let Some(NodeRecord { removal: Some(removal), .. }) = self.nodes.get_mut(&name) {
+                removal.successor = None;
+            }
+            self.remove(&name, None);
+        }
+        for (place, config) in nodes.into_iter().enumerate() {
+            let name = config.name.clone();
+            match self.nodes.get_mut(&name) {
+                None => drop(self.add(config, Duration::ZERO)),
+                Some(NodeRecord { removal: Some(removal), .. }) => removal.successor = Some(Box::new(config)),
+                Some(node) if *node.config == config => {}
+                Some(_) => drop(self.edit(config)),
+            }
+            if let Some(at) = self.nodes.get_index_of(&name) {
+                self.nodes.move_index(at, place.min(self.nodes.len() - 1));
+            }
+        }
+    }
+
+    pub(super) fn dismissed(&mut self, name: &NodeName, life: LifeId, dismissed: Dismissed) {
+        self.dismissing.remove(&life);
+        if let Some(leaving) = self.leaving.as_mut() {
+            leaving.report.sessions_closed += dismissed.sessions;
+            leaving.report.queries_cancelled += dismissed.cancelled;
+        }
+        let Some(node) = self.nodes.get_mut(name) else { return };
+        let Some(removal) = node.removal.as_mut() else { return };
+        removal.dismissed.sessions += dismissed.sessions;
+        removal.dismissed.cancelled += dismissed.cancelled;
+        // An edit or a pause just before may still be closing sessions: gone means that none is left (C7).
+        if self.dismissing.values().any(|other| other == name) {
+            return;
+        }
+        let Some(removal) = node.removal.take() else { return };
+        self.nodes.shift_remove(name);
+        self.emit(EventKind::NodeRemoved {
+            node: name.clone(),
+            sessions_closed: removal.dismissed.sessions,
+            cancelled: removal.dismissed.cancelled,
+        });
+        if let Some(answer) = removal.answer {
+            drop(answer.send(Ok(())));
+        }
+        if let Some(config) = removal.successor
+            && self.leaving.is_none()
+        {
+            drop(self.add(*config, Duration::ZERO));
+        }
+    }
+}
+
+/// Why our sessions end, and what the pool tells who comes all the same.
+fn left(reason: &DisconnectReason) -> NodeError {
+    let text = match reason {
+        DisconnectReason::Error(error) => return error.clone(),
+        DisconnectReason::Removed => "the node is being removed",
+        DisconnectReason::Edited => "the node is being changed",
+        DisconnectReason::Paused => "the node is paused",
+        DisconnectReason::Shutdown => "pgwatch is shutting down",
+    };
+    NodeError::new(ErrorKind::NotConnected, text)
+}

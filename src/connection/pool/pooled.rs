@@ -1,0 +1,147 @@
+//! The sessions of a pool: how bb8 opens one, when it is no longer any good, and one that is taken out.
+
+use std::ops::Deref;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+
+use bb8::ManageConnection;
+use bb8_postgres::PostgresConnectionManager;
+use tokio::sync::watch;
+use tokio_postgres::{Client, Config};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::connection::error;
+use crate::connection::session::dial::{DialError, Dialled, connect_unix, dial};
+use crate::connection::session::settings::SessionKind;
+use crate::connection::session::tls::Connector;
+use crate::connection::wire::sockets::Sockets;
+use crate::model::{ErrorKind, NodeConfig, NodeError};
+
+/// bb8's pool of our sessions.
+pub(crate) type Pool = bb8::Pool<Manager>;
+
+/// Opens the sessions of one pool, each by a [`PostgresConnectionManager`] of its own, since password and
+/// certificates are looked up anew each time.
+#[derive(Debug)]
+pub(crate) struct Manager {
+    node: Arc<NodeConfig>,
+    sockets: Sockets,
+    tasks: TaskTracker,
+    /// Cancelled when the pool is given up: bb8 must not open anything for it any more.
+    retired: CancellationToken,
+    /// The node takes no settings in its startup packet: a pooler stands before it.
+    behind_pooler: AtomicBool,
+}
+
+/// A session of the pool.
+#[derive(Debug)]
+pub(crate) struct PooledSession {
+    pub(crate) client: Client,
+    pub(crate) dialled: Dialled,
+    /// Not to be used again: it goes when it is given back.
+    discard: AtomicBool,
+}
+
+impl PooledSession {
+    pub(crate) fn discard(&self) {
+        self.discard.store(true, Ordering::Relaxed);
+    }
+}
+
+impl Manager {
+    pub(crate) fn new(node: Arc<NodeConfig>, sockets: Sockets, tasks: TaskTracker, retired: CancellationToken) -> Self {
+        Self { node, sockets, tasks, retired, behind_pooler: AtomicBool::new(false) }
+    }
+
+    async fn open(&self) -> Result<PooledSession, NodeError> {
+        let connect = |config: Config, connector: Connector, socket: Option<PathBuf>| {
+            let tasks = self.tasks.clone();
+            async move {
+                let Some(path) = socket else {
+                    return Ok(PostgresConnectionManager::new(config, connector).connect().await?);
+                };
+                let (client, connection) = connect_unix(&config, connector, path).await?;
+                tasks.spawn(connection);
+                Ok::<_, DialError>(client)
+            }
+        };
+        let (dialled, client) =
+            dial(&self.node, SessionKind::Query, &self.sockets, &self.behind_pooler, connect).await?;
+        dialled.settle(&client).await;
+        Ok(PooledSession { client, dialled, discard: AtomicBool::new(false) })
+    }
+}
+
+impl ManageConnection for Manager {
+    type Connection = PooledSession;
+    type Error = NodeError;
+
+    async fn connect(&self) -> Result<PooledSession, NodeError> {
+        let within = self.node.pool.connect_timeout;
+        let attempt = tokio::time::timeout(within, Box::pin(self.open()));
+        match self.retired.run_until_cancelled(attempt).await {
+            Some(Ok(opened)) => opened,
+            Some(Err(_)) => Err(error::no_answer(&self.node, within)),
+            None => Err(NodeError::new(ErrorKind::NotConnected, format!("{} is not connected", self.node.name))),
+        }
+    }
+
+    /// Never asked: it would cost a round trip a checkout, and an ended session is known without.
+    async fn is_valid(&self, session: &mut PooledSession) -> Result<(), NodeError> {
+        let asked = session.client.simple_query("").await;
+        asked.map(drop).map_err(|error| error::classify_with(&error, &session.dialled.heard, &self.node))
+    }
+
+    fn has_broken(&self, session: &mut PooledSession) -> bool {
+        session.discard.load(Ordering::Relaxed) || session.client.is_closed() || self.retired.is_cancelled()
+    }
+}
+
+/// Where bb8 leaves the errors of connects that nobody awaits; those of a pool that was given up concern nobody.
+#[derive(Debug, Clone)]
+pub(crate) struct ErrorsTo {
+    pub(crate) errors: watch::Sender<Option<NodeError>>,
+    pub(crate) retired: CancellationToken,
+}
+
+impl bb8::ErrorSink<NodeError> for ErrorsTo {
+    fn sink(&self, error: NodeError) {
+        if !self.retired.is_cancelled() {
+            self.errors.send_replace(Some(error));
+        }
+    }
+
+    fn boxed_clone(&self) -> Box<dyn bb8::ErrorSink<NodeError>> {
+        Box::new(self.clone())
+    }
+}
+
+/// A session that was taken out. It goes back when dropped, unless it is broken or was marked `discard`.
+pub(crate) struct Checkout {
+    session: bb8::PooledConnection<'static, Manager>,
+    /// How many are out.
+    active: Arc<AtomicU32>,
+}
+
+impl Checkout {
+    pub(crate) fn new(session: bb8::PooledConnection<'static, Manager>, active: &Arc<AtomicU32>) -> Self {
+        active.fetch_add(1, Ordering::Relaxed);
+        Self { session, active: Arc::clone(active) }
+    }
+}
+
+impl Deref for Checkout {
+    type Target = PooledSession;
+
+    fn deref(&self) -> &PooledSession {
+        &self.session
+    }
+}
+
+impl Drop for Checkout {
+    fn drop(&mut self) {
+        self.active.fetch_sub(1, Ordering::Relaxed);
+    }
+}

@@ -1,0 +1,77 @@
+//! When in its interval a node is asked. Five hundred nodes that came up in one instant, at the start or when a network is
+//! back, should not be asked in one instant for ever after: each life of a node has a place of its own in the interval.
+
+use std::time::Duration;
+
+use crate::connection::report::LifeId;
+
+/// Shortest interval between two queries of one kind to a node, however short a refresh is configured.
+pub(crate) const FASTEST: Duration = Duration::from_millis(100);
+
+/// The share of an interval by which a node's questions come later than those of another, 0 to 1.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Phase(f64);
+
+impl Phase {
+    /// Multiples of the golden ratio: however many there are, they lie evenly.
+    pub(crate) fn of(life: LifeId) -> Self {
+        const GOLDEN: f64 = 0.618_033_988_749_894_9;
+        Self((life.0 as f64 * GOLDEN).fract())
+    }
+
+    /// From the first refresh, which comes at once, to the second.
+    pub(crate) fn to_refresh(self, every: Duration) -> Duration {
+        every.mul_f64(0.5 + self.0)
+    }
+
+    /// From a node's being up to the first question that nobody waits for: behind the first figures, which somebody does.
+    pub(crate) fn to_background(self) -> Duration {
+        Duration::from_secs(1) + Duration::from_millis(1500).mul_f64(self.0)
+    }
+
+    /// From the first answer to the first probe, and from that one to the second: halfway between two refreshes, so that
+    /// a node that dies in silence is noticed by the nearer of the two. Where that is far from the first answer, a probe
+    /// comes half an interval before (N3).
+    pub(crate) fn to_probes(self, interval: Duration) -> [Duration; 2] {
+        // Hardly after the first answer it would say nothing new.
+        const SOON: f64 = 0.25;
+        let half = (self.0 + 1.0 - SOON).fract() + SOON;
+        let (first, second) = if half < 0.5 + SOON { (half, 1.0) } else { (half - 0.5, 0.5) };
+        [first, second].map(|share| interval.mul_f64(share))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    #[test]
+    fn however_many_nodes_they_are_asked_evenly_n8() {
+        for nodes in [3, 20, 100, 500] {
+            let mut tenths = [0; 10];
+            for life in 1..=nodes {
+                let at = Phase::of(LifeId(life)).to_refresh(SECOND).as_millis() % 1000;
+                tenths[at as usize / 100] += 1;
+            }
+            let most = tenths.into_iter().max().unwrap();
+            assert!(most <= nodes / 10 + 2, "{nodes} nodes: {tenths:?}");
+        }
+    }
+
+    #[test]
+    fn a_probe_comes_halfway_between_two_refreshes() {
+        for life in 0..1000 {
+            let phase = Phase::of(LifeId(life));
+            let [first, second] = phase.to_probes(SECOND).map(|time| time.as_secs_f64());
+            let (refresh, probe) = (phase.to_refresh(SECOND).as_secs_f64(), first + second);
+            assert!((((refresh - probe).abs() % 1.0) - 0.5).abs() < 1e-6, "{phase:?}: {refresh} and {probe}");
+            assert!(
+                (0.25..0.751).contains(&first) && (0.5..1.5).contains(&refresh),
+                "{phase:?}: {refresh} and {first}"
+            );
+            assert!((0.499..1.001).contains(&second), "{phase:?}: {second}");
+        }
+    }
+}

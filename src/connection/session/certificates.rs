@@ -1,0 +1,174 @@
+//! Which certificates a server may show and which we show it: the files of libpq's names, and the connectors made of
+//! them. A connector takes milliseconds to make (it reads the machine's roots), so the last ones are kept until one
+//! of their files changes.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
+use std::time::SystemTime;
+
+use native_tls::{Certificate, Identity, Protocol, TlsConnector};
+use openssl::pkey::PKey;
+
+use crate::connection::wire::fault::TlsError;
+use crate::model::{RootCert, SslMode, TlsConfig};
+
+/// Connectors kept; nodes of one cluster share one.
+const KEPT: usize = 16;
+
+static CONNECTORS: Mutex<Vec<(Files, TlsConnector)>> = Mutex::new(Vec::new());
+
+/// What a connector was made of.
+#[derive(Debug, Clone, PartialEq)]
+struct Files {
+    verify: Verify,
+    root: Option<PathBuf>,
+    identity: Option<(PathBuf, PathBuf)>,
+    tls: TlsConfig,
+    /// When each file was last changed.
+    changed: Vec<Option<SystemTime>>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Verify {
+    Nothing,
+    Chain,
+    ChainAndName,
+}
+
+/// The connector for these settings. Files are read anew when they changed.
+pub(crate) fn connector(tls: &TlsConfig) -> Result<TlsConnector, TlsError> {
+    let home = std::env::var_os("HOME").map(PathBuf::from);
+    let files = Files::find(tls, home.as_deref());
+    let mut kept = CONNECTORS.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some((_, connector)) = kept.iter().find(|(made_of, _)| *made_of == files) {
+        return Ok(connector.clone());
+    }
+    let connector = files.build()?;
+    kept.retain(|(made_of, _)| made_of.tls != files.tls);
+    kept.truncate(KEPT - 1);
+    kept.insert(0, (files, connector.clone()));
+    Ok(connector)
+}
+
+impl Files {
+    /// As libpq: `~/.postgresql/root.crt` verifies the chain wherever it exists, `postgresql.crt` and `.key` are shown
+    /// where nothing else is named. Unlike libpq, a `verify` mode without any root trusts the machine's roots.
+    fn find(tls: &TlsConfig, home: Option<&Path>) -> Self {
+        let default = |name: &str| home.map(|home| home.join(".postgresql").join(name)).filter(|path| path.exists());
+        let system = tls.root_cert == Some(RootCert::System);
+        let root = match &tls.root_cert {
+            Some(RootCert::File(path)) => Some(path.clone()),
+            Some(RootCert::System) => None,
+            None => default("root.crt"),
+        };
+        let verify = match tls.mode {
+            SslMode::VerifyFull => Verify::ChainAndName,
+            // A certificate of the machine's roots says nothing without its name: anybody can have one.
+            _ if system => Verify::ChainAndName,
+            SslMode::VerifyCa => Verify::Chain,
+            _ if root.is_some() => Verify::Chain,
+            _ => Verify::Nothing,
+        };
+        let identity = tls.cert.clone().or_else(|| default("postgresql.crt")).map(|cert| {
+            let key =
+                tls.key.clone().or_else(|| default("postgresql.key")).unwrap_or_else(|| cert.with_extension("key"));
+            (cert, key)
+        });
+        let all = root.iter().chain(identity.iter().flat_map(|(cert, key)| [cert, key]));
+        let changed = all.map(|path| fs::metadata(path).and_then(|meta| meta.modified()).ok()).collect();
+        Self { verify, root, identity, tls: tls.clone(), changed }
+    }
+
+    fn build(&self) -> Result<TlsConnector, TlsError> {
+        let mut builder = TlsConnector::builder();
+        builder.min_protocol_version(Some(Protocol::Tlsv12));
+        builder.danger_accept_invalid_certs(self.verify == Verify::Nothing);
+        builder.danger_accept_invalid_hostnames(self.verify != Verify::ChainAndName);
+        if let Some(path) = &self.root {
+            builder.disable_built_in_roots(true);
+            let roots = Certificate::stack_from_pem(&read("sslrootcert", path)?).unwrap_or_default();
+            if roots.is_empty() {
+                return Err(wrong("sslrootcert", path, "it contains no certificate in PEM format"));
+            }
+            for root in roots {
+                builder.add_root_certificate(root);
+            }
+        }
+        if let Some((cert, key)) = &self.identity {
+            builder.identity(self.identity(cert, key)?);
+        }
+        Ok(builder.build()?)
+    }
+
+    fn identity(&self, cert: &Path, key: &Path) -> Result<Identity, TlsError> {
+        let chain = read("sslcert", cert)?;
+        let pkcs8 = self.private_key(key)?;
+        Identity::from_pkcs8(&chain, &pkcs8).map_err(|error| wrong("sslcert", cert, &error.to_string()))
+    }
+
+    /// The key as the PKCS#8 that native-tls wants, whatever it is written as: PKCS#1, EC, encrypted, DER.
+    fn private_key(&self, path: &Path) -> Result<Vec<u8>, TlsError> {
+        check_mode(path)?;
+        let bytes = read("sslkey", path)?;
+        let password = self.tls.key_password.as_ref();
+        // An empty passphrase where none was given: without it openssl would ask for one on the terminal.
+        let passphrase = password.map_or("", |password| password.expose());
+        let parsed = PKey::private_key_from_pem_passphrase(&bytes, passphrase.as_bytes())
+            .or_else(|_| PKey::private_key_from_pkcs8_passphrase(&bytes, passphrase.as_bytes()))
+            .or_else(|_| PKey::private_key_from_der(&bytes));
+        let reason = match (String::from_utf8_lossy(&bytes).contains("ENCRYPTED"), password) {
+            (true, None) => "it is encrypted, and sslpassword is not set",
+            (true, Some(_)) => "it is encrypted, and sslpassword does not decrypt it",
+            (false, _) => "it is not a private key in PEM or DER format",
+        };
+        let key = parsed.map_err(|_| wrong("sslkey", path, reason))?;
+        key.private_key_to_pem_pkcs8().map_err(|_| wrong("sslkey", path, "openssl cannot convert it to PKCS#8"))
+    }
+}
+
+fn read(what: &str, path: &Path) -> Result<Vec<u8>, TlsError> {
+    fs::read(path).map_err(|error| wrong(what, path, &error.to_string()))
+}
+
+/// libpq's rule: nobody but its owner may read a key, or its group where root owns it.
+fn check_mode(path: &Path) -> Result<(), TlsError> {
+    use std::os::unix::fs::MetadataExt;
+    let meta = fs::metadata(path).map_err(|error| wrong("sslkey", path, &error.to_string()))?;
+    let forbidden = if meta.uid() == 0 { 0o027 } else { 0o077 };
+    if meta.mode() & forbidden == 0 {
+        return Ok(());
+    }
+    Err(wrong("sslkey", path, "other users can read it: run chmod 0600 on it"))
+}
+
+fn wrong(what: &str, path: &Path, why: &str) -> TlsError {
+    TlsError::Certificate(format!("{what} {} cannot be used: {why}", path.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn found(mode: SslMode, root_cert: Option<RootCert>, home: &Path) -> (Verify, bool, bool) {
+        let files = Files::find(&TlsConfig { mode, root_cert, ..TlsConfig::default() }, Some(home));
+        (files.verify, files.root.is_some(), files.identity.is_some())
+    }
+
+    #[test]
+    fn files_in_the_home_directory_are_used_as_libpq_does_c11() {
+        let home = tempfile::tempdir().unwrap();
+        assert_eq!(found(SslMode::Require, None, home.path()), (Verify::Nothing, false, false));
+        assert_eq!(found(SslMode::VerifyCa, None, home.path()), (Verify::Chain, false, false));
+        let dir = home.path().join(".postgresql");
+        fs::create_dir(&dir).unwrap();
+        for name in ["root.crt", "postgresql.crt", "postgresql.key"] {
+            fs::write(dir.join(name), "").unwrap();
+        }
+        assert_eq!(found(SslMode::Prefer, None, home.path()), (Verify::Chain, true, true));
+        assert_eq!(found(SslMode::Require, None, home.path()), (Verify::Chain, true, true));
+        assert_eq!(found(SslMode::VerifyFull, None, home.path()), (Verify::ChainAndName, true, true));
+        let system = Some(RootCert::System);
+        assert_eq!(found(SslMode::Require, system, home.path()), (Verify::ChainAndName, false, true));
+    }
+}

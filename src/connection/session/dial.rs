@@ -1,0 +1,237 @@
+//! The attempts of one connect: by the node's password, address and `sslmode`, with and without settings.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use tokio::net::UnixStream;
+use tokio_postgres::config::{ChannelBinding, SslMode, SslNegotiation};
+use tokio_postgres::{CancelToken, Client, Config, Connection};
+
+use super::settings::SessionKind;
+use super::tls::{self, Connector, Encryption};
+use super::{password, settings};
+use crate::connection::error;
+use crate::connection::wire::Wire;
+use crate::connection::wire::heard::Heard;
+use crate::connection::wire::limit::{OUR_ANSWERS, limited};
+use crate::connection::wire::sockets::Sockets;
+use crate::model::{ErrorKind, NodeConfig, NodeError, Secret};
+
+/// How long a server may take to hear a cancel, and to obey it.
+pub(crate) const CANCEL: Duration = Duration::from_secs(1);
+
+/// The driver begins TLS directly, and so reaches our [`Connector`], on TCP alone: a unix socket is opened here.
+pub(crate) async fn connect_unix(
+    config: &Config,
+    connector: Connector,
+    path: PathBuf,
+) -> Result<(Client, Connection<UnixStream, Wire<UnixStream>>), DialError> {
+    let stream = UnixStream::connect(path).await.map_err(DialError::Socket)?;
+    Ok(config.connect_raw(stream, connector).await?)
+}
+
+/// Why an attempt failed.
+#[derive(Debug)]
+pub(crate) enum DialError {
+    Driver(tokio_postgres::Error),
+    Socket(std::io::Error),
+}
+
+impl From<tokio_postgres::Error> for DialError {
+    fn from(error: tokio_postgres::Error) -> Self {
+        Self::Driver(error)
+    }
+}
+
+/// What belongs to an open connection beside its client: how to understand its end, and how to cancel on it.
+#[derive(Debug, Clone)]
+pub(crate) struct Dialled {
+    pub(crate) heard: Arc<Heard>,
+    /// A pooler stands before the server and takes no settings: what a session sets there, another's may inherit.
+    pub(crate) behind_pooler: bool,
+    connector: Connector,
+    socket: Option<PathBuf>,
+}
+
+impl Dialled {
+    /// Sets what only a server of a version takes, now that the version is known.
+    pub(crate) async fn settle(&self, client: &Client) {
+        if let Some(statement) = self.late_settings() {
+            // A platform may not have it; the session is good without.
+            let _ = client.batch_execute(statement).await;
+        }
+    }
+
+    pub(crate) fn late_settings(&self) -> Option<&'static str> {
+        if self.behind_pooler { None } else { settings::late(self.heard.server_version().as_deref()) }
+    }
+
+    /// Tells the server to stop working on what the session asked. Says whether the server could be told.
+    pub(crate) async fn cancel(&self, token: CancelToken, within: Duration) -> bool {
+        let connector = self.connector.for_cancel();
+        let tell = async {
+            match &self.socket {
+                Some(path) => match UnixStream::connect(path).await {
+                    Ok(stream) => token.cancel_query_raw(stream, connector).await.is_ok(),
+                    Err(_) => false,
+                },
+                None => token.cancel_query(connector).await.is_ok(),
+            }
+        };
+        tokio::time::timeout(within, tell).await.unwrap_or(false)
+    }
+}
+
+/// Makes the attempts that the node's `sslmode` allows, and one more without settings where a pooler refuses them,
+/// which `behind_pooler` remembers. `connect` makes one attempt.
+pub(crate) async fn dial<T, F, A>(
+    node: &NodeConfig,
+    kind: SessionKind,
+    sockets: &Sockets,
+    behind_pooler: &AtomicBool,
+    connect: F,
+) -> Result<(Dialled, T), NodeError>
+where
+    F: Fn(Config, Connector, Option<PathBuf>) -> A,
+    A: Future<Output = Result<T, DialError>>,
+{
+    let found = password::look_up(node).await?;
+    let mut options = (!behind_pooler.load(Ordering::Relaxed)).then(|| settings::startup(node, kind));
+    let mut attempts = tls::attempts(node).iter().peekable();
+    let mut earlier: Option<NodeError> = None;
+    let socket = node.is_unix_socket().then(|| socket_path(node));
+    while let Some(&encryption) = attempts.peek() {
+        let connector = Connector::new(node, *encryption, sockets.clone(), kind.limits());
+        let dialled = Dialled {
+            heard: Arc::clone(connector.heard()),
+            behind_pooler: options.is_none(),
+            connector: connector.clone(),
+            socket: socket.clone(),
+        };
+        let config = config(node, found.password.as_ref(), options.as_deref());
+        tracing::debug!(node = %node.name, address = %node.address(), purpose = ?kind, ?encryption, "connecting");
+        let error = match limited(&dialled.heard, OUR_ANSWERS, connect(config, connector, socket.clone())).await {
+            Some(Ok(opened)) => return Ok((dialled, opened)),
+            Some(Err(DialError::Driver(error))) => found.explain(error::classify_with(&error, &dialled.heard, node)),
+            Some(Err(DialError::Socket(error))) => error::of_io(&error, node, true),
+            None => error::given_up(&dialled.heard, node),
+        };
+        tracing::debug!(node = %node.name, purpose = ?kind, kind = ?error.kind, error = ?error.message, "no connection");
+        if options.is_some() && refuses_options(&error) {
+            options = None;
+            behind_pooler.store(true, Ordering::Relaxed);
+            continue;
+        }
+        attempts.next();
+        if attempts.peek().is_none() || !may_differ(&error) {
+            return Err(match earlier {
+                Some(earlier) if earlier.message != error.message => both(&earlier, error, *encryption),
+                _ => error,
+            });
+        }
+        earlier = Some(error);
+    }
+    Err(earlier.unwrap_or_else(|| NodeError::new(ErrorKind::Internal, "no attempt was made")))
+}
+
+/// Whether the other way, with or without TLS, may be let in: not where only the password was wrong.
+fn may_differ(error: &NodeError) -> bool {
+    error.kind == ErrorKind::Tls || error.sqlstate.as_deref() == Some("28000")
+}
+
+fn both(earlier: &NodeError, error: NodeError, last: Encryption) -> NodeError {
+    let (first, second) = if last == Encryption::Plain { ("with", "without") } else { ("without", "with") };
+    let message = format!("{second} TLS: {}; {first} TLS: {}", error.message, earlier.message);
+    NodeError { message, ..error }
+}
+
+/// PgBouncer (08P01), and whatever else stands before a server and wants no settings (42704 and the like are faults
+/// of ours that must not keep anybody from connecting).
+fn refuses_options(error: &NodeError) -> bool {
+    match error.sqlstate.as_deref() {
+        Some("08P01") => error.message.contains("parameter") || error.message.contains("options"),
+        Some("42704" | "22023" | "0A000") => true,
+        _ => false,
+    }
+}
+
+/// `@` names a socket that is in no directory.
+fn socket_path(node: &NodeConfig) -> PathBuf {
+    let address = node.address();
+    PathBuf::from(address.strip_prefix('@').map_or(address.clone(), |name| format!("\0{name}")))
+}
+
+fn config(node: &NodeConfig, password: Option<&Secret>, options: Option<&str>) -> Config {
+    let mut config = Config::new();
+    config
+        .host(&node.host)
+        .port(node.port)
+        .dbname(&node.database)
+        .user(&node.user)
+        .application_name("pgwatch")
+        // "Begin TLS at once": which is where our connector takes over and does what the node's own mode says.
+        .ssl_mode(SslMode::Require)
+        .ssl_negotiation(SslNegotiation::Direct)
+        // A link that was cut is noticed by the system too, should nothing of ours be waiting on it.
+        .keepalives(true)
+        .keepalives_idle(Duration::from_secs(10))
+        .keepalives_interval(Duration::from_secs(5))
+        .keepalives_retries(3)
+        .tcp_user_timeout(Duration::from_secs(15));
+    if node.tls.require_channel_binding {
+        config.channel_binding(ChannelBinding::Require);
+    }
+    if let Some(password) = password {
+        config.password(password.expose());
+    }
+    if let Some(options) = options {
+        config.options(options);
+    }
+    config
+}
+
+#[cfg(test)]
+mod tests {
+    use openssl::asn1::Asn1Time;
+    use openssl::hash::MessageDigest;
+    use openssl::pkey::PKey;
+    use openssl::rsa::Rsa;
+    use openssl::x509::X509;
+
+    use super::*;
+    use crate::demo::Cluster;
+    use crate::model::SslMode as Mode;
+
+    /// A session that insists on SCRAM-SHA-256-PLUS opens over our stream, and only over its TLS.
+    #[tokio::test]
+    async fn scram_is_bound_to_the_tls_channel_c11() {
+        let key = PKey::from_rsa(Rsa::generate(2048).unwrap()).unwrap();
+        let mut cert = X509::builder().unwrap();
+        cert.set_not_before(&Asn1Time::days_from_now(0).unwrap()).unwrap();
+        cert.set_not_after(&Asn1Time::days_from_now(1).unwrap()).unwrap();
+        cert.set_pubkey(&key).unwrap();
+        cert.sign(&key, MessageDigest::sha256()).unwrap();
+        let cluster = Cluster::builder()
+            .config("ssl", "on")
+            .config("ssl_cert_file", "server.crt")
+            .config("ssl_key_file", "server.key")
+            .file("server.crt", cert.build().to_pem().unwrap())
+            .file("server.key", key.private_key_to_pem_pkcs8().unwrap())
+            .start()
+            .unwrap();
+        let mut node = cluster.primary().node_config();
+        let connect = async |config: Config, connector: Connector, _| {
+            config.connect(connector).await.map(drop).map_err(DialError::from)
+        };
+        node.tls.mode = Mode::Require;
+        node.tls.require_channel_binding = true;
+        dial(&node, SessionKind::Test, &Sockets::default(), &AtomicBool::new(false), connect).await.unwrap();
+        node.tls.mode = Mode::Disable;
+        let error =
+            dial(&node, SessionKind::Test, &Sockets::default(), &AtomicBool::new(false), connect).await.unwrap_err();
+        assert_eq!(error.kind, ErrorKind::Authentication);
+        assert!(error.message.contains("did not use channel binding"), "{error:?}");
+    }
+}

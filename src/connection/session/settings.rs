@@ -1,0 +1,150 @@
+//! What our sessions set (C12), and how: by the startup packet, which costs no round trip and is what `DISCARD ALL`
+//! goes back to.
+//!
+//! A pooler such as PgBouncer refuses most of it. Nothing is then set for the session: with transaction pooling a
+//! `SET` would stay on a connection that other programs use next. Statements of the user are still guarded there, by
+//! `BEGIN READ ONLY` and `SET LOCAL` around each.
+
+use std::time::Duration;
+
+use crate::connection::wire::allowance::Limits;
+use crate::model::NodeConfig;
+use crate::model::protocol::QueryRequest;
+
+/// What a session is for. It decides what the session sets and how much its server may send.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SessionKind {
+    /// The health loop's own connection.
+    Probe,
+    /// Server facts.
+    Poll,
+    /// Views that somebody looks at.
+    View,
+    /// Statements of the user.
+    Query,
+    /// The form's connection test.
+    Test,
+}
+
+impl SessionKind {
+    /// Our own statements are answered with a few kilobytes; a result of the user's may have 64 MB, and one row of it
+    /// that much alone. What comes beside rows are notices: a function may raise many, and they are not kept.
+    pub(crate) fn limits(self) -> Limits {
+        match self {
+            Self::Query => Limits { row: QueryRequest::MAX_BYTES + (1 << 20), answer: 4 << 20, rows_are_wanted: true },
+            // What is too much of a view is cut by who collects it.
+            Self::View => Limits { row: 4 << 20, answer: 4 << 20, rows_are_wanted: true },
+            Self::Probe | Self::Poll | Self::Test => {
+                Limits { row: 64 << 10, answer: 256 << 10, rows_are_wanted: false }
+            }
+        }
+    }
+}
+
+/// Our own statements take milliseconds; what takes longer than this is stuck, and nobody waits for it any more.
+const OWN_STATEMENT: Duration = Duration::from_secs(5);
+/// Our own statements only read catalogs: a lock on one of those is somebody's maintenance.
+const OWN_LOCK: Duration = Duration::from_millis(500);
+/// How long a statement of the user may stand in a queue for a lock, where others queue behind it.
+const USER_LOCK: Duration = Duration::from_secs(10);
+/// We never leave a transaction open for longer than a round trip.
+const IDLE_IN_TRANSACTION: Duration = Duration::from_secs(30);
+
+/// A server whose client was cut off without a word ends our session by itself after about twice this time: else it
+/// would keep one that is idle for as long as its system does, which is hours (C8). It asks an idle client after `IDLE`,
+/// and then each `AGAIN`; how often is left to its system, since not every one can be told.
+const IDLE: Duration = Duration::from_secs(10);
+const AGAIN: Duration = Duration::from_secs(1);
+/// The `options` of the startup packet. A statement of the user has no `statement_timeout` here: it gets the time
+/// of its batch, when it runs ([`before_statement`]).
+pub(crate) fn startup(node: &NodeConfig, kind: SessionKind) -> String {
+    let query = kind == SessionKind::Query;
+    let lock = if query { USER_LOCK } else { OWN_LOCK };
+    let mut options = format!(
+        "-c DateStyle=ISO -c idle_in_transaction_session_timeout={} -c lock_timeout={} \
+         -c tcp_keepalives_idle={} -c tcp_keepalives_interval={}",
+        IDLE_IN_TRANSACTION.as_millis(),
+        lock.as_millis(),
+        IDLE.as_secs(),
+        AGAIN.as_secs()
+    );
+    if !query || node.is_read_only() {
+        options += " -c default_transaction_read_only=on";
+    }
+    if !query {
+        options += " -c search_path=pg_catalog -c statement_timeout=";
+        options += &OWN_STATEMENT.as_millis().to_string();
+    }
+    options
+}
+
+/// What only newer servers take, which refuse a startup packet with a setting that they do not know: a server of 12
+/// or later gives up an answer that nobody takes, one of 14 or later ends a statement by itself when its client is gone.
+pub(crate) fn late(server_version: Option<&str>) -> Option<&'static str> {
+    const UNTAKEN_ONLY: &str = "SET tcp_user_timeout = '15s'";
+    const BOTH: &str = "SET tcp_user_timeout = '15s'; SET client_connection_check_interval = '1s'";
+    match server_version?.split(|c: char| !c.is_ascii_digit()).next()?.parse::<u32>().ok()? {
+        ..12 => None,
+        12..14 => Some(UNTAKEN_ONLY),
+        _ => Some(BOTH),
+    }
+}
+
+/// What a session for views sets beside: what a server does for us stays in one process and out of its temporary files,
+/// and is not compiled, which with 10,000 tables takes longer than the catalog queries themselves. Set late, so that
+/// `pg_settings.reset_val` is still the server's own value. Version 10 does not know `jit`.
+pub(crate) fn of_views(major: u32) -> &'static str {
+    const SETTINGS: &str = "SET work_mem = '32MB'; SET max_parallel_workers_per_gather = 0";
+    const AND_JIT: &str = "SET work_mem = '32MB'; SET max_parallel_workers_per_gather = 0; SET jit = off";
+    if major >= 11 { AND_JIT } else { SETTINGS }
+}
+
+/// What runs before a statement of the user, in one message: a read-only transaction around it where the node is
+/// read-only, and a time limit a little longer than the batch's own, should the cancel never arrive. In whole seconds:
+/// each text is an entry of its own in the server's `pg_stat_statements`.
+pub(crate) fn before_statement(node: &NodeConfig, behind_pooler: bool, timeout: Duration) -> String {
+    let timeout = (timeout.as_secs() + 3).min(86_400);
+    let lock = USER_LOCK.as_millis();
+    match (node.is_read_only(), behind_pooler) {
+        (true, false) => format!("BEGIN READ ONLY; SET LOCAL statement_timeout = '{timeout}s'"),
+        (true, true) => format!(
+            "BEGIN READ ONLY; SET LOCAL statement_timeout = '{timeout}s'; SET LOCAL lock_timeout = {lock}; \
+             SET LOCAL DateStyle = 'ISO'"
+        ),
+        (false, false) => format!("SET statement_timeout = '{timeout}s'"),
+        // Nothing may be left behind, and the statement may be one that runs in no transaction block.
+        (false, true) => String::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::NodeName;
+
+    #[test]
+    fn sessions_are_read_only_unless_the_user_said_otherwise_c12() {
+        let mut node = NodeConfig::new(NodeName::parse("n").unwrap(), "h");
+        assert!(startup(&node, SessionKind::Query).contains("default_transaction_read_only=on"));
+        node.read_only = Some(false);
+        assert!(!startup(&node, SessionKind::Query).contains("read_only"));
+        assert!(startup(&node, SessionKind::Probe).contains("default_transaction_read_only=on"));
+        assert!(startup(&node, SessionKind::Poll).contains("search_path=pg_catalog"));
+        assert!(
+            startup(&node, SessionKind::Query).contains("tcp_keepalives_idle=10"),
+            "a client that was cut off (C8)"
+        );
+        assert!(!startup(&node, SessionKind::Query).contains("search_path"));
+    }
+
+    #[test]
+    fn late_settings_by_version() {
+        let sets = |version, name| late(Some(version)).is_some_and(|text| text.contains(name));
+        assert_eq!((late(Some("11.22")), late(Some("9.6.24"))), (None, None));
+        for (version, check) in [("12.1", false), ("13.14", false), ("14.0", true), ("18beta1", true)] {
+            assert!(sets(version, "tcp_user_timeout"), "{version}");
+            assert_eq!(sets(version, "client_connection_check_interval"), check, "{version}");
+        }
+        assert_eq!(late(None), None);
+    }
+}

@@ -1,0 +1,262 @@
+//! Which view of a node is asked next, and when. Pure: time is an argument.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use crate::connection::schedule::backoff::{self, INCURABLE};
+use crate::connection::schedule::phase::FASTEST;
+use crate::model::protocol::{Look, ViewRows};
+use crate::model::{ErrorKind, NodeError, NodeName, View};
+
+/// Most views of one node that are asked at the same time, each on a session of its own.
+const AT_ONCE: usize = 3;
+/// An answer that takes longer than this no longer keeps other views waiting.
+const LATE: Duration = Duration::from_millis(250);
+/// Pause after each answer, as a multiple of the time that the answer took.
+const REST: u32 = 4;
+
+/// What screens show and rules need.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Looks {
+    pub(crate) looks: Arc<[Look]>,
+    /// Counts up when all that screens show is to be asked at once.
+    pub(crate) asked: u64,
+}
+
+/// The views that are asked of one node.
+#[derive(Debug)]
+pub(super) struct Plans {
+    views: Vec<Plan>,
+    /// [`Looks::asked`] as of the last [`Plans::apply`].
+    asked: u64,
+    /// When the first query in the background may be sent.
+    settled: Instant,
+}
+
+/// A view, and when it is asked next.
+#[derive(Debug)]
+struct Plan {
+    view: Arc<View>,
+    /// The interval of a view that no screen shows: it is asked in the background.
+    pace: Option<Duration>,
+    due: Instant,
+    /// Queries in a row that failed.
+    failures: u32,
+    /// When the query that is under way was sent.
+    began: Option<Instant>,
+}
+
+impl Plans {
+    pub(super) fn new(now: Instant) -> Self {
+        Self { views: Vec::new(), asked: 0, settled: now }
+    }
+
+    /// The node is up; nothing is asked in the background before `settled`.
+    pub(super) fn node_is_up(&mut self, settled: Instant) {
+        self.settled = settled;
+    }
+
+    /// The node is down: what was under way is lost.
+    pub(super) fn clear(&mut self) {
+        self.views.clear();
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.views.is_empty()
+    }
+
+    /// Follows what is looked at now. A view that was looked at before keeps its due time.
+    pub(super) fn apply(&mut self, looks: &Looks, node: &NodeName, now: Instant) {
+        let mut wanted: Vec<&Look> = looks.looks.iter().filter(|look| look.is_at(node)).collect();
+        // Of two looks at the same view, the quicker one counts.
+        wanted.sort_by_key(|look| look.pace);
+        self.views.retain(|plan| plan.began.is_some() || wanted.iter().any(|look| Arc::ptr_eq(&look.view, &plan.view)));
+        let mut applied: Vec<&Arc<View>> = Vec::new();
+        for look in wanted {
+            if applied.iter().any(|view| Arc::ptr_eq(view, &look.view)) {
+                continue;
+            }
+            applied.push(&look.view);
+            let plan = self.views.iter_mut().find(|plan| Arc::ptr_eq(&plan.view, &look.view));
+            match plan {
+                // A screen shows it now.
+                Some(plan) if plan.pace.is_some() && look.pace.is_none() => (plan.pace, plan.due) = (None, now),
+                Some(plan) => plan.pace = look.pace,
+                None => {
+                    let (view, pace) = (Arc::clone(&look.view), look.pace);
+                    let due = if pace.is_some() { now.max(self.settled) } else { now };
+                    self.views.push(Plan { view, pace, due, failures: 0, began: None });
+                }
+            }
+        }
+        if std::mem::replace(&mut self.asked, looks.asked) != looks.asked {
+            self.views.iter_mut().filter(|plan| plan.pace.is_none()).for_each(|plan| plan.due = now);
+        }
+    }
+
+    /// The view to ask now for a screen: none while [`AT_ONCE`] are under way, or one that is not late yet.
+    pub(super) fn next(&self, now: Instant) -> Option<usize> {
+        let running = self.views.iter().filter_map(|plan| plan.began);
+        if running.clone().count() >= AT_ONCE || running.clone().any(|began| now < began + LATE) {
+            return None;
+        }
+        self.first_due(now, |plan| plan.pace.is_none())
+    }
+
+    /// The view to ask in the background, once it is this node's turn: only while nothing else is under way.
+    pub(super) fn next_in_background(&self, now: Instant) -> Option<usize> {
+        let alone = self.views.iter().all(|plan| plan.began.is_none());
+        self.first_due(now, |plan| plan.pace.is_some()).filter(|_| alone)
+    }
+
+    fn first_due(&self, now: Instant, of: impl Fn(&Plan) -> bool) -> Option<usize> {
+        let due = |(_, plan): &(usize, &Plan)| plan.began.is_none() && plan.due <= now && of(plan);
+        let first = self.views.iter().enumerate().filter(due).min_by_key(|(_, plan)| plan.due);
+        first.map(|(at, _)| at)
+    }
+
+    /// When [`Plans::next`] may answer otherwise than now: a view is due, or one under way is late.
+    pub(super) fn wake(&self, now: Instant) -> Option<Instant> {
+        let late = self.views.iter().filter_map(|plan| Some(plan.began? + LATE)).filter(|late| *late > now).min();
+        let due = self.views.iter().filter(|plan| plan.began.is_none()).map(|plan| plan.due).min();
+        // A view that is due while another is under way waits until that one has ended or is late.
+        let due = due.filter(|due| *due > now);
+        [late, due].into_iter().flatten().min()
+    }
+
+    /// The view at `at` is asked now.
+    pub(super) fn begin(&mut self, at: usize, now: Instant) -> Option<Arc<View>> {
+        let plan = self.views.get_mut(at)?;
+        plan.began = Some(now);
+        Some(Arc::clone(&plan.view))
+    }
+
+    /// The view was answered, or failed: sets when it is asked next, with `jitter` from 0 to 1. False if it is no longer
+    /// planned.
+    pub(super) fn ended(
+        &mut self,
+        view: &Arc<View>,
+        outcome: &Result<ViewRows, NodeError>,
+        refresh: Duration,
+        now: Instant,
+        jitter: f64,
+    ) -> bool {
+        let Some(plan) = self.views.iter_mut().find(|plan| Arc::ptr_eq(&plan.view, view)) else { return false };
+        let began = plan.began.take().unwrap_or(now);
+        let pace = plan.pace.unwrap_or(refresh);
+        let every = view.every.map_or(pace, |every| every.max(pace)).max(FASTEST);
+        plan.failures = if outcome.is_ok() { 0 } else { plan.failures.saturating_add(1) };
+        let pause = match outcome {
+            Ok(rows) if rows.not_applicable.is_some() => INCURABLE,
+            Ok(_) => (now - began) * REST,
+            Err(error) if matches!(error.kind, ErrorKind::Permission | ErrorKind::Sql) => INCURABLE,
+            Err(_) => backoff::delay(plan.failures - 1, jitter),
+        };
+        plan.due = (began + every).max(now + pause);
+        true
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::view::ByServer;
+
+    const REFRESH: Duration = Duration::from_secs(1);
+
+    fn node() -> NodeName {
+        NodeName::parse("n").unwrap()
+    }
+
+    fn view(name: &str) -> Arc<View> {
+        Arc::new(View::new(name, ByServer::same("select 1"), Vec::new()))
+    }
+
+    /// Views on a screen, and views in the background once a minute.
+    fn looks(shown: &[&Arc<View>], background: &[&Arc<View>]) -> Looks {
+        let look = |view: &&Arc<View>, pace| Look { view: Arc::clone(view), nodes: None, pace };
+        let shown = shown.iter().map(|view| look(view, None));
+        let background = background.iter().map(|view| look(view, Some(Duration::from_mins(1))));
+        Looks { looks: shown.chain(background).collect(), asked: 0 }
+    }
+
+    fn ms(millis: u64) -> Duration {
+        Duration::from_millis(millis)
+    }
+
+    #[test]
+    fn a_late_view_keeps_no_other_waiting_and_three_are_asked_at_once() {
+        let now = Instant::now();
+        let views = ["a", "b", "c", "d"].map(view);
+        let mut plans = Plans::new(now);
+        plans.apply(&looks(&views.each_ref(), &[]), &node(), now);
+        let mut asked = Vec::new();
+        for millis in [0, 100, 249, 250, 400, 500, 750, 1000] {
+            let now = now + ms(millis);
+            while let Some(at) = plans.next(now) {
+                asked.push((millis, plans.begin(at, now).unwrap().name.clone()));
+            }
+        }
+        assert_eq!(asked, [(0, "a".to_owned()), (250, "b".to_owned()), (500, "c".to_owned())]);
+        assert_eq!(plans.wake(now + ms(600)), Some(now + ms(750)), "when c is late");
+        assert_eq!(plans.wake(now + ms(800)), None, "d waits for an answer");
+    }
+
+    #[test]
+    fn the_next_query_follows_the_outcome() {
+        let failed = |kind| Err(NodeError::new(kind, "no"));
+        let lacking = ViewRows { not_applicable: Some("too old".to_owned()), ..ViewRows::default() };
+        // The outcome of a query, how long it took, and how long after its beginning the next one is due.
+        let cases = [
+            (Ok(ViewRows::default()), 10, 1_000),
+            (Ok(ViewRows::default()), 300, 1_500),
+            (Ok(lacking), 10, 60_010),
+            (failed(ErrorKind::Permission), 10, 60_010),
+            (failed(ErrorKind::Sql), 10, 60_010),
+            (failed(ErrorKind::ConnectionLost), 10, 1_010),
+        ];
+        for (outcome, took, due) in cases {
+            let (begin, view) = (Instant::now(), view("v"));
+            let mut plans = Plans::new(begin);
+            plans.apply(&looks(&[&view], &[]), &node(), begin);
+            plans.begin(0, begin);
+            let now = begin + ms(took);
+            assert!(plans.ended(&view, &outcome, REFRESH, now, 0.0));
+            assert_eq!(plans.wake(now), Some(begin + ms(due)), "{outcome:?}");
+        }
+    }
+
+    #[test]
+    fn what_no_screen_shows_is_asked_alone_and_when_the_node_has_settled() {
+        let now = Instant::now();
+        let (shown, rule) = (view("shown"), view("rule"));
+        let mut plans = Plans::new(now);
+        plans.node_is_up(now + ms(2_000));
+        plans.apply(&looks(&[&shown], &[&rule]), &node(), now);
+        assert_eq!((plans.next(now), plans.next_in_background(now)), (Some(0), None));
+        plans.begin(0, now);
+        let later = now + ms(2_000);
+        assert_eq!(plans.next_in_background(later), None, "another is under way");
+        assert!(plans.ended(&shown, &Ok(ViewRows::default()), REFRESH, later, 0.0));
+        assert_eq!((plans.next(later), plans.next_in_background(later)), (None, Some(1)));
+        // A screen shows it too: now it is asked at once.
+        plans.apply(&looks(&[&shown, &rule], &[&rule]), &node(), later);
+        assert_eq!((plans.next(later), plans.next_in_background(later)), (Some(1), None));
+    }
+
+    #[test]
+    fn a_view_that_is_under_way_stays_until_it_is_answered() {
+        let now = Instant::now();
+        let view = view("v");
+        let mut plans = Plans::new(now);
+        plans.apply(&looks(&[&view], &[]), &node(), now);
+        plans.begin(0, now);
+        plans.apply(&Looks::default(), &node(), now);
+        assert!(!plans.is_empty());
+        assert!(plans.ended(&view, &Ok(ViewRows::default()), REFRESH, now, 0.0));
+        plans.apply(&Looks::default(), &node(), now);
+        assert!(plans.is_empty() && !plans.ended(&view, &Ok(ViewRows::default()), REFRESH, now, 0.0));
+    }
+}

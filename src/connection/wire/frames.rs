@@ -1,0 +1,199 @@
+//! Follows the framing of a server's messages (one byte that says what it is, four that say how long, themselves
+//! included, then the body), and knows what no server of PostgreSQL sends: such a connection is ended before the driver
+//! sees it.
+
+use super::fault::Fault;
+use super::heard::Heard;
+use crate::model::protocol::QueryRequest;
+
+/// The largest message that is no row: an error that quotes a long statement, the description of a wide result.
+const MAX_MESSAGE: usize = 1 << 20;
+/// How much of a message is kept to be read here.
+const MAX_KEPT: usize = 64 << 10;
+/// No result of PostgreSQL has more (`MaxTupleAttributeNumber`).
+const MAX_COLUMNS: u16 = 1_664;
+
+/// Where the stream stands.
+#[derive(Debug, Default)]
+pub(super) struct Frames {
+    header: [u8; 5],
+    have: usize,
+    /// Bytes of the body still to come.
+    left: usize,
+    kept: Vec<u8>,
+    in_use: bool,
+}
+
+impl Frames {
+    /// Whether the session has begun.
+    pub(super) fn in_use(&self) -> bool {
+        self.in_use
+    }
+
+    /// Takes the next bytes; the error says what is wrong with them.
+    pub(super) fn feed(&mut self, mut bytes: &[u8], heard: &Heard) -> Result<(), Fault> {
+        while let Some((&byte, rest)) = bytes.split_first() {
+            if self.have < self.header.len() {
+                self.header[self.have] = byte;
+                self.have += 1;
+                bytes = rest;
+                if self.have == self.header.len() {
+                    self.begin(heard)?;
+                }
+            } else {
+                let (body, rest) = bytes.split_at(self.left.min(bytes.len()));
+                let room = keeps(self.tag()).saturating_sub(self.kept.len());
+                self.kept.extend_from_slice(body.get(..room).unwrap_or(body));
+                self.left -= body.len();
+                self.count_row(body.len(), heard);
+                bytes = rest;
+            }
+            if self.have == self.header.len() && self.left == 0 {
+                self.end(heard)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn tag(&self) -> u8 {
+        self.header[0]
+    }
+
+    /// Judges a message by its header.
+    fn begin(&mut self, heard: &Heard) -> Result<(), Fault> {
+        let [tag, a, b, c, d] = self.header;
+        let length = u32::from_be_bytes([a, b, c, d]) as usize;
+        let known: &[u8] = if self.in_use { b"123AcCdDEGHIKnNRsStTWZ" } else { b"RKSNEZ" };
+        if !known.contains(&tag) {
+            return Err(Fault::NotPostgres(format!("a message of kind {}", shown(tag))));
+        }
+        if length < 4 {
+            return Err(Fault::NotPostgres(format!("a message of {length} bytes")));
+        }
+        let limits = heard.allowance.limits;
+        let (what, most) = match tag {
+            b'D' | b'd' => ("a row", limits.row),
+            b'E' => ("an error", MAX_MESSAGE),
+            b'N' => ("a notice", MAX_MESSAGE),
+            _ => ("", MAX_MESSAGE),
+        };
+        if length > most {
+            // What a user's statement brings may be large, and is no fault of the server.
+            return Err(if limits.rows_are_wanted && self.in_use && !what.is_empty() {
+                Fault::TooLarge { what, length, kept: most.min(QueryRequest::MAX_BYTES) }
+            } else {
+                Fault::NotPostgres(format!("a message of {} MB", length >> 20))
+            });
+        }
+        self.left = length - 4;
+        self.count_row(self.header.len(), heard);
+        Ok(())
+    }
+
+    /// A whole message has come.
+    fn end(&mut self, heard: &Heard) -> Result<(), Fault> {
+        match self.tag() {
+            b'T' => {
+                let columns = self.kept.first_chunk().map_or(0, |bytes| u16::from_be_bytes(*bytes));
+                if columns > MAX_COLUMNS {
+                    return Err(Fault::NotPostgres(format!("a result of {columns} columns")));
+                }
+            }
+            b'Z' => {
+                self.in_use = true;
+                heard.allowance.answered();
+            }
+            _ => {}
+        }
+        heard.message(self.tag(), &self.kept);
+        self.kept.clear();
+        self.have = 0;
+        Ok(())
+    }
+
+    fn count_row(&self, bytes: usize, heard: &Heard) {
+        if heard.allowance.limits.rows_are_wanted && matches!(self.tag(), b'D' | b'd') {
+            heard.allowance.wanted(bytes);
+        }
+    }
+}
+
+/// How much of a message's body is read here: errors, notices, settings, the state of the transaction, and the number of
+/// columns of a result.
+fn keeps(tag: u8) -> usize {
+    match tag {
+        b'E' | b'N' | b'S' | b'Z' => MAX_KEPT,
+        b'T' => 2,
+        _ => 0,
+    }
+}
+
+fn shown(tag: u8) -> String {
+    if tag.is_ascii_graphic() { format!("{:?}", char::from(tag)) } else { format!("{tag:#04x}") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::connection::wire::allowance::Limits;
+
+    /// What a session for statements of the user may be sent, and one for our own.
+    const QUERY: Limits = Limits { row: 65 << 20, answer: 4 << 20, rows_are_wanted: true };
+    const OWN: Limits = Limits { row: 64 << 10, answer: 256 << 10, rows_are_wanted: false };
+
+    fn message(tag: u8, body: &[u8]) -> Vec<u8> {
+        let mut bytes = vec![tag];
+        bytes.extend((body.len() as u32 + 4).to_be_bytes());
+        bytes.extend(body);
+        bytes
+    }
+
+    #[test]
+    fn messages_are_found_however_the_bytes_are_cut() {
+        let mut bytes = message(b'S', b"server_version\x0015.4 (Debian)\0");
+        bytes.extend(message(b'Z', b"I"));
+        bytes.extend(message(b'D', &[7; 300]));
+        bytes.extend(message(b'N', b"SNOTICE\0VNOTICE\0C00000\0Mhello\0\0"));
+        bytes.extend(message(b'E', b"SFATAL\0VFATAL\0C57P01\0Mgone\0\0"));
+        bytes.extend(message(b'Z', b"T"));
+        for size in [1, 2, 3, 7, 64, 4096] {
+            let (heard, mut frames) = (Heard::new(QUERY), Frames::default());
+            for piece in bytes.chunks(size) {
+                frames.feed(piece, &heard).unwrap();
+            }
+            assert_eq!(heard.server_version().as_deref(), Some("15.4"));
+            assert_eq!(heard.transaction(), b'T');
+            assert_eq!(heard.take_notices()[0].message, "hello");
+            assert_eq!(heard.fatal().unwrap().sqlstate, "57P01");
+        }
+    }
+
+    /// What is wrong with these bytes of a session that has begun.
+    fn fault(limits: Limits, bytes: &[u8]) -> String {
+        let (heard, mut frames) = (Heard::new(limits), Frames::default());
+        frames.feed(&message(b'Z', b"I"), &heard).unwrap();
+        frames.feed(bytes, &heard).map_or_else(|fault| fault.to_string(), |()| "nothing".to_owned())
+    }
+
+    #[test]
+    fn a_giant_message_is_refused_by_its_header_c6() {
+        let row = [b'D', 0x12, 0xc0, 0, 0];
+        assert_eq!(fault(QUERY, &row), "a row of 300 MB is larger than the limit of 64 MB");
+        assert!(fault(OWN, &row).ends_with("(a message of 300 MB)"), "{}", fault(OWN, &row));
+        let notice = [b'N', 0, 0x30, 0, 0];
+        assert_eq!(fault(QUERY, &notice), "a notice of 3 MB is larger than the limit of 1 MB");
+    }
+
+    #[test]
+    fn a_web_server_is_no_database() {
+        let (heard, mut frames) = (Heard::new(QUERY), Frames::default());
+        let fault = frames.feed(b"HTTP/1.1 400 Bad Request", &heard).unwrap_err();
+        assert!(fault.to_string().contains("does not speak"), "{fault}");
+    }
+
+    #[test]
+    fn no_result_has_more_columns_than_postgresql_can_make() {
+        assert_eq!(fault(QUERY, &message(b'T', &1664_u16.to_be_bytes())), "nothing");
+        assert!(fault(QUERY, &message(b'T', &[0xff, 0xff])).ends_with("(a result of 65535 columns)"));
+    }
+}

@@ -1,0 +1,212 @@
+//! What the stream of one connection learnt while reading along, shared with whoever uses the connection.
+
+use std::fmt;
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::Context;
+
+use futures_util::task::AtomicWaker;
+use tokio::sync::watch;
+
+use super::allowance::{Allowance, Limits};
+use super::fault::Fault;
+use crate::model::protocol::Notice;
+
+/// Notices kept of one statement; a server may send millions.
+const MAX_NOTICES: usize = 100;
+/// Characters kept of one.
+const MAX_NOTICE: usize = 4_000;
+/// Characters kept of a severity, a SQLSTATE, a version.
+const MAX_WORD: usize = 40;
+
+/// A poisoned lock is taken all the same: what it guards is whole after every step.
+pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// The notebook of one connection.
+pub(crate) struct Heard {
+    /// What the server may still send.
+    pub(super) allowance: Allowance,
+    kept: Mutex<Kept>,
+    /// The state of the transaction in the last `ReadyForQuery`: `I`, `T` or `E`; 0 before the first.
+    transaction: AtomicU8,
+    /// Answers that the server has finished so far.
+    answers: watch::Sender<u64>,
+    /// We showed a client certificate, which in TLS 1.3 is judged after the handshake, and no message has passed yet.
+    judged: AtomicBool,
+    cut: AtomicBool,
+    waker: AtomicWaker,
+}
+
+#[derive(Default)]
+struct Kept {
+    notices: Vec<Notice>,
+    more_notices: usize,
+    /// The error that ended the session.
+    fatal: Option<Notice>,
+    /// What was wrong with the bytes.
+    fault: Option<Fault>,
+    /// The stream has ended; how, where the system said more than that.
+    ended: Option<String>,
+    server_version: Option<String>,
+    /// A `COPY` wants data or sends some.
+    copy: bool,
+}
+
+impl Heard {
+    pub(crate) fn new(limits: Limits) -> Arc<Self> {
+        Arc::new(Self {
+            allowance: Allowance::new(limits),
+            kept: Mutex::default(),
+            transaction: AtomicU8::default(),
+            answers: watch::Sender::default(),
+            judged: AtomicBool::default(),
+            cut: AtomicBool::default(),
+            waker: AtomicWaker::default(),
+        })
+    }
+
+    /// A message has passed.
+    pub(super) fn message(&self, tag: u8, body: &[u8]) {
+        self.judged.store(false, Ordering::Relaxed);
+        match tag {
+            b'Z' => {
+                self.transaction.store(body.first().copied().unwrap_or(0), Ordering::Release);
+                self.answers.send_modify(|count| *count += 1);
+            }
+            b'N' => {
+                let notice = fields(body);
+                // Before it ends all sessions after a crash, or to stop at once, the server warns and just hangs up.
+                if matches!(notice.sqlstate.as_str(), "57P01" | "57P02") {
+                    lock(&self.kept).fatal = Some(notice.clone());
+                }
+                self.notice(notice);
+            }
+            b'E' => {
+                let error = fields(body);
+                if matches!(error.severity.as_str(), "FATAL" | "PANIC") {
+                    lock(&self.kept).fatal = Some(error);
+                }
+            }
+            b'S' => {
+                let mut texts = body.split(|&byte| byte == 0).map(String::from_utf8_lossy);
+                if let (Some("server_version"), Some(version)) = (texts.next().as_deref(), texts.next()) {
+                    let version = version.split_whitespace().next();
+                    lock(&self.kept).server_version = version.map(|text| text.chars().take(MAX_WORD).collect());
+                }
+            }
+            b'G' | b'H' | b'W' => lock(&self.kept).copy = true,
+            _ => {}
+        }
+    }
+
+    fn notice(&self, notice: Notice) {
+        let mut kept = lock(&self.kept);
+        if kept.notices.len() < MAX_NOTICES {
+            kept.notices.push(notice);
+        } else {
+            kept.more_notices += 1;
+        }
+    }
+
+    /// A client certificate was shown.
+    pub(crate) fn showed_certificate(&self) {
+        self.judged.store(true, Ordering::Relaxed);
+    }
+
+    pub(crate) fn is_judged(&self) -> bool {
+        self.judged.load(Ordering::Relaxed)
+    }
+
+    /// The first one tells why; what comes after follows from it.
+    pub(super) fn fault(&self, fault: Fault) {
+        lock(&self.kept).fault.get_or_insert(fault);
+    }
+
+    pub(super) fn ended(&self, how: &str) {
+        lock(&self.kept).ended.get_or_insert_with(|| how.to_owned());
+    }
+
+    /// Whether the connection was cut; if not, wakes this task when it is.
+    pub(super) fn is_cut(&self, cx: &Context<'_>) -> bool {
+        self.waker.register(cx.waker());
+        self.cut.load(Ordering::Acquire)
+    }
+
+    /// Ends the connection at once, without a word to the server.
+    pub(crate) fn cut(&self) {
+        self.cut.store(true, Ordering::Release);
+        self.waker.wake();
+    }
+
+    /// Forgets what an earlier statement left: call it before the next one is sent.
+    pub(crate) fn clear(&self) {
+        let mut kept = lock(&self.kept);
+        kept.notices.clear();
+        kept.more_notices = 0;
+        kept.copy = false;
+    }
+
+    pub(crate) fn take_notices(&self) -> Vec<Notice> {
+        let mut kept = lock(&self.kept);
+        let mut notices = std::mem::take(&mut kept.notices);
+        if kept.more_notices > 0 {
+            let message = format!("{} more notices were dropped", kept.more_notices);
+            notices.push(Notice { severity: "NOTICE".to_owned(), sqlstate: "00000".to_owned(), message });
+        }
+        notices
+    }
+
+    pub(crate) fn transaction(&self) -> u8 {
+        self.transaction.load(Ordering::Acquire)
+    }
+
+    pub(crate) fn answers(&self) -> watch::Receiver<u64> {
+        self.answers.subscribe()
+    }
+
+    pub(crate) fn fatal(&self) -> Option<Notice> {
+        lock(&self.kept).fatal.clone()
+    }
+
+    pub(crate) fn found_fault(&self) -> Option<Fault> {
+        lock(&self.kept).fault.clone()
+    }
+
+    pub(crate) fn how_it_ended(&self) -> Option<String> {
+        lock(&self.kept).ended.clone()
+    }
+
+    /// As the server prints it, without the packager's words behind it.
+    pub(crate) fn server_version(&self) -> Option<String> {
+        lock(&self.kept).server_version.clone()
+    }
+
+    pub(crate) fn wants_copy(&self) -> bool {
+        lock(&self.kept).copy
+    }
+}
+
+impl fmt::Debug for Heard {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Heard").field("cut", &self.cut).finish_non_exhaustive()
+    }
+}
+
+/// The fields of an error or a notice that we show. `V` is the severity in English, whatever the server's language.
+fn fields(body: &[u8]) -> Notice {
+    let mut notice = Notice { severity: String::new(), sqlstate: String::new(), message: String::new() };
+    for field in body.split(|&byte| byte == 0) {
+        let Some((&code, text)) = field.split_first() else { continue };
+        let text = |most| String::from_utf8_lossy(text).chars().take(most).collect::<String>();
+        match code {
+            b'S' if notice.severity.is_empty() => notice.severity = text(MAX_WORD),
+            b'V' => notice.severity = text(MAX_WORD),
+            b'C' => notice.sqlstate = text(MAX_WORD),
+            b'M' => notice.message = text(MAX_NOTICE),
+            _ => {}
+        }
+    }
+    notice
+}
