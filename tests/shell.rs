@@ -27,7 +27,7 @@ fn the_manual_has_the_keys_the_commands_and_the_files() {
             assert!(text.contains(first), "{doc}");
         }
     }
-    for spec in &COMMANDS {
+    for spec in COMMANDS.iter() {
         assert!(text.contains(&format!(":{}", spec.name)), "{}", spec.name);
     }
     for part in [".SH KEYS", ".SH COMMANDS", "pgwatch/alerts/*.yaml", "a critical alert"] {

@@ -1,5 +1,7 @@
-//! The screens there are and the panes on them.
+//! The screens there are, one row each, and the panes on them.
 
+use super::keys::action::Action;
+use super::keys::keymap::Place;
 use crate::model::view::ViewScreen;
 
 /// What fills the terminal between the header and the key line.
@@ -16,94 +18,6 @@ pub enum Screen {
     Events,
     /// What the rules found.
     Alerts,
-}
-
-impl Screen {
-    /// The screens of the tab line, in its order.
-    pub const TABS: [Self; 10] = [
-        Self::Nodes,
-        Self::Topology,
-        Self::View(ViewScreen::Activity),
-        Self::View(ViewScreen::Locks),
-        Self::View(ViewScreen::Replication),
-        Self::View(ViewScreen::Statements),
-        Self::View(ViewScreen::Tables),
-        Self::View(ViewScreen::Io),
-        Self::Query,
-        Self::Events,
-    ];
-
-    /// The digit that opens it; the detail screen is opened from a row, the alerts by a letter.
-    pub fn digit(self) -> Option<char> {
-        match self {
-            Self::Nodes => Some('1'),
-            Self::Topology => Some('2'),
-            Self::View(ViewScreen::Activity) => Some('3'),
-            Self::View(ViewScreen::Locks) => Some('4'),
-            Self::View(ViewScreen::Replication) => Some('5'),
-            Self::View(ViewScreen::Statements) => Some('6'),
-            Self::View(ViewScreen::Tables) => Some('7'),
-            Self::View(ViewScreen::Io) => Some('8'),
-            Self::Query => Some('9'),
-            Self::Events => Some('0'),
-            Self::Detail | Self::Alerts | Self::View(ViewScreen::Other) => None,
-        }
-    }
-
-    pub fn title(self) -> &'static str {
-        match self {
-            Self::Nodes => "Nodes",
-            Self::Detail => "Node",
-            Self::Topology => "Topology",
-            Self::View(ViewScreen::Activity) => "Activity",
-            Self::View(ViewScreen::Locks) => "Locks",
-            Self::View(ViewScreen::Replication) => "Replication",
-            Self::View(ViewScreen::Statements) => "Statements",
-            Self::View(ViewScreen::Tables) => "Tables",
-            Self::View(ViewScreen::Io) => "I/O",
-            Self::View(ViewScreen::Other) => "View",
-            Self::Query => "Query",
-            Self::Events => "Events",
-            Self::Alerts => "Alerts",
-        }
-    }
-
-    /// The title where there is little room.
-    pub fn short_title(self) -> &'static str {
-        match self {
-            Self::Topology => "Topo",
-            Self::View(ViewScreen::Activity) => "Act",
-            Self::View(ViewScreen::Replication) => "Repl",
-            Self::View(ViewScreen::Statements) => "Stmts",
-            other => other.title(),
-        }
-    }
-
-    /// The title in 80 columns, where all screens are in one line.
-    pub fn shortest_title(self) -> &'static str {
-        match self {
-            Self::View(ViewScreen::Locks) => "Lock",
-            Self::View(ViewScreen::Statements) => "Stmt",
-            Self::View(ViewScreen::Tables) => "Tab",
-            Self::Query => "Qry",
-            Self::Events => "Ev",
-            Self::Alerts => "Alert",
-            other => other.short_title(),
-        }
-    }
-
-    /// Its panes in the order of `Tab`; the first has the focus when it opens.
-    pub fn panes(self) -> &'static [Pane] {
-        match self {
-            Self::Nodes => &[Pane::Nodes, Pane::Summary, Pane::Result, Pane::Events],
-            Self::Detail => &[Pane::Summary, Pane::Settings, Pane::Events],
-            Self::Topology => &[Pane::Topology],
-            Self::View(_) => &[Pane::View],
-            Self::Query => &[Pane::Editor, Pane::Result],
-            Self::Events => &[Pane::Events],
-            Self::Alerts => &[Pane::Alerts],
-        }
-    }
 }
 
 /// A part of a screen that can have the focus.
@@ -127,4 +41,175 @@ pub enum Pane {
     View,
     /// The list of alerts.
     Alerts,
+}
+
+impl Pane {
+    pub const ALL: [Self; 9] = [
+        Self::Nodes,
+        Self::Summary,
+        Self::Result,
+        Self::Events,
+        Self::Settings,
+        Self::Editor,
+        Self::Topology,
+        Self::View,
+        Self::Alerts,
+    ];
+}
+
+/// Everything that is fixed about a screen.
+#[derive(Debug, Clone, Copy)]
+pub struct About {
+    pub screen: Screen,
+    /// The action that opens it; `None` for a screen that is opened from a row or by a name.
+    pub action: Option<Action>,
+    /// The digit that opens it, for a screen of the tab line.
+    pub digit: Option<char>,
+    /// The title, and two shorter ones: with less room, and in 80 columns, where all screens are in one line.
+    pub titles: [&'static str; 3],
+    /// What to type after `:`: the command, its argument as the help shows it, and what it does.
+    pub command: [&'static str; 3],
+    /// The section of the key map with its keys.
+    pub place: Place,
+    /// Its panes in the order of `Tab`; the first has the focus when it opens.
+    pub panes: &'static [Pane],
+}
+
+/// A screen of one table that has a digit.
+const fn view(
+    screen: ViewScreen,
+    action: Action,
+    digit: char,
+    titles: [&'static str; 3],
+    command: [&'static str; 3],
+) -> About {
+    let (screen, place, panes): (_, _, &[Pane]) = (Screen::View(screen), Place::View, &[Pane::View]);
+    About { screen, action: Some(action), digit: Some(digit), titles, command, place, panes }
+}
+
+/// All screens, in the order of the tabs and of the commands.
+pub const SCREENS: [About; 13] = [
+    About {
+        screen: Screen::Nodes,
+        action: Some(Action::ScreenNodes),
+        digit: Some('1'),
+        titles: ["Nodes"; 3],
+        command: ["nodes", "", "Show the nodes"],
+        place: Place::Nodes,
+        panes: &[Pane::Nodes, Pane::Summary, Pane::Result, Pane::Events],
+    },
+    About {
+        screen: Screen::Topology,
+        action: Some(Action::ScreenTopology),
+        digit: Some('2'),
+        titles: ["Topology", "Topo", "Topo"],
+        command: ["topology", "", "Show which node receives from which"],
+        place: Place::Topology,
+        panes: &[Pane::Topology],
+    },
+    view(
+        ViewScreen::Activity,
+        Action::ScreenActivity,
+        '3',
+        ["Activity", "Act", "Act"],
+        ["activity", "", "Show sessions and progress"],
+    ),
+    view(
+        ViewScreen::Locks,
+        Action::ScreenLocks,
+        '4',
+        ["Locks", "Locks", "Lock"],
+        ["locks", "", "Show which session waits for which"],
+    ),
+    view(
+        ViewScreen::Replication,
+        Action::ScreenReplication,
+        '5',
+        ["Replication", "Repl", "Repl"],
+        ["replication", "", "Show senders, receivers, slots and subscriptions"],
+    ),
+    view(
+        ViewScreen::Statements,
+        Action::ScreenStatements,
+        '6',
+        ["Statements", "Stmts", "Stmt"],
+        ["statements", "", "Show which statements cost most"],
+    ),
+    view(
+        ViewScreen::Tables,
+        Action::ScreenTables,
+        '7',
+        ["Tables", "Tables", "Tab"],
+        ["tables", "", "Show tables, indexes and databases"],
+    ),
+    view(ViewScreen::Io, Action::ScreenIo, '8', ["I/O"; 3], ["io", "", "Show I/O, WAL and checkpoints"]),
+    About {
+        screen: Screen::View(ViewScreen::Other),
+        action: None,
+        digit: None,
+        titles: ["View"; 3],
+        command: ["view", "NAME", "Show a view by its name; the word view is optional"],
+        place: Place::View,
+        panes: &[Pane::View],
+    },
+    About {
+        screen: Screen::Query,
+        action: Some(Action::ScreenQuery),
+        digit: Some('9'),
+        titles: ["Query", "Query", "Qry"],
+        command: ["query", "", "Show the query editor and its results"],
+        place: Place::Query,
+        panes: &[Pane::Editor, Pane::Result],
+    },
+    About {
+        screen: Screen::Events,
+        action: Some(Action::ScreenEvents),
+        digit: Some('0'),
+        titles: ["Events", "Events", "Ev"],
+        command: ["events", "", "Show the events"],
+        place: Place::Events,
+        panes: &[Pane::Events],
+    },
+    About {
+        screen: Screen::Alerts,
+        action: Some(Action::ScreenAlerts),
+        digit: None,
+        titles: ["Alerts", "Alerts", "Alert"],
+        command: ["alerts", "", "Show the alerts"],
+        place: Place::Alerts,
+        panes: &[Pane::Alerts],
+    },
+    About {
+        screen: Screen::Detail,
+        action: None,
+        digit: None,
+        titles: ["Node"; 3],
+        command: ["node", "NAME", "Open a node"],
+        place: Place::Detail,
+        panes: &[Pane::Summary, Pane::Settings, Pane::Events],
+    },
+];
+
+impl Screen {
+    pub fn about(self) -> &'static About {
+        SCREENS.iter().find(|about| about.screen == self).unwrap_or(&SCREENS[0])
+    }
+
+    /// The screen that an action opens.
+    pub fn of(action: Action) -> Option<Self> {
+        SCREENS.iter().find(|about| about.action == Some(action)).map(|about| about.screen)
+    }
+
+    pub fn title(self) -> &'static str {
+        self.about().titles[0]
+    }
+
+    pub fn panes(self) -> &'static [Pane] {
+        self.about().panes
+    }
+
+    /// Where keys of the screen go, dialogs and input lines aside.
+    pub fn place(self, pane: Pane) -> Place {
+        if pane == Pane::Editor { Place::Editor } else { self.about().place }
+    }
 }

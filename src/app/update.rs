@@ -20,9 +20,8 @@ pub(super) mod view;
 
 use super::keys::keymap;
 use super::rows::cursor::Move;
-use super::{Action, App, Dialog, Effect, Key, Msg, Screen};
+use super::{Action, App, Dialog, Effect, Key, Msg};
 use crate::fleet::Severity;
-use crate::model::view::ViewScreen;
 
 /// Applies a message. Awaits nothing, reads no clock.
 pub fn update(app: &mut App, msg: Msg) -> Vec<Effect> {
@@ -131,17 +130,17 @@ impl App {
             Action::Freeze => self.toggle_frozen(),
             Action::Slower => return self.step_refresh(true),
             Action::Faster => return self.step_refresh(false),
-            Action::ScreenNodes => self.show(Screen::Nodes),
-            Action::ScreenTopology => self.show(Screen::Topology),
-            Action::ScreenActivity => self.show(Screen::View(ViewScreen::Activity)),
-            Action::ScreenLocks => self.show(Screen::View(ViewScreen::Locks)),
-            Action::ScreenReplication => self.show(Screen::View(ViewScreen::Replication)),
-            Action::ScreenStatements => self.show(Screen::View(ViewScreen::Statements)),
-            Action::ScreenTables => self.show(Screen::View(ViewScreen::Tables)),
-            Action::ScreenIo => self.show(Screen::View(ViewScreen::Io)),
-            Action::ScreenQuery => self.show(Screen::Query),
-            Action::ScreenEvents => self.show(Screen::Events),
-            Action::ScreenAlerts => self.show_from_its_top(Screen::Alerts),
+            Action::ScreenNodes
+            | Action::ScreenTopology
+            | Action::ScreenActivity
+            | Action::ScreenLocks
+            | Action::ScreenReplication
+            | Action::ScreenStatements
+            | Action::ScreenTables
+            | Action::ScreenIo
+            | Action::ScreenQuery
+            | Action::ScreenEvents
+            | Action::ScreenAlerts => self.show_screen_of(action),
             Action::Command => self.open_command(),
             Action::Help => self.dialog = Some(Dialog::Help(super::Cursor::default())),
             Action::Back => return self.back(),

@@ -106,7 +106,7 @@ fn keys(roff: &mut Roff) {
 fn commands(roff: &mut Roff) {
     roff.control("SH", ["COMMANDS"]);
     roff.text([roman(COMMANDS_HELP)]);
-    for spec in &COMMANDS {
+    for spec in COMMANDS.iter() {
         roff.control("TP", []);
         roff.text([bold(format!(":{} {}", spec.name, spec.argument).trim_end())]);
         roff.text([roman(spec.doc)]);

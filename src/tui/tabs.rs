@@ -6,6 +6,7 @@ use ratatui::layout::Rect;
 use super::canvas::{Canvas, to_app};
 use super::widgets::pen::Pen;
 use crate::app::keys::keymap::{Place, keymap};
+use crate::app::screen::{About, SCREENS};
 use crate::app::{Action, App, Screen};
 use crate::text;
 
@@ -73,13 +74,12 @@ fn is_active(app: &App, opens: Opens) -> bool {
 }
 
 fn tabs() -> impl Iterator<Item = Tab> {
-    let of = |screen: Screen| Tab {
-        key: screen.digit().unwrap_or_else(|| key(Action::ScreenAlerts)),
-        titles: [screen.title(), screen.short_title(), screen.shortest_title()],
-        opens: Opens::Screen(screen),
+    let of = |about: &About| {
+        let key = about.digit.or_else(|| about.action.map(key))?;
+        Some(Tab { key, titles: about.titles, opens: Opens::Screen(about.screen) })
     };
     let drift = || Tab { key: key(Action::Compare), titles: ["Drift"; 3], opens: Opens::Drift };
-    Screen::TABS.into_iter().chain([Screen::Alerts]).map(of).chain(std::iter::once_with(drift))
+    SCREENS.iter().filter_map(of).chain(std::iter::once_with(drift))
 }
 
 fn key(action: Action) -> char {

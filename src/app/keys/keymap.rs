@@ -5,13 +5,13 @@ use std::sync::LazyLock;
 use indexmap::IndexMap;
 use serde::Deserialize;
 
-use crate::app::{Action, Key, Pane, Screen};
+use crate::app::{Action, Key};
 
 /// The key map as it is written.
 pub const SOURCE: &str = include_str!("../../../config/keys.yaml");
 
 /// A place where keys are pressed: a section of the key map.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Place {
     Always,
@@ -139,20 +139,6 @@ impl Keymap {
 pub fn keymap() -> &'static Keymap {
     static KEYMAP: LazyLock<Keymap> = LazyLock::new(|| Keymap::parse(SOURCE).unwrap_or_default());
     &KEYMAP
-}
-
-/// Where keys of a screen go, dialogs and input lines aside.
-pub fn screen_place(screen: Screen, pane: Pane) -> Place {
-    match (screen, pane) {
-        (Screen::Query, Pane::Editor) => Place::Editor,
-        (Screen::Topology, _) => Place::Topology,
-        (Screen::View(_), _) => Place::View,
-        (Screen::Query, _) => Place::Query,
-        (Screen::Nodes, _) => Place::Nodes,
-        (Screen::Detail, _) => Place::Detail,
-        (Screen::Events, _) => Place::Events,
-        (Screen::Alerts, _) => Place::Alerts,
-    }
 }
 
 /// Keys as one text: `↑ k`.

@@ -3,7 +3,7 @@
 use std::cmp::Reverse;
 
 use crate::app::rows::cursor::Move;
-use crate::app::{App, Pane, Screen};
+use crate::app::{Action, App, Pane, Screen};
 use crate::model::alert::{Check, facts};
 
 use crate::app::panes::alerts::Seen;
@@ -34,6 +34,13 @@ impl App {
     /// The alert under the cursor.
     pub fn selected_alert(&self) -> Option<&Held> {
         self.fleet.alerts().get(self.alerts_table.selected()?)
+    }
+
+    /// The screen that an action opens.
+    pub(in crate::app) fn show_screen_of(&mut self, action: Action) {
+        if let Some(screen) = Screen::of(action) {
+            self.show_from_its_top(screen);
+        }
     }
 
     /// A screen that was asked for by its key or its tab. The alerts begin at the top, where the worst is; whoever comes back

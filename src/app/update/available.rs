@@ -2,7 +2,6 @@
 
 pub(super) mod refused;
 
-use crate::app::keys::keymap;
 use crate::app::keys::keymap::Place;
 use crate::app::panes::nodes::NodeColumn;
 use crate::app::views::ViewTable;
@@ -92,7 +91,7 @@ impl App {
 
     /// The same for a line of the help, whose own keys are not asked for.
     pub(in crate::app) fn can_on_screen(&self, action: Action, place: Place) -> bool {
-        let chain = keymap::screen_place(self.screen, self.pane).chain();
+        let chain = self.screen.place(self.pane).chain();
         chain.contains(&place) && if action.is_move() { self.can_move_in_pane() } else { self.can(action) }
     }
 

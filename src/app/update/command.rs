@@ -2,61 +2,125 @@
 
 mod meaning;
 
+use std::fmt;
+use std::sync::LazyLock;
 use std::time::Duration;
 
 use crate::config::units;
-use crate::model::NodeName;
+use crate::model::view::ViewScreen;
+use crate::model::{Command, NodeName};
 
 use super::nodes::REFRESH_STEPS;
 use crate::app::keys::keymap::Place;
-use crate::app::{Action, App, Effect, Prompt};
+use crate::app::screen::{About, SCREENS};
+use crate::app::{Action, App, Confirm, Dialog, Effect, Prompt, Screen};
 use crate::fleet::Severity;
 use crate::sql::verbs::{Begins, begins};
 
 pub use meaning::Meaning;
 
 /// A command of the command line.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy)]
 pub struct Spec {
     pub name: &'static str,
-    /// What stands behind it, as the help shows it.
+    /// What follows the name, as the help shows it.
     pub argument: &'static str,
     pub doc: &'static str,
+    /// What can follow the name, for completion.
+    takes: Takes,
+    does: Does,
 }
 
-const fn spec(name: &'static str, argument: &'static str, doc: &'static str) -> Spec {
-    Spec { name, argument, doc }
+impl fmt::Debug for Spec {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Spec").field(&self.name).finish()
+    }
 }
 
-/// All commands, in the order of the help.
-pub const COMMANDS: [Spec; 26] = [
-    spec("nodes", "", "Show the nodes"),
-    spec("topology", "", "Show which node receives from which"),
-    spec("activity", "", "Show sessions and progress"),
-    spec("locks", "", "Show which session waits for which"),
-    spec("replication", "", "Show senders, receivers, slots and subscriptions"),
-    spec("statements", "", "Show which statements cost most"),
-    spec("tables", "", "Show tables, indexes and databases"),
-    spec("io", "", "Show I/O, WAL and checkpoints"),
-    spec("view", "NAME", "Show a view by its name; the word view is optional"),
-    spec("query", "", "Show the query editor and its results"),
-    spec("events", "", "Show the events"),
-    spec("alerts", "", "Show the alerts"),
-    spec("node", "NAME", "Open a node"),
-    spec("add", "", "Add a node"),
-    spec("edit", "[NODE]", "Edit a node"),
-    spec("remove", "[NODE]", "Remove a node from the dashboard (asks first)"),
-    spec("retry", "[NODE]", "Retry a node now"),
-    spec("pause", "[NODE]", "Close pgwatch's sessions on a node"),
-    spec("resume", "[NODE]", "Reconnect to a paused node"),
-    spec("export", "FILE", "Write the answers to a file: .csv or .json"),
-    spec("filter", "[TEXT]", "Filter the rows"),
-    spec("refresh", "250ms .. 1m", "Set the refresh interval"),
-    spec("theme", "NAME", "Change the theme"),
-    spec("reload", "", "Reload the configuration file"),
-    spec("help", "", "Help"),
-    spec("quit", "", "Leave"),
+/// Names are unique.
+impl PartialEq for Spec {
+    fn eq(&self, other: &Self) -> bool {
+        self.name == other.name
+    }
+}
+
+impl Eq for Spec {}
+
+#[derive(Clone, Copy)]
+enum Takes {
+    Nothing,
+    Nodes,
+    Views,
+    Themes,
+    Refresh,
+}
+
+#[derive(Clone, Copy)]
+enum Does {
+    Show(Screen),
+    /// The argument, which may be empty, is the second parameter. `Err` is what is wrong with it.
+    Run(fn(&mut App, &str) -> Result<Vec<Effect>, String>),
+}
+
+const fn spec(
+    name: &'static str,
+    argument: &'static str,
+    doc: &'static str,
+    takes: Takes,
+    run: fn(&mut App, &str) -> Result<Vec<Effect>, String>,
+) -> Spec {
+    Spec { name, argument, doc, takes, does: Does::Run(run) }
+}
+
+/// The commands that do more than show a screen.
+const OTHERS: [Spec; 13] = [
+    spec("add", "", "Add a node", Takes::Nothing, |app, _| Ok(app.perform(Action::Add))),
+    spec("edit", "[NODE]", "Edit a node", Takes::Nodes, App::edit_named),
+    spec("remove", "[NODE]", "Remove a node from the dashboard (asks first)", Takes::Nodes, |app, names| {
+        let nodes = app.named_targets(names)?;
+        app.dialog = Some(Dialog::Confirm(Confirm::removal(nodes)));
+        Ok(Vec::new())
+    }),
+    spec("retry", "[NODE]", "Retry a node now", Takes::Nodes, |app, names| {
+        let nodes = app.named_targets(names)?.into_iter();
+        Ok(nodes.map(|node| Effect::Send(Command::Retry(node))).collect())
+    }),
+    spec("pause", "[NODE]", "Close pgwatch's sessions on a node", Takes::Nodes, |app, names| {
+        let nodes = app.named_targets(names)?;
+        Ok(app.pause(nodes))
+    }),
+    spec("resume", "[NODE]", "Reconnect to a paused node", Takes::Nodes, |app, names| {
+        let nodes = app.named_targets(names)?;
+        Ok(app.resume(nodes))
+    }),
+    spec("export", "FILE", "Write the answers to a file: .csv or .json", Takes::Nothing, |app, file| app.export(file)),
+    spec("filter", "[TEXT]", "Filter the rows", Takes::Nothing, |app, text| {
+        app.set_filter(text);
+        app.keep_filter();
+        Ok(Vec::new())
+    }),
+    spec("refresh", "250ms .. 1m", "Set the refresh interval", Takes::Refresh, |app, time| {
+        Ok(app.set_refresh(refresh(time)?))
+    }),
+    spec("theme", "NAME", "Change the theme", Takes::Themes, App::set_theme),
+    spec("reload", "", "Reload the configuration file", Takes::Nothing, |_, _| Ok(vec![Effect::Reload])),
+    spec("help", "", "Help", Takes::Nothing, |app, _| Ok(app.perform(Action::Help))),
+    spec("quit", "", "Leave", Takes::Nothing, |app, _| Ok(app.leave())),
 ];
+
+/// All commands, in the order of the help: the screens first.
+pub static COMMANDS: LazyLock<Vec<Spec>> = LazyLock::new(|| {
+    let of_screen = |about: &About| {
+        let [name, argument, doc] = about.command;
+        let takes = match about.screen {
+            Screen::Detail => Takes::Nodes,
+            Screen::View(ViewScreen::Other) => Takes::Views,
+            _ => Takes::Nothing,
+        };
+        Spec { name, argument, doc, takes, does: Does::Show(about.screen) }
+    };
+    SCREENS.iter().map(of_screen).chain(OTHERS).collect()
+});
 
 impl App {
     pub(in crate::app) fn open_command(&mut self) {
@@ -153,7 +217,10 @@ impl App {
     fn execute(&mut self, line: &str) -> Result<Vec<Effect>, String> {
         match self.meaning(line) {
             Meaning::Nothing => Ok(Vec::new()),
-            Meaning::Command(spec, rest) => self.command(spec.name, &rest),
+            Meaning::Command(spec, rest) => match spec.does {
+                Does::Show(screen) => self.show_named(screen, &rest),
+                Does::Run(run) => run(self, &rest),
+            },
             Meaning::View(name) => self.view(&name),
             Meaning::Statement(_) => Ok(self.run(line)),
             Meaning::Wrong(why) => Err(why),
@@ -171,63 +238,26 @@ impl App {
         })
     }
 
-    fn command(&mut self, name: &str, rest: &str) -> Result<Vec<Effect>, String> {
-        let effects = match name {
-            "topology" => self.perform(Action::ScreenTopology),
-            "activity" => self.perform(Action::ScreenActivity),
-            "locks" => self.perform(Action::ScreenLocks),
-            "replication" => self.perform(Action::ScreenReplication),
-            "statements" => self.perform(Action::ScreenStatements),
-            "tables" => self.perform(Action::ScreenTables),
-            "io" => self.perform(Action::ScreenIo),
-            "view" => self.view(rest)?,
-            "nodes" => self.perform(Action::ScreenNodes),
-            "query" => self.perform(Action::ScreenQuery),
-            "events" => self.perform(Action::ScreenEvents),
-            "alerts" => self.perform(Action::ScreenAlerts),
-            "help" => self.perform(Action::Help),
-            "export" => self.export(rest)?,
-            "node" => {
-                self.open_node(&self.known_node(rest)?);
-                Vec::new()
+    /// A screen, on what is named after the command.
+    fn show_named(&mut self, screen: Screen, name: &str) -> Result<Vec<Effect>, String> {
+        match screen {
+            Screen::View(ViewScreen::Other) => return self.view(name),
+            Screen::Detail => {
+                let node = self.known_node(name)?;
+                self.open_node(&node);
             }
-            "add" => self.perform(Action::Add),
-            "edit" => {
-                if !rest.is_empty() {
-                    self.select_node(&self.known_node(rest)?);
-                }
-                self.named_targets("")?;
-                self.perform(Action::Edit)
-            }
-            "remove" => {
-                let nodes = self.named_targets(rest)?;
-                self.dialog = Some(crate::app::Dialog::Confirm(crate::app::Confirm::removal(nodes)));
-                Vec::new()
-            }
-            "retry" => self
-                .named_targets(rest)?
-                .into_iter()
-                .map(|node| Effect::Send(crate::model::Command::Retry(node)))
-                .collect(),
-            "pause" => {
-                let nodes = self.named_targets(rest)?;
-                self.pause(nodes)
-            }
-            "resume" => {
-                let nodes = self.named_targets(rest)?;
-                self.resume(nodes)
-            }
-            "filter" => {
-                self.set_filter(rest);
-                self.keep_filter();
-                Vec::new()
-            }
-            "refresh" => self.set_refresh(refresh(rest)?),
-            "theme" => self.set_theme(rest)?,
-            "reload" => vec![Effect::Reload],
-            _ => self.leave(),
-        };
-        Ok(effects)
+            screen => self.show_from_its_top(screen),
+        }
+        Ok(Vec::new())
+    }
+
+    fn edit_named(&mut self, name: &str) -> Result<Vec<Effect>, String> {
+        if !name.is_empty() {
+            let node = self.known_node(name)?;
+            self.select_node(&node);
+        }
+        self.named_targets("")?;
+        Ok(self.perform(Action::Edit))
     }
 
     fn known_node(&self, name: &str) -> Result<NodeName, String> {
@@ -268,14 +298,13 @@ impl App {
             let names = COMMANDS.iter().map(|spec| spec.name).chain(views);
             return ranked(typed, names).into_iter().map(str::to_owned).collect();
         };
-        let candidates: Vec<String> = match word {
-            "theme" => self.themes.clone(),
-            "view" => self.views.all().map(|view| view.name.clone()).collect(),
-            "node" | "edit" | "remove" | "retry" | "pause" | "resume" => {
-                self.fleet.now().nodes.names().map(ToString::to_string).collect()
-            }
-            "refresh" => REFRESH_STEPS.iter().map(|step| units::format_duration(*step)).collect(),
-            _ => Vec::new(),
+        let takes = COMMANDS.iter().find(|spec| spec.name == word).map_or(Takes::Nothing, |spec| spec.takes);
+        let candidates: Vec<String> = match takes {
+            Takes::Nothing => Vec::new(),
+            Takes::Themes => self.themes.clone(),
+            Takes::Views => self.views.all().map(|view| view.name.clone()).collect(),
+            Takes::Nodes => self.fleet.now().nodes.names().map(ToString::to_string).collect(),
+            Takes::Refresh => REFRESH_STEPS.iter().map(|step| units::format_duration(*step)).collect(),
         };
         ranked(rest, candidates.iter().map(String::as_str)).into_iter().map(|found| format!("{word} {found}")).collect()
     }

@@ -1,6 +1,6 @@
 //! What the key line and the help say of the keys: those that do something now, and what each one does.
 
-use crate::app::keys::keymap::{Place, keymap, labels, screen_place};
+use crate::app::keys::keymap::{Place, keymap, labels};
 use crate::app::{Action, App, Dialog, Key};
 
 /// A key of the key line: what to press and the word for it.
@@ -30,7 +30,7 @@ impl App {
             (Some(Dialog::Help(_)), _) => Place::Help,
             (Some(Dialog::Columns(_)), _) => Place::Columns,
             (None, Some(prompt)) => prompt.place(),
-            (None, None) => screen_place(self.screen, self.pane),
+            (None, None) => self.screen.place(self.pane),
         }
     }
 }
@@ -63,7 +63,7 @@ pub fn hints(app: &App) -> Vec<Hint> {
 
 /// The help for the screen under the dialog: its own keys, those of every screen, and those of input lines.
 pub fn help(app: &App) -> Vec<(Place, Vec<HelpLine>)> {
-    let mut places = screen_place(app.screen, app.pane).chain().to_vec();
+    let mut places = app.screen.place(app.pane).chain().to_vec();
     places.extend(
         [Place::Command, Place::Filter, Place::Form, Place::Editor]
             .into_iter()

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use crate::app::keys::keymap::{self, Place};
 use crate::app::rows::cursor::Cursor;
+use crate::app::screen::SCREENS;
 use crate::app::{Action, App, Dialog, Effect, Key, Notice, Pane, Screen};
 use crate::fleet::Severity;
 
@@ -190,10 +191,9 @@ impl App {
 
 /// A place where the key means something, the screens first.
 fn elsewhere(key: Key, here: Place) -> Option<(Place, Action)> {
-    const SCREENS: [Place; 7] =
-        [Place::Nodes, Place::Detail, Place::Topology, Place::View, Place::Query, Place::Events, Place::Alerts];
-    let mut places = SCREENS.into_iter().filter(|place| *place != here);
-    places.find_map(|place| Some((place, keymap::keymap().resolve(key, place)?)))
+    let mut places: Vec<Place> = SCREENS.iter().map(|about| about.place).filter(|place| *place != here).collect();
+    places.sort();
+    places.into_iter().find_map(|place| Some((place, keymap::keymap().resolve(key, place)?)))
 }
 
 /// The first letter in lower case, unless the word is written in capitals.
