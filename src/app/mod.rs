@@ -17,6 +17,8 @@ mod visit;
 use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
 
+use panes::lines::Lines;
+
 use crate::fleet::nodes::Node;
 use crate::fleet::{AlertId, Fleet, Picture, Severity};
 use crate::model::protocol::ShutdownReport;
@@ -83,10 +85,8 @@ pub struct App {
     /// The rows of the journal, newest first; on the detail screen those of the selected node.
     pub events_table: Table<u64>,
     /// How far the panes of plain lines are scrolled.
-    pub summary: Cursor,
-    pub settings: Cursor,
-    /// Of the lines about the server of a node.
-    pub settings_filter: Filter,
+    pub summary: Lines,
+    pub settings: Lines,
     pub query: Query,
     /// The tables of the views.
     pub views: Views,
@@ -142,9 +142,8 @@ impl App {
             wrap: false,
             nodes_table: Table::following(),
             events_table: Table::default(),
-            summary: Cursor::default(),
-            settings: Cursor::default(),
-            settings_filter: Filter::default(),
+            summary: Lines::default(),
+            settings: Lines::default(),
             query: Query::new(setup.history),
             views: Views::new(setup.columns),
             topology: Topology::default(),

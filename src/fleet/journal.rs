@@ -75,6 +75,11 @@ impl Journal {
         self.seq
     }
 
+    /// The number of the newest entry; 0 before the first.
+    pub fn newest_seq(&self) -> u64 {
+        self.seq
+    }
+
     pub fn newest(&self) -> Option<&Entry> {
         self.lines.back()
     }

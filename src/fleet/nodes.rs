@@ -234,14 +234,14 @@ impl Counts {
     }
 }
 
-/// All nodes, in the order of the file; those that were added come last. A copy shares each node until one of the two
-/// changes it.
+/// All nodes, in the order of the file; those that were added come last. A copy shares all of them until one of the
+/// two changes.
 #[derive(Debug, Clone, Default)]
-pub struct Nodes(IndexMap<NodeName, Arc<Node>>);
+pub struct Nodes(Arc<IndexMap<NodeName, Node>>);
 
 impl Nodes {
     pub fn new(configs: Vec<NodeConfig>, now: SystemTime) -> Self {
-        Self(configs.into_iter().map(|config| (config.name.clone(), Arc::new(Node::new(config, now)))).collect())
+        Self(Arc::new(configs.into_iter().map(|config| (config.name.clone(), Node::new(config, now))).collect()))
     }
 
     pub fn len(&self) -> usize {
@@ -253,11 +253,11 @@ impl Nodes {
     }
 
     pub fn get(&self, name: &NodeName) -> Option<&Node> {
-        self.0.get(name).map(AsRef::as_ref)
+        self.0.get(name)
     }
 
     pub fn iter(&self) -> impl DoubleEndedIterator<Item = &Node> + ExactSizeIterator {
-        self.0.values().map(AsRef::as_ref)
+        self.0.values()
     }
 
     pub fn names(&self) -> impl Iterator<Item = &NodeName> {
@@ -285,13 +285,18 @@ impl Nodes {
             .reduce(|sum, rate| sum + rate)
     }
 
+    /// The nodes, to be changed: a copy of its own where another picture shares them.
+    fn changing(&mut self) -> &mut IndexMap<NodeName, Node> {
+        Arc::make_mut(&mut self.0)
+    }
+
     pub(in crate::fleet) fn get_mut(&mut self, name: &NodeName) -> Option<&mut Node> {
-        self.0.get_mut(name).map(Arc::make_mut)
+        self.changing().get_mut(name)
     }
 
     /// Puts a node in; one of that name begins anew at its place.
     pub(in crate::fleet) fn put(&mut self, config: NodeConfig, now: SystemTime) {
-        self.0.insert(config.name.clone(), Arc::new(Node::new(config, now)));
+        self.changing().insert(config.name.clone(), Node::new(config, now));
     }
 
     /// Keeps the history of an edited node: it is the same server to the person who looks.
@@ -304,18 +309,18 @@ impl Nodes {
 
     /// The file was read again, and the nodes become what it says.
     pub(in crate::fleet) fn saved(&mut self) {
-        for node in self.0.values_mut().filter(|node| node.unsaved.is_some()) {
-            Arc::make_mut(node).unsaved = None;
+        for node in self.changing().values_mut() {
+            node.unsaved = None;
         }
     }
 
     pub(in crate::fleet) fn remove(&mut self, name: &NodeName) {
-        self.0.shift_remove(name);
+        self.changing().shift_remove(name);
     }
 
     /// Time passed. A rate counts for the seconds in which it is fresh.
     pub(in crate::fleet) fn advance(&mut self, at: SystemTime, refresh: Duration) {
-        for node in self.0.values_mut().map(Arc::make_mut) {
+        for node in self.changing().values_mut() {
             let rate = node.fresh(at, refresh).and(node.rates.transactions);
             node.history.advance(at, node.health.state);
             node.history.keep_rate(rate);

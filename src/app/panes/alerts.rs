@@ -1,15 +1,16 @@
-//! What the filter of the alerts sees.
+//! The alerts as a list, and what its filter sees.
 
 use std::borrow::Cow;
 use std::time::{Duration, SystemTime};
 
 use crate::app::rows::filter::{Column, Fields};
-use crate::fleet::alerts::Held;
+use crate::app::rows::table::Key;
+use crate::fleet::alerts::{AlertId, Held};
 use crate::model::view::Unit;
 use crate::model::{Condition, figures};
 
 /// What a filter may name in an alert.
-pub(in crate::app) const COLUMNS: [Column<'static>; 5] = [
+const COLUMNS: [Column<'static>; 5] = [
     Column::text("node"),
     Column::number("since", Some(Unit::Seconds)),
     Column::text("rule"),
@@ -17,6 +18,14 @@ pub(in crate::app) const COLUMNS: [Column<'static>; 5] = [
     Column::text("severity"),
 ];
 const SINCE: usize = 1;
+
+impl Key for AlertId {
+    fn filtered() -> Vec<Column<'static>> {
+        COLUMNS.to_vec()
+    }
+
+    const WRAPS: bool = true;
+}
 
 /// An alert at a moment.
 pub(in crate::app) struct Seen<'a> {

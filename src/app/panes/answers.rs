@@ -8,6 +8,7 @@ use unicode_width::UnicodeWidthChar as _;
 use crate::model::rows::Column;
 use crate::model::{Condition, NodeName, RowSet};
 
+use super::{NextSort, Rows, Visible};
 use crate::app::rows::cursor::{Cursor, Move};
 use crate::app::rows::filter::{self, Fields, Filter};
 use crate::app::rows::table::Sort;
@@ -167,11 +168,6 @@ impl Results {
         self.line(self.cursor.at)
     }
 
-    pub(in crate::app) fn go(&mut self, movement: Move, page: usize) {
-        let len = self.len();
-        self.cursor.go(movement, len, page);
-    }
-
     /// Selects the first line of the node after the selected line's, or of the one before.
     pub(in crate::app) fn go_to_neighbour(&mut self, next: bool, page: usize) {
         let Some(node) = self.selected().map(|line| line.node().clone()) else { return };
@@ -188,7 +184,7 @@ impl Results {
         }
     }
 
-    pub(in crate::app) fn is_sortable(&self) -> bool {
+    fn is_sortable(&self) -> bool {
         self.total <= SORT_LIMIT
     }
 
@@ -297,11 +293,6 @@ impl Results {
         Filter::new(source, &columns)
     }
 
-    pub(in crate::app) fn set_filter(&mut self, source: &str) {
-        self.filter = self.filter_of(source);
-        self.arrange();
-    }
-
     fn passes(&self, at: usize) -> bool {
         let Some(AnswerLine::Row { node, row }) = self.stored(at) else { return true };
         self.filter.passes(&Seen { node, row, columns: self.columns.len() + 1 })
@@ -353,6 +344,73 @@ impl Results {
                 }
             }
         }
+    }
+}
+
+impl Rows for Results {
+    fn can_move(&self, _visible: Visible) -> bool {
+        !self.is_empty()
+    }
+
+    fn cursor(&self) -> Cursor {
+        self.cursor
+    }
+
+    fn go(&mut self, movement: Move, visible: Visible) {
+        let len = self.len();
+        self.cursor.go(movement, len, visible.page);
+    }
+
+    fn select(&mut self, row: usize, visible: Visible) {
+        let len = self.len();
+        if row < len {
+            self.cursor.select(row, len, visible.page);
+        }
+    }
+
+    fn fit(&mut self, visible: Visible, _first: Option<usize>) {
+        let len = self.len();
+        self.cursor.select(self.cursor.at, len, visible.page);
+    }
+
+    fn filter(&self) -> &Filter {
+        &self.filter
+    }
+
+    fn set_filter(&mut self, source: &str, _nodes: &[NodeName]) {
+        self.filter = self.filter_of(source);
+    }
+
+    fn columns(&self) -> Option<(usize, usize)> {
+        Some((self.column, self.columns.len()))
+    }
+
+    fn set_column(&mut self, column: usize) {
+        self.column = column;
+    }
+
+    fn sortable(&self) -> usize {
+        self.columns.len()
+    }
+
+    fn sort(&self) -> Option<Sort> {
+        self.sort
+    }
+
+    fn sort_title(&self, column: usize) -> Option<&str> {
+        self.columns.get(column).map(|column| column.name.as_str())
+    }
+
+    fn unsortable(&self) -> Option<&'static str> {
+        (!self.is_sortable()).then_some("too many rows to sort here: add ORDER BY to the statement")
+    }
+
+    fn set_sort(&mut self, next: NextSort<'_>) {
+        self.sort = next(self.sort, self.columns.len());
+    }
+
+    fn wraps(&self) -> bool {
+        true
     }
 }
 

@@ -1,13 +1,22 @@
-//! What the filter of the journal sees.
+//! The journal as a list, and what its filter sees.
 
 use std::borrow::Cow;
 
 use crate::app::rows::filter::{Column, Fields};
+use crate::app::rows::table::Key;
 use crate::fleet::journal::Entry;
 
-/// What a filter may name in an entry.
-pub(in crate::app) const COLUMNS: [Column<'static>; 4] =
-    [Column::text("node"), Column::text("what"), Column::text("text"), Column::text("severity")];
+/// The key of an entry is its number.
+impl Key for u64 {
+    fn filtered() -> Vec<Column<'static>> {
+        vec![Column::text("node"), Column::text("what"), Column::text("text"), Column::text("severity")]
+    }
+
+    const SCROLLS: Option<usize> = Some(usize::MAX);
+    const HAS_PROBLEMS: bool = true;
+    const WRAPS: bool = true;
+    const NEWEST_FIRST: bool = true;
+}
 
 impl Fields for Entry {
     fn seen(&self) -> impl Iterator<Item = usize> {

@@ -5,8 +5,9 @@ use std::cmp::Ordering;
 use std::time::{Duration, SystemTime};
 
 use crate::app::rows::filter::{Column, Fields};
+use crate::app::rows::table::Key;
 use crate::model::view::Unit;
-use crate::model::{Condition, HealthState, Role, figures};
+use crate::model::{Condition, HealthState, NodeName, Role, figures};
 
 use crate::fleet::nodes::Node;
 
@@ -40,7 +41,18 @@ impl NodeColumn {
     /// How many of [`Self::ALL`] rows can be sorted by: all but the picture of the last minute.
     pub const SORTABLE: usize = 8;
 
-    pub fn title(self) -> &'static str {
+    /// The heads of those.
+    const TITLES: [&'static str; Self::SORTABLE] = {
+        let mut titles = [""; Self::SORTABLE];
+        let mut at = 0;
+        while at < titles.len() {
+            titles[at] = Self::ALL[at].title();
+            at += 1;
+        }
+        titles
+    };
+
+    pub const fn title(self) -> &'static str {
         match self {
             Self::Node => "NODE",
             Self::Role => "ROLE",
@@ -120,6 +132,16 @@ pub struct Seen<'a> {
     pub node: &'a Node,
     pub at: SystemTime,
     pub refresh: Duration,
+}
+
+impl Key for NodeName {
+    fn filtered() -> Vec<Column<'static>> {
+        NodeColumn::ALL.iter().map(|column| column.filtered()).collect()
+    }
+
+    const SORTED_BY: &'static [&'static str] = &NodeColumn::TITLES;
+    const SCROLLS: Option<usize> = Some(NodeColumn::ALL.len() - 1);
+    const HAS_PROBLEMS: bool = true;
 }
 
 impl Fields for Seen<'_> {

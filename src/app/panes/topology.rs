@@ -2,7 +2,9 @@
 
 use std::borrow::Cow;
 
+use super::{Rows, Visible};
 use crate::app::Cursor;
+use crate::app::rows::cursor::Move;
 use crate::app::rows::filter::{Column, Fields, Filter};
 use crate::fleet::topology::{Branch, Edge, ShapeFault};
 use crate::model::view::Unit;
@@ -27,7 +29,7 @@ pub struct Topology {
 }
 
 /// What a filter may name in a line of the picture.
-pub(in crate::app) const COLUMNS: [Column<'static>; 9] = [
+const COLUMNS: [Column<'static>; 9] = [
     Column::text("node"),
     Column::text("role"),
     Column { title: "TL", ..Column::number("timeline", None) },
@@ -42,6 +44,42 @@ const TIMELINE: usize = 2;
 const LAG: usize = 4;
 const BYTES: usize = 5;
 const NOTE: usize = 8;
+
+impl Rows for Topology {
+    fn can_move(&self, _visible: Visible) -> bool {
+        !self.branches.is_empty()
+    }
+
+    fn cursor(&self) -> Cursor {
+        self.cursor
+    }
+
+    fn go(&mut self, movement: Move, visible: Visible) {
+        self.sought = None;
+        self.cursor.go(movement, self.branches.len(), visible.page);
+    }
+
+    fn select(&mut self, row: usize, visible: Visible) {
+        self.sought = None;
+        self.cursor.select(row, self.branches.len(), visible.page);
+    }
+
+    fn fit(&mut self, _visible: Visible, first: Option<usize>) {
+        self.cursor.offset = first.unwrap_or(self.cursor.offset);
+    }
+
+    fn filter(&self) -> &Filter {
+        &self.filter
+    }
+
+    fn set_filter(&mut self, source: &str, _nodes: &[NodeName]) {
+        self.filter = Filter::new(source, &COLUMNS);
+    }
+
+    fn wraps(&self) -> bool {
+        true
+    }
+}
 
 impl Fields for Branch {
     fn seen(&self) -> impl Iterator<Item = usize> {

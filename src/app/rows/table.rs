@@ -3,13 +3,30 @@
 use std::collections::BTreeSet;
 
 use super::cursor::{Cursor, Move};
-use super::filter::Filter;
+use super::filter::{Column, Filter};
 
 /// By which column rows are sorted; without one they stand in their own order (nodes as in the file).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Sort {
     pub column: usize,
     pub descending: bool,
+}
+
+/// What the rows of a table are known by, and what that makes of the table.
+pub trait Key: Clone + Ord {
+    /// The columns that a filter may name.
+    fn filtered() -> Vec<Column<'static>>;
+
+    /// The heads of the columns that rows can be sorted by.
+    const SORTED_BY: &'static [&'static str] = &[];
+    /// How many columns can be scrolled, if they scroll.
+    const SCROLLS: Option<usize> = None;
+    /// Whether only rows with a problem can be shown.
+    const HAS_PROBLEMS: bool = false;
+    /// Whether long text can wrap.
+    const WRAPS: bool = false;
+    /// The newest row comes first: at the top it stays selected, below it the selected row does.
+    const NEWEST_FIRST: bool = false;
 }
 
 /// State of a table whose rows are known by a key that outlives their place.
@@ -47,7 +64,7 @@ impl<K> Default for Table<K> {
     }
 }
 
-impl<K: Clone + Ord> Table<K> {
+impl<K: Key> Table<K> {
     /// An empty table whose selection stays with its row.
     pub fn following() -> Self {
         Self { follow: true, ..Self::default() }
@@ -72,7 +89,19 @@ impl<K: Clone + Ord> Table<K> {
         self.rows = rows;
         self.total = total;
         let at = selected.and_then(|key| self.position(&key)).unwrap_or(self.cursor.at);
-        self.cursor.select(at, self.rows.len(), page);
+        self.select(at, page);
+    }
+
+    /// Puts the cursor on a row.
+    pub fn select(&mut self, row: usize, page: usize) {
+        self.cursor.select(row, self.rows.len(), page);
+        self.hold();
+    }
+
+    fn hold(&mut self) {
+        if K::NEWEST_FIRST {
+            self.follow = self.cursor.at > 0;
+        }
     }
 
     pub fn position(&self, key: &K) -> Option<usize> {
@@ -81,12 +110,13 @@ impl<K: Clone + Ord> Table<K> {
 
     pub fn go(&mut self, movement: Move, page: usize) {
         self.cursor.go(movement, self.rows.len(), page);
+        self.hold();
     }
 
     /// Selects the row of that key, if it is shown.
     pub fn select_key(&mut self, key: &K, page: usize) {
         if let Some(at) = self.position(key) {
-            self.cursor.select(at, self.rows.len(), page);
+            self.select(at, page);
         }
     }
 
@@ -116,6 +146,18 @@ pub fn shift_sort(sort: Option<Sort>, columns: usize, right: bool) -> Option<Sor
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    impl Key for &str {
+        fn filtered() -> Vec<Column<'static>> {
+            Vec::new()
+        }
+    }
+
+    impl Key for i32 {
+        fn filtered() -> Vec<Column<'static>> {
+            Vec::new()
+        }
+    }
 
     #[test]
     fn the_selection_follows_its_row_only_when_told() {

@@ -53,10 +53,6 @@ impl App {
         }
     }
 
-    pub(in crate::app) fn go_in_alerts(&mut self, movement: Move, page: usize) {
-        self.alerts_table.go(movement, page);
-    }
-
     /// `Space`: a person has seen the alert, or takes that back. The next one is selected, so that a run of them is a run of
     /// one key.
     pub(in crate::app) fn acknowledge(&mut self) {

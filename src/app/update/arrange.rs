@@ -2,10 +2,9 @@
 //! otherwise, whatever happens to them.
 
 use crate::app::panes::nodes::{NodeColumn, Seen};
-use crate::app::rows::table::{Sort, next_sort, shift_sort};
+use crate::app::rows::table::Sort;
 use crate::app::{App, Drawn, Effect, Pane, Screen};
 use crate::fleet::Entry;
-use crate::fleet::Severity;
 use crate::fleet::nodes::Node;
 use crate::model::NodeName;
 
@@ -68,7 +67,6 @@ impl App {
         let rows = picture.journal.iter().filter(|line| self.shows(line)).map(|line| line.seq).collect();
         let page = self.drawn.page(Pane::Events);
         self.events_table.set_rows(rows, total, page);
-        self.hold_event();
     }
 
     /// A new entry of the journal of now: put in front instead of arranging all of them.
@@ -101,95 +99,6 @@ impl App {
             && self.events_table.filter.passes(line)
     }
 
-    pub(in crate::app) fn toggle_follow(&mut self) {
-        if self.filter_pane() == Pane::Events {
-            self.events_table.go(crate::app::rows::cursor::Move::First, self.drawn.page(Pane::Events));
-            self.hold_event();
-        } else if let Some(table) = self.view_table_mut() {
-            table.follow ^= true;
-            let text = if table.follow { "follows its row" } else { "stays at its line" };
-            self.say(Severity::Info, format!("the cursor {text}"));
-        } else {
-            self.nodes_table.follow ^= true;
-            let text = if self.nodes_table.follow { "follows its row" } else { "stays at its line" };
-            self.say(Severity::Info, format!("the cursor {text}"));
-        }
-    }
-
-    pub(in crate::app) fn sort_next(&mut self) {
-        self.sort_by(next_sort);
-        self.say_sort();
-    }
-
-    pub(in crate::app) fn sort_reverse(&mut self) {
-        self.sort_by(|sort, _| sort.map(|sort| Sort { descending: !sort.descending, ..sort }));
-        self.say_sort();
-    }
-
-    pub(in crate::app) fn sort_shift(&mut self, right: bool) {
-        self.sort_by(|sort, columns| shift_sort(sort, columns, right));
-        self.say_sort();
-    }
-
-    /// The order, in words: the column may be out of sight.
-    fn say_sort(&mut self) {
-        if self.notice.is_some() {
-            return;
-        }
-        let (sort, title) = match self.filter_pane() {
-            Pane::View => {
-                let Some(table) = self.view_table() else { return };
-                let title = |sort: Sort| match sort.column.checked_sub(1) {
-                    None => Some("NODE"),
-                    Some(at) => table.view.columns.get(at).map(|column| column.title.as_str()),
-                };
-                (table.sort, table.sort.and_then(title))
-            }
-            Pane::Result => {
-                let results = &self.query.results;
-                let title = |sort: Sort| results.columns().get(sort.column).map(|column| column.name.as_str());
-                (results.sort, results.sort.and_then(title))
-            }
-            _ => {
-                let title = |sort: Sort| NodeColumn::ALL.get(sort.column).map(|column| column.title());
-                (self.nodes_table.sort, self.nodes_table.sort.and_then(title))
-            }
-        };
-        let said = match (sort, title) {
-            (Some(sort), Some(title)) => format!("sorted by {title} {}", if sort.descending { "▼" } else { "▲" }),
-            _ => "in their own order".to_owned(),
-        };
-        self.say(Severity::Info, said);
-    }
-
-    /// A click on a column's head: sorts by it; once more, the other way round.
-    pub(in crate::app) fn sort_column(&mut self, column: usize) {
-        if self.filter_pane() == Pane::View {
-            return self.sort_view_by(column);
-        }
-        self.sort_by(|sort, columns| match sort {
-            Some(sort) if sort.column == column => Some(Sort { descending: !sort.descending, ..sort }),
-            _ => (column < columns).then_some(Sort { column, descending: false }),
-        });
-    }
-
-    fn sort_by(&mut self, change: impl FnOnce(Option<Sort>, usize) -> Option<Sort>) {
-        if self.filter_pane() == Pane::View {
-            self.sort_view(change);
-        } else if self.filter_pane() == Pane::Result {
-            let results = &mut self.query.results;
-            if !results.is_sortable() {
-                self.say(Severity::Info, "too many rows to sort here: add ORDER BY to the statement");
-                return;
-            }
-            results.sort = change(results.sort, results.columns().len());
-            results.arrange();
-        } else {
-            self.nodes_table.sort = change(self.nodes_table.sort, NodeColumn::SORTABLE);
-            self.arrange_nodes();
-        }
-    }
-
     /// What drawing measured. Drawn once more only if something hangs on it.
     pub(in crate::app) fn measured(&mut self, drawn: Drawn) -> Vec<Effect> {
         let extent = |drawn: &Drawn| {
@@ -200,30 +109,7 @@ impl App {
         self.drawn = drawn;
         self.settle();
         self.dirty |= self.query.results.look_on();
-        let (nodes, events, results) =
-            (self.drawn.page(Pane::Nodes), self.drawn.page(Pane::Events), self.drawn.page(Pane::Result));
-        self.nodes_table.cursor.select(self.nodes_table.cursor.at, self.nodes_table.rows.len(), nodes);
-        self.events_table.cursor.select(self.events_table.cursor.at, self.events_table.rows.len(), events);
-        let len = self.query.results.len();
-        self.query.results.cursor.select(self.query.results.cursor.at, len, results);
-        let first = |pane: Pane| {
-            let wrapped = self.drawn.pane(pane).filter(|drawn| !drawn.numbers.is_empty());
-            wrapped.map(|drawn| drawn.first)
-        };
-        let (alerts, view, topology) = (first(Pane::Alerts), first(Pane::View), first(Pane::Topology));
-        let (page, table) = (self.drawn.page(Pane::Alerts), &mut self.alerts_table);
-        table.cursor.select(table.cursor.at, table.rows.len(), page);
-        // Where rows take several lines, drawing alone knows which is the first.
-        table.cursor.offset = alerts.unwrap_or(table.cursor.offset);
-        self.topology.cursor.offset = topology.unwrap_or(self.topology.cursor.offset);
-        let page = self.drawn.page(Pane::View);
-        if let Some(shown) = self.view_table_mut() {
-            let len = shown.len();
-            shown.cursor.select(shown.cursor.at, len, page);
-            if shown.opened.is_none() {
-                shown.cursor.offset = view.unwrap_or(shown.cursor.offset);
-            }
-        }
+        self.fit_rows();
         Vec::new()
     }
 

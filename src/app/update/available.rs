@@ -3,18 +3,19 @@
 pub(super) mod refused;
 
 use crate::app::keys::keymap::Place;
-use crate::app::panes::nodes::NodeColumn;
+use crate::app::panes::Rows;
 use crate::app::views::ViewTable;
 use crate::app::{Action, App, Dialog, Pane, Screen};
 
 impl App {
     /// Whether an action would do something here and now.
     pub fn can(&self, action: Action) -> bool {
+        let list = || self.rows(self.filter_pane());
         match action {
             _ if action.is_move() => self.can_move(),
             Action::Left => self.can_scroll(false),
             Action::Right => self.can_scroll(true),
-            Action::Open => self.can_open(),
+            Action::Open => self.opens().is_some(),
             _ if self.is_covered_by_row(action) => false,
             Action::Mark if self.pane == Pane::View => self.view_table().is_some_and(ViewTable::can_mark),
             Action::Mark => self.pane == Pane::Nodes && self.selected().is_some(),
@@ -35,8 +36,8 @@ impl App {
             Action::Rerun => self.fleet.batch().is_some() && !self.fleet.runs_statement(),
             Action::Run => !self.query.editor.is_empty(),
             Action::ProblemsOnly => matches!(self.problems_pane(), Pane::Nodes | Pane::Events) && !self.is_empty(),
-            Action::Sort | Action::SortLeft | Action::SortRight => self.sortable() > 0,
-            Action::SortReverse => self.is_sorted(),
+            Action::Sort | Action::SortLeft | Action::SortRight => list().is_some_and(|rows| rows.sortable() > 0),
+            Action::SortReverse => list().is_some_and(|rows| rows.sort().is_some()),
             Action::Follow => match self.filter_pane() {
                 Pane::Events => self.events_table.cursor.at > 0,
                 pane => pane == Pane::Nodes || pane == Pane::View,
@@ -47,7 +48,7 @@ impl App {
                 Screen::View(_) => self.fleet.now().nodes.len() > 1,
                 Screen::Events | Screen::Topology | Screen::Alerts => false,
             },
-            Action::Wrap => self.can_wrap(),
+            Action::Wrap => self.rows(self.pane).is_some_and(Rows::wraps),
             Action::Export => self.can_export(),
             Action::Copy => self.copied().is_some_and(|text| !text.is_empty()),
             Action::Slower => self.fleet.refresh < super::nodes::REFRESH_STEPS[super::nodes::REFRESH_STEPS.len() - 1],
@@ -92,7 +93,7 @@ impl App {
     /// The same for a line of the help, whose own keys are not asked for.
     pub(in crate::app) fn can_on_screen(&self, action: Action, place: Place) -> bool {
         let chain = self.screen.place(self.pane).chain();
-        chain.contains(&place) && if action.is_move() { self.can_move_in_pane() } else { self.can(action) }
+        chain.contains(&place) && if action.is_move() { self.can_move_in(self.pane) } else { self.can(action) }
     }
 
     /// The word for an action in the key line; it says what would happen now.
@@ -139,55 +140,6 @@ impl App {
     }
 
     fn can_move(&self) -> bool {
-        matches!(self.dialog, Some(Dialog::Help(_) | Dialog::Columns(_))) || self.can_move_in_pane()
-    }
-
-    fn can_move_in_pane(&self) -> bool {
-        self.has_rows(self.pane)
-    }
-
-    fn has_rows(&self, pane: Pane) -> bool {
-        match pane {
-            Pane::Nodes => !self.nodes_table.rows.is_empty(),
-            Pane::Result => !self.query.results.is_empty(),
-            Pane::Events => !self.events_table.rows.is_empty(),
-            Pane::Summary | Pane::Settings => {
-                self.drawn.pane(pane).is_some_and(|drawn| drawn.len > usize::from(drawn.rows.height))
-            }
-            Pane::View => self.view_table().is_some_and(|table| !table.is_empty()),
-            Pane::Topology => !self.topology.branches.is_empty(),
-            Pane::Alerts => !self.alerts_table.rows.is_empty(),
-            Pane::Editor => true,
-        }
-    }
-
-    fn can_open(&self) -> bool {
-        match (self.screen, self.pane) {
-            (Screen::Nodes, Pane::Nodes | Pane::Summary) => self.selected().is_some(),
-            (Screen::Nodes, Pane::Result) => true,
-            (Screen::Nodes | Screen::Events, Pane::Events) => self.event_node().is_some(),
-            (Screen::Topology, _) => self.branch_node().is_some(),
-            (Screen::View(_), _) => self.can_open_row(),
-            (Screen::Alerts, _) => self.selected_alert().is_some(),
-            _ => false,
-        }
-    }
-
-    fn sortable(&self) -> usize {
-        match self.filter_pane() {
-            Pane::Nodes => NodeColumn::SORTABLE,
-            Pane::Result => self.query.results.columns().len(),
-            Pane::View => self.view_table().map_or(0, |table| table.columns().count() + 1),
-            _ => 0,
-        }
-    }
-
-    fn is_sorted(&self) -> bool {
-        match self.filter_pane() {
-            Pane::Nodes => self.nodes_table.sort.is_some(),
-            Pane::Result => self.query.results.sort.is_some(),
-            Pane::View => self.view_table().is_some_and(|table| table.sort.is_some()),
-            _ => false,
-        }
+        matches!(self.dialog, Some(Dialog::Help(_) | Dialog::Columns(_))) || self.can_move_in(self.pane)
     }
 }

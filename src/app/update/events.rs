@@ -21,10 +21,10 @@ impl App {
     /// Shows what the journal has got since.
     fn show_new_entries(&mut self) {
         let journal = &self.fleet.now().journal;
-        let new = journal.iter().take_while(|entry| entry.seq > self.journal_shown).count();
-        if new == 0 {
+        if journal.newest_seq() == self.journal_shown {
             return;
         }
+        let new = journal.iter().take_while(|entry| entry.seq > self.journal_shown).count();
         self.dirty = true;
         let journal = Arc::clone(journal);
         for entry in journal.iter().take(new).rev() {

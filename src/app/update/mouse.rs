@@ -1,7 +1,7 @@
 //! The mouse, and what drawing measured so that a click and a page key know where things are.
 
 use crate::app::rows::cursor::Move;
-use crate::app::{App, Dialog, DrawnPane, Effect, Mouse, MouseKind, Pane, Rect};
+use crate::app::{App, Dialog, DrawnPane, Effect, Mouse, MouseKind, Rect};
 
 /// Rows a notch of the wheel moves.
 const NOTCH: usize = 3;
@@ -56,44 +56,6 @@ impl App {
             Some(Dialog::Help(_) | Dialog::Columns(_)) | None => {}
         }
         Vec::new()
-    }
-
-    fn select_row(&mut self, pane: Pane, row: usize) {
-        let height = self.drawn.page(pane);
-        match pane {
-            Pane::Nodes if row < self.nodes_table.rows.len() => self.changing_node(|app| {
-                let len = app.nodes_table.rows.len();
-                app.nodes_table.cursor.select(row, len, height);
-            }),
-            Pane::Result if row < self.query.results.len() => {
-                let len = self.query.results.len();
-                self.query.results.cursor.select(row, len, height);
-            }
-            Pane::Events if row < self.events_table.rows.len() => {
-                let len = self.events_table.rows.len();
-                self.events_table.cursor.select(row, len, height);
-                self.hold_event();
-            }
-            Pane::Topology => {
-                self.topology.sought = None;
-                let len = self.topology.branches.len();
-                self.topology.cursor.select(row, len, height);
-            }
-            Pane::Alerts => {
-                let len = self.alerts_table.rows.len();
-                self.alerts_table.cursor.select(row, len, height);
-            }
-            Pane::View => {
-                let lines = self.drawn.pane(pane).map_or(0, |drawn| drawn.len);
-                if let Some(table) = self.view_table_mut() {
-                    match &mut table.opened {
-                        Some(opened) => opened.cursor.select(row, lines, height),
-                        None => table.select(row, height),
-                    }
-                }
-            }
-            _ => {}
-        }
     }
 
     fn wheel(&mut self, mouse: Mouse, movement: Move) {

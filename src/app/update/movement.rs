@@ -1,9 +1,21 @@
 //! Moving about: rows, columns, panes, screens, neighbours.
 
-use crate::app::panes::nodes::NodeColumn;
 use crate::app::rows::cursor::Move;
 use crate::app::{App, Cursor, Dialog, Effect, Pane, Screen};
 use crate::fleet::Severity;
+use crate::model::NodeName;
+
+/// What `Enter` opens.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(in crate::app) enum Opens {
+    Screen(Screen),
+    /// The page of a node.
+    Node(NodeName),
+    /// The row of a view's table, at length.
+    Row,
+    /// What an alert is about.
+    Alert,
+}
 
 impl App {
     /// Moves in the open help, else in the focused pane.
@@ -24,105 +36,50 @@ impl App {
         self.go_in(self.pane, movement);
     }
 
-    pub(in crate::app) fn go_in(&mut self, pane: Pane, movement: Move) {
-        let height = self.drawn.page(pane);
-        let lines = self.drawn.pane(pane).map_or(0, |drawn| drawn.len);
-        match pane {
-            Pane::Nodes => self.changing_node(|app| app.nodes_table.go(movement, height)),
-            Pane::Result => self.query.results.go(movement, height),
-            Pane::Events => {
-                self.events_table.go(movement, height);
-                self.hold_event();
-            }
-            Pane::Summary => self.summary.scroll(movement, lines, height),
-            Pane::Settings => self.settings.scroll(movement, lines, height),
-            Pane::Topology => {
-                self.topology.sought = None;
-                let len = self.topology.branches.len();
-                self.topology.cursor.go(movement, len, height);
-            }
-            Pane::View => self.go_in_view(movement, height),
-            Pane::Alerts => self.go_in_alerts(movement, height),
-            Pane::Editor => {}
-        }
-    }
-
-    /// At the top the newest event stays selected; below it the selected row is held.
-    pub(in crate::app) fn hold_event(&mut self) {
-        self.events_table.follow = self.events_table.cursor.at > 0;
-    }
-
     /// What belongs to the selected node begins anew when another is selected.
     pub(in crate::app) fn changing_node(&mut self, change: impl FnOnce(&mut Self)) {
         let before = self.nodes_table.selected().cloned();
         change(self);
         if before.as_ref() != self.nodes_table.selected() {
-            self.summary = Cursor::default();
-            self.settings = Cursor::default();
+            self.summary.cursor = Cursor::default();
+            self.settings.cursor = Cursor::default();
             if self.screen == Screen::Detail {
                 self.arrange_events();
             }
         }
     }
 
-    pub(in crate::app) fn scroll_columns(&mut self, right: bool) {
-        let column = match self.pane {
-            Pane::Nodes => &mut self.nodes_table.column,
-            Pane::Result => &mut self.query.results.column,
-            Pane::Events => &mut self.events_table.column,
-            Pane::View => match self.view_table_mut() {
-                Some(table) => &mut table.column,
-                None => return,
-            },
-            Pane::Summary | Pane::Settings | Pane::Editor | Pane::Topology | Pane::Alerts => return,
-        };
-        *column = if right { *column + 1 } else { column.saturating_sub(1) };
-    }
-
-    /// Whether there is a column to scroll to.
-    pub(in crate::app) fn can_scroll(&self, right: bool) -> bool {
-        let (column, columns) = match self.pane {
-            Pane::Nodes => (self.nodes_table.column, NodeColumn::ALL.len() - 1),
-            Pane::Result => (self.query.results.column, self.query.results.columns().len()),
-            Pane::Events => (self.events_table.column, usize::MAX),
-            Pane::View => match self.view_table().filter(|table| table.opened.is_none()) {
-                Some(table) => (table.column, table.columns().count()),
-                None => return false,
-            },
-            Pane::Summary | Pane::Settings | Pane::Editor | Pane::Topology | Pane::Alerts => return false,
-        };
-        if !right {
-            return column > 0;
-        }
-        !self.is_empty() && column + 1 < columns && self.drawn.pane(self.pane).is_none_or(|drawn| drawn.more_right)
-    }
-
-    /// `Enter`: the node of the selected row, or the screen that the pane is a part of.
+    /// `Enter`: the node of the selected row, the row itself, or the screen that the pane is a part of.
     pub(in crate::app) fn open(&mut self) {
-        match (self.screen, self.pane) {
-            (Screen::Topology, _) => self.open_branch(),
-            (Screen::Nodes, Pane::Nodes | Pane::Summary) => self.show(Screen::Detail),
-            (Screen::Nodes, Pane::Result) => self.show(Screen::Query),
-            (_, Pane::Events) => self.open_event(),
-            (Screen::View(_), _) => self.open_row(),
-            (Screen::Alerts, _) => self.open_alert(),
-            _ => {}
+        match self.opens() {
+            Some(Opens::Screen(screen)) => self.show(screen),
+            Some(Opens::Node(node)) => self.open_node(&node),
+            Some(Opens::Row) => self.open_row(),
+            Some(Opens::Alert) => self.open_alert(),
+            None => {}
         }
     }
 
-    pub(in crate::app) fn event_node(&self) -> Option<crate::model::NodeName> {
+    /// What `Enter` opens here and now.
+    pub(in crate::app) fn opens(&self) -> Option<Opens> {
+        match (self.screen, self.pane) {
+            (Screen::Nodes, Pane::Nodes | Pane::Summary) => self.selected().map(|_| Opens::Screen(Screen::Detail)),
+            (Screen::Nodes, Pane::Result) => Some(Opens::Screen(Screen::Query)),
+            (Screen::Nodes | Screen::Events, Pane::Events) => self.event_node().map(Opens::Node),
+            (Screen::Topology, _) => self.branch_node().map(Opens::Node),
+            (Screen::View(_), _) => self.can_open_row().then_some(Opens::Row),
+            (Screen::Alerts, _) => self.selected_alert().map(|_| Opens::Alert),
+            _ => None,
+        }
+    }
+
+    pub(in crate::app) fn event_node(&self) -> Option<NodeName> {
         let node = self.picture().journal.get(*self.events_table.selected()?)?.node.clone()?;
         self.picture().nodes.get(&node).is_some().then_some(node)
     }
 
-    fn open_event(&mut self) {
-        if let Some(node) = self.event_node() {
-            self.open_node(&node);
-        }
-    }
-
     /// The page of a node.
-    pub(in crate::app) fn open_node(&mut self, node: &crate::model::NodeName) {
+    pub(in crate::app) fn open_node(&mut self, node: &NodeName) {
         self.travel(|app| {
             app.select_node(node);
             app.enter(Screen::Detail);
@@ -130,7 +87,7 @@ impl App {
     }
 
     /// Selects a node on every screen; a filter that hides it gives way.
-    pub(in crate::app) fn select_node(&mut self, node: &crate::model::NodeName) {
+    pub(in crate::app) fn select_node(&mut self, node: &NodeName) {
         if self.nodes_table.position(node).is_none() {
             self.nodes_table.filter = crate::app::rows::filter::Filter::default();
             self.nodes_table.problems_only = false;
@@ -189,15 +146,6 @@ impl App {
             crate::fleet::Severity::Info,
             if self.wrap { "long text is wrapped; w cuts it again" } else { "long text is cut" },
         );
-    }
-
-    /// Whether the pane has long text that is cut: a row at length and a node's page show all of theirs.
-    pub(in crate::app) fn can_wrap(&self) -> bool {
-        match self.pane {
-            Pane::Result | Pane::Events | Pane::Topology | Pane::Alerts => true,
-            Pane::View => self.view_table().is_some_and(|table| table.opened.is_none()),
-            Pane::Nodes | Pane::Summary | Pane::Settings | Pane::Editor => false,
-        }
     }
 
     pub(in crate::app) fn focus(&mut self, pane: Pane) {

@@ -38,13 +38,6 @@ impl App {
         }
     }
 
-    /// `Enter`: the node of the selected line.
-    pub(in crate::app) fn open_branch(&mut self) {
-        if let Some(node) = self.branch_node() {
-            self.open_node(&node);
-        }
-    }
-
     /// The cursor is to stand on the line of a node; a filter that hides it gives way.
     pub(in crate::app) fn seek_branch(&mut self, node: NodeName) {
         self.topology.sought = Some(node);

@@ -73,7 +73,6 @@ impl App {
         if let Some(event) = place.event {
             let page = self.drawn.page(Pane::Events);
             self.events_table.select_key(&event, page);
-            self.hold_event();
         }
     }
 

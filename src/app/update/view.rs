@@ -8,7 +8,6 @@ pub(super) mod tabs;
 
 use crate::app::rows::cursor::{Cursor, Move};
 use crate::app::rows::filter::Filter;
-use crate::app::rows::table::Sort;
 use crate::app::{App, Dialog, Effect, Pane};
 use crate::fleet::Severity;
 use crate::model::view::Value;
@@ -25,15 +24,6 @@ impl App {
             change(table);
         }
         self.arrange_view();
-    }
-
-    pub(in crate::app) fn go_in_view(&mut self, movement: Move, page: usize) {
-        let lines = self.drawn.pane(Pane::View).map_or(0, |drawn| drawn.len);
-        let Some(table) = self.view_table_mut() else { return };
-        match &mut table.opened {
-            Some(opened) => opened.cursor.go(movement, lines, page),
-            None => table.go(movement, page),
-        }
     }
 
     /// `Enter`: the row at length; of a group, its rows; of nodes that answered none, why.
@@ -69,15 +59,6 @@ impl App {
     /// Whether the selected line is one that opens.
     pub(in crate::app) fn can_open_row(&self) -> bool {
         self.view_table().is_some_and(|table| table.opened.is_none() && table.selected().is_some())
-    }
-
-    /// Filters the table, or the lines of the row at length.
-    pub(in crate::app) fn filter_view(&mut self, source: &str) {
-        let nodes: Vec<NodeName> = self.fleet.now().nodes.names().cloned().collect();
-        self.changing_view(|table| match &mut table.opened {
-            Some(opened) => opened.filter = Filter::new(source, &[]),
-            None => table.filter = filter(source, &table.view, &nodes),
-        });
     }
 
     /// Rows that the view hides at first: shown, or hidden again.
@@ -157,27 +138,6 @@ impl App {
             }
             table.go(Move::Down, page);
         }
-    }
-
-    pub(in crate::app) fn sort_view(&mut self, change: impl FnOnce(Option<Sort>, usize) -> Option<Sort>) {
-        self.changing_view(|table| {
-            // Through the columns that are seen: what is sorted by should be.
-            let seen: Vec<usize> = std::iter::once(0).chain(table.columns().map(|column| column + 1)).collect();
-            let place = |sort: Sort| seen.iter().position(|column| *column == sort.column).unwrap_or_default();
-            let now = table.sort.map(|sort| Sort { column: place(sort), ..sort });
-            let next = change(now, seen.len());
-            table.sort = next.map(|sort| Sort { column: seen.get(sort.column).copied().unwrap_or_default(), ..sort });
-        });
-    }
-
-    /// A click on the head of a column.
-    pub(in crate::app) fn sort_view_by(&mut self, column: usize) {
-        self.changing_view(|table| {
-            table.sort = match table.sort {
-                Some(sort) if sort.column == column => Some(Sort { descending: !sort.descending, ..sort }),
-                _ => Some(Sort { column, descending: false }),
-            };
-        });
     }
 
     pub(in crate::app) fn choose_columns(&mut self) {

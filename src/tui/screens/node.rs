@@ -51,7 +51,7 @@ fn settings(canvas: &mut Canvas<'_>, area: Rect) {
     let (app, theme) = (canvas.app, canvas.theme);
     let values = if area.width < 70 { 24 } else { 36 };
     let mut lines = app.selected().map(|node| lines(node, canvas, values)).unwrap_or_default();
-    let filter = &app.settings_filter;
+    let filter = &app.settings.filter;
     let all = lines.len();
     if !filter.passes_all() {
         lines.retain(|line| filter.passes(line.plain().as_str()));
@@ -61,7 +61,7 @@ fn settings(canvas: &mut Canvas<'_>, area: Rect) {
     if lines.is_empty() && all > 0 {
         lines.push(DocLine::default().text(none_left("line", filter), theme.dim));
     }
-    let first = app.settings.offset.min(lines.len().saturating_sub(usize::from(inner.height)));
+    let first = app.settings.cursor.offset.min(lines.len().saturating_sub(usize::from(inner.height)));
     let len = draw_lines(canvas.buf, inner, &lines, first, theme);
     if let Some(pane) = canvas.last_pane() {
         (pane.first, pane.len) = (first, len);

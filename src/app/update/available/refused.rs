@@ -96,19 +96,7 @@ impl App {
             Some(_) => return None,
             None => {}
         }
-        match self.pane {
-            Pane::Nodes => Some(self.nodes_table.cursor),
-            Pane::Result => Some(self.query.results.cursor),
-            Pane::Events => Some(self.events_table.cursor),
-            Pane::Summary => Some(self.summary),
-            Pane::Settings => Some(self.settings),
-            Pane::Topology => Some(self.topology.cursor),
-            Pane::Alerts => Some(self.alerts_table.cursor),
-            Pane::View => {
-                self.view_table().map(|table| table.opened.as_ref().map_or(table.cursor, |opened| opened.cursor))
-            }
-            Pane::Editor => None,
-        }
+        self.cursor_of(self.pane)
     }
 
     /// Why an action that [`App::can`] denies has nothing to do.

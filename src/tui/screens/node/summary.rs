@@ -44,7 +44,7 @@ pub(crate) fn draw(canvas: &mut Canvas<'_>, area: Rect) {
         let below = Rect { y: inner.y + used, height: inner.height - used, ..inner };
         round_trips(canvas.buf, below, node, theme);
     }
-    let first = app.summary.offset.min(lines.len().saturating_sub(usize::from(inner.height)));
+    let first = app.summary.cursor.offset.min(lines.len().saturating_sub(usize::from(inner.height)));
     let len = draw_lines(canvas.buf, inner, &lines, first, theme);
     if let Some(pane) = canvas.last_pane() {
         (pane.first, pane.len) = (first, len);
