@@ -9,7 +9,7 @@ use std::net::TcpListener;
 use std::process::{Command, Stdio};
 
 use pgwatch::app::keys::keymap::keymap;
-use pgwatch::app::update::command::COMMANDS;
+use pgwatch::app::update::command::commands;
 use support::command::{code, err, file, out, pgwatch, run};
 use support::pty::{Tui, ending};
 use support::wait::SOON;
@@ -27,7 +27,7 @@ fn the_manual_has_the_keys_the_commands_and_the_files() {
             assert!(text.contains(first), "{doc}");
         }
     }
-    for spec in COMMANDS.iter() {
+    for spec in commands() {
         assert!(text.contains(&format!(":{}", spec.name)), "{}", spec.name);
     }
     for part in [".SH KEYS", ".SH COMMANDS", "pgwatch/alerts/*.yaml", "a critical alert"] {

@@ -2,4 +2,5 @@
 
 pub mod editor;
 pub mod line;
+pub mod meaning;
 pub mod prompt;

@@ -2,13 +2,11 @@
 
 pub(super) mod alerts;
 pub(super) mod arrange;
-pub(super) mod available;
-pub(super) mod back;
+pub mod available;
 pub mod command;
 pub(super) mod dialogs;
 pub(super) mod events;
 pub(super) mod export;
-pub mod hints;
 pub(super) mod leaving;
 pub mod mouse;
 pub(super) mod movement;

@@ -1,9 +1,11 @@
 //! The screens behind the first: which views there are, which one each screen shows, and what is asked for it.
 
 pub(in crate::app) mod filter;
-pub(in crate::app) mod order;
+pub(in crate::app) mod lines;
+mod order;
 pub(in crate::app) mod table;
 pub(in crate::app) mod tabs;
+mod tree;
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -16,7 +18,7 @@ use crate::model::{NodeName, View};
 
 use super::ChosenColumns;
 
-pub use order::{Across, Group, GroupCell, NodeNote, RowAt, TableLine};
+pub use lines::{Across, Group, GroupCell, NodeNote, RowAt, TableLine};
 pub use table::{Opened, Shown, ViewTable};
 
 /// All views and their tables.

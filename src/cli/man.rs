@@ -6,7 +6,7 @@ use clap_mangen::roff::{Roff, bold, roman};
 
 use super::args::{Args, EXAMPLES};
 use crate::app::keys::keymap;
-use crate::app::update::command::COMMANDS;
+use crate::app::update::command;
 
 const EXIT_STATUS: &[(&str, &str)] = &[
     ("pgwatch, demo", "0 left by key or signal; 1 failed while running; 2 invalid file or usage"),
@@ -106,7 +106,7 @@ fn keys(roff: &mut Roff) {
 fn commands(roff: &mut Roff) {
     roff.control("SH", ["COMMANDS"]);
     roff.text([roman(COMMANDS_HELP)]);
-    for spec in COMMANDS.iter() {
+    for spec in command::commands() {
         roff.control("TP", []);
         roff.text([bold(format!(":{} {}", spec.name, spec.argument).trim_end())]);
         roff.text([roman(spec.doc)]);

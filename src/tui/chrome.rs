@@ -7,7 +7,7 @@ use super::canvas::{Canvas, to_app};
 use super::widgets::input_line::input_line;
 use super::widgets::pen::Pen;
 use super::widgets::{event, severity};
-use crate::app::update::hints::{Hint, hints};
+use crate::app::update::available::hints::{Hint, hints};
 use crate::app::{Action, App, Key, KeyCode};
 use crate::fleet::Severity;
 use crate::text;

@@ -134,7 +134,7 @@ impl Dashboard {
 
     /// The key line as text.
     pub(crate) fn hints(&self) -> String {
-        let hints = pgwatch::app::update::hints::hints(&self.app);
+        let hints = pgwatch::app::update::available::hints::hints(&self.app);
         hints.iter().map(|hint| format!("{} {}", hint.keys, hint.word)).collect::<Vec<_>>().join("  ")
     }
 

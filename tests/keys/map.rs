@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use pgwatch::app::keys::keymap::{Keymap, Place, SOURCE, keymap};
-use pgwatch::app::update::hints::{help, hints};
+use pgwatch::app::update::available::hints::{help, hints};
 use pgwatch::app::{Action, Key};
 use pgwatch::model::HealthState;
 

@@ -1,6 +1,6 @@
 //! Any keys in any order, with nodes that come and go meanwhile: nothing breaks, and every selection is a row.
 
-use pgwatch::app::update::hints::{help, hints};
+use pgwatch::app::update::available::hints::{help, hints};
 use pgwatch::app::{Effect, Mouse, MouseKind, Msg, Pane, update};
 use pgwatch::model::protocol::QueryProgress;
 use pgwatch::model::{Command, ErrorKind, EventKind, HealthState, NodeConfig, NodeError};

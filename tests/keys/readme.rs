@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::path::Path;
 
 use pgwatch::app::keys::keymap::{Place, keymap};
-use pgwatch::app::update::command::COMMANDS;
+use pgwatch::app::update::command::commands;
 use pgwatch::app::{Action, Key};
 
 const BEGIN: &str = "<!-- keys: made from config/keys.yaml, checked by tests/keys -->\n";
@@ -44,7 +44,7 @@ fn table() -> String {
         }
     }
     let commands: Vec<String> =
-        COMMANDS.iter().map(|spec| format!("`{}`", format!("{} {}", spec.name, spec.argument).trim())).collect();
+        commands().map(|spec| format!("`{}`", format!("{} {}", spec.name, spec.argument).trim())).collect();
     writeln!(table, "\nAfter `:`, type a statement or a command: {}.", commands.join(", ")).unwrap();
     table
 }

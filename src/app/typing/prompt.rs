@@ -2,7 +2,7 @@
 
 use super::line::Input;
 use crate::app::keys::keymap::Place;
-use crate::app::update::command::Meaning;
+use crate::app::typing::meaning::Meaning;
 
 /// What the line is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,5 +1,6 @@
 //! Which keys do something now. The key line shows those and no others; a key that is not among them says why.
 
+pub mod hints;
 pub(super) mod refused;
 
 use crate::app::keys::keymap::Place;
@@ -100,7 +101,7 @@ impl App {
     pub(in crate::app) fn word(&self, action: Action) -> &'static str {
         let place = self.place_of_keys();
         match (action, place) {
-            (Action::Back, _) => self.back_step().map_or("", super::back::Step::word),
+            (Action::Back, _) => self.back_step().map_or("", super::travel::Step::word),
             (Action::Quit, _) if self.leaving.is_some() => "cancel queries and quit",
             (Action::Quit, _) if self.screen != Screen::Nodes => "back",
             (Action::Pause, _) if self.all_paused() => "resume",

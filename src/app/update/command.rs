@@ -2,7 +2,6 @@
 
 mod meaning;
 
-use std::fmt;
 use std::sync::LazyLock;
 use std::time::Duration;
 
@@ -13,38 +12,19 @@ use crate::model::{Command, NodeName};
 use super::nodes::REFRESH_STEPS;
 use crate::app::keys::keymap::Place;
 use crate::app::screen::{About, SCREENS};
+use crate::app::typing::meaning::{Meaning, Spec};
 use crate::app::{Action, App, Confirm, Dialog, Effect, Prompt, Screen};
 use crate::fleet::Severity;
 use crate::sql::verbs::{Begins, begins};
 
-pub use meaning::Meaning;
-
-/// A command of the command line.
+/// A command and what it does.
 #[derive(Clone, Copy)]
-pub struct Spec {
-    pub name: &'static str,
-    /// What follows the name, as the help shows it.
-    pub argument: &'static str,
-    pub doc: &'static str,
+struct Row {
+    spec: Spec,
     /// What can follow the name, for completion.
     takes: Takes,
     does: Does,
 }
-
-impl fmt::Debug for Spec {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Spec").field(&self.name).finish()
-    }
-}
-
-/// Names are unique.
-impl PartialEq for Spec {
-    fn eq(&self, other: &Self) -> bool {
-        self.name == other.name
-    }
-}
-
-impl Eq for Spec {}
 
 #[derive(Clone, Copy)]
 enum Takes {
@@ -62,54 +42,54 @@ enum Does {
     Run(fn(&mut App, &str) -> Result<Vec<Effect>, String>),
 }
 
-const fn spec(
+const fn row(
     name: &'static str,
     argument: &'static str,
     doc: &'static str,
     takes: Takes,
     run: fn(&mut App, &str) -> Result<Vec<Effect>, String>,
-) -> Spec {
-    Spec { name, argument, doc, takes, does: Does::Run(run) }
+) -> Row {
+    Row { spec: Spec { name, argument, doc }, takes, does: Does::Run(run) }
 }
 
 /// The commands that do more than show a screen.
-const OTHERS: [Spec; 13] = [
-    spec("add", "", "Add a node", Takes::Nothing, |app, _| Ok(app.perform(Action::Add))),
-    spec("edit", "[NODE]", "Edit a node", Takes::Nodes, App::edit_named),
-    spec("remove", "[NODE]", "Remove a node from the dashboard (asks first)", Takes::Nodes, |app, names| {
+const OTHERS: [Row; 13] = [
+    row("add", "", "Add a node", Takes::Nothing, |app, _| Ok(app.perform(Action::Add))),
+    row("edit", "[NODE]", "Edit a node", Takes::Nodes, App::edit_named),
+    row("remove", "[NODE]", "Remove a node from the dashboard (asks first)", Takes::Nodes, |app, names| {
         let nodes = app.named_targets(names)?;
         app.dialog = Some(Dialog::Confirm(Confirm::removal(nodes)));
         Ok(Vec::new())
     }),
-    spec("retry", "[NODE]", "Retry a node now", Takes::Nodes, |app, names| {
+    row("retry", "[NODE]", "Retry a node now", Takes::Nodes, |app, names| {
         let nodes = app.named_targets(names)?.into_iter();
         Ok(nodes.map(|node| Effect::Send(Command::Retry(node))).collect())
     }),
-    spec("pause", "[NODE]", "Close pgwatch's sessions on a node", Takes::Nodes, |app, names| {
+    row("pause", "[NODE]", "Close pgwatch's sessions on a node", Takes::Nodes, |app, names| {
         let nodes = app.named_targets(names)?;
         Ok(app.pause(nodes))
     }),
-    spec("resume", "[NODE]", "Reconnect to a paused node", Takes::Nodes, |app, names| {
+    row("resume", "[NODE]", "Reconnect to a paused node", Takes::Nodes, |app, names| {
         let nodes = app.named_targets(names)?;
         Ok(app.resume(nodes))
     }),
-    spec("export", "FILE", "Write the answers to a file: .csv or .json", Takes::Nothing, |app, file| app.export(file)),
-    spec("filter", "[TEXT]", "Filter the rows", Takes::Nothing, |app, text| {
+    row("export", "FILE", "Write the answers to a file: .csv or .json", Takes::Nothing, |app, file| app.export(file)),
+    row("filter", "[TEXT]", "Filter the rows", Takes::Nothing, |app, text| {
         app.set_filter(text);
         app.keep_filter();
         Ok(Vec::new())
     }),
-    spec("refresh", "250ms .. 1m", "Set the refresh interval", Takes::Refresh, |app, time| {
+    row("refresh", "250ms .. 1m", "Set the refresh interval", Takes::Refresh, |app, time| {
         Ok(app.set_refresh(refresh(time)?))
     }),
-    spec("theme", "NAME", "Change the theme", Takes::Themes, App::set_theme),
-    spec("reload", "", "Reload the configuration file", Takes::Nothing, |_, _| Ok(vec![Effect::Reload])),
-    spec("help", "", "Help", Takes::Nothing, |app, _| Ok(app.perform(Action::Help))),
-    spec("quit", "", "Leave", Takes::Nothing, |app, _| Ok(app.leave())),
+    row("theme", "NAME", "Change the theme", Takes::Themes, App::set_theme),
+    row("reload", "", "Reload the configuration file", Takes::Nothing, |_, _| Ok(vec![Effect::Reload])),
+    row("help", "", "Help", Takes::Nothing, |app, _| Ok(app.perform(Action::Help))),
+    row("quit", "", "Leave", Takes::Nothing, |app, _| Ok(app.leave())),
 ];
 
 /// All commands, in the order of the help: the screens first.
-pub static COMMANDS: LazyLock<Vec<Spec>> = LazyLock::new(|| {
+static COMMANDS: LazyLock<Vec<Row>> = LazyLock::new(|| {
     let of_screen = |about: &About| {
         let [name, argument, doc] = about.command;
         let takes = match about.screen {
@@ -117,10 +97,15 @@ pub static COMMANDS: LazyLock<Vec<Spec>> = LazyLock::new(|| {
             Screen::View(ViewScreen::Other) => Takes::Views,
             _ => Takes::Nothing,
         };
-        Spec { name, argument, doc, takes, does: Does::Show(about.screen) }
+        Row { spec: Spec { name, argument, doc }, takes, does: Does::Show(about.screen) }
     };
     SCREENS.iter().map(of_screen).chain(OTHERS).collect()
 });
+
+/// All commands, in the order of the help.
+pub fn commands() -> impl Iterator<Item = &'static Spec> {
+    COMMANDS.iter().map(|row| &row.spec)
+}
 
 impl App {
     pub(in crate::app) fn open_command(&mut self) {
@@ -217,10 +202,13 @@ impl App {
     fn execute(&mut self, line: &str) -> Result<Vec<Effect>, String> {
         match self.meaning(line) {
             Meaning::Nothing => Ok(Vec::new()),
-            Meaning::Command(spec, rest) => match spec.does {
-                Does::Show(screen) => self.show_named(screen, &rest),
-                Does::Run(run) => run(self, &rest),
-            },
+            Meaning::Command(spec, rest) => {
+                match COMMANDS.iter().find(|row| row.spec.name == spec.name).map(|row| row.does) {
+                    Some(Does::Show(screen)) => self.show_named(screen, &rest),
+                    Some(Does::Run(run)) => run(self, &rest),
+                    None => Ok(Vec::new()),
+                }
+            }
             Meaning::View(name) => self.view(&name),
             Meaning::Statement(_) => Ok(self.run(line)),
             Meaning::Wrong(why) => Err(why),
@@ -294,11 +282,11 @@ impl App {
     fn completions(&self, typed: &str) -> Vec<String> {
         let Some((word, rest)) = typed.split_once(' ') else {
             let views = self.views.all().map(|view| view.name.as_str());
-            let views = views.filter(|view| COMMANDS.iter().all(|spec| spec.name != *view));
-            let names = COMMANDS.iter().map(|spec| spec.name).chain(views);
+            let views = views.filter(|view| commands().all(|spec| spec.name != *view));
+            let names = commands().map(|spec| spec.name).chain(views);
             return ranked(typed, names).into_iter().map(str::to_owned).collect();
         };
-        let takes = COMMANDS.iter().find(|spec| spec.name == word).map_or(Takes::Nothing, |spec| spec.takes);
+        let takes = COMMANDS.iter().find(|row| row.spec.name == word).map_or(Takes::Nothing, |row| row.takes);
         let candidates: Vec<String> = match takes {
             Takes::Nothing => Vec::new(),
             Takes::Themes => self.themes.clone(),

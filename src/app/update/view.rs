@@ -14,7 +14,7 @@ use crate::model::view::Value;
 use crate::model::{Command, NodeName};
 
 use crate::app::views::filter::filter;
-use crate::app::views::order::TableLine;
+use crate::app::views::lines::TableLine;
 use crate::app::views::table::{Opened, ViewTable};
 
 impl App {

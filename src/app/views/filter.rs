@@ -10,7 +10,7 @@ use crate::app::rows::filter::{Column, Fields, Filter, meets};
 use crate::model::view::{Reading, Unit, Value, cell};
 use crate::model::{Condition, NodeName, View};
 
-use super::order::Candidate;
+use super::lines::Candidate;
 
 /// What `column:` calls the node.
 const NODE: Column<'static> = Column::text("node");

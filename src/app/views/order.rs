@@ -5,105 +5,14 @@ use std::cmp::Ordering;
 use std::collections::{HashMap, HashSet};
 use std::ops::Range;
 
-use crate::model::view::{Copies, Reading, Total, Tree, Value};
+use crate::model::view::{Copies, Reading, Total, Value};
 use crate::model::{NodeName, View};
 
 use super::filter::{Seen, filter, keep_passing};
+use super::lines::{Across, Asked, Candidate, Group, GroupCell, NodeNote, RowAt, TableLine, WIDEST};
 use super::table::{Shown, ViewTable};
+use super::tree::as_tree;
 use crate::app::rows::filter::meets;
-
-/// Of each node, so many rows are looked at for the width of a column.
-const WIDTH_ROWS: usize = 500;
-/// No column is measured beyond this.
-const WIDEST: usize = 200;
-/// A tree is no deeper on the screen.
-const DEEPEST: u8 = 20;
-
-/// One line of the table.
-#[derive(Debug, Clone, PartialEq)]
-pub enum TableLine {
-    Row(RowAt),
-    /// The `at`-th of the groups.
-    Group(usize),
-    /// Rows of the same key, laid side by side.
-    Across(Across),
-    /// Nodes that have no rows to show, and why.
-    Note(NodeNote),
-}
-
-/// A row of a node's answer.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct RowAt {
-    pub node: NodeName,
-    pub at: usize,
-    /// How many rows of the tree it stands under.
-    pub depth: u8,
-}
-
-/// Rows of the same key on several nodes.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Across {
-    /// One of them, whose key stands for all.
-    pub first: RowAt,
-    /// For each of [`ViewTable::across`] the row's number there; `None` where the node has none.
-    pub rows: Vec<Option<usize>>,
-}
-
-/// Nodes that say the same instead of rows.
-#[derive(Debug, Clone, PartialEq)]
-pub struct NodeNote {
-    pub nodes: Vec<NodeName>,
-    pub message: String,
-    pub hint: Option<String>,
-    /// Something is wrong; else they cannot have rows of the view, which is no fault.
-    pub fault: bool,
-}
-
-/// A node whose rows are to be shown.
-#[derive(Debug, Clone)]
-pub(in crate::app) struct Asked {
-    pub(in crate::app) name: NodeName,
-    /// Why it answers nothing at all.
-    pub(in crate::app) silent: Option<String>,
-    /// What tells nodes of which cluster it holds the data, where that is known.
-    pub(in crate::app) system: Option<u64>,
-    pub(in crate::app) database: String,
-    pub(in crate::app) is_primary: bool,
-}
-
-impl Asked {
-    /// One of which no more is known.
-    pub(in crate::app) fn new(name: NodeName) -> Self {
-        Self { name, silent: None, system: None, database: String::new(), is_primary: false }
-    }
-}
-
-/// Rows that share a value.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Group {
-    pub value: String,
-    pub rows: usize,
-    /// The nodes they are of.
-    pub nodes: usize,
-    /// For each column its total, or the row whose value all share.
-    pub cells: Vec<GroupCell>,
-}
-
-#[derive(Debug, Clone, PartialEq)]
-pub enum GroupCell {
-    Total(f64),
-    /// The same in all of them.
-    Same(RowAt),
-    Mixed,
-}
-
-/// A row under consideration.
-pub(in crate::app) struct Candidate<'a> {
-    pub(in crate::app) place: RowAt,
-    pub(in crate::app) reading: &'a Reading,
-    /// Totals of what the nodes of a cluster hold copies of take it in.
-    counts: bool,
-}
 
 /// What rows are sorted by: what is known first, numbers by value.
 #[derive(Debug, Clone, PartialEq)]
@@ -349,65 +258,6 @@ fn count_copies_once(view: &View, nodes: &[(&Asked, Range<usize>)], rows: &mut [
     nodes.iter().map(|(node, _)| *node).filter(is_counted).map(|node| node.name.clone()).collect()
 }
 
-/// Rows under the rows they belong to, each node for itself. A row whose parent is not shown is a root; of several parents
-/// the first that is shown counts.
-fn as_tree(view: &View, tree: Tree, rows: &[Candidate<'_>]) -> Vec<TableLine> {
-    let text = |row: &Candidate<'_>, column: usize| match row.reading.value(view, row.place.at, column) {
-        Value::Text(text) => Some(text.to_owned()),
-        _ => None,
-    };
-    let mut ids: HashMap<(NodeName, String), usize> = HashMap::new();
-    for (at, row) in rows.iter().enumerate() {
-        if let Some(id) = text(row, tree.id) {
-            ids.entry((row.place.node.clone(), id)).or_insert(at);
-        }
-    }
-    let parent = |(at, row): (usize, &Candidate<'_>)| {
-        let parents = text(row, tree.parent)?;
-        let mut parents = parents.trim_matches(['{', '}']).split(',').map(|id| id.trim_matches('"').to_owned());
-        parents.find_map(|id| ids.get(&(row.place.node.clone(), id)).copied().filter(|parent| *parent != at))
-    };
-    let parents: Vec<Option<usize>> = rows.iter().enumerate().map(parent).collect();
-    let mut children: HashMap<usize, Vec<usize>> = HashMap::new();
-    for (at, parent) in parents.iter().enumerate() {
-        if let Some(parent) = parent {
-            children.entry(*parent).or_default().push(at);
-        }
-    }
-    let mut lines = Vec::with_capacity(rows.len());
-    let mut seen = vec![false; rows.len()];
-    // The second pass is for rows that wait for each other in a ring: each of those is a root where nobody else is.
-    for roots in [true, false] {
-        for at in 0..rows.len() {
-            if seen.get(at) == Some(&false) && (!roots || parents.get(at) == Some(&None)) {
-                descend(at, 0, rows, &children, &mut seen, &mut lines);
-            }
-        }
-    }
-    lines
-}
-
-/// Adds a row and all that stands under it, without recursion: a chain may be as long as there are sessions.
-fn descend(
-    root: usize,
-    depth: u8,
-    rows: &[Candidate<'_>],
-    children: &HashMap<usize, Vec<usize>>,
-    seen: &mut [bool],
-    lines: &mut Vec<TableLine>,
-) {
-    let mut open = vec![(root, depth)];
-    while let Some((at, depth)) = open.pop() {
-        let (Some(seen), Some(row)) = (seen.get_mut(at), rows.get(at)) else { continue };
-        if std::mem::replace(seen, true) {
-            continue;
-        }
-        lines.push(TableLine::Row(RowAt { depth, ..row.place.clone() }));
-        let below = children.get(&at).into_iter().flatten().rev();
-        open.extend(below.map(|child| (*child, (depth + 1).min(DEEPEST))));
-    }
-}
-
 /// The nodes that have rows, in their own order.
 fn nodes_of(asked: &[Asked], rows: &[Candidate<'_>]) -> Vec<NodeName> {
     let with_rows: HashSet<&NodeName> = rows.iter().map(|row| &row.place.node).collect();
@@ -451,17 +301,4 @@ fn keep_differences(view: &View, rows: &mut Vec<Candidate<'_>>) {
     };
     rows.retain(differs);
     rows.sort_by_cached_key(|row| row.reading.key(view, row.place.at));
-}
-
-/// Widths only grow: nothing jumps from one answer to the next.
-pub(in crate::app) fn measure(view: &View, reading: &Reading, widths: &mut [usize]) {
-    for (at, width) in widths.iter_mut().enumerate() {
-        for row in 0..reading.len().min(WIDTH_ROWS) {
-            if let Value::Text(text) = reading.value(view, row, at) {
-                // Bytes at least as many as characters: long texts need not be counted.
-                let chars = if text.len() <= *width { 0 } else { text.chars().take(WIDEST).count() };
-                *width = chars.max(*width);
-            }
-        }
-    }
 }

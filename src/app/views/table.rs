@@ -12,7 +12,7 @@ use crate::app::rows::table::Sort;
 use crate::model::view::{Reading, Value};
 use crate::model::{NodeError, NodeName, View};
 
-use super::order::{Across, Asked, Group, NodeNote, RowAt, TableLine, measure};
+use super::lines::{Across, Asked, Group, NodeNote, RowAt, TableLine, measure};
 use crate::fleet::ViewReadings;
 
 /// What tells a row from all others: its node and its key there.

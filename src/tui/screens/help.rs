@@ -3,7 +3,7 @@
 use ratatui::layout::Rect;
 
 use crate::app::Cursor;
-use crate::app::update::hints::help;
+use crate::app::update::available::hints::help;
 use crate::fleet::nodes::Unsaved;
 use crate::model::HealthState;
 use crate::text;

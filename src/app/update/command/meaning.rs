@@ -2,25 +2,12 @@
 
 use crate::config::nearest;
 use crate::model::view::ViewScreen;
-use crate::sql::acts::{Act, acts};
+use crate::sql::acts::acts;
 use crate::sql::verbs::{Begins, begins};
 
-use super::{COMMANDS, Spec, ranked};
+use super::{commands, ranked};
+use crate::app::typing::meaning::Meaning;
 use crate::app::{App, Screen};
-
-/// What `Enter` would do with the line.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub enum Meaning {
-    #[default]
-    Nothing,
-    /// The command, and what stands behind it.
-    Command(&'static Spec, String),
-    View(String),
-    /// A statement, and what it does that no rollback undoes.
-    Statement(Vec<Act>),
-    /// Neither a command nor a statement: why.
-    Wrong(String),
-}
 
 impl App {
     pub(in crate::app) fn meaning(&self, line: &str) -> Meaning {
@@ -37,7 +24,7 @@ impl App {
         }
         let views = || self.views.all().map(|view| view.name.as_str());
         let meaning = match one_name(&word, views().collect()) {
-            Ok(name) => match COMMANDS.iter().find(|spec| spec.name == name) {
+            Ok(name) => match commands().find(|spec| spec.name == name) {
                 // A view of the same name is the table that is meant. Of I/O not every server has that one.
                 Some(spec) if matches!(name, "topology" | "io") || !views().any(|view| view == name) => {
                     Meaning::Command(spec, rest.to_owned())
@@ -123,7 +110,7 @@ fn one_name<'a>(word: &str, views: Vec<&'a str>) -> Result<&'a str, String> {
     if matches!(word, "q" | "q!" | "exit") {
         return Ok("quit");
     }
-    let mut names: Vec<&'a str> = COMMANDS.iter().map(|spec| spec.name).chain(views).collect();
+    let mut names: Vec<&'a str> = commands().map(|spec| spec.name).chain(views).collect();
     if let Some(name) = names.iter().find(|name| name.eq_ignore_ascii_case(word)) {
         return Ok(name);
     }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use indexmap::IndexMap;
 
-use crate::app::views::order::Asked;
+use crate::app::views::lines::Asked;
 use crate::app::views::table::ViewTable;
 use crate::app::{App, Effect, Pane, Screen};
 use crate::fleet::Series;

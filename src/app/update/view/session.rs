@@ -7,7 +7,7 @@ use crate::app::App;
 use crate::model::view::Value;
 use crate::model::{NodeName, View};
 
-use crate::app::views::order::{Asked, RowAt};
+use crate::app::views::lines::{Asked, RowAt};
 use crate::app::views::table::ViewTable;
 
 /// The view that the chain is taken from: of its tree, the part with the session.
