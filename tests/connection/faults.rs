@@ -1,5 +1,5 @@
-//! Faults that a server tells of itself, seen through the manager (C2, C4, C5), and a statement for several nodes of
-//! which not all are well (C6). Killed, stopped, frozen and cut-off nodes: `times.rs`.
+//! Faults that a server tells of itself, seen through the manager, and a statement for several nodes of
+//! which not all are well. Killed, stopped, frozen and cut-off nodes: `times.rs`.
 
 use std::time::{Duration, Instant};
 
@@ -43,7 +43,7 @@ async fn down_from_the_start(config: NodeConfig, kind: ErrorKind, text: &str, me
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn starting_up_c4() {
+async fn starting_up() {
     let cluster = blocking(|| cluster().standbys(1).start().unwrap());
     let standby = cluster.server("standby1");
     let config = standby.node_config();
@@ -65,7 +65,7 @@ async fn starting_up_c4() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_wrong_password_c4() {
+async fn a_wrong_password() {
     let cluster = blocking(|| cluster().start().unwrap());
     let server = cluster.primary();
     let right = server.password().expose();
@@ -95,7 +95,7 @@ async fn a_wrong_password_c4() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_dropped_database_c4() {
+async fn a_dropped_database() {
     let cluster = blocking(|| cluster().start().unwrap());
     let server = cluster.primary();
     let psql = |sql: &str| blocking(|| server.psql(sql).unwrap());
@@ -124,7 +124,7 @@ async fn a_dropped_database_c4() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn used_up_connections_at_the_start_c4() {
+async fn used_up_connections_at_the_start() {
     let cluster = blocking(|| cluster().config("max_connections", "10").start().unwrap());
     let server = cluster.primary();
     let config = server.node_config();
@@ -136,7 +136,7 @@ async fn used_up_connections_at_the_start_c4() {
     down_from_the_start(config, ErrorKind::TooManyConnections, "", || drop(held)).await;
 }
 
-/// C6: each answers when it can; a dead and a slow one keep nobody waiting.
+/// Each answers when it can; a dead and a slow one keep nobody waiting.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_query_on_five_nodes_of_which_one_is_dead_and_one_is_slow() {
     let cluster = blocking(|| cluster().standbys(4).start().unwrap());
@@ -188,7 +188,7 @@ fn batch_is_done(event: &Event) -> bool {
     matches!(event.kind, EventKind::Query { progress: QueryProgress::Done { .. }, .. })
 }
 
-/// C6: cancelled, the servers stop working on it, and the sessions are good for the next statement.
+/// Cancelled, the servers stop working on it, and the sessions are good for the next statement.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_batch_is_cancelled_on_every_server() {
     const LONG: &str = "select pg_sleep(600)";
@@ -222,7 +222,7 @@ async fn a_batch_is_cancelled_on_every_server() {
     blocking(|| cluster.servers().iter().for_each(|server| assert_no_sessions(server, SOON)));
 }
 
-/// C8: a server whose client was cut off without a word ends our sessions by itself, idle ones too.
+/// A server whose client was cut off without a word ends our sessions by itself, idle ones too.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn sessions_of_a_client_that_was_cut_off_end_by_themselves() {
     let cluster = blocking(|| cluster().start().unwrap());
@@ -239,7 +239,7 @@ async fn sessions_of_a_client_that_was_cut_off_end_by_themselves() {
     assert_eq!(row.get::<_, String>(0), "10 1 15000");
 }
 
-/// C10, D2: what answers at the address is not what was watched.
+/// What answers at the address is not what was watched.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn another_cluster_at_the_same_address_is_told() {
     let (one, other) = blocking(|| (cluster().start().unwrap(), cluster().start().unwrap()));

@@ -1,4 +1,4 @@
-//! Nodes that are added, removed, edited, paused and read anew while the connection manager runs (C7, F9), on real
+//! Nodes that are added, removed, edited, paused and read anew while the connection manager runs, on real
 //! servers.
 
 use std::time::{Duration, Instant};
@@ -11,7 +11,7 @@ use crate::support::wait::{SOON, eventually};
 use crate::support::watched::{Watched, blocking, name, query};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn nodes_come_and_go_while_running_c7() {
+async fn nodes_come_and_go_while_running() {
     let cluster = blocking(|| cluster().standbys(1).start().unwrap());
     let (primary, standby) = (cluster.primary(), cluster.server("standby1"));
     let mut watched = Watched::healthy(vec![primary.node_config()]).await;
@@ -61,7 +61,7 @@ async fn nodes_come_and_go_while_running_c7() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_file_read_anew_touches_only_what_changed_f9() {
+async fn a_file_read_anew_touches_only_what_changed() {
     let cluster = blocking(|| cluster().start().unwrap());
     let server = cluster.primary();
     let node = |text: &str| {
@@ -103,7 +103,7 @@ async fn a_file_read_anew_touches_only_what_changed_f9() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_removal_waits_for_an_edit_before_it_and_a_file_takes_back_its_word_c7_f9() {
+async fn a_removal_waits_for_an_edit_before_it_and_a_file_takes_back_its_word() {
     let cluster = blocking(|| cluster().start().unwrap());
     let server = cluster.primary();
     let (node, config) = (name("primary"), server.node_config());
@@ -134,7 +134,7 @@ async fn a_removal_waits_for_an_edit_before_it_and_a_file_takes_back_its_word_c7
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_paused_node_has_no_session_until_resumed_c2() {
+async fn a_paused_node_has_no_session_until_resumed() {
     let cluster = blocking(|| cluster().start().unwrap());
     let server = cluster.primary();
     let node = name("primary");

@@ -1,4 +1,4 @@
-//! The connection manager on real servers under real faults (C2 to C8), with the times that N2, N3, N6 and N13 ask for.
+//! The connection manager on real servers under real faults, with the times that N2, N3, N6 and N13 ask for.
 
 use std::time::{Duration, Instant};
 
@@ -157,7 +157,7 @@ async fn a_terminated_session_never_makes_a_node_unhealthy_n2() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_smart_stop_is_degraded_while_ours_answers_c2() {
+async fn a_smart_stop_is_degraded_while_ours_answers() {
     let cluster = blocking(|| cluster().start().unwrap());
     let server = cluster.primary();
     let mut watched = Watched::healthy(vec![server.node_config()]).await;
@@ -178,7 +178,7 @@ async fn a_smart_stop_is_degraded_while_ours_answers_c2() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn used_up_connections_are_degraded_while_ours_answers_c2() {
+async fn used_up_connections_are_degraded_while_ours_answers() {
     let cluster = blocking(|| cluster().config("max_connections", "10").start().unwrap());
     let server = cluster.primary();
     let node = name("primary");
@@ -196,7 +196,7 @@ async fn used_up_connections_are_degraded_while_ours_answers_c2() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_pool_that_gets_no_session_is_degraded_while_ours_answers_c2() {
+async fn a_pool_that_gets_no_session_is_degraded_while_ours_answers() {
     let cluster = blocking(|| cluster().start().unwrap());
     let server = cluster.primary();
     let sql = |sql: &str| blocking(|| server.psql(sql).unwrap());
@@ -238,7 +238,7 @@ async fn a_cut_link_is_unhealthy_after_three_misses_n3() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_slow_or_reset_link_is_never_unhealthy_c3() {
+async fn a_slow_or_reset_link_is_never_unhealthy() {
     let cluster = blocking(|| cluster().start().unwrap());
     let proxy = Proxy::to(cluster.primary().port());
     let node = name("primary");
@@ -277,7 +277,7 @@ async fn a_slow_or_reset_link_is_never_unhealthy_c3() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_node_that_refuses_is_no_error_and_comes_up_by_itself_c5() {
+async fn a_node_that_refuses_is_no_error_and_comes_up_by_itself() {
     let cluster = blocking(|| cluster().start().unwrap());
     let server = cluster.primary();
     blocking(|| server.stop(StopMode::Fast).unwrap());
@@ -303,7 +303,7 @@ async fn a_node_that_refuses_is_no_error_and_comes_up_by_itself_c5() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_full_pool_leaves_a_node_healthy_c3() {
+async fn a_full_pool_leaves_a_node_healthy() {
     let cluster = blocking(|| cluster().start().unwrap());
     let server = cluster.primary();
     let node = name("primary");
@@ -328,7 +328,7 @@ async fn a_full_pool_leaves_a_node_healthy_c3() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn leaving_waits_for_queries_or_cancels_them_c8_n6() {
+async fn leaving_waits_for_queries_or_cancels_them_n6() {
     let cluster = blocking(|| cluster().start().unwrap());
     let server = cluster.primary();
     let node = name("primary");
@@ -369,7 +369,7 @@ async fn leaving_waits_for_queries_or_cancels_them_c8_n6() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn leaving_is_bounded_while_a_node_is_frozen_c8() {
+async fn leaving_is_bounded_while_a_node_is_frozen() {
     let cluster = blocking(|| cluster().start().unwrap());
     let server: &Server = cluster.primary();
     let node = name("primary");

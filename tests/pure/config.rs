@@ -91,7 +91,7 @@ fn described_rest(config: &Config) -> String {
 }
 
 #[test]
-fn every_case_says_what_is_expected_f1_f2_f3_f4_f8() {
+fn every_case_says_what_is_expected() {
     let update = std::env::var_os("UPDATE_EXPECT").is_some();
     let mut cases: Vec<PathBuf> = fs::read_dir(CASES).unwrap().map(|entry| entry.unwrap().path()).collect();
     cases.retain(|path| path.extension().is_some_and(|extension| extension == "yaml"));
@@ -231,7 +231,7 @@ fn home() -> tempfile::TempDir {
 }
 
 #[test]
-fn passwords_by_precedence_f5() {
+fn passwords_by_precedence() {
     let home = home();
     let env = environment().with_home(home.path());
     let source = |text: &str, env: &Environment| load_text(text, env).unwrap().nodes.remove(0).password;
@@ -257,7 +257,7 @@ fn passwords_by_precedence_f5() {
 }
 
 #[test]
-fn a_password_file_that_others_can_read_is_refused_with_a_warning_f5() {
+fn a_password_file_that_others_can_read_is_refused_with_a_warning() {
     use std::os::unix::fs::PermissionsExt;
     let home = home();
     let path = home.path().join(".pgpass");
@@ -289,7 +289,7 @@ fn relative_paths_start_at_the_file() {
 }
 
 #[test]
-fn flags_make_one_node_f6() {
+fn flags_make_one_node() {
     let flags = |host: &str, port, user: &str, dbname: &str| {
         let text = |text: &str| (!text.is_empty()).then(|| text.to_owned());
         Flags { host: text(host), port, user: text(user), dbname: text(dbname) }
@@ -329,7 +329,7 @@ fn flags_make_one_node_f6() {
 }
 
 #[test]
-fn files_that_are_none_f4() {
+fn files_that_are_none() {
     let folder = tempfile::tempdir().unwrap();
     let told = |path: &Path| config::load(path, None, &environment()).unwrap_err()[0].to_string();
     assert!(told(&folder.path().join("none.yaml")).ends_with("none.yaml: no such file"));
@@ -343,7 +343,7 @@ fn files_that_are_none_f4() {
 }
 
 #[test]
-fn the_default_file_f6() {
+fn the_default_file() {
     let path = |env: &Environment| config::default_path(env).map(|path| path.display().to_string());
     assert_eq!(path(&Environment::empty()), None);
     let env = Environment::empty().with_home("/home/me");
@@ -356,7 +356,7 @@ fn the_default_file_f6() {
 }
 
 #[test]
-fn read_only_of_the_file_wins_over_read_write_l4() {
+fn read_only_of_the_file_wins_over_read_write() {
     let mut config = load_text(
         "nodes: {a: {host: x}, b: {host: x, read_only: true}, c: {host: x, read_only: false}}",
         &environment(),
@@ -369,7 +369,7 @@ fn read_only_of_the_file_wins_over_read_write_l4() {
 }
 
 #[test]
-fn no_password_in_debug_f7() {
+fn no_password_in_debug() {
     let text = "nodes:\n  a: {host: x, password: hunter2, sslpassword: hunter2}\n  b: postgres://u:hunter2@x\n";
     let config = load_text(text, &environment().with_var("PGPASSWORD", "hunter2")).unwrap();
     assert!(!format!("{config:?}").contains("hunter2"));
@@ -378,7 +378,7 @@ fn no_password_in_debug_f7() {
 }
 
 #[test]
-fn absurd_files_end_soon_f4() {
+fn absurd_files_end_soon() {
     let many = |line: fn(usize) -> String, n: usize| (0..n).map(line).collect::<String>();
     let texts = [
         format!(

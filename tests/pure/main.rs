@@ -8,6 +8,7 @@ mod scene;
 #[allow(dead_code, unreachable_pub, reason = "shared with the tests that read a real terminal")]
 mod stream;
 
+mod codes;
 mod command_line;
 mod config;
 mod keys;

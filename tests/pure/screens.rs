@@ -52,7 +52,7 @@ fn the_empty_start_offers_the_form_and_a_file() {
 }
 
 #[test]
-fn the_first_screen_answers_d1() {
+fn the_first_screen_answers() {
     for (width, height) in SIZES {
         let text = scene::text(&production_with_answers().draw(width, height, &dark()));
         for word in [
@@ -288,7 +288,7 @@ fn is_safe(buf: &Buffer) -> bool {
 }
 
 #[test]
-fn hostile_text_is_shown_and_not_obeyed_d7() {
+fn hostile_text_is_shown_and_not_obeyed() {
     let text = "\x1b]0;pwned\x07\x1b[2J\u{9d}0;x\u{202e}\u{200b}\u{2028}\r\n\tend";
     for (place, keys) in PLACES {
         let mut scene = hostile(text);

@@ -16,7 +16,7 @@ use crate::support::proxy::{Link, Proxy};
 use crate::support::servers::{ConfigFile, assert_no_sessions, cluster};
 use crate::support::wait::{PATIENCE, SOON, wait_for};
 
-// check (L2)
+// check
 
 #[test]
 fn check_says_right_or_every_fault_and_connects_to_nothing() {
@@ -83,7 +83,7 @@ fn the_default_file_is_found_under_xdg_config_home() {
     assert!(out(&output).contains("only"), "{}", out(&output));
 }
 
-// status (L3)
+// status
 
 #[test]
 fn status_of_healthy_nodes_has_the_promised_shape_and_exits_with_0() {
@@ -188,7 +188,7 @@ fn hears_signals(child: &Child) -> bool {
     u64::from_str_radix(caught.trim(), 16).is_ok_and(|caught| caught & 1 == 1)
 }
 
-// query (L4, C6)
+// query
 
 #[test]
 fn a_query_on_five_nodes_of_which_one_is_dead_and_one_is_slow() {
@@ -342,7 +342,7 @@ fn a_reader_that_has_enough_ends_it_quietly() {
     }
 }
 
-// Passwords (F7)
+// Passwords
 
 #[test]
 fn a_password_is_in_no_output_log_or_process_list() {
@@ -380,7 +380,7 @@ fn a_password_is_in_no_output_log_or_process_list() {
     child.wait().unwrap();
 }
 
-// completions, man, help (L6)
+// completions, man, help
 
 #[test]
 fn completions_parse_and_the_manual_renders() {
@@ -411,7 +411,7 @@ fn completions_parse_and_the_manual_renders() {
     assert_eq!(out(&run(&["--version"])), format!("pgwatch {}\n", env!("CARGO_PKG_VERSION")));
 }
 
-// --event-log (L1, C10)
+// --event-log
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_event_log_tells_connect_kill_and_remove_in_order() {

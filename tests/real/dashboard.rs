@@ -21,7 +21,7 @@ fn wait_row(tui: &Tui, node: &str, words: &[&str]) {
     });
 }
 
-/// D1, C2, C5: since when, why and the next try are said in its row; it comes back by itself.
+/// Since when, why and the next try are said in its row; it comes back by itself.
 #[test]
 fn a_killed_node_is_shown_down_and_healthy_again() {
     let stage = Stage::new();
@@ -33,7 +33,7 @@ fn a_killed_node_is_shown_down_and_healthy_again() {
     wait_row(&stage.tui, "standby1", &["● healthy"]);
 }
 
-/// C3, C4: nothing is closed and nobody answers.
+/// Nothing is closed and nobody answers.
 #[test]
 fn a_frozen_node_is_shown_down_and_thawed_healthy() {
     let stage = Stage::new();
@@ -45,7 +45,7 @@ fn a_frozen_node_is_shown_down_and_thawed_healthy() {
     wait_row(&stage.tui, "standby1", &["● healthy"]);
 }
 
-/// C13: no error, the dashboard opens, says so, and finds the first that answers.
+/// No error, the dashboard opens, says so, and finds the first that answers.
 #[test]
 fn all_nodes_down_at_the_start() {
     let cluster = cluster().start().unwrap();
@@ -57,7 +57,7 @@ fn all_nodes_down_at_the_start() {
     wait_row(&tui, "primary", &["● healthy"]);
 }
 
-/// C6, D3, D7: each node answers for itself, and what it says is shown, not obeyed.
+/// Each node answers for itself, and what it says is shown, not obeyed.
 #[test]
 fn a_query_answers_from_every_node_and_is_shown_not_obeyed() {
     let mut stage = Stage::new();
@@ -80,7 +80,7 @@ fn a_query_answers_from_every_node_and_is_shown_not_obeyed() {
     wait_row(&stage.tui, "primary", &["● healthy"]);
 }
 
-/// D6: readable from 80x24, says so below, and no size breaks it.
+/// Readable from 80x24, says so below, and no size breaks it.
 #[test]
 fn any_size_at_any_moment() {
     let mut stage = Stage::new();
@@ -101,7 +101,7 @@ fn any_size_at_any_moment() {
     stage.assert_left_clean();
 }
 
-/// D5: a key is answered at once, also one that comes with a change of the window's size.
+/// A key is answered at once, also one that comes with a change of the window's size.
 #[test]
 fn a_key_with_a_new_size_is_answered() {
     let config = file("nodes: {n: {host: 127.0.0.1, port: 1, user: pgwatch}}\n");

@@ -1,4 +1,4 @@
-//! `pgwatch demo` from outside (L5): what a newcomer sees, and that nothing of it stays on the machine.
+//! `pgwatch demo` from outside: what a newcomer sees, and that nothing of it stays on the machine.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
@@ -83,7 +83,7 @@ fn without_a_terminal_it_prints_the_status_and_leaves() {
     place.assert_empty(Duration::from_secs(1));
 }
 
-/// L5: whatever libpq's variables and files, the locale, the time zone and the umask say, the demo starts. Where servers
+/// Whatever libpq's variables and files, the locale, the time zone and the umask say, the demo starts. Where servers
 /// cannot run in `TMPDIR`, because a socket there would have too long a path, they run elsewhere.
 #[test]
 fn nothing_in_the_environment_breaks_it() {

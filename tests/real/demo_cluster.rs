@@ -208,7 +208,7 @@ fn a_server_with_tls_shows_its_own_certificate() {
     assert!(connect(&ours, "127.0.0.1").unwrap_err().contains("does not match"));
 }
 
-/// The demo's load does what it says, survives a killed standby, and leaves nobody behind (L5).
+/// The demo's load does what it says, survives a killed standby, and leaves nobody behind.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_load_survives_a_killed_server_and_ends() {
     let cluster = cluster().standbys(1).start().unwrap();

@@ -1,4 +1,4 @@
-//! The ways out of the commands that have no screen, with a query running: no session of ours is left (C8, N7).
+//! The ways out of the commands that have no screen, with a query running: no session of ours is left (N7).
 
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
@@ -31,7 +31,7 @@ fn a_query_command_that_is_signalled_cancels_on_the_servers() {
         (Signal::TERM, "code", Duration::from_secs(5)),
         (Signal::INT, "code", Duration::from_secs(5)),
         (Signal::HUP, "code", Duration::from_secs(5)),
-        // Nobody could say goodbye: the sessions see by themselves that their client is gone (C12).
+        // Nobody could say goodbye: the sessions see by themselves that their client is gone.
         (Signal::KILL, "signal 9", SOON),
     ] {
         let mut command = query(&config);

@@ -1,5 +1,5 @@
 //! Through PgBouncer, in session and in transaction mode: what works there, and that nothing of ours stays on the
-//! connections that other programs share (C11, C12).
+//! connections that other programs share.
 
 use std::os::unix::fs::{PermissionsExt, chown};
 use std::os::unix::process::CommandExt;

@@ -1,5 +1,5 @@
-//! One node through the library: sessions, the pool, statements of the user, and what goes wrong with them (C1, C4,
-//! C6, C9, C12), on real servers.
+//! One node through the library: sessions, the pool, statements of the user, and what goes wrong with them, on
+//! real servers.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -124,7 +124,7 @@ async fn statements_of_a_read_only_node() {
     assert_eq!(node.cell("select 'ok'::mood").await, "ok");
     assert_eq!(node.cell("select 'ok'::mood").await, "ok");
 
-    // C12, as the server sees it.
+    // The settings of our sessions, as the server sees them.
     for (setting, value) in [
         ("application_name", "pgwatch"),
         ("transaction_read_only", "on"),
@@ -353,7 +353,7 @@ async fn large_answers_are_cut_in_bounded_memory() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_full_pool_says_so_and_is_counted_c9() {
+async fn a_full_pool_says_so_and_is_counted() {
     let cluster = Cluster::builder().start().unwrap();
     let server = cluster.primary();
     let mut config = server.node_config();

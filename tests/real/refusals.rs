@@ -1,5 +1,5 @@
 //! Every way in which a connection can fail, by real faults: each has its kind, its clear text and a remedy, and none
-//! takes longer than the attempt may (C4, F5, F7).
+//! takes longer than the attempt may.
 
 use std::os::unix::fs::PermissionsExt;
 use std::time::{Duration, Instant};

@@ -1,4 +1,4 @@
-//! What a role may see (C12, C13, D2): a plain one that may only log in, a member of `pg_monitor`, a superuser. Each
+//! What a role may see: a plain one that may only log in, a member of `pg_monitor`, a superuser. Each
 //! watches and asks; what a role may not see is unknown, never 0, and the screen names the remedy.
 #![allow(clippy::print_stdout, reason = "what the screens said")]
 

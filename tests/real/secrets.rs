@@ -1,4 +1,4 @@
-//! No password in any output (F7), in clear or as a URL spells it: commands, wrong files and command lines, `Debug`, the
+//! No password in any output, in clear or as a URL spells it: commands, wrong files and command lines, `Debug`, the
 //! screen while it is typed and when logins fail, logs, exported files, the history, a panic, the process list.
 
 mod screen;

@@ -1,4 +1,4 @@
-//! Files as they go wrong (F4): cut, flipped, mixed up, made to break a reader, or no files at all. Whatever it is, it is
+//! Files as they go wrong: cut, flipped, mixed up, made to break a reader, or no files at all. Whatever it is, it is
 //! read or refused soon and within bounds, each fault with its place, and nothing panics.
 
 mod changed;

@@ -1,5 +1,5 @@
 //! Every way out of the dashboard, on real servers and in a real terminal, with a query running: no session of ours
-//! is left on any server, and the terminal is as it was before (C8, N6, N7).
+//! is left on any server, and the terminal is as it was before (N6, N7).
 
 use std::time::{Duration, Instant};
 
@@ -114,7 +114,7 @@ fn a_frozen_server_keeps_nobody_from_leaving() {
     assert_no_sessions(standby, SOON);
 }
 
-/// SIGKILL gives nobody a chance: the sessions themselves notice that their client is gone (C8, C12).
+/// SIGKILL gives nobody a chance: the sessions themselves notice that their client is gone.
 #[test]
 fn killed_its_sessions_end_by_themselves() {
     let mut stage = Stage::new();

@@ -1,4 +1,4 @@
-//! Every `sslmode` against real servers: with TLS, without, with the wrong certificate (C11).
+//! Every `sslmode` against real servers: with TLS, without, with the wrong certificate.
 
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};

@@ -1,4 +1,4 @@
-//! Text from elsewhere (D7): whatever a server, a row, a file or a path holds is shown, never obeyed, and never moves
+//! Text from elsewhere: whatever a server, a row, a file or a path holds is shown, never obeyed, and never moves
 //! what stands beside it. On real servers in a real terminal, and in what commands print.
 
 mod live;

@@ -112,7 +112,7 @@ fn counts_and_the_story_of_an_outage() {
 }
 
 #[test]
-fn nodes_come_and_go_while_it_runs_c7() {
+fn nodes_come_and_go_while_it_runs() {
     let mut dashboard = Dashboard::healthy();
     dashboard.press("j");
     dashboard.tell(EventKind::NodeAdded { node: Box::new(NodeConfig::new(name("fourth"), "h")) });
@@ -177,7 +177,7 @@ fn the_detail_screen_tells_of_its_node_alone() {
 }
 
 #[test]
-fn a_file_that_became_wrong_changes_nothing_f9() {
+fn a_file_that_became_wrong_changes_nothing() {
     let mut dashboard = Dashboard::healthy();
     let effects = update(&mut dashboard.app, Msg::Reloaded(Err(vec!["x.yaml:3:1: unknown key".to_owned()])));
     assert!(effects.is_empty());

@@ -1,4 +1,4 @@
-//! The form: fills itself from a connection string, complains while one types, tests before it adds (D8).
+//! The form: fills itself from a connection string, complains while one types, tests before it adds.
 
 use std::time::Duration;
 
@@ -25,7 +25,7 @@ fn answer() -> Tested {
 }
 
 #[test]
-fn an_empty_start_offers_the_form_f6() {
+fn an_empty_start_offers_the_form() {
     let dashboard = Dashboard::new(&[]);
     assert_eq!(form(&dashboard).title(), "Add a node for this session");
     assert!(Dashboard::healthy().app.dialog.is_none());
@@ -44,11 +44,11 @@ fn a_connection_string_fills_the_fields_and_shows_no_password() {
     assert_eq!(shown(Field::Password), "••••••");
     assert_eq!(shown(Field::Tls), "require");
     assert_eq!(shown(Field::Conninfo), "postgresql://app:••••••@db1.example.com:5433/shop?sslmode=require");
-    assert!(!format!("{:?}", dashboard.app).contains("s3cret"), "F7");
+    assert!(!format!("{:?}", dashboard.app).contains("s3cret"), "a password in the Debug output");
 }
 
 #[test]
-fn no_field_ever_shows_a_part_of_a_password_being_typed_f7() {
+fn no_field_ever_shows_a_part_of_a_password_being_typed() {
     let mut dashboard = Dashboard::new(&[]);
     for key in "postgresql://app:1234x@db1/shop".chars() {
         dashboard.press(&key.to_string());
@@ -157,7 +157,7 @@ fn a_refused_node_is_told() {
 }
 
 #[test]
-fn what_the_fields_leave_open_comes_from_the_defaults_f5() {
+fn what_the_fields_leave_open_comes_from_the_defaults() {
     let mut template = NodeConfig::new(name("any"), "h");
     (template.port, template.database, template.user) = (6543, "app".to_owned(), "monitor".to_owned());
     let form = Form::add(&template, Vec::new());

@@ -1,4 +1,4 @@
-//! Ways out (C8).
+//! Ways out.
 
 use std::time::Duration;
 

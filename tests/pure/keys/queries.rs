@@ -1,4 +1,4 @@
-//! A statement on many nodes: to whom it goes, its answers as they come, one table of all of them (C6, D3).
+//! A statement on many nodes: to whom it goes, its answers as they come, one table of all of them.
 
 use std::sync::Arc;
 use std::time::Duration;

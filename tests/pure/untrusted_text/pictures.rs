@@ -196,7 +196,7 @@ fn what_is_foreign_to_our_screens_is_found() {
 
 /// Every piece there is, a few at a time, on every place.
 #[test]
-fn every_piece_is_shown_on_every_screen_d7() {
+fn every_piece_is_shown_on_every_screen() {
     for (pieces, theme) in PIECES.chunks(4).zip(themes().into_iter().cycle()) {
         let text = pieces.concat();
         let start = Start::new(&text, (120, 40), theme);
@@ -238,7 +238,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(24))]
 
     #[test]
-    fn all_cells_of_all_screens_are_seen_and_none_is_obeyed_d7(
+    fn all_cells_of_all_screens_are_seen_and_none_is_obeyed(
         text in spoiled::text(),
         size in prop_oneof![Just((80, 24)), Just((120, 40)), Just((200, 60)), Just((79, 23)), (1u16..220, 1u16..70)],
         theme in (0..4_usize).prop_map(|at| themes().swap_remove(at)),
@@ -252,7 +252,7 @@ proptest! {
     }
 
     #[test]
-    fn columns_and_frames_stay_where_they_are_d7(
+    fn columns_and_frames_stay_where_they_are(
         text in spoiled::text(),
         size in prop_oneof![Just((80, 24)), Just((120, 40)), Just((200, 60))],
     ) {

@@ -81,7 +81,7 @@ fn no_screen_and_no_file_tells_it() {
     let answers = stage.nodes.path("answers.json");
     stage.see(&format!(":export {}<enter>", answers.display()), "written to");
     assert!(assert_file_is_silent(&answers).contains("teller"));
-    // A file that became wrong is told on the screen (F9).
+    // A file that became wrong is told on the screen.
     let right = fs::read_to_string(&stage.nodes.config.path).unwrap();
     fs::write(
         &stage.nodes.config.path,

@@ -143,7 +143,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(400))]
 
     #[test]
-    fn a_file_that_went_wrong_is_read_or_refused_at_a_place_f4(
+    fn a_file_that_went_wrong_is_read_or_refused_at_a_place(
         base in proptest::sample::select(sound()), changes in proptest::collection::vec(change(), 1..6),
     ) {
         let mut bytes = base;
@@ -156,7 +156,7 @@ proptest! {
     }
 
     #[test]
-    fn lines_of_yaml_in_any_order_are_read_or_refused_at_a_place_f4(
+    fn lines_of_yaml_in_any_order_are_read_or_refused_at_a_place(
         lines in proptest::collection::vec(
             " {0,6}(- |\\? )?(nodes|defaults|clusters|theme|a|b|<<|\"q\"|&x a|\\*x|!t)?(: |:)?(\\*x|&x|\\[a, b\\]|\\{a: \\*x\\}|\\||'a|5s|~|\\$\\{SET\\}|é| #c)?", 0..14,
         ),

@@ -97,7 +97,7 @@ fn monsters() -> Vec<(&'static str, Vec<u8>)> {
 }
 
 #[test]
-fn texts_made_to_break_a_reader_are_refused_within_bounds_f4() {
+fn texts_made_to_break_a_reader_are_refused_within_bounds() {
     let mut slowest = (Duration::ZERO, "");
     for (what, text) in monsters() {
         let (output, took) = check(&text);
@@ -114,7 +114,7 @@ fn texts_made_to_break_a_reader_are_refused_within_bounds_f4() {
 }
 
 #[test]
-fn ten_thousand_nodes_are_loaded_and_checked_f1() {
+fn ten_thousand_nodes_are_loaded_and_checked() {
     let mut text = "nodes:\n".to_owned();
     for n in 0..10_000 {
         writeln!(text, "  node-{n:05}: {{host: 127.0.0.1, port: 1, user: u}}").unwrap();

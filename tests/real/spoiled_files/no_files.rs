@@ -20,9 +20,9 @@ fn fifo(folder: &TempDir, name: &str) -> PathBuf {
     path
 }
 
-/// L1: what cannot take the log is said before the dashboard opens; nothing waits for whoever might read it some day.
+/// What cannot take the log is said before the dashboard opens; nothing waits for whoever might read it some day.
 #[test]
-fn logs_that_cannot_be_written_are_refused_at_once_l1() {
+fn logs_that_cannot_be_written_are_refused_at_once() {
     let folder = tempfile::tempdir().unwrap();
     let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
     let pipe = fifo(&folder, "pipe");
@@ -46,9 +46,9 @@ fn logs_that_cannot_be_written_are_refused_at_once_l1() {
     assert!(code(&output) == 2 && err(&output).contains("a pipe without a reader"), "{}", err(&output));
 }
 
-/// L1: a program may read the log as it comes, through a pipe.
+/// A program may read the log as it comes, through a pipe.
 #[test]
-fn a_pipe_with_a_reader_gets_every_event_l1() {
+fn a_pipe_with_a_reader_gets_every_event() {
     let folder = tempfile::tempdir().unwrap();
     let pipe = fifo(&folder, "pipe");
     let (read, wait) = mpsc::channel();
@@ -77,9 +77,9 @@ fn a_pipe_with_a_reader_gets_every_event_l1() {
     assert!(log.contains(r#""event":"started""#) && log.contains(r#""event":"stopped""#), "{log}");
 }
 
-/// F1, F5: files that are no files neither hang nor fill the memory.
+/// Files that are no files neither hang nor fill the memory.
 #[test]
-fn pipes_and_devices_in_place_of_files_are_refused_or_read_f1_f5() {
+fn pipes_and_devices_in_place_of_files_are_refused_or_read() {
     let folder = tempfile::tempdir().unwrap();
     let pipe = fifo(&folder, "pipe");
     let check = |path: &Path| {
@@ -109,9 +109,9 @@ fn pipes_and_devices_in_place_of_files_are_refused_or_read_f1_f5() {
     }
 }
 
-/// C7: a name has no limit, and nothing on the screen is pushed out by one.
+/// A name has no limit, and nothing on the screen is pushed out by one.
 #[test]
-fn a_name_of_a_thousand_letters_pushes_nothing_out_c7() {
+fn a_name_of_a_thousand_letters_pushes_nothing_out() {
     let name = "n".repeat(1_000);
     let config = file(&format!(
         "nodes: {{{name}: {{host: 127.0.0.1, port: 1, user: u}}, b: {{host: 127.0.0.1, port: 1, user: u}}}}\n"

@@ -14,8 +14,8 @@ use crate::support::stage::LEAVING;
 use crate::support::stream::{clipboard, foreign};
 use crate::support::wait::{PATIENCE, SOON};
 
-/// As SQL and YAML both write it in double quotes or `E''`: the title, a question to the terminal, C1, right to left,
-/// zero width, a tag, a family.
+/// As SQL and YAML both write it in double quotes or `E''`: the title, a question to the terminal, a control character
+/// above 127, right to left, zero width, a tag, a family.
 const EVIL: &str = r"\x1b]0;pwned\x07\x1b[6n\u009b31m\u202e\u200b\U000e0041日本\U0001f469\u200d\U0001f467";
 /// What the start of it looks like.
 const SHOWN: &str = r"\x1b]0;pwned\x07\x1b[6n\x9b31m\u202e\u200b\U000e0041日本";
@@ -88,9 +88,9 @@ fn config() -> ConfigFile {
     ))
 }
 
-/// D7: through the dashboard. Every byte that the terminal got is text or a sequence of our own.
+/// Through the dashboard. Every byte that the terminal got is text or a sequence of our own.
 #[test]
-fn what_a_server_says_is_shown_in_a_terminal_and_never_obeyed_d7() {
+fn what_a_server_says_is_shown_in_a_terminal_and_never_obeyed() {
     let config = config();
     let mut tui = Tui::start(&["--config", config.arg()], 200, 60, &[]);
     tui.wait_for("three nodes are healthy", PATIENCE, |screen| screen.contents().matches("● healthy").count() == 3);
@@ -149,9 +149,9 @@ fn assert_seen_and_left(tui: &mut Tui) {
     assert_eq!(foreign(&raw[..end]), Vec::<String>::new());
 }
 
-/// D7: what is printed for people holds nothing that a terminal obeys, and no line that a server made up.
+/// What is printed for people holds nothing that a terminal obeys, and no line that a server made up.
 #[test]
-fn tables_and_messages_show_what_csv_and_json_keep_d7() {
+fn tables_and_messages_show_what_csv_and_json_keep() {
     let config = config();
     let query = |format: &str, sql: &str| {
         run(&["query", "--config", config.arg(), "--nodes", "good", "--format", format, "--timeout", "20s", sql])
@@ -182,10 +182,10 @@ fn tables_and_messages_show_what_csv_and_json_keep_d7() {
     }
 }
 
-/// D7, C6: bytes that are no UTF-8 are an answer like any other: the server's own error or the value, never a panic, and
+/// Bytes that are no UTF-8 are an answer like any other: the server's own error or the value, never a panic, and
 /// the node goes on.
 #[test]
-fn bytes_that_are_no_utf_8_are_told_and_the_node_goes_on_d7() {
+fn bytes_that_are_no_utf_8_are_told_and_the_node_goes_on() {
     let config = config();
     for (sql, seen) in [
         ("select word from bytes", "invalid byte sequence"),

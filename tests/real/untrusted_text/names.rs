@@ -24,7 +24,7 @@ fn assert_told(args: &[&str], expected: i32, lines: usize) {
 }
 
 #[test]
-fn paths_are_shown_not_obeyed_d7() {
+fn paths_are_shown_not_obeyed() {
     let folder = tempfile::tempdir().unwrap();
     let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
     let missing = path(&format!("{EVIL}/none"));
@@ -43,7 +43,7 @@ fn paths_are_shown_not_obeyed_d7() {
 }
 
 #[test]
-fn names_in_a_file_and_on_the_command_line_are_shown_not_obeyed_d7() {
+fn names_in_a_file_and_on_the_command_line_are_shown_not_obeyed() {
     let name = r#""\e]0;pwned\a\u202e\x9b2J\nall is well""#;
     let wrong = file(&format!("nodes:\n  {name}: {{host: h, user: u}}\n"));
     let output = run(&["check", "--config", wrong.arg()]);
@@ -84,7 +84,7 @@ fn names_in_a_file_and_on_the_command_line_are_shown_not_obeyed_d7() {
 
 /// The start without nodes names the file.
 #[test]
-fn the_path_of_an_empty_file_is_shown_on_the_screen_d7() {
+fn the_path_of_an_empty_file_is_shown_on_the_screen() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("\u{202e}\u{1b}[2J日本.yaml");
     fs::write(&path, "nodes: {}\n").unwrap();
