@@ -58,7 +58,7 @@ pub type Troubles = tokio::sync::watch::Receiver<Option<String>>;
 pub struct RunOptions {
     pub config: Config,
     pub read_write: bool,
-    /// Reads the file again (F9); without it nothing is watched.
+    /// Reads the file again; without it nothing is watched.
     pub reload: Option<Reload>,
     /// Reads the views and rules.
     pub views: Box<ReadViews>,
@@ -379,7 +379,7 @@ mod tests {
     use crate::demo::Cluster;
     use crate::model::{EventKind, HealthState};
 
-    /// C8: if the loop panics (in applying a message, in drawing a frame), no session is left, and the panic is an error.
+    /// If the loop panics (in applying a message, in drawing a frame), no session is left, and the panic is an error.
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
     async fn a_panic_of_the_screen_half_closes_every_session() {
         let cluster = Cluster::builder().start().unwrap();

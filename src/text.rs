@@ -1,4 +1,4 @@
-//! Text for a terminal: what a server sent made safe (D7), cut and padded by width, and figures as people say them.
+//! Text for a terminal: what a server sent made safe, cut and padded by width, and figures as people say them.
 //! The dashboard and the `table` output both write through this file.
 
 use std::borrow::Cow;
@@ -196,7 +196,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn server_text_is_shown_not_obeyed_d7() {
+    fn server_text_is_shown_not_obeyed() {
         for (text, shown) in [
             ("plain", "plain"),
             ("\x1b]0;pwned\x07", "\\x1b]0;pwned\\x07"),
@@ -250,7 +250,7 @@ mod tests {
 
     /// Every character there is, between two letters: columns stay aligned on the screen and in a terminal.
     #[test]
-    fn all_agree_how_wide_each_character_is_d7() {
+    fn all_agree_how_wide_each_character_is() {
         for c in (0..=0x10_ffff).filter_map(char::from_u32) {
             let text = safe(&format!("x{c}y")).into_owned();
             assert!(all_agree(&text), "{c:?} as {text:?}");

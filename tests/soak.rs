@@ -1,5 +1,5 @@
 //! Nothing leaks: a minute of churn, after which the program holds what it held when it was warm, and leaves nothing
-//! behind (C6 to C8, F9, N7). `make soak` is the same for longer. `PGWATCH_SEED` repeats a run; the seed is printed.
+//! behind (N7). `make soak` is the same for longer. `PGWATCH_SEED` repeats a run; the seed is printed.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 #![allow(clippy::print_stdout, reason = "the seed it ran with, and what it measured")]
 
@@ -10,11 +10,11 @@ use std::time::Duration;
 use support::churn::{Length, dashboard, manager, seed};
 
 #[test]
-fn a_minute_of_churn_leaks_nothing_from_the_dashboard_c7_c8_f9_n7() {
+fn a_minute_of_churn_leaks_nothing_from_the_dashboard_n7() {
     dashboard::run(Length::Time(Duration::from_mins(1)), seed()).assert_holds();
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn two_thousand_commands_leak_nothing_from_the_manager_c6_c7_c8_n7() {
+async fn two_thousand_commands_leak_nothing_from_the_manager_n7() {
     manager::run(Length::Cycles(2_000), seed()).await.assert_holds();
 }

@@ -43,7 +43,7 @@ pub struct Setup {
 /// Names of columns by the name of their view.
 pub type ChosenColumns = BTreeMap<String, BTreeSet<String>>;
 
-/// What a file that was read anew says (F9).
+/// What a file that was read anew says.
 #[derive(Debug, Clone)]
 pub struct Reread {
     pub cluster: Option<String>,
@@ -86,7 +86,7 @@ pub enum Msg {
     Drawn(Drawn),
     /// The manager's channel was full: this command was not sent.
     Busy(Box<Command>),
-    /// The file was read anew (F9), by itself or through [`Effect::Reload`]: what it says, or what is wrong with it.
+    /// The file was read anew, by itself or through [`Effect::Reload`]: what it says, or what is wrong with it.
     Reloaded(Result<Box<Reread>, Vec<String>>),
     /// An effect did not work out (the clipboard, the history file): what to tell.
     Failed(String),

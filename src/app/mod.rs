@@ -106,7 +106,7 @@ pub struct App {
     pub leaving: Option<Leaving>,
     /// Set by the last event of the manager.
     pub stopped: Option<ShutdownReport>,
-    /// The errors of a file that became wrong, until it is right again (F9).
+    /// The errors of a file that became wrong, until it is right again.
     pub reload_errors: Vec<String>,
     /// What the last drawing measured.
     pub drawn: Drawn,

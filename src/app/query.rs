@@ -1,4 +1,4 @@
-//! Statements on many nodes: the editor, the batch that runs or ran last, and its answers as they come (C6, D3).
+//! Statements on many nodes: the editor, the batch that runs or ran last, and its answers as they come.
 
 use super::panes::answers::Results;
 use super::typing::editor::Editor;

@@ -79,7 +79,7 @@ Connects to all nodes at once and waits at most for their connect_timeout.
 Exit codes, as for monitoring plugins: 0 all nodes healthy and no alerts, 1 a degraded node or a warning, 2 a node \
 that is down or a critical alert, 3 unknown (invalid file or usage).";
 
-/// Every user of a machine can list its processes with their arguments (F7).
+/// Every user of a machine can list its processes with their arguments.
 const PASSWORD: &str = "every user of this machine can read a password on the command line: put it in the configuration \
                         file, ~/.pgpass or PGPASSWORD, and pass the connection string without it to --dbname";
 
@@ -272,7 +272,7 @@ pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Args, Unparsed>
     parsed.map_err(|error| Unparsed { code: exit_code(&error, &args), error })
 }
 
-/// True if a connection string among the arguments has a password, which no message may repeat (F7). Statements are
+/// True if a connection string among the arguments has a password, which no message may repeat. Statements are
 /// not searched.
 fn tells_password(args: &[OsString], parsed: Option<&Args>) -> bool {
     let statement = parsed.and_then(|args| match &args.command {

@@ -12,7 +12,7 @@ use crate::model::protocol::LeaveReason;
 use crate::run::{self, Reload, RunOptions};
 use crate::store::event_log::EventLog;
 
-/// Opens the dashboard and returns the exit code when it ends. If there is a `source`, its file is watched (F9).
+/// Opens the dashboard and returns the exit code when it ends. If there is a `source`, its file is watched.
 pub(super) async fn open(config: Config, options: &DashboardOptions, source: Option<&Source>) -> Result<u8, Exit> {
     let env = Environment::of_process();
     can_draw(&env)?;

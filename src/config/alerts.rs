@@ -20,7 +20,7 @@ static OURS: &[(&str, &str)] = include!(concat!(env!("OUT_DIR"), "/alerts.rs"));
 /// The rules, by name.
 pub type Rules = IndexMap<String, Arc<Rule>>;
 
-/// Ours alone, on our views. A file of ours that cannot be read is left out: `tests/alerts` proves that there is none.
+/// Ours alone, on our views. A file of ours that cannot be read is left out: `tests/real/alerts.rs` proves that there is none.
 pub fn ours() -> &'static Rules {
     static RULES: LazyLock<Rules> = LazyLock::new(|| on(views::ours()).0);
     &RULES

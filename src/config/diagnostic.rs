@@ -11,7 +11,7 @@ pub struct Position {
 
 /// One problem of the configuration. `Display` is `file:line:column: what is wrong, what is allowed`.
 ///
-/// The message may name keys, nodes and variables, never the value of a secret (F7).
+/// The message may name keys, nodes and variables, never the value of a secret.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Diagnostic {
     /// The file as it was named, or what took its place: `the command line`, `the environment`.

@@ -138,7 +138,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn debug_shows_no_value_f7() {
+    fn debug_shows_no_value() {
         let env = Environment::empty().with_var("PGPASSWORD", "hunter2");
         let text = format!("{env:?}");
         assert!(text.contains("PGPASSWORD") && !text.contains("hunter2"), "{text}");

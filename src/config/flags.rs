@@ -1,4 +1,4 @@
-//! A dashboard of one node, made of `--host`, `--port`, `--user` and `--dbname` as psql would take them (F6).
+//! A dashboard of one node, made of `--host`, `--port`, `--user` and `--dbname` as psql would take them.
 
 use super::environment::Environment;
 use super::report::{At, Report};
@@ -6,7 +6,7 @@ use super::settings::Settings;
 use super::{Config, Diagnostic, Flags, conninfo, libpq};
 use crate::model::NodeName;
 
-/// Whoever is on the machine can list what runs on it, with its arguments (F7).
+/// Whoever is on the machine can list what runs on it, with its arguments.
 const PASSWORD: &str = "--dbname: every user of this machine can read a password on the command line; \
                         put it into a file, ~/.pgpass or PGPASSWORD";
 

@@ -1,4 +1,4 @@
-//! `${VAR}`, `${VAR:-default}` and `$$` in the values of the file (F3).
+//! `${VAR}`, `${VAR:-default}` and `$$` in the values of the file.
 //!
 //! They are replaced after YAML is read, so a password with a `:` or `#` in a variable cannot change the file's shape.
 
@@ -76,7 +76,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn variables_f3() {
+    fn variables_are_replaced_by_their_values() {
         let env = Environment::empty().with_var("A", "1: #x").with_var("EMPTY", "");
         let ok = |input: &str| text(input, &env).unwrap();
         assert_eq!(ok("x${A}y"), "x1: #xy");

@@ -33,10 +33,10 @@ pub use diagnostic::{Diagnostic, Position};
 pub use environment::Environment;
 pub(crate) use nearest::nearest;
 
-/// A validated configuration. `default()` is the empty start: no file, no node (F6).
+/// A validated configuration. `default()` is the empty start: no file, no node.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Config {
-    /// The file it was read from: what is watched (F9).
+    /// The file it was read from: what is watched.
     pub path: Option<PathBuf>,
     /// The nodes of the chosen cluster, in the order of the file.
     pub nodes: Vec<NodeConfig>,
@@ -105,7 +105,7 @@ impl Flags {
     }
 }
 
-/// `$XDG_CONFIG_HOME/pgwatch/config.yaml`, `~/.config/pgwatch/config.yaml` without the variable (F6). It need not exist.
+/// `$XDG_CONFIG_HOME/pgwatch/config.yaml`, `~/.config/pgwatch/config.yaml` without the variable. It need not exist.
 pub fn default_path(env: &Environment) -> Option<PathBuf> {
     // The XDG rules say that a relative path there is to be ignored.
     let base = env.filled_var("XDG_CONFIG_HOME").map(PathBuf::from).filter(|path| path.is_absolute());
@@ -143,7 +143,7 @@ fn text_of(path: &Path) -> Result<String, (Option<Position>, String)> {
     })
 }
 
-/// A dashboard of one node without a file (F6). As with psql, a connection string in `dbname` is stronger than the
+/// A dashboard of one node without a file. As with psql, a connection string in `dbname` is stronger than the
 /// other flags, and `PGHOST` ... and the socket of a local server stand behind them.
 ///
 /// # Errors
@@ -153,12 +153,12 @@ pub fn from_flags(flags: &Flags, env: &Environment) -> Result<Config, Vec<Diagno
 }
 
 impl Config {
-    /// No file and no node, in these surroundings (F6).
+    /// No file and no node, in these surroundings.
     pub fn empty(env: &Environment) -> Self {
         Self { template: settings::Settings::default().template(env), ..Self::default() }
     }
 
-    /// `--read-write`: our sessions may write, but on a node whose `read_only: true` stands in the file (L4).
+    /// `--read-write`: our sessions may write, but on a node whose `read_only: true` stands in the file.
     pub fn apply_read_write(&mut self) {
         for node in self.nodes.iter_mut().chain([&mut self.template]) {
             node.read_only.get_or_insert(false);

@@ -1,5 +1,5 @@
 //! A node as the file writes it: a map of keys, or one connection string. Also the keys of the earlier camel-case
-//! format (F8).
+//! format.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;

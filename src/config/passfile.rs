@@ -109,7 +109,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_first_line_that_matches_f5() {
+    fn the_first_line_that_matches_is_used() {
         let text = "# host:port:database:user:password\n\ndb.example:5432:app:alice:one\n*:*:app:*:two\nlocalhost:5433:*:bob:three\n\
                     a\\:\\:1:*:*:*:four\\:\\\\x\nbad line\n*:*:empty:*:\n";
         let got = |host, port, database, user| find(text, host, port, database, user).map(|s| s.expose().to_owned());

@@ -86,7 +86,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn sections_f5() {
+    fn the_first_section_of_a_name_is_read() {
         let text = "# c\n[a]\nhost=x\n  port = 1\n\n[b]\nnonsense\n[a]\nhost=second\n";
         let setting =
             |line, keyword: &str, value: &str| Setting { line, keyword: keyword.to_owned(), value: value.to_owned() };

@@ -1,4 +1,4 @@
-//! Durations and sizes as people write them (F2), both ways and without rounding.
+//! Durations and sizes as people write them, both ways and without rounding.
 
 use std::time::Duration;
 
@@ -90,7 +90,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn durations_f2() {
+    fn durations_are_read_and_written() {
         let ms = Duration::from_millis;
         for (text, want) in [
             ("250ms", ms(250)),
@@ -123,7 +123,7 @@ mod tests {
     }
 
     #[test]
-    fn sizes_f2() {
+    fn sizes_are_read_and_written() {
         for (text, want) in [
             ("64MB", 64 << 20),
             ("1GB", 1 << 30),

@@ -71,7 +71,7 @@ pub(super) fn map_of<'y>(name: &str, value: &'y Yaml, what: &str, report: &mut R
 }
 
 /// A word without a value is told only where it looks like a slip of a known key: it may be the second half of a
-/// password with a comma in it (F7).
+/// password with a comma in it.
 fn unknown_key(entry: &Entry, known: &[&str], report: &Report) -> String {
     let key = &entry.key;
     match report.nearest(key, known.iter().copied()) {
@@ -135,7 +135,7 @@ pub(super) fn parsed<T>(
 }
 
 /// A text of the file as a message shows it: a number, perhaps with a unit. What else stands there by mistake may be a
-/// password (F7); where it stands is said anyway.
+/// password; where it stands is said anyway.
 fn shown(text: &str) -> String {
     let unit = text.trim_start_matches(|c: char| c.is_ascii_digit() || "+-. ".contains(c));
     let is_number = text.contains(|c: char| c.is_ascii_digit());

@@ -1,4 +1,4 @@
-//! Every failure of a node, sorted once, at the edge, into a kind with a text for people and a remedy (C4).
+//! Every failure of a node, sorted once, at the edge, into a kind with a text for people and a remedy.
 
 pub(super) mod sqlstate;
 
@@ -321,7 +321,7 @@ mod tests {
     }
 
     #[test]
-    fn system_errors_of_c4() {
+    fn each_system_error_has_its_kind_and_text() {
         for (error, kind, text) in [
             (
                 io::Error::from(io::ErrorKind::ConnectionRefused),

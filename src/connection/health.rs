@@ -1,4 +1,4 @@
-//! The rules of health (C2, C3): what an observation does to a node's state. Pure: time is an argument, and nothing
+//! The rules of health: what an observation does to a node's state. Pure: time is an argument, and nothing
 //! here waits or asks.
 
 mod admission;
@@ -197,7 +197,7 @@ mod tests {
     }
 
     #[test]
-    fn stories_of_probes_c3() {
+    fn stories_of_probes() {
         let policy = HealthConfig::default();
         let stories = [
             ("first answer", vec![(Attempt, Connecting, 0, 1), (ok(1), Healthy, 0, 0)]),
@@ -256,7 +256,7 @@ mod tests {
     }
 
     #[test]
-    fn stories_of_ended_and_refused_sessions_c2() {
+    fn stories_of_ended_and_refused_sessions() {
         let policy = HealthConfig::default();
         let stories = [
             (

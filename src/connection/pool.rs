@@ -1,4 +1,4 @@
-//! The bb8 pool of one node, gated by whether the node is there (C1, C9).
+//! The bb8 pool of one node, gated by whether the node is there.
 //!
 //! bb8 alone hides why a connect failed, and queues callers on a node that is known to be dead. So the pool exists
 //! only while the node is available; a checkout answers at once with why it is not, or with the error of the connect

@@ -1,4 +1,4 @@
-//! One statement on one node: checkout, run, rows as they come, cancel on the server (C6).
+//! One statement on one node: checkout, run, rows as they come, cancel on the server.
 //!
 //! Two round trips. The first opens a read-only transaction (on a read-only node) and has the server parse the
 //! statement, which says its column types and refuses several statements at once. The second runs it by the simple

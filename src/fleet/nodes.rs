@@ -218,7 +218,7 @@ impl Node {
     }
 }
 
-/// How many nodes are in which of the three conditions (C2).
+/// How many nodes are in which of the three conditions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Counts {
     pub healthy: usize,

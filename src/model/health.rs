@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::NodeError;
 
-/// The six words of requirement C2; their names are a promise to programs.
+/// The six states of a node; their names are a promise to programs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum HealthState {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use serde::{Serialize, Serializer};
 
-/// A node's name: a letter, then letters, digits, `_` and `-` (requirement C7). Cloning copies a pointer.
+/// A node's name: a letter, then letters, digits, `_` and `-`. Cloning copies a pointer.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct NodeName(Arc<str>);
 
@@ -14,7 +14,7 @@ pub struct NodeName(Arc<str>);
 #[error("{} is not a valid node name: start with a letter, then use letters, digits, - and _", told(.0))]
 pub struct InvalidName(pub String);
 
-/// What looks like a piece of a connection string is not repeated: it may hold a password (F7).
+/// What looks like a piece of a connection string is not repeated: it may hold a password.
 fn told(text: &str) -> String {
     if text.contains(['@', ':', '/', '=', '%']) { "this".to_owned() } else { format!("{text:?}") }
 }
@@ -66,7 +66,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_of_c7() {
+    fn a_name_begins_with_a_letter() {
         for good in ["a", "A", "eu-primary", "r2_d2", "x-", "Z9"] {
             assert!(NodeName::parse(good).is_ok(), "{good}");
         }

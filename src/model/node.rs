@@ -43,7 +43,7 @@ impl NodeConfig {
         }
     }
 
-    /// Whether our sessions on this node may not write (C12): yes unless it was switched off.
+    /// Whether our sessions on this node may not write: yes unless it was switched off.
     pub fn is_read_only(&self) -> bool {
         self.read_only.unwrap_or(true)
     }
@@ -121,7 +121,7 @@ pub enum RootCert {
     File(PathBuf),
 }
 
-/// TLS by libpq's names (C11).
+/// TLS by libpq's names.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct TlsConfig {
     pub mode: SslMode,
@@ -133,7 +133,7 @@ pub struct TlsConfig {
     pub require_channel_binding: bool,
 }
 
-/// Limits of a node's bb8 pool (C1).
+/// Limits of a node's bb8 pool.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PoolConfig {
     pub min: u32,
@@ -149,7 +149,7 @@ impl Default for PoolConfig {
     }
 }
 
-/// Policy of the health loop (C2, C3).
+/// Policy of the health loop.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HealthConfig {
     pub interval: Duration,

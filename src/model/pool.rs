@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-/// A bb8 pool now, and its totals since start (C9). Copied out of bb8, whose own types may grow.
+/// A bb8 pool now, and its totals since start. Copied out of bb8, whose own types may grow.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
 pub struct PoolStats {
     pub max: u32,

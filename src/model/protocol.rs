@@ -19,7 +19,7 @@ impl fmt::Display for BatchId {
     }
 }
 
-/// One statement for many nodes (C6).
+/// One statement for many nodes.
 #[derive(Clone, PartialEq)]
 pub struct QueryRequest {
     pub batch: BatchId,
@@ -36,9 +36,9 @@ pub struct QueryRequest {
 }
 
 impl QueryRequest {
-    /// Bytes kept a node (C6).
+    /// Bytes kept a node.
     pub const MAX_BYTES: usize = 64 << 20;
-    /// Rows kept a node in the dashboard (C6).
+    /// Rows kept a node in the dashboard.
     pub const MAX_ROWS: usize = 100_000;
 }
 
@@ -65,7 +65,7 @@ pub enum Command {
     Retry(NodeName),
     /// How often [`EventKind::Facts`] are asked for, on every node.
     SetRefresh(Duration),
-    /// The nodes of the file, read anew (F9): new ones are added, missing ones removed, changed ones reconnect, and
+    /// The nodes of the file, read anew: new ones are added, missing ones removed, changed ones reconnect, and
     /// the others are not touched.
     Reload(Vec<NodeConfig>),
     /// Opens one connection to a node that is not (yet) watched, for the form; answers [`EventKind::Tested`].

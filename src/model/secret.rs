@@ -38,7 +38,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn debug_hides_it_f7() {
+    fn debug_hides_it() {
         assert_eq!(format!("{:?}", Secret::new("hunter2")), "\"***\"");
         assert_eq!(Secret::new("a"), Secret::new("a"));
     }

@@ -1,5 +1,5 @@
 //! Tables for people. Each column is as wide as its widest cell, two blanks separate columns, and every text is made
-//! safe (D7).
+//! safe for a terminal.
 
 use std::borrow::Cow;
 use std::io::{self, Write};

@@ -1,4 +1,4 @@
-//! Reads the configuration file again when it changes while the dashboard runs (F9).
+//! Reads the configuration file again when it changes while the dashboard runs.
 //!
 //! The folder is watched, not the file: editors and configuration managers replace a file by renaming another over it,
 //! and some swap a link above it. The file is read [`QUIET`] after the last change, so that a file written in pieces is

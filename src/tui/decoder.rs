@@ -164,7 +164,7 @@ fn character(bytes: &[u8]) -> Parsed {
 
 /// What follows `ESC [`: parameters up to a letter that says what they mean.
 fn sequence(rest: &[u8]) -> Parsed {
-    // The Linux console's F1 to F5.
+    // The Linux console's `F1` to `F5`.
     if let [b'[', letter, ..] = *rest {
         let code = (b'A'..=b'E').contains(&letter).then(|| KeyCode::F(letter - b'A' + 1));
         return Whole(4, code.map(key));

@@ -1,4 +1,4 @@
-//! The terminal: taken on entry, given back exactly as it was on the way out, whichever way that is (C8).
+//! The terminal: taken on entry, given back exactly as it was on the way out, whichever way that is.
 //!
 //! A frame is collected in memory and written in one piece between the marks of synchronized output, so a terminal
 //! never shows half of it and a frame costs one system call.

@@ -17,9 +17,9 @@ const ROOM: Duration = Duration::from_secs(30);
 /// it is kept.
 const TWICE: f64 = 150.0;
 
-/// L3: a node that hangs is bounded by its connect timeout, and all are asked at once.
+/// A node that hangs is bounded by its connect timeout, and all are asked at once.
 #[test]
-fn status_is_one_object_within_one_timeout_l3() {
+fn status_is_one_object_within_one_timeout() {
     let cluster = cluster().start().unwrap();
     let fakes = Running::start(cases::all().iter().filter(|case| !case.is_large));
     let file = config(cluster.servers(), &fakes);
@@ -39,9 +39,9 @@ fn status_is_one_object_within_one_timeout_l3() {
     }
 }
 
-/// L4: every node's answer or error, and nobody waits for the worst of them.
+/// Every node's answer or error, and nobody waits for the worst of them.
 #[test]
-fn query_is_one_object_l4() {
+fn query_is_one_object() {
     let cluster = cluster().start().unwrap();
     let fakes = Running::start(cases::all().iter().filter(|case| !case.is_large));
     let file = config(cluster.servers(), &fakes);
@@ -72,9 +72,9 @@ fn query(file: &ConfigFile) -> (Value, i32) {
     object(&["query", "--config", file.arg(), "--timeout", &timeout, "--format", "json", STATEMENT])
 }
 
-/// C6: a server that sends without end never costs more than what is kept of it, and a row as large as that.
+/// A server that sends without end never costs more than what is kept of it, and a row as large as that.
 #[test]
-fn a_large_result_costs_what_is_kept_of_it_c6() {
+fn a_large_result_costs_what_is_kept_of_it() {
     let honest = ask(cases::all().iter().find(|case| case.name == "query-ready-without-end").unwrap());
     for case in cases::all().iter().filter(|case| case.is_large) {
         let memory = ask(case) - honest;

@@ -328,7 +328,7 @@ impl<'a> Walk<'a> {
     }
 
     /// The terminal is given back and taken again: without a shell above it, nobody could let the program go on, so the
-    /// kernel does not stop it. `tests/terminal.rs` has a shell.
+    /// kernel does not stop it. `tests/real/terminal.rs` has a shell.
     fn is_suspended(&mut self, before: usize) -> Outcome {
         let gives_back = || contains(&self.tui.raw()[before..], b"\x1b[?1049l").then_some(());
         match within(ANSWER, gives_back) {

@@ -1,5 +1,5 @@
 //! The form that adds or edits a node: its fields, what is wrong with them while they are typed, and the test of the
-//! connection before anything is added (D8).
+//! connection before anything is added.
 
 use std::borrow::Cow;
 use std::path::PathBuf;

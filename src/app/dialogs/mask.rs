@@ -1,4 +1,4 @@
-//! Texts with their passwords made invisible (F7), one sign for each character, so that the cursor stays true.
+//! Texts with their passwords made invisible, one sign for each character, so that the cursor stays true.
 
 use std::ops::Range;
 
@@ -65,7 +65,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn passwords_are_hidden_f7() {
+    fn passwords_are_hidden() {
         for (text, shown) in [
             ("postgres://u:pw@h/db", "postgres://u:••@h/db"),
             ("postgres://u:p@w@h/db", "postgres://u:•••@h/db"),

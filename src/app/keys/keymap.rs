@@ -135,7 +135,7 @@ impl Keymap {
     }
 }
 
-/// The key map that is built in. `tests/keys` proves that it can be read.
+/// The key map that is built in. `tests/pure/keys` proves that it can be read.
 pub fn keymap() -> &'static Keymap {
     static KEYMAP: LazyLock<Keymap> = LazyLock::new(|| Keymap::parse(SOURCE).unwrap_or_default());
     &KEYMAP

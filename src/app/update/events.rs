@@ -173,7 +173,7 @@ impl App {
         Vec::new()
     }
 
-    /// The file was read again (F9). A wrong one changes nothing but the errors shown.
+    /// The file was read again. A wrong one changes nothing but the errors shown.
     pub(in crate::app) fn reloaded(&mut self, outcome: Result<Box<Reread>, Vec<String>>) -> Vec<Effect> {
         match outcome {
             Ok(reread) => {

@@ -1,4 +1,4 @@
-//! Leaving (C8): the first `q` waits for the user's queries, the second cancels them. One more leaves what does not
+//! Leaving: the first `q` waits for the user's queries, the second cancels them. One more leaves what does not
 //! close, but only after a while: a hasty double press must not leave sessions behind.
 
 use std::time::Duration;

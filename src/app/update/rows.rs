@@ -79,7 +79,7 @@ impl App {
 
     /// The cursor of a pane.
     pub(in crate::app) fn cursor_of(&self, pane: Pane) -> Option<Cursor> {
-        self.rows(pane).map(|rows| rows.cursor())
+        self.rows(pane).map(Rows::cursor)
     }
 
     /// Whether there is anything to move through in a pane.
@@ -110,7 +110,7 @@ impl App {
 
     /// Whether there is a column to scroll to.
     pub(in crate::app) fn can_scroll(&self, right: bool) -> bool {
-        let Some((column, columns)) = self.rows(self.pane).and_then(|rows| rows.columns()) else { return false };
+        let Some((column, columns)) = self.rows(self.pane).and_then(Rows::columns) else { return false };
         if !right {
             return column > 0;
         }
@@ -150,7 +150,7 @@ impl App {
     /// The filter of the list.
     pub(in crate::app) fn filter(&self) -> &Filter {
         // A screen of views without a view yet has no list, and nothing filters it.
-        self.rows(self.filter_pane()).map_or(&self.settings.filter, |rows| rows.filter())
+        self.rows(self.filter_pane()).map_or(&self.settings.filter, Rows::filter)
     }
 
     pub(in crate::app) fn set_filter(&mut self, source: &str) {

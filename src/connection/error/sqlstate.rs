@@ -1,4 +1,4 @@
-//! What a server's SQLSTATE means to people: its kind and a remedy (C4).
+//! What a server's SQLSTATE means to people: its kind and a remedy.
 
 use crate::model::{ErrorKind, NodeConfig, NodeError, SslMode};
 
@@ -114,7 +114,7 @@ mod tests {
     }
 
     #[test]
-    fn sqlstates_of_c4() {
+    fn each_sqlstate_has_its_kind() {
         for (code, message, fatal, kind) in [
             ("28P01", "password authentication failed for user \"x\"", true, ErrorKind::Authentication),
             ("28000", "no pg_hba.conf entry for host", true, ErrorKind::Authentication),

@@ -1,4 +1,4 @@
-//! How long a node usually takes to let us in, which says how long to wait before silence means something (C3).
+//! How long a node usually takes to let us in, which says how long to wait before silence means something.
 
 use std::time::Duration;
 

@@ -1,5 +1,5 @@
 //! A node's own connection for its health, beside the pool, so that a full pool or a slow query in it never makes a
-//! living node look dead (C3).
+//! living node look dead.
 //!
 //! We drive the connection ourselves: a FATAL message, the end of the stream and a reset are seen at once, not with the
 //! next probe. A probe is one Sync message of the protocol: lighter than `SELECT 1` (no statement, no snapshot, nothing

@@ -127,7 +127,7 @@ mod tests {
     }
 
     #[test]
-    fn retries_come_less_and_less_often_but_not_while_a_server_starts_c5() {
+    fn retries_come_less_and_less_often_but_not_while_a_server_starts() {
         use ErrorKind::{Refused, StartingUp};
         assert_eq!(waits([Refused; 7]), [1, 2, 4, 8, 16, 30, 30]);
         assert_eq!(waits([Refused, Refused, StartingUp, StartingUp, Refused]), [1, 2, 1, 1, 16]);

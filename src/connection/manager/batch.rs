@@ -1,4 +1,4 @@
-//! Statements under way: which nodes of a batch still run, and the task that runs one of them (C6).
+//! Statements under way: which nodes of a batch still run, and the task that runs one of them.
 
 use std::collections::HashSet;
 use std::sync::Arc;

@@ -1,4 +1,4 @@
-//! The tasks that serve one node: how they are started, and how they are dismissed so that no session stays (C7, C8).
+//! The tasks that serve one node: how they are started, and how they are dismissed so that no session stays.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};

@@ -1,4 +1,4 @@
-//! Leaving (C8): wait for the user's queries or cancel them, close every session, and report; the whole bounded by
+//! Leaving: wait for the user's queries or cancel them, close every session, and report; the whole bounded by
 //! `shutdown_timeout`, whatever the servers do.
 
 use std::time::{Duration, SystemTime};

@@ -85,7 +85,7 @@ impl NodeRecord {
         }
     }
 
-    /// A node that answers may refuse the sessions of its pool: that is worth a look (C2).
+    /// A node that answers may refuse the sessions of its pool: that is worth a look.
     pub(super) fn apply_pool_errors(&mut self) {
         if !self.pool_errors.has_changed().unwrap_or(false) {
             return;

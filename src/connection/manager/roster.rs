@@ -1,4 +1,4 @@
-//! The set of nodes, and how it changes while running: add, edit, remove, pause, resume, reload (C7, F9). What is seen
+//! The set of nodes, and how it changes while running: add, edit, remove, pause, resume, reload. What is seen
 //! changes at once; sessions are closed in a task that reports back.
 
 use std::collections::HashSet;
@@ -128,7 +128,7 @@ impl Actor {
         Ok(())
     }
 
-    /// The nodes of the file, read anew (F9).
+    /// The nodes of the file, read anew.
     pub(super) fn reload(&mut self, nodes: Vec<NodeConfig>) {
         let wanted: HashSet<NodeName> = nodes.iter().map(|node| node.name.clone()).collect();
         let gone: Vec<NodeName> = self.nodes.keys().filter(|name| !wanted.contains(*name)).cloned().collect();
@@ -162,7 +162,7 @@ impl Actor {
         let Some(removal) = node.removal.as_mut() else { return };
         removal.dismissed.sessions += dismissed.sessions;
         removal.dismissed.cancelled += dismissed.cancelled;
-        // An edit or a pause just before may still be closing sessions: gone means that none is left (C7).
+        // An edit or a pause just before may still be closing sessions: gone means that none is left.
         if self.dismissing.values().any(|other| other == name) {
             return;
         }

@@ -1,4 +1,4 @@
-//! How long a lost node is left alone before the next attempt (C5). Pure.
+//! How long a lost node is left alone before the next attempt. Pure.
 
 use std::time::Duration;
 
@@ -25,14 +25,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn doubles_up_to_thirty_seconds_c5() {
+    fn doubles_up_to_thirty_seconds() {
         let waits: Vec<u64> = (0..9).map(|failed| delay(failed, 0.0).as_secs()).collect();
         assert_eq!(waits, [1, 2, 4, 8, 16, 30, 30, 30, 30]);
         assert_eq!(delay(u32::MAX, 0.0), Duration::from_secs(30));
     }
 
     #[test]
-    fn jitter_adds_ten_percent_at_most_c5() {
+    fn jitter_adds_ten_percent_at_most() {
         assert_eq!(delay(0, 1.0), Duration::from_millis(1100));
         assert_eq!(delay(4, 0.5), Duration::from_millis(16_800));
         assert_eq!(delay(5, 1.0), Duration::from_millis(30_500));

@@ -156,7 +156,7 @@ mod tests {
     }
 
     #[test]
-    fn files_in_the_home_directory_are_used_as_libpq_does_c11() {
+    fn files_in_the_home_directory_are_used_as_libpq_does() {
         let home = tempfile::tempdir().unwrap();
         assert_eq!(found(SslMode::Require, None, home.path()), (Verify::Nothing, false, false));
         assert_eq!(found(SslMode::VerifyCa, None, home.path()), (Verify::Chain, false, false));

@@ -206,7 +206,7 @@ mod tests {
 
     /// A session that insists on SCRAM-SHA-256-PLUS opens over our stream, and only over its TLS.
     #[tokio::test]
-    async fn scram_is_bound_to_the_tls_channel_c11() {
+    async fn scram_is_bound_to_the_tls_channel() {
         let key = PKey::from_rsa(Rsa::generate(2048).unwrap()).unwrap();
         let mut cert = X509::builder().unwrap();
         cert.set_not_before(&Asn1Time::days_from_now(0).unwrap()).unwrap();

@@ -1,5 +1,5 @@
-//! Where a password comes from, looked up at each connect so that a rotated one is found (F5). It never stands in an
-//! error, and neither does what a command prints (F7).
+//! Where a password comes from, looked up at each connect so that a rotated one is found. It never stands in an
+//! error, and neither does what a command prints.
 
 use std::pin::pin;
 use std::process::Stdio;
@@ -121,7 +121,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn the_first_line_is_the_password_f5() {
+    async fn the_first_line_is_the_password() {
         assert_eq!(run("printf 'secret\\nsecond\\n'").await.unwrap().expose(), "secret");
         assert_eq!(run("printf secret").await.unwrap().expose(), "secret");
         assert_eq!(run("echo secret; sleep 0.05; echo more && sleep 0.01").await.unwrap().expose(), "secret");

@@ -1,4 +1,4 @@
-//! What our sessions set (C12), and how: by the startup packet, which costs no round trip and is what `DISCARD ALL`
+//! What our sessions set, and how: by the startup packet, which costs no round trip and is what `DISCARD ALL`
 //! goes back to.
 //!
 //! A pooler such as PgBouncer refuses most of it. Nothing is then set for the session: with transaction pooling a
@@ -51,7 +51,7 @@ const USER_LOCK: Duration = Duration::from_secs(10);
 const IDLE_IN_TRANSACTION: Duration = Duration::from_secs(30);
 
 /// A server whose client was cut off without a word ends our session by itself after about twice this time: else it
-/// would keep one that is idle for as long as its system does, which is hours (C8). It asks an idle client after `IDLE`,
+/// would keep one that is idle for as long as its system does, which is hours. It asks an idle client after `IDLE`,
 /// and then each `AGAIN`; how often is left to its system, since not every one can be told.
 const IDLE: Duration = Duration::from_secs(10);
 const AGAIN: Duration = Duration::from_secs(1);
@@ -123,17 +123,14 @@ mod tests {
     use crate::model::NodeName;
 
     #[test]
-    fn sessions_are_read_only_unless_the_user_said_otherwise_c12() {
+    fn sessions_are_read_only_unless_the_user_said_otherwise() {
         let mut node = NodeConfig::new(NodeName::parse("n").unwrap(), "h");
         assert!(startup(&node, SessionKind::Query).contains("default_transaction_read_only=on"));
         node.read_only = Some(false);
         assert!(!startup(&node, SessionKind::Query).contains("read_only"));
         assert!(startup(&node, SessionKind::Probe).contains("default_transaction_read_only=on"));
         assert!(startup(&node, SessionKind::Poll).contains("search_path=pg_catalog"));
-        assert!(
-            startup(&node, SessionKind::Query).contains("tcp_keepalives_idle=10"),
-            "a client that was cut off (C8)"
-        );
+        assert!(startup(&node, SessionKind::Query).contains("tcp_keepalives_idle=10"), "a client that was cut off");
         assert!(!startup(&node, SessionKind::Query).contains("search_path"));
     }
 

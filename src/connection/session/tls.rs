@@ -1,4 +1,4 @@
-//! libpq's `sslmode` put into practice (C11): which attempts a mode allows, and how one of them secures its socket.
+//! libpq's `sslmode` put into practice: which attempts a mode allows, and how one of them secures its socket.
 //!
 //! The driver is told to begin TLS directly, so that every TCP connection passes through [`Connector`] here: it asks
 //! the server for TLS itself, as the mode says, and hands back a [`Wire`] with or without TLS below it.

@@ -1,5 +1,5 @@
 //! Passwords in the statements of others: `pg_stat_activity` and `pg_stat_statements` show `ALTER ROLE ... PASSWORD '...'`
-//! as it was sent. It is hidden before anybody sees it (F7).
+//! as it was sent. It is hidden before anybody sees it.
 
 use std::borrow::Cow;
 use std::sync::LazyLock;
@@ -30,7 +30,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn passwords_are_hidden_and_nothing_else_f7() {
+    fn passwords_are_hidden_and_nothing_else() {
         for (statement, shown) in [
             ("select 1", "select 1"),
             (

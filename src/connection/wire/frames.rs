@@ -176,7 +176,7 @@ mod tests {
     }
 
     #[test]
-    fn a_giant_message_is_refused_by_its_header_c6() {
+    fn a_giant_message_is_refused_by_its_header() {
         let row = [b'D', 0x12, 0xc0, 0, 0];
         assert_eq!(fault(QUERY, &row), "a row of 300 MB is larger than the limit of 64 MB");
         assert!(fault(OWN, &row).ends_with("(a message of 300 MB)"), "{}", fault(OWN, &row));

@@ -85,7 +85,7 @@ mod tests {
 
     /// A slow reader finds more in the socket than a server may send unasked; most of it is a row that is wanted.
     #[tokio::test]
-    async fn what_waits_in_the_socket_is_counted_piece_by_piece_c6() {
+    async fn what_waits_in_the_socket_is_counted_piece_by_piece() {
         let heard = Heard::new(Limits { row: 64 << 20, answer: 4 << 20, rows_are_wanted: true });
         heard.allowance.asked();
         let waits = vec![b'x'; 3 * heard.allowance.limits.answer];

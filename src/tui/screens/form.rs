@@ -1,5 +1,5 @@
 //! The form that adds or edits a node: what is wrong stands beside its field while it is typed, what the test of the
-//! connection found stands below (D8).
+//! connection found stands below.
 
 use ratatui::layout::Rect;
 use unicode_segmentation::UnicodeSegmentation;

@@ -1,4 +1,4 @@
-//! The detail screen: everything known of the selected node (D2): its summary, what the server says of itself, the
+//! The detail screen: everything known of the selected node: its summary, what the server says of itself, the
 //! settings that matter, and its own events.
 
 mod figures;

@@ -1,5 +1,5 @@
 //! Screen 1: every node a row, the selected one at length below, the answers to the last statement beside it, and the
-//! newest events where there is room (D1).
+//! newest events where there is room.
 
 mod row;
 

@@ -1,4 +1,4 @@
-//! The whole program in a terminal, by keys and by the file it watches (F9, D4); measured from outside, by the kernel's
+//! The whole program in a terminal, by keys and by the file it watches; measured from outside, by the kernel's
 //! and the servers' own accounts.
 
 use std::fmt::Write as _;
@@ -223,7 +223,7 @@ impl Churn {
         }
     }
 
-    /// A key is answered on the screen, whatever goes on (D5).
+    /// A key is answered on the screen, whatever goes on.
     fn answers(&mut self, number: u64) {
         self.tui.press(&format!("<c-u><enter>1:#{number}"));
         self.tui.wait_text(&format!(":#{number}"), SOON);

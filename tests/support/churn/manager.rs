@@ -1,5 +1,5 @@
-//! The connection manager as a library: commands in an order that chance made, on nodes that live, hang and are dead
-//! (C6 to C8); measured by the runtime's own account of its tasks, which a process does not show.
+//! The connection manager as a library: commands in an order that chance made, on nodes that live, hang and are dead.
+//! Leaks are measured by the runtime's own account of its tasks, which a process does not show.
 
 use std::collections::HashSet;
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! One node as a row of the table of screen 1 (D1).
+//! One node as a row of the table of screen 1.
 
 use std::borrow::Cow;
 

@@ -1,4 +1,4 @@
-//! All answers to a statement as one table that scrolls both ways; errors stand in place of the rows they cost (D3).
+//! All answers to a statement as one table that scrolls both ways; errors stand in place of the rows they cost.
 //! A pane of the query screen and of screen 1.
 
 use ratatui::buffer::Buffer;

@@ -1,0 +1,49 @@
+//! The rules of alerts that are part of the program: each file is right, and what they find on real servers.
+
+mod dashboard;
+mod status;
+
+use std::fs;
+
+use pgwatch::config::{alerts, views};
+use tempfile::TempDir;
+
+#[test]
+fn every_file_of_ours_is_right() {
+    for (name, text) in alerts::our_files() {
+        match alerts::from_text(name, text, &format!("config/alerts/{name}.yaml"), views::ours()) {
+            Ok(rule) => assert!(rule.is_some_and(|rule| rule.remedy.is_some()), "{name} has no remedy"),
+            Err(problems) => {
+                let problems: Vec<String> = problems.iter().map(ToString::to_string).collect();
+                panic!("{}", problems.join("\n"));
+            }
+        }
+    }
+    assert_eq!(alerts::ours().len(), alerts::our_files().len());
+}
+
+/// The example of a page: its first block of YAML.
+fn example(page: &str) -> String {
+    let page = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/").to_owned() + page).unwrap();
+    page.split("```yaml\n").nth(1).unwrap().split("```").next().unwrap().to_owned()
+}
+
+#[test]
+fn the_example_of_the_page_is_right() {
+    let mut views = views::ours().clone();
+    let view = views::from_text("temp", &example("views.md"), "views.md").unwrap();
+    views.insert("temp".to_owned(), std::sync::Arc::new(view));
+    let rule = alerts::from_text("spills", &example("alerts.md"), "alerts.md", &views).unwrap().unwrap();
+    assert!(rule.needs_rates() && rule.remedy.is_some());
+}
+
+/// A configuration folder of a user with these rules, by name.
+fn home(rules: &[(&str, &str)]) -> TempDir {
+    let home = tempfile::tempdir().unwrap();
+    let folder = home.path().join("pgwatch/alerts");
+    fs::create_dir_all(&folder).unwrap();
+    for (name, text) in rules {
+        fs::write(folder.join(format!("{name}.yaml")), text).unwrap();
+    }
+    home
+}

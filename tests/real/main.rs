@@ -1,0 +1,31 @@
+//! Tests of the program and the library on real servers, in real terminals and on real files. They run in parallel in one
+//! process, so none of them measures that process or shares a server that it changes.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
+
+#[path = "../live/mod.rs"]
+mod live;
+#[path = "../scene/mod.rs"]
+mod scene;
+#[path = "../support/mod.rs"]
+mod support;
+
+mod alerts;
+mod cli;
+mod dashboard;
+mod demo;
+mod demo_cluster;
+mod leaving;
+mod pgbouncer;
+mod query;
+mod real_screens;
+mod refusals;
+mod rights;
+mod secrets;
+mod shell;
+mod spoiled_files;
+mod terminal;
+mod terminals;
+mod tls;
+mod untrusted_text;
+mod view_command;
+mod walks;
