@@ -3,7 +3,8 @@
 use std::borrow::Cow;
 use std::time::{Duration, SystemTime};
 
-use super::{CellKind, Source, Unit, Value, ViewColumn};
+use super::column::{CellKind, Source, Unit, ViewColumn};
+use super::reading::Value;
 use crate::model::figures;
 
 /// The text of a cell; a time is told by its age at `now`. What a server sent is not yet safe for a terminal.

@@ -6,7 +6,8 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use super::{Source, View};
+use super::View;
+use super::column::Source;
 use crate::model::RowSet;
 use crate::model::protocol::ViewRows;
 

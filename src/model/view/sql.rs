@@ -2,7 +2,9 @@
 
 use std::fmt::Write as _;
 
-use super::{CellKind, Lacks, Source, Unit, Version, View, ViewColumn};
+use super::View;
+use super::by_server::{Lacks, Version};
+use super::column::{CellKind, Source, Unit, ViewColumn};
 use crate::model::Role;
 
 /// Stands in a view's texts for the schema of its extension.
