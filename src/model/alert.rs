@@ -158,7 +158,7 @@ impl Rule {
     pub fn findings(&self, reading: &Reading, thresholds: &Thresholds) -> Vec<Finding> {
         let Check::Column { column, limits } = &self.check else { return Vec::new() };
         let found = |row: usize| {
-            let holds = |(at, condition): &(usize, Condition)| meets(condition, reading.value(&self.view, row, *at));
+            let holds = |(at, condition): &(usize, Condition)| reading.value(&self.view, row, *at).meets(condition);
             let severity = limits.severity(reading.value(&self.view, row, *column), thresholds)?;
             self.filter.iter().all(holds).then(|| Finding {
                 severity,
@@ -174,7 +174,7 @@ impl Limits {
     fn severity(&self, value: Value<'_>, thresholds: &Thresholds) -> Option<AlertSeverity> {
         let [warning, critical] = match self {
             Self::Own { warning, critical } => {
-                [warning, critical].map(|limit| limit.as_ref().is_some_and(|limit| meets(limit, value)))
+                [warning, critical].map(|limit| limit.as_ref().is_some_and(|limit| value.meets(limit)))
             }
             Self::OfFile(threshold) => {
                 let number = value.number();
@@ -186,14 +186,6 @@ impl Limits {
             (true, false) => Some(AlertSeverity::Warning),
             (false, false) => None,
         }
-    }
-}
-
-fn meets(condition: &Condition, value: Value<'_>) -> bool {
-    match value {
-        Value::Unknown => false,
-        Value::Text(text) => condition.holds(Some(text)),
-        Value::Rate(rate) => condition.holds_number(Some(rate)),
     }
 }
 

@@ -10,7 +10,6 @@ use crate::model::{NodeName, View};
 
 use super::filter::{Seen, filter, keep_passing};
 use super::table::{Shown, ViewTable};
-use crate::app::rows::filter::meets;
 
 /// Of each node, so many rows are looked at for the width of a column.
 const WIDTH_ROWS: usize = 500;
@@ -201,7 +200,7 @@ impl ViewTable {
     }
 
     fn shows(&self, view: &View, reading: &Reading, row: usize) -> bool {
-        let hides = |hide: &crate::model::view::Hide| meets(&hide.condition, reading.value(view, row, hide.column));
+        let hides = |hide: &crate::model::view::Hide| reading.value(view, row, hide.column).meets(&hide.condition);
         self.shows_hidden || !view.hide.iter().any(hides)
     }
 

@@ -8,8 +8,8 @@ use std::time::SystemTime;
 
 use super::View;
 use super::column::Source;
-use crate::model::RowSet;
 use crate::model::protocol::ViewRows;
+use crate::model::{Condition, RowSet};
 
 /// One node's rows as they are shown: cells of the answer and rates.
 #[derive(Debug, Clone)]
@@ -47,6 +47,15 @@ impl Value<'_> {
             Self::Unknown => None,
             Self::Text(text) => text.parse().ok(),
             Self::Rate(rate) => Some(rate),
+        }
+    }
+
+    /// True if the value meets a condition; [`Self::Unknown`] meets none.
+    pub fn meets(self, condition: &Condition) -> bool {
+        match self {
+            Self::Unknown => false,
+            Self::Text(text) => condition.holds(Some(text)),
+            Self::Rate(rate) => condition.holds_number(Some(rate)),
         }
     }
 }

@@ -39,13 +39,7 @@ pub(super) fn trend(series: Option<&Series>, theme: &Theme) -> Vec<Bar> {
 
 /// The style that a threshold gives a value.
 pub(super) fn level(column: &ViewColumn, value: Value<'_>, theme: &Theme) -> Option<Style> {
-    let meets = |condition: &Option<Condition>| {
-        condition.as_ref().is_some_and(|condition| match value {
-            Value::Text(text) => condition.holds(Some(text)),
-            Value::Rate(rate) => condition.holds_number(Some(rate)),
-            Value::Unknown => false,
-        })
-    };
+    let meets = |condition: &Option<Condition>| condition.as_ref().is_some_and(|condition| value.meets(condition));
     if meets(&column.critical) {
         Some(theme.bad)
     } else if meets(&column.warning) {
