@@ -6,8 +6,10 @@ use std::sync::{Arc, LazyLock};
 
 use indexmap::IndexMap;
 
+use super::diagnostic::Diagnostic;
+use super::environment::{Environment, default_path};
+use super::read::text as text_of;
 use super::views::{self, Views, files};
-use super::{Diagnostic, Environment, default_path, text_of};
 use crate::model::Rule;
 
 mod read;

@@ -3,54 +3,14 @@
 //! Every keyword of libpq is known. One that pgwatch cannot honour and that would promise something (`sslcrl`,
 //! `gssencmode=require`) is refused; one that does not matter here (`keepalives`) is taken and noted.
 
-use std::time::Duration;
-
-use crate::model::{Secret, SslMode};
-
 mod keywords;
 mod pairs;
+mod setting;
 mod uri;
 
+pub use keywords::ConnInfo;
 pub(crate) use keywords::check_host;
-
-/// What a connection string says. What it does not say is `None`.
-#[derive(Debug, Clone, PartialEq, Default)]
-pub struct ConnInfo {
-    pub host: Option<String>,
-    pub port: Option<u16>,
-    pub database: Option<String>,
-    pub user: Option<String>,
-    pub password: Option<Secret>,
-    pub passfile: Option<String>,
-    /// A section of the service file, which fills what the string leaves open.
-    pub service: Option<String>,
-    pub sslmode: Option<SslMode>,
-    /// A path, or `system`.
-    pub sslrootcert: Option<String>,
-    pub sslcert: Option<String>,
-    pub sslkey: Option<String>,
-    pub sslpassword: Option<Secret>,
-    /// Whether channel binding is required; libpq's `disable` is refused.
-    pub channel_binding: Option<bool>,
-    pub connect_timeout: Option<Duration>,
-    /// What was taken without having an effect, for people.
-    pub notes: Vec<String>,
-}
-
-/// Why a text is no connection string. Never holds a value of it, which might be a password.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{message}")]
-pub struct ConnInfoError {
-    /// Bytes before the place.
-    pub offset: usize,
-    pub message: String,
-}
-
-impl ConnInfoError {
-    fn new(offset: usize, message: impl Into<String>) -> Self {
-        Self { offset, message: message.into() }
-    }
-}
+pub use setting::ConnInfoError;
 
 /// Whether `text` means to be a connection string: a URI, or something with a `=`.
 pub fn is_conninfo(text: &str) -> bool {
@@ -86,19 +46,14 @@ pub fn parse(text: &str) -> Result<ConnInfo, ConnInfoError> {
     Ok(info)
 }
 
-/// One keyword of a string with its value, decoded.
-struct Setting {
-    keyword: String,
-    value: String,
-    /// Where it begins.
-    offset: usize,
-}
-
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use proptest::prelude::*;
 
     use super::*;
+    use crate::model::{Secret, SslMode};
 
     #[test]
     fn passwords_are_seen_f7() {

@@ -107,6 +107,13 @@ impl Environment {
     }
 }
 
+/// `$XDG_CONFIG_HOME/pgwatch/config.yaml`, `~/.config/pgwatch/config.yaml` without the variable (F6). It need not exist.
+pub fn default_path(env: &Environment) -> Option<PathBuf> {
+    // The XDG rules say that a relative path there is to be ignored.
+    let base = env.filled_var("XDG_CONFIG_HOME").map(PathBuf::from).filter(|path| path.is_absolute());
+    base.or_else(|| Some(env.home()?.join(".config"))).map(|base| base.join("pgwatch/config.yaml"))
+}
+
 impl fmt::Debug for Environment {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut names: Vec<&String> = self.vars.keys().collect();

@@ -4,13 +4,14 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 use std::path::Path;
 use std::time::Duration;
 
+use super::configuration::{Cluster, Config};
+use super::diagnostic::{At, Diagnostic, Diagnostics};
 use super::environment::Environment;
 use super::node::{self, NODE_KEYS, NodeReader};
-use super::report::{At, Report};
 use super::settings::Settings;
 use super::walk::{self, Section};
 use super::yaml::{self, Entry, Value, Yaml};
-use super::{Cluster, Config, Diagnostic, interpolate, libpq, passfile};
+use super::{interpolate, libpq, passfile};
 use crate::model::node::Limit;
 use crate::model::{ColorRole, NodeConfig, NodeName, PasswordSource, Rgb, THEMES, Thresholds};
 
@@ -32,7 +33,7 @@ pub(super) fn read(
     cluster: Option<&str>,
     env: &Environment,
 ) -> Result<Config, Vec<Diagnostic>> {
-    let mut report = Report::new(path.display().to_string());
+    let mut report = Diagnostics::new(path.display().to_string());
     let mut config = Config { path: Some(path.to_owned()), ..Config::default() };
     // A byte order mark is no part of the text.
     let tree = yaml::read(text.strip_prefix('\u{feff}').unwrap_or(text), &mut report);
@@ -47,7 +48,7 @@ pub(super) fn read(
 }
 
 /// Tells of each password file in use that libpq's rules forbid to use, once.
-fn warn_of_passfiles(nodes: &[NodeConfig], report: &mut Report) {
+fn warn_of_passfiles(nodes: &[NodeConfig], report: &mut Diagnostics) {
     let files = nodes.iter().filter_map(|node| match &node.password {
         PasswordSource::File(path) => Some(path),
         _ => None,
@@ -59,7 +60,7 @@ fn warn_of_passfiles(nodes: &[NodeConfig], report: &mut Report) {
     }
 }
 
-fn fill(config: &mut Config, tree: &Yaml, cluster: Option<&str>, reader: NodeReader<'_>, report: &mut Report) {
+fn fill(config: &mut Config, tree: &Yaml, cluster: Option<&str>, reader: NodeReader<'_>, report: &mut Diagnostics) {
     // `x-...` is for whoever writes the file: a place for anchors.
     let extensions: Vec<&str> = match &tree.value {
         Value::Map(entries) => entries.iter().map(|e| e.key.as_str()).filter(|key| key.starts_with("x-")).collect(),
@@ -74,7 +75,7 @@ fn fill(config: &mut Config, tree: &Yaml, cluster: Option<&str>, reader: NodeRea
             report.problem(entry.position, format!("{key} belongs in a node or under defaults:"));
         }
     }
-    let range = |min, max| move |entry: &Entry, report: &mut Report| walk::duration(entry, report, min, max);
+    let range = |min, max| move |entry: &Entry, report: &mut Diagnostics| walk::duration(entry, report, min, max);
     set(&mut config.refresh, top.read("refresh", report, range(250 * MS, 60_000 * MS)));
     set(&mut config.query_timeout, top.read("query_timeout", report, range(MS, 24 * HOUR)));
     set(&mut config.shutdown_timeout, top.read("shutdown_timeout", report, range(100 * MS, HOUR)));
@@ -102,7 +103,7 @@ fn set<T>(target: &mut T, value: Option<At<T>>) {
 }
 
 /// What the file says of all nodes.
-fn shared(top: Section<'_>, reader: NodeReader<'_>, report: &mut Report) -> Settings {
+fn shared(top: Section<'_>, reader: NodeReader<'_>, report: &mut Diagnostics) -> Settings {
     let mut shared = top.get("defaults").map(|entry| reader.defaults(entry, report)).unwrap_or_default();
     if let Some(entry) = top.get("health") {
         let mut settings = Settings::default();
@@ -120,7 +121,7 @@ fn nodes(
     defined: Section<'_>,
     shared: &Settings,
     reader: NodeReader<'_>,
-    report: &mut Report,
+    report: &mut Diagnostics,
 ) -> Vec<NodeConfig> {
     if defined.entries().is_empty() {
         return Vec::new();
@@ -146,7 +147,7 @@ fn nodes(
     nodes
 }
 
-fn clusters(entry: &Entry, defined: Section<'_>, report: &mut Report) -> Vec<Cluster> {
+fn clusters(entry: &Entry, defined: Section<'_>, report: &mut Diagnostics) -> Vec<Cluster> {
     let mut clusters = Vec::new();
     let by_name: HashMap<&str, &Entry> = defined.entries().iter().map(|entry| (entry.key.as_str(), entry)).collect();
     let mut first_default: Option<&Entry> = None;
@@ -173,7 +174,12 @@ fn clusters(entry: &Entry, defined: Section<'_>, report: &mut Report) -> Vec<Clu
 }
 
 /// The nodes of a cluster, found among those of the file.
-fn members(list: &Entry, defined: Section<'_>, by_name: &HashMap<&str, &Entry>, report: &mut Report) -> Vec<NodeName> {
+fn members(
+    list: &Entry,
+    defined: Section<'_>,
+    by_name: &HashMap<&str, &Entry>,
+    report: &mut Diagnostics,
+) -> Vec<NodeName> {
     let Value::List(items) = &list.value.value else {
         if list.value.value != Value::Broken {
             report.problem(list.value.position, "nodes of a cluster must be a list of names: [a, b]");
@@ -206,7 +212,7 @@ fn members(list: &Entry, defined: Section<'_>, by_name: &HashMap<&str, &Entry>, 
 }
 
 /// Keeps the nodes of the cluster that was asked for, else of the default one, else of the first.
-fn choose(config: &mut Config, wanted: Option<&str>, top: Section<'_>, report: &mut Report) {
+fn choose(config: &mut Config, wanted: Option<&str>, top: Section<'_>, report: &mut Diagnostics) {
     let names = || config.clusters.iter().map(|cluster| cluster.name.as_str()).collect::<Vec<_>>().join(", ");
     let chosen = match wanted {
         Some(wanted) => {
@@ -243,9 +249,9 @@ fn choose(config: &mut Config, wanted: Option<&str>, top: Section<'_>, report: &
 }
 
 /// `theme: light`, or `theme: {name: light, colors: {primary: "#00BFFF"}}`.
-fn theme(entry: &Entry, config: &mut Config, report: &mut Report) {
+fn theme(entry: &Entry, config: &mut Config, report: &mut Diagnostics) {
     let allowed = format!("is not a theme: choose one of {}", THEMES.join(", "));
-    let name = |entry: &Entry, report: &mut Report| {
+    let name = |entry: &Entry, report: &mut Diagnostics| {
         walk::parsed(entry, report, &allowed, |text| THEMES.contains(&text).then(|| text.to_owned()))
     };
     if matches!(entry.value.value, Value::Text(_)) {
@@ -272,10 +278,10 @@ fn theme(entry: &Entry, config: &mut Config, report: &mut Report) {
     }
 }
 
-fn thresholds(entry: &Entry, report: &mut Report) -> Thresholds {
+fn thresholds(entry: &Entry, report: &mut Diagnostics) -> Thresholds {
     let default = Thresholds::default();
     let keys = walk::section(entry, &["replication_lag", "slot_retention", "conflict_rate"], &[], report);
-    let lag = |entry: &Entry, report: &mut Report| walk::duration(entry, report, Duration::ZERO, 7 * 24 * HOUR);
+    let lag = |entry: &Entry, report: &mut Diagnostics| walk::duration(entry, report, Duration::ZERO, 7 * 24 * HOUR);
     Thresholds {
         replication_lag: limit(keys.get("replication_lag"), default.replication_lag, report, lag),
         slot_retention: limit(keys.get("slot_retention"), default.slot_retention, report, walk::size),
@@ -286,8 +292,8 @@ fn thresholds(entry: &Entry, report: &mut Report) -> Thresholds {
 fn limit<T: Copy + PartialOrd>(
     entry: Option<&Entry>,
     default: Limit<T>,
-    report: &mut Report,
-    reader: impl Fn(&Entry, &mut Report) -> Option<T>,
+    report: &mut Diagnostics,
+    reader: impl Fn(&Entry, &mut Diagnostics) -> Option<T>,
 ) -> Limit<T> {
     let Some(entry) = entry else { return default };
     let keys = walk::section(entry, &["warning", "critical"], &[], report);

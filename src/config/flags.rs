@@ -1,18 +1,37 @@
 //! A dashboard of one node, made of `--host`, `--port`, `--user` and `--dbname` as psql would take them (F6).
 
+use super::configuration::Config;
+use super::diagnostic::{At, Diagnostic, Diagnostics};
 use super::environment::Environment;
-use super::report::{At, Report};
 use super::settings::Settings;
-use super::{Config, Diagnostic, Flags, conninfo, libpq};
+use super::{conninfo, libpq};
 use crate::model::NodeName;
 
 /// Whoever is on the machine can list what runs on it, with its arguments (F7).
 const PASSWORD: &str = "--dbname: every user of this machine can read a password on the command line; \
                         put it into a file, ~/.pgpass or PGPASSWORD";
 
+/// `--host`, `--port`, `--user` and `--dbname`: they mean what they mean to psql.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Flags {
+    /// A host, an address or the folder of a unix socket.
+    pub host: Option<String>,
+    pub port: Option<u16>,
+    pub user: Option<String>,
+    /// A database, or a whole connection string.
+    pub dbname: Option<String>,
+}
+
+impl Flags {
+    /// Whether none was given.
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
 /// Reads the flags.
 pub(super) fn read(flags: &Flags, env: &Environment) -> Result<Config, Vec<Diagnostic>> {
-    let mut report = Report::new("the command line");
+    let mut report = Diagnostics::new("the command line");
     let mut settings = Settings::default();
     let mut database = flags.dbname.clone();
     if let Some(text) = flags.dbname.as_deref().filter(|text| conninfo::is_conninfo(text)) {

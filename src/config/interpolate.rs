@@ -3,13 +3,13 @@
 //! They are replaced after YAML is read, so a password with a `:` or `#` in a variable cannot change the file's shape.
 
 use super::Environment;
-use super::report::Report;
+use super::diagnostic::Diagnostics;
 use super::yaml::{Value, Yaml};
 
 const FORMS: &str = "write ${VAR}, ${VAR:-default}, or $$ for a dollar";
 
 /// Replaces the variables in every text of the tree; a text that cannot be is marked as broken.
-pub(super) fn tree(yaml: &mut Yaml, env: &Environment, report: &mut Report) {
+pub(super) fn tree(yaml: &mut Yaml, env: &Environment, report: &mut Diagnostics) {
     match &mut yaml.value {
         Value::Text(value) => match text(value, env) {
             Ok(replaced) => *value = replaced,

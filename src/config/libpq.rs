@@ -3,8 +3,8 @@
 use std::path::{Path, PathBuf};
 
 use super::conninfo::ConnInfo;
+use super::diagnostic::{At, Diagnostics};
 use super::environment::Environment;
-use super::report::{At, Report};
 use super::settings::Settings;
 use super::{Position, service};
 use crate::model::{PasswordSource, RootCert};
@@ -46,7 +46,7 @@ const OTHERS: [(&str, &str); 13] = [
 ];
 
 /// The settings of the environment.
-pub(super) fn of_environment(env: &Environment, report: &mut Report) -> Settings {
+pub(super) fn of_environment(env: &Environment, report: &mut Diagnostics) -> Settings {
     let mut info = ConnInfo::default();
     for (variable, keyword) in HONOURED {
         if let Some(value) = env.filled_var(variable)
@@ -103,7 +103,7 @@ pub(super) fn root_cert(name: &str, resolve: impl Fn(&str) -> PathBuf) -> RootCe
 }
 
 /// The settings of a section of the service file; `wanted` is its name, and where that is written.
-pub(super) fn of_service(wanted: &At<String>, env: &Environment, report: &mut Report) -> Settings {
+pub(super) fn of_service(wanted: &At<String>, env: &Environment, report: &mut Diagnostics) -> Settings {
     let found = match service::find(&wanted.value, env) {
         Ok(found) => found,
         Err(message) => {
@@ -141,7 +141,7 @@ pub(super) fn local_host() -> String {
 }
 
 /// Lays the service file and the environment under a node's settings.
-pub(super) fn fill_rest(settings: &mut Settings, environment: &Settings, env: &Environment, report: &mut Report) {
+pub(super) fn fill_rest(settings: &mut Settings, environment: &Settings, env: &Environment, report: &mut Diagnostics) {
     if let Some(wanted) = settings.service.clone().or_else(|| environment.service.clone()) {
         settings.fill_from(of_service(&wanted, env, report));
     }

@@ -7,11 +7,26 @@ use std::path::{Path, PathBuf};
 use std::sync::mpsc;
 use std::time::Duration;
 
+use super::diagnostic::Position;
+
 /// No configuration is larger: 5,000 nodes with every key have half of it.
 const MAX_BYTES: u64 = 4 << 20;
 
 /// How long the other end of a pipe may take: `--config <(decrypt cluster.yaml)` is one.
 const PATIENCE: Duration = Duration::from_secs(10);
+
+/// The text of a file, or what keeps it from being one.
+pub(super) fn text(path: &Path) -> Result<String, (Option<Position>, String)> {
+    let bytes = whole(path).map_err(|message| (None, message))?;
+    String::from_utf8(bytes).map_err(|error| {
+        let before =
+            String::from_utf8_lossy(error.as_bytes().get(..error.utf8_error().valid_up_to()).unwrap_or_default())
+                .into_owned();
+        let line = before.matches('\n').count() + 1;
+        let column = before.rsplit('\n').next().map_or(1, |last| last.chars().count() + 1);
+        (Some(Position { line, column }), "this is not UTF-8 text: save the file as UTF-8".to_owned())
+    })
+}
 
 /// The whole file, which may be a pipe.
 ///

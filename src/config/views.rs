@@ -5,7 +5,9 @@ use std::sync::{Arc, LazyLock};
 
 use indexmap::IndexMap;
 
-use super::{Diagnostic, Environment, default_path, text_of};
+use super::diagnostic::Diagnostic;
+use super::environment::{Environment, default_path};
+use super::read::text as text_of;
 use crate::model::View;
 
 mod read;

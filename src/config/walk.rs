@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::report::{At, Report};
+use super::diagnostic::{At, Diagnostics};
 use super::units::{self, format_duration};
 use super::yaml::{Entry, Value, Yaml};
 
@@ -25,8 +25,8 @@ impl<'y> Section<'y> {
     pub(super) fn read<T>(
         self,
         key: &str,
-        report: &mut Report,
-        reader: impl FnOnce(&Entry, &mut Report) -> Option<T>,
+        report: &mut Diagnostics,
+        reader: impl FnOnce(&Entry, &mut Diagnostics) -> Option<T>,
     ) -> Option<At<T>> {
         let entry = self.get(key)?;
         reader(entry, report).map(|value| At::new(value, Some(entry.value.position)))
@@ -35,7 +35,7 @@ impl<'y> Section<'y> {
 
 /// A map of known keys; an unknown one is told with the nearest known one. `earlier` are keys of the earlier format,
 /// which are taken and not offered.
-pub(super) fn section<'y>(entry: &'y Entry, known: &[&str], earlier: &[&str], report: &mut Report) -> Section<'y> {
+pub(super) fn section<'y>(entry: &'y Entry, known: &[&str], earlier: &[&str], report: &mut Diagnostics) -> Section<'y> {
     section_of(&entry.key, &entry.value, known, earlier, report)
 }
 
@@ -45,7 +45,7 @@ pub(super) fn section_of<'y>(
     value: &'y Yaml,
     known: &[&str],
     earlier: &[&str],
-    report: &mut Report,
+    report: &mut Diagnostics,
 ) -> Section<'y> {
     let section = map_of(name, value, &format!("keys: {}", known.join(", ")), report);
     for entry in section.entries {
@@ -59,7 +59,7 @@ pub(super) fn section_of<'y>(
 }
 
 /// A map of any keys; `what` says for the message what stands in it.
-pub(super) fn map_of<'y>(name: &str, value: &'y Yaml, what: &str, report: &mut Report) -> Section<'y> {
+pub(super) fn map_of<'y>(name: &str, value: &'y Yaml, what: &str, report: &mut Diagnostics) -> Section<'y> {
     match &value.value {
         Value::Map(entries) => Section { entries },
         Value::Null | Value::Broken => Section::default(),
@@ -72,7 +72,7 @@ pub(super) fn map_of<'y>(name: &str, value: &'y Yaml, what: &str, report: &mut R
 
 /// A word without a value is told only where it looks like a slip of a known key: it may be the second half of a
 /// password with a comma in it (F7).
-fn unknown_key(entry: &Entry, known: &[&str], report: &Report) -> String {
+fn unknown_key(entry: &Entry, known: &[&str], report: &Diagnostics) -> String {
     let key = &entry.key;
     match report.nearest(key, known.iter().copied()) {
         Some(near) => format!("unknown key {key:?}: did you mean {near}?"),
@@ -85,7 +85,7 @@ fn unknown_key(entry: &Entry, known: &[&str], report: &Report) -> String {
 }
 
 /// A text that is not empty.
-pub(super) fn filled(entry: &Entry, report: &mut Report) -> Option<String> {
+pub(super) fn filled(entry: &Entry, report: &mut Diagnostics) -> Option<String> {
     let text = text(entry, report)?;
     if text.is_empty() {
         report.problem(entry.value.position, format!("{} is empty", entry.key));
@@ -95,12 +95,12 @@ pub(super) fn filled(entry: &Entry, report: &mut Report) -> Option<String> {
 }
 
 /// Any text, an empty one too.
-pub(super) fn text(entry: &Entry, report: &mut Report) -> Option<String> {
+pub(super) fn text(entry: &Entry, report: &mut Diagnostics) -> Option<String> {
     text_of(&entry.key, &entry.value, report)
 }
 
 /// [`text`] of a value that stands under the name `name`.
-pub(super) fn text_of(name: &str, yaml: &Yaml, report: &mut Report) -> Option<String> {
+pub(super) fn text_of(name: &str, yaml: &Yaml, report: &mut Diagnostics) -> Option<String> {
     match &yaml.value {
         Value::Text(text) if text.contains('\0') => {
             report.problem(yaml.position, format!("{name} contains a NUL byte"));
@@ -122,7 +122,7 @@ pub(super) fn text_of(name: &str, yaml: &Yaml, report: &mut Report) -> Option<St
 /// A text that `parse` takes; `allowed` says which.
 pub(super) fn parsed<T>(
     entry: &Entry,
-    report: &mut Report,
+    report: &mut Diagnostics,
     allowed: &str,
     parse: impl FnOnce(&str) -> Option<T>,
 ) -> Option<T> {
@@ -146,7 +146,7 @@ fn shown(text: &str) -> String {
     }
 }
 
-pub(super) fn boolean(entry: &Entry, report: &mut Report) -> Option<bool> {
+pub(super) fn boolean(entry: &Entry, report: &mut Diagnostics) -> Option<bool> {
     parsed(entry, report, "is neither true nor false", |text| match text {
         "true" | "True" | "TRUE" => Some(true),
         "false" | "False" | "FALSE" => Some(false),
@@ -155,42 +155,48 @@ pub(super) fn boolean(entry: &Entry, report: &mut Report) -> Option<bool> {
 }
 
 /// A whole number from `min` to `max`.
-pub(super) fn integer(entry: &Entry, report: &mut Report, min: u32, max: u32) -> Option<u32> {
+pub(super) fn integer(entry: &Entry, report: &mut Diagnostics, min: u32, max: u32) -> Option<u32> {
     parsed(entry, report, &format!("is not a whole number from {min} to {max}"), |text| {
         let digits = !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
         text.parse().ok().filter(|number| digits && (min..=max).contains(number))
     })
 }
 
-pub(super) fn port(entry: &Entry, report: &mut Report) -> Option<u16> {
+pub(super) fn port(entry: &Entry, report: &mut Diagnostics) -> Option<u16> {
     integer(entry, report, 1, u32::from(u16::MAX)).and_then(|port| u16::try_from(port).ok())
 }
 
 /// A number that is not negative.
-pub(super) fn number(entry: &Entry, report: &mut Report) -> Option<f64> {
+pub(super) fn number(entry: &Entry, report: &mut Diagnostics) -> Option<f64> {
     parsed(entry, report, "is not a number of 0 or more", |text| {
         text.parse::<f64>().ok().filter(|number| number.is_finite() && *number >= 0.0)
     })
 }
 
-pub(super) fn size(entry: &Entry, report: &mut Report) -> Option<u64> {
+pub(super) fn size(entry: &Entry, report: &mut Diagnostics) -> Option<u64> {
     parsed(entry, report, &format!("is not a size: {}", units::SIZE_FORMS), units::parse_size)
 }
 
 /// A duration from `min` to `max`.
-pub(super) fn duration(entry: &Entry, report: &mut Report, min: Duration, max: Duration) -> Option<Duration> {
+pub(super) fn duration(entry: &Entry, report: &mut Diagnostics, min: Duration, max: Duration) -> Option<Duration> {
     let forms = format!("is not a duration: {}", units::DURATION_FORMS);
     let value = parsed(entry, report, &forms, units::parse_duration)?;
     in_range(entry, report, value, min, max)
 }
 
 /// Whole milliseconds from `min` to `max`, as the earlier format writes durations.
-pub(super) fn milliseconds(entry: &Entry, report: &mut Report, min: Duration, max: Duration) -> Option<Duration> {
+pub(super) fn milliseconds(entry: &Entry, report: &mut Diagnostics, min: Duration, max: Duration) -> Option<Duration> {
     let value = parsed(entry, report, "is not a whole number of milliseconds", |text| text.parse::<u64>().ok())?;
     in_range(entry, report, Duration::from_millis(value), min, max)
 }
 
-fn in_range(entry: &Entry, report: &mut Report, value: Duration, min: Duration, max: Duration) -> Option<Duration> {
+fn in_range(
+    entry: &Entry,
+    report: &mut Diagnostics,
+    value: Duration,
+    min: Duration,
+    max: Duration,
+) -> Option<Duration> {
     if (min..=max).contains(&value) {
         return Some(value);
     }

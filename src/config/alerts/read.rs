@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use crate::config::Diagnostic;
 use crate::config::condition;
+use crate::config::diagnostic::Diagnostics;
 use crate::config::nearest;
-use crate::config::report::Report;
 use crate::config::views::Views;
 use crate::config::walk::{self, Section};
 use crate::config::yaml::{self, Entry, Yaml};
@@ -39,7 +39,7 @@ const DAY: Duration = Duration::from_hours(24);
 /// # Errors
 /// Every problem of the text, in the order of its lines.
 pub fn from_text(name: &str, text: &str, file: &str, views: &Views) -> Result<Option<Rule>, Vec<Diagnostic>> {
-    let mut report = Report::new(file);
+    let mut report = Diagnostics::new(file);
     if !is_word(name) {
         let message = "a rule is named after its file, in lower-case letters, digits and _: rename the file";
         report.problem(None, message);
@@ -55,7 +55,7 @@ pub fn from_text(name: &str, text: &str, file: &str, views: &Views) -> Result<Op
     }
 }
 
-fn rule(name: &str, keys: Section<'_>, yaml: &Yaml, views: &Views, report: &mut Report) -> Option<Rule> {
+fn rule(name: &str, keys: Section<'_>, yaml: &Yaml, views: &Views, report: &mut Diagnostics) -> Option<Rule> {
     let shape = keys.read("shape", report, walk::boolean).is_some_and(|at| at.value);
     let needed: &[&str] = if shape { &["title", "view"] } else { &["title", "view", "column", "says"] };
     for needed in needed {
@@ -67,8 +67,8 @@ fn rule(name: &str, keys: Section<'_>, yaml: &Yaml, views: &Views, report: &mut 
     let on = view.as_deref();
     let check = if shape { shape_of(keys, on, report) } else { column_check(keys, yaml, on, report) };
     let filter = filter(keys, on, report);
-    let lasting = |entry: &Entry, report: &mut Report| walk::duration(entry, report, Duration::ZERO, DAY);
-    let every = |entry: &Entry, report: &mut Report| walk::duration(entry, report, SECOND, DAY);
+    let lasting = |entry: &Entry, report: &mut Diagnostics| walk::duration(entry, report, Duration::ZERO, DAY);
+    let every = |entry: &Entry, report: &mut Diagnostics| walk::duration(entry, report, SECOND, DAY);
     // Everything is read before anything is missed: all that is wrong is told at once.
     let mut text = |key: &str| keys.read(key, report, walk::filled).map(|at| at.value);
     let (title, remedy, _about) = (text("title"), text("remedy"), text("about"));
@@ -88,7 +88,7 @@ fn rule(name: &str, keys: Section<'_>, yaml: &Yaml, views: &Views, report: &mut 
     })
 }
 
-fn view(entry: &Entry, views: &Views, report: &mut Report) -> Option<Arc<View>> {
+fn view(entry: &Entry, views: &Views, report: &mut Diagnostics) -> Option<Arc<View>> {
     let name = walk::filled(entry, report)?;
     let name = name.trim();
     if name == facts::NAME {
@@ -109,7 +109,7 @@ fn column<'v>(
     entry: &Entry,
     name: &str,
     view: Option<&'v View>,
-    report: &mut Report,
+    report: &mut Diagnostics,
 ) -> Option<(usize, &'v ViewColumn)> {
     let view = view?;
     let Some(at) = view.column(name) else {
@@ -124,7 +124,7 @@ fn column<'v>(
 }
 
 /// The shape of the cluster is told by one view alone.
-fn shape_of(keys: Section<'_>, view: Option<&View>, report: &mut Report) -> Option<Check> {
+fn shape_of(keys: Section<'_>, view: Option<&View>, report: &mut Diagnostics) -> Option<Check> {
     for unwanted in ["column", "warning", "critical", "threshold", "where", "says"] {
         if let Some(entry) = keys.get(unwanted) {
             report.problem(entry.position, format!("{unwanted}: not allowed with shape: true"));
@@ -138,7 +138,7 @@ fn shape_of(keys: Section<'_>, view: Option<&View>, report: &mut Report) -> Opti
     Some(Check::Shape)
 }
 
-fn column_check(keys: Section<'_>, yaml: &Yaml, view: Option<&View>, report: &mut Report) -> Option<Check> {
+fn column_check(keys: Section<'_>, yaml: &Yaml, view: Option<&View>, report: &mut Diagnostics) -> Option<Check> {
     let checked = keys.read("column", report, |entry, report| {
         let name = walk::filled(entry, report)?;
         column(entry, name.trim(), view, report)
@@ -184,7 +184,7 @@ fn fits(threshold: Threshold, column: &ViewColumn) -> bool {
     column.kind.is_number() && column.unit == Some(unit)
 }
 
-fn condition_of(entry: &Entry, column: &ViewColumn, report: &mut Report) -> Option<Condition> {
+fn condition_of(entry: &Entry, column: &ViewColumn, report: &mut Diagnostics) -> Option<Condition> {
     let text = walk::filled(entry, report)?;
     let found = condition::parse(&text, column.kind, column.unit);
     if found.is_none() {
@@ -198,7 +198,7 @@ fn condition_of(entry: &Entry, column: &ViewColumn, report: &mut Report) -> Opti
 }
 
 /// `{column: condition}`
-fn filter(keys: Section<'_>, view: Option<&View>, report: &mut Report) -> Option<Vec<(usize, Condition)>> {
+fn filter(keys: Section<'_>, view: Option<&View>, report: &mut Diagnostics) -> Option<Vec<(usize, Condition)>> {
     let Some(entry) = keys.get("where") else { return Some(Vec::new()) };
     let entries = walk::map_of("where", &entry.value, "column: \"= value\"", report).entries();
     let mut found = Vec::with_capacity(entries.len());
@@ -212,7 +212,7 @@ fn filter(keys: Section<'_>, view: Option<&View>, report: &mut Report) -> Option
 }
 
 /// `slot {slot} holds back {retained_bytes}`
-fn sentence(entry: &Entry, view: Option<&View>, report: &mut Report) -> Option<Sentence> {
+fn sentence(entry: &Entry, view: Option<&View>, report: &mut Diagnostics) -> Option<Sentence> {
     let text = walk::filled(entry, report)?;
     let mut parts = Vec::new();
     let mut rest = text.trim();

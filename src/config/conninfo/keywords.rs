@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use super::ConnInfo;
 use crate::config::nearest::nearest;
 use crate::model::{Secret, SslMode};
 
@@ -74,6 +73,30 @@ const REFUSED: [(&str, &[&str], &str); 24] = [
     ("sslsni", &["1"], "leave it out: the server's name is always sent"),
     ("target_session_attrs", &["any"], "leave it out: pgwatch watches a node whatever its role"),
 ];
+
+/// What a connection string says. What it does not say is `None`.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct ConnInfo {
+    pub host: Option<String>,
+    pub port: Option<u16>,
+    pub database: Option<String>,
+    pub user: Option<String>,
+    pub password: Option<Secret>,
+    pub passfile: Option<String>,
+    /// A section of the service file, which fills what the string leaves open.
+    pub service: Option<String>,
+    pub sslmode: Option<SslMode>,
+    /// A path, or `system`.
+    pub sslrootcert: Option<String>,
+    pub sslcert: Option<String>,
+    pub sslkey: Option<String>,
+    pub sslpassword: Option<Secret>,
+    /// Whether channel binding is required; libpq's `disable` is refused.
+    pub channel_binding: Option<bool>,
+    pub connect_timeout: Option<Duration>,
+    /// What was taken without having an effect, for people.
+    pub notes: Vec<String>,
+}
 
 impl ConnInfo {
     /// Sets one keyword; the messages hold no value.

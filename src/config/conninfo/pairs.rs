@@ -1,6 +1,6 @@
 //! The `host=db.example port=5432` form: blanks, single quotes and backslashes as libpq reads them.
 
-use super::{ConnInfoError, Setting};
+use super::setting::{ConnInfoError, Setting};
 
 /// Splits a text into its settings.
 pub(super) fn split(text: &str) -> Result<Vec<Setting>, ConnInfoError> {

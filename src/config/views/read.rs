@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use crate::config::Diagnostic;
 use crate::config::condition;
+use crate::config::diagnostic::Diagnostics;
 use crate::config::nearest;
-use crate::config::report::Report;
 use crate::config::walk::{self, Section};
 use crate::config::yaml::{self, Entry, Value, Yaml};
 use crate::model::Role;
@@ -63,7 +63,7 @@ const TIMEOUT: Duration = Duration::from_secs(5);
 /// # Errors
 /// Every problem of the text, in the order of its lines.
 pub fn from_text(name: &str, text: &str, file: &str) -> Result<View, Vec<Diagnostic>> {
-    let mut report = Report::new(file);
+    let mut report = Diagnostics::new(file);
     if !is_word(name) {
         let message = "a view is named after its file, in lower-case letters, digits and _: rename the file";
         report.problem(None, message);
@@ -73,7 +73,7 @@ pub fn from_text(name: &str, text: &str, file: &str) -> Result<View, Vec<Diagnos
     view.ok_or_else(|| vec![Diagnostic::new(file, None, "this is not a view")])
 }
 
-fn view(name: &str, yaml: &Yaml, report: &mut Report) -> Option<View> {
+fn view(name: &str, yaml: &Yaml, report: &mut Diagnostics) -> Option<View> {
     let keys = walk::section_of("a view", yaml, &KEYS, &[], report);
     for needed in ["title", "about", "key", "from", "columns"] {
         if keys.get(needed).is_none() {
@@ -83,14 +83,14 @@ fn view(name: &str, yaml: &Yaml, report: &mut Report) -> Option<View> {
     let extension = keys.read("extension", report, walk::filled).map(|at| at.value);
     let columns = columns(keys, report);
     let names: Vec<&str> = columns.iter().map(|column| column.name.as_str()).collect();
-    let find = |entry: &Entry, text: &str, report: &mut Report| {
+    let find = |entry: &Entry, text: &str, report: &mut Diagnostics| {
         let at = names.iter().position(|name| *name == text);
         if at.is_none() {
             report.problem(entry.value.position, no_such_column(text, &names));
         }
         at
     };
-    let column_of = |entry: &Entry, report: &mut Report| {
+    let column_of = |entry: &Entry, report: &mut Diagnostics| {
         let text = walk::filled(entry, report)?;
         find(entry, text.trim(), report)
     };
@@ -117,9 +117,9 @@ fn view(name: &str, yaml: &Yaml, report: &mut Report) -> Option<View> {
     let statement = keys.read("statement", report, column_of).map(|at| at.value);
     let compare = keys.read("compare", report, column_of).map(|at| at.value);
     let hide = keys.get("hide").map(|entry| hide(entry, &columns, report)).unwrap_or_default();
-    let every = |entry: &Entry, report: &mut Report| walk::duration(entry, report, 100 * MS, DAY);
-    let timeout = |entry: &Entry, report: &mut Report| walk::duration(entry, report, 10 * MS, MINUTES);
-    let number = |entry: &Entry, report: &mut Report| walk::integer(entry, report, 0, 1000);
+    let every = |entry: &Entry, report: &mut Diagnostics| walk::duration(entry, report, 100 * MS, DAY);
+    let timeout = |entry: &Entry, report: &mut Diagnostics| walk::duration(entry, report, 10 * MS, MINUTES);
+    let number = |entry: &Entry, report: &mut Diagnostics| walk::integer(entry, report, 0, 1000);
     // Everything is read before anything is missed: all that is wrong is told at once.
     let mut text = |key: &str| keys.read(key, report, walk::filled).map(|at| at.value);
     let (title, about, rights, empty) = (text("title"), text("about"), text("rights"), text("empty"));
@@ -162,7 +162,7 @@ fn sort_of(text: &str) -> Option<(&str, bool)> {
     }
 }
 
-fn columns(keys: Section<'_>, report: &mut Report) -> Vec<ViewColumn> {
+fn columns(keys: Section<'_>, report: &mut Diagnostics) -> Vec<ViewColumn> {
     let Some(entry) = keys.get("columns") else { return Vec::new() };
     let entries = walk::map_of("columns", &entry.value, "name: {type: ...}", report).entries();
     if entries.is_empty() && matches!(entry.value.value, Value::Map(_) | Value::Null) {
@@ -181,7 +181,7 @@ fn is_counter(entry: &Entry) -> bool {
     matches!(&entry.value.value, Value::Map(keys) if keys.iter().all(|key| !DERIVED.contains(&key.key.as_str())))
 }
 
-fn column(entry: &Entry, all: &[(&str, bool)], at: &mut usize, report: &mut Report) -> Option<ViewColumn> {
+fn column(entry: &Entry, all: &[(&str, bool)], at: &mut usize, report: &mut Diagnostics) -> Option<ViewColumn> {
     let name = entry.key.as_str();
     if !is_word(name) {
         report
@@ -225,8 +225,8 @@ fn column(entry: &Entry, all: &[(&str, bool)], at: &mut usize, report: &mut Repo
     }
     // A place has to be kept for a column whose type is wrong: the names after it are looked for by number.
     let kind = kind.unwrap_or(CellKind::Text);
-    let condition = |entry: &Entry, report: &mut Report| condition_of(entry, kind, unit, report);
-    let flag = |key: &str, report: &mut Report| keys.read(key, report, walk::boolean).is_some_and(|at| at.value);
+    let condition = |entry: &Entry, report: &mut Diagnostics| condition_of(entry, kind, unit, report);
+    let flag = |key: &str, report: &mut Diagnostics| keys.read(key, report, walk::boolean).is_some_and(|at| at.value);
     Some(ViewColumn {
         name: name.to_owned(),
         title: keys.read("title", report, walk::filled).map_or_else(|| ViewColumn::heading(name), |at| at.value),
@@ -259,7 +259,7 @@ fn column(entry: &Entry, all: &[(&str, bool)], at: &mut usize, report: &mut Repo
 }
 
 /// The column that a rate is taken of.
-fn counter(entry: &Entry, all: &[(&str, bool)], report: &mut Report) -> Option<usize> {
+fn counter(entry: &Entry, all: &[(&str, bool)], report: &mut Diagnostics) -> Option<usize> {
     let text = walk::filled(entry, report)?;
     let at = all.iter().position(|(name, counter)| *name == text.trim() && *counter);
     if at.is_none() {
@@ -270,7 +270,7 @@ fn counter(entry: &Entry, all: &[(&str, bool)], report: &mut Report) -> Option<u
 }
 
 /// The column whose trend is drawn.
-fn figure(entry: &Entry, all: &[(&str, bool)], report: &mut Report) -> Option<usize> {
+fn figure(entry: &Entry, all: &[(&str, bool)], report: &mut Diagnostics) -> Option<usize> {
     let text = walk::filled(entry, report)?;
     let at = all.iter().position(|(name, _)| *name == text.trim());
     if at.is_none() {
@@ -291,7 +291,7 @@ fn no_such_column(text: &str, names: &[&str]) -> String {
     format!("there is no column {text:?}{}", meant.unwrap_or_else(listed))
 }
 
-fn condition_of(entry: &Entry, kind: CellKind, unit: Option<Unit>, report: &mut Report) -> Option<Condition> {
+fn condition_of(entry: &Entry, kind: CellKind, unit: Option<Unit>, report: &mut Diagnostics) -> Option<Condition> {
     let text = walk::filled(entry, report)?;
     let condition = condition::parse(&text, kind, unit);
     if condition.is_none() {
@@ -304,7 +304,7 @@ fn condition_of(entry: &Entry, kind: CellKind, unit: Option<Unit>, report: &mut 
     condition
 }
 
-fn bar(entry: &Entry, all: &[(&str, bool)], report: &mut Report) -> Option<Bar> {
+fn bar(entry: &Entry, all: &[(&str, bool)], report: &mut Diagnostics) -> Option<Bar> {
     let text = walk::filled(entry, report)?;
     if let Ok(number) = text.trim().parse::<f64>() {
         return Some(Bar::Of(number));
@@ -318,8 +318,8 @@ fn bar(entry: &Entry, all: &[(&str, bool)], report: &mut Report) -> Option<Bar> 
 }
 
 /// `{word: column = value}`
-fn hide(entry: &Entry, columns: &[ViewColumn], report: &mut Report) -> Vec<Hide> {
-    let read = |entry: &Entry, report: &mut Report| {
+fn hide(entry: &Entry, columns: &[ViewColumn], report: &mut Diagnostics) -> Vec<Hide> {
+    let read = |entry: &Entry, report: &mut Diagnostics| {
         let text = walk::filled(entry, report)?;
         let text = text.trim();
         let end = text.find(|c: char| !c.is_ascii_alphanumeric() && c != '_').unwrap_or(text.len());
@@ -341,11 +341,11 @@ fn hide(entry: &Entry, columns: &[ViewColumn], report: &mut Report) -> Vec<Hide>
     entries.iter().filter_map(|entry| read(entry, report)).collect()
 }
 
-fn screen(entry: &Entry, report: &mut Report) -> Option<ViewScreen> {
+fn screen(entry: &Entry, report: &mut Diagnostics) -> Option<ViewScreen> {
     one_of(entry, report, &ViewScreen::ALL, ViewScreen::as_str)
 }
 
-fn one_of<T: Copy>(entry: &Entry, report: &mut Report, all: &[T], word: fn(T) -> &'static str) -> Option<T> {
+fn one_of<T: Copy>(entry: &Entry, report: &mut Diagnostics, all: &[T], word: fn(T) -> &'static str) -> Option<T> {
     let words: Vec<&str> = all.iter().map(|one| word(*one)).collect();
     walk::parsed(entry, report, &format!("is not one of {}", words.join(", ")), |text| {
         all.iter().copied().find(|one| word(*one) == text)
@@ -353,7 +353,7 @@ fn one_of<T: Copy>(entry: &Entry, report: &mut Report, all: &[T], word: fn(T) ->
 }
 
 /// A list of words.
-fn list(entry: &Entry, report: &mut Report) -> Option<Vec<String>> {
+fn list(entry: &Entry, report: &mut Diagnostics) -> Option<Vec<String>> {
     match &entry.value.value {
         Value::List(items) => items.iter().map(|item| walk::text_of(&entry.key, item, report)).collect(),
         Value::Broken => None,
@@ -365,7 +365,7 @@ fn list(entry: &Entry, report: &mut Report) -> Option<Vec<String>> {
 }
 
 /// A text, or a map of texts by version and role.
-fn by_server(entry: &Entry, report: &mut Report) -> Option<ByServer> {
+fn by_server(entry: &Entry, report: &mut Diagnostics) -> Option<ByServer> {
     let Value::Map(entries) = &entry.value.value else {
         return walk::filled(entry, report).map(|text| ByServer::same(text.trim()));
     };

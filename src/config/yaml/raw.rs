@@ -4,7 +4,8 @@ use std::cell::Cell;
 
 use serde::de::{DeserializeSeed, Deserializer, EnumAccess, Error as _, MapAccess, SeqAccess, Visitor};
 
-use super::{Lines, Position, Report};
+use super::lines::Lines;
+use crate::config::diagnostic::{Diagnostics, Position};
 
 /// Values in a file once its aliases are followed. 5,000 nodes with every key have a tenth of it.
 const MAX_VALUES: usize = 1_000_000;
@@ -16,7 +17,7 @@ const TOO_DEEP: &str = "this is nested too deeply, or an alias contains itself";
 const TOO_MANY: &str = "the file has too many values after its aliases are expanded";
 
 /// Reads a text; `None` if it is no YAML, which the report then says.
-pub(super) fn read(text: &str, report: &mut Report) -> Option<Raw> {
+pub(super) fn read(text: &str, report: &mut Diagnostics) -> Option<RawValue> {
     if let Some(at) = nested_absurdly(text) {
         report.problem(Lines::new(text).position(at), TOO_DEEP);
         return None;
@@ -55,13 +56,13 @@ fn anchored_absurdly(text: &str) -> Option<usize> {
 }
 
 /// A value without its place.
-pub(super) enum Raw {
+pub(super) enum RawValue {
     Null,
     Text(String),
     /// A number as `serde_yaml` understood it; the text of the file is preferred.
     Number(String),
-    List(Vec<Raw>),
-    Map(Vec<(Raw, Raw)>),
+    List(Vec<RawValue>),
+    Map(Vec<(RawValue, RawValue)>),
     Tagged,
 }
 
@@ -71,9 +72,9 @@ struct Seed<'budget> {
 }
 
 impl<'de> DeserializeSeed<'de> for Seed<'_> {
-    type Value = Raw;
+    type Value = RawValue;
 
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Raw, D::Error> {
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<RawValue, D::Error> {
         let left = self.budget.get().checked_sub(1);
         self.budget.set(left.ok_or_else(|| D::Error::custom("too many values"))?);
         deserializer.deserialize_any(self)
@@ -81,74 +82,74 @@ impl<'de> DeserializeSeed<'de> for Seed<'_> {
 }
 
 impl<'de> Visitor<'de> for Seed<'_> {
-    type Value = Raw;
+    type Value = RawValue;
 
     fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("a value")
     }
 
-    fn visit_unit<E>(self) -> Result<Raw, E> {
-        Ok(Raw::Null)
+    fn visit_unit<E>(self) -> Result<RawValue, E> {
+        Ok(RawValue::Null)
     }
 
-    fn visit_none<E>(self) -> Result<Raw, E> {
-        Ok(Raw::Null)
+    fn visit_none<E>(self) -> Result<RawValue, E> {
+        Ok(RawValue::Null)
     }
 
-    fn visit_bool<E>(self, value: bool) -> Result<Raw, E> {
-        Ok(Raw::Number(value.to_string()))
+    fn visit_bool<E>(self, value: bool) -> Result<RawValue, E> {
+        Ok(RawValue::Number(value.to_string()))
     }
 
-    fn visit_i64<E>(self, value: i64) -> Result<Raw, E> {
-        Ok(Raw::Number(value.to_string()))
+    fn visit_i64<E>(self, value: i64) -> Result<RawValue, E> {
+        Ok(RawValue::Number(value.to_string()))
     }
 
-    fn visit_u64<E>(self, value: u64) -> Result<Raw, E> {
-        Ok(Raw::Number(value.to_string()))
+    fn visit_u64<E>(self, value: u64) -> Result<RawValue, E> {
+        Ok(RawValue::Number(value.to_string()))
     }
 
-    fn visit_i128<E>(self, value: i128) -> Result<Raw, E> {
-        Ok(Raw::Number(value.to_string()))
+    fn visit_i128<E>(self, value: i128) -> Result<RawValue, E> {
+        Ok(RawValue::Number(value.to_string()))
     }
 
-    fn visit_u128<E>(self, value: u128) -> Result<Raw, E> {
-        Ok(Raw::Number(value.to_string()))
+    fn visit_u128<E>(self, value: u128) -> Result<RawValue, E> {
+        Ok(RawValue::Number(value.to_string()))
     }
 
-    fn visit_f64<E>(self, value: f64) -> Result<Raw, E> {
-        Ok(Raw::Number(value.to_string()))
+    fn visit_f64<E>(self, value: f64) -> Result<RawValue, E> {
+        Ok(RawValue::Number(value.to_string()))
     }
 
-    fn visit_str<E>(self, value: &str) -> Result<Raw, E> {
-        Ok(Raw::Text(value.to_owned()))
+    fn visit_str<E>(self, value: &str) -> Result<RawValue, E> {
+        Ok(RawValue::Text(value.to_owned()))
     }
 
-    fn visit_seq<A: SeqAccess<'de>>(self, mut access: A) -> Result<Raw, A::Error> {
+    fn visit_seq<A: SeqAccess<'de>>(self, mut access: A) -> Result<RawValue, A::Error> {
         let mut list = Vec::new();
         while let Some(value) = access.next_element_seed(self)? {
             list.push(value);
         }
-        Ok(Raw::List(list))
+        Ok(RawValue::List(list))
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, mut access: A) -> Result<Raw, A::Error> {
+    fn visit_map<A: MapAccess<'de>>(self, mut access: A) -> Result<RawValue, A::Error> {
         let mut map = Vec::new();
         while let Some(entry) = access.next_entry_seed(self, self)? {
             map.push(entry);
         }
-        Ok(Raw::Map(map))
+        Ok(RawValue::Map(map))
     }
 
-    fn visit_enum<A: EnumAccess<'de>>(self, access: A) -> Result<Raw, A::Error> {
+    fn visit_enum<A: EnumAccess<'de>>(self, access: A) -> Result<RawValue, A::Error> {
         use serde::de::VariantAccess as _;
         let (_, content) = access.variant_seed(self)?;
         content.newtype_variant_seed(self)?;
-        Ok(Raw::Tagged)
+        Ok(RawValue::Tagged)
     }
 }
 
 /// Tells why a text is no YAML.
-fn refuse(text: &str, error: &serde_yaml::Error, report: &mut Report) {
+fn refuse(text: &str, error: &serde_yaml::Error, report: &mut Diagnostics) {
     let told = error.to_string();
     let lines = Lines::new(text);
     // Of a character that may not stand anywhere the reader tells the byte, of all else the number of the character.
