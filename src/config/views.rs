@@ -10,6 +10,7 @@ use super::environment::{Environment, default_path};
 use super::read::text as text_of;
 use crate::model::View;
 
+mod column;
 mod read;
 
 pub use read::from_text;

@@ -70,6 +70,12 @@ pub(super) fn map_of<'y>(name: &str, value: &'y Yaml, what: &str, report: &mut D
     }
 }
 
+/// True for a name of lower-case letters, digits and `_` that begins with a letter.
+pub(super) fn is_word(name: &str) -> bool {
+    name.starts_with(|c: char| c.is_ascii_lowercase())
+        && name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_')
+}
+
 /// A word without a value is told only where it looks like a slip of a known key: it may be the second half of a
 /// password with a comma in it (F7).
 fn unknown_key(entry: &Entry, known: &[&str], report: &Diagnostics) -> String {
@@ -132,6 +138,19 @@ pub(super) fn parsed<T>(
         report.problem(entry.value.position, format!("{}: {} {allowed}", entry.key, shown(&text)));
     }
     value
+}
+
+/// One of the words of a closed list.
+pub(super) fn one_of<T: Copy>(
+    entry: &Entry,
+    report: &mut Diagnostics,
+    all: &[T],
+    word: fn(T) -> &'static str,
+) -> Option<T> {
+    let words: Vec<&str> = all.iter().map(|one| word(*one)).collect();
+    parsed(entry, report, &format!("is not one of {}", words.join(", ")), |text| {
+        all.iter().copied().find(|one| word(*one) == text)
+    })
 }
 
 /// A text of the file as a message shows it: a number, perhaps with a unit. What else stands there by mistake may be a

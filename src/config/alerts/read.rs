@@ -40,7 +40,7 @@ const DAY: Duration = Duration::from_hours(24);
 /// Every problem of the text, in the order of its lines.
 pub fn from_text(name: &str, text: &str, file: &str, views: &Views) -> Result<Option<Rule>, Vec<Diagnostic>> {
     let mut report = Diagnostics::new(file);
-    if !is_word(name) {
+    if !walk::is_word(name) {
         let message = "a rule is named after its file, in lower-case letters, digits and _: rename the file";
         report.problem(None, message);
     }
@@ -144,12 +144,8 @@ fn column_check(keys: Section<'_>, yaml: &Yaml, view: Option<&View>, report: &mu
         column(entry, name.trim(), view, report)
     });
     let checked = checked.map(|at| at.value);
-    let threshold = keys.read("threshold", report, |entry, report| {
-        let words = Threshold::ALL.map(Threshold::as_str);
-        walk::parsed(entry, report, &format!("is not one of {}", words.join(", ")), |text| {
-            Threshold::ALL.into_iter().find(|threshold| threshold.as_str() == text)
-        })
-    });
+    let threshold =
+        keys.read("threshold", report, |entry, report| walk::one_of(entry, report, &Threshold::ALL, Threshold::as_str));
     if keys.get("threshold").is_some() {
         for unwanted in ["warning", "critical"] {
             if let Some(entry) = keys.get(unwanted) {
@@ -232,11 +228,6 @@ fn sentence(entry: &Entry, view: Option<&View>, report: &mut Diagnostics) -> Opt
         parts.push(Part::Text(rest.to_owned()));
     }
     Some(Sentence(parts))
-}
-
-fn is_word(name: &str) -> bool {
-    name.starts_with(|c: char| c.is_ascii_lowercase())
-        && name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_')
 }
 
 #[cfg(test)]
