@@ -271,12 +271,12 @@ pub struct NodeRows {
     pub row_count: u64,
     /// Why rows are missing (`cut at 100,000 rows`), where they are.
     pub truncated: Option<String>,
-    pub notices: Vec<Notice>,
+    pub notices: Vec<ServerNotice>,
 }
 
 /// A NOTICE or WARNING of the server.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
-pub struct Notice {
+pub struct ServerNotice {
     pub severity: String,
     pub sqlstate: String,
     pub message: String,

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use tokio_postgres::SimpleQueryRow;
 
 use crate::model::figures::count;
-use crate::model::protocol::{NodeRows, Notice, QueryRequest};
+use crate::model::protocol::{NodeRows, QueryRequest, ServerNotice};
 use crate::model::{Column, RowSet};
 
 /// Rows between two reports.
@@ -72,7 +72,7 @@ impl<'a> Rows<'a> {
         Some(count)
     }
 
-    pub(crate) fn finish(self, affected: u64, notices: Vec<Notice>) -> NodeRows {
+    pub(crate) fn finish(self, affected: u64, notices: Vec<ServerNotice>) -> NodeRows {
         let row_count =
             if self.kept.columns().is_empty() && self.kept.is_empty() { affected } else { self.kept.len() as u64 };
         NodeRows { rows: self.kept, row_count, truncated: self.truncated, notices }
