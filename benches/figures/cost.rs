@@ -7,12 +7,12 @@ use pgwatch::demo::Server;
 
 use crate::meter::{server_time, spent_in};
 use crate::readings::Readings;
+use crate::rig::{Rig, pass};
 use crate::states::{leave, open, up};
 use crate::support::process::memory;
 use crate::support::wait::PATIENCE;
 use crate::table::Row;
 use crate::tools::Tool;
-use crate::{Rig, pass};
 
 /// After a start: first figures, caches of the server's backends.
 const SETTLE: Duration = Duration::from_secs(4);

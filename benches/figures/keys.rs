@@ -7,11 +7,11 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 
 use crate::readings::{Readings, time};
+use crate::rig::{Rig, pass};
 use crate::states::{leave, up};
 use crate::support::pty::Tui;
 use crate::support::wait::{PATIENCE, SOON};
 use crate::table::Row;
-use crate::{Rig, pass};
 
 const MANY: usize = 20;
 const FEW: usize = 3;

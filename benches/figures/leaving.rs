@@ -4,8 +4,8 @@ use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
 
-use crate::Rig;
 use crate::readings::{Readings, time};
+use crate::rig::Rig;
 use crate::states::{open, up};
 use crate::support::pty::Tui;
 use crate::support::servers::sessions;

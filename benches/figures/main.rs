@@ -14,6 +14,7 @@ mod meter;
 mod page;
 mod queries;
 mod readings;
+mod rig;
 mod states;
 #[path = "../../tests/support/mod.rs"]
 mod support;
@@ -21,21 +22,11 @@ mod table;
 mod tools;
 mod trouble;
 
-use std::fmt::Write as _;
-use std::fs;
-use std::time::Duration;
-
-use pgwatch::demo::{Cluster, Server};
-use tempfile::TempDir;
-
 use readings::{Plan, Readings};
+use rig::Rig;
 use support::report::{keep, machine};
 use table::{Row, figures};
 use tools::{SLEEPER, Session, Tool};
-
-/// `max_connections` of the servers: on the screen it tells that the first real figures are there.
-const MAX_CONNECTIONS: &str = "397";
-const MAX_CONNECTIONS_SHOWN: &str = "/397";
 
 /// A group of figures that share their set-up: what they are, what measures them once, and what became of it.
 struct Part {
@@ -97,6 +88,7 @@ fn part_of(name: &str) -> bool {
 fn main() {
     let wanted = Wanted::from_args();
     let rig = Rig::start(if wanted.quick { Plan::QUICK } else { Plan::FULL });
+    tools::prepare(&rig);
     let parts: Vec<&Part> = PARTS.iter().filter(|part| wanted.any(part.ids)).collect();
     let mut readings: Vec<Readings> = parts.iter().map(|_| Readings::default()).collect();
     let (peers, one_node) = (wanted.any(&["peers"]), wanted.any(&ONE_NODE));
@@ -173,69 +165,4 @@ fn for_the_readme(figures: &str, tools: &[Tool]) -> String {
         measured_on(),
         page::excerpt(tools)
     )
-}
-
-/// The servers that everything is measured on.
-pub struct Rig {
-    pub cluster: Cluster,
-    pub plan: Plan,
-    /// A file with the primary alone.
-    pub one: ConfigFile,
-}
-
-impl Rig {
-    fn start(plan: Plan) -> Self {
-        let cluster = support::servers::cluster()
-            .standbys(2)
-            .config("max_connections", MAX_CONNECTIONS)
-            .config("log_connections", "on")
-            .config("shared_preload_libraries", "pg_stat_statements")
-            // Its workers come and go as sessions do, and their time would be taken for a session's.
-            .config("autovacuum", "off")
-            .start()
-            .expect("a primary with two standbys");
-        let primary = cluster.primary();
-        primary.psql("create extension pg_stat_statements").expect("the extension (postgresql-contrib)");
-        tools::create_roles(primary);
-        let one = ConfigFile::new([primary]);
-        fs::write(one.beside("watch.sql"), tools::WATCH_SQL).expect("the file is written");
-        Self { cluster, plan, one }
-    }
-
-    /// A file with so many nodes, named in turn after the servers.
-    pub fn config(&self, nodes: usize) -> ConfigFile {
-        ConfigFile::new(self.cluster.servers().iter().cycle().take(nodes))
-    }
-}
-
-pub struct ConfigFile {
-    folder: TempDir,
-}
-
-impl ConfigFile {
-    fn new<'a>(servers: impl IntoIterator<Item = &'a Server>) -> Self {
-        let mut text = "nodes:\n".to_owned();
-        for (i, server) in servers.into_iter().enumerate() {
-            let (host, port, password) = (server.host(), server.port(), server.password().expose());
-            writeln!(text, "  n{i:02}: {{host: {host}, port: {port}, user: pgwatch, password: {password}}}").unwrap();
-        }
-        let file = Self { folder: tempfile::tempdir().expect("a temporary folder") };
-        fs::write(file.path(), text).expect("the file is written");
-        file
-    }
-
-    pub fn path(&self) -> String {
-        self.beside("cluster.yaml")
-    }
-
-    /// A file in the same folder.
-    pub fn beside(&self, name: &str) -> String {
-        self.folder.path().join(name).display().to_string()
-    }
-}
-
-/// Lets a while pass that is measured, or has to pass.
-pub fn pass(time: Duration) {
-    #[allow(clippy::disallowed_methods, reason = "the while is what is wanted")]
-    std::thread::sleep(time);
 }

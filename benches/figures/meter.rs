@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use pgwatch::demo::Server;
 
-use crate::pass;
+use crate::rig::pass;
 
 /// The unit of times in `/proc/PID/stat`, the same on every Linux a user meets.
 const TICK: Duration = Duration::from_millis(10);

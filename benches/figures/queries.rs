@@ -8,8 +8,8 @@ use pgwatch::model::{BatchId, Command, Event, EventKind, HealthState, NodeConfig
 use tokio::runtime::Runtime;
 use tokio::sync::mpsc::Receiver;
 
-use crate::Rig;
 use crate::readings::{Readings, time};
+use crate::rig::Rig;
 use crate::support::proxy::{Link, Proxy};
 use crate::table::Row;
 

@@ -5,10 +5,10 @@ use std::time::{Duration, Instant};
 use vt100::Screen;
 
 use crate::readings::{Readings, time};
+use crate::rig::{MAX_CONNECTIONS, Rig, pass};
 use crate::support::pty::Tui;
 use crate::support::wait::PATIENCE;
 use crate::table::Row;
-use crate::{MAX_CONNECTIONS, Rig, pass};
 
 const STARTS: usize = 5;
 /// Two intervals of the probes, before the next fault: a node that is lost again at once counts as flapping, and is left

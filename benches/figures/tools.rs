@@ -9,8 +9,8 @@ use std::time::Duration;
 use pgwatch::demo::Server;
 
 use crate::readings::Readings;
+use crate::rig::{MAX_CONNECTIONS_SHOWN, Rig};
 use crate::support::pty::Tui;
-use crate::{MAX_CONNECTIONS_SHOWN, Rig};
 
 /// The role of a session that sleeps from the start on: who shows it shows data.
 pub const SLEEPER: &str = "sleeper";
@@ -152,11 +152,17 @@ pub fn all() -> Vec<Tool> {
 }
 
 /// What `psql` repeats: who is there and what they do.
-pub const WATCH_SQL: &str = "select pid, usename, datname, state, wait_event, xact_start, query_start, left(query, 20) \
+const WATCH_SQL: &str = "select pid, usename, datname, state, wait_event, xact_start, query_start, left(query, 20) \
                              from pg_stat_activity \\watch 1\n";
 
-/// The roles of all tools (pgwatch's is there), and of the sessions that they are to show.
-pub fn create_roles(server: &Server) {
+/// Makes the roles and the file that the tools need.
+pub fn prepare(rig: &Rig) {
+    create_roles(rig.cluster.primary());
+    fs::write(rig.one.beside("watch.sql"), WATCH_SQL).expect("the file is written");
+}
+
+/// Creates a role for each tool but pgwatch, whose role is there, and for each session that they are to show.
+fn create_roles(server: &Server) {
     let password = server.password().expose();
     for tool in all().iter().filter(|tool| tool.role != "pgwatch") {
         let sql = format!("create role {} login password '{password}' in role pg_monitor", tool.role);

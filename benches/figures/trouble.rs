@@ -5,10 +5,10 @@ use std::time::{Duration, Instant};
 use pgwatch::demo::{DemoError, Server};
 use rustix::process::Signal;
 
+use crate::rig::{Rig, pass};
 use crate::support::pty::{Tui, ending};
 use crate::support::wait::{PATIENCE, within};
 use crate::tools::{ARRIVAL, ENDING, Leaving, Quit, SLEEPER, Session, Tool, Trouble, Troubles};
-use crate::{Rig, pass};
 
 /// How long the screen is watched before the key is pressed.
 const WATCH: Duration = Duration::from_secs(7);
