@@ -1,4 +1,5 @@
-//! A complete node out of its settings: the defaults of libpq and of the model where they are silent, and what cannot be.
+//! Completes settings to a node: fills in the defaults of libpq and of the model, and checks what the settings say
+//! together.
 
 use std::path::Path;
 use std::time::Duration;
@@ -11,8 +12,8 @@ use super::units::format_duration;
 use crate::model::{HealthConfig, NodeConfig, NodeName, PasswordSource, PoolConfig, RootCert, SslMode, TlsConfig};
 
 impl Settings {
-    /// What a node added by hand begins with: these settings over the environment. What is wrong with them is told
-    /// where they stand.
+    /// The initial values of a node that is added by hand: these settings over the environment. Problems are reported
+    /// where the settings are read, not here.
     pub(super) fn template(mut self, env: &Environment) -> NodeConfig {
         let mut unheard = Diagnostics::new("");
         let environment = libpq::of_environment(env, &mut unheard);
@@ -22,8 +23,8 @@ impl Settings {
         node.unwrap_or_else(|| NodeConfig::new(NodeName::default(), "localhost"))
     }
 
-    /// The node that these settings make, with the defaults of libpq and of the model where they are silent. `at` is
-    /// where the node is named. `None` if something was wrong, which the report then says.
+    /// The node of these settings, with the defaults of libpq and of the model. `at` is where the node is named. `None`
+    /// if something is wrong, which the report then says.
     pub(super) fn finish(
         self,
         name: NodeName,
@@ -62,7 +63,7 @@ impl Settings {
         file.filter(|path| path.exists()).map_or(PasswordSource::None, PasswordSource::File)
     }
 
-    /// TLS as it is written: the files of `~/.postgresql` are looked for at each connect, as they may come and go.
+    /// TLS as configured. Files of `~/.postgresql` are looked for at each connect, as they may come and go.
     fn tls(&self, report: &mut Diagnostics) -> TlsConfig {
         if let Some(At { value: RootCert::File(path), position }) = &self.sslrootcert {
             warn_missing("sslrootcert", path, *position, report);
@@ -85,7 +86,7 @@ impl Settings {
     fn pool(&self, at: Option<Position>, report: &mut Diagnostics) -> Option<PoolConfig> {
         let default = PoolConfig::default();
         let (min, max) = (self.pool_min.as_ref().map(|at| at.value), self.pool_max.as_ref().map(|at| at.value));
-        // A default gives way to what is written.
+        // A default yields to the other value.
         let pool = PoolConfig {
             min: min.unwrap_or(max.map_or(default.min, |max| default.min.min(max))),
             max: max.unwrap_or(min.map_or(default.max, |min| default.max.max(min))),
@@ -105,7 +106,7 @@ impl Settings {
         let written = |at: Option<&At<Duration>>| at.map(|at| at.value);
         let (interval, timeout) = (written(self.interval.as_ref()), written(self.timeout.as_ref()));
         let slow_after = written(self.slow_after.as_ref());
-        // A default gives way to what is written: slow_after is at most timeout, and timeout at most interval.
+        // A default yields to the other values: slow_after is at most timeout, and timeout at most interval.
         let timeout = timeout.unwrap_or_else(|| {
             let longer = default.timeout.max(slow_after.unwrap_or_default());
             interval.map_or(longer, |interval| longer.min(interval))
@@ -155,7 +156,7 @@ fn place<T>(value: Option<&At<T>>) -> Option<Position> {
     value.and_then(|at| at.position)
 }
 
-/// A file that is not there keeps one node from connecting, not the others: no reason to refuse the configuration.
+/// A missing file prevents one node from connecting, not the others, so it is no reason to refuse the configuration.
 fn warn_missing(key: &str, path: &Path, position: Option<Position>, report: &mut Diagnostics) {
     if !path.exists() {
         report.warning(position, format!("{key}: there is no file {}", path.display()));

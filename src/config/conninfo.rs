@@ -1,7 +1,8 @@
-//! libpq's connection strings, `postgres://...` and `host=... port=...`, into a [`ConnInfo`]. Pure: no I/O, no defaults.
+//! libpq's connection strings, `postgres://...` and `host=... port=...`, parsed into a [`ConnInfo`]. Pure: no I/O, no
+//! defaults.
 //!
-//! Every keyword of libpq is known. One that pgwatch cannot honour and that would promise something (`sslcrl`,
-//! `gssencmode=require`) is refused; one that does not matter here (`keepalives`) is taken and noted.
+//! All keywords of libpq are known. One that pgwatch cannot honour although it promises something (`sslcrl`,
+//! `gssencmode=require`) is refused; one that does not matter here (`keepalives`) is accepted with a note.
 
 mod keywords;
 mod pairs;
@@ -12,12 +13,12 @@ pub use keywords::ConnInfo;
 pub(crate) use keywords::check_host;
 pub use setting::ConnInfoError;
 
-/// Whether `text` means to be a connection string: a URI, or something with a `=`.
+/// True if `text` is meant as a connection string: a URI, or something with a `=`.
 pub fn is_conninfo(text: &str) -> bool {
     uri::scheme(text).is_some() || text.contains('=')
 }
 
-/// Whether a text has a connection string with a password in it, as far as one can see, right or wrong as it is.
+/// True if a text seems to contain a connection string with a password, valid or not.
 pub fn holds_password(text: &str) -> bool {
     let credentials = text.split_once("://").and_then(|(_, rest)| rest.rsplit_once('@'));
     let by_keyword = |(_, rest): (&str, &str)| rest.trim_start().starts_with('=');
@@ -25,10 +26,10 @@ pub fn holds_password(text: &str) -> bool {
         || text.to_ascii_lowercase().split_once("password").is_some_and(by_keyword)
 }
 
-/// Reads either form.
+/// Parses a string of either form.
 ///
 /// # Errors
-/// The first fault, with its place.
+/// The first problem, with its place.
 pub fn parse(text: &str) -> Result<ConnInfo, ConnInfoError> {
     let settings = match uri::scheme(text) {
         Some(start) => uri::split(text, start)?,
@@ -130,7 +131,7 @@ mod tests {
             assert_eq!(parse(&format!("channel_binding={text}")).unwrap().channel_binding, required);
         }
         assert!(parse("channel_binding=disable").is_err());
-        // What pgwatch does anyway may be written.
+        // Values that ask for what pgwatch does anyway are accepted.
         for good in ["gssencmode=disable", "target_session_attrs=any", "sslcrl=''", "sslsni=1", "options="] {
             assert_eq!(parse(good), Ok(ConnInfo::default()), "{good}");
         }

@@ -1,21 +1,24 @@
-//! What is wrong with a configuration, and where: one line for people, made so that all problems can be told at once.
+//! What is wrong with a configuration, and where: one line for people per problem, collected so that all are reported
+//! at once.
 
 use std::fmt;
 
 use super::nearest::nearest;
 
-/// A place in a text; both count from one, columns in characters.
+/// A place in a text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct Position {
+    /// From 1.
     pub line: usize,
+    /// From 1, in characters.
     pub column: usize,
 }
 
-/// A value and where it was written.
+/// A value and the place where it was written.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct At<T> {
     pub value: T,
-    /// `None` for what does not come from the file that is read.
+    /// `None` if it does not come from the file that is being read.
     pub position: Option<Position>,
 }
 
@@ -29,20 +32,21 @@ impl<T> At<T> {
     }
 }
 
-/// One problem of the configuration. `Display` is `file:line:column: what is wrong, what is allowed`.
+/// A problem of the configuration. `Display` is `file:line:column: what is wrong, what is allowed`.
 ///
-/// The message may name keys, nodes and variables, never the value of a secret (F7).
+/// The message may name keys, nodes and variables, but never the value of a secret (F7).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Diagnostic {
-    /// The file as it was named, or what took its place: `the command line`, `the environment`.
+    /// The name of the file as it was given, or what takes its place: `the command line`, `the environment`.
     pub file: String,
-    /// Where in the file; `None` if the problem is the file itself.
+    /// The place in the file; `None` if the problem is the file itself.
     pub position: Option<Position>,
     /// What is wrong and what is allowed.
     pub message: String,
 }
 
 impl Diagnostic {
+    /// A problem of `file` with a message for people.
     pub fn new(file: impl Into<String>, position: Option<Position>, message: impl Into<String>) -> Self {
         Self { file: file.into(), position, message: message.into() }
     }
@@ -59,7 +63,7 @@ impl fmt::Display for Diagnostic {
 
 impl std::error::Error for Diagnostic {}
 
-/// The problems and the oddities found so far.
+/// The problems and warnings found so far.
 #[derive(Debug)]
 pub(super) struct Diagnostics {
     file: String,
@@ -72,13 +76,13 @@ impl Diagnostics {
         Self { file: file.into(), problems: Vec::new(), warnings: Vec::new() }
     }
 
-    /// How many problems were told so far.
+    /// How many problems were found so far.
     pub(super) fn count(&self) -> usize {
         self.problems.len()
     }
 
-    /// [`nearest`], while somebody still reads hints: a file with dozens of faults is the wrong file, and to look for one
-    /// name among thousands takes its time.
+    /// [`nearest`] among `known`, for a hint. None after 20 problems: a file with so many is the wrong file, and a
+    /// search among thousands of names takes its time.
     pub(super) fn nearest<'known>(
         &self,
         word: &str,
@@ -91,7 +95,7 @@ impl Diagnostics {
         self.problems.push(Diagnostic::new(self.file.clone(), position.into(), message));
     }
 
-    /// A problem of something other than the file that is read.
+    /// A problem of something other than the file that is being read.
     pub(super) fn problem_in(&mut self, file: &str, message: impl Into<String>) {
         self.problems.push(Diagnostic::new(file, None, message));
     }
@@ -104,7 +108,8 @@ impl Diagnostics {
         self.warnings.push(Diagnostic::new(file, None, message));
     }
 
-    /// The warnings, or the problems if there is one; each once (an anchor is read at each of its uses), by their lines.
+    /// The warnings, or the problems if there are any, in the order of their lines. Each is listed once, although an
+    /// anchor is read at each of its uses.
     pub(super) fn finish(mut self) -> Result<Vec<Diagnostic>, Vec<Diagnostic>> {
         let tidy = |list: &mut Vec<Diagnostic>| {
             list.sort_by(|a, b| (a.position, &a.file, &a.message).cmp(&(b.position, &b.file, &b.message)));

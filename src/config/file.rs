@@ -1,4 +1,4 @@
-//! The schema of the file: what stands at its top, and how it becomes a [`Config`].
+//! The schema of the file: its top-level keys, and how they become a [`Config`].
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::path::Path;
@@ -17,10 +17,10 @@ use crate::model::{ColorRole, NodeConfig, NodeName, PasswordSource, Rgb, THEMES,
 
 const KEYS: [&str; 9] =
     ["nodes", "defaults", "clusters", "refresh", "health", "query_timeout", "shutdown_timeout", "theme", "thresholds"];
-/// A key of all nodes at the top of the earlier format.
+/// A top-level key of the earlier format that sets `pglogical` for all nodes.
 const PGLOGICAL: &str = "pglogical";
 
-/// More than anybody watches in one dashboard.
+/// The limit of nodes in a file, above what anybody watches in one dashboard.
 const MAX_NODES: usize = 10_000;
 
 const MS: Duration = Duration::from_millis(1);
@@ -35,7 +35,7 @@ pub(super) fn read(
 ) -> Result<Config, Vec<Diagnostic>> {
     let mut report = Diagnostics::new(path.display().to_string());
     let mut config = Config { path: Some(path.to_owned()), ..Config::default() };
-    // A byte order mark is no part of the text.
+    // A byte order mark is not part of the text.
     let tree = yaml::read(text.strip_prefix('\u{feff}').unwrap_or(text), &mut report);
     if let Some(mut tree) = tree {
         interpolate::tree(&mut tree, env, &mut report);
@@ -47,7 +47,7 @@ pub(super) fn read(
     Ok(config)
 }
 
-/// Tells of each password file in use that libpq's rules forbid to use, once.
+/// Warns once of each password file in use that libpq's rules forbid to use.
 fn warn_of_passfiles(nodes: &[NodeConfig], report: &mut Diagnostics) {
     let files = nodes.iter().filter_map(|node| match &node.password {
         PasswordSource::File(path) => Some(path),
@@ -61,12 +61,12 @@ fn warn_of_passfiles(nodes: &[NodeConfig], report: &mut Diagnostics) {
 }
 
 fn fill(config: &mut Config, tree: &Yaml, cluster: Option<&str>, reader: NodeReader<'_>, report: &mut Diagnostics) {
-    // `x-...` is for whoever writes the file: a place for anchors.
+    // Keys `x-...` are ignored: authors of files define anchors there.
     let extensions: Vec<&str> = match &tree.value {
         Value::Map(entries) => entries.iter().map(|e| e.key.as_str()).filter(|key| key.starts_with("x-")).collect(),
         _ => Vec::new(),
     };
-    // A key of a node, written one level too high, is told below with where it belongs.
+    // A key of a node that is one level too high gets a message of its own below, with where it belongs.
     let strayed = NODE_KEYS.iter().copied().filter(|key| !KEYS.contains(key) && *key != PGLOGICAL);
     let also: Vec<&str> = extensions.into_iter().chain(strayed.clone()).chain([PGLOGICAL]).collect();
     let top = walk::section_of("the file", tree, &KEYS, &also, report);
@@ -102,7 +102,7 @@ fn set<T>(target: &mut T, value: Option<At<T>>) {
     }
 }
 
-/// What the file says of all nodes.
+/// The settings of the file for all nodes.
 fn shared(top: Section<'_>, reader: NodeReader<'_>, report: &mut Diagnostics) -> Settings {
     let mut shared = top.get("defaults").map(|entry| reader.defaults(entry, report)).unwrap_or_default();
     if let Some(entry) = top.get("health") {
@@ -115,7 +115,7 @@ fn shared(top: Section<'_>, reader: NodeReader<'_>, report: &mut Diagnostics) ->
     shared
 }
 
-/// Every node of the file, with everything that stands behind its own keys.
+/// All nodes of the file, each with the settings that complete its own keys.
 fn nodes(
     top: Section<'_>,
     defined: Section<'_>,
@@ -138,7 +138,7 @@ fn nodes(
         settings.fill_from(shared.clone());
         libpq::fill_rest(&mut settings, &environment, reader.env, report);
         match NodeName::parse(&entry.key) {
-            // Where something is wrong already, a host that is missing may be what is written wrong.
+            // After a problem in this node, its host may be missing only because of that.
             Ok(_) if settings.host.is_none() && report.count() > told => {}
             Ok(name) => nodes.extend(settings.finish(name, Some(entry.position), reader.env, report)),
             Err(error) => report.problem(entry.position, error.to_string()),
@@ -173,7 +173,7 @@ fn clusters(entry: &Entry, defined: Section<'_>, report: &mut Diagnostics) -> Ve
     clusters
 }
 
-/// The nodes of a cluster, found among those of the file.
+/// The nodes of a cluster, looked up among those of the file.
 fn members(
     list: &Entry,
     defined: Section<'_>,
@@ -200,7 +200,7 @@ fn members(
             report.problem(item.position, format!("there is no node {text:?}: {hint}"));
             continue;
         };
-        // A name that is not valid was told where the node stands.
+        // An invalid name was reported where the node is defined.
         let Ok(name) = NodeName::parse(&known.key) else { continue };
         if seen.insert(name.clone()) {
             names.push(name);
@@ -211,7 +211,7 @@ fn members(
     names
 }
 
-/// Keeps the nodes of the cluster that was asked for, else of the default one, else of the first.
+/// Keeps the nodes of the wanted cluster, else of the default one, else of the first.
 fn choose(config: &mut Config, wanted: Option<&str>, top: Section<'_>, report: &mut Diagnostics) {
     let names = || config.clusters.iter().map(|cluster| cluster.name.as_str()).collect::<Vec<_>>().join(", ");
     let chosen = match wanted {
@@ -265,7 +265,7 @@ fn theme(entry: &Entry, config: &mut Config, report: &mut Diagnostics) {
     for entry in walk::section(colors, &roles, &[], report).entries() {
         let Some(role) = ColorRole::parse(&entry.key) else { continue };
         if entry.value.value == Value::Null {
-            // What a # without quotes makes of it.
+            // YAML reads a # without quotes as a comment.
             report.problem(
                 entry.position,
                 format!("{} has no value: put the colour in quotes, as in \"#00BFFF\"", entry.key),
@@ -300,7 +300,7 @@ fn limit<T: Copy + PartialOrd>(
     let warning = keys.read("warning", report, &reader);
     let critical = keys.read("critical", report, &reader);
     let place = critical.as_ref().or(warning.as_ref()).and_then(|at| at.position);
-    // A default gives way to what is written.
+    // A default yields to the other value.
     let limit = match (warning.map(|at| at.value), critical.map(|at| at.value)) {
         (Some(warning), None) => {
             Limit { warning, critical: if warning > default.critical { warning } else { default.critical } }

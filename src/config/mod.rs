@@ -1,6 +1,6 @@
 //! From YAML, libpq's environment and files to validated nodes.
 //!
-//! [`load`] reads a file, [`from_flags`] makes a dashboard without one. Both tell every problem at once, as
+//! [`load`] reads a file, [`from_flags`] makes a dashboard without one. Both report all problems at once, as
 //! [`Diagnostic`]s, and connect to nothing.
 
 use std::path::Path;
@@ -33,17 +33,17 @@ pub use environment::{Environment, default_path};
 pub use flags::Flags;
 pub(crate) use nearest::nearest;
 
-/// Reads and checks the file at `path`; `cluster` is the `--cluster` of the command line. Blocks while it reads files.
+/// Reads and checks the file at `path`; `cluster` is the value of `--cluster`. Blocks while it reads files.
 ///
 /// # Errors
-/// Every problem of the file, in the order of its lines.
+/// All problems of the file, in the order of its lines.
 pub fn load(path: &Path, cluster: Option<&str>, env: &Environment) -> Result<Config, Vec<Diagnostic>> {
     let text = read::text(path)
         .map_err(|(position, message)| vec![Diagnostic::new(path.display().to_string(), position, message)])?;
     from_text(&text, path, cluster, env)
 }
 
-/// Checks a text as if it were read from the file at `path`.
+/// Checks a text as [`load`] checks the file at `path`.
 ///
 /// # Errors
 /// As [`load`].
@@ -51,11 +51,11 @@ pub fn from_text(text: &str, path: &Path, cluster: Option<&str>, env: &Environme
     file::read(text, path, cluster, env)
 }
 
-/// A dashboard of one node without a file (F6). As with psql, a connection string in `dbname` is stronger than the
-/// other flags, and `PGHOST` ... and the socket of a local server stand behind them.
+/// A dashboard of one node without a file (F6). As with psql, a connection string in `dbname` overrides the other
+/// flags; what neither sets comes from `PGHOST` … and the socket of a local server.
 ///
 /// # Errors
-/// What is wrong with the flags or libpq's environment.
+/// All problems of the flags and of libpq's environment.
 pub fn from_flags(flags: &Flags, env: &Environment) -> Result<Config, Vec<Diagnostic>> {
     flags::read(flags, env)
 }

@@ -1,5 +1,5 @@
-//! A node as the file writes it: a map of keys, or one connection string. Also the keys of the earlier camel-case
-//! format (F8).
+//! A node in the file: a map of keys, or a connection string. Also reads the keys of the earlier camel-case format
+//! (F8).
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -39,7 +39,7 @@ const MS: Duration = Duration::from_millis(1);
 const HOUR: Duration = Duration::from_hours(1);
 const WEEK: Duration = Duration::from_hours(7 * 24);
 
-/// Reads nodes of one file: relative paths start at its folder, `~/` at the home folder.
+/// Reads the nodes of one file. Relative paths start at its folder, `~/` at the home folder.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct NodeReader<'a> {
     pub folder: &'a Path,
@@ -51,7 +51,7 @@ impl NodeReader<'_> {
         self.folder.join(self.env.expand_home(name))
     }
 
-    /// What a node's own keys or connection string say.
+    /// The settings of a node's own keys or connection string.
     pub(super) fn node(&self, entry: &Entry, report: &mut Diagnostics) -> Settings {
         match &entry.value.value {
             Value::Text(_) => {
@@ -111,7 +111,7 @@ impl NodeReader<'_> {
         settings
     }
 
-    /// What a connection string says; its text is not repeated in messages.
+    /// The settings of a connection string. Messages do not repeat its text.
     fn connection_string(&self, name: &str, yaml: &Yaml, report: &mut Diagnostics) -> Option<Settings> {
         let text = walk::text_of(name, yaml, report)?;
         let text = text.trim();
@@ -136,8 +136,8 @@ impl NodeReader<'_> {
         }
     }
 
-    /// `ssl: {enabled, rejectUnauthorized, ca, cert, key}` in libpq's terms. Without `enabled` it is on, and without
-    /// `rejectUnauthorized` the server is verified: the safe reading of each.
+    /// `ssl: {enabled, rejectUnauthorized, ca, cert, key}` in libpq's terms. Without `enabled`, TLS is on; without
+    /// `rejectUnauthorized`, the server is verified: the safe default of each.
     fn earlier_ssl(&self, entry: &Entry, keys: Section<'_>, settings: &mut Settings, report: &mut Diagnostics) {
         for key in ["sslmode", "sslrootcert", "sslcert", "sslkey"] {
             if let Some(other) = keys.get(key) {
@@ -187,7 +187,7 @@ fn ssl_mode(entry: &Entry, report: &mut Diagnostics) -> Option<SslMode> {
     walk::parsed(entry, report, &allowed, SslMode::parse)
 }
 
-/// `password`, where an empty one counts as none, or `password_command`.
+/// `password`, unless it is empty, or `password_command`.
 fn password(keys: Section<'_>, report: &mut Diagnostics) -> Option<At<PasswordSource>> {
     let given = keys.read("password", report, walk::text);
     let command = keys.read("password_command", report, walk::filled);
@@ -208,7 +208,7 @@ fn pool(entry: &Entry, settings: &mut Settings, report: &mut Diagnostics) {
     settings.connect_timeout = either(keys, "connect_timeout", "connectionTimeoutMs", report, 10 * MS, HOUR);
 }
 
-/// A duration under its key or, in milliseconds, under the one of the earlier format; not both.
+/// A duration by its key or, in milliseconds, by the key of the earlier format; not both.
 fn either(
     keys: Section<'_>,
     key: &str,
@@ -235,7 +235,7 @@ pub(super) fn health(entry: &Entry, settings: &mut Settings, report: &mut Diagno
     settings.slow_after = keys.read("slow_after", report, |e, r| walk::duration(e, r, MS, HOUR));
 }
 
-/// Tells each key that stands beside a `dsn:` which says it too.
+/// Reports each key that is set both on its own and in `dsn:`.
 fn tell_both(own: &Settings, dsn: &Settings, report: &mut Diagnostics) {
     let mut tell = |key: &str, place: Option<Option<super::Position>>, said: bool| {
         if let (Some(place), true) = (place, said) {

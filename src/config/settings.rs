@@ -1,7 +1,7 @@
-//! What one source says of a node, and how the sources are laid over each other until a node is complete.
+//! The settings of a node from one source, and how the sources are combined until a node is complete.
 //!
-//! The order, the strongest first: the node's own keys and connection string, `defaults:`, the service file, libpq's
-//! environment, the defaults of the model. A password file comes last of all, as with libpq.
+//! Earlier sources override later ones: the node's own keys and connection string, `defaults:`, the service file,
+//! libpq's environment, the defaults of the model. A password file comes last, as with libpq.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -9,14 +9,14 @@ use std::time::Duration;
 use super::diagnostic::At;
 use crate::model::{PasswordSource, RootCert, Secret, SslMode};
 
-/// Settings of a node, each of them perhaps not there.
+/// Settings of a node, each of which may be missing.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Settings {
     pub host: Option<At<String>>,
     pub port: Option<At<u16>>,
     pub database: Option<At<String>>,
     pub user: Option<At<String>>,
-    /// Given or by command; a file is looked for only where neither is there.
+    /// Given, or a command. Only without it, a password file is looked for.
     pub password: Option<At<PasswordSource>>,
     pub passfile: Option<At<PathBuf>>,
     pub service: Option<At<String>>,
@@ -38,7 +38,7 @@ pub(super) struct Settings {
     pub pglogical: Option<At<bool>>,
 }
 
-/// `value`, or what the weaker source has.
+/// Sets `value` from the weaker source if it is missing.
 fn fill<T>(value: &mut Option<At<T>>, weaker: Option<At<T>>) {
     if value.is_none() {
         *value = weaker;
@@ -46,7 +46,7 @@ fn fill<T>(value: &mut Option<At<T>>, weaker: Option<At<T>>) {
 }
 
 impl Settings {
-    /// Takes from a weaker source what is not there yet.
+    /// Takes missing settings from a weaker source.
     pub(super) fn fill_from(&mut self, weaker: Self) {
         fill(&mut self.host, weaker.host);
         fill(&mut self.port, weaker.port);

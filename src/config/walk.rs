@@ -1,4 +1,4 @@
-//! Typed reading of the YAML tree: each reader gives the value, or tells what is wrong, where, and what is allowed.
+//! Typed reading of the YAML tree. Each reader returns the value, or reports what is wrong, where, and what is allowed.
 
 use std::time::Duration;
 
@@ -33,13 +33,13 @@ impl<'y> Section<'y> {
     }
 }
 
-/// A map of known keys; an unknown one is told with the nearest known one. `earlier` are keys of the earlier format,
-/// which are taken and not offered.
+/// A map of known keys. An unknown one is reported with the nearest known one. Keys of the earlier format (`earlier`)
+/// are accepted, but not offered in messages.
 pub(super) fn section<'y>(entry: &'y Entry, known: &[&str], earlier: &[&str], report: &mut Diagnostics) -> Section<'y> {
     section_of(&entry.key, &entry.value, known, earlier, report)
 }
 
-/// [`section`] for a value that has no key of its own, or another name.
+/// [`section`] for a value without a key, or with another name.
 pub(super) fn section_of<'y>(
     name: &str,
     value: &'y Yaml,
@@ -58,7 +58,7 @@ pub(super) fn section_of<'y>(
     section
 }
 
-/// A map of any keys; `what` says for the message what stands in it.
+/// A map of any keys; `what` is what the message calls its entries.
 pub(super) fn map_of<'y>(name: &str, value: &'y Yaml, what: &str, report: &mut Diagnostics) -> Section<'y> {
     match &value.value {
         Value::Map(entries) => Section { entries },
@@ -76,8 +76,8 @@ pub(super) fn is_word(name: &str) -> bool {
         && name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_')
 }
 
-/// A word without a value is told only where it looks like a slip of a known key: it may be the second half of a
-/// password with a comma in it (F7).
+/// The message repeats a key without a value only if it looks like a typo of a known key: otherwise it may be the
+/// second half of a password with a comma in it (F7).
 fn unknown_key(entry: &Entry, known: &[&str], report: &Diagnostics) -> String {
     let key = &entry.key;
     match report.nearest(key, known.iter().copied()) {
@@ -100,12 +100,12 @@ pub(super) fn filled(entry: &Entry, report: &mut Diagnostics) -> Option<String> 
     Some(text)
 }
 
-/// Any text, an empty one too.
+/// A text, which may be empty.
 pub(super) fn text(entry: &Entry, report: &mut Diagnostics) -> Option<String> {
     text_of(&entry.key, &entry.value, report)
 }
 
-/// [`text`] of a value that stands under the name `name`.
+/// [`text`] of a value that messages call `name`.
 pub(super) fn text_of(name: &str, yaml: &Yaml, report: &mut Diagnostics) -> Option<String> {
     match &yaml.value {
         Value::Text(text) if text.contains('\0') => {
@@ -125,7 +125,7 @@ pub(super) fn text_of(name: &str, yaml: &Yaml, report: &mut Diagnostics) -> Opti
     }
 }
 
-/// A text that `parse` takes; `allowed` says which.
+/// A text that `parse` accepts; `allowed` is the end of the message if it does not.
 pub(super) fn parsed<T>(
     entry: &Entry,
     report: &mut Diagnostics,
@@ -153,8 +153,8 @@ pub(super) fn one_of<T: Copy>(
     })
 }
 
-/// A text of the file as a message shows it: a number, perhaps with a unit. What else stands there by mistake may be a
-/// password (F7); where it stands is said anyway.
+/// A text of the file as a message shows it: a number, perhaps with a unit, or `this`. Anything else may be a password
+/// that was written there by mistake (F7); the message names its place anyway.
 fn shown(text: &str) -> String {
     let unit = text.trim_start_matches(|c: char| c.is_ascii_digit() || "+-. ".contains(c));
     let is_number = text.contains(|c: char| c.is_ascii_digit());
@@ -203,7 +203,7 @@ pub(super) fn duration(entry: &Entry, report: &mut Diagnostics, min: Duration, m
     in_range(entry, report, value, min, max)
 }
 
-/// Whole milliseconds from `min` to `max`, as the earlier format writes durations.
+/// Whole milliseconds from `min` to `max`: durations of the earlier format.
 pub(super) fn milliseconds(entry: &Entry, report: &mut Diagnostics, min: Duration, max: Duration) -> Option<Duration> {
     let value = parsed(entry, report, "is not a whole number of milliseconds", |text| text.parse::<u64>().ok())?;
     in_range(entry, report, Duration::from_millis(value), min, max)

@@ -1,8 +1,9 @@
-//! YAML with positions: `serde_yaml` decides what a text means, the lossless tree of `yaml-edit` says where it stands.
+//! YAML with positions: `serde_yaml` decides what a text means, and the lossless tree of `yaml-edit` where each value
+//! is.
 //!
-//! Scalars stay text (`port: 5432` and `port: "5432"` are the same), so that nothing is lost before the schema is asked:
-//! a password of digits keeps its zeros. Aliases are followed and merge keys (`<<`) applied; a key written twice is a
-//! problem with both lines. The only place that knows these two crates.
+//! Scalars stay text (`port: 5432` and `port: "5432"` are the same), so that nothing is lost before the schema is
+//! applied: a password of digits keeps its leading zeros. Aliases are followed and merge keys (`<<`) applied; a
+//! duplicate key is a problem that names both lines. No other file knows these two crates.
 
 use std::collections::HashMap;
 
@@ -27,7 +28,7 @@ pub(super) enum Value {
     Text(String),
     List(Vec<Yaml>),
     Map(Vec<Entry>),
-    /// Something whose problem was told already.
+    /// A value whose problem was reported already.
     Broken,
 }
 
@@ -38,7 +39,7 @@ pub(super) struct Entry {
     pub value: Yaml,
 }
 
-/// Reads a text. `None` if it is no YAML at all, which the report then says.
+/// Reads a text. `None` if it is not YAML, which the report then says.
 pub(super) fn read(text: &str, report: &mut Diagnostics) -> Option<Yaml> {
     let raw = raw::read(text, report)?;
     let (document, _) = Document::from_str_relaxed(text);
@@ -52,7 +53,7 @@ pub(super) fn read(text: &str, report: &mut Diagnostics) -> Option<Yaml> {
     Some(builder.build(raw, root.as_ref(), Position { line: 1, column: 1 }))
 }
 
-/// The entries of a map while it is read, each key once.
+/// The entries of a map while it is being read, each key once.
 #[derive(Default)]
 struct Entries {
     list: Vec<Entry>,
@@ -60,7 +61,7 @@ struct Entries {
 }
 
 impl Entries {
-    /// Gives the entry back, with the place of the first, if its key is there already.
+    /// Returns the entry, with the place of the first, if its key exists already.
     fn add(&mut self, entry: Entry) -> Result<(), (Entry, Position)> {
         if let Some(first) = self.places.get(&entry.key) {
             return Err((entry, *first));
@@ -71,7 +72,7 @@ impl Entries {
     }
 }
 
-/// Joins what a text means with where it stands.
+/// Combines the values of a text with their places.
 struct Builder<'a> {
     lines: Lines<'a>,
     anchors: AnchorRegistry,
@@ -79,20 +80,20 @@ struct Builder<'a> {
 }
 
 impl Builder<'_> {
-    /// `node` is where the lossless tree has the value; without one it stands where `around` is.
+    /// `node` is the value in the lossless tree; without one, its place is that of what surrounds it.
     fn build(&mut self, raw: RawValue, node: Option<&YamlNode>, around: Position) -> Yaml {
         let resolved = match node {
             Some(YamlNode::Alias(alias)) => self.anchors.resolve_alias(alias).ok(),
             other => other.cloned(),
         };
         let node = resolved.as_ref();
-        // A value that is left out stands nowhere: its key is where to point.
+        // A missing value has no place, so its key is pointed at.
         let place = node.filter(|_| !matches!(raw, RawValue::Null));
         let position = place.map_or(around, |node| self.start_of(node));
         let value = match raw {
             RawValue::Null => Value::Null,
             RawValue::Text(text) => Value::Text(text),
-            // `1e3` and `00` are texts too: the words of the file are kept.
+            // `1e3` and `00` are text too: the characters of the file are kept.
             RawValue::Number(understood) => Value::Text(match node {
                 Some(YamlNode::Scalar(scalar)) => scalar.as_string().trim().to_owned(),
                 _ => understood,
@@ -123,7 +124,7 @@ impl Builder<'_> {
             Some(YamlNode::Mapping(mapping)) => mapping.entries().collect(),
             _ => Vec::new(),
         };
-        // Where the two readers disagree about the entries, the map's own place has to do for all of them.
+        // If the two readers disagree about the entries, all get the place of the map.
         let places = if places.len() == raw.len() { places } else { Vec::new() };
         let mut entries = Entries::default();
         let mut merged: Vec<Yaml> = Vec::new();
@@ -153,7 +154,7 @@ impl Builder<'_> {
         }
     }
 
-    /// Applies one `<<`: what the map has already wins.
+    /// Applies one `<<`: entries of the map itself win.
     fn merge(&mut self, entries: &mut Entries, from: Yaml) {
         match from.value {
             Value::Map(others) => others.into_iter().for_each(|other| drop(entries.add(other))),
@@ -167,7 +168,7 @@ impl Builder<'_> {
         }
     }
 
-    /// Where a person would point: at the first character of a scalar, a key or an item.
+    /// Where a person would point: the first character of a scalar, a key or an item.
     fn start_of(&self, node: &YamlNode) -> Position {
         let first = match node {
             YamlNode::Mapping(mapping) if !mapping.is_flow_style() => {

@@ -1,5 +1,5 @@
-//! A view: one table that is asked of servers. It is data (`config/views/*.yaml`), read by `config::views`, asked by the
-//! connection manager, shown by the table screens; docs/views.md tells what its parts mean.
+//! A view: one table that servers are asked for. It is data (`config/views/*.yaml`), read by `config::views`, asked by
+//! the connection manager, shown by the table screens; docs/views.md explains its parts.
 
 use std::time::Duration;
 
@@ -16,75 +16,90 @@ pub use cell::{cell, cell_within};
 pub use column::{Bar, CellKind, Copies, Source, Total, Unit, ViewColumn};
 pub use reading::{Reading, Value};
 
-/// One table, as its file says.
+/// A view, as its file defines it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct View {
     /// The file's name without `.yaml`.
     pub name: String,
+    /// What it is called on the screen.
     pub title: String,
     /// The question it answers, in one line.
     pub about: String,
-    /// The screen it is a tab of; without one it is opened by its name.
+    /// The screen that it is a tab of. A view without one is opened by its name.
     pub screen: Option<ViewScreen>,
     /// Its order among the tabs of the screen.
     pub place: u32,
-    /// The extension it asks: versions of its texts are then the extension's.
+    /// The extension that it asks. The versions in its texts are then those of the extension.
     pub extension: Option<String>,
-    /// The role that shows all of it.
+    /// The predefined role that sees all of its rows and values.
     pub rights: Option<String>,
-    /// At least so long between two questions to a node; `None`: the refresh.
+    /// Minimum interval between two queries on a node; `None`: the refresh.
     pub every: Option<Duration>,
-    /// The server gives up after this.
+    /// How long the server may take before it gives up.
     pub timeout: Duration,
-    /// The columns that tell one row of a node from another.
+    /// The columns that identify a row of a node.
     pub key: Vec<usize>,
-    /// The column to sort by at first, and whether descending.
+    /// The column to sort by at first, and true for descending.
     pub sort: Option<(usize, bool)>,
     /// What to say where there are no rows.
     pub empty: Option<String>,
-    /// Rows that are hidden until asked for.
+    /// Rows that are hidden until the user shows them.
     pub hide: Vec<Hide>,
+    /// The columns that make its rows a tree, if they are one.
     pub tree: Option<Tree>,
-    /// The column that holds the text of a statement.
+    /// The column with the text of a statement.
     pub statement: Option<usize>,
     /// The column that is compared across nodes.
     pub compare: Option<usize>,
+    /// What goes before the `SELECT`, after the word `WITH`.
     pub with: Option<ByServer>,
+    /// What follows the word `FROM`.
     pub from: ByServer,
-    /// In their order on the screen.
+    /// The columns, in their order on the screen.
     pub columns: Vec<ViewColumn>,
 }
 
-/// Rows whose `column` meets `condition` are hidden until they are asked for by `word`.
+/// Rows whose `column` meets `condition` are hidden until the user shows them.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Hide {
+    /// What the file calls such rows: `idle`.
     pub word: String,
+    /// The column of the view.
     pub column: usize,
+    /// What the value of a hidden row meets.
     pub condition: Condition,
 }
 
-/// A row stands under the one whose `id` is its `parent`.
+/// A row is the child of the one whose `id` is its `parent`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Tree {
+    /// The column that identifies a row.
     pub id: usize,
+    /// The column with the `id` of the parent, or with several of them.
     pub parent: usize,
 }
 
-/// The screens that views are tabs of.
+/// The screens that have views as tabs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum ViewScreen {
+    /// Sessions.
     Activity,
+    /// Sessions that wait for locks, and their blockers.
     Locks,
+    /// Senders, receivers, slots, subscriptions.
     Replication,
+    /// `pg_stat_statements`.
     Statements,
+    /// Tables and indexes.
     Tables,
+    /// Reads and writes.
     Io,
-    /// Of the views that are no tab of any: they are opened by name.
+    /// For views that are no tab: they are opened by name.
     Other,
 }
 
 impl ViewScreen {
-    /// Those that a view file may name.
+    /// The screens that a view file may name.
     pub const ALL: [Self; 6] =
         [Self::Activity, Self::Locks, Self::Replication, Self::Statements, Self::Tables, Self::Io];
 
@@ -103,7 +118,7 @@ impl ViewScreen {
 }
 
 impl View {
-    /// One whose file says no more than this.
+    /// A view whose file sets nothing else.
     pub(crate) fn new(name: &str, from: ByServer, columns: Vec<ViewColumn>) -> Self {
         Self {
             name: name.to_owned(),
@@ -128,16 +143,17 @@ impl View {
         }
     }
 
+    /// The place of the column of that name.
     pub fn column(&self, name: &str) -> Option<usize> {
         self.columns.iter().position(|column| column.name == name)
     }
 
-    /// The columns that a server is asked for, in the order of its answer.
+    /// The columns that are asked from a server, in the order of its answer.
     pub fn asked(&self) -> impl Iterator<Item = &ViewColumn> {
         self.columns.iter().filter(|column| matches!(column.source, Source::Sql { .. }))
     }
 
-    /// Which nodes show copies of the same, where a total must not count them twice.
+    /// Which nodes show copies of the same data, where a total must not count them twice.
     pub fn copies(&self) -> Option<Copies> {
         self.columns.iter().find_map(|column| match column.total {
             Some(Total::Once(copies)) => Some(copies),
@@ -145,19 +161,19 @@ impl View {
         })
     }
 
-    /// Why a server of this version and role cannot have rows of it. Of a view of an extension, the version is that of
-    /// the extension.
+    /// Why a server of this version and role cannot have rows of it; `None` if it can. For a view of an extension, the
+    /// version is that of the extension.
     pub fn lacks(&self, version: Version, role: Role) -> Option<Lacks> {
         let texts = [Some(&self.from), self.with.as_ref()];
         texts.into_iter().flatten().find_map(|text| text.choose(version, role).err())
     }
 
-    /// Whether two answers are needed to show all of it.
+    /// True if some of its columns need two answers.
     pub fn has_rates(&self) -> bool {
         self.columns.iter().any(|column| matches!(column.source, Source::Rate { .. } | Source::Until { .. }))
     }
 
-    /// The columns that programs are given, and their places.
+    /// The columns in the machine output, with their places.
     pub fn told(&self) -> impl Iterator<Item = (usize, &ViewColumn)> {
         self.columns.iter().enumerate().filter(|(_, column)| !matches!(column.source, Source::Trend { .. }))
     }

@@ -1,4 +1,4 @@
-//! A rule file, read: every problem at once, each with its place.
+//! Reads a rule file: reports all problems at once, each with its place.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -34,10 +34,10 @@ const SECOND: Duration = Duration::from_secs(1);
 const MINUTE: Duration = Duration::from_mins(1);
 const DAY: Duration = Duration::from_hours(24);
 
-/// Reads the text of the rule `name` on these views; `file` is what messages call it. `None`: a rule that is off.
+/// Reads the text of the rule `name` on these views; messages call it `file`. `None` if the rule is off.
 ///
 /// # Errors
-/// Every problem of the text, in the order of its lines.
+/// All problems of the text, in the order of its lines.
 pub fn from_text(name: &str, text: &str, file: &str, views: &Views) -> Result<Option<Rule>, Vec<Diagnostic>> {
     let mut report = Diagnostics::new(file);
     if !walk::is_word(name) {
@@ -69,7 +69,7 @@ fn rule(name: &str, keys: Section<'_>, yaml: &Yaml, views: &Views, report: &mut 
     let filter = filter(keys, on, report);
     let lasting = |entry: &Entry, report: &mut Diagnostics| walk::duration(entry, report, Duration::ZERO, DAY);
     let every = |entry: &Entry, report: &mut Diagnostics| walk::duration(entry, report, SECOND, DAY);
-    // Everything is read before anything is missed: all that is wrong is told at once.
+    // Everything is read before the first `?`, so that all problems are reported at once.
     let mut text = |key: &str| keys.read(key, report, walk::filled).map(|at| at.value);
     let (title, remedy, _about) = (text("title"), text("remedy"), text("about"));
     let lasting = keys.read("for", report, lasting).map_or(Duration::ZERO, |at| at.value);
@@ -104,7 +104,7 @@ fn view(entry: &Entry, views: &Views, report: &mut Diagnostics) -> Option<Arc<Vi
     found
 }
 
-/// The column of that name. Where the view is not known, nothing can be said of its columns.
+/// The column of that name; `None` without a message if the view is not known.
 fn column<'v>(
     entry: &Entry,
     name: &str,
@@ -123,7 +123,7 @@ fn column<'v>(
     Some((at, view.columns.get(at)?))
 }
 
-/// The shape of the cluster is told by one view alone.
+/// Only the topology view tells the shape of the cluster.
 fn shape_of(keys: Section<'_>, view: Option<&View>, report: &mut Diagnostics) -> Option<Check> {
     for unwanted in ["column", "warning", "critical", "threshold", "where", "says"] {
         if let Some(entry) = keys.get(unwanted) {
@@ -170,7 +170,7 @@ fn column_check(keys: Section<'_>, yaml: &Yaml, view: Option<&View>, report: &mu
     Some(Check::Column { column: checked?.0, limits: Limits::Own { warning, critical } })
 }
 
-/// Whether a limit of the file is in the unit of a column.
+/// True if a limit of the configuration file has the unit of a column.
 fn fits(threshold: Threshold, column: &ViewColumn) -> bool {
     let unit = match threshold {
         Threshold::ReplicationLag => Unit::Ms,
@@ -199,7 +199,7 @@ fn filter(keys: Section<'_>, view: Option<&View>, report: &mut Diagnostics) -> O
     let entries = walk::map_of("where", &entry.value, "column: \"= value\"", report).entries();
     let mut found = Vec::with_capacity(entries.len());
     for entry in entries {
-        // Every one is looked at: all that is wrong is told at once.
+        // All are read, so that all problems are reported at once.
         let read = column(entry, &entry.key, view, report)
             .and_then(|(at, column)| Some((at, condition_of(entry, column, report)?)));
         found.push(read);
@@ -220,7 +220,7 @@ fn sentence(entry: &Entry, view: Option<&View>, report: &mut Diagnostics) -> Opt
         if !before.is_empty() {
             parts.push(Part::Text(before.to_owned()));
         }
-        // Told, and read on.
+        // A problem here does not end the loop.
         parts.extend(column(entry, name.trim(), view, report).map(|(at, _)| Part::Column(at)));
         rest = after;
     }

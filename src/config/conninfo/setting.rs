@@ -1,19 +1,20 @@
-//! One setting of a connection string, and the error that tells where a string is wrong.
+//! One setting of a connection string, and the error for a string that cannot be parsed.
 
-/// One keyword of a string with its value, decoded.
+/// A keyword of a connection string with its decoded value.
 pub(super) struct Setting {
     pub keyword: String,
     pub value: String,
-    /// Where it begins.
+    /// Bytes before it.
     pub offset: usize,
 }
 
-/// Why a text is no connection string. Never holds a value of it, which might be a password.
+/// Why a text is no connection string. Never contains a value, which might be a password.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{message}")]
 pub struct ConnInfoError {
     /// Bytes before the place.
     pub offset: usize,
+    /// What is wrong and what is allowed.
     pub message: String,
 }
 

@@ -5,7 +5,7 @@ use super::setting::{ConnInfoError, Setting};
 
 const ENCODE: &str = "in a user or password, write @ as %40, : as %3A, / as %2F and % as %25";
 
-/// How long the scheme of `text` is, if it is a connection URI.
+/// The length of the scheme in bytes, if `text` is a connection URI.
 pub(super) fn scheme(text: &str) -> Option<usize> {
     ["postgresql://", "postgres://"].iter().find(|scheme| text.starts_with(**scheme)).map(|scheme| scheme.len())
 }
@@ -80,7 +80,7 @@ fn split_query(pairs: &mut Pairs, query: Part<'_>) -> Result<(), ConnInfoError> 
         let keyword_part = Part { text: keyword, offset };
         let value = decode(Part { text: value, offset: offset + keyword.len() + 1 })?;
         let keyword = decode(keyword_part)?;
-        // libpq's own courtesy to JDBC.
+        // libpq does the same, for URIs of JDBC.
         let (keyword, value) = match (keyword.as_str(), value.as_str()) {
             ("ssl", "true") => ("sslmode".to_owned(), "require".to_owned()),
             _ => (keyword, value),
@@ -94,7 +94,7 @@ fn split_query(pairs: &mut Pairs, query: Part<'_>) -> Result<(), ConnInfoError> 
 struct Pairs(Vec<Setting>);
 
 impl Pairs {
-    /// Adds a setting unless its text is empty, which says nothing in a URI.
+    /// Adds a setting unless its text is empty: in a URI, that sets nothing.
     fn add_filled(&mut self, keyword: &str, part: Part<'_>) -> Result<(), ConnInfoError> {
         if !part.text.is_empty() {
             self.0.push(Setting { keyword: keyword.to_owned(), value: decode(part)?, offset: part.offset });
@@ -111,7 +111,7 @@ struct Part<'text> {
 }
 
 impl<'text> Part<'text> {
-    /// What stands before `at`, and what stands after it once `skip` bytes are left out.
+    /// The piece before `at`, and the piece after it without its first `skip` bytes.
     fn split_at(self, at: usize, skip: usize) -> (Part<'text>, Part<'text>) {
         let before = self.text.get(..at).unwrap_or_default();
         let after = self.text.get(at + skip..).unwrap_or_default();
@@ -119,7 +119,7 @@ impl<'text> Part<'text> {
     }
 }
 
-/// Percent-decoding.
+/// Decodes `%40`.
 fn decode(part: Part<'_>) -> Result<String, ConnInfoError> {
     let mut bytes = Vec::with_capacity(part.text.len());
     let mut rest = part.text.bytes().enumerate();

@@ -143,7 +143,7 @@ fn column(entry: &Entry, others: &Others<'_>, at: &mut usize, report: &mut Diagn
     })
 }
 
-/// Reports keys that a column needs and has not, and those that it must not have.
+/// Reports missing keys of a column, and keys that it must not have.
 fn check_keys(entry: &Entry, keys: Section<'_>, derived: Option<&Entry>, report: &mut Diagnostics) {
     let name = entry.key.as_str();
     for (needed, is_needed) in [("type", derived.is_none()), ("about", true)] {
@@ -211,7 +211,7 @@ fn condition_of(entry: &Entry, kind: CellKind, unit: Option<Unit>, report: &mut 
     condition
 }
 
-/// A number, or the column that has it.
+/// A number, or the name of a column.
 fn bar(entry: &Entry, others: &Others<'_>, report: &mut Diagnostics) -> Option<Bar> {
     let text = walk::filled(entry, report)?;
     match text.trim().parse() {

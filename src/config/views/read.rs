@@ -1,4 +1,4 @@
-//! A view file, read: every problem at once, each with its place.
+//! Reads a view file: reports all problems at once, each with its place.
 
 use std::time::Duration;
 
@@ -34,10 +34,10 @@ const MINUTES: Duration = Duration::from_mins(5);
 const DAY: Duration = Duration::from_hours(24);
 const TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Reads the text of the view `name`; `file` is what messages call it.
+/// Reads the text of the view `name`; messages call it `file`.
 ///
 /// # Errors
-/// Every problem of the text, in the order of its lines.
+/// All problems of the text, in the order of its lines.
 pub fn from_text(name: &str, text: &str, file: &str) -> Result<View, Vec<Diagnostic>> {
     let mut report = Diagnostics::new(file);
     if !walk::is_word(name) {
@@ -56,7 +56,7 @@ fn view(name: &str, yaml: &Yaml, report: &mut Diagnostics) -> Option<View> {
             report.problem(yaml.position, format!("{needed} is missing"));
         }
     }
-    // Everything is read before the first `?`, so that every problem is reported at once.
+    // Everything is read before the first `?`, so that all problems are reported at once.
     let extension = keys.read("extension", report, walk::filled).map(|at| at.value);
     let columns = columns(keys, report);
     let names = Names::of(columns.iter().map(|column| column.name.as_str()));

@@ -1,15 +1,15 @@
-//! Where a byte of a text is, for people: its line and column.
+//! Converts the offset of a byte to a line and a column.
 
 use std::cell::Cell;
 
 use crate::config::diagnostic::Position;
 
-/// Finds the line and column of a byte.
+/// The lines of a text.
 pub(super) struct Lines<'text> {
     text: &'text str,
     starts: Vec<usize>,
-    /// The byte that was asked for last, and its column. On a line of megabytes counting goes on from there: the values
-    /// come in the order of the text.
+    /// The byte that was asked for last, and its column. Counting goes on from there, as values are asked for in the
+    /// order of the text and a line may have megabytes.
     last: Cell<(usize, usize)>,
 }
 

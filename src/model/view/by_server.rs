@@ -1,4 +1,4 @@
-//! A text that may differ from server to server: one variant for each version and role that needs its own.
+//! A text that may differ from server to server: a variant for each version and role that needs its own.
 
 use std::fmt;
 
@@ -9,7 +9,7 @@ use crate::model::Role;
 pub struct Version(pub u32, pub u32);
 
 impl Version {
-    /// Reads `14`, `14.2`, `1.10`, and the digits in front of whatever follows (`18beta1`).
+    /// Reads `14`, `14.2`, `1.10`, ignoring what follows the digits (`18beta1`); `None` if it begins with none.
     pub fn parse(text: &str) -> Option<Self> {
         let number = |part: &str| {
             let end = part.find(|c: char| !c.is_ascii_digit()).unwrap_or(part.len());
@@ -31,30 +31,37 @@ impl fmt::Display for Version {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ByServer(pub Vec<Variant>);
 
-/// One of the texts, and what it holds for.
+/// One of the texts, and the servers that it is for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Variant {
-    /// From this version on.
+    /// The lowest version that it is for.
     pub since: Version,
-    /// In this role only.
+    /// The role that it is for; `None`: both.
     pub role: Option<Role>,
+    /// The text, in SQL.
     pub text: String,
 }
 
-/// Why no text holds for a server.
+/// Why a view cannot be asked of a server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Lacks {
+    /// Its version is too low; this is the lowest that has the view.
     Version(Version),
+    /// It has the wrong role; this is the one that has the view.
     Role(Role),
 }
 
 impl ByServer {
-    /// One text for all.
+    /// The same text for all servers.
     pub fn same(text: impl Into<String>) -> Self {
         Self(vec![Variant { since: Version(0, 0), role: None, text: text.into() }])
     }
 
-    /// The text for a version and role: of the highest version that is not above, the one that names the role.
+    /// The text for a version and role: the one with the highest `since` that is not above the version; among those,
+    /// the one that names the role.
+    ///
+    /// # Errors
+    /// Which version or role is needed.
     pub fn choose(&self, version: Version, role: Role) -> Result<&str, Lacks> {
         let of_role = || self.0.iter().filter(|variant| variant.role.is_none_or(|wanted| wanted == role));
         let fits = of_role().filter(|variant| variant.since <= version);

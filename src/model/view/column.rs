@@ -1,4 +1,4 @@
-//! A column of a view: where its values come from, of what type and unit they are, and how they are shown.
+//! A column of a view: where its values come from, their type and unit, and how they are shown.
 
 use super::by_server::ByServer;
 use crate::model::Condition;
@@ -7,35 +7,45 @@ use crate::model::Condition;
 #[allow(clippy::struct_excessive_bools, reason = "independent switches, each a key of its file")]
 #[derive(Debug, Clone, PartialEq)]
 pub struct ViewColumn {
+    /// Unique in its view: what programs, rules and filters call it.
     pub name: String,
+    /// The head of the column on the screen.
     pub title: String,
+    /// What it means, in one line.
     pub about: String,
+    /// What its numbers count, where they have a unit.
     pub unit: Option<Unit>,
+    /// The type of its values.
     pub kind: CellKind,
+    /// Where its values come from.
     pub source: Source,
-    /// Not shown until it is chosen.
+    /// True if it is shown only when the user chooses it.
     pub hidden: bool,
+    /// Values that are shown as a warning.
     pub warning: Option<Condition>,
+    /// Values that are shown as critical.
     pub critical: Option<Condition>,
+    /// What its values are drawn as a share of.
     pub bar: Option<Bar>,
+    /// How its values add up over rows.
     pub total: Option<Total>,
-    /// Rows can be grouped by it.
+    /// True if rows can be grouped by it.
     pub group: bool,
-    /// Long text, which takes the room that is left.
+    /// True for long text, which takes the room that is left.
     pub wide: bool,
-    /// It is marked where it is far above what it was in the last ten minutes.
+    /// True if values far above those of the last ten minutes are marked.
     pub unusual: bool,
-    /// Columns of the screen it is cut to where there is no room for all.
+    /// Its width in characters when there is not room for all columns.
     pub width: Option<u16>,
 }
 
 impl ViewColumn {
-    /// The title of a column whose file gives none: `blocked_by` is `BLOCKED BY`.
+    /// The title of a column whose file sets none: `blocked_by` becomes `BLOCKED BY`.
     pub fn heading(name: &str) -> String {
         name.to_uppercase().replace('_', " ")
     }
 
-    /// One whose file says no more than this.
+    /// A column whose file sets nothing else.
     pub(in crate::model) fn new(name: &str, kind: CellKind, source: Source) -> Self {
         Self {
             name: name.to_owned(),
@@ -60,34 +70,57 @@ impl ViewColumn {
 /// Where the values of a column come from.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Source {
-    /// An expression, the `at`-th of the answer.
-    Sql { sql: ByServer, at: usize },
-    /// The change a second of another column.
-    Rate { of: usize },
-    /// Seconds until another column is 0, at the pace at which it falls now.
-    Until { of: usize },
-    /// What another column was lately, as a line of bars: for people only.
-    Trend { of: usize },
+    /// An SQL expression.
+    Sql {
+        /// The expression, without a cast.
+        sql: ByServer,
+        /// The position of its cell in a row of the answer.
+        at: usize,
+    },
+    /// The change of another column per second.
+    Rate {
+        /// That column.
+        of: usize,
+    },
+    /// Seconds until another column reaches 0 at its present rate.
+    Until {
+        /// That column.
+        of: usize,
+    },
+    /// The recent values of another column, as a row of bars; not part of the machine output.
+    Trend {
+        /// That column.
+        of: usize,
+    },
 }
 
-/// The types that a column may have; its name is PostgreSQL's.
+/// The types of columns, which are named as in PostgreSQL.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum CellKind {
+    /// True or false: `t` or `f` as the server prints it.
     Bool,
+    /// A whole number of 32 bits.
     Int4,
+    /// A whole number of 64 bits.
     Int8,
+    /// A number with a fraction.
     Float8,
+    /// A number of any size.
     Numeric,
+    /// Text.
     Text,
+    /// A position in the WAL.
     Lsn,
-    /// Comes as seconds since 1970.
+    /// A time; servers send it as seconds since 1970.
     Time,
-    /// Comes as a number in the column's unit.
+    /// A time span; servers send it as a number in the unit of the column.
     Interval,
+    /// Several whole numbers.
     IntArray,
 }
 
 impl CellKind {
+    /// All types, in the order in which messages list them.
     pub const ALL: [Self; 10] = [
         Self::Bool,
         Self::Int4,
@@ -117,7 +150,7 @@ impl CellKind {
         }
     }
 
-    /// The name in `pg_type` of what programs are given.
+    /// The name in `pg_type` of the type in the machine output.
     pub fn pg_type(self) -> &'static str {
         match self {
             Self::Interval => "float8",
@@ -126,26 +159,35 @@ impl CellKind {
         }
     }
 
+    /// True if values are compared and sorted as numbers.
     pub fn is_number(self) -> bool {
         matches!(self, Self::Int4 | Self::Int8 | Self::Float8 | Self::Numeric | Self::Interval | Self::Time)
     }
 }
 
-/// What a number counts.
+/// The unit of a number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Unit {
+    /// Milliseconds.
     Ms,
+    /// Seconds.
     Seconds,
+    /// Bytes.
     Bytes,
+    /// Bytes per second.
     BytesPerSecond,
+    /// Events per second.
     PerSecond,
     /// 0 to 100.
     Percent,
+    /// A position in the WAL.
     Lsn,
+    /// A time, in seconds since 1970.
     Time,
 }
 
 impl Unit {
+    /// All units, in the order in which messages list them.
     pub const ALL: [Self; 8] = [
         Self::Ms,
         Self::Seconds,
@@ -157,6 +199,7 @@ impl Unit {
         Self::Time,
     ];
 
+    /// As a view file writes it.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Ms => "ms",
@@ -171,25 +214,30 @@ impl Unit {
     }
 }
 
-/// What a value is drawn as a share of.
+/// The whole that a value is drawn as a share of.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Bar {
+    /// This constant, in the unit of the column.
     Of(f64),
+    /// The value of that column in the same row.
     OfColumn(usize),
 }
 
+/// How values add up over rows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Total {
+    /// All of them together.
     Sum,
+    /// The largest of them.
     Max,
-    /// A sum in which the copies that a primary and its standbys hold of the same count once.
+    /// A sum that counts data once, although a primary and its standbys each hold a copy.
     Once(Copies),
 }
 
-/// Which nodes of one cluster show copies of the same.
+/// Which nodes of a cluster show copies of the same data.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Copies {
-    /// Those that are connected to the same database.
+    /// Those connected to the same database.
     Database,
     /// All of them.
     Cluster,
