@@ -1,7 +1,7 @@
-//! `make bench`: the figures a user would ask for, measured on a real primary with two standbys, three times in one
-//! run, each with its floor and its goal; and beside them what other tools need for the same, measured in the same run.
-//! Takes about twenty minutes and then puts the tables into README.md and docs/peers.md. `N2 N9` runs only those
-//! figures, `peers` only the comparison (which keeps docs/peers.md), `quick` everything once and keeps nothing.
+//! `make bench`: the figures that users ask for, measured on a real primary with two standbys, three times in one run,
+//! each with its limit and its goal; and next to them those of other tools, measured in the same run. Takes about
+//! twenty minutes and then updates the tables in README.md and docs/peers.md. `N2 N9` runs only those figures, `peers`
+//! only the comparison (which updates docs/peers.md), `quick` everything once without updating a file.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a measurement that fails says so and ends")]
 #![allow(clippy::float_cmp, reason = "a count of none is exactly 0")]
 #![allow(unreachable_pub, missing_debug_implementations, reason = "a program of its own, not a library")]
@@ -28,7 +28,7 @@ use support::report::{keep, machine};
 use table::{Row, figures};
 use tools::{SLEEPER, Session, Tool};
 
-/// A group of figures that share their set-up: what they are, what measures them once, and what became of it.
+/// A group of figures with the same set-up: their numbers, a function that measures them once, and one for their rows.
 struct Part {
     ids: &'static [&'static str],
     measure: fn(&Rig, &mut Readings),
@@ -45,10 +45,10 @@ const PARTS: [Part; 8] = [
     Part { ids: &["N8", "N10"], measure: keys::keys, rows: keys::rows },
     Part { ids: &["N9"], measure: cost::twenty, rows: cost::twenty_rows },
 ];
-/// What comes of pgwatch with one node, measured as its peers are.
+/// The figures of pgwatch with one node, measured like those of its peers.
 const ONE_NODE: [&str; 3] = ["N9", "N11", "N12"];
 
-/// What the arguments ask for: all where they name nothing.
+/// What the arguments select; all figures if they name none.
 struct Wanted {
     names: Vec<String>,
     quick: bool,
@@ -59,7 +59,7 @@ impl Wanted {
         let (mut names, mut quick) = (Vec::new(), false);
         for arg in std::env::args().skip(1) {
             match arg.as_str() {
-                // Cargo's own.
+                // Passed by cargo.
                 "--bench" => {}
                 "quick" => quick = true,
                 _ => names.push(arg),
@@ -121,7 +121,7 @@ fn main() {
     }
 }
 
-/// One run of what each tool costs.
+/// Measures the cost of each tool once.
 fn costs(rig: &Rig, run: usize, tools: &mut [Tool]) {
     let _sleeper = (!tools.is_empty()).then(|| Session::start(rig.cluster.primary(), SLEEPER));
     for tool in tools.iter_mut().filter(|tool| tool.program.is_ok()) {

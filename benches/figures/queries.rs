@@ -1,4 +1,4 @@
-//! N4, N5: the connection manager as a library, without a screen.
+//! N4, N5: queries, and adding and removing nodes, with the connection manager as a library without a screen.
 
 use std::time::{Duration, Instant};
 

@@ -10,7 +10,7 @@ use tempfile::TempDir;
 use crate::readings::Plan;
 use crate::support::servers::cluster;
 
-/// `max_connections` of the servers: on the screen it tells that the first real figures are there.
+/// `max_connections` of the servers: when it is on the screen, the first real figures are there.
 pub const MAX_CONNECTIONS: &str = "397";
 pub const MAX_CONNECTIONS_SHOWN: &str = "/397";
 
@@ -29,7 +29,7 @@ impl Rig {
             .config("max_connections", MAX_CONNECTIONS)
             .config("log_connections", "on")
             .config("shared_preload_libraries", "pg_stat_statements")
-            // Its workers come and go as sessions do, and their time would be taken for a session's.
+            // The time of its workers would be counted as that of sessions.
             .config("autovacuum", "off")
             .start()
             .expect("a primary with two standbys");
