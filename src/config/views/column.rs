@@ -56,7 +56,7 @@ impl<'a> Names<'a> {
     }
 
     /// The column that the value of `entry` names.
-    pub(super) fn named(&self, entry: &Entry, report: &mut Diagnostics) -> Option<usize> {
+    pub(super) fn column_of(&self, entry: &Entry, report: &mut Diagnostics) -> Option<usize> {
         let text = walk::filled(entry, report)?;
         self.find(entry, text.trim(), report)
     }
@@ -161,7 +161,7 @@ fn check_keys(entry: &Entry, keys: Section<'_>, derived: Option<&Entry>, report:
 
 fn derived_source(derived: &Entry, others: &Others<'_>, report: &mut Diagnostics) -> Option<Source> {
     Some(match derived.key.as_str() {
-        "trend_of" => Source::Trend { of: others.all.named(derived, report)? },
+        "trend_of" => Source::Trend { of: others.all.column_of(derived, report)? },
         "until_zero_of" => Source::Until { of: others.counter(derived, report)? },
         _ => Source::Rate { of: others.counter(derived, report)? },
     })

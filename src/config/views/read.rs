@@ -60,12 +60,12 @@ fn view(name: &str, yaml: &Yaml, report: &mut Diagnostics) -> Option<View> {
     let extension = keys.read("extension", report, walk::filled).map(|at| at.value);
     let columns = columns(keys, report);
     let names = Names::of(columns.iter().map(|column| column.name.as_str()));
-    let named = |entry: &Entry, report: &mut Diagnostics| names.named(entry, report);
+    let column_of = |entry: &Entry, report: &mut Diagnostics| names.column_of(entry, report);
     let key = keys.read("key", report, |entry, report| key(entry, &names, report));
     let sort = keys.read("sort", report, |entry, report| sort(entry, &names, report));
     let tree = keys.read("tree", report, |entry, report| tree(entry, &names, report));
-    let statement = keys.read("statement", report, named).map(|at| at.value);
-    let compare = keys.read("compare", report, named).map(|at| at.value);
+    let statement = keys.read("statement", report, column_of).map(|at| at.value);
+    let compare = keys.read("compare", report, column_of).map(|at| at.value);
     let hide = keys.get("hide").map(|entry| hide(entry, &columns, &names, report)).unwrap_or_default();
     let every = |entry: &Entry, report: &mut Diagnostics| walk::duration(entry, report, 100 * MS, DAY);
     let timeout = |entry: &Entry, report: &mut Diagnostics| walk::duration(entry, report, 10 * MS, MINUTES);
@@ -123,8 +123,8 @@ fn sort(entry: &Entry, names: &Names<'_>, report: &mut Diagnostics) -> Option<(u
 /// `{id: column, parent: column}`
 fn tree(entry: &Entry, names: &Names<'_>, report: &mut Diagnostics) -> Option<Tree> {
     let parts = walk::section(entry, &["id", "parent"], &[], report);
-    let named = |entry: &Entry, report: &mut Diagnostics| names.named(entry, report);
-    let (id, parent) = (parts.read("id", report, named), parts.read("parent", report, named));
+    let column_of = |entry: &Entry, report: &mut Diagnostics| names.column_of(entry, report);
+    let (id, parent) = (parts.read("id", report, column_of), parts.read("parent", report, column_of));
     if parts.get("id").is_none() || parts.get("parent").is_none() {
         report.problem(entry.position, "tree: write {id: column, parent: column}");
     }
