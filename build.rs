@@ -1,4 +1,5 @@
-//! Puts every file of `config/views` and `config/alerts` into the program, so that adding one is adding a file.
+//! Embeds every file of `config/views` and `config/alerts` into the program, so that a view or rule is added by adding
+//! a file.
 
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
@@ -9,7 +10,7 @@ fn main() -> io::Result<()> {
     embed("alerts")
 }
 
-/// Writes a list of name and text of the files of a folder.
+/// Writes the names and texts of the files of a folder as a Rust array.
 fn embed(what: &str) -> io::Result<()> {
     let folder = Path::new("config").join(what);
     println!("cargo:rerun-if-changed={}", folder.display());

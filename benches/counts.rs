@@ -1,8 +1,8 @@
-//! `make counts`, second half: compares what `benches/instructions` counted with the figures kept in `benches/kept.json`
-//! and fails where there is a tenth more of anything. `--bless` keeps the new figures.
+//! `make counts`, second half: compares the counts of `benches/instructions` with the figures in `benches/kept.json`,
+//! and fails if any grew by a tenth. `--bless` keeps the new figures.
 //!
-//! Blocks and bytes hold for every compiler. Instructions hold for the one that is named beside them: with another the
-//! table shows them, and nothing fails by them until they are kept anew.
+//! Blocks and bytes are the same with every compiler. Instructions are compared only with the compiler that is named
+//! with them; with another one the table shows them, but they cause no failure.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a measurement that fails says so and ends")]
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a program that prints a table")]
 
@@ -23,7 +23,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 const KEPT: &str = "benches/kept.json";
-/// A figure may grow or shrink by a tenth before anybody has to look at it.
+/// How much a figure may grow, or shrink, before it must be looked at.
 const MORE: f64 = 1.1;
 const LESS: f64 = 0.9;
 
@@ -35,10 +35,10 @@ struct Counts {
     bytes: u64,
 }
 
-/// What it cost when somebody last looked, by the name of the measurement.
+/// The figures that were last kept, by the name of the measurement.
 #[derive(Debug, Default, Serialize, Deserialize)]
 struct Kept {
-    /// The compiler that the instructions are of.
+    /// The compiler that the instructions were counted with.
     compiler: String,
     counts: BTreeMap<String, Counts>,
 }
@@ -47,7 +47,7 @@ struct Kept {
 enum Verdict {
     AsKept,
     Less,
-    /// Only where the other side of a comparison is missing.
+    /// One side of the comparison is missing.
     Unknown,
     More,
 }
@@ -85,7 +85,7 @@ fn path() -> &'static Path {
     Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/benches/kept.json"))
 }
 
-/// One JSON object a line and measurement, as gungraun prints them.
+/// Reads one JSON object per line and measurement, as gungraun prints them.
 fn read(lines: &str) -> BTreeMap<String, Counts> {
     let mut all = BTreeMap::new();
     for line in lines.lines().filter(|line| line.starts_with('{')) {
@@ -107,7 +107,7 @@ fn read(lines: &str) -> BTreeMap<String, Counts> {
     all
 }
 
-/// The version and the machine that it compiles for.
+/// The version of the compiler and its target.
 fn compiler() -> String {
     let said = Command::new("rustc").arg("-vV").output().expect("rustc");
     let said = String::from_utf8_lossy(&said.stdout);
@@ -115,7 +115,7 @@ fn compiler() -> String {
     format!("rustc {} {}", word("release: "), word("host: "))
 }
 
-/// A measurement a line, so that a change of one is a change of one line.
+/// Writes one measurement per line, so that a change of one changes one line.
 fn keep(kept: &Kept) {
     let line = |(name, counts): (&String, &Counts)| format!("    {}: {}", Value::from(name.as_str()), to_json(counts));
     let lines: Vec<String> = kept.counts.iter().map(line).collect();
@@ -129,7 +129,7 @@ fn to_json(counts: &Counts) -> String {
     format!("{{\"instructions\": {instructions}, \"blocks\": {blocks}, \"bytes\": {bytes}}}")
 }
 
-/// Prints the table; the worst of all verdicts.
+/// Prints the table and returns the worst verdict.
 fn compare(kept: &BTreeMap<String, Counts>, counted: &BTreeMap<String, Counts>, same_compiler: bool) -> Verdict {
     let mut rows = Vec::new();
     let mut worst = Verdict::AsKept;
@@ -156,7 +156,7 @@ fn compare(kept: &BTreeMap<String, Counts>, counted: &BTreeMap<String, Counts>, 
     worst
 }
 
-/// Each figure with what it is of the kept one.
+/// Each figure with its ratio to the kept one.
 fn judge(before: Counts, now: Counts, same_compiler: bool) -> (Verdict, [String; 3]) {
     let figures = [(before.instructions, now.instructions), (before.blocks, now.blocks), (before.bytes, now.bytes)];
     let ratio = |(before, now): (u64, u64)| if before == now { 1.0 } else { now as f64 / before as f64 };

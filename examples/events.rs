@@ -1,4 +1,4 @@
-//! Prints what happens on the nodes of a configuration file, until Ctrl-C: `cargo run --example events -- FILE`
+//! Prints the events of the nodes of a configuration file until Ctrl-C: `cargo run --example events -- FILE`
 #![allow(clippy::print_stdout, reason = "an example prints")]
 
 use std::path::Path;

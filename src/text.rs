@@ -1,5 +1,5 @@
-//! Text for a terminal: what a server sent made safe, cut and padded by width, and figures as people say them.
-//! The dashboard and the `table` output both write through this file.
+//! Text for a terminal: foreign text made safe (D7), cut, padded and wrapped by width. The dashboard and the `table`
+//! output both write through this file.
 
 use std::borrow::Cow;
 use std::fmt::Write as _;
@@ -14,20 +14,24 @@ pub use crate::model::figures::{
     UNKNOWN, age, bytes, compact, count, count_within, duration, number_within, percent, period, rate,
 };
 
-/// Marks that may sit on one letter; what is more (a text made to spill over its neighbours) is shown as escapes.
+/// Combining marks that are shown on one letter. Further ones (a text made to spill over its neighbours) are shown as
+/// escapes.
 const MAX_MARKS: usize = 3;
 
-/// The text with everything that a terminal would obey or hide shown instead: `\n`, `\x1b`, `\u202e`. What is left takes
-/// as many columns as its characters say one by one, on every terminal: those that know nothing of graphemes too.
+/// The text with escapes (`
+/// `, `\x1b`, `\u202e`) for everything that a terminal would interpret or hide. The width of the result is the sum of
+/// the widths of its characters on every terminal, including those that do not know graphemes.
 pub fn safe(text: &str) -> Cow<'_, str> {
     if text.bytes().all(|byte| (0x20..0x7f).contains(&byte)) {
         return Cow::Borrowed(text);
     }
     let mut out = String::with_capacity(text.len() + 8);
     for grapheme in text.graphemes(true) {
-        // One picture of several, a hand and its colour, is two side by side where the terminal does not know of it.
+        // An emoji that is joined from several characters, such as a hand and its colour, is shown as two by terminals
+        // that do not know it.
         let joined = grapheme.width() != grapheme.chars().filter_map(UnicodeWidthChar::width).sum::<usize>();
-        // Marks on the letter before; none where no letter is there to sit on, and the border of a pane would be.
+        // How many marks the letter has. `None` if there is no letter, as the mark would then be drawn on the border of
+        // a pane.
         let mut marks = None;
         for c in grapheme.chars() {
             let shown = match (c.width(), marks) {
@@ -59,9 +63,9 @@ fn escape(out: &mut String, c: char) {
     };
 }
 
-/// Control characters, line separators, format characters (bidirectional ones among them), everything without a
-/// picture of its own, private use, and what each terminal gives a width of its own guess: variation selectors, emoji
-/// modifiers, halfwidth sound marks, signs of three columns.
+/// Control characters, line separators, format characters (including bidirectional ones), characters without a glyph,
+/// private use, and characters whose width depends on the terminal: variation selectors, emoji modifiers, halfwidth
+/// sound marks, characters of three columns.
 fn is_obeyed_or_hidden(c: char) -> bool {
     c.is_control()
         || c.width() > Some(2)
@@ -73,20 +77,20 @@ fn is_obeyed_or_hidden(c: char) -> bool {
             | 0x1bca0..=0x1bca3 | 0x1d173..=0x1d17a | 0x1f3fb..=0x1f3ff | 0xe0000..=0x10_ffff)
 }
 
-/// Which rows are seen of how many there are: `1–35 of 2,004`; nothing where all of them are.
+/// The visible rows and their total: `1–35 of 2,004`; empty if all are visible.
 pub(crate) fn part(seen: &Range<usize>, len: usize) -> String {
     let [first, last, all] = [seen.start + 1, seen.end, len].map(|number| count(number as u64));
     if seen.len() < len { format!("{first}–{last} of {all}") } else { String::new() }
 }
 
-/// Columns that a text takes, counted as the screen draws it and a terminal adds it up: character by character.
+/// The width of a text in columns, summed over its characters as the screen and terminals do.
 pub fn width(text: &str) -> usize {
     if text.is_ascii() { text.len() } else { text.chars().filter_map(UnicodeWidthChar::width).sum() }
 }
 
-/// A safe text in the pieces that cells of the screen hold, each with its columns: a character and the marks on it. A
-/// flag, or two letters in one ligature, are two pieces: a terminal that shows them as two would keep half of them when
-/// one cell is written anew.
+/// Splits a safe text into the content of single cells, each with its width: a character with its marks. A flag, or two
+/// letters in a ligature, are two pieces: a terminal that shows them as two would keep half of them if only one cell
+/// were rewritten.
 pub(crate) fn pieces(text: &str) -> impl Iterator<Item = (&str, usize)> {
     let mut rest = text;
     std::iter::from_fn(move || {
@@ -99,8 +103,8 @@ pub(crate) fn pieces(text: &str) -> impl Iterator<Item = (&str, usize)> {
     })
 }
 
-/// The text made safe and cut to `columns`, with `…` where something was cut. A text of 10 MB costs no more than what
-/// is shown of it.
+/// The text made safe and cut to `columns`, with `…` if something was cut. A text of 10 MB costs no more than the part
+/// that is shown.
 pub fn fit(text: &str, columns: usize) -> Cow<'_, str> {
     let text = safe(prefix(text, (columns + 2) * (MAX_MARKS + 1)));
     if width(&text) <= columns {
@@ -120,7 +124,7 @@ pub fn fit(text: &str, columns: usize) -> Cow<'_, str> {
     Cow::Owned(out)
 }
 
-/// At most `chars` characters from the start.
+/// At most the first `chars` characters.
 fn prefix(text: &str, chars: usize) -> &str {
     if text.len() <= chars {
         return text;
@@ -128,7 +132,7 @@ fn prefix(text: &str, chars: usize) -> &str {
     text.char_indices().nth(chars).and_then(|(at, _)| text.get(..at)).unwrap_or(text)
 }
 
-/// [`fit`], then filled with blanks to exactly `columns`.
+/// [`fit`], then padded with blanks to exactly `columns`.
 pub fn pad(text: &str, columns: usize) -> String {
     let mut out = fit(text, columns).into_owned();
     let missing = columns.saturating_sub(width(&out));
@@ -136,7 +140,7 @@ pub fn pad(text: &str, columns: usize) -> String {
     out
 }
 
-/// [`fit`], with the blanks in front.
+/// [`fit`], then padded on the left to exactly `columns`.
 pub fn pad_left(text: &str, columns: usize) -> String {
     let text = fit(text, columns);
     let mut out = " ".repeat(columns.saturating_sub(width(&text)));
@@ -144,7 +148,7 @@ pub fn pad_left(text: &str, columns: usize) -> String {
     out
 }
 
-/// Lines of at most `columns`, broken at blanks where there are some; made safe, line breaks kept.
+/// The text made safe and broken into lines of at most `columns`, at blanks if possible. Line breaks are kept.
 pub fn wrap(text: &str, columns: usize) -> Vec<String> {
     let columns = columns.max(1);
     let mut lines = Vec::new();
@@ -178,7 +182,7 @@ pub fn wrap(text: &str, columns: usize) -> Vec<String> {
     lines
 }
 
-/// The time of day in a zone, `14:03:08`; the day where it is not `now`'s, `22 Nov`. Always 8 columns or less.
+/// The time of day in a zone, `14:03:08`, or `22 Nov` if it is not the day of `now`. At most 8 columns.
 pub fn clock(at: SystemTime, now: SystemTime, zone: &TimeZone) -> String {
     let zoned = |time| jiff::Timestamp::try_from(time).ok().map(|stamp| stamp.to_zoned(zone.clone()));
     let Some(at) = zoned(at) else { return UNKNOWN.to_owned() };
@@ -241,14 +245,14 @@ mod tests {
         assert_eq!(clock(at, tomorrow, &TimeZone::UTC), " 1 Jan");
     }
 
-    /// Whether the screen's buffer, which takes a cell as one picture, finds each piece as wide as we do, and a terminal.
+    /// True if the screen's buffer, a terminal and we agree on the width of each piece.
     fn all_agree(text: &str) -> bool {
         pieces(text).all(|(piece, columns)| {
             columns > 0 && usize::from(piece.cell_width()) == columns && UnicodeWidthStr::width(piece) == columns
         })
     }
 
-    /// Every character there is, between two letters: columns stay aligned on the screen and in a terminal.
+    /// Every character, between two letters: columns stay aligned on the screen and in a terminal.
     #[test]
     fn all_agree_how_wide_each_character_is() {
         for c in (0..=0x10_ffff).filter_map(char::from_u32) {
@@ -257,7 +261,7 @@ mod tests {
         }
     }
 
-    /// Pieces that join, hide or spill over, in any order.
+    /// Characters that join, hide or spill over, in any order.
     fn spoiled() -> impl Strategy<Value = String> {
         let piece = prop_oneof![
             any::<char>().prop_map(String::from),

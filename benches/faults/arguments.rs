@@ -1,10 +1,10 @@
-//! What was asked for on the command line.
+//! The arguments of the command line.
 
 use crate::fault::TRIALS;
 
-/// Quiet minutes in which nothing may be told.
+/// Minutes without a fault, in which no false alarm is allowed.
 const MINUTES: u64 = 10;
-/// Trials side by side: their servers sleep most of the time.
+/// Trials in parallel: their servers sleep most of the time.
 const LANES: usize = 8;
 
 pub struct Arguments {
@@ -46,12 +46,12 @@ impl Arguments {
         asked
     }
 
-    /// Whether a fault of this name is wanted.
+    /// True if a fault of this name is selected.
     pub fn names(&self, name: &str) -> bool {
         self.words.is_empty() || self.words.iter().any(|word| name.contains(word.as_str()))
     }
 
-    /// Whether it is the run whose table is worth keeping.
+    /// True for a complete run, whose table is kept.
     pub fn is_whole(&self) -> bool {
         self.words.is_empty() && self.trials >= TRIALS && self.minutes >= MINUTES
     }

@@ -1,4 +1,4 @@
-//! The dashboard that is judged: in a terminal of ours, with its event log, and somebody who presses a key now and then.
+//! The dashboard under test: in a terminal of its own, with its event log, and with keys pressed now and then.
 
 use std::path::Path;
 use std::time::{Duration, Instant, SystemTime};
@@ -10,37 +10,37 @@ use crate::log::{Line, Log};
 use crate::support::pty::Tui;
 use crate::support::wait::{PATIENCE, SOON, wait_for};
 
-/// Between two keys.
+/// Interval between two keys.
 const KEYS: Duration = Duration::from_millis(120);
-/// Between two looks at the event log; the screen is looked at whenever it changes.
+/// How often the event log is read; the screen is checked whenever it changes.
 const LOOK: Duration = Duration::from_millis(25);
-/// A key that was not answered within this is as good as lost.
+/// A key without an effect within this time counts as lost.
 const LOST_KEY: Duration = Duration::from_secs(2);
 
 const COLS: u16 = 120;
 const ROWS: u16 = 44;
-/// Below header, screens, border and the head of the table.
+/// The first row of the table, below the header, the tabs, the border and the column heads.
 const FIRST_ROW: usize = 4;
 
 /// A running dashboard.
 pub struct Desk {
     pub tui: Tui,
     pub log: Log,
-    /// Key to screen, all that were pressed.
+    /// The time from key to screen of every key pressed.
     pub keys: Vec<Duration>,
     next_key: Instant,
     _folder: TempDir,
 }
 
-/// What is watched for on the screen while time passes.
+/// What was seen on the screen while watching.
 pub struct Watched {
-    /// When these nodes were first all shown to be down.
+    /// When all of the nodes were first shown as down.
     pub down_at: Option<SystemTime>,
 }
 
 impl Desk {
-    /// Opens the dashboard on a file of this text, inside a network namespace where one is named, and waits until
-    /// these nodes are healthy.
+    /// Opens the dashboard with a file of this text, inside a network namespace if one is named, and waits until these
+    /// nodes are healthy.
     pub fn open(config: &str, namespace: Option<&str>, nodes: &[String]) -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let (file, log) = (folder.path().join("cluster.yaml"), folder.path().join("events.jsonl"));
@@ -66,8 +66,8 @@ impl Desk {
         self.tui.screen(|screen| row(screen, node))
     }
 
-    /// Lets time pass, no longer than until `done`, and says whether it was done: keys are pressed, the log is read,
-    /// and the moment is kept in which all of `nodes` were first shown to be down.
+    /// Waits until `done` or the time limit, and returns whether it was done. Meanwhile it presses keys, reads the log,
+    /// and records when all of `nodes` were first shown as down.
     pub fn watch(
         &mut self,
         nodes: &[String],
@@ -97,12 +97,12 @@ impl Desk {
         }
     }
 
-    /// Lets time pass.
+    /// Watches for a time.
     pub fn pass(&mut self, time: Duration) {
         self.watch(&[], &mut Watched { down_at: Some(SystemTime::UNIX_EPOCH) }, time, |_, _| false);
     }
 
-    /// Waits for a line of the event log, behind so many.
+    /// Waits for a line of the event log after the first `from` ones.
     pub fn until(&mut self, what: &str, is: impl Fn(&Line) -> bool, from: usize) {
         wait_for(what, SOON, || {
             self.log.read();
@@ -110,7 +110,7 @@ impl Desk {
         });
     }
 
-    /// Moves the selection by one row, there and back, and times it.
+    /// Moves the selection by one row, alternately down and up, and measures the time.
     fn press(&mut self) {
         let before = self.tui.screen(cursor);
         let key = if before == Some(FIRST_ROW) { "j" } else { "k" };
@@ -127,7 +127,7 @@ fn cursor(screen: &Screen) -> Option<usize> {
     screen.rows(0, 4).position(|line| line.contains('▸'))
 }
 
-/// The row that begins with the node's name.
+/// The row that starts with the node's name.
 fn row(screen: &Screen, node: &str) -> String {
     let of_node = |line: &String| {
         line.trim_start_matches(['│', ' ', '▸']).split_whitespace().next().is_some_and(|first| first == node)

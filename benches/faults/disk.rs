@@ -1,4 +1,4 @@
-//! A disk that fills up: the WAL of the primary lies on a small file system of its own.
+//! A disk that fills up: the WAL of the primary is on a small file system of its own.
 
 use std::fs::{self, File};
 use std::io::Write as _;
@@ -17,7 +17,7 @@ use crate::support::wait::{PATIENCE, wait_for};
 pub const FAULTS: [Fault; 1] =
     [Fault::new("disk full (WAL)", Truth::Down, KINDS, fill).on(small_disk).where_possible(mounts)];
 
-/// It panics, recovers, panics again, and ends; or it does not come out of recovery.
+/// The server panics, recovers, panics again, and ends; or it does not finish its recovery.
 const KINDS: &[&str] = &["refused", "starting_up", "terminated", "connection_lost", "shutting_down"];
 
 fn mounts() -> Result<(), String> {
@@ -45,7 +45,7 @@ fn move_wal(cluster: &Cluster) -> Leftover {
     server.stop(StopMode::Fast).expect("stopped");
     let owner = fs::metadata(server.data_dir()).expect("the data folder");
     let folder = tempfile::tempdir().expect("a temporary folder");
-    // Its owner has to get in.
+    // The owner needs access.
     std::os::unix::fs::chown(folder.path(), Some(owner.uid()), Some(owner.gid())).expect("given away");
     let path = folder.path().join("wal");
     fs::create_dir(&path).expect("a folder");

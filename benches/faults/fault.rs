@@ -1,24 +1,24 @@
-//! What a fault is: how it is made and mended, and what is true of a node while it lasts.
+//! A fault: how it is made and undone, and the true state of the node while it lasts.
 
 use std::time::{Duration, SystemTime};
 
 use crate::stage::{Set, Stage};
 
-/// Trials that a fault takes by itself, without being asked otherwise.
+/// Default number of trials of a fault.
 pub const TRIALS: usize = 10;
 
-/// How a node fares while the fault lasts, if the dashboard tells the truth.
+/// The true state of a node while the fault lasts, which the dashboard must show.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Truth {
     /// It is lost: unhealthy.
     Down,
     /// It answers, late or only on old sessions: degraded, and never unhealthy.
     Degraded,
-    /// It lives: degraded for a moment at most, and never unhealthy.
+    /// It is alive: briefly degraded at most, and never unhealthy.
     Alive,
-    /// It is away for about as long as it takes to find out: anything, and then healthy.
+    /// It is away for about as long as detection takes: any state, and then healthy.
     Shaken,
-    /// The same, but shorter than the time between two probes and what an answer may take: nothing is fine too.
+    /// The same, but shorter than a probe interval plus its timeout: it may also go unnoticed.
     Blink,
 }
 
@@ -38,14 +38,14 @@ impl Truth {
 #[derive(Debug, Clone, Copy)]
 pub enum Hold {
     For(Duration),
-    /// Until the truth is on the screen, and a little longer.
+    /// Until the true state is on the screen, and a little longer.
     Seen,
 }
 
-/// A fault that has begun.
+/// A fault in progress.
 pub struct Begun {
     pub at: SystemTime,
-    /// Returns in the moment in which the node answers again.
+    /// Undoes the fault; returns at the moment at which the node answers again.
     pub mend: Box<dyn FnOnce(&mut Stage)>,
 }
 
@@ -53,31 +53,31 @@ pub fn begun(at: SystemTime, mend: impl FnOnce(&mut Stage) + 'static) -> Begun {
     Begun { at, mend: Box::new(mend) }
 }
 
-/// A look at what else the screen must say; an error is what it does not.
+/// Checks what else the screen must show; the error is what is missing.
 pub type Says = fn(&mut Stage) -> Result<(), String>;
 
-/// One row of the table.
+/// A fault, which is a row of the table.
 #[derive(Clone, Copy)]
 pub struct Fault {
     pub name: &'static str,
     pub truth: Truth,
-    /// Kinds of error that are true of it; none is asked for where there are none.
+    /// The kinds of error that may be reported; empty if none is required.
     pub kinds: &'static [&'static str],
     pub hold: Hold,
     pub set: fn() -> Set,
     pub inject: fn(&mut Stage) -> Begun,
-    /// What else the screen must say, looked at while the fault lasts, or after it.
+    /// What else the screen must show, checked while the fault lasts, or after it.
     pub says: Option<Says>,
     pub says_after: Option<Says>,
-    /// Unhealthy within (must, goal).
+    /// Time limits for unhealthy: (must, goal).
     pub down_within: (Duration, Duration),
-    /// Its port was closed, and opens again: healthy within this.
+    /// Time limit for healthy after its closed port opens again.
     pub back_within: Option<Duration>,
-    /// Timing is tight: no other trial beside it.
+    /// Its timing is tight, so no other trial runs in parallel.
     pub alone: bool,
-    /// Each trial needs servers of its own: what it does to them cannot be undone.
+    /// Each trial needs its own servers, as the fault cannot be undone.
     pub once: bool,
-    /// Why it cannot be made here, if it cannot.
+    /// The error is why it cannot be made on this machine.
     pub possible: fn() -> Result<(), String>,
 }
 
@@ -86,7 +86,7 @@ const DIES: (Duration, Duration) = (Duration::from_secs(2), Duration::from_milli
 const ACCEPTS: Duration = Duration::from_secs(2);
 
 impl Fault {
-    /// On a standby that is reached as it is, until it is seen.
+    /// A fault of a standby that is reached directly, which lasts until it is seen.
     pub const fn new(
         name: &'static str,
         truth: Truth,
@@ -118,7 +118,7 @@ impl Fault {
         Self { hold: Hold::For(Duration::from_secs(seconds)), ..self }
     }
 
-    /// The server's processes end, so its port is closed: N2, and the quick way back of N13.
+    /// For a server whose processes end and whose port is closed: N2, and the fast recovery of N13.
     pub const fn dies(self) -> Self {
         Self { down_within: DIES, back_within: Some(ACCEPTS), alone: true, ..self }
     }
@@ -143,7 +143,7 @@ impl Fault {
         Self { possible, ..self }
     }
 
-    /// Trials that one stage takes: few where each takes a minute, so that stages share them.
+    /// Trials per stage: few if each takes a minute, so that stages share them.
     pub fn trials_a_stage(&self) -> usize {
         match self.hold {
             _ if self.once => 1,
@@ -152,7 +152,7 @@ impl Fault {
         }
     }
 
-    /// How long a trial takes, roughly.
+    /// Approximate time of a trial.
     pub fn longest(&self) -> Duration {
         match self.hold {
             Hold::For(time) => time,

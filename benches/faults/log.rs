@@ -1,4 +1,4 @@
-//! The event log as a program reads it: line by line while it grows, each with the manager's own time.
+//! The event log as a program reads it: line by line while it grows, each with the time of the manager.
 
 use std::fs::File;
 use std::io::Read as _;
@@ -7,7 +7,7 @@ use std::time::SystemTime;
 
 use serde_json::Value;
 
-/// One line.
+/// A line.
 pub struct Line {
     pub at: SystemTime,
     pub event: String,
@@ -23,7 +23,7 @@ impl Line {
         Self { at: at.into(), event: text("event"), node: text("node"), fields }
     }
 
-    /// The state that a node entered, by a `health` line.
+    /// The state that a node entered, if this is a `health` line.
     pub fn entered(&self) -> Option<&str> {
         if self.event == "health" { self.fields["to"].as_str() } else { None }
     }
@@ -42,7 +42,7 @@ impl Line {
     }
 }
 
-/// The log of one dashboard, as far as it was read.
+/// The log of a dashboard as far as it was read.
 pub struct Log {
     file: File,
     rest: String,
@@ -54,7 +54,7 @@ impl Log {
         Self { file: File::open(path).expect("the event log is there"), rest: String::new(), lines: Vec::new() }
     }
 
-    /// Takes in what was written since.
+    /// Reads the lines written since the last call.
     pub fn read(&mut self) {
         self.file.read_to_string(&mut self.rest).expect("the event log is text");
         while let Some((line, rest)) = self.rest.split_once('\n') {
@@ -63,13 +63,13 @@ impl Log {
         }
     }
 
-    /// The state of a node by its last `health` line.
+    /// The state of a node in its last `health` line.
     pub fn state(&self, node: &str) -> &str {
         let entered = self.lines.iter().rev().filter(|line| line.node == node).find_map(Line::entered);
         entered.unwrap_or("connecting")
     }
 
-    /// Probes that a node missed, by its last `pool` line, and when that was written.
+    /// Probes that a node missed, from its last `pool` line, and when that was written.
     pub fn missed(&self, node: &str) -> Option<(SystemTime, u64)> {
         let last = self.lines.iter().rev().find(|line| line.event == "pool" && line.node == node)?;
         Some((last.at, last.number("probes_missed")))

@@ -1,11 +1,11 @@
-//! `make faults`: every fault that can befall a server or the way to it, made for real on a primary with two standbys
-//! under a load, and judged from outside: by the event log and by the screen in a terminal. A row a fault: how soon it
-//! is seen, what is told of it, how soon it is over, what the other nodes and the keys notice, and what leaving in the
-//! middle of it leaves behind.
+//! `make faults`: all faults of a server or of the network to it, made for real on a primary with two standbys under
+//! load, and judged from outside by the event log and the screen. Each fault is a row of the table: how soon it is
+//! seen, what is reported, how soon it is over, its effect on the other nodes and the keys, and what leaving during it
+//! leaves behind.
 //!
-//! Words as arguments (`freeze 'link down'`) run the faults whose names hold one of them; `--trials 3`, `--lanes 4`
-//! (trials side by side, where timing is not tight), `--minutes 2` (of quiet), `--seed N`, `--list`. Exit code 1 where a
-//! bar is missed.
+//! Words as arguments (`freeze 'link down'`) select the faults whose names contain one of them; `--trials 3`, `--lanes
+//! 4` (trials in parallel, where timing is not tight), `--minutes 2` (without a fault), `--seed N`, `--list`. The exit
+//! code is 1 if a limit is exceeded.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a measurement that fails says so and ends")]
 #![allow(unreachable_pub, missing_debug_implementations, reason = "a program of its own, not a library")]
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a program that prints a table")]
@@ -49,13 +49,13 @@ fn faults() -> Vec<Fault> {
     families.concat()
 }
 
-/// Some trials of a fault on one stage.
+/// Trials of a fault on one stage.
 #[derive(Clone, Copy)]
 struct Part {
-    /// Its place among the faults.
+    /// The index of the fault.
     fault: usize,
     trials: usize,
-    /// Ends with leaving in the middle of the fault.
+    /// True if it ends by leaving during the fault.
     leaves: bool,
 }
 
@@ -91,7 +91,7 @@ fn main() -> ExitCode {
     if rows.iter().all(|row| row.holds) { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
-/// Runs what was asked for; the rows in the order of the list.
+/// Runs the selected faults; returns the rows in the order of the list.
 fn run(arguments: &Arguments) -> Vec<Row> {
     let faults: Vec<Fault> = faults().into_iter().filter(|fault| arguments.names(fault.name)).collect();
     let mut rows: Vec<Option<Row>> = faults.iter().map(impossible).collect();
@@ -130,11 +130,11 @@ fn parts(at: usize, fault: &Fault, trials: usize) -> Vec<Part> {
     parts
 }
 
-/// Stages that are set side by side keep the machine busy, and a dashboard that was opened meanwhile takes so long to find out
-/// what a connect usually takes.
+/// How long a new dashboard gets to learn the usual connect time, as setting up stages in parallel keeps the machine
+/// busy.
 const SETTLE: Duration = Duration::from_secs(13);
 
-/// Plays the parts in so many lanes, each with a stage of its own; what was found out of each fault.
+/// Runs the parts in `lanes` parallel lanes, each with its own stage; returns the findings per fault.
 fn play_all(faults: &[Fault], parts: Vec<Part>, lanes: usize, seed: u64) -> Vec<(usize, Findings)> {
     let mut found: Vec<(usize, usize, Findings)> = Vec::new();
     for part in &parts {
@@ -143,7 +143,7 @@ fn play_all(faults: &[Fault], parts: Vec<Part>, lanes: usize, seed: u64) -> Vec<
             None => found.push((part.fault, 1, Findings::default())),
         }
     }
-    // The long ones first, so that the lanes end together.
+    // The longest ones first, so that the lanes end together.
     let mut parts: Vec<Part> = parts;
     parts.sort_by_key(|part| std::cmp::Reverse(faults[part.fault].longest()));
     let (queue, found) = (Mutex::new(VecDeque::from(parts)), Mutex::new(found));
@@ -170,7 +170,7 @@ fn play_all(faults: &[Fault], parts: Vec<Part>, lanes: usize, seed: u64) -> Vec<
     found.into_inner().unwrap().into_iter().map(|(at, _, found)| (at, found)).collect()
 }
 
-/// A part that fails is data of its fault; the others go on.
+/// Runs a part. A failure is part of the findings, and the others continue.
 fn play(fault: &Fault, part: Part, settle: Duration) -> Findings {
     let mut found = Findings::default();
     let played = catch_unwind(AssertUnwindSafe(|| {

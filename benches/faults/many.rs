@@ -1,4 +1,4 @@
-//! Many nodes at once, and one again and again.
+//! Faults of many nodes at once, and repeated faults of one.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -36,7 +36,7 @@ fn kill_all(stage: &mut Stage) -> Begun {
     begun(at, |stage| stage.cluster.servers().iter().for_each(|server| server.start().expect("started again")))
 }
 
-/// Its port closes and every session ends; it opens again; and so on.
+/// Repeatedly closes its port and ends its sessions, then opens it again.
 fn flap(stage: &mut Stage) -> Begun {
     let at = SystemTime::now();
     let proxy = Arc::clone(stage.proxy.as_ref().expect("the stage has a proxy"));

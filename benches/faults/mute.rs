@@ -1,4 +1,4 @@
-//! Servers that say the first word and no more: only deliberately bad ones are not real.
+//! Servers that answer only the first message. These are the only fake servers here.
 
 use std::net::Ipv4Addr;
 
@@ -6,29 +6,29 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::runtime::Runtime;
 
-/// After what a mute server falls silent.
+/// The message after which a mute server falls silent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum After {
-    /// It takes TLS, and then does not shake hands.
+    /// It accepts TLS, but does not do the handshake.
     TlsRequest,
-    /// It lets everybody in, and then answers nothing.
+    /// It accepts every login, and then answers nothing.
     Startup,
 }
 
-/// The first word of a client that asks for TLS.
+/// The first message of a client that wants TLS.
 const SSL_REQUEST: [u8; 8] = [0, 0, 0, 8, 4, 210, 22, 47];
-/// Let in; `server_version` 15.0; a key to cancel with; ready.
+/// AuthenticationOk; `server_version` 15.0; a cancel key; ReadyForQuery.
 const WELCOME: &[u8] = b"R\x00\x00\x00\x08\x00\x00\x00\x00\
     S\x00\x00\x00\x18server_version\x0015.0\x00\
     K\x00\x00\x00\x0c\x00\x00\x00\x01\x00\x00\x00\x02\
     Z\x00\x00\x00\x05I";
 
-/// Listens as long as the runtime lives; the port.
+/// Listens as long as the runtime lives; returns the port.
 pub fn listen(runtime: &Runtime, after: After) -> u16 {
     let listener = runtime.block_on(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))).expect("a free port");
     let port = listener.local_addr().expect("a port").port();
     runtime.spawn(async move {
-        // Kept, so that nothing is closed.
+        // Kept, so that no connection is closed.
         let mut kept = tokio::task::JoinSet::new();
         while let Ok((client, _)) = listener.accept().await {
             kept.spawn(serve(client, after));
@@ -37,7 +37,7 @@ pub fn listen(runtime: &Runtime, after: After) -> u16 {
     port
 }
 
-/// Until the client goes.
+/// Serves a client until it disconnects.
 async fn serve(mut client: TcpStream, after: After) {
     let mut buffer = vec![0; 4 << 10];
     let mut welcomed = false;

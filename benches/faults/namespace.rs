@@ -1,18 +1,18 @@
-//! A network of our own: the whole command runs in a network namespace where it may make one, so that packets can
-//! really be dropped and links really go down without touching anything outside. Where it may not, a proxy spoils the
-//! connections instead, and the table says so.
+//! A network of our own. If allowed to, the whole command runs in a network namespace, so that packets can be dropped
+//! and links can go down without any effect outside. If not, a proxy disturbs the connections instead, and the table
+//! says so.
 
 use std::os::unix::process::CommandExt as _;
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicU8, Ordering};
 
-/// Set inside.
+/// Set inside the namespace.
 const INSIDE: &str = "PGWATCH_FAULTS_NAMESPACE";
 
-/// What is needed, and the package that brings it.
+/// The programs that are needed, and their packages.
 const PROGRAMS: [(&str, &str); 3] = [("unshare", "util-linux"), ("ip", "iproute2"), ("nft", "nftables")];
 
-/// Begins this program again inside a namespace, if that is possible and has not happened. Says why not.
+/// Restarts this program inside a namespace, unless it is in one already. The error is why that is impossible.
 pub fn enter() -> Result<(), String> {
     if is_inside() {
         run("ip", &["link", "set", "lo", "up"])?;
@@ -41,12 +41,12 @@ pub fn is_inside() -> bool {
     std::env::var_os(INSIDE).is_some()
 }
 
-/// For faults that only packets can suffer.
+/// An error if we are not in a namespace, for faults that need one.
 pub fn needed() -> Result<(), String> {
     if is_inside() { Ok(()) } else { Err("needs a network namespace".to_owned()) }
 }
 
-/// Runs a program to its end; an error is its own words.
+/// Runs a program to its end; the error is its own message.
 pub fn run(program: &str, args: &[&str]) -> Result<(), String> {
     let output = Command::new(program).args(args).stdin(Stdio::null()).output();
     let output = output.map_err(|error| format!("{program}: {error}"))?;
@@ -56,16 +56,16 @@ pub fn run(program: &str, args: &[&str]) -> Result<(), String> {
     Err(format!("{program} {}: {}", args.join(" "), String::from_utf8_lossy(&output.stderr).trim()))
 }
 
-/// Packets of one port that are dropped as they arrive, by rules of nftables; dropping the value ends it.
+/// Drops incoming packets of a port by rules of nftables, until the value is dropped.
 pub struct Drops {
     chain: String,
 }
 
 impl Drops {
-    /// Each rule is what nftables matches, `tcp dport PORT` for what goes to the server.
+    /// Each rule is an nftables match, such as `tcp dport PORT` for packets to the server.
     pub fn new(port: u16, rules: &[String]) -> Self {
         let chain = format!("port{port}");
-        // On arrival: a packet that is not let out is an error for whoever sends it.
+        // On input: dropping a packet on output is an error for the sender.
         let add = ["add", "chain", "inet", "faults", &chain, "{ type filter hook input priority 0 ; }"];
         run("nft", &add).expect("a chain");
         for rule in rules {
@@ -89,7 +89,7 @@ impl Drop for Drops {
     }
 }
 
-/// A namespace inside ours, and a cable (a pair of virtual interfaces) for each node between the two.
+/// A namespace inside ours, connected by a cable (a pair of virtual interfaces) for each node.
 pub struct Link {
     number: u8,
     namespace: String,
@@ -121,7 +121,7 @@ impl Link {
         Ok(())
     }
 
-    /// The end of a cable at the server.
+    /// The server's end of a cable.
     fn end(&self, cable: usize) -> String {
         format!("s{}x{cable}", self.number)
     }
@@ -130,12 +130,12 @@ impl Link {
         &self.namespace
     }
 
-    /// Where a server is reached from inside.
+    /// The address of a server from inside.
     pub fn address(&self, cable: usize) -> String {
         format!("10.77.{}.{}", self.number, cable * 4 + 1)
     }
 
-    /// Takes the server's end down, or up again.
+    /// Sets the server's end of a cable down or up.
     pub fn set(&self, cable: usize, way: &str) {
         run("ip", &["link", "set", &self.end(cable), way]).expect("the link moves");
     }

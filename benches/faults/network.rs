@@ -1,5 +1,5 @@
-//! What happens to packets on the way: dropped in both directions or in one, lost now and then, late; a link that goes
-//! down (N3). Dropped by the kernel in the command's own network namespace; where it has none, by a proxy.
+//! Faults of the network: packets dropped in both directions or in one, lost now and then, late; a link that goes down
+//! (N3). The kernel drops them in the command's own network namespace; without one, a proxy does.
 
 use std::time::{Duration, SystemTime};
 
@@ -43,7 +43,7 @@ fn reached() -> Set {
     Set { way: if namespace::is_inside() { Way::Direct } else { Way::Proxy }, ..Set::default() }
 }
 
-/// The servers are reached from another network.
+/// The dashboard reaches the servers from another network.
 fn linked() -> Set {
     let servers = || cluster().config("listen_addresses", "*").hba("host all all 10.77.0.0/16 scram-sha-256");
     Set { way: Way::Links, cluster: servers, ..Set::default() }
@@ -93,7 +93,7 @@ fn set_link(stage: &Stage, way: &str) {
     stage.link.as_ref().expect("the stage has links").set(stage.victim_number(), way);
 }
 
-/// Each way, so that an answer is late by twice that.
+/// Delays each direction, so that an answer is late by twice that.
 fn late(stage: &mut Stage, ms: u64) -> Begun {
     let at = SystemTime::now();
     let proxy = stage.proxy.as_ref().expect("the stage has a proxy");

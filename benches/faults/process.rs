@@ -1,4 +1,4 @@
-//! What happens to a server's processes: killed, stopped, crashed, frozen; sessions of ours ended (N2, N3).
+//! Faults of a server's processes: killed, stopped, crashed, frozen; our sessions ended (N2, N3).
 
 use std::time::SystemTime;
 
@@ -28,7 +28,8 @@ pub const FAULTS: [Fault; 10] = [
 
 const CRASH: &[&str] = &["terminated", "starting_up", "connection_lost", "shutting_down", "refused"];
 
-/// The session whose last statement is what every session of ours asks first; others went on to something else.
+/// Selects the session of the probe: its last statement is the first one of every session, and the others have run
+/// another one since.
 pub const PROBE: &str = "query like 'SELECT current_setting(''server_version_num'')%'";
 
 pub fn kill(stage: &mut Stage) -> Begun {
@@ -48,13 +49,14 @@ fn start_again(stage: &mut Stage) {
     stage.victim().start().expect("started again");
 }
 
-/// Nothing changes for sessions that are there, so only a look tells: on a hint, by key, or each two minutes.
+/// Open sessions notice nothing, so only a check of new connections detects it: after a hint, on a key, or every two
+/// minutes.
 fn smart(stage: &mut Stage) -> Begun {
     stage.victim().request_stop(StopMode::Smart).expect("told to stop");
     let refuses = || stage.victim().psql("select 1").is_err().then_some(());
     wait_for("it refuses new sessions", SOON, refuses);
     let at = SystemTime::now();
-    // The row below the primary's.
+    // The row below the primary.
     stage.desk.tui.press("gjr");
     begun(at, |stage| {
         stage.victim().stop(StopMode::Fast).expect("stopped");
@@ -70,7 +72,7 @@ fn crash(stage: &mut Stage) -> Begun {
     begun(at, answers)
 }
 
-/// Waits until the server takes sessions.
+/// Waits until the server accepts sessions.
 fn answers(stage: &mut Stage) {
     wait_for("it answers", PATIENCE, || stage.victim().psql("select 1").ok());
 }

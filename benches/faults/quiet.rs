@@ -1,5 +1,5 @@
-//! False alarms: twenty nodes on servers that are well, while everything else on the machine wants the processor.
-//! Whatever is told of a node in that time is false.
+//! False alarms: twenty nodes on healthy servers, while other programs keep the processor busy. Every report of a
+//! problem in that time is false.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -9,14 +9,14 @@ use crate::row::{HEAD, Row};
 use crate::stage::{Set, Stage};
 use crate::support::report::{quantile, seconds};
 
-/// Without load: a control, shorter.
+/// A shorter run without load, as a control.
 const CONTROL: u64 = 5;
 
-/// What is run: its name, whether the processor is taken, and its share of the minutes.
+/// The runs: name, true if the processor is kept busy, and the divisor of the minutes.
 pub const QUIET: [(&str, bool, u64); 2] =
     [("quiet, 20 nodes, every core busy", true, 1), ("quiet, 20 nodes, no other load", false, CONTROL)];
 
-/// So many minutes of it, and its row.
+/// Runs one for `minutes`; returns its row.
 pub fn run(name: &str, busy: bool, minutes: u64) -> Row {
     let mut stage = Stage::new(&Set { twenty: true, ..Set::default() });
     stage.desk.pass(Duration::from_secs(3));

@@ -1,4 +1,4 @@
-//! Doors that are shut, and those that open onto nothing: ports, proxies, TLS, and what a server itself refuses for.
+//! Refused connections, and accepted ones that lead nowhere: ports, proxies, TLS, and refusals by the server itself.
 
 use std::sync::OnceLock;
 use std::time::SystemTime;
@@ -40,12 +40,12 @@ fn primary() -> Set {
     Set { victim: "primary", ..Set::default() }
 }
 
-/// What standbys replay befalls them as well.
+/// Standbys replay the change, so that all nodes are affected.
 fn every() -> Set {
     Set { all: true, ..primary() }
 }
 
-/// The primary's node is connected to a database that can go.
+/// The primary's node is connected to a database that can be dropped.
 fn shop() -> Set {
     let prepare = |cluster: &Cluster| {
         cluster.primary().psql("create database shop").expect("a database");
@@ -86,7 +86,7 @@ fn proxy(stage: &Stage) -> &crate::support::proxy::Proxy {
     stage.proxy.as_deref().expect("the stage has a proxy")
 }
 
-/// Who signs, a certificate that is good, and one that was.
+/// The authority, a valid certificate and an expired one.
 struct Certificates {
     folder: TempDir,
     good: Pair,
@@ -118,7 +118,7 @@ fn encrypted() -> Set {
     Set { more, cluster: servers, ..Set::default() }
 }
 
-/// Sessions that are open do not care; new ones do.
+/// Affects only new sessions.
 fn expire(stage: &mut Stage) -> Begun {
     show(stage, &certificates().expired);
     let at = SystemTime::now();
@@ -129,7 +129,7 @@ fn expire(stage: &mut Stage) -> Begun {
 fn show(stage: &Stage, pair: &Pair) {
     let server = stage.victim();
     for (name, contents) in [("server.crt", &pair.cert), ("server.key", &pair.key)] {
-        // Written over, so that its owner and mode stay.
+        // Overwritten, so that owner and mode stay.
         std::fs::write(server.data_dir().join(name), contents).expect("the file is written");
     }
     let loaded = server.psql("select pg_conf_load_time()").expect("it answers");
@@ -163,7 +163,7 @@ fn rename_database(stage: &mut Stage) -> Begun {
     begun(at, |stage| drop(stage.victim().psql("alter database gone rename to shop").expect("renamed back")))
 }
 
-/// The probes' sessions stay; whoever needs a new one gets none. A role is the same on all servers of a cluster.
+/// The sessions of the probes stay, but no new ones are granted. A role is the same on all servers of a cluster.
 fn limit_role(stage: &mut Stage) -> Begun {
     limit_sessions(stage, "1");
     let at = SystemTime::now();
@@ -173,7 +173,7 @@ fn limit_role(stage: &mut Stage) -> Begun {
     begun(at, |stage| limit_sessions(stage, "-1"))
 }
 
-/// Returns when the standbys have replayed it.
+/// Sets the limit; returns when the standbys have replayed it.
 fn limit_sessions(stage: &Stage, limit: &str) {
     stage.cluster.primary().psql(&format!("alter role pgwatch connection limit {limit}")).expect("limited");
     let limited = "select rolconnlimit from pg_roles where rolname = 'pgwatch'";
@@ -182,7 +182,7 @@ fn limit_sessions(stage: &Stage, limit: &str) {
     }
 }
 
-/// Others take every session that there is.
+/// Other clients take all sessions.
 fn fill(stage: &mut Stage) -> Begun {
     let server = stage.victim();
     let mut config = Config::new();

@@ -1,5 +1,5 @@
-//! Servers that become something else: a standby promoted, an old primary restored beside the new one, a clock that is
-//! wrong, another cluster at the same address.
+//! Servers that change their identity: a standby promoted, an old primary restored next to the new one, a wrong clock,
+//! another cluster at the same address.
 
 use std::fmt::Write as _;
 use std::fs::{self, Permissions};
@@ -61,7 +61,7 @@ fn fail_over(stage: &mut Stage) -> Begun {
     begun(at, |stage| stage.victim().start().expect("the old one is back"))
 }
 
-/// Its role comes with the figures of the next refresh.
+/// The role is shown with the figures of the next refresh.
 fn shows_primary(stage: &mut Stage) -> Result<(), String> {
     role_is(stage, "standby1", "primary")
 }
@@ -80,7 +80,7 @@ fn role_is(stage: &Stage, node: &str, role: &str) -> Result<(), String> {
     if shown { Ok(()) } else { Err(format!("{node} is not shown as {role}")) }
 }
 
-/// An hour of difference between two clocks is no lag of replication.
+/// A difference of an hour between two clocks is not a replication lag.
 fn shows_no_lag(stage: &mut Stage) -> Result<(), String> {
     let row = stage.desk.row("standby1");
     if row.contains('▲') { Err(format!("a lag that is none: {}", row.trim())) } else { Ok(()) }
@@ -102,12 +102,12 @@ fn replace(stage: &mut Stage) -> Begun {
     })
 }
 
-/// In the event log, among the events, and on the node's own screen.
+/// Checks the event log, the events screen and the node screen.
 fn says_replaced(stage: &mut Stage) -> Result<(), String> {
     let told = |stage: &Stage| stage.desk.log.lines.iter().any(|line| line.event == "replaced");
     let event = told(stage);
     let line = stage.desk.tui.screen_text().contains("another cluster");
-    // The row below the primary's.
+    // The row below the primary.
     stage.desk.tui.press("gj<enter>");
     let screen = stage.desk.tui.sees(SOON, |screen| screen.contents().contains("another until")).is_ok();
     stage.desk.tui.press("1");
@@ -118,7 +118,7 @@ fn says_replaced(stage: &mut Stage) -> Result<(), String> {
     Err(format!("said in the event log: {event}, among the events: {line}, on the node's screen: {screen}"))
 }
 
-/// Where distributions put the library that lies about the time.
+/// The path of libfaketime, where distributions install it.
 fn faketime() -> Option<PathBuf> {
     let places = ["x86_64-linux-gnu/faketime", "aarch64-linux-gnu/faketime", "faketime"];
     places.iter().map(|place| Path::new("/usr/lib").join(place).join("libfaketime.so.1")).find(|path| path.exists())
@@ -128,8 +128,7 @@ fn has_faketime() -> Result<(), String> {
     faketime().map(drop).ok_or_else(|| "no libfaketime (faketime)".to_owned())
 }
 
-/// Programs of the server of which one looks for a file `clock` in its folder, and if that is there has the time that
-/// it says.
+/// Programs of the server of which one reads the time from a file `clock` in its folder, if there is one.
 fn programs() -> &'static Template {
     static MADE: OnceLock<(TempDir, Template)> = OnceLock::new();
     let (_, template) = MADE.get_or_init(|| {
@@ -145,7 +144,7 @@ fn programs() -> &'static Template {
         }
         let mut script = "#!/bin/sh\nif [ -f clock ]; then\n".to_owned();
         let library = faketime().expect("libfaketime");
-        // Intervals pass as they do: only the time of day is wrong.
+        // Intervals are right; only the time of day is wrong.
         writeln!(
             script,
             "  export LD_PRELOAD={} FAKETIME=$(cat clock) FAKETIME_DONT_FAKE_MONOTONIC=1",

@@ -1,4 +1,4 @@
-//! What the trials of a fault come to: the cells of its row, and whether the bars hold.
+//! The result of the trials of a fault: the cells of its row, and whether the limits hold.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -7,9 +7,9 @@ use crate::fault::{Fault, Truth};
 use crate::support::report::{quantile, seconds, spread};
 use crate::trial::{Leaving, Trial};
 
-/// N13: nobody waits longer for a node that answers.
+/// The limit of N13 for a node that answers again.
 const BACK: Duration = Duration::from_secs(31);
-/// A retry that is due takes so long at most. The screen counts whole seconds.
+/// How late a retry may be. The screen shows whole seconds.
 const RETRY: Duration = Duration::from_millis(500);
 const WHOLE_SECOND: Duration = Duration::from_secs(1);
 /// N6.
@@ -31,14 +31,14 @@ pub const HEAD: [&str; 11] = [
     "",
 ];
 
-/// All that was found out about a fault.
+/// All findings on a fault.
 #[derive(Debug, Default)]
 pub struct Findings {
     pub trials: Vec<Trial>,
     pub leavings: Vec<Leaving>,
     /// Probes missed by other nodes.
     pub missed: u64,
-    /// Trials that did not come to an end, in their own words.
+    /// The errors of trials that did not finish.
     pub broken: Vec<String>,
 }
 
@@ -57,7 +57,7 @@ pub struct Row {
 }
 
 impl Row {
-    /// A fault that cannot be made here.
+    /// The row of a fault that cannot be made here.
     pub fn impossible(name: &str, why: &str) -> Self {
         let mut cells = vec!["–".to_owned(); HEAD.len()];
         name.clone_into(&mut cells[0]);
@@ -109,7 +109,7 @@ impl Row {
     }
 }
 
-/// The bars that a trial missed, in words.
+/// The limits that a trial exceeded, in words.
 pub fn faults_of(fault: &Fault, trial: &Trial) -> Vec<String> {
     let mut faults = trial.faults.clone();
     let mut bar = |holds: bool, what: String| faults.extend((!holds).then_some(what));
@@ -136,7 +136,7 @@ pub fn faults_of(fault: &Fault, trial: &Trial) -> Vec<String> {
     faults
 }
 
-/// `median (max)`, and how often where it was not always.
+/// `median (max)`, and the number of trials in which it was seen if not in all.
 fn cell(times: &mut [Duration], of: usize) -> String {
     match times.len() {
         0 => "–".to_owned(),

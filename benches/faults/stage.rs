@@ -1,4 +1,4 @@
-//! Where a trial plays: a primary and two standbys with a load, whatever stands between, and a dashboard that watches.
+//! The set-up of a trial: a primary and two standbys under load, what is between, and a dashboard that watches them.
 
 use std::fmt::Write as _;
 use std::sync::Arc;
@@ -17,29 +17,29 @@ use crate::support::servers::cluster;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Way {
     Direct,
-    /// The victim through a proxy.
+    /// The affected server through a proxy.
     Proxy,
-    /// From a namespace of its own, by a link of its own to each node.
+    /// From a separate namespace, with a link to each node.
     Links,
 }
 
-/// What a stage is to be.
+/// Describes a stage to be set up.
 #[derive(Clone, Copy)]
 pub struct Set {
     pub victim: &'static str,
     pub way: Way,
-    /// Twenty nodes on the three servers, ten of them on the victim.
+    /// Twenty nodes on the three servers, ten of them on the affected one.
     pub twenty: bool,
-    /// The fault hits all nodes.
+    /// True if the fault affects all nodes.
     pub all: bool,
-    /// More of the victim's node in the configuration file: `, database: shop`.
+    /// More keys for the node of the affected server: `, database: shop`.
     pub more: &'static str,
     pub cluster: fn() -> Builder<'static>,
-    /// Done to the servers before the dashboard opens; what it leaves goes after the servers.
+    /// Prepares the servers before the dashboard opens. Its result is dropped after the servers.
     pub prepare: fn(&Cluster) -> Option<Leftover>,
 }
 
-/// Something to be undone when the servers are gone: dropping it does.
+/// Something to be undone, by dropping it, once the servers are gone.
 pub type Leftover = Box<dyn std::any::Any + Send>;
 
 impl Default for Set {
@@ -54,16 +54,16 @@ struct Node {
     server: usize,
 }
 
-/// Servers, load and dashboard; goes in this order.
+/// Servers, load and dashboard; dropped in this order.
 pub struct Stage {
     pub desk: Desk,
     pub proxy: Option<Arc<Proxy>>,
     pub link: Option<Link>,
-    /// For the load, and for whatever a fault keeps running.
+    /// Runs the load and the tasks of a fault.
     pub runtime: Runtime,
     pub cluster: Cluster,
     victim: usize,
-    /// Nodes that the fault hits, and all others.
+    /// The nodes that the fault affects, and the others.
     pub hit: Vec<String>,
     pub others: Vec<String>,
     _leftover: Option<Leftover>,
@@ -91,23 +91,23 @@ impl Stage {
         Self { desk, proxy, link, runtime, cluster, victim, hit, others, _leftover: leftover, _files: files }
     }
 
-    /// The server that the fault befalls.
+    /// The server that the fault affects.
     pub fn victim(&self) -> &Server {
         &self.cluster.servers()[self.victim]
     }
 
-    /// Its place among the servers.
+    /// Its index among the servers.
     pub fn victim_number(&self) -> usize {
         self.victim
     }
 
-    /// Ends sessions of ours on the victim: those that `which` (SQL) chooses.
+    /// Ends our sessions on the affected server that `which` (SQL) selects.
     pub fn terminate(&self, which: &str) -> u32 {
         terminate(self.victim(), which)
     }
 }
 
-/// Ends sessions of ours on a server: those that `which` (SQL) chooses.
+/// Ends our sessions on a server that `which` (SQL) selects.
 pub fn terminate(server: &Server, which: &str) -> u32 {
     let sql = format!(
         "select count(pg_terminate_backend(pid)) from pg_stat_activity where application_name = 'pgwatch' and {which}"

@@ -1,4 +1,4 @@
-//! One trial: calm, the fault, and the way back; what the event log and the screen said meanwhile.
+//! A trial: calm, the fault, and the recovery, as seen in the event log and on the screen.
 
 use std::time::{Duration, Instant, SystemTime};
 
@@ -9,49 +9,49 @@ use crate::stage::Stage;
 use crate::support::servers::sessions;
 use crate::support::wait::{SOON, within};
 
-/// All is well for so long before the next fault: a node that is lost again at once counts as flapping, and is left
-/// alone for longer. Up to a second more, so that faults begin anywhere between two probes.
+/// How long all nodes are healthy before the next fault, as a node that is soon lost again counts as flapping and is
+/// left alone for longer. Up to a second is added, so that faults start anywhere between two probes.
 const CALM: Duration = Duration::from_millis(2500);
-/// The truth must be on the screen within this.
+/// Time limit for the true state to be on the screen.
 const PATIENCE: Duration = Duration::from_secs(12);
-/// A node that only seems well is watched for this long.
+/// How long a node that stays alive is watched.
 const LIVES: Duration = Duration::from_secs(4);
-/// Past the last promise.
+/// Longer than any promised recovery.
 const BACK: Duration = Duration::from_secs(50);
-/// The last resort of a session whose client was cut off while it left.
+/// Time limit for the server to end a session whose client was cut off while it left.
 const SESSIONS: Duration = Duration::from_secs(30);
-/// Leaving takes ten seconds at most.
+/// Time limit for leaving, which takes at most ten seconds.
 const LEAVING: Duration = Duration::from_secs(15);
 
-/// What one trial showed.
+/// The result of a trial.
 #[derive(Debug, Default, Clone)]
 pub struct Trial {
-    /// From the beginning of the fault.
+    /// Since the beginning of the fault.
     pub degraded: Option<Duration>,
     pub unhealthy: Option<Duration>,
     /// The same, on the screen.
     pub shown: Option<Duration>,
-    /// The kind of error, at the worst of it.
+    /// The kind of error of the worst state.
     pub kind: String,
-    /// From the moment in which the server answered again; `None` where the node was never away.
+    /// Since the server answered again; `None` if the node was never away.
     pub back: Option<Duration>,
-    /// When the next try was due in that moment, by the screen, in whole seconds.
+    /// The time to the next retry at that moment, as shown on the screen in whole seconds.
     pub promised: Option<Duration>,
     pub keys: Vec<Duration>,
     /// Changes of other nodes for the worse.
     pub others: usize,
-    /// What the screen should have said, and did not.
+    /// What the screen should have shown, and did not.
     pub faults: Vec<String>,
-    /// The changes of state, for whoever wonders about a missed bar.
+    /// The changes of state, to explain an exceeded limit.
     pub story: String,
 }
 
-/// What leaving in the middle of a fault left behind.
+/// What leaving during a fault left behind.
 #[derive(Debug, Clone)]
 pub struct Leaving {
     pub took: Duration,
     pub sessions: usize,
-    /// How long the servers needed to be rid of them, once they could be asked.
+    /// How long the servers needed to end them, once they could be asked.
     pub gone_after: Duration,
 }
 
@@ -81,7 +81,7 @@ pub fn run(fault: &Fault, stage: &mut Stage) -> Trial {
         trial.faults.push(fault);
     }
     let lines = &stage.desk.log.lines;
-    // What lasts for a moment may be over before it is told.
+    // A short fault may be over before it is reported.
     let until = if matches!(fault.truth, Truth::Shaken | Truth::Blink) { lines.len() } else { until };
     let during = lines.get(from..until).unwrap_or_default();
     trial.degraded = last_of_first(&stage.hit, during, "degraded").map(|line| since(begun.at, line.at));
@@ -101,7 +101,7 @@ pub fn run(fault: &Fault, stage: &mut Stage) -> Trial {
     trial
 }
 
-/// Nothing happens: all nodes are healthy, for a while.
+/// Waits until all nodes have been healthy for a while.
 fn calm(stage: &mut Stage) {
     let every: Vec<String> = stage.hit.iter().chain(&stage.others).cloned().collect();
     let well = stage.desk.watch(&[], &mut Watched { down_at: None }, BACK, |desk, _| {
@@ -111,14 +111,14 @@ fn calm(stage: &mut Stage) {
     stage.desk.pass(CALM + Duration::from_millis(fastrand::u64(0..1000)));
 }
 
-/// Until the fault has lasted as long as it should, or is seen.
+/// Waits until the fault has lasted as long as it should, or is seen.
 fn hold(fault: &Fault, stage: &mut Stage, watched: &mut Watched, from: usize, at: SystemTime) {
     let hit = stage.hit.clone();
     let time = match (fault.hold, fault.truth) {
         (Hold::For(time), _) => time.saturating_sub(since(at, SystemTime::now())),
         (Hold::Seen, Truth::Down) => {
             stage.desk.watch(&hit, watched, PATIENCE, |_, watched| watched.down_at.is_some());
-            // Anywhere between the first retries.
+            // At a random time between the first retries.
             Duration::from_millis(fastrand::u64(0..2500))
         }
         (Hold::Seen, Truth::Degraded) => {
@@ -133,7 +133,7 @@ fn hold(fault: &Fault, stage: &mut Stage, watched: &mut Watched, from: usize, at
     stage.desk.watch(&hit, watched, time, |_, _| false);
 }
 
-/// Presses `q` in the middle of a fault and counts our sessions once the servers can be asked.
+/// Presses `q` during a fault and counts our sessions once the servers can be asked.
 pub fn leave(fault: &Fault, mut stage: Stage) -> Leaving {
     calm(&mut stage);
     let from = stage.desk.log.lines.len();
@@ -150,7 +150,7 @@ pub fn leave(fault: &Fault, mut stage: Stage) -> Leaving {
     stage.desk.tui.press("q");
     stage.desk.tui.wait_exit(LEAVING);
     let took = leaves.elapsed();
-    // What was cut off for long is another matter than what was cut off for a moment.
+    // A long interruption is a different case from a short one.
     if let Hold::For(time) = fault.hold {
         within(time.saturating_sub(broken.elapsed()), || None::<()>);
     }
@@ -162,8 +162,8 @@ pub fn leave(fault: &Fault, mut stage: Stage) -> Leaving {
     Leaving { took, sessions: count(), gone_after: reachable.elapsed() }
 }
 
-/// Probes that other nodes missed since the dashboard was opened, by fresh figures: a statement of ours on all nodes
-/// makes them come at once, and shows that all nodes take statements again.
+/// Probes that other nodes missed since the dashboard was opened. Our statement on all nodes makes fresh figures come
+/// at once, and shows that all nodes accept statements again.
 pub fn missed_elsewhere(stage: &mut Stage) -> u64 {
     let asked = SystemTime::now();
     stage.desk.tui.press(":select 1<enter>");
@@ -178,7 +178,7 @@ pub fn missed_elsewhere(stage: &mut Stage) -> u64 {
     others.iter().filter_map(|node| stage.desk.log.missed(node)).map(|(_, missed)| missed).sum()
 }
 
-/// `try 4 in 7 s`, as the row of the node says it.
+/// The time in `try 4 in 7 s` in the node's row.
 fn promised(stage: &Stage) -> Option<Duration> {
     let seconds = |node: &String| {
         let row = stage.desk.row(node);
@@ -196,19 +196,19 @@ fn is_of(line: &Line, nodes: &[String], state: &str) -> bool {
     nodes.contains(&line.node) && line.entered() == Some(state)
 }
 
-/// For the worse.
+/// True if the state got worse.
 fn worse(line: &Line) -> bool {
     line.entered().is_some_and(|state| state != "healthy")
 }
 
-/// When all of the nodes had been in this state: of the first lines of each, the last; `None` if one never was.
+/// When the last of the nodes first entered this state; `None` if one never did.
 fn last_of_first<'a>(nodes: &[String], lines: &'a [Line], state: &str) -> Option<&'a Line> {
     let first = |node: &String| lines.iter().find(|line| line.node == *node && line.entered() == Some(state));
     let firsts: Option<Vec<&Line>> = nodes.iter().map(first).collect();
     firsts?.into_iter().max_by_key(|line| line.at)
 }
 
-/// `+0.21 s standby1 unhealthy (refused)`, and when the server answered again.
+/// Lines like `+0.21 s standby1 unhealthy (refused)`, and when the server answered again.
 fn story(lines: &[Line], begin: SystemTime, answers: SystemTime) -> String {
     let told = |line: &Line| {
         let state = line.entered().unwrap_or(&line.event);

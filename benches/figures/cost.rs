@@ -1,4 +1,4 @@
-//! N9, N11, N12: what watching costs, here and on the servers; for one node also what it costs with other tools.
+//! N9, N11, N12: the cost of watching, on this machine and on the servers; for one node also that of other tools.
 
 use std::fs;
 use std::time::{Duration, Instant};
@@ -7,16 +7,16 @@ use pgwatch::demo::Server;
 
 use crate::meter::{server_time, spent_in};
 use crate::readings::Readings;
+use crate::rig::{Rig, pass};
 use crate::states::{leave, open, up};
 use crate::support::process::memory;
 use crate::support::wait::PATIENCE;
 use crate::table::Row;
 use crate::tools::Tool;
-use crate::{Rig, pass};
 
-/// After a start: first figures, caches of the server's backends.
+/// Time after a start for the first figures and the caches of the server's backends.
 const SETTLE: Duration = Duration::from_secs(4);
-/// For a session to end.
+/// Time for a session to end.
 const GONE: Duration = Duration::from_secs(1);
 const STARTS: usize = 3;
 
@@ -38,7 +38,7 @@ fn here(rig: &Rig, readings: &mut Readings, pid: i32, spent: Duration) {
     readings.add("proportional", [proportional]);
 }
 
-/// All figures of a tool that watches the idle primary alone, with a refresh of a second. Says what went wrong.
+/// All figures of a tool that watches only the idle primary, refreshed every second. The error says what went wrong.
 pub fn one_node(rig: &Rig, tool: &Tool, readings: &mut Readings) -> Result<(), String> {
     let server = rig.cluster.primary();
     let mut starts = Vec::new();
@@ -55,7 +55,7 @@ pub fn one_node(rig: &Rig, tool: &Tool, readings: &mut Readings) -> Result<(), S
     };
     pass(SETTLE);
     let (asked, counted) = (Instant::now(), statements(server, tool));
-    // The session that asked has to be gone before the server's time is read: it is a child that came and went.
+    // The session that asked must have ended before the server's time is read, as it counts as a finished child.
     pass(GONE);
     let (new, bytes, busy) = (logins(server, tool), tui.written(), server_time(server, tool.role));
     let spent = spent_in(rig.plan.window, tui.pid());
@@ -78,7 +78,7 @@ pub fn one_node(rig: &Rig, tool: &Tool, readings: &mut Readings) -> Result<(), S
     Ok(())
 }
 
-/// Statements of the tool's role so far, and the milliseconds they took.
+/// The number of statements of the tool's role so far, and their time in milliseconds.
 fn statements(server: &Server, tool: &Tool) -> (f64, f64) {
     let sql = format!(
         "select coalesce(sum(calls), 0), coalesce(sum(total_exec_time), 0) from pg_stat_statements s \
@@ -90,7 +90,7 @@ fn statements(server: &Server, tool: &Tool) -> (f64, f64) {
     (calls.parse().expect("a count"), time.parse().expect("milliseconds"))
 }
 
-/// Logins of the tool's role so far, by the server's log.
+/// The number of logins of the tool's role so far, from the server's log.
 fn logins(server: &Server, tool: &Tool) -> usize {
     let log = fs::read_to_string(server.log_file()).expect("the server's log");
     let login = format!("connection authorized: user={} ", tool.role);
@@ -115,8 +115,8 @@ fn watching(
     Row { id: "N9", what, must, goal, measured, holds }
 }
 
-/// Of pgwatch with one node. What it must stay below are the lightest of the full-screen peers where they were
-/// measured in the same run, else what they have needed before.
+/// The rows of pgwatch with one node. The limits are the figures of the lightest full-screen peers, if these were
+/// measured in the same run, otherwise their earlier figures.
 pub fn one_node_rows(readings: &Readings, peers: &[&Readings]) -> Vec<Row> {
     let figure = |figure| readings.median(figure);
     let lightest = |figure| peers.iter().map(|peer| peer.median(figure)).fold(f64::NAN, f64::min);

@@ -1,5 +1,5 @@
-//! N8, N10: how soon a key is on the screen while many nodes report, and whether a probe is missed meanwhile. A quick
-//! version with 20 nodes; `make scale` looks for the limit.
+//! N8, N10: how soon a key takes effect on the screen while many nodes report, and whether probes are missed meanwhile.
+//! A short version with 20 nodes; `make scale` looks for the limit.
 
 use std::fs;
 use std::time::{Duration, Instant};
@@ -7,15 +7,15 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 
 use crate::readings::{Readings, time};
+use crate::rig::{Rig, pass};
 use crate::states::{leave, up};
 use crate::support::pty::Tui;
 use crate::support::wait::{PATIENCE, SOON};
 use crate::table::Row;
-use crate::{Rig, pass};
 
 const MANY: usize = 20;
 const FEW: usize = 3;
-/// What the slowest of a hundred keys may differ by on a machine that does other things too.
+/// Seconds by which the slowest of a hundred keys may differ on a machine that is not idle.
 const NOISE: f64 = 0.005;
 
 pub fn keys(rig: &Rig, readings: &mut Readings) {
@@ -27,7 +27,7 @@ pub fn keys(rig: &Rig, readings: &mut Readings) {
     readings.add("probes missed", [missed]);
 }
 
-/// Goes down and up the list for a while; how long each key took to be seen, and the event log.
+/// Moves down and up the list for a while; returns the times from key to screen, and the event log.
 fn walk(rig: &Rig, nodes: usize) -> (Vec<Duration>, String) {
     let config = rig.config(nodes);
     let folder = tempfile::tempdir().expect("a temporary folder");
@@ -44,14 +44,14 @@ fn walk(rig: &Rig, nodes: usize) -> (Vec<Duration>, String) {
         tui.press(if down { "j" } else { "k" });
         tui.wait_for(&selected, SOON, |screen| screen.contents().contains(&selected));
         keys.push(pressed.elapsed());
-        // As a person does, and never in step with the refresh.
+        // As a person would, and never in step with the refresh.
         pass(Duration::from_millis(30 + keys.len() as u64 * 13 % 41));
     }
     leave(tui);
     (keys, fs::read_to_string(log).expect("the event log"))
 }
 
-/// Probes of all nodes, and those that missed, by the last word on each.
+/// The probes of all nodes and the missed ones, by the last line of each.
 fn probes(log: &str) -> (f64, f64) {
     let mut last = std::collections::BTreeMap::new();
     for line in log.lines() {

@@ -4,15 +4,15 @@ use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
 
-use crate::Rig;
 use crate::readings::{Readings, time};
+use crate::rig::Rig;
 use crate::states::{open, up};
 use crate::support::pty::Tui;
 use crate::support::servers::sessions;
 use crate::support::wait::{PATIENCE, SOON, within};
 use crate::table::Row;
 
-/// How long the statement in flight takes, seconds.
+/// How long the statement in flight takes, in seconds.
 const STATEMENT: u64 = 3;
 
 struct Way {
@@ -21,7 +21,7 @@ struct Way {
     left: usize,
 }
 
-/// Leaves by `end`, then does `after` and counts what is left.
+/// Leaves by `end`, then runs `after` and counts the sessions that are left.
 fn leave(rig: &Rig, busy: bool, end: impl Fn(&mut Tui), after: impl Fn()) -> Way {
     let config = rig.config(3);
     let mut tui = open(&config.path());

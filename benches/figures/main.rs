@@ -1,7 +1,7 @@
-//! `make bench`: the figures a user would ask for, measured on a real primary with two standbys, three times in one
-//! run, each with its floor and its goal; and beside them what other tools need for the same, measured in the same run.
-//! Takes about twenty minutes and then puts the tables into README.md and docs/peers.md. `N2 N9` runs only those
-//! figures, `peers` only the comparison (which keeps docs/peers.md), `quick` everything once and keeps nothing.
+//! `make bench`: the figures that users ask for, measured on a real primary with two standbys, three times in one run,
+//! each with its limit and its goal; and next to them those of other tools, measured in the same run. Takes about
+//! twenty minutes and then updates the tables in README.md and docs/peers.md. `N2 N9` runs only those figures, `peers`
+//! only the comparison (which updates docs/peers.md), `quick` everything once without updating a file.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a measurement that fails says so and ends")]
 #![allow(clippy::float_cmp, reason = "a count of none is exactly 0")]
 #![allow(unreachable_pub, missing_debug_implementations, reason = "a program of its own, not a library")]
@@ -14,6 +14,7 @@ mod meter;
 mod page;
 mod queries;
 mod readings;
+mod rig;
 mod states;
 #[path = "../../tests/support/mod.rs"]
 mod support;
@@ -21,23 +22,13 @@ mod table;
 mod tools;
 mod trouble;
 
-use std::fmt::Write as _;
-use std::fs;
-use std::time::Duration;
-
-use pgwatch::demo::{Cluster, Server};
-use tempfile::TempDir;
-
 use readings::{Plan, Readings};
+use rig::Rig;
 use support::report::{keep, machine};
 use table::{Row, figures};
 use tools::{SLEEPER, Session, Tool};
 
-/// `max_connections` of the servers: on the screen it tells that the first real figures are there.
-const MAX_CONNECTIONS: &str = "397";
-const MAX_CONNECTIONS_SHOWN: &str = "/397";
-
-/// A group of figures that share their set-up: what they are, what measures them once, and what became of it.
+/// A group of figures with the same set-up: their numbers, a function that measures them once, and one for their rows.
 struct Part {
     ids: &'static [&'static str],
     measure: fn(&Rig, &mut Readings),
@@ -54,10 +45,10 @@ const PARTS: [Part; 8] = [
     Part { ids: &["N8", "N10"], measure: keys::keys, rows: keys::rows },
     Part { ids: &["N9"], measure: cost::twenty, rows: cost::twenty_rows },
 ];
-/// What comes of pgwatch with one node, measured as its peers are.
+/// The figures of pgwatch with one node, measured like those of its peers.
 const ONE_NODE: [&str; 3] = ["N9", "N11", "N12"];
 
-/// What the arguments ask for: all where they name nothing.
+/// What the arguments select; all figures if they name none.
 struct Wanted {
     names: Vec<String>,
     quick: bool,
@@ -68,7 +59,7 @@ impl Wanted {
         let (mut names, mut quick) = (Vec::new(), false);
         for arg in std::env::args().skip(1) {
             match arg.as_str() {
-                // Cargo's own.
+                // Passed by cargo.
                 "--bench" => {}
                 "quick" => quick = true,
                 _ => names.push(arg),
@@ -97,6 +88,7 @@ fn part_of(name: &str) -> bool {
 fn main() {
     let wanted = Wanted::from_args();
     let rig = Rig::start(if wanted.quick { Plan::QUICK } else { Plan::FULL });
+    tools::prepare(&rig);
     let parts: Vec<&Part> = PARTS.iter().filter(|part| wanted.any(part.ids)).collect();
     let mut readings: Vec<Readings> = parts.iter().map(|_| Readings::default()).collect();
     let (peers, one_node) = (wanted.any(&["peers"]), wanted.any(&ONE_NODE));
@@ -129,7 +121,7 @@ fn main() {
     }
 }
 
-/// One run of what each tool costs.
+/// Measures the cost of each tool once.
 fn costs(rig: &Rig, run: usize, tools: &mut [Tool]) {
     let _sleeper = (!tools.is_empty()).then(|| Session::start(rig.cluster.primary(), SLEEPER));
     for tool in tools.iter_mut().filter(|tool| tool.program.is_ok()) {
@@ -173,69 +165,4 @@ fn for_the_readme(figures: &str, tools: &[Tool]) -> String {
         measured_on(),
         page::excerpt(tools)
     )
-}
-
-/// The servers that everything is measured on.
-pub struct Rig {
-    pub cluster: Cluster,
-    pub plan: Plan,
-    /// A file with the primary alone.
-    pub one: ConfigFile,
-}
-
-impl Rig {
-    fn start(plan: Plan) -> Self {
-        let cluster = support::servers::cluster()
-            .standbys(2)
-            .config("max_connections", MAX_CONNECTIONS)
-            .config("log_connections", "on")
-            .config("shared_preload_libraries", "pg_stat_statements")
-            // Its workers come and go as sessions do, and their time would be taken for a session's.
-            .config("autovacuum", "off")
-            .start()
-            .expect("a primary with two standbys");
-        let primary = cluster.primary();
-        primary.psql("create extension pg_stat_statements").expect("the extension (postgresql-contrib)");
-        tools::create_roles(primary);
-        let one = ConfigFile::new([primary]);
-        fs::write(one.beside("watch.sql"), tools::WATCH_SQL).expect("the file is written");
-        Self { cluster, plan, one }
-    }
-
-    /// A file with so many nodes, named in turn after the servers.
-    pub fn config(&self, nodes: usize) -> ConfigFile {
-        ConfigFile::new(self.cluster.servers().iter().cycle().take(nodes))
-    }
-}
-
-pub struct ConfigFile {
-    folder: TempDir,
-}
-
-impl ConfigFile {
-    fn new<'a>(servers: impl IntoIterator<Item = &'a Server>) -> Self {
-        let mut text = "nodes:\n".to_owned();
-        for (i, server) in servers.into_iter().enumerate() {
-            let (host, port, password) = (server.host(), server.port(), server.password().expose());
-            writeln!(text, "  n{i:02}: {{host: {host}, port: {port}, user: pgwatch, password: {password}}}").unwrap();
-        }
-        let file = Self { folder: tempfile::tempdir().expect("a temporary folder") };
-        fs::write(file.path(), text).expect("the file is written");
-        file
-    }
-
-    pub fn path(&self) -> String {
-        self.beside("cluster.yaml")
-    }
-
-    /// A file in the same folder.
-    pub fn beside(&self, name: &str) -> String {
-        self.folder.path().join(name).display().to_string()
-    }
-}
-
-/// Lets a while pass that is measured, or has to pass.
-pub fn pass(time: Duration) {
-    #[allow(clippy::disallowed_methods, reason = "the while is what is wanted")]
-    std::thread::sleep(time);
 }

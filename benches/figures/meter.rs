@@ -1,4 +1,4 @@
-//! Processor time by the kernel's own account: of a program over a while, and of a server on behalf of one role.
+//! Processor time by the kernel's own accounting: of a program over a time, and of a server for one role.
 
 use std::collections::HashMap;
 use std::fs;
@@ -6,14 +6,14 @@ use std::time::{Duration, Instant};
 
 use pgwatch::demo::Server;
 
-use crate::pass;
+use crate::rig::pass;
 
-/// The unit of times in `/proc/PID/stat`, the same on every Linux a user meets.
+/// The unit of times in `/proc/PID/stat`, the same on every usual Linux.
 const TICK: Duration = Duration::from_millis(10);
-/// How often a program's threads are looked at: what a thread did after the last look is lost when it ends.
+/// How often the times of a program's threads are read. What a thread used after the last reading is lost when it ends.
 const LOOK: Duration = Duration::from_millis(250);
 
-/// What a program spends in `window`. A thread that ends takes its account with it, so they are read now and then.
+/// The processor time of a program in `window`. It is read repeatedly, as a thread that ends takes its account with it.
 pub fn spent_in(window: Duration, pid: i32) -> Duration {
     let before = threads(pid);
     let mut last = before.clone();
@@ -34,9 +34,9 @@ fn threads(pid: i32) -> HashMap<i32, Duration> {
     threads.collect()
 }
 
-/// What a server has spent so far that may be a role's doing: its sessions that live, the children that came and went
-/// (each reconnect is a fork, a login, and caches to fill), and the postmaster itself. The difference of two readings
-/// counts for one role if nobody else comes or goes between them and autovacuum is off.
+/// The time so far that a server may have spent for a role: that of the role's living sessions, of all children that
+/// have ended (each reconnect is a fork, a login, and caches to fill), and of the postmaster itself. The difference of
+/// two readings counts for one role if no other client connects between them and autovacuum is off.
 pub fn server_time(server: &Server, role: &str) -> Duration {
     let postmaster = server.postmaster_pid().expect("the server runs");
     let ended = stat(postmaster).expect("the server runs").reaped;
@@ -57,7 +57,7 @@ fn children(parent: i32) -> Vec<i32> {
     pids.filter(|&pid| stat(pid).is_some_and(|stat| stat.parent == parent)).collect()
 }
 
-/// Time on a processor, in nanoseconds.
+/// Time on a processor.
 fn scheduled(task: &str) -> Option<Duration> {
     let text = fs::read_to_string(format!("{task}/schedstat")).ok()?;
     text.split(' ').next()?.parse().ok().map(Duration::from_nanos)
@@ -65,11 +65,11 @@ fn scheduled(task: &str) -> Option<Duration> {
 
 struct Stat {
     parent: i32,
-    /// Time of all children that have ended, user and system.
+    /// User and system time of all children that have ended.
     reaped: Duration,
 }
 
-/// The name in brackets may hold anything, so what counts begins after the last one.
+/// The name in brackets may contain anything, so the fields start after the last bracket.
 fn stat(pid: i32) -> Option<Stat> {
     let text = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
     let (_, rest) = text.rsplit_once(") ")?;

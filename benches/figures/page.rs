@@ -1,4 +1,4 @@
-//! docs/peers.md and its excerpt for the README: pgwatch beside its peers, all measured in one run.
+//! docs/peers.md and its excerpt in the README: pgwatch and its peers, all measured in one run.
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use crate::support::report::{seconds, table};
 use crate::tools::{Leaving, Quit, Tool, Trouble, Troubles};
 use crate::trouble::BACK;
 
-/// A figure of the table of costs: what it is called, and how it is written.
+/// A figure of the table of costs: its name and its format.
 type Figure = (&'static str, fn(&Readings) -> String);
 
 const COSTS: [Figure; 10] = [
@@ -22,7 +22,7 @@ const COSTS: [Figure; 10] = [
     ("sessions held", |of| format!("{:.0}", of.median("sessions"))),
     ("new sessions a second", |of| format!("{:.1}", of.median("new sessions"))),
 ];
-/// Those of them that the README shows.
+/// The figures that the README shows.
 const TELLING: [&str; 5] = [
     "memory (RSS), MB",
     "processor, % of a core",
@@ -44,7 +44,7 @@ pub fn page(tools: &[Tool]) -> String {
     parts.join("\n")
 }
 
-/// How each was started, or why not.
+/// How each tool was started, or why it was not.
 fn started(tools: &[Tool]) -> String {
     let lines = tools.iter().map(|tool| vec![tool.name.to_owned(), tool.version.clone(), code(tool.command)]);
     let table = rows(&["tool", "version", "started as"], lines);
@@ -66,13 +66,13 @@ fn after_it(tools: &[Tool]) -> String {
     rows(&["tool", "the key to quit", "SIGTERM"], lines)
 }
 
-/// The tool's name and what became of it; dashes where nothing did.
+/// A line with the tool's name and its results, or dashes if there are none.
 fn line<C>(tool: &Tool, write: impl Fn(&Troubles, &C) -> String, cells: &[C]) -> Vec<String> {
     let of = |cell| tool.troubles.as_ref().map_or("–".to_owned(), |troubles| write(troubles, cell));
     [tool.name.to_owned()].into_iter().chain(cells.iter().map(of)).collect()
 }
 
-/// The most telling rows.
+/// The excerpt for the README.
 pub fn excerpt(tools: &[Tool]) -> String {
     let costs = COSTS.into_iter().filter(|(what, _)| TELLING.contains(what));
     let mut figures: Vec<(&str, Cell)> = costs.map(|(what, of)| (what, Cell::Cost(of))).collect();
@@ -92,7 +92,7 @@ enum Cell {
     Trouble(fn(&Troubles) -> String),
 }
 
-/// A row a figure, a column a tool.
+/// A table with a row per figure and a column per tool.
 fn beside(tools: &[Tool], figures: &[(&str, Cell)]) -> String {
     let lines = figures.iter().map(|(what, cell)| {
         let cells = tools.iter().map(|tool| match cell {

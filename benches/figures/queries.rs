@@ -1,4 +1,4 @@
-//! N4, N5: the connection manager as a library, without a screen.
+//! N4, N5: queries, and adding and removing nodes, with the connection manager as a library without a screen.
 
 use std::time::{Duration, Instant};
 
@@ -8,8 +8,8 @@ use pgwatch::model::{BatchId, Command, Event, EventKind, HealthState, NodeConfig
 use tokio::runtime::Runtime;
 use tokio::sync::mpsc::Receiver;
 
-use crate::Rig;
 use crate::readings::{Readings, time};
+use crate::rig::Rig;
 use crate::support::proxy::{Link, Proxy};
 use crate::table::Row;
 

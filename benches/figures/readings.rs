@@ -1,6 +1,6 @@
-//! What the runs of a bench gave: for each figure its trials, run by run. Everything is measured in [`Plan::runs`]
-//! rounds of the same run, one round after the other, so that a machine that is busy for a minute spoils one round of
-//! each figure and not all rounds of one.
+//! The results of a bench: for each figure its trials, by run. Everything is measured in [`Plan::runs`] rounds, one
+//! after the other, so that a machine that is busy for a minute spoils one round of each figure and not all rounds of
+//! one.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -11,26 +11,26 @@ use crate::support::report::seconds;
 #[derive(Clone, Copy)]
 pub struct Plan {
     pub runs: usize,
-    /// How long a dashboard is watched for what it costs.
+    /// How long the cost of a dashboard is measured.
     pub window: Duration,
-    /// How often a fault is made in a run.
+    /// Faults per run.
     pub faults: usize,
 }
 
 impl Plan {
     pub const FULL: Self = Self { runs: 3, window: Duration::from_secs(30), faults: 4 };
-    /// To see that it all works; its figures mean little.
+    /// For checking that everything works; the figures mean little.
     pub const QUICK: Self = Self { runs: 1, window: Duration::from_secs(5), faults: 1 };
 }
 
-/// Trials by the name of the figure, in the runs in which they were made. Times are in seconds.
+/// Trials by the name of the figure and by run. Times are in seconds.
 #[derive(Default)]
 pub struct Readings {
     figures: BTreeMap<&'static str, Vec<Vec<f64>>>,
 }
 
 impl Readings {
-    /// The trials of one more run.
+    /// Adds the trials of a run.
     pub fn add(&mut self, figure: &'static str, trials: impl IntoIterator<Item = f64>) {
         self.figures.entry(figure).or_default().push(trials.into_iter().collect());
     }
@@ -43,13 +43,13 @@ impl Readings {
         self.figures.get(figure).unwrap_or_else(|| panic!("{figure} was not measured"))
     }
 
-    /// The value below which this share of a run's trials lies, the median of all runs.
+    /// The median over all runs of the value below which this share of a run's trials lies.
     pub fn quantile(&self, figure: &str, share: f64) -> f64 {
         let mut each: Vec<f64> = self.runs(figure).iter().map(|trials| lowest(&mut trials.clone(), share)).collect();
         lowest(&mut each, 0.5)
     }
 
-    /// The median of the runs' medians.
+    /// The median over all runs of a run's median.
     pub fn median(&self, figure: &str) -> f64 {
         self.quantile(figure, 0.5)
     }
@@ -59,18 +59,18 @@ impl Readings {
         self.runs(figure).iter().flatten().copied().fold(f64::NAN, f64::max)
     }
 
-    /// All trials of all runs together: a count.
+    /// The sum of all trials of all runs, for counts.
     pub fn sum(&self, figure: &str) -> f64 {
         self.runs(figure).iter().flatten().sum()
     }
 
-    /// A time as `median (worst ...)`.
+    /// A time in the form `median (worst ...)`.
     pub fn time(&self, figure: &str) -> String {
         format!("{} (worst {})", time(self.median(figure)), time(self.worst(figure)))
     }
 }
 
-/// Seconds as a person reads them.
+/// Formats seconds for people.
 pub fn time(secs: f64) -> String {
     seconds(Duration::from_secs_f64(secs))
 }

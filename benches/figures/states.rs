@@ -1,18 +1,18 @@
-//! N1, N2, N3, N13: how soon the screen shows what is so.
+//! N1, N2, N3, N13: how soon the screen shows the true state.
 
 use std::time::{Duration, Instant};
 
 use vt100::Screen;
 
 use crate::readings::{Readings, time};
+use crate::rig::{MAX_CONNECTIONS, Rig, pass};
 use crate::support::pty::Tui;
 use crate::support::wait::PATIENCE;
 use crate::table::Row;
-use crate::{MAX_CONNECTIONS, Rig, pass};
 
 const STARTS: usize = 5;
-/// Two intervals of the probes, before the next fault: a node that is lost again at once counts as flapping, and is left
-/// alone for longer.
+/// Two probe intervals before the next fault, as a node that is soon lost again counts as flapping and is left alone
+/// for longer.
 const CALM: Duration = Duration::from_secs(2);
 
 pub fn up(count: usize) -> impl Fn(&Screen) -> bool {
@@ -28,7 +28,7 @@ pub fn open(path: &str) -> Tui {
     Tui::start(&["--config", path], 120, 40, &[])
 }
 
-/// Presses `q` and waits for the end, so that nothing of it disturbs what is measured next.
+/// Presses `q` and waits for the end, so that this does not disturb the next measurement.
 pub fn leave(mut tui: Tui) {
     tui.press("q");
     tui.wait_exit(PATIENCE);

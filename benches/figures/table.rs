@@ -1,21 +1,21 @@
-//! The table of the README: what must be, what we are after, what was measured.
+//! The table of the README: the limits, the goals and the measured figures.
 
 use crate::readings::Readings;
 use crate::support::report::table;
 
-/// One line of the table.
+/// A row of the table.
 pub struct Row {
     pub id: &'static str,
     pub what: &'static str,
     pub must: &'static str,
     pub goal: &'static str,
     pub measured: String,
-    /// Whether the floor and the goal hold.
+    /// True if the limit holds, and true if the goal does.
     pub holds: (bool, bool),
 }
 
 impl Row {
-    /// A time of which less is better: the floor has to hold for the worst trial, the goal for the median.
+    /// A row for a time: the limit must hold for the worst trial, the goal for the median.
     pub fn time(
         id: &'static str,
         what: &'static str,
@@ -41,7 +41,7 @@ impl Row {
     }
 }
 
-/// In the order of their numbers.
+/// The table, with rows in the order of their numbers.
 pub fn figures(mut rows: Vec<Row>) -> String {
     rows.sort_by_key(Row::number);
     let cells =

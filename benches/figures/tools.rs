@@ -1,5 +1,5 @@
-//! pgwatch and the tools it is compared with: how each is started and left, and by what its screen tells that it
-//! shows data. `make peers` puts the others into `target/peers`; one that could not be installed says why.
+//! pgwatch and the tools that it is compared with: how each is started and left, and what its screen shows once it has
+//! data. `make peers` installs the others into `target/peers`; for one that could not be installed, a file says why.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -9,12 +9,12 @@ use std::time::Duration;
 use pgwatch::demo::Server;
 
 use crate::readings::Readings;
+use crate::rig::{MAX_CONNECTIONS_SHOWN, Rig};
 use crate::support::pty::Tui;
-use crate::{MAX_CONNECTIONS_SHOWN, Rig};
 
-/// The role of a session that sleeps from the start on: who shows it shows data.
+/// The role of a session that sleeps from the start: a tool that shows it has data.
 pub const SLEEPER: &str = "sleeper";
-/// The role of one that comes after a trouble: who shows it shows fresh data.
+/// The role of a session that starts after a fault: a tool that shows it has fresh data.
 pub const ARRIVAL: &str = "arrival";
 
 /// How long a tool may take to end.
@@ -23,23 +23,23 @@ pub const ENDING: Duration = Duration::from_secs(3);
 pub struct Tool {
     pub name: &'static str,
     pub role: &'static str,
-    /// As a person types it; words in capitals stand for what differs.
+    /// As typed by a person; words in capitals are placeholders.
     pub command: &'static str,
     /// The key that ends it.
     pub quit: &'static str,
-    /// `psql` is no dashboard: it is the least that anything could do.
+    /// False for `psql`, which is not a dashboard but the minimum of what a tool can do.
     pub full_screen: bool,
-    /// On its screen once it shows data, and once it shows fresh data after a trouble.
+    /// What is on its screen once it shows data, and once it shows fresh data after a fault.
     pub data: &'static str,
     pub fresh: &'static str,
-    /// Where it is, or why it is not there.
+    /// The path of the program, or why it is missing.
     pub program: Result<PathBuf, String>,
     pub version: String,
     pub readings: Readings,
     pub troubles: Option<Troubles>,
 }
 
-/// What one tool did in each trouble, and how it left.
+/// What a tool did during each fault, and how it left.
 pub struct Troubles {
     pub killed: Trouble,
     pub frozen: Trouble,
@@ -47,11 +47,11 @@ pub struct Troubles {
 }
 
 pub struct Trouble {
-    /// The line that told of it, and how long after the fault.
+    /// The line that reported it, and how long after the fault.
     pub told: Option<(String, Duration)>,
-    /// It ended by itself: how, and how long after the fault.
+    /// If it ended by itself: how, and how long after the fault.
     pub ended: Option<(String, Duration)>,
-    /// It went on writing to the terminal.
+    /// True if it continued to write to the terminal.
     pub drew: bool,
     pub quit: Quit,
     /// How long after the end of the fault it showed fresh data.
@@ -63,14 +63,14 @@ pub enum Quit {
     CtrlC(Duration),
     CtrlCTwice(Duration),
     No,
-    /// It was gone by then.
+    /// It had ended by then.
     Ended,
 }
 
 pub struct Leaving {
-    /// By its key.
+    /// How long its key took.
     pub took: Option<Duration>,
-    /// What the terminal was left like.
+    /// Whether the terminal was restored.
     pub key: Result<(), String>,
     pub signal: Result<(), String>,
 }
@@ -95,7 +95,7 @@ impl Tool {
         }
     }
 
-    /// In a terminal of 120x40.
+    /// Starts it in a terminal of 120x40.
     pub fn start(&self, rig: &Rig) -> Result<Tui, String> {
         let program = self.program.as_ref().map_err(Clone::clone)?;
         let server = rig.cluster.primary();
@@ -113,13 +113,13 @@ impl Tool {
         Ok(Tui::start_program(program, &args, 120, 40, &[("PGPASSWORD", password)]))
     }
 
-    /// By its key, or else.
+    /// Ends it by its key, or by force.
     pub fn leave(&self, mut tui: Tui) {
         tui.press(self.quit);
         tui.exit_within(ENDING);
     }
 
-    /// Notes why it could not be measured.
+    /// Records why it could not be measured.
     pub fn failed(&mut self, why: String) {
         eprintln!("  {}: {why}", self.name);
         self.program = Err(why);
@@ -151,12 +151,18 @@ pub fn all() -> Vec<Tool> {
     tools
 }
 
-/// What `psql` repeats: who is there and what they do.
-pub const WATCH_SQL: &str = "select pid, usename, datname, state, wait_event, xact_start, query_start, left(query, 20) \
+/// The query that `psql` repeats: all sessions and what they do.
+const WATCH_SQL: &str = "select pid, usename, datname, state, wait_event, xact_start, query_start, left(query, 20) \
                              from pg_stat_activity \\watch 1\n";
 
-/// The roles of all tools (pgwatch's is there), and of the sessions that they are to show.
-pub fn create_roles(server: &Server) {
+/// Creates the roles and the file that the tools need.
+pub fn prepare(rig: &Rig) {
+    create_roles(rig.cluster.primary());
+    fs::write(rig.one.beside("watch.sql"), WATCH_SQL).expect("the file is written");
+}
+
+/// Creates a role for each tool but pgwatch, whose role exists, and for each session that the tools must show.
+fn create_roles(server: &Server) {
     let password = server.password().expose();
     for tool in all().iter().filter(|tool| tool.role != "pgwatch") {
         let sql = format!("create role {} login password '{password}' in role pg_monitor", tool.role);
@@ -177,7 +183,7 @@ fn installed(file: &str) -> Result<PathBuf, String> {
     Err(why.map_or("`make peers` has not run".to_owned(), |why| why.trim().to_owned()))
 }
 
-/// The first word that begins as a number does.
+/// The first word of `--version` that starts with a digit.
 fn version(program: &Path) -> String {
     let output = Command::new(program).arg("--version").stdin(Stdio::null()).output();
     let text = output.map(|output| String::from_utf8_lossy(&output.stdout).into_owned()).unwrap_or_default();
@@ -185,7 +191,7 @@ fn version(program: &Path) -> String {
     number.unwrap_or("?").to_owned()
 }
 
-/// A session of that role that sleeps until this value goes.
+/// A session of that role that sleeps until this value is dropped.
 pub struct Session<'s> {
     server: &'s Server,
     role: &'static str,
@@ -209,7 +215,7 @@ impl<'s> Session<'s> {
 
 impl Drop for Session<'_> {
     fn drop(&mut self) {
-        // A backend that sleeps does not notice that its client has gone.
+        // A sleeping backend does not notice that its client has disconnected.
         let role = self.role;
         let sql = format!("select pg_terminate_backend(pid) from pg_stat_activity where usename = '{role}'");
         let _ = self.server.psql(&sql);

@@ -1,25 +1,25 @@
-//! What a tool does while its server is dead or frozen, and how it leaves: seen on its screen, as a person would.
+//! What a tool does while its server is dead or frozen, and how it leaves, as a person would see it on the screen.
 
 use std::time::{Duration, Instant};
 
 use pgwatch::demo::{DemoError, Server};
 use rustix::process::Signal;
 
+use crate::rig::{Rig, pass};
 use crate::support::pty::{Tui, ending};
 use crate::support::wait::{PATIENCE, within};
 use crate::tools::{ARRIVAL, ENDING, Leaving, Quit, SLEEPER, Session, Tool, Trouble, Troubles};
-use crate::{Rig, pass};
 
 /// How long the screen is watched before the key is pressed.
 const WATCH: Duration = Duration::from_secs(7);
-/// How long a tool may take to come back by itself.
+/// How long a tool may take to recover by itself.
 pub const BACK: Duration = Duration::from_secs(20);
-/// A refresh or two: figures that differ at first settle.
+/// Time for a refresh or two, so that changing figures settle.
 const REFRESH: Duration = Duration::from_millis(1500);
-/// A text that is being written is whole.
+/// Time for a text that is being written to be complete.
 const MOMENT: Duration = Duration::from_millis(200);
 
-/// What tells of trouble, in any case of letters.
+/// Words that report a fault, in any case.
 const WORDS: &[&str] = &[
     "lost",
     "refused",
@@ -42,7 +42,7 @@ const WORDS: &[&str] = &[
     "retry",
 ];
 
-/// All of it, once.
+/// Measures everything once.
 pub fn measure(rig: &Rig, tool: &Tool) -> Result<Troubles, String> {
     Ok(Troubles {
         killed: suffer(rig, tool, Server::kill, Server::start)?,
@@ -53,7 +53,7 @@ pub fn measure(rig: &Rig, tool: &Tool) -> Result<Troubles, String> {
 
 type Step = fn(&Server) -> Result<(), DemoError>;
 
-/// Two of the tool look on: from one the key is pressed meanwhile, the other stays to the end.
+/// Runs the tool twice: one instance is left by its key during the fault, the other stays to the end.
 fn suffer(rig: &Rig, tool: &Tool, begin: Step, end: Step) -> Result<Trouble, String> {
     let server = rig.cluster.primary();
     let sleeper = Session::start(server, SLEEPER);
@@ -69,7 +69,7 @@ fn suffer(rig: &Rig, tool: &Tool, begin: Step, end: Step) -> Result<Trouble, Str
     let after = start.elapsed();
     pass(MOMENT);
     let mut trouble = Trouble { told: None, ended: None, drew: false, quit: Quit::Ended, back: None };
-    // Whole by now, unless it was there for a moment only.
+    // Complete by now, unless it was visible only briefly.
     let line = told(&before, &lines(&stays)).or(sign.flatten());
     trouble.told = line.map(|line| (line.replace(&rig.one.beside(""), ""), after));
     trouble.ended = stays.exit_within(WATCH.saturating_sub(start.elapsed())).map(|status| (ending(status), after));
@@ -101,10 +101,10 @@ fn exited(tui: &mut Tui) -> bool {
     tui.exit_within(Duration::ZERO).is_some()
 }
 
-/// A key, and what it was if that ended it.
+/// A key, and the result if that ended the tool.
 type Way<'k> = (&'k str, fn(Duration) -> Quit);
 
-/// By its key, else by Ctrl-C, which a person tries again.
+/// Ends the tool by its key, otherwise by Ctrl-C, as a person would.
 fn quit(tool: &Tool, tui: &mut Tui) -> Quit {
     let ways: [Way<'_>; 3] = [(tool.quit, Quit::Key), ("<c-c>", Quit::CtrlC), ("<c-c>", Quit::CtrlCTwice)];
     for (key, what) in ways {
@@ -137,7 +137,8 @@ fn lines(tui: &Tui) -> Vec<String> {
     tui.screen(|screen| screen.rows(0, 120).collect())
 }
 
-/// The first line with a word of trouble that was not in it before, from where it is new, without frames and gaps.
+/// The first line with one of [`WORDS`] that was not in it before, from the first new character, without frames and
+/// gaps.
 fn told(before: &[String], now: &[String]) -> Option<String> {
     let (now, before) = now.iter().zip(before).find(|(now, before)| {
         let (now, before) = (now.to_lowercase(), before.to_lowercase());

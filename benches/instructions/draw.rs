@@ -1,5 +1,5 @@
-//! Frames, from the state to the bytes for the terminal: the first one of a screen, and the one after it, a second of
-//! news later.
+//! Frames, from the state to the bytes for the terminal: the first one of a screen, and the one after a further second
+//! of news.
 
 use std::io::{Sink, sink};
 use std::time::Duration;
@@ -31,7 +31,7 @@ impl Picture {
         Self { fleet, theme: theme("dark", ColorDepth::True), terminal }
     }
 
-    /// What the loop of the dashboard does for a frame.
+    /// Does for a frame what the loop of the dashboard does.
     fn draw(&mut self) {
         let mut drawn = None;
         let (app, theme) = (&self.fleet.scene.app, &self.theme);
@@ -39,7 +39,7 @@ impl Picture {
         let _ = update(&mut self.fleet.scene.app, Msg::Drawn(drawn.unwrap()));
     }
 
-    /// As it is after two frames and a second of news: the next frame is like all that follow.
+    /// Draws two frames with a second of news between, so that the next frame is a typical one.
     fn settled(mut self) -> Self {
         self.draw();
         self.fleet.second();
@@ -57,7 +57,7 @@ fn settled(nodes: usize, size: (u16, u16)) -> Picture {
     new(nodes, size).settled()
 }
 
-/// The screen that keys open, on twenty nodes.
+/// The screen that these keys open, with twenty nodes.
 fn opened(keys: &str) -> Picture {
     let mut picture = new(20, SMALL);
     picture.draw();
@@ -65,7 +65,7 @@ fn opened(keys: &str) -> Picture {
     picture.settled()
 }
 
-/// Ten thousand rows of twenty columns from one node, a row of one from each of the others.
+/// Ten thousand rows of twenty columns from one node, and one row of one column from each of the others.
 fn answered() -> Picture {
     let mut picture = new(20, SMALL);
     picture.draw();

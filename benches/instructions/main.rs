@@ -1,9 +1,10 @@
-//! `make counts`, first half: what a frame, a message and a file cost in instructions, blocks and bytes, as valgrind
-//! counts them. Unlike times they are the same on a busy machine, so that a tenth more of them is a fault and no noise.
+//! `make counts`, first half: the cost of a frame, a message and a file in instructions, blocks and bytes, as counted
+//! by valgrind. Unlike times, the counts are the same on a busy machine, so that an increase by a tenth is a fault and
+//! not noise.
 //!
-//! Each is counted from where the state is ready to where the result is there; making the state is not counted. What
-//! is counted is the build of the tests (`cargo bench --profile dev`), so that nothing is compiled for it alone: the
-//! figures say whether the work grew, not how long it takes. `benches/counts.rs` compares them with those kept.
+//! Counting starts when the state is ready and stops when the result is there; building the state is not counted. The
+//! build is that of the tests (`cargo bench --profile dev`), so that nothing is compiled only for this: the figures
+//! tell whether the work grew, not how long it takes. `benches/counts.rs` compares them with the kept ones.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a measurement that fails says so and ends")]
 #![allow(clippy::disallowed_methods, clippy::unnecessary_wraps, reason = "what the macros of gungraun write")]
 #![allow(unreachable_pub, missing_debug_implementations, reason = "a program of its own, not a library")]
@@ -19,8 +20,8 @@ use gungraun::{Callgrind, Dhat, LibraryBenchmarkConfig, main};
 use read::files;
 use update::messages;
 
-/// A block counts where its callers show that it was allocated within what is measured; in this build, where nothing is
-/// inlined, they are many.
+/// A block counts if its callers show that it was allocated in the measured code; in this build, without inlining,
+/// there are many callers.
 const CALLERS: &str = "--num-callers=200";
 
 main!(

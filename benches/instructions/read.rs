@@ -1,4 +1,4 @@
-//! What is read and written beside the screen: rows of an answer, the configuration, lines of the event log.
+//! Reading and writing apart from the screen: rows of an answer, the configuration, lines of the event log.
 
 use std::fmt::Write as _;
 use std::fs;
@@ -14,7 +14,7 @@ use tempfile::TempDir;
 
 use crate::scene::name;
 
-/// The function that makes a line of the log. The thread that calls it and the file it writes are not counted.
+/// The function that formats a line of the log. The calling thread and the writing of the file are not counted.
 const LINE: &str = "*output::events::line*";
 
 fn columns() -> RowSet {
@@ -79,7 +79,7 @@ fn event_log(events: Vec<Event>) -> Option<String> {
         for event in events {
             log.tap().send(event).await.unwrap();
         }
-        // Leaving waits for a slow disk, but not as long as a busy machine under valgrind may take.
+        // Leaving waits for a slow disk, but not as long as a busy machine may need under valgrind.
         while fs::read_to_string(&path).unwrap().lines().count() < lines {
             tokio::time::sleep(Duration::from_millis(10)).await;
         }

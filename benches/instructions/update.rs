@@ -1,4 +1,4 @@
-//! Messages: what the state does with a word of the manager, a key and the time.
+//! Messages: the update of the state for an event of the manager, a key and a tick.
 
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -11,7 +11,7 @@ use pgwatch::model::{Event, EventKind};
 use crate::scene::fleet::fleet;
 use crate::scene::{name, rows};
 
-/// A state and the message it is about to be given.
+/// A state and the message that it is to handle.
 type Given = (App, Msg);
 
 fn event(app: App, now: u64, kind: EventKind) -> Given {
@@ -44,14 +44,14 @@ fn answer() -> Given {
     event(scene.app, scene.now, EventKind::Query { batch, progress })
 }
 
-/// A key, not the first one: that one reads the key map.
+/// A key, but not the first one, which reads the key map.
 fn key(keys: &str) -> Given {
     let mut scene = fleet(20).scene;
     scene.press(keys);
     (scene.app, Msg::Key(Key::sequence(keys).remove(0)))
 }
 
-/// A second passed over so many nodes.
+/// A tick with `nodes` nodes.
 fn tick(nodes: usize) -> Given {
     let scene = fleet(nodes).scene;
     (scene.app, Msg::Tick(SystemTime::UNIX_EPOCH + Duration::from_secs(scene.now + 1)))

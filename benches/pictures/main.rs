@@ -1,5 +1,5 @@
-//! `make pictures`: the README's pictures, taken of the program at work on the cluster of `pgwatch demo`. Each is named
-//! with the keys that lead to it and the words that it waits for; together they are in `assets/`.
+//! `make pictures`: the pictures of the README, taken from the running program on the cluster of `pgwatch demo`. Each
+//! has a name, the keys that lead to it and the words that it waits for; all are saved in `assets/`.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a run that fails says so and ends")]
 #![allow(unreachable_pub, missing_debug_implementations, reason = "a program of its own, not a library")]
 #![allow(clippy::print_stdout, reason = "a program that says what it wrote")]
@@ -15,7 +15,7 @@ use std::time::Duration;
 use support::pty::Tui;
 use support::wait::{PATIENCE, SOON};
 
-/// One picture: its name, the keys that open what it shows, a word of it that comes last, rows of the terminal.
+/// A picture: its name, the keys that open it, a word that appears last, and the rows of the terminal.
 struct Picture {
     name: &'static str,
     keys: &'static str,
@@ -26,7 +26,7 @@ struct Picture {
 const COLS: u16 = 120;
 const LOW: u16 = 30;
 const HIGH: u16 = 40;
-/// A word that is on the screen for certain, for a picture that has none of its own: the demo's name.
+/// A word that is always on the screen, for a picture without one of its own: the name of the demo.
 const ANY: &str = "demo";
 
 const PICTURES: [Picture; 10] = [
@@ -47,7 +47,7 @@ const PICTURES: [Picture; 10] = [
     Picture { name: "alerts", keys: "t", shows: "restart", rows: LOW },
 ];
 
-/// Rates need a few answers, the line of an open alert a minute: what is looked at is looked at for so long.
+/// How long a screen is watched. Rates need a few answers, the line of an open alert a minute.
 const LOOK: Duration = Duration::from_secs(4);
 const HISTORY: Duration = Duration::from_secs(45);
 
@@ -55,7 +55,7 @@ fn main() {
     let tui = demo(&[], LOW);
     pause(HISTORY);
     take_all(tui);
-    // The first screen in trouble: a standby that is killed after a while.
+    // The first screen during a fault: a standby that is killed after a while.
     let tui = demo(&["--fault"], HIGH);
     tui.wait_for("a killed standby", PATIENCE, |screen| {
         screen.contents().lines().any(|line| line.contains("standby1") && line.contains("try 2"))

@@ -1,5 +1,5 @@
-//! A screen as SVG. Lines and blocks are drawn as shapes, so that they meet without gaps whatever font the viewer has;
-//! each run of text is stretched to its cells.
+//! A screen as SVG. Lines and blocks are drawn as shapes, so that they join without gaps in every font; each run of
+//! text is stretched to the width of its cells.
 
 use std::fmt::Write as _;
 
@@ -26,7 +26,7 @@ const PALETTE: [Rgb; 16] = [
     [0xff, 0xff, 0xff],
 ];
 const FONT: &str = "'JetBrains Mono','DejaVu Sans Mono',Menlo,Consolas,monospace";
-/// A cell, the edge around the screen and the bar above it, pixels.
+/// Sizes of a cell, of the margin around the screen and of the bar above it, in pixels.
 const CELL: (f64, f64) = (9.0, 20.0);
 const EDGE: f64 = 15.0;
 const BAR: f64 = 24.0;
@@ -34,7 +34,7 @@ const SIZE: f64 = 15.0;
 
 type Rgb = [u8; 3];
 
-/// What a cell looks like.
+/// The look of a cell.
 #[derive(Clone, Copy, PartialEq)]
 struct Look {
     fore: Rgb,
@@ -97,7 +97,7 @@ fn line(svg: &mut String, screen: &Screen, row: u16, cols: u16) {
     }
 }
 
-/// Neighbours that belong together, as `from..to`.
+/// Ranges `from..to` of neighbours that are the same.
 fn runs<T>(cells: &[T], same: impl Fn(&T, &T) -> bool) -> Vec<(usize, usize)> {
     let mut runs = Vec::new();
     let mut from = 0;
@@ -154,7 +154,7 @@ fn arms(sign: char) -> Option<[bool; 4]> {
     Some([1, 2, 4, 8].map(|bit| bits & bit != 0))
 }
 
-/// Where a round corner goes: right or left, down or up.
+/// The directions of a round corner: right or left, down or up.
 fn corner(sign: char) -> Option<(f64, f64)> {
     Some(match sign {
         '╭' => (1.0, 1.0),
@@ -165,7 +165,7 @@ fn corner(sign: char) -> Option<(f64, f64)> {
     })
 }
 
-/// The share of a cell that a bar fills, from below.
+/// The share of a cell that a bar fills, from the bottom.
 fn bar(sign: char) -> Option<f64> {
     ('▁'..='█').contains(&sign).then(|| f64::from(sign as u32 - '▁' as u32 + 1) / 8.0)
 }

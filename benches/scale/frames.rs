@@ -1,4 +1,4 @@
-//! What a frame costs, by the dashboard's own log: how long drawing and writing it took, and its bytes.
+//! The cost of a frame by the dashboard's own log: how long drawing and writing took, and its bytes.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ const WINDOW: Duration = Duration::from_secs(15);
 
 pub struct Frames {
     pub per_second: f64,
-    /// Of the mean frame.
+    /// Mean bytes of a frame.
     pub bytes: f64,
     pub median: Duration,
     /// The 99th percentile.

@@ -1,6 +1,6 @@
-//! `make scale`: what a dashboard costs with 20, 100 and 500 nodes, and whether each of them costs the same (N8, N9,
-//! N10). The nodes are names on a primary and nine standbys with enough connections. Numbers as arguments (`50 200`)
-//! measure those instead.
+//! `make scale`: the cost of a dashboard with 20, 100 and 500 nodes, and whether it is the same per node (N8, N9, N10).
+//! All nodes are on a primary and nine standbys with enough connections. Numbers as arguments (`50 200`) are measured
+//! instead.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a measurement that fails says so and ends")]
 #![allow(unreachable_pub, missing_debug_implementations, reason = "a program of its own, not a library")]
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a program that prints a table")]
@@ -19,9 +19,9 @@ use support::report;
 use watched::Figures;
 
 const COUNTS: [usize; 3] = [20, 100, 500];
-/// What a refresh costs a server grows with the sessions there: on few servers it would be their work that is measured.
+/// The cost of a refresh grows with the sessions of a server, so with few servers that would dominate the result.
 const STANDBYS: usize = 9;
-/// Four sessions a node (probes, figures, views of alerts, pool), and room for whoever measures.
+/// Four sessions per node (probes, figures, views of alerts, pool), and room for measuring.
 const SESSIONS: usize = 4;
 const ROOM: usize = 40;
 
@@ -97,7 +97,7 @@ fn row(count: usize, mut figures: Figures, frames: &frames::Frames) -> Vec<Strin
     ]
 }
 
-/// A file with so many nodes, named in turn after the servers.
+/// A file of `count` nodes, which are the servers in turn.
 fn file(cluster: &Cluster, count: usize) -> TempDir {
     let mut text = "nodes:\n".to_owned();
     for (i, server) in cluster.servers().iter().cycle().take(count).enumerate() {

@@ -1,4 +1,4 @@
-//! One dashboard with so many nodes, seen from outside: its process, its screen, its event log, and the servers.
+//! A dashboard seen from outside: its process, its screen, its event log, and the servers.
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -12,26 +12,26 @@ use crate::support::process::{memory, processor};
 use crate::support::pty::Tui;
 use crate::support::wait::PATIENCE;
 
-/// Pools open their sessions, and slow first connects are looked at again.
+/// Time for pools to open their sessions, and for slow first connects to be checked again.
 pub const SETTLE: Duration = Duration::from_secs(15);
 const WINDOW: Duration = Duration::from_secs(30);
-/// Keys pressed, and the time between two of them, which no tick divides.
+/// The number of keys, and the time between two, which does not divide a tick.
 const KEYS: usize = 300;
 const BETWEEN: Duration = Duration::from_millis(37);
 
-/// What one dashboard took.
+/// The cost of a dashboard.
 pub struct Figures {
     pub start: Duration,
-    /// Of all nodes in the window.
+    /// Probes of all nodes in the window.
     pub probes: u64,
     pub missed: u64,
     /// Per cent of a core.
     pub processor: f64,
     /// MB.
     pub resident: f64,
-    /// To the terminal, a second.
+    /// Bytes to the terminal per second.
     pub bytes: f64,
-    /// A node and second.
+    /// Statements per node and second.
     pub statements: f64,
     pub server_ms: f64,
     pub keys: Vec<Duration>,
@@ -87,7 +87,7 @@ pub fn pass(time: Duration) {
     std::thread::sleep(time);
 }
 
-/// From a key to the screen that shows it: the selection moves a row.
+/// The times from a key, which moves the selection by a row, to the screen that shows it.
 fn keys(tui: &mut Tui) -> Vec<Duration> {
     (0..KEYS)
         .map(|nth| {
@@ -105,7 +105,7 @@ fn selected(screen: &Screen) -> Option<usize> {
     screen.rows(0, 120).position(|line| line.contains('▸'))
 }
 
-/// Probes of all nodes, and how many were missed, from the first to the last account of each: connecting is left out.
+/// The probes of all nodes and the missed ones, from the first to the last report of each, without connecting.
 fn probes(log: &Path, nodes: usize) -> (u64, u64) {
     let text = std::fs::read_to_string(log).expect("the event log");
     let mut seen: HashMap<String, [(u64, u64); 2]> = HashMap::new();
@@ -118,7 +118,7 @@ fn probes(log: &Path, nodes: usize) -> (u64, u64) {
         seen.entry(event["node"].as_str().unwrap().to_owned()).or_insert([now, now])[1] = now;
     }
     assert_eq!(seen.len(), nodes, "every node gives account");
-    // The account of the start is in the first: what was missed before it counts too.
+    // Probes missed before the first report count too.
     seen.values().fold((0, 0), |(probes, missed), [first, last]| (probes + last.0 - first.0, missed + last.1))
 }
 
@@ -128,7 +128,7 @@ fn statements(server: &Server) -> f64 {
     server.psql(sql).expect("the server answers").parse().expect("a number")
 }
 
-/// Processor time of our backends, by the kernel's clock of each process.
+/// Processor time of our backends, from the kernel's accounting of each process.
 fn backends(server: &Server) -> Duration {
     let sql = "select string_agg(pid::text, ' ') from pg_stat_activity where application_name = 'pgwatch'";
     let pids = server.psql(sql).expect("the server answers");

@@ -1,4 +1,4 @@
-//! What many rows cost the dashboard: taking in an answer, the frame that puts it in order, and a key after that.
+//! The cost of many rows for the dashboard: handling an answer, the frame that sorts it, and a key after that.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -17,10 +17,10 @@ use crate::scene::{Scene, name, theme};
 
 const NODES: usize = 20;
 const TIMES: u32 = 20;
-/// One node has as many tables as this, each of the others a hundredth.
+/// Tables of one node; each of the others has a hundredth of it.
 const ROWS: [usize; 3] = [100, 1_000, 10_000];
 
-/// What one second with an answer of so many rows takes.
+/// The times of a second with an answer of many rows.
 struct Times {
     answer: Duration,
     frame: Duration,
@@ -56,7 +56,7 @@ fn measure(rows: usize) -> Times {
             scene.press("j");
             draw(&mut scene, &mut terminal);
         });
-        // The first has no rates yet.
+        // The first answer has no rates yet.
         if second > 0 {
             times.answer += answer / TIMES;
             times.frame += frame / TIMES;
@@ -72,7 +72,7 @@ fn timed(work: impl FnOnce()) -> Duration {
     start.elapsed()
 }
 
-/// What the loop of the dashboard does for a frame.
+/// Does for a frame what the loop of the dashboard does.
 fn draw(scene: &mut Scene, terminal: &mut Terminal<TestBackend>) {
     let _ = update(&mut scene.app, Msg::Frame);
     let (mut drawn, theme) = (None, theme("dark", ColorDepth::True));
@@ -88,7 +88,7 @@ fn told(node: usize, rows: usize, second: u64) -> EventKind {
     EventKind::View { node, view, outcome: Ok(Arc::new(answer)) }
 }
 
-/// Tables whose figures differ, and grow.
+/// Rows of tables whose figures differ, and grow.
 fn tables(view: &View, rows: usize, second: u64) -> RowSet {
     let column = |name: &str| Column { name: name.to_owned(), type_name: String::new() };
     let mut set = RowSet::new(view.asked().map(|asked| column(&asked.name)).collect());

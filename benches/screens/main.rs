@@ -1,8 +1,9 @@
-//! What each view costs a server a refresh: statements, time of its process by the kernel's own account, rows and bytes; on
-//! an idle node, and on one with 10,000 tables, 5,000 statements and 2,000 sessions. `make bench ARGS=screens`.
+//! The cost of each view for a server per refresh: statements, processor time by the kernel's accounting, rows and
+//! bytes; on an idle node, and on one with 10,000 tables, 5,000 statements and 2,000 sessions. `make bench
+//! ARGS=screens`.
 //!
-//! `quick` asks for a tenth of the tables, statements and sessions; names of views ask for those alone, `frames` for what
-//! many rows cost the dashboard.
+//! `quick` uses a tenth of the tables, statements and sessions; names of views select those, `frames` the cost of many
+//! rows for the dashboard.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a bench ends by panicking")]
 #![allow(clippy::print_stdout, reason = "the table")]
 #![allow(unreachable_pub, missing_debug_implementations, reason = "a program of its own, not a library")]
@@ -24,13 +25,13 @@ use pgwatch::model::protocol::{Look, ViewRows};
 use pgwatch::model::{Command, Event, EventKind, NodeError, View};
 use tokio::sync::mpsc;
 
-/// Questions that are measured, behind one that opens the session and prepares.
+/// Measured queries, after one that opens the session and prepares the statement.
 const QUESTIONS: u32 = 10;
 const PATIENCE: Duration = Duration::from_mins(2);
-/// What the one screen of `pg_activity` took of a server a refresh, when it was measured beside ours.
+/// What the only screen of `pg_activity` cost a server per refresh, measured next to ours.
 const PG_ACTIVITY: (f64, f64) = (3.8, 7.8);
 
-/// What one view cost.
+/// The cost of a view.
 #[derive(Debug, Clone, Copy, Default)]
 struct Cost {
     statements: f64,
@@ -85,7 +86,7 @@ fn fill(server: &Server, tables: usize, statements: usize) {
     server.psql(&asked).expect("statements");
 }
 
-/// Sessions that are there and idle.
+/// Idle sessions.
 async fn crowd(server: &Server, sessions: usize) -> Vec<tokio_postgres::Client> {
     let mut clients = Vec::new();
     for _ in 0..sessions {
@@ -107,7 +108,7 @@ async fn crowd(server: &Server, sessions: usize) -> Vec<tokio_postgres::Client> 
 
 type Costs = BTreeMap<String, Result<Cost, String>>;
 
-/// On the primary; what there is on a standby alone, there.
+/// Measures all views on the primary; views that only a standby has, on a standby.
 fn measure_all(runtime: &tokio::runtime::Runtime, cluster: &Cluster, views: &[Arc<View>]) -> Costs {
     let measured = |view: &Arc<View>| {
         let cost = runtime.block_on(measure(cluster.primary(), view));
@@ -134,7 +135,7 @@ async fn ask(
         .send(Command::Look(vec![Look { view: Arc::clone(view), nodes: None, pace: None }]))
         .await
         .expect("a manager");
-    // Twice: caches are filled, and the figures of the node have been asked once.
+    // Two answers: caches are filled then, and the figures of the node have been asked once.
     answer(events).await?;
     handle.send(Command::LookNow).await.expect("a manager");
     answer(events).await?;
@@ -151,7 +152,7 @@ async fn ask(
         statements: (self::calls(server) - calls) as f64 / questions,
         ms: scheduled(pid).saturating_sub(time).as_secs_f64() * 1000.0 / questions,
         rows: last.rows.len(),
-        // Seven bytes frame a row.
+        // A row has seven bytes of framing.
         bytes: last.rows.bytes() + 7 * last.rows.len(),
     })
 }
@@ -175,13 +176,13 @@ fn backend(server: &Server, view: &View) -> i32 {
     pid.parse().expect("a number")
 }
 
-/// Statements of ours so far.
+/// The number of our statements so far.
 fn calls(server: &Server) -> i64 {
     let sql = "select coalesce(sum(calls), 0)::int8 from pg_stat_statements where userid = 'pgwatch'::regrole";
     server.psql(sql).expect("an answer").parse().expect("a number")
 }
 
-/// Time that a process has been on a processor.
+/// The time that a process has been on a processor.
 fn scheduled(pid: i32) -> Duration {
     let text = fs::read_to_string(format!("/proc/{pid}/schedstat")).expect("the process runs");
     Duration::from_nanos(text.split(' ').next().and_then(|text| text.parse().ok()).expect("nanoseconds"))

@@ -1,6 +1,6 @@
-//! `make soak`: churn for about ten minutes (or `ARGS='--minutes 60'`, `ARGS='--cycles 1000'`), and what the dashboard
-//! and the connection manager hold before and after. Prints the table and keeps it in docs/reliability.md; ends with 1
-//! if anything leaks. `PGWATCH_SEED` repeats a run.
+//! `make soak`: churn for about ten minutes (or `ARGS='--minutes 60'`, `ARGS='--cycles 1000'`), and the resources of
+//! the dashboard and of the connection manager before and after. Prints the table and keeps it in docs/reliability.md;
+//! exits with 1 if anything leaks. `PGWATCH_SEED` repeats a run.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a run that fails says so and ends")]
 #![allow(unreachable_pub, missing_debug_implementations, reason = "a program of its own, not a library")]
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a program that prints a table")]
@@ -16,7 +16,7 @@ use support::report::{keep, machine};
 
 /// About ten minutes.
 const CYCLES: u64 = 20_000;
-/// What the dashboard gets of a run; the connection manager gets the rest.
+/// The dashboard's share of a run; the rest is for the connection manager.
 const DASHBOARD: f64 = 0.8;
 
 fn main() -> ExitCode {
@@ -39,7 +39,7 @@ fn main() -> ExitCode {
     ExitCode::FAILURE
 }
 
-/// From the command line; `cargo bench` adds a `--bench` of its own.
+/// Reads the command line, to which `cargo bench` adds `--bench`.
 fn length() -> Length {
     let args: Vec<String> = std::env::args().skip(1).filter(|arg| arg != "--bench").collect();
     let number = |text: &str| text.parse().unwrap_or_else(|_| panic!("{text} is no number"));

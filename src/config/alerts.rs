@@ -1,32 +1,35 @@
-//! The rules of alerts there are: ours, which are part of the program, and the user's own files, which may replace ours by
-//! name or switch them off.
+//! All rules of alerts: the built-in ones, and the user's own files, which may replace those by name or switch them
+//! off.
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, LazyLock};
 
 use indexmap::IndexMap;
 
+use super::diagnostic::Diagnostic;
+use super::environment::{Environment, default_path};
+use super::read::text as text_of;
 use super::views::{self, Views, files};
-use super::{Diagnostic, Environment, default_path, text_of};
 use crate::model::Rule;
 
 mod read;
 
 pub use read::from_text;
 
-/// Ours: name and text of each file of `config/alerts`.
+/// The built-in rules: name and text of each file of `config/alerts`.
 static OURS: &[(&str, &str)] = include!(concat!(env!("OUT_DIR"), "/alerts.rs"));
 
 /// The rules, by name.
 pub type Rules = IndexMap<String, Arc<Rule>>;
 
-/// Ours alone, on our views. A file of ours that cannot be read is left out: `tests/real/alerts.rs` proves that there is none.
+/// The built-in rules, on the built-in views. A file that cannot be read is left out; `tests/alerts` checks that there
+/// is none.
 pub fn ours() -> &'static Rules {
     static RULES: LazyLock<Rules> = LazyLock::new(|| on(views::ours()).0);
     &RULES
 }
 
-/// Name and text of each of our files.
+/// Name and text of each built-in file.
 pub fn our_files() -> &'static [(&'static str, &'static str)] {
     OURS
 }
@@ -36,15 +39,16 @@ pub fn folder(env: &Environment) -> Option<PathBuf> {
     Some(default_path(env)?.parent()?.join("alerts"))
 }
 
-/// Ours, and those of the user's folder over them, on these views. Blocks while it reads files.
+/// The built-in rules, replaced and extended by those of the user's folder, on these views. Blocks while it reads
+/// files.
 ///
 /// # Errors
-/// Every problem of the user's files, and of ours where a view of the user's has not the columns that they need. The rules
-/// that are right are given all the same.
+/// All problems of the user's files, and of built-in rules where a view of the user lacks their columns. The valid
+/// rules are returned all the same.
 pub fn load(env: &Environment, views: &Views) -> (Rules, Vec<Diagnostic>) {
     let own: Vec<(String, PathBuf)> = files(folder(env).as_deref()).into_iter().map(named).collect();
     let (mut rules, mut problems) = on(views);
-    // What the user replaces need not be right.
+    // Built-in rules that the user replaces may be broken.
     let replaced = |problem: &Diagnostic| own.iter().any(|(name, _)| problem.file == our_path(name));
     problems.retain(|problem| !replaced(problem));
     for (name, path) in own {
@@ -102,7 +106,7 @@ mod tests {
         std::fs::write(alerts.join("wrong.yaml"), "title: 1\nviews: a\n").unwrap();
         let view = "title: V\nabout: x\nkey: [a]\nfrom: t\ncolumns: {a: {type: text, about: x}}\n";
         std::fs::write(own_views.join("mine.yaml"), view).unwrap();
-        // A view of ours that is replaced by one without the columns that a rule of ours needs.
+        // A built-in view, replaced by one without the columns that a built-in rule needs.
         std::fs::write(own_views.join("archiver.yaml"), view).unwrap();
         let env = Environment::empty().with_var("XDG_CONFIG_HOME", folder.path().to_str().unwrap());
         let (views, faults) = views::load(&env);

@@ -1,14 +1,14 @@
-//! Conditions as people write them: `>30s`, `>= 90`, `= lost`. In view files, in filters, in rules of alerts.
+//! Conditions as people write them: `>30s`, `>= 90`, `= lost`. Used in view files, filters and rules of alerts.
 
 use super::units;
 use crate::model::condition::{Condition, Op, Operand};
 use crate::model::view::{CellKind, Unit};
 
-/// What [`parse`] takes, for messages.
+/// The forms that [`parse`] accepts, for messages.
 pub const FORMS: &str = "write one of = != > >= < <= and a value, as in \">30s\", \">=90\" or \"= lost\"";
 
-/// Reads a condition on values of a kind and unit. A number may be written in the unit itself (`30000` for `ms`) or as
-/// people write it (`30s`, `1GB`, `90%`). `None` if it is no condition, or its value no number where one is needed.
+/// Reads a condition on values of a type and unit. A number may be given in the unit itself (`30000` for `ms`) or as
+/// people write it (`30s`, `1GB`, `90%`). `None` if the text is no condition, or has no number where one is needed.
 pub fn parse(text: &str, kind: CellKind, unit: Option<Unit>) -> Option<Condition> {
     let text = text.trim();
     let (op, rest) = Op::ALL.iter().find_map(|op| Some((*op, text.strip_prefix(op.as_str())?.trim())))?;
@@ -22,7 +22,7 @@ pub fn parse(text: &str, kind: CellKind, unit: Option<Unit>) -> Option<Condition
     Some(Condition { op, operand })
 }
 
-/// A number in `unit`.
+/// Reads a number as one in `unit`.
 fn number(text: &str, unit: Option<Unit>) -> Option<f64> {
     if let Ok(plain) = text.parse::<f64>() {
         return plain.is_finite().then_some(plain);

@@ -1,63 +1,24 @@
-//! libpq's connection strings, `postgres://...` and `host=... port=...`, into a [`ConnInfo`]. Pure: no I/O, no defaults.
+//! libpq's connection strings, `postgres://...` and `host=... port=...`, parsed into a [`ConnInfo`]. Pure: no I/O, no
+//! defaults.
 //!
-//! Every keyword of libpq is known. One that pgwatch cannot honour and that would promise something (`sslcrl`,
-//! `gssencmode=require`) is refused; one that does not matter here (`keepalives`) is taken and noted.
-
-use std::time::Duration;
-
-use crate::model::{Secret, SslMode};
+//! All keywords of libpq are known. One that pgwatch cannot honour although it promises something (`sslcrl`,
+//! `gssencmode=require`) is refused; one that does not matter here (`keepalives`) is accepted with a note.
 
 mod keywords;
 mod pairs;
+mod setting;
 mod uri;
 
+pub use keywords::ConnInfo;
 pub(crate) use keywords::check_host;
+pub use setting::ConnInfoError;
 
-/// What a connection string says. What it does not say is `None`.
-#[derive(Debug, Clone, PartialEq, Default)]
-pub struct ConnInfo {
-    pub host: Option<String>,
-    pub port: Option<u16>,
-    pub database: Option<String>,
-    pub user: Option<String>,
-    pub password: Option<Secret>,
-    pub passfile: Option<String>,
-    /// A section of the service file, which fills what the string leaves open.
-    pub service: Option<String>,
-    pub sslmode: Option<SslMode>,
-    /// A path, or `system`.
-    pub sslrootcert: Option<String>,
-    pub sslcert: Option<String>,
-    pub sslkey: Option<String>,
-    pub sslpassword: Option<Secret>,
-    /// Whether channel binding is required; libpq's `disable` is refused.
-    pub channel_binding: Option<bool>,
-    pub connect_timeout: Option<Duration>,
-    /// What was taken without having an effect, for people.
-    pub notes: Vec<String>,
-}
-
-/// Why a text is no connection string. Never holds a value of it, which might be a password.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{message}")]
-pub struct ConnInfoError {
-    /// Bytes before the place.
-    pub offset: usize,
-    pub message: String,
-}
-
-impl ConnInfoError {
-    fn new(offset: usize, message: impl Into<String>) -> Self {
-        Self { offset, message: message.into() }
-    }
-}
-
-/// Whether `text` means to be a connection string: a URI, or something with a `=`.
+/// True if `text` is meant as a connection string: a URI, or something with a `=`.
 pub fn is_conninfo(text: &str) -> bool {
     uri::scheme(text).is_some() || text.contains('=')
 }
 
-/// Whether a text has a connection string with a password in it, as far as one can see, right or wrong as it is.
+/// True if a text seems to contain a connection string with a password, valid or not.
 pub fn holds_password(text: &str) -> bool {
     let credentials = text.split_once("://").and_then(|(_, rest)| rest.rsplit_once('@'));
     let by_keyword = |(_, rest): (&str, &str)| rest.trim_start().starts_with('=');
@@ -65,10 +26,10 @@ pub fn holds_password(text: &str) -> bool {
         || text.to_ascii_lowercase().split_once("password").is_some_and(by_keyword)
 }
 
-/// Reads either form.
+/// Parses a string of either form.
 ///
 /// # Errors
-/// The first fault, with its place.
+/// The first problem, with its place.
 pub fn parse(text: &str) -> Result<ConnInfo, ConnInfoError> {
     let settings = match uri::scheme(text) {
         Some(start) => uri::split(text, start)?,
@@ -86,19 +47,14 @@ pub fn parse(text: &str) -> Result<ConnInfo, ConnInfoError> {
     Ok(info)
 }
 
-/// One keyword of a string with its value, decoded.
-struct Setting {
-    keyword: String,
-    value: String,
-    /// Where it begins.
-    offset: usize,
-}
-
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use proptest::prelude::*;
 
     use super::*;
+    use crate::model::{Secret, SslMode};
 
     #[test]
     fn passwords_are_seen() {
@@ -175,7 +131,7 @@ mod tests {
             assert_eq!(parse(&format!("channel_binding={text}")).unwrap().channel_binding, required);
         }
         assert!(parse("channel_binding=disable").is_err());
-        // What pgwatch does anyway may be written.
+        // Values that ask for what pgwatch does anyway are accepted.
         for good in ["gssencmode=disable", "target_session_attrs=any", "sslcrl=''", "sslsni=1", "options="] {
             assert_eq!(parse(good), Ok(ConnInfo::default()), "{good}");
         }

@@ -1,5 +1,5 @@
-//! What a process inherits and the configuration reads: variables, the home folder, the user's name. Handed in, so that
-//! tests need no process of their own.
+//! What the configuration reads from the process: variables, the home folder, the user's name. Passed in, so that tests
+//! need no process of their own.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use crate::model::{NodeConfig, PasswordSource, RootCert};
 
-/// The surroundings of a configuration. `Debug` names the variables without their values, which may be secrets.
+/// The environment of a configuration. `Debug` lists the variables without their values, which may be secrets.
 #[derive(Clone, Default)]
 pub struct Environment {
     vars: HashMap<String, String>,
@@ -21,7 +21,7 @@ impl Environment {
         Self::default()
     }
 
-    /// The surroundings of this process. A variable that is not UTF-8 counts as not set.
+    /// The environment of this process. A variable that is not UTF-8 counts as unset.
     pub fn of_process() -> Self {
         let vars: HashMap<String, String> = std::env::vars_os()
             .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
@@ -42,38 +42,42 @@ impl Environment {
         self
     }
 
+    /// The same with another home folder.
     #[must_use]
     pub fn with_home(mut self, home: impl Into<PathBuf>) -> Self {
         self.home = Some(home.into());
         self
     }
 
+    /// The same with another user.
     #[must_use]
     pub fn with_user(mut self, user: impl Into<String>) -> Self {
         self.user = Some(user.into());
         self
     }
 
-    /// The variable as it is, an empty one too.
+    /// The value of a variable, which may be empty; `None` if it is unset.
     pub fn var(&self, name: &str) -> Option<&str> {
         self.vars.get(name).map(String::as_str)
     }
 
-    /// The variable unless it is unset or empty: how libpq reads its own.
+    /// The value of a variable, `None` if it is unset or empty: how libpq reads its own.
     pub fn filled_var(&self, name: &str) -> Option<&str> {
         self.var(name).filter(|value| !value.is_empty())
     }
 
+    /// The home folder, if one is known.
     pub fn home(&self) -> Option<&Path> {
         self.home.as_deref()
     }
 
-    /// The name of the account the process runs as: who connects where nothing names a user, as with psql.
+    /// The name of the account that the process runs as: the default role, as with psql.
     pub fn user(&self) -> Option<&str> {
         self.user.as_deref()
     }
 
-    /// `path` with a leading `~` or `~user` replaced by that home folder, as a shell does. What has none stays as it is.
+    /// `path` with a leading `~` or `~user` replaced by that home folder, as a shell does. A path without one stays as
+    /// it is.
     pub fn expand_home(&self, path: &str) -> PathBuf {
         let Some(after) = path.strip_prefix('~') else { return PathBuf::from(path) };
         let (user, rest) = after.split_once('/').unwrap_or((after, ""));
@@ -85,12 +89,12 @@ impl Environment {
         }
     }
 
-    /// The same for a path of the command line, which need not be UTF-8.
+    /// [`Self::expand_home`] for a path of the command line, which need not be UTF-8.
     pub fn expand(&self, path: &Path) -> PathBuf {
         path.to_str().map_or_else(|| path.to_owned(), |text| self.expand_home(text))
     }
 
-    /// The same for every file that a node names, for nodes that were typed and not read from a file.
+    /// [`Self::expand_home`] for every file of a node, for nodes that were typed and not read from a file.
     pub fn expand_node(&self, node: &mut NodeConfig) {
         let tls = &mut node.tls;
         let root = match &mut tls.root_cert {
@@ -105,6 +109,14 @@ impl Environment {
             *path = self.expand(path);
         }
     }
+}
+
+/// `$XDG_CONFIG_HOME/pgwatch/config.yaml`, or `~/.config/pgwatch/config.yaml` without the variable (F6). It need not
+/// exist. `None` if no home folder is known.
+pub fn default_path(env: &Environment) -> Option<PathBuf> {
+    // By the XDG rules, a relative path in the variable is ignored.
+    let base = env.filled_var("XDG_CONFIG_HOME").map(PathBuf::from).filter(|path| path.is_absolute());
+    base.or_else(|| Some(env.home()?.join(".config"))).map(|base| base.join("pgwatch/config.yaml"))
 }
 
 impl fmt::Debug for Environment {

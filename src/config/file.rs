@@ -1,25 +1,26 @@
-//! The schema of the file: what stands at its top, and how it becomes a [`Config`].
+//! The schema of the file: its top-level keys, and how they become a [`Config`].
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::path::Path;
 use std::time::Duration;
 
+use super::configuration::{Cluster, Config};
+use super::diagnostic::{At, Diagnostic, Diagnostics};
 use super::environment::Environment;
 use super::node::{self, NODE_KEYS, NodeReader};
-use super::report::{At, Report};
 use super::settings::Settings;
 use super::walk::{self, Section};
 use super::yaml::{self, Entry, Value, Yaml};
-use super::{Cluster, Config, Diagnostic, interpolate, libpq, passfile};
+use super::{interpolate, libpq, passfile};
 use crate::model::node::Limit;
 use crate::model::{ColorRole, NodeConfig, NodeName, PasswordSource, Rgb, THEMES, Thresholds};
 
 const KEYS: [&str; 9] =
     ["nodes", "defaults", "clusters", "refresh", "health", "query_timeout", "shutdown_timeout", "theme", "thresholds"];
-/// A key of all nodes at the top of the earlier format.
+/// A top-level key of the earlier format that sets `pglogical` for all nodes.
 const PGLOGICAL: &str = "pglogical";
 
-/// More than anybody watches in one dashboard.
+/// The limit of nodes in a file, above what anybody watches in one dashboard.
 const MAX_NODES: usize = 10_000;
 
 const MS: Duration = Duration::from_millis(1);
@@ -32,9 +33,9 @@ pub(super) fn read(
     cluster: Option<&str>,
     env: &Environment,
 ) -> Result<Config, Vec<Diagnostic>> {
-    let mut report = Report::new(path.display().to_string());
+    let mut report = Diagnostics::new(path.display().to_string());
     let mut config = Config { path: Some(path.to_owned()), ..Config::default() };
-    // A byte order mark is no part of the text.
+    // A byte order mark is not part of the text.
     let tree = yaml::read(text.strip_prefix('\u{feff}').unwrap_or(text), &mut report);
     if let Some(mut tree) = tree {
         interpolate::tree(&mut tree, env, &mut report);
@@ -46,8 +47,8 @@ pub(super) fn read(
     Ok(config)
 }
 
-/// Tells of each password file in use that libpq's rules forbid to use, once.
-fn warn_of_passfiles(nodes: &[NodeConfig], report: &mut Report) {
+/// Warns once of each password file in use that libpq's rules forbid to use.
+fn warn_of_passfiles(nodes: &[NodeConfig], report: &mut Diagnostics) {
     let files = nodes.iter().filter_map(|node| match &node.password {
         PasswordSource::File(path) => Some(path),
         _ => None,
@@ -59,13 +60,13 @@ fn warn_of_passfiles(nodes: &[NodeConfig], report: &mut Report) {
     }
 }
 
-fn fill(config: &mut Config, tree: &Yaml, cluster: Option<&str>, reader: NodeReader<'_>, report: &mut Report) {
-    // `x-...` is for whoever writes the file: a place for anchors.
+fn fill(config: &mut Config, tree: &Yaml, cluster: Option<&str>, reader: NodeReader<'_>, report: &mut Diagnostics) {
+    // Keys `x-...` are ignored: authors of files define anchors there.
     let extensions: Vec<&str> = match &tree.value {
         Value::Map(entries) => entries.iter().map(|e| e.key.as_str()).filter(|key| key.starts_with("x-")).collect(),
         _ => Vec::new(),
     };
-    // A key of a node, written one level too high, is told below with where it belongs.
+    // A key of a node that is one level too high gets a message of its own below, with where it belongs.
     let strayed = NODE_KEYS.iter().copied().filter(|key| !KEYS.contains(key) && *key != PGLOGICAL);
     let also: Vec<&str> = extensions.into_iter().chain(strayed.clone()).chain([PGLOGICAL]).collect();
     let top = walk::section_of("the file", tree, &KEYS, &also, report);
@@ -74,7 +75,7 @@ fn fill(config: &mut Config, tree: &Yaml, cluster: Option<&str>, reader: NodeRea
             report.problem(entry.position, format!("{key} belongs in a node or under defaults:"));
         }
     }
-    let range = |min, max| move |entry: &Entry, report: &mut Report| walk::duration(entry, report, min, max);
+    let range = |min, max| move |entry: &Entry, report: &mut Diagnostics| walk::duration(entry, report, min, max);
     set(&mut config.refresh, top.read("refresh", report, range(250 * MS, 60_000 * MS)));
     set(&mut config.query_timeout, top.read("query_timeout", report, range(MS, 24 * HOUR)));
     set(&mut config.shutdown_timeout, top.read("shutdown_timeout", report, range(100 * MS, HOUR)));
@@ -101,8 +102,8 @@ fn set<T>(target: &mut T, value: Option<At<T>>) {
     }
 }
 
-/// What the file says of all nodes.
-fn shared(top: Section<'_>, reader: NodeReader<'_>, report: &mut Report) -> Settings {
+/// The settings of the file for all nodes.
+fn shared(top: Section<'_>, reader: NodeReader<'_>, report: &mut Diagnostics) -> Settings {
     let mut shared = top.get("defaults").map(|entry| reader.defaults(entry, report)).unwrap_or_default();
     if let Some(entry) = top.get("health") {
         let mut settings = Settings::default();
@@ -114,13 +115,13 @@ fn shared(top: Section<'_>, reader: NodeReader<'_>, report: &mut Report) -> Sett
     shared
 }
 
-/// Every node of the file, with everything that stands behind its own keys.
+/// All nodes of the file, each with the settings that complete its own keys.
 fn nodes(
     top: Section<'_>,
     defined: Section<'_>,
     shared: &Settings,
     reader: NodeReader<'_>,
-    report: &mut Report,
+    report: &mut Diagnostics,
 ) -> Vec<NodeConfig> {
     if defined.entries().is_empty() {
         return Vec::new();
@@ -137,7 +138,7 @@ fn nodes(
         settings.fill_from(shared.clone());
         libpq::fill_rest(&mut settings, &environment, reader.env, report);
         match NodeName::parse(&entry.key) {
-            // Where something is wrong already, a host that is missing may be what is written wrong.
+            // After a problem in this node, its host may be missing only because of that.
             Ok(_) if settings.host.is_none() && report.count() > told => {}
             Ok(name) => nodes.extend(settings.finish(name, Some(entry.position), reader.env, report)),
             Err(error) => report.problem(entry.position, error.to_string()),
@@ -146,7 +147,7 @@ fn nodes(
     nodes
 }
 
-fn clusters(entry: &Entry, defined: Section<'_>, report: &mut Report) -> Vec<Cluster> {
+fn clusters(entry: &Entry, defined: Section<'_>, report: &mut Diagnostics) -> Vec<Cluster> {
     let mut clusters = Vec::new();
     let by_name: HashMap<&str, &Entry> = defined.entries().iter().map(|entry| (entry.key.as_str(), entry)).collect();
     let mut first_default: Option<&Entry> = None;
@@ -172,8 +173,13 @@ fn clusters(entry: &Entry, defined: Section<'_>, report: &mut Report) -> Vec<Clu
     clusters
 }
 
-/// The nodes of a cluster, found among those of the file.
-fn members(list: &Entry, defined: Section<'_>, by_name: &HashMap<&str, &Entry>, report: &mut Report) -> Vec<NodeName> {
+/// The nodes of a cluster, looked up among those of the file.
+fn members(
+    list: &Entry,
+    defined: Section<'_>,
+    by_name: &HashMap<&str, &Entry>,
+    report: &mut Diagnostics,
+) -> Vec<NodeName> {
     let Value::List(items) = &list.value.value else {
         if list.value.value != Value::Broken {
             report.problem(list.value.position, "nodes of a cluster must be a list of names: [a, b]");
@@ -194,7 +200,7 @@ fn members(list: &Entry, defined: Section<'_>, by_name: &HashMap<&str, &Entry>, 
             report.problem(item.position, format!("there is no node {text:?}: {hint}"));
             continue;
         };
-        // A name that is not valid was told where the node stands.
+        // An invalid name was reported where the node is defined.
         let Ok(name) = NodeName::parse(&known.key) else { continue };
         if seen.insert(name.clone()) {
             names.push(name);
@@ -205,8 +211,8 @@ fn members(list: &Entry, defined: Section<'_>, by_name: &HashMap<&str, &Entry>, 
     names
 }
 
-/// Keeps the nodes of the cluster that was asked for, else of the default one, else of the first.
-fn choose(config: &mut Config, wanted: Option<&str>, top: Section<'_>, report: &mut Report) {
+/// Keeps the nodes of the wanted cluster, else of the default one, else of the first.
+fn choose(config: &mut Config, wanted: Option<&str>, top: Section<'_>, report: &mut Diagnostics) {
     let names = || config.clusters.iter().map(|cluster| cluster.name.as_str()).collect::<Vec<_>>().join(", ");
     let chosen = match wanted {
         Some(wanted) => {
@@ -243,9 +249,9 @@ fn choose(config: &mut Config, wanted: Option<&str>, top: Section<'_>, report: &
 }
 
 /// `theme: light`, or `theme: {name: light, colors: {primary: "#00BFFF"}}`.
-fn theme(entry: &Entry, config: &mut Config, report: &mut Report) {
+fn theme(entry: &Entry, config: &mut Config, report: &mut Diagnostics) {
     let allowed = format!("is not a theme: choose one of {}", THEMES.join(", "));
-    let name = |entry: &Entry, report: &mut Report| {
+    let name = |entry: &Entry, report: &mut Diagnostics| {
         walk::parsed(entry, report, &allowed, |text| THEMES.contains(&text).then(|| text.to_owned()))
     };
     if matches!(entry.value.value, Value::Text(_)) {
@@ -259,7 +265,7 @@ fn theme(entry: &Entry, config: &mut Config, report: &mut Report) {
     for entry in walk::section(colors, &roles, &[], report).entries() {
         let Some(role) = ColorRole::parse(&entry.key) else { continue };
         if entry.value.value == Value::Null {
-            // What a # without quotes makes of it.
+            // YAML reads a # without quotes as a comment.
             report.problem(
                 entry.position,
                 format!("{} has no value: put the colour in quotes, as in \"#00BFFF\"", entry.key),
@@ -272,10 +278,10 @@ fn theme(entry: &Entry, config: &mut Config, report: &mut Report) {
     }
 }
 
-fn thresholds(entry: &Entry, report: &mut Report) -> Thresholds {
+fn thresholds(entry: &Entry, report: &mut Diagnostics) -> Thresholds {
     let default = Thresholds::default();
     let keys = walk::section(entry, &["replication_lag", "slot_retention", "conflict_rate"], &[], report);
-    let lag = |entry: &Entry, report: &mut Report| walk::duration(entry, report, Duration::ZERO, 7 * 24 * HOUR);
+    let lag = |entry: &Entry, report: &mut Diagnostics| walk::duration(entry, report, Duration::ZERO, 7 * 24 * HOUR);
     Thresholds {
         replication_lag: limit(keys.get("replication_lag"), default.replication_lag, report, lag),
         slot_retention: limit(keys.get("slot_retention"), default.slot_retention, report, walk::size),
@@ -286,15 +292,15 @@ fn thresholds(entry: &Entry, report: &mut Report) -> Thresholds {
 fn limit<T: Copy + PartialOrd>(
     entry: Option<&Entry>,
     default: Limit<T>,
-    report: &mut Report,
-    reader: impl Fn(&Entry, &mut Report) -> Option<T>,
+    report: &mut Diagnostics,
+    reader: impl Fn(&Entry, &mut Diagnostics) -> Option<T>,
 ) -> Limit<T> {
     let Some(entry) = entry else { return default };
     let keys = walk::section(entry, &["warning", "critical"], &[], report);
     let warning = keys.read("warning", report, &reader);
     let critical = keys.read("critical", report, &reader);
     let place = critical.as_ref().or(warning.as_ref()).and_then(|at| at.position);
-    // A default gives way to what is written.
+    // A default yields to the other value.
     let limit = match (warning.map(|at| at.value), critical.map(|at| at.value)) {
         (Some(warning), None) => {
             Limit { warning, critical: if warning > default.critical { warning } else { default.critical } }

@@ -1,18 +1,42 @@
-//! A dashboard of one node, made of `--host`, `--port`, `--user` and `--dbname` as psql would take them.
+//! A dashboard of one node from `--host`, `--port`, `--user` and `--dbname`, which mean what they mean to psql (F6).
 
+use super::configuration::Config;
+use super::diagnostic::{At, Diagnostic, Diagnostics};
 use super::environment::Environment;
-use super::report::{At, Report};
 use super::settings::Settings;
-use super::{Config, Diagnostic, Flags, conninfo, libpq};
+use super::{conninfo, libpq};
 use crate::model::NodeName;
 
-/// Whoever is on the machine can list what runs on it, with its arguments.
+/// All users of a machine can list its processes with their arguments (F7).
 const PASSWORD: &str = "--dbname: every user of this machine can read a password on the command line; \
                         put it into a file, ~/.pgpass or PGPASSWORD";
 
+/// The flags of a node without a file.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Flags {
+    /// A host name, an address or the directory of a unix socket.
+    pub host: Option<String>,
+    /// The server's port.
+    pub port: Option<u16>,
+    /// The role to log in as.
+    pub user: Option<String>,
+    /// A database, or a whole connection string.
+    pub dbname: Option<String>,
+}
+
+impl Flags {
+    /// True if no flag was given.
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
 /// Reads the flags.
+///
+/// # Errors
+/// All problems of the flags and of libpq's environment.
 pub(super) fn read(flags: &Flags, env: &Environment) -> Result<Config, Vec<Diagnostic>> {
-    let mut report = Report::new("the command line");
+    let mut report = Diagnostics::new("the command line");
     let mut settings = Settings::default();
     let mut database = flags.dbname.clone();
     if let Some(text) = flags.dbname.as_deref().filter(|text| conninfo::is_conninfo(text)) {
@@ -57,7 +81,7 @@ fn given<T>(value: Option<T>) -> Option<At<T>> {
     value.map(|value| At::new(value, None))
 }
 
-/// A node's name out of a host: `db.example` is `db-example`, `10.0.0.1` is `node-10-0-0-1`, a socket is `local`.
+/// The name of a node by its host: `db-example` for `db.example`, `node-10-0-0-1` for `10.0.0.1`, `local` for a socket.
 fn name_for(host: &str) -> String {
     if host.starts_with('/') || host.starts_with('@') {
         return "local".to_owned();

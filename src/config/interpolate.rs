@@ -1,15 +1,16 @@
 //! `${VAR}`, `${VAR:-default}` and `$$` in the values of the file.
 //!
-//! They are replaced after YAML is read, so a password with a `:` or `#` in a variable cannot change the file's shape.
+//! They are replaced after the YAML is parsed, so that a `:` or `#` in the value of a variable cannot change the
+//! structure of the file.
 
 use super::Environment;
-use super::report::Report;
+use super::diagnostic::Diagnostics;
 use super::yaml::{Value, Yaml};
 
 const FORMS: &str = "write ${VAR}, ${VAR:-default}, or $$ for a dollar";
 
-/// Replaces the variables in every text of the tree; a text that cannot be is marked as broken.
-pub(super) fn tree(yaml: &mut Yaml, env: &Environment, report: &mut Report) {
+/// Replaces the variables in every text of the tree. A text in which that fails is marked as broken.
+pub(super) fn tree(yaml: &mut Yaml, env: &Environment, report: &mut Diagnostics) {
     match &mut yaml.value {
         Value::Text(value) => match text(value, env) {
             Ok(replaced) => *value = replaced,
@@ -25,7 +26,7 @@ pub(super) fn tree(yaml: &mut Yaml, env: &Environment, report: &mut Report) {
 }
 
 /// Replaces the variables in one text. A dollar before anything but `{` and `$` is itself. As in a shell, the default
-/// also stands in for a variable that is empty.
+/// is also used for a variable that is empty.
 fn text(text: &str, env: &Environment) -> Result<String, String> {
     let mut out = String::with_capacity(text.len());
     let mut rest = text;
@@ -47,13 +48,13 @@ fn text(text: &str, env: &Environment) -> Result<String, String> {
     Ok(out)
 }
 
-/// What stands for `${inside}`.
+/// The value of `${inside}`.
 fn variable<'a>(inside: &'a str, env: &'a Environment) -> Result<&'a str, String> {
     let (name, default) = match inside.split_once(":-") {
         Some((name, default)) => (name, Some(default)),
         None => (inside, None),
     };
-    // What is no name is not told: it may be a piece of a password.
+    // The message does not repeat an invalid name: it may be a piece of a password.
     let starts_right = name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_');
     if !starts_right || !name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_') {
         return Err(format!("${{ and }} must enclose the name of a variable: {FORMS}"));

@@ -1,17 +1,17 @@
-//! What libpq's environment variables and service file say of a node, as [`Settings`].
+//! The settings of a node from libpq's environment variables and service file.
 
 use std::path::{Path, PathBuf};
 
 use super::conninfo::ConnInfo;
+use super::diagnostic::{At, Diagnostics};
 use super::environment::Environment;
-use super::report::{At, Report};
 use super::settings::Settings;
 use super::{Position, service};
 use crate::model::{PasswordSource, RootCert};
 
 const THE_ENVIRONMENT: &str = "the environment";
 
-/// Variables that have an effect, by the keyword they set. `PGHOSTADDR` counts where `PGHOST` is not set.
+/// Variables that have an effect, and the keywords they set. `PGHOSTADDR` is used only if `PGHOST` is not set.
 const HONOURED: [(&str, &str); 13] = [
     ("PGHOST", "host"),
     ("PGPORT", "port"),
@@ -28,7 +28,8 @@ const HONOURED: [(&str, &str); 13] = [
     ("PGCONNECT_TIMEOUT", "connect_timeout"),
 ];
 
-/// Variables that pgwatch does not honour: told if they ask for something it does not do anyway.
+/// Variables that pgwatch does not honour. Each causes a warning if it asks for something that pgwatch does not do
+/// anyway.
 const OTHERS: [(&str, &str); 13] = [
     ("PGGSSENCMODE", "gssencmode"),
     ("PGMINPROTOCOLVERSION", "min_protocol_version"),
@@ -46,7 +47,7 @@ const OTHERS: [(&str, &str); 13] = [
 ];
 
 /// The settings of the environment.
-pub(super) fn of_environment(env: &Environment, report: &mut Report) -> Settings {
+pub(super) fn of_environment(env: &Environment, report: &mut Diagnostics) -> Settings {
     let mut info = ConnInfo::default();
     for (variable, keyword) in HONOURED {
         if let Some(value) = env.filled_var(variable)
@@ -72,7 +73,7 @@ pub(super) fn of_environment(env: &Environment, report: &mut Report) -> Settings
     of_conninfo(info, None, |path| env.expand_home(path))
 }
 
-/// The settings of a connection string that stands at `position`; `resolve` makes a path of a file's name.
+/// The settings of a connection string at `position`; `resolve` turns the name of a file into a path.
 pub(super) fn of_conninfo(info: ConnInfo, position: Option<Position>, resolve: impl Fn(&str) -> PathBuf) -> Settings {
     fn at<T>(value: Option<T>, position: Option<Position>) -> Option<At<T>> {
         value.map(|value| At::new(value, position))
@@ -102,8 +103,8 @@ pub(super) fn root_cert(name: &str, resolve: impl Fn(&str) -> PathBuf) -> RootCe
     if name == "system" { RootCert::System } else { RootCert::File(resolve(name)) }
 }
 
-/// The settings of a section of the service file; `wanted` is its name, and where that is written.
-pub(super) fn of_service(wanted: &At<String>, env: &Environment, report: &mut Report) -> Settings {
+/// The settings of a section of the service file; `wanted` is its name and where that is written.
+pub(super) fn of_service(wanted: &At<String>, env: &Environment, report: &mut Diagnostics) -> Settings {
     let found = match service::find(&wanted.value, env) {
         Ok(found) => found,
         Err(message) => {
@@ -130,8 +131,8 @@ pub(super) fn default_passfile(env: &Environment) -> Option<PathBuf> {
     env.home().map(|home| home.join(".pgpass"))
 }
 
-/// The folder of the local server's socket, as far as one can see: Debian's, then PostgreSQL's own; `localhost`
-/// without either. What psql connects to where nobody names a host.
+/// Where psql connects if no host is given: the directory with the socket of a local server, Debian's first, then
+/// PostgreSQL's own; `localhost` if neither has one.
 pub(super) fn local_host() -> String {
     ["/var/run/postgresql", "/tmp"]
         .into_iter()
@@ -140,8 +141,8 @@ pub(super) fn local_host() -> String {
         .to_owned()
 }
 
-/// Lays the service file and the environment under a node's settings.
-pub(super) fn fill_rest(settings: &mut Settings, environment: &Settings, env: &Environment, report: &mut Report) {
+/// Completes a node's settings from the service file, then from the environment.
+pub(super) fn fill_rest(settings: &mut Settings, environment: &Settings, env: &Environment, report: &mut Diagnostics) {
     if let Some(wanted) = settings.service.clone().or_else(|| environment.service.clone()) {
         settings.fill_from(of_service(&wanted, env, report));
     }

@@ -1,15 +1,15 @@
-//! The known word that somebody meant who wrote an unknown one.
+//! Finds the known word that an unknown one is a typo of.
 
-/// Letters of the longest word that is compared: what a comparison costs grows with the square of them.
+/// Longest word that is compared, in characters: the cost of a comparison grows with the square of the length.
 const LONGEST: usize = 64;
 
-/// The one of `known` that `word` is a slip of, if it is near enough to be one. Case, `_` and `-` do not count, so that
+/// The one of `known` that `word` is a typo of, if one is near enough. Case, `_` and `-` do not count, so that
 /// `idleTimeout` finds `idle_timeout`.
 pub(crate) fn nearest<'known>(word: &str, known: impl IntoIterator<Item = &'known str>) -> Option<&'known str> {
     let plain = |text: &str| text.replace(['_', '-'], "").to_lowercase();
     let wanted = plain(word);
     let letters = wanted.chars().count();
-    // A third of the letters wrong, but never all of a short word.
+    // Up to a third of the letters may be wrong, but never all of a short word.
     let allowed = letters / 3;
     let distance = |candidate: &'known str| {
         let plain = plain(candidate);

@@ -1,13 +1,13 @@
-//! A node as the file writes it: a map of keys, or one connection string. Also the keys of the earlier camel-case
-//! format.
+//! A node in the file: a map of keys, or a connection string. Also reads the keys of the earlier camel-case format
+//! (F8).
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::conninfo;
+use super::diagnostic::{At, Diagnostics};
 use super::environment::Environment;
 use super::libpq;
-use super::report::{At, Report};
 use super::settings::Settings;
 use super::walk::{self, Section};
 use super::yaml::{Entry, Value, Yaml};
@@ -39,7 +39,7 @@ const MS: Duration = Duration::from_millis(1);
 const HOUR: Duration = Duration::from_hours(1);
 const WEEK: Duration = Duration::from_hours(7 * 24);
 
-/// Reads nodes of one file: relative paths start at its folder, `~/` at the home folder.
+/// Reads the nodes of one file. Relative paths start at its folder, `~/` at the home folder.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct NodeReader<'a> {
     pub folder: &'a Path,
@@ -51,8 +51,8 @@ impl NodeReader<'_> {
         self.folder.join(self.env.expand_home(name))
     }
 
-    /// What a node's own keys or connection string say.
-    pub(super) fn node(&self, entry: &Entry, report: &mut Report) -> Settings {
+    /// The settings of a node's own keys or connection string.
+    pub(super) fn node(&self, entry: &Entry, report: &mut Diagnostics) -> Settings {
         match &entry.value.value {
             Value::Text(_) => {
                 self.connection_string(&format!("node {}", entry.key), &entry.value, report).unwrap_or_default()
@@ -67,13 +67,13 @@ impl NodeReader<'_> {
     }
 
     /// `defaults:` of the file.
-    pub(super) fn defaults(&self, entry: &Entry, report: &mut Report) -> Settings {
+    pub(super) fn defaults(&self, entry: &Entry, report: &mut Diagnostics) -> Settings {
         let keys: Vec<&str> = NODE_KEYS.into_iter().filter(|key| *key != "dsn").collect();
         self.keys(walk::section(entry, &keys, &["ssl"], report), report)
     }
 
-    fn keys(&self, keys: Section<'_>, report: &mut Report) -> Settings {
-        let file = |entry: &Entry, report: &mut Report| walk::filled(entry, report).map(|name| self.path(&name));
+    fn keys(&self, keys: Section<'_>, report: &mut Diagnostics) -> Settings {
+        let file = |entry: &Entry, report: &mut Diagnostics| walk::filled(entry, report).map(|name| self.path(&name));
         let mut settings = Settings {
             host: keys.read("host", report, host),
             port: keys.read("port", report, walk::port),
@@ -111,8 +111,8 @@ impl NodeReader<'_> {
         settings
     }
 
-    /// What a connection string says; its text is not repeated in messages.
-    fn connection_string(&self, name: &str, yaml: &Yaml, report: &mut Report) -> Option<Settings> {
+    /// The settings of a connection string. Messages do not repeat its text.
+    fn connection_string(&self, name: &str, yaml: &Yaml, report: &mut Diagnostics) -> Option<Settings> {
         let text = walk::text_of(name, yaml, report)?;
         let text = text.trim();
         let position = Some(yaml.position);
@@ -136,16 +136,16 @@ impl NodeReader<'_> {
         }
     }
 
-    /// `ssl: {enabled, rejectUnauthorized, ca, cert, key}` in libpq's terms. Without `enabled` it is on, and without
-    /// `rejectUnauthorized` the server is verified: the safe reading of each.
-    fn earlier_ssl(&self, entry: &Entry, keys: Section<'_>, settings: &mut Settings, report: &mut Report) {
+    /// `ssl: {enabled, rejectUnauthorized, ca, cert, key}` in libpq's terms. Without `enabled`, TLS is on; without
+    /// `rejectUnauthorized`, the server is verified: the safe default of each.
+    fn earlier_ssl(&self, entry: &Entry, keys: Section<'_>, settings: &mut Settings, report: &mut Diagnostics) {
         for key in ["sslmode", "sslrootcert", "sslcert", "sslkey"] {
             if let Some(other) = keys.get(key) {
                 report.problem(other.position, format!("{key} and ssl: say the same thing: keep {key}"));
             }
         }
         let ssl = walk::section(entry, &["enabled", "rejectUnauthorized", "ca", "cert", "key"], &[], report);
-        let file = |entry: &Entry, report: &mut Report| walk::filled(entry, report).map(|name| self.path(&name));
+        let file = |entry: &Entry, report: &mut Diagnostics| walk::filled(entry, report).map(|name| self.path(&name));
         let enabled = ssl.read("enabled", report, walk::boolean).is_none_or(|at| at.value);
         let verified = ssl.read("rejectUnauthorized", report, walk::boolean).is_none_or(|at| at.value);
         let ca = ssl.read("ca", report, file);
@@ -171,7 +171,7 @@ impl NodeReader<'_> {
     }
 }
 
-fn host(entry: &Entry, report: &mut Report) -> Option<String> {
+fn host(entry: &Entry, report: &mut Diagnostics) -> Option<String> {
     let host = walk::filled(entry, report)?;
     match conninfo::check_host(&host) {
         Ok(()) => Some(host),
@@ -182,13 +182,13 @@ fn host(entry: &Entry, report: &mut Report) -> Option<String> {
     }
 }
 
-fn ssl_mode(entry: &Entry, report: &mut Report) -> Option<SslMode> {
+fn ssl_mode(entry: &Entry, report: &mut Diagnostics) -> Option<SslMode> {
     let allowed = format!("is not one of {}", SslMode::ALL.map(SslMode::as_str).join(", "));
     walk::parsed(entry, report, &allowed, SslMode::parse)
 }
 
-/// `password`, where an empty one counts as none, or `password_command`.
-fn password(keys: Section<'_>, report: &mut Report) -> Option<At<PasswordSource>> {
+/// `password`, unless it is empty, or `password_command`.
+fn password(keys: Section<'_>, report: &mut Diagnostics) -> Option<At<PasswordSource>> {
     let given = keys.read("password", report, walk::text);
     let command = keys.read("password_command", report, walk::filled);
     if let (Some(_), Some(command)) = (&given, &command) {
@@ -199,7 +199,7 @@ fn password(keys: Section<'_>, report: &mut Report) -> Option<At<PasswordSource>
     given.or_else(|| command.map(|at| at.map(PasswordSource::Command)))
 }
 
-fn pool(entry: &Entry, settings: &mut Settings, report: &mut Report) {
+fn pool(entry: &Entry, settings: &mut Settings, report: &mut Diagnostics) {
     let known = ["min", "max", "idle_timeout", "connect_timeout"];
     let keys = walk::section(entry, &known, &["idleTimeoutMs", "connectionTimeoutMs"], report);
     settings.pool_min = keys.read("min", report, |e, r| walk::integer(e, r, 0, 1000));
@@ -208,12 +208,12 @@ fn pool(entry: &Entry, settings: &mut Settings, report: &mut Report) {
     settings.connect_timeout = either(keys, "connect_timeout", "connectionTimeoutMs", report, 10 * MS, HOUR);
 }
 
-/// A duration under its key or, in milliseconds, under the one of the earlier format; not both.
+/// A duration by its key or, in milliseconds, by the key of the earlier format; not both.
 fn either(
     keys: Section<'_>,
     key: &str,
     earlier: &str,
-    report: &mut Report,
+    report: &mut Diagnostics,
     min: Duration,
     max: Duration,
 ) -> Option<At<Duration>> {
@@ -226,17 +226,17 @@ fn either(
 }
 
 /// `health:` of a node, of `defaults:` or of the whole file.
-pub(super) fn health(entry: &Entry, settings: &mut Settings, report: &mut Report) {
+pub(super) fn health(entry: &Entry, settings: &mut Settings, report: &mut Diagnostics) {
     let keys = walk::section(entry, &["interval", "timeout", "unhealthy_after", "slow_after"], &[], report);
-    let duration = |e: &Entry, r: &mut Report| walk::duration(e, r, 10 * MS, HOUR);
+    let duration = |e: &Entry, r: &mut Diagnostics| walk::duration(e, r, 10 * MS, HOUR);
     settings.interval = keys.read("interval", report, duration);
     settings.timeout = keys.read("timeout", report, duration);
     settings.unhealthy_after = keys.read("unhealthy_after", report, |e, r| walk::integer(e, r, 1, 100));
     settings.slow_after = keys.read("slow_after", report, |e, r| walk::duration(e, r, MS, HOUR));
 }
 
-/// Tells each key that stands beside a `dsn:` which says it too.
-fn tell_both(own: &Settings, dsn: &Settings, report: &mut Report) {
+/// Reports each key that is set both on its own and in `dsn:`.
+fn tell_both(own: &Settings, dsn: &Settings, report: &mut Diagnostics) {
     let mut tell = |key: &str, place: Option<Option<super::Position>>, said: bool| {
         if let (Some(place), true) = (place, said) {
             report.problem(place, format!("{key} is given here and in dsn: keep one"));

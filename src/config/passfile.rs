@@ -1,4 +1,4 @@
-//! libpq's password file (`~/.pgpass`): which line of it is for whom.
+//! libpq's password file (`~/.pgpass`): finds the line for a connection.
 
 use std::fs::File;
 use std::io::Read;
@@ -7,13 +7,13 @@ use std::path::Path;
 
 use crate::model::Secret;
 
-/// No password file of people is larger; what is more is refused.
+/// The largest password file that is read; a larger one is refused.
 const MAX_BYTES: u64 = 4 << 20;
 
-/// The password that the file at `path` has for these four, by libpq's rules: the first line that matches, `*` matches
-/// anything, `\` takes a `:` or `\` as it is, a unix socket is `localhost`. Blocks while it reads the file.
+/// The password for this connection in the file at `path`, by libpq's rules: the first line that matches, `*` matches
+/// anything, `\` escapes a `:` or `\`, a unix socket is `localhost`. Blocks while it reads the file.
 ///
-/// `Ok(None)` if the file has no line for it.
+/// `Ok(None)` if no line matches.
 ///
 /// # Errors
 /// A text for people (without any password in it) if the file cannot be read, or if the group or others may read it.
@@ -27,7 +27,7 @@ pub fn lookup(path: &Path, host: &str, port: u16, database: &str, user: &str) ->
     Ok(find(&String::from_utf8_lossy(&bytes), host, port, database, user))
 }
 
-/// Whether the file may be used at all.
+/// Checks that the file may be used at all.
 ///
 /// # Errors
 /// As [`lookup`].
@@ -38,7 +38,7 @@ pub fn check(path: &Path) -> Result<(), String> {
 fn open(path: &Path) -> Result<File, String> {
     let shown = path.display();
     let meta = std::fs::metadata(path).map_err(|error| unreadable(path, &error))?;
-    // Asked before it is opened: opening a pipe would wait for a writer.
+    // Checked before opening: opening a pipe would wait for a writer.
     if !meta.is_file() {
         return Err(format!("the password file {shown} is not a regular file"));
     }
@@ -54,9 +54,10 @@ fn unreadable(path: &Path, error: &std::io::Error) -> String {
     format!("the password file {} cannot be read: {error}", path.display())
 }
 
-/// [`lookup`] in a text that is at hand.
+/// [`lookup`] in the text of a password file.
 pub fn find(text: &str, host: &str, port: u16, database: &str, user: &str) -> Option<Secret> {
-    // For libpq a connection through a socket is one to `localhost`, or, in an unusual folder, one to that folder.
+    // For libpq, a connection through a socket is one to `localhost`, or to the directory if that is not the default
+    // one.
     let socket = host.starts_with('/') || host.starts_with('@');
     let hosts = [host, if socket { "localhost" } else { host }];
     let port = port.to_string();
@@ -68,7 +69,7 @@ pub fn find(text: &str, host: &str, port: u16, database: &str, user: &str) -> Op
     (!password.is_empty()).then(|| Secret::new(password))
 }
 
-/// What follows the first field of `line` and its `:`, if the field is `*` or stands for `want`.
+/// The rest of `line` after its first field and `:`, if the field is `*` or equals `want`.
 fn match_field<'line>(line: &'line str, want: &str) -> Option<&'line str> {
     if let Some(rest) = line.strip_prefix("*:") {
         return Some(rest);
@@ -88,7 +89,7 @@ fn match_field<'line>(line: &'line str, want: &str) -> Option<&'line str> {
     }
 }
 
-/// The password at the end of a line: up to an unescaped `:`, as libpq reads it.
+/// The password at the end of a line, up to an unescaped `:`, as libpq reads it.
 fn unescape(text: &str) -> String {
     let mut password = String::new();
     let mut chars = text.chars();

@@ -1,5 +1,5 @@
-//! Reads a file that people wrote: no more of it than one of them would write, and for no longer than a moment, so that
-//! a pipe into which nobody writes does not hold up the start.
+//! Reads a file that people write. It bounds the size and the time, so that a pipe into which nobody writes does not
+//! hold up the start.
 
 use std::fs::File;
 use std::io::{self, ErrorKind, Read as _};
@@ -7,21 +7,39 @@ use std::path::{Path, PathBuf};
 use std::sync::mpsc;
 use std::time::Duration;
 
-/// No configuration is larger: 5,000 nodes with every key have half of it.
+use super::diagnostic::Position;
+
+/// The largest file that is read. 5,000 nodes with every key take half of it.
 const MAX_BYTES: u64 = 4 << 20;
 
-/// How long the other end of a pipe may take: `--config <(decrypt cluster.yaml)` is one.
+/// How long the writer of a pipe may take, as in `--config <(decrypt cluster.yaml)`.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// The whole file, which may be a pipe.
+/// The text of a file.
 ///
 /// # Errors
-/// A text for people, without the file's name.
+/// Why it cannot be read, or why and where it is not UTF-8.
+pub(super) fn text(path: &Path) -> Result<String, (Option<Position>, String)> {
+    let bytes = whole(path).map_err(|message| (None, message))?;
+    String::from_utf8(bytes).map_err(|error| {
+        let before =
+            String::from_utf8_lossy(error.as_bytes().get(..error.utf8_error().valid_up_to()).unwrap_or_default())
+                .into_owned();
+        let line = before.matches('\n').count() + 1;
+        let column = before.rsplit('\n').next().map_or(1, |last| last.chars().count() + 1);
+        (Some(Position { line, column }), "this is not UTF-8 text: save the file as UTF-8".to_owned())
+    })
+}
+
+/// The content of a file, which may be a pipe.
+///
+/// # Errors
+/// A message for people, without the file's name.
 pub(super) fn whole(path: &Path) -> Result<Vec<u8>, String> {
     if is_plain(path)? { bounded(start(path)) } else { bounded(in_time(path.to_owned())?) }
 }
 
-/// The whole file, which must be no pipe: one is read once, and this is asked for each node.
+/// The content of a file that is not a pipe: a pipe can be read only once, and this is called for each node.
 ///
 /// # Errors
 /// As [`whole`].
@@ -29,7 +47,7 @@ pub(super) fn plain(path: &Path) -> Result<Vec<u8>, String> {
     if is_plain(path)? { bounded(start(path)) } else { Err("is not a regular file".to_owned()) }
 }
 
-/// Whether it is a file on a disk, or a folder, which says so itself when it is read.
+/// True for a regular file, and for a folder, for which reading reports the error.
 fn is_plain(path: &Path) -> Result<bool, String> {
     let meta = std::fs::metadata(path).map_err(|error| said(&error))?;
     Ok(meta.is_file() || meta.is_dir())
@@ -43,14 +61,14 @@ fn bounded(bytes: io::Result<Vec<u8>>) -> Result<Vec<u8>, String> {
     Ok(bytes)
 }
 
-/// One byte more than a file may have, at most.
+/// Reads at most one byte more than a file may have.
 fn start(path: &Path) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     File::open(path)?.take(MAX_BYTES + 1).read_to_end(&mut bytes)?;
     Ok(bytes)
 }
 
-/// [`start`] of what may keep its reader waiting. The thread that waits on ends with the program.
+/// [`start`] for a file that may keep its reader waiting. If it does, the thread waits until the program ends.
 fn in_time(path: PathBuf) -> Result<io::Result<Vec<u8>>, String> {
     let (tell, told) = mpsc::channel();
     std::thread::spawn(move || tell.send(start(&path)));

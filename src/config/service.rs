@@ -1,11 +1,11 @@
-//! libpq's service file: named sets of connection settings (`pg_service.conf`).
+//! libpq's service file (`pg_service.conf`): named sets of connection settings.
 
 use std::path::PathBuf;
 
 use super::environment::Environment;
 use super::read;
 
-/// Where Debian's libpq looks if `PGSYSCONFDIR` is not set.
+/// The folder that Debian's libpq uses if `PGSYSCONFDIR` is not set.
 const SYSTEM_FOLDER: &str = "/etc/postgresql-common";
 
 /// A section that was found.
@@ -26,14 +26,14 @@ pub(super) struct Setting {
 /// `pg_service.conf`. Blocks while it reads the files.
 ///
 /// # Errors
-/// A text for people, if there is no such service or a file cannot be read.
+/// A message for people, if there is no such service or a file cannot be read.
 pub(super) fn find(name: &str, env: &Environment) -> Result<Service, String> {
     let named = env.filled_var("PGSERVICEFILE").map(PathBuf::from);
     let own = named.clone().or_else(|| Some(env.home()?.join(".pg_service.conf")));
     let system = PathBuf::from(env.filled_var("PGSYSCONFDIR").unwrap_or(SYSTEM_FOLDER)).join("pg_service.conf");
     let files: Vec<PathBuf> = own.into_iter().chain([system]).collect();
     for file in &files {
-        // Only a file that somebody named has to be there.
+        // Only a file that was named explicitly has to exist.
         if Some(file) != named.as_ref() && !file.exists() {
             continue;
         }
@@ -55,7 +55,7 @@ fn bad_line(file: &std::path::Path, line: usize) -> String {
     )
 }
 
-/// The settings of a section of the text; `Err` holds the number of a line that is none.
+/// The settings of a section of the text; `Err` is the number of an invalid line.
 fn section(text: &str, name: &str) -> Result<Option<Vec<Setting>>, usize> {
     let mut found = None;
     let mut inside = false;

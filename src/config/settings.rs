@@ -1,27 +1,22 @@
-//! What one source says of a node, and how the sources are laid over each other until a node is complete.
+//! The settings of a node from one source, and how the sources are combined until a node is complete.
 //!
-//! The order, the strongest first: the node's own keys and connection string, `defaults:`, the service file, libpq's
-//! environment, the defaults of the model. A password file comes last of all, as with libpq.
+//! Earlier sources override later ones: the node's own keys and connection string, `defaults:`, the service file,
+//! libpq's environment, the defaults of the model. A password file comes last, as with libpq.
 
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::environment::Environment;
-use super::report::{At, Report};
-use super::units::format_duration;
-use super::{Position, libpq};
-use crate::model::{
-    HealthConfig, NodeConfig, NodeName, PasswordSource, PoolConfig, RootCert, Secret, SslMode, TlsConfig,
-};
+use super::diagnostic::At;
+use crate::model::{PasswordSource, RootCert, Secret, SslMode};
 
-/// Settings of a node, each of them perhaps not there.
+/// Settings of a node, each of which may be missing.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Settings {
     pub host: Option<At<String>>,
     pub port: Option<At<u16>>,
     pub database: Option<At<String>>,
     pub user: Option<At<String>>,
-    /// Given or by command; a file is looked for only where neither is there.
+    /// Given, or a command. Only without it, a password file is looked for.
     pub password: Option<At<PasswordSource>>,
     pub passfile: Option<At<PathBuf>>,
     pub service: Option<At<String>>,
@@ -43,7 +38,7 @@ pub(super) struct Settings {
     pub pglogical: Option<At<bool>>,
 }
 
-/// `value`, or what the weaker source has.
+/// Sets `value` from the weaker source if it is missing.
 fn fill<T>(value: &mut Option<At<T>>, weaker: Option<At<T>>) {
     if value.is_none() {
         *value = weaker;
@@ -51,7 +46,7 @@ fn fill<T>(value: &mut Option<At<T>>, weaker: Option<At<T>>) {
 }
 
 impl Settings {
-    /// Takes from a weaker source what is not there yet.
+    /// Takes missing settings from a weaker source.
     pub(super) fn fill_from(&mut self, weaker: Self) {
         fill(&mut self.host, weaker.host);
         fill(&mut self.port, weaker.port);
@@ -76,155 +71,5 @@ impl Settings {
         fill(&mut self.slow_after, weaker.slow_after);
         fill(&mut self.read_only, weaker.read_only);
         fill(&mut self.pglogical, weaker.pglogical);
-    }
-
-    /// What a node added by hand begins with: these settings over the environment. What is wrong with them is told
-    /// where they stand.
-    pub(super) fn template(mut self, env: &Environment) -> NodeConfig {
-        let mut unheard = Report::new("");
-        let environment = libpq::of_environment(env, &mut unheard);
-        libpq::fill_rest(&mut self, &environment, env, &mut unheard);
-        self.host.get_or_insert_with(|| At::new("localhost".to_owned(), None));
-        let node = self.finish(NodeName::default(), None, env, &mut unheard);
-        node.unwrap_or_else(|| NodeConfig::new(NodeName::default(), "localhost"))
-    }
-
-    /// The node that these settings make, with the defaults of libpq and of the model where they are silent. `at` is
-    /// where the node is named. `None` if something was wrong, which the report then says.
-    pub(super) fn finish(
-        self,
-        name: NodeName,
-        at: Option<Position>,
-        env: &Environment,
-        report: &mut Report,
-    ) -> Option<NodeConfig> {
-        let Some(host) = self.host.clone() else {
-            report.problem(at, format!("node {name} has no host: add host: to it or to defaults:, or set PGHOST"));
-            return None;
-        };
-        let mut node = NodeConfig::new(name, host.value);
-        let unnamed = self.user.is_none() && env.user().is_none();
-        if unnamed {
-            report
-                .problem(at, format!("node {} has no user: add user: to it or to defaults:, or set PGUSER", node.name));
-        }
-        node.port = value_or(self.port.as_ref(), node.port);
-        node.database = value_or(self.database.as_ref(), node.database);
-        node.user = value_or(self.user.as_ref(), env.user().unwrap_or_default().to_owned());
-        node.read_only = self.read_only.as_ref().map(|at| at.value);
-        node.pglogical = value_or(self.pglogical.as_ref(), node.pglogical);
-        node.password = self.password_source(env);
-        node.tls = self.tls(report);
-        let pool = self.pool(at, report);
-        let health = self.health(at, report);
-        (node.pool, node.health) = (pool?, health?);
-        (!unnamed).then_some(node)
-    }
-
-    fn password_source(&self, env: &Environment) -> PasswordSource {
-        if let Some(password) = &self.password {
-            return password.value.clone();
-        }
-        let file = self.passfile.as_ref().map(|at| at.value.clone()).or_else(|| libpq::default_passfile(env));
-        file.filter(|path| path.exists()).map_or(PasswordSource::None, PasswordSource::File)
-    }
-
-    /// TLS as it is written: the files of `~/.postgresql` are looked for at each connect, as they may come and go.
-    fn tls(&self, report: &mut Report) -> TlsConfig {
-        if let Some(At { value: RootCert::File(path), position }) = &self.sslrootcert {
-            warn_missing("sslrootcert", path, *position, report);
-        }
-        for (key, file) in [("sslcert", &self.sslcert), ("sslkey", &self.sslkey)] {
-            if let Some(At { value, position }) = file {
-                warn_missing(key, value, *position, report);
-            }
-        }
-        TlsConfig {
-            mode: value_or(self.sslmode.as_ref(), SslMode::default()),
-            root_cert: self.sslrootcert.as_ref().map(|at| at.value.clone()),
-            cert: self.sslcert.as_ref().map(|at| at.value.clone()),
-            key: self.sslkey.as_ref().map(|at| at.value.clone()),
-            key_password: self.sslpassword.as_ref().map(|at| at.value.clone()),
-            require_channel_binding: value_or(self.channel_binding.as_ref(), false),
-        }
-    }
-
-    fn pool(&self, at: Option<Position>, report: &mut Report) -> Option<PoolConfig> {
-        let default = PoolConfig::default();
-        let (min, max) = (self.pool_min.as_ref().map(|at| at.value), self.pool_max.as_ref().map(|at| at.value));
-        // A default gives way to what is written.
-        let pool = PoolConfig {
-            min: min.unwrap_or(max.map_or(default.min, |max| default.min.min(max))),
-            max: max.unwrap_or(min.map_or(default.max, |min| default.max.max(min))),
-            idle_timeout: value_or(self.idle_timeout.as_ref(), default.idle_timeout),
-            connect_timeout: value_or(self.connect_timeout.as_ref(), default.connect_timeout),
-        };
-        if pool.min > pool.max {
-            let place = place(self.pool_min.as_ref()).or(place(self.pool_max.as_ref())).or(at);
-            report.problem(place, format!("pool: min is {} and max is {}: min must not be larger", pool.min, pool.max));
-            return None;
-        }
-        Some(pool)
-    }
-
-    fn health(&self, at: Option<Position>, report: &mut Report) -> Option<HealthConfig> {
-        let default = HealthConfig::default();
-        let written = |at: Option<&At<Duration>>| at.map(|at| at.value);
-        let (interval, timeout) = (written(self.interval.as_ref()), written(self.timeout.as_ref()));
-        let slow_after = written(self.slow_after.as_ref());
-        // A default gives way to what is written: slow_after is at most timeout, and timeout at most interval.
-        let timeout = timeout.unwrap_or_else(|| {
-            let longer = default.timeout.max(slow_after.unwrap_or_default());
-            interval.map_or(longer, |interval| longer.min(interval))
-        });
-        let health = HealthConfig {
-            interval: interval.unwrap_or(default.interval.max(timeout)),
-            timeout,
-            unhealthy_after: value_or(self.unhealthy_after.as_ref(), default.unhealthy_after),
-            slow_after: slow_after.unwrap_or(default.slow_after.min(timeout)),
-        };
-        let said = |set: bool, value: Duration| {
-            format!("{}{}", format_duration(value), if set { "" } else { " (the default)" })
-        };
-        let interval = said(self.interval.is_some(), health.interval);
-        let timeout = said(self.timeout.is_some(), health.timeout);
-        let slow_after = said(self.slow_after.is_some(), health.slow_after);
-        let mut right = true;
-        if health.timeout > health.interval {
-            let place = place(self.timeout.as_ref()).or(place(self.interval.as_ref())).or(at);
-            report.problem(
-                place,
-                format!(
-                    "health: timeout {timeout} is longer than interval {interval}: the next probe would be due before it ends"
-                ),
-            );
-            right = false;
-        }
-        if health.slow_after > health.timeout {
-            let place = place(self.slow_after.as_ref()).or(place(self.timeout.as_ref())).or(at);
-            report.problem(
-                place,
-                format!(
-                    "health: slow_after {slow_after} is longer than timeout {timeout}: no answer would ever count as slow"
-                ),
-            );
-            right = false;
-        }
-        right.then_some(health)
-    }
-}
-
-fn value_or<T: Clone>(value: Option<&At<T>>, default: T) -> T {
-    value.map_or(default, |at| at.value.clone())
-}
-
-fn place<T>(value: Option<&At<T>>) -> Option<Position> {
-    value.and_then(|at| at.position)
-}
-
-/// A file that is not there keeps one node from connecting, not the others: no reason to refuse the configuration.
-fn warn_missing(key: &str, path: &std::path::Path, position: Option<Position>, report: &mut Report) {
-    if !path.exists() {
-        report.warning(position, format!("{key}: there is no file {}", path.display()));
     }
 }

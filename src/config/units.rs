@@ -1,4 +1,4 @@
-//! Durations and sizes as people write them, both ways and without rounding.
+//! Durations and sizes as people write them (F2): parsed and formatted without rounding.
 
 use std::time::Duration;
 
@@ -12,13 +12,13 @@ const DURATIONS: [(&str, u128); 6] = [
     ("us", 1_000),
 ];
 
-/// Units of a size, the largest first: powers of 1024, as PostgreSQL has them.
+/// Units of a size in bytes, the largest first: powers of 1024, as in PostgreSQL.
 const SIZES: [(&str, u128); 5] = [("TB", 1 << 40), ("GB", 1 << 30), ("MB", 1 << 20), ("kB", 1 << 10), ("B", 1)];
 
-/// What [`parse_duration`] takes, for messages.
+/// The forms that [`parse_duration`] accepts, for messages.
 pub const DURATION_FORMS: &str = "write 250ms, 5s, 1m, 1h or plain seconds";
 
-/// What [`parse_size`] takes, for messages.
+/// The forms that [`parse_size`] accepts, for messages.
 pub const SIZE_FORMS: &str = "write 64MB, 1GB or plain bytes";
 
 /// Reads `250ms`, `5s`, `1.5m`, `1h`, `2d` or plain seconds (`0.5`). `None` if it is none of these.
@@ -32,10 +32,10 @@ pub fn parse_duration(text: &str) -> Option<Duration> {
     Some(Duration::new(u64::try_from(nanos / 1_000_000_000).ok()?, (nanos % 1_000_000_000) as u32))
 }
 
-/// Writes a duration so that [`parse_duration`] reads the same: in the largest unit that gives a whole number.
+/// Formats a duration so that [`parse_duration`] reads the same: in the largest unit that gives a whole number.
 pub fn format_duration(duration: Duration) -> String {
     let nanos = duration.as_nanos();
-    // Days are read, but nobody thinks of 24h as 1d.
+    // Days are accepted but not written: 24h is clearer than 1d.
     match DURATIONS.iter().skip(1).find(|(_, factor)| nanos.is_multiple_of(*factor) && nanos >= *factor) {
         Some((unit, factor)) => format!("{}{unit}", nanos / factor),
         None if nanos == 0 => "0s".to_owned(),
@@ -54,7 +54,7 @@ pub fn parse_size(text: &str) -> Option<u64> {
     u64::try_from(times(number, factor)?).ok()
 }
 
-/// Writes a size so that [`parse_size`] reads the same.
+/// Formats a size so that [`parse_size`] reads the same.
 pub fn format_size(bytes: u64) -> String {
     let bytes = u128::from(bytes);
     match SIZES.iter().find(|(_, factor)| bytes.is_multiple_of(*factor) && bytes >= *factor) {
@@ -63,7 +63,7 @@ pub fn format_size(bytes: u64) -> String {
     }
 }
 
-/// The number and the unit of a text; blanks may stand between them.
+/// The number and the unit of a text, which may have blanks between them.
 fn split(text: &str) -> Option<(&str, &str)> {
     let text = text.trim();
     let end = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
@@ -71,7 +71,7 @@ fn split(text: &str) -> Option<(&str, &str)> {
     Some((number, unit.trim_start()))
 }
 
-/// `number` (digits, perhaps a fraction) times `factor`; what is smaller than one is cut.
+/// `number` (digits, perhaps with a fraction) times `factor`, rounded down.
 fn times(number: &str, factor: u128) -> Option<u128> {
     let (whole, fraction) = number.split_once('.').unwrap_or((number, "0"));
     if whole.is_empty() || fraction.is_empty() || fraction.len() > 18 {
@@ -117,7 +117,7 @@ mod tests {
         assert_eq!(format_duration(Duration::ZERO), "0s");
         assert_eq!(format_duration(Duration::from_hours(24)), "24h");
         assert_eq!(format_duration(Duration::from_nanos(10)), "0.00000001");
-        // More microseconds than 64 bits count.
+        // More microseconds than fit into 64 bits.
         let ages = Duration::from_micros(111) + Duration::from_secs(141_111_111_111_111);
         assert_eq!(parse_duration(&format_duration(ages)), Some(ages));
     }

@@ -1,24 +1,27 @@
-//! The views there are: ours, which are part of the program, and the user's own files, which may replace ours by name.
+//! All views: the built-in ones, and the user's own files, which may replace those by name.
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, LazyLock};
 
 use indexmap::IndexMap;
 
-use super::{Diagnostic, Environment, default_path, text_of};
+use super::diagnostic::Diagnostic;
+use super::environment::{Environment, default_path};
+use super::read::text as text_of;
 use crate::model::View;
 
+mod column;
 mod read;
 
 pub use read::from_text;
 
-/// Ours: name and text of each file of `config/views`.
+/// The built-in views: name and text of each file of `config/views`.
 static OURS: &[(&str, &str)] = include!(concat!(env!("OUT_DIR"), "/views.rs"));
 
 /// The views, by name.
 pub type Views = IndexMap<String, Arc<View>>;
 
-/// Ours alone. A file of ours that cannot be read is left out: `tests/views` proves that there is none.
+/// The built-in views. A file that cannot be read is left out; `tests/views` checks that there is none.
 pub fn ours() -> &'static Views {
     static VIEWS: LazyLock<Views> = LazyLock::new(|| {
         let read = |(name, text): &(&str, &str)| from_text(name, text, &format!("config/views/{name}.yaml")).ok();
@@ -27,7 +30,7 @@ pub fn ours() -> &'static Views {
     &VIEWS
 }
 
-/// Name and text of each of our files.
+/// Name and text of each built-in file.
 pub fn our_files() -> &'static [(&'static str, &'static str)] {
     OURS
 }
@@ -37,10 +40,10 @@ pub fn folder(env: &Environment) -> Option<PathBuf> {
     Some(default_path(env)?.parent()?.join("views"))
 }
 
-/// Ours, and those of the user's folder over them. Blocks while it reads files.
+/// The built-in views, replaced and extended by those of the user's folder. Blocks while it reads files.
 ///
 /// # Errors
-/// Every problem of the user's files. The views that are right are given all the same.
+/// All problems of the user's files. The valid views are returned all the same.
 pub fn load(env: &Environment) -> (Views, Vec<Diagnostic>) {
     let mut views = ours().clone();
     let mut problems = Vec::new();

@@ -1,8 +1,8 @@
-//! Typed reading of the YAML tree: each reader gives the value, or tells what is wrong, where, and what is allowed.
+//! Typed reading of the YAML tree. Each reader returns the value, or reports what is wrong, where, and what is allowed.
 
 use std::time::Duration;
 
-use super::report::{At, Report};
+use super::diagnostic::{At, Diagnostics};
 use super::units::{self, format_duration};
 use super::yaml::{Entry, Value, Yaml};
 
@@ -25,27 +25,27 @@ impl<'y> Section<'y> {
     pub(super) fn read<T>(
         self,
         key: &str,
-        report: &mut Report,
-        reader: impl FnOnce(&Entry, &mut Report) -> Option<T>,
+        report: &mut Diagnostics,
+        reader: impl FnOnce(&Entry, &mut Diagnostics) -> Option<T>,
     ) -> Option<At<T>> {
         let entry = self.get(key)?;
         reader(entry, report).map(|value| At::new(value, Some(entry.value.position)))
     }
 }
 
-/// A map of known keys; an unknown one is told with the nearest known one. `earlier` are keys of the earlier format,
-/// which are taken and not offered.
-pub(super) fn section<'y>(entry: &'y Entry, known: &[&str], earlier: &[&str], report: &mut Report) -> Section<'y> {
+/// A map of known keys. An unknown one is reported with the nearest known one. Keys of the earlier format (`earlier`)
+/// are accepted, but not offered in messages.
+pub(super) fn section<'y>(entry: &'y Entry, known: &[&str], earlier: &[&str], report: &mut Diagnostics) -> Section<'y> {
     section_of(&entry.key, &entry.value, known, earlier, report)
 }
 
-/// [`section`] for a value that has no key of its own, or another name.
+/// [`section`] for a value without a key, or with another name.
 pub(super) fn section_of<'y>(
     name: &str,
     value: &'y Yaml,
     known: &[&str],
     earlier: &[&str],
-    report: &mut Report,
+    report: &mut Diagnostics,
 ) -> Section<'y> {
     let section = map_of(name, value, &format!("keys: {}", known.join(", ")), report);
     for entry in section.entries {
@@ -58,8 +58,8 @@ pub(super) fn section_of<'y>(
     section
 }
 
-/// A map of any keys; `what` says for the message what stands in it.
-pub(super) fn map_of<'y>(name: &str, value: &'y Yaml, what: &str, report: &mut Report) -> Section<'y> {
+/// A map of any keys; `what` is what the message calls its entries.
+pub(super) fn map_of<'y>(name: &str, value: &'y Yaml, what: &str, report: &mut Diagnostics) -> Section<'y> {
     match &value.value {
         Value::Map(entries) => Section { entries },
         Value::Null | Value::Broken => Section::default(),
@@ -70,9 +70,15 @@ pub(super) fn map_of<'y>(name: &str, value: &'y Yaml, what: &str, report: &mut R
     }
 }
 
-/// A word without a value is told only where it looks like a slip of a known key: it may be the second half of a
-/// password with a comma in it.
-fn unknown_key(entry: &Entry, known: &[&str], report: &Report) -> String {
+/// True for a name of lower-case letters, digits and `_` that begins with a letter.
+pub(super) fn is_word(name: &str) -> bool {
+    name.starts_with(|c: char| c.is_ascii_lowercase())
+        && name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_')
+}
+
+/// The message repeats a key without a value only if it looks like a typo of a known key: otherwise it may be the
+/// second half of a password with a comma in it (F7).
+fn unknown_key(entry: &Entry, known: &[&str], report: &Diagnostics) -> String {
     let key = &entry.key;
     match report.nearest(key, known.iter().copied()) {
         Some(near) => format!("unknown key {key:?}: did you mean {near}?"),
@@ -85,7 +91,7 @@ fn unknown_key(entry: &Entry, known: &[&str], report: &Report) -> String {
 }
 
 /// A text that is not empty.
-pub(super) fn filled(entry: &Entry, report: &mut Report) -> Option<String> {
+pub(super) fn filled(entry: &Entry, report: &mut Diagnostics) -> Option<String> {
     let text = text(entry, report)?;
     if text.is_empty() {
         report.problem(entry.value.position, format!("{} is empty", entry.key));
@@ -94,13 +100,13 @@ pub(super) fn filled(entry: &Entry, report: &mut Report) -> Option<String> {
     Some(text)
 }
 
-/// Any text, an empty one too.
-pub(super) fn text(entry: &Entry, report: &mut Report) -> Option<String> {
+/// A text, which may be empty.
+pub(super) fn text(entry: &Entry, report: &mut Diagnostics) -> Option<String> {
     text_of(&entry.key, &entry.value, report)
 }
 
-/// [`text`] of a value that stands under the name `name`.
-pub(super) fn text_of(name: &str, yaml: &Yaml, report: &mut Report) -> Option<String> {
+/// [`text`] of a value that messages call `name`.
+pub(super) fn text_of(name: &str, yaml: &Yaml, report: &mut Diagnostics) -> Option<String> {
     match &yaml.value {
         Value::Text(text) if text.contains('\0') => {
             report.problem(yaml.position, format!("{name} contains a NUL byte"));
@@ -119,10 +125,10 @@ pub(super) fn text_of(name: &str, yaml: &Yaml, report: &mut Report) -> Option<St
     }
 }
 
-/// A text that `parse` takes; `allowed` says which.
+/// A text that `parse` accepts; `allowed` is the end of the message if it does not.
 pub(super) fn parsed<T>(
     entry: &Entry,
-    report: &mut Report,
+    report: &mut Diagnostics,
     allowed: &str,
     parse: impl FnOnce(&str) -> Option<T>,
 ) -> Option<T> {
@@ -134,8 +140,21 @@ pub(super) fn parsed<T>(
     value
 }
 
-/// A text of the file as a message shows it: a number, perhaps with a unit. What else stands there by mistake may be a
-/// password; where it stands is said anyway.
+/// One of the words of a closed list.
+pub(super) fn one_of<T: Copy>(
+    entry: &Entry,
+    report: &mut Diagnostics,
+    all: &[T],
+    word: fn(T) -> &'static str,
+) -> Option<T> {
+    let words: Vec<&str> = all.iter().map(|one| word(*one)).collect();
+    parsed(entry, report, &format!("is not one of {}", words.join(", ")), |text| {
+        all.iter().copied().find(|one| word(*one) == text)
+    })
+}
+
+/// A text of the file as a message shows it: a number, perhaps with a unit, or `this`. Anything else may be a password
+/// that was written there by mistake (F7); the message names its place anyway.
 fn shown(text: &str) -> String {
     let unit = text.trim_start_matches(|c: char| c.is_ascii_digit() || "+-. ".contains(c));
     let is_number = text.contains(|c: char| c.is_ascii_digit());
@@ -146,7 +165,7 @@ fn shown(text: &str) -> String {
     }
 }
 
-pub(super) fn boolean(entry: &Entry, report: &mut Report) -> Option<bool> {
+pub(super) fn boolean(entry: &Entry, report: &mut Diagnostics) -> Option<bool> {
     parsed(entry, report, "is neither true nor false", |text| match text {
         "true" | "True" | "TRUE" => Some(true),
         "false" | "False" | "FALSE" => Some(false),
@@ -155,42 +174,48 @@ pub(super) fn boolean(entry: &Entry, report: &mut Report) -> Option<bool> {
 }
 
 /// A whole number from `min` to `max`.
-pub(super) fn integer(entry: &Entry, report: &mut Report, min: u32, max: u32) -> Option<u32> {
+pub(super) fn integer(entry: &Entry, report: &mut Diagnostics, min: u32, max: u32) -> Option<u32> {
     parsed(entry, report, &format!("is not a whole number from {min} to {max}"), |text| {
         let digits = !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
         text.parse().ok().filter(|number| digits && (min..=max).contains(number))
     })
 }
 
-pub(super) fn port(entry: &Entry, report: &mut Report) -> Option<u16> {
+pub(super) fn port(entry: &Entry, report: &mut Diagnostics) -> Option<u16> {
     integer(entry, report, 1, u32::from(u16::MAX)).and_then(|port| u16::try_from(port).ok())
 }
 
 /// A number that is not negative.
-pub(super) fn number(entry: &Entry, report: &mut Report) -> Option<f64> {
+pub(super) fn number(entry: &Entry, report: &mut Diagnostics) -> Option<f64> {
     parsed(entry, report, "is not a number of 0 or more", |text| {
         text.parse::<f64>().ok().filter(|number| number.is_finite() && *number >= 0.0)
     })
 }
 
-pub(super) fn size(entry: &Entry, report: &mut Report) -> Option<u64> {
+pub(super) fn size(entry: &Entry, report: &mut Diagnostics) -> Option<u64> {
     parsed(entry, report, &format!("is not a size: {}", units::SIZE_FORMS), units::parse_size)
 }
 
 /// A duration from `min` to `max`.
-pub(super) fn duration(entry: &Entry, report: &mut Report, min: Duration, max: Duration) -> Option<Duration> {
+pub(super) fn duration(entry: &Entry, report: &mut Diagnostics, min: Duration, max: Duration) -> Option<Duration> {
     let forms = format!("is not a duration: {}", units::DURATION_FORMS);
     let value = parsed(entry, report, &forms, units::parse_duration)?;
     in_range(entry, report, value, min, max)
 }
 
-/// Whole milliseconds from `min` to `max`, as the earlier format writes durations.
-pub(super) fn milliseconds(entry: &Entry, report: &mut Report, min: Duration, max: Duration) -> Option<Duration> {
+/// Whole milliseconds from `min` to `max`: durations of the earlier format.
+pub(super) fn milliseconds(entry: &Entry, report: &mut Diagnostics, min: Duration, max: Duration) -> Option<Duration> {
     let value = parsed(entry, report, "is not a whole number of milliseconds", |text| text.parse::<u64>().ok())?;
     in_range(entry, report, Duration::from_millis(value), min, max)
 }
 
-fn in_range(entry: &Entry, report: &mut Report, value: Duration, min: Duration, max: Duration) -> Option<Duration> {
+fn in_range(
+    entry: &Entry,
+    report: &mut Diagnostics,
+    value: Duration,
+    min: Duration,
+    max: Duration,
+) -> Option<Duration> {
     if (min..=max).contains(&value) {
         return Some(value);
     }

@@ -1,18 +1,19 @@
-//! YAML with positions: `serde_yaml` decides what a text means, the lossless tree of `yaml-edit` says where it stands.
+//! YAML with positions: `serde_yaml` decides what a text means, and the lossless tree of `yaml-edit` where each value
+//! is.
 //!
-//! Scalars stay text (`port: 5432` and `port: "5432"` are the same), so that nothing is lost before the schema is asked:
-//! a password of digits keeps its zeros. Aliases are followed and merge keys (`<<`) applied; a key written twice is a
-//! problem with both lines. The only place that knows these two crates.
+//! Scalars stay text (`port: 5432` and `port: "5432"` are the same), so that nothing is lost before the schema is
+//! applied: a password of digits keeps its leading zeros. Aliases are followed and merge keys (`<<`) applied; a
+//! duplicate key is a problem that names both lines. No other file knows these two crates.
 
-use std::cell::Cell;
 use std::collections::HashMap;
 
 use yaml_edit::{AnchorRegistry, Document, YamlNode};
 
-use super::Position;
-use super::report::Report;
-use raw::Raw;
+use super::diagnostic::{Diagnostics, Position};
+use lines::Lines;
+use raw::RawValue;
 
+mod lines;
 mod raw;
 
 #[derive(Debug, Clone, PartialEq)]
@@ -27,7 +28,7 @@ pub(super) enum Value {
     Text(String),
     List(Vec<Yaml>),
     Map(Vec<Entry>),
-    /// Something whose problem was told already.
+    /// A value whose problem was reported already.
     Broken,
 }
 
@@ -38,8 +39,8 @@ pub(super) struct Entry {
     pub value: Yaml,
 }
 
-/// Reads a text. `None` if it is no YAML at all, which the report then says.
-pub(super) fn read(text: &str, report: &mut Report) -> Option<Yaml> {
+/// Reads a text. `None` if it is not YAML, which the report then says.
+pub(super) fn read(text: &str, report: &mut Diagnostics) -> Option<Yaml> {
     let raw = raw::read(text, report)?;
     let (document, _) = Document::from_str_relaxed(text);
     let anchors = AnchorRegistry::from_document(&document);
@@ -52,7 +53,7 @@ pub(super) fn read(text: &str, report: &mut Report) -> Option<Yaml> {
     Some(builder.build(raw, root.as_ref(), Position { line: 1, column: 1 }))
 }
 
-/// The entries of a map while it is read, each key once.
+/// The entries of a map while it is being read, each key once.
 #[derive(Default)]
 struct Entries {
     list: Vec<Entry>,
@@ -60,7 +61,7 @@ struct Entries {
 }
 
 impl Entries {
-    /// Gives the entry back, with the place of the first, if its key is there already.
+    /// Returns the entry, with the place of the first, if its key exists already.
     fn add(&mut self, entry: Entry) -> Result<(), (Entry, Position)> {
         if let Some(first) = self.places.get(&entry.key) {
             return Err((entry, *first));
@@ -71,35 +72,35 @@ impl Entries {
     }
 }
 
-/// Joins what a text means with where it stands.
+/// Combines the values of a text with their places.
 struct Builder<'a> {
     lines: Lines<'a>,
     anchors: AnchorRegistry,
-    report: &'a mut Report,
+    report: &'a mut Diagnostics,
 }
 
 impl Builder<'_> {
-    /// `node` is where the lossless tree has the value; without one it stands where `around` is.
-    fn build(&mut self, raw: Raw, node: Option<&YamlNode>, around: Position) -> Yaml {
+    /// `node` is the value in the lossless tree; without one, its place is that of what surrounds it.
+    fn build(&mut self, raw: RawValue, node: Option<&YamlNode>, around: Position) -> Yaml {
         let resolved = match node {
             Some(YamlNode::Alias(alias)) => self.anchors.resolve_alias(alias).ok(),
             other => other.cloned(),
         };
         let node = resolved.as_ref();
-        // A value that is left out stands nowhere: its key is where to point.
-        let place = node.filter(|_| !matches!(raw, Raw::Null));
+        // A missing value has no place, so its key is pointed at.
+        let place = node.filter(|_| !matches!(raw, RawValue::Null));
         let position = place.map_or(around, |node| self.start_of(node));
         let value = match raw {
-            Raw::Null => Value::Null,
-            Raw::Text(text) => Value::Text(text),
-            // `1e3` and `00` are texts too: the words of the file are kept.
-            Raw::Number(understood) => Value::Text(match node {
+            RawValue::Null => Value::Null,
+            RawValue::Text(text) => Value::Text(text),
+            // `1e3` and `00` are text too: the characters of the file are kept.
+            RawValue::Number(understood) => Value::Text(match node {
                 Some(YamlNode::Scalar(scalar)) => scalar.as_string().trim().to_owned(),
                 _ => understood,
             }),
-            Raw::List(items) => Value::List(self.list(items, node, position)),
-            Raw::Map(entries) => Value::Map(self.map(entries, node, position)),
-            Raw::Tagged => {
+            RawValue::List(items) => Value::List(self.list(items, node, position)),
+            RawValue::Map(entries) => Value::Map(self.map(entries, node, position)),
+            RawValue::Tagged => {
                 self.report.problem(
                     position,
                     "a tag (! and a word) has no meaning here: put a text that begins with ! in quotes",
@@ -110,7 +111,7 @@ impl Builder<'_> {
         Yaml { position, value }
     }
 
-    fn list(&mut self, items: Vec<Raw>, node: Option<&YamlNode>, position: Position) -> Vec<Yaml> {
+    fn list(&mut self, items: Vec<RawValue>, node: Option<&YamlNode>, position: Position) -> Vec<Yaml> {
         let places: Vec<YamlNode> = match node {
             Some(YamlNode::Sequence(sequence)) => sequence.values().collect(),
             _ => Vec::new(),
@@ -118,12 +119,12 @@ impl Builder<'_> {
         items.into_iter().enumerate().map(|(i, raw)| self.build(raw, places.get(i), position)).collect()
     }
 
-    fn map(&mut self, raw: Vec<(Raw, Raw)>, node: Option<&YamlNode>, position: Position) -> Vec<Entry> {
+    fn map(&mut self, raw: Vec<(RawValue, RawValue)>, node: Option<&YamlNode>, position: Position) -> Vec<Entry> {
         let places: Vec<_> = match node {
             Some(YamlNode::Mapping(mapping)) => mapping.entries().collect(),
             _ => Vec::new(),
         };
-        // Where the two readers disagree about the entries, the map's own place has to do for all of them.
+        // If the two readers disagree about the entries, all get the place of the map.
         let places = if places.len() == raw.len() { places } else { Vec::new() };
         let mut entries = Entries::default();
         let mut merged: Vec<Yaml> = Vec::new();
@@ -153,7 +154,7 @@ impl Builder<'_> {
         }
     }
 
-    /// Applies one `<<`: what the map has already wins.
+    /// Applies one `<<`: entries of the map itself win.
     fn merge(&mut self, entries: &mut Entries, from: Yaml) {
         match from.value {
             Value::Map(others) => others.into_iter().for_each(|other| drop(entries.add(other))),
@@ -167,7 +168,7 @@ impl Builder<'_> {
         }
     }
 
-    /// Where a person would point: at the first character of a scalar, a key or an item.
+    /// Where a person would point: the first character of a scalar, a key or an item.
     fn start_of(&self, node: &YamlNode) -> Position {
         let first = match node {
             YamlNode::Mapping(mapping) if !mapping.is_flow_style() => {
@@ -176,32 +177,6 @@ impl Builder<'_> {
             _ => None,
         };
         self.lines.position(first.as_ref().unwrap_or(node).byte_range().start as usize)
-    }
-}
-
-/// Finds the line and column of a byte.
-struct Lines<'text> {
-    text: &'text str,
-    starts: Vec<usize>,
-    /// The byte that was asked for last, and its column. On a line of megabytes counting goes on from there: the values
-    /// come in the order of the text.
-    last: Cell<(usize, usize)>,
-}
-
-impl<'text> Lines<'text> {
-    fn new(text: &'text str) -> Self {
-        let starts = std::iter::once(0).chain(text.match_indices('\n').map(|(at, _)| at + 1)).collect();
-        Self { text, starts, last: Cell::new((0, 1)) }
-    }
-
-    fn position(&self, byte: usize) -> Position {
-        let line = self.starts.partition_point(|start| *start <= byte);
-        let start = self.starts.get(line.saturating_sub(1)).copied().unwrap_or(0);
-        let (known, column) = self.last.get();
-        let (from, column) = if (start..=byte).contains(&known) { (known, column) } else { (start, 1) };
-        let column = column + self.text.get(from..byte).map_or(0, |between| between.chars().count());
-        self.last.set((byte, column));
-        Position { line, column }
     }
 }
 
@@ -226,7 +201,7 @@ mod tests {
     }
 
     fn read_places(text: &str) -> Vec<String> {
-        let mut report = Report::new("f");
+        let mut report = Diagnostics::new("f");
         let yaml = read(text, &mut report).unwrap();
         let mut out = Vec::new();
         places(&yaml, "", &mut out);
@@ -279,13 +254,13 @@ mod tests {
     proptest! {
         #[test]
         fn no_text_panics(text in "(nodes|a|b|: |:|- |\n|\n  |\n    |\t|[{}\\[\\],&*!|>'\"#%@`é~$<-]|<<: |---|\\.\\.\\.|\r\n| ){0,40}") {
-            read(&text, &mut Report::new("f"));
+            read(&text, &mut Diagnostics::new("f"));
         }
 
         #[test]
         fn quoted_texts_come_back(text in "[^\\p{C}]*") {
             let quoted = format!("a: '{}'", text.replace('\'', "''"));
-            let yaml = read(&quoted, &mut Report::new("f")).unwrap();
+            let yaml = read(&quoted, &mut Diagnostics::new("f")).unwrap();
             let Value::Map(entries) = yaml.value else { panic!("no map") };
             prop_assert_eq!(&entries[0].value.value, &Value::Text(text));
         }

@@ -1,4 +1,5 @@
-//! A primary and its streaming standbys in a temporary folder. One value: when it goes, all goes.
+//! A primary and its streaming standbys in a temporary folder. One value owns all of it: dropping it stops the servers
+//! and removes the folder.
 //!
 //! ```no_run
 //! # fn main() -> Result<(), pgwatch::demo::DemoError> {
@@ -19,8 +20,8 @@ use super::server::setting;
 use super::{DemoError, Install, Server, install};
 use crate::model::{NodeName, Secret};
 
-/// Small, disposable, and everything a dashboard shows switched on. `mmap` keeps dynamic shared memory in the data
-/// folder, where it goes with it.
+/// Settings for small, disposable servers that have everything a dashboard shows switched on. With `mmap`, dynamic
+/// shared memory is in the data folder and is removed with it.
 const SETTINGS: &[(&str, &str)] = &[
     ("listen_addresses", "127.0.0.1"),
     ("max_connections", "60"),
@@ -47,8 +48,8 @@ const HBA: &str = "local all all scram-sha-256\n\
                    host all all 127.0.0.1/32 scram-sha-256\n\
                    host replication all 127.0.0.1/32 scram-sha-256\n";
 
-/// A data folder as `initdb` leaves it, which takes it seconds: whoever starts many clusters makes it once and lets
-/// each begin as a copy.
+/// A data folder as `initdb` leaves it. `initdb` takes seconds, so a program that starts many clusters makes one
+/// template and copies it.
 #[derive(Debug)]
 pub struct Template {
     install: Arc<Install>,
@@ -56,6 +57,7 @@ pub struct Template {
 }
 
 impl Template {
+    /// Runs `initdb` once, into a temporary folder.
     pub fn create(install: Install) -> Result<Self, DemoError> {
         let folder = Folder::create(&install)?;
         initdb(&install, &folder.path().join("template"))?;
@@ -63,7 +65,7 @@ impl Template {
     }
 }
 
-/// What a cluster is to be.
+/// Describes a cluster to be started.
 #[derive(Debug, Clone, Default)]
 #[must_use]
 pub struct Builder<'a> {
@@ -78,57 +80,57 @@ pub struct Builder<'a> {
 }
 
 impl<'a> Builder<'a> {
-    /// Starts as a copy of this template with a system identifier of its own. Some packages of PostgreSQL lack
-    /// `pg_resetwal`, which writes the identifier: there the cluster is initialised from scratch.
+    /// Starts as a copy of this template with a system identifier of its own. `pg_resetwal` writes the identifier;
+    /// where a package of PostgreSQL lacks it, the cluster is initialised from scratch.
     pub fn template(mut self, template: &'a Template) -> Self {
         self.template = Some(template);
         self
     }
 
-    /// Of this PostgreSQL, where there is no template; else of the newest there is.
+    /// The PostgreSQL to use without a template; by default the newest that is installed.
     pub fn install(mut self, install: Install) -> Self {
         self.install = Some(install);
         self
     }
 
-    /// `primary` unless said otherwise; for clusters of one that go together.
+    /// The name of the primary, by default `primary`. Useful for several clusters of one server.
     pub fn primary_name(mut self, name: impl Into<String>) -> Self {
         self.primary_name = Some(name.into());
         self
     }
 
-    /// `standby1`, `standby2`, ... stream from the primary, each through a slot of its name.
+    /// How many standbys (`standby1`, `standby2`, ...) stream from the primary, each through a slot of its name.
     pub fn standbys(mut self, count: usize) -> Self {
         self.standbys = count;
         self
     }
 
-    /// One more standby, `cascade1`, streams from `standby1`.
+    /// Adds a standby `cascade1` that streams from `standby1`.
     pub fn cascade(mut self) -> Self {
         self.cascade = true;
         self
     }
 
-    /// A setting of every server; a later one wins.
+    /// A setting of every server; a later one for the same name wins.
     pub fn config(mut self, name: &str, value: &str) -> Self {
         self.settings.push((name.to_owned(), value.to_owned()));
         self
     }
 
-    /// A line of `pg_hba.conf`, before the usual ones (SCRAM for everybody on 127.0.0.1 and the unix socket).
+    /// A line of `pg_hba.conf`, placed before the default ones (SCRAM for all roles on 127.0.0.1 and the unix socket).
     pub fn hba(mut self, line: &str) -> Self {
         self.hba.push_str(line);
         self.hba.push('\n');
         self
     }
 
-    /// A file in every data folder that only the server may read: a key, a certificate.
+    /// A file in every data folder that only the server may read, such as a key or a certificate.
     pub fn file(mut self, name: &str, contents: impl Into<Vec<u8>>) -> Self {
         self.files.push((name.to_owned(), contents.into()));
         self
     }
 
-    /// Makes and starts it all; returns when every server accepts sessions.
+    /// Creates and starts all servers; returns when each accepts sessions.
     pub fn start(self) -> Result<Cluster, DemoError> {
         let install = match (self.template, &self.install) {
             (Some(template), _) => Arc::clone(&template.install),
@@ -165,7 +167,8 @@ impl<'a> Builder<'a> {
         Ok(Cluster { servers, _folder: folder })
     }
 
-    /// The primary's data folder, complete and never started: initialised or copied, configured, with its roles.
+    /// Prepares the primary's data folder without starting the server: initialised or copied, configured, with its
+    /// roles.
     fn prepare(&self, install: &Install, primary: &Server) -> Result<(), DemoError> {
         let data = primary.data_dir();
         match self.template {
@@ -180,7 +183,7 @@ impl<'a> Builder<'a> {
             install.write(&data.join(name), contents)?;
         }
         self.configure(install, primary, &[])?;
-        // Without a server: quicker, and it leaves the settings that a standby checks in the control file.
+        // In single-user mode: it is faster, and it writes the settings that a standby checks to the control file.
         let mut single = install.program("postgres");
         single.args(["--single", "-j", "-D"]).arg(data).arg("postgres").current_dir(data);
         install::run(single, &roles(primary.password())).map(drop)
@@ -193,7 +196,7 @@ impl<'a> Builder<'a> {
             set(name, value);
         }
         if install.major() >= 13 {
-            // A dead standby's slot must not fill the folder.
+            // The slot of a stopped standby must not fill the folder.
             set("max_slot_wal_keep_size", "512MB");
         }
         if install.has_library("pg_stat_statements") {
@@ -210,7 +213,7 @@ impl<'a> Builder<'a> {
         install.write(&server.data_dir().join("postgresql.conf"), text.as_bytes())
     }
 
-    /// Configures and starts standbys side by side, each with a slot on its upstream.
+    /// Configures and starts standbys in parallel, each with a slot on its upstream.
     fn start_followers(&self, install: &Install, upstream: &Server, standbys: &[Server]) -> Result<(), DemoError> {
         for standby in standbys {
             let slot = standby.name();
@@ -243,22 +246,21 @@ impl<'a> Builder<'a> {
     }
 }
 
-/// Running servers and the folder they live in. Dropping it stops and removes them; so does the end of this program,
-/// however it comes.
+/// Running servers and their folder. Dropping it stops and removes them; so does any end of this program.
 #[derive(Debug)]
 pub struct Cluster {
-    /// The primary first. Before the folder: servers are stopped before it is removed.
+    /// The primary first. Declared before the folder, so that the servers are stopped before it is removed.
     servers: Vec<Server>,
     _folder: Folder,
 }
 
 impl Cluster {
-    /// A primary alone, unless more is asked for.
+    /// A builder of a single primary, to be extended.
     pub fn builder<'a>() -> Builder<'a> {
         Builder::default()
     }
 
-    /// The server that began as the primary.
+    /// The server that was started as the primary.
     pub fn primary(&self) -> &Server {
         &self.servers[0]
     }
@@ -266,7 +268,7 @@ impl Cluster {
     /// The server of that name.
     ///
     /// # Panics
-    /// If there is none: the names are the caller's own.
+    /// If there is none. The caller chose the names.
     #[allow(clippy::panic, reason = "indexing, by name")]
     pub fn server(&self, name: &str) -> &Server {
         match self.servers.iter().find(|server| server.name() == name) {
@@ -281,7 +283,8 @@ impl Cluster {
     }
 }
 
-/// The roles: `pgwatch` may look at everything, `app` may create schemas, `repl` streams, `postgres` may do all.
+/// The SQL for the roles: `pgwatch` may read all statistics, `app` may create schemas, `repl` streams, `postgres` is a
+/// superuser.
 fn roles(password: &Secret) -> String {
     let password = password.expose();
     format!(
@@ -293,15 +296,15 @@ fn roles(password: &Secret) -> String {
     )
 }
 
-/// Small WAL segments keep a data folder at 23 MB. Trust is for nobody: the real `pg_hba.conf` replaces it before
-/// the first start.
+/// Small WAL segments keep a data folder at 23 MB. Trust authentication is never used: the real `pg_hba.conf` replaces
+/// it before the first start.
 fn initdb(install: &Install, data: &Path) -> Result<(), DemoError> {
     let mut command = install.program("initdb");
     command.args(["--no-sync", "--username=postgres", "--auth=trust", "--encoding=UTF8", "--locale=C", "-D"]).arg(data);
     if install.major() >= 11 {
         command.arg("--wal-segsize=1");
     }
-    // In the cluster's folder, so that the guard knows it.
+    // Runs in the cluster's folder, by which the guard finds it.
     command.current_dir(data.parent().unwrap_or(data));
     install::run(command, "").map(drop)
 }
@@ -312,13 +315,13 @@ fn copy(install: &Install, from: &Path, to: &Path) -> Result<(), DemoError> {
     install::run(command, "").map(drop)
 }
 
-/// Makes a copy another cluster. The identifier is the first eight bytes of the control file; `pg_resetwal` writes
-/// the checksum and a WAL to go with it, whatever the version's layout.
+/// Gives a copy a system identifier of its own. The identifier is the first eight bytes of the control file;
+/// `pg_resetwal` writes the checksum and a matching WAL, whatever the layout of the version.
 fn new_identity(install: &Install, data: &Path) -> Result<(), DemoError> {
     let path = data.join("global/pg_control");
     let mut control = fs::read(&path).map_err(DemoError::file(&path))?;
     if let Some(identifier) = control.get_mut(..8) {
-        // Positive as a signed number: it is shown as one in places.
+        // Positive as a signed number, as some programs show it as one.
         identifier.copy_from_slice(&fastrand::u64(1..i64::MAX as u64).to_ne_bytes());
     }
     install.write(&path, &control)?;

@@ -1,5 +1,5 @@
-//! Trouble on schedule, for `pgwatch demo --fault`: after 15 s of calm something happens to a standby, and 12 s later
-//! it is over. Killed, frozen, stopped in order, then the same with the next standby.
+//! Scheduled faults for `pgwatch demo --fault`: after 15 s of calm something happens to a standby, and 12 s later it is
+//! over. It is killed, then frozen, then stopped in order; then the same happens to the next standby.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,9 +9,9 @@ use tokio_util::sync::CancellationToken;
 
 use super::{Cluster, DemoError, Server, StopMode};
 
-/// Long enough to see that all is well again: retries are up to 16 s apart by then.
+/// How long all servers run undisturbed: long enough to see the node recover, as retries are up to 16 s apart by then.
 const CALM: Duration = Duration::from_secs(15);
-/// Long enough to see unhealthy, and a few retries.
+/// How long a fault lasts: long enough to see the node become unhealthy, and a few retries.
 const TROUBLE: Duration = Duration::from_secs(12);
 
 #[derive(Debug, Clone, Copy)]
@@ -40,8 +40,8 @@ impl Fault {
     }
 }
 
-/// Goes round until told to stop; a cluster without standbys is left in peace. What is broken at that moment stays
-/// so: the cluster goes next.
+/// Runs the schedule until `stop`; does nothing to a cluster without standbys. A fault that is active at that moment is
+/// not undone, as the cluster is removed next.
 pub async fn rota(cluster: Arc<Cluster>, stop: CancellationToken) {
     let standbys = 1..cluster.servers().len();
     let turns = Fault::ALL.into_iter().flat_map(|fault| standbys.clone().map(move |standby| (fault, standby)));

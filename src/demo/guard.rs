@@ -1,6 +1,6 @@
-//! A temporary folder that outlives nobody. A shell waits at the end of a pipe that we hold: when we end, in
-//! whatever way, it reads the end of the pipe, kills every process that works inside the folder, frozen ones too,
-//! and removes the folder.
+//! A temporary folder that is removed even if this program is killed. A shell waits at the end of a pipe that we hold
+//! open. When this program ends in any way, the shell reads the end of the pipe, kills every process that works inside
+//! the folder, including frozen ones, and removes the folder.
 
 use std::env;
 use std::io;
@@ -12,8 +12,9 @@ use tempfile::TempDir;
 
 use super::{DemoError, Install, install};
 
-/// Servers are known by their working folder: a process number could long be somebody else's. SIGKILL reaches
-/// stopped processes too, but leaves the System V segment that a server keeps as its lock (line 7 of its file).
+/// Finds servers by their working folder, as a process number could long belong to another process. SIGKILL reaches
+/// stopped processes too, but leaves the System V segment that a server keeps as its lock (line 7 of its
+/// `postmaster.pid`).
 const SCRIPT: &str = r#"
 trap '' HUP INT TERM
 root=$1
@@ -34,13 +35,14 @@ done
 rm -rf -- "$root"
 "#;
 
-/// Room that a folder in memory must have for a few servers.
+/// Free space, in bytes, that a folder in memory must have for a few servers.
 const ROOM: u64 = 2 << 30;
 
-/// The path of a Unix socket has at most 107 bytes. This leaves room for the server's folder and the socket.
+/// Longest path of the folder, in bytes. The path of a unix socket has at most 107; this leaves room for the server's
+/// folder and the socket.
 const LONGEST: usize = 107 - "/standby1234567890/.s.PGSQL.65535".len();
 
-/// The folder and its guard. Dropping it does the same as dying.
+/// The folder and its guard. Dropping it has the same effect as the end of this program.
 #[derive(Debug)]
 pub(super) struct Folder {
     path: PathBuf,
@@ -68,14 +70,14 @@ impl Folder {
             .prefix("pgwatch-")
             .tempdir_in(parent)
             .map_err(DemoError::io(format!("no temporary folder in {}", parent.display())))?;
-        // As the kernel names it: the guard compares working folders.
+        // The path as the kernel reports it, as the guard compares working folders.
         let path = dir.path().canonicalize().map_err(DemoError::file(dir.path()))?;
         if path.as_os_str().len() > LONGEST {
             let output = "its name is too long for the Unix socket of a server in it".to_owned();
             return Err(DemoError::Failed { what: format!("a folder for servers, {}", path.display()), output });
         }
         install.own(&path, 0o700)?;
-        // A parent folder may be closed to the owner.
+        // The owner may lack the right to enter a parent folder.
         let mut enter = install.command("/bin/sh");
         enter.args(["-c", "cd -- \"$0\""]).arg(&path);
         install::run(enter, "")?;

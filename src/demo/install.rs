@@ -1,4 +1,4 @@
-//! The PostgreSQL server programs of this machine, and running them as somebody whom they accept.
+//! The PostgreSQL server programs of this machine, run as a user that they accept.
 
 use std::env;
 use std::fs;
@@ -10,15 +10,15 @@ use std::process::{Command, Stdio};
 
 use super::DemoError;
 
-/// Environment variables by which programs and libraries are found.
+/// The environment variables that programs inherit: those by which programs and libraries are found.
 const KEPT: [&str; 2] = ["PATH", "LD_LIBRARY_PATH"];
 
-/// An installed PostgreSQL and the user its servers run as.
+/// An installed PostgreSQL and the user that its servers run as.
 #[derive(Debug, Clone)]
 pub struct Install {
     bin: PathBuf,
     major: u32,
-    /// `None`: as ourselves. Root may not run a server, so root hands over to `postgres`.
+    /// `None`: our own user. A server refuses to run as root, so root uses `postgres`.
     owner: Option<Owner>,
 }
 
@@ -29,7 +29,7 @@ struct Owner {
 }
 
 impl Install {
-    /// The newest version found in the places where distributions put it, by `pg_config`, and on the `PATH`.
+    /// The newest version in the folders that distributions use, by `pg_config`, and on the `PATH`.
     pub fn find() -> Result<Self, DemoError> {
         let mut places = versioned("/usr/lib/postgresql");
         places.extend(versioned("/usr").into_iter().filter(|path| path.to_string_lossy().contains("pgsql-")));
@@ -53,7 +53,7 @@ impl Install {
         Ok(Self { bin: bin.to_owned(), major, owner })
     }
 
-    /// 15 for PostgreSQL 15.18.
+    /// The major version: 15 for PostgreSQL 15.18.
     pub fn major(&self) -> u32 {
         self.major
     }
@@ -67,20 +67,20 @@ impl Install {
         self.bin.join(name).is_file()
     }
 
-    /// Whether the extension's library is there, so that a server may preload it.
+    /// True if the extension's library is installed, so that a server may preload it.
     pub(super) fn has_library(&self, name: &str) -> bool {
         let Some(home) = self.bin.parent() else { return false };
         ["lib", "lib/postgresql"].iter().any(|lib| home.join(lib).join(format!("{name}.so")).exists())
     }
 
-    /// One of the server's programs, as the owner.
+    /// A command that runs one of the server's programs as the owner.
     pub fn program(&self, name: &str) -> Command {
         self.command(self.bin.join(name))
     }
 
-    /// Any program as the owner, outside the terminal's process group (a Ctrl-C is meant for pgwatch). It inherits only
-    /// [`KEPT`]: libpq's variables, the locale, the time zone and files in the home folder would change what servers
-    /// and psql do.
+    /// A command that runs any program as the owner, outside the terminal's process group (a Ctrl-C is meant for
+    /// pgwatch). It inherits only [`KEPT`]: libpq's variables, the locale, the time zone and files in the home folder
+    /// would change what servers and psql do.
     pub(super) fn command(&self, program: impl AsRef<Path>) -> Command {
         let mut command = Command::new(program.as_ref());
         command.env_clear().envs(KEPT.iter().filter_map(|name| Some((name, env::var_os(name)?))));
@@ -91,7 +91,7 @@ impl Install {
         command
     }
 
-    /// Gives a file or folder to the owner, closed to everybody else.
+    /// Makes the owner of this installation the owner of a file or folder, with these permissions.
     pub(super) fn own(&self, path: &Path, mode: u32) -> Result<(), DemoError> {
         fs::set_permissions(path, fs::Permissions::from_mode(mode)).map_err(DemoError::file(path))?;
         let Some(owner) = self.owner else { return Ok(()) };
@@ -106,7 +106,7 @@ impl Install {
 }
 
 impl Owner {
-    /// Asks `id`, which knows every source of users; std knows none.
+    /// Asks `id`, which knows all sources of users; the standard library has no such call.
     fn postgres() -> Result<Self, DemoError> {
         let ask = |flag: &str| -> Option<u32> {
             let output = Command::new("id").args([flag, "postgres"]).output().ok()?;
@@ -119,7 +119,7 @@ impl Owner {
     }
 }
 
-/// Runs a program to its end with `input`; what it printed, or its error text.
+/// Runs a program to its end with `input`; returns its output, or its error text as the error.
 pub(super) fn run(mut command: Command, input: &str) -> Result<String, DemoError> {
     let what = Path::new(command.get_program()).file_name().unwrap_or_default().to_string_lossy().into_owned();
     let mut child = command
@@ -129,7 +129,7 @@ pub(super) fn run(mut command: Command, input: &str) -> Result<String, DemoError
         .spawn()
         .map_err(DemoError::io(&what))?;
     if let Some(mut stdin) = child.stdin.take() {
-        // A program that ends before it read everything says why by its status.
+        // If the program ends before it has read everything, its status says why.
         let _ = stdin.write_all(input.as_bytes());
     }
     let output = child.wait_with_output().map_err(DemoError::io(&what))?;
@@ -141,12 +141,12 @@ pub(super) fn run(mut command: Command, input: &str) -> Result<String, DemoError
     Err(DemoError::Failed { what, output: if errors.is_empty() { printed } else { errors } })
 }
 
-/// `FOLDER/*/bin`.
+/// All folders `FOLDER/*/bin`.
 fn versioned(folder: &str) -> Vec<PathBuf> {
     fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path().join("bin")).collect()
 }
 
-/// The major version of the programs in a folder, if a whole server is there.
+/// The major version of the programs in a folder, if they are a complete server.
 fn major(bin: &Path) -> Option<u32> {
     if !["initdb", "postgres", "psql"].iter().all(|name| bin.join(name).is_file()) {
         return None;

@@ -1,8 +1,8 @@
-//! A small steady load: a table that grows to a limit, a few sessions, now and then one that waits for another's lock,
-//! reads on the standbys. A few per cent of one core. The demo has more to do: `trade`.
+//! A small steady load: a table that grows to a limit, a few sessions, sometimes one that waits for another's lock,
+//! reads on the standbys. It takes a few per cent of one core. The demo has a larger one: `trade`.
 //!
-//! Each worker is a loop on a connection of its own: the writer every 200 ms, readers every 500 ms, the two that
-//! meet at a lock every few seconds. A worker whose server dies tries again every second.
+//! Each worker is a loop on its own connection: the writer every 200 ms, readers every 500 ms, the two that compete for
+//! a lock every few seconds. A worker whose server dies retries every second.
 
 use std::time::Duration;
 
@@ -16,12 +16,12 @@ use super::{Cluster, Server};
 
 const WRITE: Duration = Duration::from_millis(200);
 const READ: Duration = Duration::from_millis(500);
-/// A lock is free this long and then held this long: who comes every third second waits.
+/// The lock is free for 16 s, then held for 4 s, so a client that takes it every third second sometimes waits.
 const FREE: Duration = Duration::from_secs(16);
 const HELD: Duration = Duration::from_secs(4);
 const COME: Duration = Duration::from_secs(3);
 const RETRY: Duration = Duration::from_secs(1);
-/// Rows after which the oldest go: about 60 MB.
+/// How many rows are kept, about 60 MB; the oldest are deleted.
 const KEPT: i64 = 500_000;
 
 const TABLES: &str = "\
@@ -45,6 +45,7 @@ enum Work {
 }
 
 impl Load {
+    /// The load for all servers of a cluster.
     pub fn new(cluster: &Cluster) -> Self {
         let mut workers: Vec<(Config, Work)> = Vec::new();
         for work in [Work::Write, Work::Read, Work::Read, Work::HoldLock, Work::WantLock] {
@@ -54,13 +55,13 @@ impl Load {
         Self(workers)
     }
 
-    /// A shop at work: who does what on which server.
+    /// The load of the demo's shop: which program runs on which server.
     pub(super) fn trade<'a>(workers: impl IntoIterator<Item = (&'a Server, Trade)>) -> Self {
         let worker = |(server, trade): (&Server, Trade)| (config(server, trade.application()), Work::Trade(trade));
         Self(workers.into_iter().map(worker).collect())
     }
 
-    /// Works until told to stop. Dropping the future ends it as well: the sessions close with their connections.
+    /// Runs until `stop`. Dropping the future ends it as well: the sessions close with their connections.
     pub async fn run(self, stop: CancellationToken) {
         let mut workers = JoinSet::new();
         for (config, work) in self.0 {
@@ -78,7 +79,7 @@ fn config(server: &Server, application: &str) -> Config {
     config
 }
 
-/// Connects, works until an error, and begins again: servers are killed for show.
+/// Connects, works until an error, and starts again, as the demo kills servers on purpose.
 async fn keep_working(config: Config, work: Work) {
     loop {
         if let Err(error) = connect_and_work(&config, work).await {
@@ -90,7 +91,7 @@ async fn keep_working(config: Config, work: Work) {
 
 async fn connect_and_work(config: &Config, work: Work) -> Result<(), Error> {
     let (client, connection) = config.connect(NoTls).await?;
-    // Side by side in this task: when either ends, both are over.
+    // Both run in this task; when one ends, so does the other.
     tokio::select! {
         end = connection => end,
         end = work.forever(&client) => end,
@@ -127,7 +128,7 @@ async fn write(client: &Client) -> Result<(), Error> {
     }
 }
 
-/// Waits with an error's retry until the tables are there, on a standby until they have arrived.
+/// Fails, and is retried, until the tables exist; on a standby, until they have been replayed.
 async fn read(client: &Client) -> Result<(), Error> {
     let recent = client.prepare("select count(*) from (select from shop.orders order by id desc limit 200) o").await?;
     loop {

@@ -1,16 +1,16 @@
-//! A throw-away real PostgreSQL cluster, for `pgwatch demo` and for the tests.
+//! A temporary real PostgreSQL cluster, for `pgwatch demo` and for the tests.
 //!
-//! - [`cluster`]: a primary and its streaming standbys in a temporary folder, made and removed by one value.
-//! - `server`: one of its servers, and every fault that can befall it.
-//! - [`shop`]: the cluster of `pgwatch demo`, with something to see on every screen; `trade`: what goes on in it.
-//! - [`load`]: something for the servers to do.
-//! - [`faults`]: trouble on schedule.
-//! - `install`: the server binaries of this machine and the user they run as.
-//! - `guard`: nothing is left behind, even when the holder is killed with SIGKILL.
-//! - `processes`: who is whose child, signals to whole families.
+//! - [`cluster`]: a primary and its streaming standbys in a temporary folder, created and removed by one value.
+//! - `server`: one of its servers, and every fault that can be made on it.
+//! - [`shop`]: the cluster of `pgwatch demo`, with something to see on every screen; `trade`: its workload.
+//! - [`load`]: a small workload for tests.
+//! - [`faults`]: scheduled faults.
+//! - `install`: the server programs of this machine and the user that they run as.
+//! - `guard`: removes everything, even when the holder is killed with SIGKILL.
+//! - `processes`: finds process trees and signals them.
 //!
-//! The interface blocks: most of it is waiting for other processes, `Drop` has to do it too, and a program has one
-//! or two of these calls, not thousands. Call it from `tokio::task::spawn_blocking` where a runtime runs.
+//! The interface blocks: most of it waits for other processes, `Drop` must do so too, and a program makes one or two
+//! of these calls, not thousands. In an async runtime, call it from `tokio::task::spawn_blocking`.
 
 pub mod cluster;
 pub mod faults;
@@ -32,26 +32,52 @@ pub use load::Load;
 pub use server::{Server, StopMode};
 pub use shop::Shop;
 
-/// Why a throw-away cluster could not be made or moved. Each text says what to do, where something can be done.
+/// Why a temporary cluster could not be created or changed. Each message says what to do, if anything can be done.
 #[derive(Debug, thiserror::Error)]
 pub enum DemoError {
+    /// No server programs are installed.
     #[error(
         "no PostgreSQL server programs (initdb, postgres, psql) found in {looked}: install them \
          (Debian, Ubuntu: apt-get install postgresql; Fedora: dnf install postgresql-server)"
     )]
-    NoBinaries { looked: String },
+    NoBinaries {
+        /// Where they were looked for.
+        looked: String,
+    },
+    /// Root may not run a server, and there is no user `postgres`.
     #[error("PostgreSQL refuses to run as root and there is no user `postgres` to run it as: useradd -r postgres")]
     NoUser,
+    /// A file could not be read or written, or a program not started.
     #[error("{what}: {source}")]
-    Io { what: String, source: io::Error },
+    Io {
+        /// The file or the program.
+        what: String,
+        /// Why.
+        source: io::Error,
+    },
+    /// A program ended with an error.
     #[error("{what} failed: {output}")]
-    Failed { what: String, output: String },
+    Failed {
+        /// What was done.
+        what: String,
+        /// What the program printed.
+        output: String,
+    },
+    /// Something took too long.
     #[error("{what} did not finish within {} s", after.as_secs())]
-    Timeout { what: String, after: Duration },
+    Timeout {
+        /// What was done.
+        what: String,
+        /// How long it was waited for.
+        after: Duration,
+    },
+    /// The server of this name must run for this.
     #[error("{0} is not running")]
     NotRunning(String),
+    /// The server of this name must be stopped for this.
     #[error("{0} is already running")]
     Running(String),
+    /// The name of a server is not a node name.
     #[error("{0}")]
     Name(#[from] crate::model::InvalidName),
 }

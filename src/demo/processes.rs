@@ -1,12 +1,12 @@
-//! Families of processes: every backend of a server is its postmaster's child but leads a session of its own, so a
-//! signal to the postmaster's process group misses it. Walks `/proc` by parents instead.
+//! Process trees. Every backend of a server is a child of its postmaster but leads a session of its own, so a signal to
+//! the postmaster's process group does not reach it. This follows parents in `/proc` instead.
 
 use std::fs;
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
 
-/// How often a condition is looked at while waiting for another process: no event tells of it.
+/// How often a condition is checked while waiting for another process, as no event signals it.
 const LOOK: Duration = Duration::from_millis(5);
 
 struct Process {
@@ -16,7 +16,7 @@ struct Process {
 }
 
 impl Process {
-    /// From `/proc/PID/stat`: the name in brackets may hold anything, so what counts begins after the last one.
+    /// Reads `/proc/PID/stat`. The name in brackets may contain anything, so the fields start after the last bracket.
     fn read(pid: i32) -> Option<Self> {
         let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
         let (_, rest) = stat.rsplit_once(')')?;
@@ -30,7 +30,7 @@ impl Process {
     }
 }
 
-/// `root` and all its descendants that are alive, parents before children.
+/// `root` and all its living descendants, parents before children.
 fn family(root: i32) -> Vec<Process> {
     let all: Vec<Process> = fs::read_dir("/proc")
         .into_iter()
@@ -50,7 +50,7 @@ fn family(root: i32) -> Vec<Process> {
     family
 }
 
-/// Stops every member (SIGSTOP), parents first so that no new child escapes; true once the whole family stands still.
+/// Stops all of them (SIGSTOP), parents first so that no new child escapes; true once all are stopped.
 pub(super) fn freeze(root: i32, within: Duration) -> bool {
     wait_until(within, || {
         let moving: Vec<_> = family(root).into_iter().filter(|p| !matches!(p.state, 'T' | 't')).collect();
@@ -62,16 +62,16 @@ pub(super) fn freeze(root: i32, within: Duration) -> bool {
     .is_some()
 }
 
-/// Lets every member go on (SIGCONT).
+/// Resumes all of them (SIGCONT).
 pub(super) fn thaw(root: i32) {
     for process in family(root).iter().rev() {
         signal(process.pid, Signal::CONT);
     }
 }
 
-/// Kills every member (SIGKILL); true once all are gone, the root being left for its parent to reap.
+/// Kills all of them (SIGKILL); true once all are gone, except that the root is left for its parent to reap.
 pub(super) fn kill(root: i32, within: Duration) -> bool {
-    // Taken first: the children are no longer ours to find once their parent is gone.
+    // Collected first: the children cannot be found once their parent is gone.
     let mut members: Vec<i32> = Vec::new();
     for _ in 0..2 {
         for process in family(root) {
@@ -83,14 +83,14 @@ pub(super) fn kill(root: i32, within: Duration) -> bool {
         .is_some()
 }
 
-/// Sends a signal; a process that is gone already is none to worry about.
+/// Sends a signal; ignores a process that is gone already.
 pub(super) fn signal(pid: i32, signal: Signal) {
     if let Some(pid) = Pid::from_raw(pid) {
         let _ = kill_process(pid, signal);
     }
 }
 
-/// Looks every few milliseconds until `condition` gives something, or the time is up.
+/// Checks every few milliseconds until `condition` gives a value; `None` after `within`.
 pub(super) fn wait_until<T>(within: Duration, mut condition: impl FnMut() -> Option<T>) -> Option<T> {
     let start = Instant::now();
     loop {

@@ -1,5 +1,5 @@
-//! One server of a throw-away cluster, and the faults that can befall it. Everything waits, with a deadline, until
-//! it has really happened.
+//! One server of a temporary cluster, and the faults that can be made on it. Every function waits, with a deadline,
+//! until its effect is there.
 
 use std::fs;
 use std::fs::OpenOptions;
@@ -16,18 +16,18 @@ use rustix::process::Signal;
 use super::{DemoError, Install, install, processes};
 use crate::model::{NodeConfig, NodeName, PasswordSource, Secret};
 
-/// Generous: the machine may be busy with a compiler.
+/// How long a server may take for anything: generous, as the machine may be busy with a compiler.
 const PATIENCE: Duration = Duration::from_mins(1);
-/// Ports below those that the kernel gives to outgoing connections: one of these could sit on the port of a server
-/// that is down for a moment, or even connect to itself there.
+/// Ports below those that the kernel gives to outgoing connections. One of those could occupy the port of a server that
+/// is down for a moment, or even connect to itself there.
 const PORTS: std::ops::Range<u16> = 12_000..32_000;
 
-/// How to stop a server, by PostgreSQL's own words.
+/// How to stop a server, named as in PostgreSQL.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum StopMode {
-    /// Lets every session end by itself, and refuses new ones.
+    /// Waits until every session ends, and refuses new ones.
     Smart,
-    /// Ends every session, then stops in order.
+    /// Ends every session, then stops with a checkpoint.
     Fast,
     /// Stops at once, as after a crash.
     Immediate,
@@ -49,29 +49,33 @@ impl Server {
         Self { name, data_dir, port: AtomicU16::new(0), password, install, postmaster: Mutex::new(None) }
     }
 
+    /// Its name in the cluster: `primary`, `standby1`.
     pub fn name(&self) -> &str {
         self.name.as_str()
     }
 
-    /// Always the loopback address.
+    /// The loopback address.
     #[allow(clippy::unused_self, reason = "reads like its siblings")]
     pub fn host(&self) -> &'static str {
         "127.0.0.1"
     }
 
+    /// Its port on the loopback address.
     pub fn port(&self) -> u16 {
         self.port.load(Ordering::Relaxed)
     }
 
+    /// Its data folder.
     pub fn data_dir(&self) -> &Path {
         &self.data_dir
     }
 
-    /// The folder of its unix socket: a `host` for a connection.
+    /// The folder of its unix socket, which may be the `host` of a connection.
     pub fn socket_dir(&self) -> &Path {
         &self.data_dir
     }
 
+    /// Its log.
     pub fn log_file(&self) -> PathBuf {
         self.data_dir.with_extension("log")
     }
@@ -81,12 +85,12 @@ impl Server {
         &self.password
     }
 
-    /// As a dashboard sees it: the role `pgwatch`, a member of `pg_monitor`, over TCP with SCRAM.
+    /// The node for a dashboard: the role `pgwatch`, a member of `pg_monitor`, over TCP with SCRAM.
     pub fn node_config(&self) -> NodeConfig {
         self.node_config_as("pgwatch")
     }
 
-    /// The same as another role: `postgres` (superuser) or `app` (may create schemas).
+    /// [`Self::node_config`] with another role: `postgres` (superuser) or `app` (may create schemas).
     pub fn node_config_as(&self, role: &str) -> NodeConfig {
         let mut node = NodeConfig::new(self.name.clone(), self.host());
         node.port = self.port();
@@ -100,7 +104,7 @@ impl Server {
         running(&mut self.postmaster()).map(|child| child.id() as i32)
     }
 
-    /// Starts it on a port that nobody uses, another one if somebody was quicker.
+    /// Starts it on a free port, or on another one if that is taken meanwhile.
     pub(super) fn start_on_a_free_port(&self) -> Result<(), DemoError> {
         let mut last = Ok(());
         for _ in 0..5 {
@@ -129,7 +133,7 @@ impl Server {
         let log_file = self.log_file();
         let log = OpenOptions::new().create(true).append(true).open(&log_file).map_err(DemoError::file(&log_file))?;
         let errors = log.try_clone().map_err(DemoError::file(&log_file))?;
-        // In its folder from the first moment, so that the guard knows it.
+        // Runs in its folder from the start, by which the guard finds it.
         let child = self
             .install
             .program("postgres")
@@ -144,11 +148,11 @@ impl Server {
         Ok(())
     }
 
-    /// Waits until it accepts sessions; an error with the end of its log if it ends instead.
+    /// Waits until it accepts sessions; if it ends instead, the error has the end of its log.
     pub fn wait_ready(&self) -> Result<(), DemoError> {
         let ready = processes::wait_until(PATIENCE, || {
             let Some(pid) = self.postmaster_pid() else { return Some(false) };
-            // The first line is the number of the process that wrote it, the eighth what it is doing.
+            // The first line is the process number of the writer, the eighth its status.
             let status = fs::read_to_string(self.data_dir.join("postmaster.pid")).unwrap_or_default();
             let mut lines = status.lines().map(str::trim);
             let ours = lines.next() == Some(&pid.to_string());
@@ -187,25 +191,25 @@ impl Server {
             .ok_or_else(|| DemoError::Timeout { what: format!("stop of {}", self.name), after: within })
     }
 
-    /// Kills the postmaster and all its children with SIGKILL: what is left when a machine loses power.
+    /// Kills the postmaster and all its children with SIGKILL, as a power failure would.
     pub fn kill(&self) -> Result<(), DemoError> {
         let gone = processes::kill(self.pid()?, PATIENCE);
         self.wait_stopped(PATIENCE)?;
         if gone { Ok(()) } else { Err(self.timeout("kill")) }
     }
 
-    /// Stops the postmaster and all its children with SIGSTOP: sockets stay open and nobody answers.
+    /// Stops the postmaster and all its children with SIGSTOP: sockets stay open, and nothing answers.
     pub fn freeze(&self) -> Result<(), DemoError> {
         if processes::freeze(self.pid()?, PATIENCE) { Ok(()) } else { Err(self.timeout("freeze")) }
     }
 
-    /// Lets a frozen server go on.
+    /// Resumes a frozen server.
     pub fn thaw(&self) -> Result<(), DemoError> {
         processes::thaw(self.pid()?);
         Ok(())
     }
 
-    /// Makes a standby a primary and waits until it is one.
+    /// Promotes a standby and waits until it is a primary.
     pub fn promote(&self) -> Result<(), DemoError> {
         self.psql("select pg_promote(true, 60)").map(drop)
     }
@@ -217,14 +221,14 @@ impl Server {
         file.write_all(setting(name, value).as_bytes()).map_err(DemoError::file(&path))
     }
 
-    /// Runs SQL as superuser over the unix socket; rows as lines, columns parted by `|`.
+    /// Runs SQL as superuser over the unix socket; returns rows as lines, with columns separated by `|`.
     pub fn psql(&self, sql: &str) -> Result<String, DemoError> {
         let mut command = self.client("postgres");
         command.args(["-A", "-t", "-v", "ON_ERROR_STOP=1", "-f", "-"]);
         install::run(command, sql)
     }
 
-    /// psql as this role over the unix socket; the caller adds arguments, which override those set here.
+    /// A command that runs psql as this role over the unix socket. Arguments of the caller override those set here.
     pub fn client(&self, role: &str) -> Command {
         let mut command = self.install.program("psql");
         command.args(["-X", "-q", "-U", role, "-d", "postgres", "-h"]).arg(self.socket_dir());
@@ -254,7 +258,7 @@ impl Server {
 }
 
 impl Drop for Server {
-    /// In order while that is quick, so that its shared memory goes too; else the folder's guard kills it.
+    /// Stops it in order if that is quick, so that its shared memory is freed; otherwise the folder's guard kills it.
     fn drop(&mut self) {
         if self.request_stop(StopMode::Immediate).is_ok() && self.wait_stopped(Duration::from_secs(5)).is_err() {
             let _ = self.kill();
@@ -262,12 +266,12 @@ impl Drop for Server {
     }
 }
 
-/// A line of `postgresql.conf`; of two for one name the later counts.
+/// A line of `postgresql.conf`; the last one for a name wins.
 pub(super) fn setting(name: &str, value: &str) -> String {
     format!("{name} = '{}'\n", value.replace('\\', r"\\").replace('\'', "''"))
 }
 
-/// The child if it still runs; one that has ended is reaped here.
+/// The child if it is still running; one that has ended is reaped here.
 fn running(child: &mut Option<Child>) -> Option<&mut Child> {
     if child.as_mut().is_some_and(|child| !matches!(child.try_wait(), Ok(None))) {
         *child = None;

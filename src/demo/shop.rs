@@ -1,8 +1,8 @@
-//! The cluster of `pgwatch demo`: a shop with something to see on every screen, in its tables and in its shape.
+//! The cluster of `pgwatch demo`: a shop with something to see on every screen, in its tables and in its topology.
 //!
-//! Beside a primary and two standbys there is a logical subscriber. A replication slot has no reader, `standby1` has a
-//! setting of its own, `standby2` one that waits for a restart, an index is never used and a sequence is half used.
-//! What goes on in the shop is in `trade.rs`.
+//! It has a primary, two standbys and a logical subscriber. A replication slot has no reader, `standby1` has a
+//! different setting, `standby2` one that waits for a restart, an index is never used and a sequence is half used. The
+//! workload is in `trade.rs`.
 
 use std::sync::Arc;
 use std::thread;
@@ -10,7 +10,7 @@ use std::thread;
 use super::trade::Trade;
 use super::{Builder, Cluster, DemoError, Install, Load, Server, Template};
 
-/// The servers stay small however long somebody looks, and do something every half minute: a checkpoint.
+/// Keeps the servers small however long the demo runs, with a checkpoint every half minute so that something happens.
 const SETTINGS: &[(&str, &str)] = &[
     ("wal_level", "logical"),
     ("max_wal_size", "16MB"),
@@ -20,11 +20,11 @@ const SETTINGS: &[(&str, &str)] = &[
     ("archive_command", "true"),
 ];
 
-/// What the slot without a reader may hold back at most, where the server can be told (13 and later).
+/// How much WAL the slot without a reader may retain, on servers that support such a limit (13 and later).
 const UNREAD_SLOT_LIMIT: &str = "32MB";
 
 /// The same rows on both sides of the logical replication, which then has nothing to copy. `carts` is updated all the
-/// time in an indexed column: its dead rows are vacuum's work, which takes its time so that Progress shows it.
+/// time in an indexed column: vacuum removes its dead rows, slowly enough that the Progress view shows it.
 const TABLES: &str = "
     create schema shop authorization app;
     set role app;
@@ -52,7 +52,8 @@ const TABLES: &str = "
 
 const STATEMENTS: &str = "create extension pg_stat_statements;";
 
-/// What made the tables is not what goes on in the shop. On a standby the extension may not have arrived yet.
+/// Resets the statistics, so that they leave out the creation of the tables. On a standby the extension may not have
+/// been replayed yet.
 const FORGET_STATEMENTS: &str = "
     do $$ begin perform pg_stat_statements_reset(); exception when undefined_function then null; end $$;";
 
@@ -67,7 +68,7 @@ pub struct Shop {
 }
 
 impl Shop {
-    /// Makes and starts it all, its tables too.
+    /// Creates and starts all servers, and fills the tables.
     pub fn open() -> Result<Self, DemoError> {
         let install = Install::find()?;
         let (major, has_statements) = (install.major(), install.has_library("pg_stat_statements"));
@@ -110,12 +111,12 @@ impl Shop {
         self.cluster.servers().iter().chain(self.subscriber.servers())
     }
 
-    /// Whether the servers have `pg_stat_statements`, without which there is nothing to see of statements.
+    /// True if the servers have `pg_stat_statements`, which the Statements screen needs.
     pub fn has_statements(&self) -> bool {
         self.has_statements
     }
 
-    /// What goes on in it, ready to run.
+    /// The workload, ready to run.
     pub fn load(&self) -> Load {
         let primary = Trade::PRIMARY.iter().map(|&trade| (self.cluster.primary(), trade));
         let standbys = [("standby1", Trade::Analyse), ("standby1", Trade::Browse), ("standby2", Trade::Browse)];
@@ -125,8 +126,7 @@ impl Shop {
     }
 }
 
-/// The logical replication from one to the other, and a slot that no one reads: only where the server can bound what
-/// it holds back.
+/// Sets up the logical replication, and a slot without a reader: only where the server can limit what it retains.
 fn connect(publisher: &Server, subscriber: &Server, major: u32) -> Result<(), DemoError> {
     let slot = if major >= 13 { "select pg_create_physical_replication_slot('retired_standby', true);" } else { "" };
     publisher.psql(&format!("{PUBLISH}{slot}"))?;
@@ -140,8 +140,8 @@ fn connect(publisher: &Server, subscriber: &Server, major: u32) -> Result<(), De
         .map(drop)
 }
 
-/// Settings that Drift finds: one in force, after which the replay cancels reports that stand in its way, and one that
-/// waits for a restart.
+/// Settings for the Drift view: one in force, with which the replay cancels reports that block it, and one that waits
+/// for a restart.
 fn differ(cluster: &Cluster) -> Result<(), DemoError> {
     for (name, setting, value) in
         [("standby1", "max_standby_streaming_delay", "2s"), ("standby2", "shared_buffers", "32MB")]

@@ -1,47 +1,47 @@
-//! What goes on in the demo's shop: reads and writes of different cost, a queue of locks most of the time, a
-//! transaction that was forgotten, a report that spills to disk. Each is a loop on a session of its own, and together
-//! they are a few per cent of one core: they mostly sleep.
+//! The workload of the demo's shop: reads and writes of different cost, a queue of locks most of the time, a forgotten
+//! transaction, a report that spills to disk. Each is a loop on its own session. Together they take a few per cent of
+//! one core, as they mostly sleep.
 
 use std::time::Duration;
 
 use tokio::time::sleep;
 use tokio_postgres::{Client, Error};
 
-/// Orders after which the oldest go: about 12 MB with their indexes.
+/// How many orders are kept, about 12 MB with indexes; the oldest are deleted.
 const KEPT: i64 = 50_000;
 const OFTEN: Duration = Duration::from_millis(250);
 const NOW_AND_THEN: Duration = Duration::from_secs(5);
-/// How long the bookkeeping thinks with a row locked, and how long it leaves the row alone.
+/// How long the bookkeeping keeps a row locked, and how long it then waits.
 const LOCKED: Duration = Duration::from_secs(8);
 const FREE: Duration = Duration::from_millis(500);
 
 /// A program of the shop.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Trade {
-    /// Orders come in; the oldest go.
+    /// Adds orders and deletes the oldest.
     Order,
-    /// Carts change: dead rows.
+    /// Updates carts, which leaves dead rows.
     Cart,
-    /// Pages are looked at.
+    /// Reads single items.
     Browse,
-    /// A sum over everything.
+    /// Sums over all orders.
     Report,
-    /// A result that is larger than `work_mem`, fetched piece by piece.
+    /// Fetches a result larger than `work_mem` piece by piece.
     Export,
-    /// Locks a row and thinks.
+    /// Locks a row and keeps it locked for a while.
     Bill,
-    /// Waits for the bookkeeping with a row of its own locked.
+    /// Locks another row, then waits for the bookkeeping's.
     Ship,
     /// Waits for the shipping.
     TakeBack,
-    /// Began a transaction and never came back. It has read only: vacuum goes on.
+    /// Leaves a transaction open. It has only read, so vacuum is not held up.
     Forget,
-    /// A long report on a standby, which the replay cancels when it stands in the way of a vacuum.
+    /// Runs a long report on a standby, which the replay cancels if it blocks a vacuum record.
     Analyse,
 }
 
 impl Trade {
-    /// What goes on on the primary.
+    /// The programs that run on the primary.
     pub(super) const PRIMARY: [Self; 10] = [
         Self::Order,
         Self::Cart,
@@ -55,7 +55,7 @@ impl Trade {
         Self::Forget,
     ];
 
-    /// What it calls itself.
+    /// Its `application_name`.
     pub(super) fn application(self) -> &'static str {
         match self {
             Self::Order => "checkout",
@@ -92,7 +92,7 @@ async fn order(client: &Client) -> Result<(), Error> {
                   select (random() * 999)::int, 5 + random() * 200, repeat(md5(random()::text), 2) \
                   from generate_series(1, 5) returning id";
     let insert = client.prepare(insert).await?;
-    // The first items belong to those who wait for each other.
+    // The first items are reserved for the programs that wait for each other.
     let take =
         client.prepare("update shop.stock set amount = amount - 1 where item = 10 + (random() * 40)::int").await?;
     let trim = client.prepare("delete from shop.orders where id <= $1").await?;
@@ -118,7 +118,7 @@ async fn cart(client: &Client) -> Result<(), Error> {
     }
 }
 
-/// On a standby with an error's retry until the tables have arrived.
+/// On a standby this fails, and is retried, until the tables have been replayed.
 async fn browse(client: &Client) -> Result<(), Error> {
     let one = client.prepare("select * from shop.orders where id = $1").await?;
     let of_customer = "select id, placed, total from shop.orders where customer = $1 order by id desc limit 20";
@@ -146,7 +146,7 @@ async fn report(client: &Client) -> Result<(), Error> {
 async fn export(client: &Client) -> Result<(), Error> {
     client.batch_execute("set work_mem = '64kB'").await?;
     loop {
-        // Held beyond its transaction: the rows wait in a temporary file, and nothing waits for them.
+        // A cursor that outlives its transaction: its rows are in a temporary file, and it blocks nothing.
         let declare = "declare export cursor with hold for select id, customer, total from shop.orders order by total";
         client.batch_execute(declare).await?;
         for _ in 0..20 {

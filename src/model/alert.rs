@@ -1,6 +1,6 @@
-//! Rules of alerts: a condition on a column of a view, for how long, and the sentence that tells it. They are data
-//! (`config/alerts/*.yaml`), read by `config::alerts`; docs/alerts.md tells what their parts mean. Pure: what is found in an
-//! answer is a matter of the answer alone.
+//! Rules of alerts: a condition on a column of a view, how long it must hold, and the message. They are data
+//! (`config/alerts/*.yaml`), read by `config::alerts`; docs/alerts.md explains their parts. Pure: findings depend on
+//! the answer alone.
 
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -17,11 +17,14 @@ pub mod facts;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum AlertSeverity {
+    /// Somebody should look at it.
     Warning,
+    /// Somebody should act on it.
     Critical,
 }
 
 impl AlertSeverity {
+    /// `warning` or `critical`, as programs read it.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Warning => "warning",
@@ -30,55 +33,70 @@ impl AlertSeverity {
     }
 }
 
-/// When to alarm, as a file says.
+/// A rule, as its file defines it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Rule {
     /// The file's name without `.yaml`.
     pub name: String,
+    /// What it is called on the screen.
     pub title: String,
-    /// What is asked: a view, or [`facts::view`], which costs nothing.
+    /// The view that is asked, or [`facts::view`], whose figures are there anyway.
     pub view: Arc<View>,
+    /// What it looks at.
     pub check: Check,
     /// Conditions on other columns that must hold too.
     pub filter: Vec<(usize, Condition)>,
-    /// It must hold for so long.
+    /// How long it must hold before it is an alert.
     pub lasting: Duration,
-    /// At least so long between two questions that only this rule needs.
+    /// Minimum interval between two queries of the view on a node, as long as only this rule needs them.
     pub every: Duration,
+    /// The message of a finding.
     pub says: Sentence,
+    /// What to do about it.
     pub remedy: Option<String>,
 }
 
 /// What a rule looks at.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Check {
+    /// The value of one column.
     Column {
+        /// Which column of the view.
         column: usize,
+        /// When its value is too much.
         limits: Limits,
     },
-    /// The shape of the cluster, which all answers tell together.
+    /// The topology, which needs the answers of all nodes together.
     Shape,
 }
 
-/// From where on a value is too much.
+/// The limits of a value.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Limits {
-    Own { warning: Option<Condition>, critical: Option<Condition> },
+    /// Conditions of the rule itself.
+    Own {
+        /// Values that are a warning.
+        warning: Option<Condition>,
+        /// Values that are critical.
+        critical: Option<Condition>,
+    },
+    /// A limit of the configuration file; values from the limit on count.
     OfFile(Threshold),
 }
 
-/// A limit of the configuration file.
+/// A limit that the configuration file sets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Threshold {
-    /// On a time.
+    /// Lag of a standby: a time.
     ReplicationLag,
-    /// On bytes.
+    /// WAL that a slot retains: bytes.
     SlotRetention,
-    /// On a rate.
+    /// Conflicts: a rate.
     ConflictRate,
 }
 
 impl Threshold {
+    /// All limits, in the order in which messages list them.
     pub const ALL: [Self; 3] = [Self::ReplicationLag, Self::SlotRetention, Self::ConflictRate];
 
     /// As the configuration file writes it.
@@ -90,7 +108,7 @@ impl Threshold {
         }
     }
 
-    /// Where it warns and where it alarms, in units of the column: a time in milliseconds, bytes, so many a second.
+    /// The warning and the critical limit in the unit of the column: milliseconds, bytes, or events a second.
     fn limits(self, thresholds: &Thresholds) -> [f64; 2] {
         match self {
             Self::ReplicationLag => {
@@ -109,42 +127,50 @@ impl Threshold {
     }
 }
 
-/// A sentence with the values of a row in it.
+/// A message with places for values of a row.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Sentence(pub Vec<Part>);
 
+/// A piece of a [`Sentence`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Part {
+    /// Text as it is written.
     Text(String),
+    /// The value of this column of the view.
     Column(usize),
 }
 
-/// Something that a rule is about, on a node, now.
+/// A finding of a rule that holds on a node now.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Alert {
+    /// The rule that holds.
     pub rule: Arc<Rule>,
+    /// The node that it holds on.
     pub node: NodeName,
+    /// The row that met the rule last, with its message.
     pub finding: Finding,
+    /// When it began to hold.
     pub since: SystemTime,
 }
 
 /// A row that meets a rule.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Finding {
+    /// How bad it is, by the limits that the row meets.
     pub severity: AlertSeverity,
-    /// What tells the row from the others of its node.
+    /// Identifies the row among those of its node.
     pub key: String,
-    /// The sentence. It may hold text of a server: make it safe before it reaches a terminal.
+    /// The message. It may hold text of a server: make it safe before it reaches a terminal.
     pub message: String,
 }
 
 impl Rule {
-    /// Whether it is asked for: the facts come anyway.
+    /// True if its view must be asked. The facts are there anyway.
     pub fn asks(&self) -> bool {
         self.view.name != facts::NAME
     }
 
-    /// Whether two answers are needed to tell.
+    /// True if it looks at a rate, which needs two answers.
     pub fn needs_rates(&self) -> bool {
         let is_rate = |column: usize| {
             let column = self.view.columns.get(column);
@@ -154,11 +180,11 @@ impl Rule {
         checked || self.filter.iter().any(|(column, _)| is_rate(*column))
     }
 
-    /// The rows of a node's answer that meet it; none for a rule about the shape of the cluster.
+    /// The rows of a node's answer that meet the rule; none for a rule on the topology.
     pub fn findings(&self, reading: &Reading, thresholds: &Thresholds) -> Vec<Finding> {
         let Check::Column { column, limits } = &self.check else { return Vec::new() };
         let found = |row: usize| {
-            let holds = |(at, condition): &(usize, Condition)| meets(condition, reading.value(&self.view, row, *at));
+            let holds = |(at, condition): &(usize, Condition)| reading.value(&self.view, row, *at).meets(condition);
             let severity = limits.severity(reading.value(&self.view, row, *column), thresholds)?;
             self.filter.iter().all(holds).then(|| Finding {
                 severity,
@@ -174,7 +200,7 @@ impl Limits {
     fn severity(&self, value: Value<'_>, thresholds: &Thresholds) -> Option<AlertSeverity> {
         let [warning, critical] = match self {
             Self::Own { warning, critical } => {
-                [warning, critical].map(|limit| limit.as_ref().is_some_and(|limit| meets(limit, value)))
+                [warning, critical].map(|limit| limit.as_ref().is_some_and(|limit| value.meets(limit)))
             }
             Self::OfFile(threshold) => {
                 let number = value.number();
@@ -186,14 +212,6 @@ impl Limits {
             (true, false) => Some(AlertSeverity::Warning),
             (false, false) => None,
         }
-    }
-}
-
-fn meets(condition: &Condition, value: Value<'_>) -> bool {
-    match value {
-        Value::Unknown => false,
-        Value::Text(text) => condition.holds(Some(text)),
-        Value::Rate(rate) => condition.holds_number(Some(rate)),
     }
 }
 

@@ -1,21 +1,29 @@
-//! A condition on one value: what colours a cell, hides a row, lets a filter pass, or raises an alert.
+//! A condition on one value. It colours a cell, hides a row, passes a filter, or raises an alert.
 
 use std::cmp::Ordering;
 
+/// How a value is compared.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Op {
+    /// `=`
     Equal,
+    /// `!=`
     NotEqual,
+    /// `<`
     Less,
+    /// `<=`
     AtMost,
+    /// `>`
     Greater,
+    /// `>=`
     AtLeast,
 }
 
 impl Op {
-    /// As people write them, the longer signs first.
+    /// All operators, the longer signs first, so that `<=` is not read as `<`.
     pub const ALL: [Self; 6] = [Self::NotEqual, Self::AtMost, Self::AtLeast, Self::Equal, Self::Less, Self::Greater];
 
+    /// The sign that people write.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Equal => "=",
@@ -39,23 +47,27 @@ impl Op {
     }
 }
 
-/// What a value is compared with.
+/// The right-hand side of a comparison.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Operand {
-    /// In the unit of the value.
+    /// Compared as a number, in the unit of the value.
     Number(f64),
+    /// Compared as text, without case.
     Text(String),
 }
 
+/// A comparison with a constant.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Condition {
+    /// How the value is compared.
     pub op: Op,
+    /// What it is compared with, on the right of the sign.
     pub operand: Operand,
 }
 
 impl Condition {
-    /// Whether a value meets it. NULL meets none; a text is compared as text, without case; true and false are `t` and `f` as
-    /// well.
+    /// True if the value meets the condition. NULL meets none; text is compared without case; true and false may also
+    /// be written `t` and `f`.
     pub fn holds(&self, value: Option<&str>) -> bool {
         let Some(value) = value else { return false };
         match &self.operand {
@@ -64,7 +76,7 @@ impl Condition {
         }
     }
 
-    /// The same for a number that was never a text.
+    /// [`Self::holds`] for a number that was never text.
     pub fn holds_number(&self, value: Option<f64>) -> bool {
         match (value, &self.operand) {
             (Some(value), Operand::Number(wanted)) => self.holds_for(value, *wanted),

@@ -1,5 +1,5 @@
-//! Work whose panic is an error of its own, not the end of the program: what is done with the answers of a server that
-//! may lie. Whoever reports panics asks [`is_contained`] first, and leaves those alone.
+//! Work whose panic becomes an error instead of ending the program: what handles the answers of a server that may lie.
+//! A panic hook asks [`is_contained`] first and reports nothing if it is true.
 
 use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -10,13 +10,13 @@ thread_local! {
     static CONTAINED: Cell<bool> = const { Cell::new(false) };
 }
 
-/// Whether this thread runs work of [`contained`] now.
+/// True while this thread runs work of [`contained`].
 pub fn is_contained() -> bool {
     CONTAINED.get()
 }
 
-/// Runs `work` to its end; `None` where it panicked. What it left half done must not be used any more. Cancel-safe as
-/// `work` is.
+/// Runs `work` to its end; `None` if it panicked. What it left half done must not be used again. Cancel-safe if `work`
+/// is.
 pub async fn contained<T>(work: impl Future<Output = T>) -> Option<T> {
     let mut work = pin!(work);
     std::future::poll_fn(|cx| {
@@ -25,7 +25,7 @@ pub async fn contained<T>(work: impl Future<Output = T>) -> Option<T> {
     .await
 }
 
-/// [`contained`] for work that waits for nothing.
+/// [`contained`] for synchronous work.
 pub fn contained_now<T>(work: impl FnOnce() -> T) -> Option<T> {
     let before = CONTAINED.replace(true);
     let done = catch_unwind(AssertUnwindSafe(work));

@@ -1,20 +1,21 @@
-//! Rates out of totals: what happened between two answers of a server. A reset, a restart or a clock that went
-//! back gives no rate at all, never a negative one.
+//! Rates computed from totals: what happened between two answers of a server. A reset, a restart or a clock that went
+//! back gives no rate, never a negative one.
 
 use std::time::{Duration, SystemTime};
 
 use super::Facts;
 
-/// Change of a counter a second; `None` when it went down or no time passed.
+/// Change of a counter per second; `None` if it went down or no time passed.
 pub fn rate(before: Option<u64>, after: Option<u64>, seconds: f64) -> Option<f64> {
     let change = after?.checked_sub(before?)?;
     (seconds > 0.0).then(|| change as f64 / seconds)
 }
 
-/// The replay lag of a standby, cut down to what two refreshes prove. `now() - pg_last_xact_replay_timestamp()` counts
-/// from the last *commit* that was replayed, which may be long ago on a quiet primary while the next one is just coming
-/// in, or by a clock that is wrong. What had been received at the refresh before and is replayed by now is behind by less than
-/// the time between: by half of it, as far as anybody can tell.
+/// The replay lag of a standby, limited to what two consecutive refreshes can prove. `now() -
+/// pg_last_xact_replay_timestamp()` counts from the last *commit* that was replayed. That commit may be old because the
+/// primary was quiet, while the next one is just coming in; or the primary's clock may be wrong. WAL that had been
+/// received at the earlier refresh and is replayed now lags by less than the time between the two; half of that time is
+/// the best estimate.
 pub fn proven_replay_lag(before: &Facts, after: &Facts) -> Option<Duration> {
     let lag = after.replay_lag?;
     let received = before.wal_position.zip(before.replay_lag_bytes).map(|(replayed, behind)| replayed + behind);
@@ -23,24 +24,24 @@ pub fn proven_replay_lag(before: &Facts, after: &Facts) -> Option<Duration> {
     Some(between.filter(|_| caught_up && before.role == after.role).map_or(lag, |between| lag.min(between / 2)))
 }
 
-/// What two refreshes of one node say together.
+/// What two refreshes of one node give together.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct Rates {
-    /// Commits and rollbacks a second.
+    /// Commits and rollbacks per second.
     pub transactions: Option<f64>,
-    /// Commits of all transactions, 0 to 1.
+    /// Share of commits among all transactions, 0 to 1.
     pub commit_ratio: Option<f64>,
-    /// Blocks found in shared buffers of all asked for, 0 to 1.
+    /// Share of blocks that were found in shared buffers, 0 to 1.
     pub cache_hit_ratio: Option<f64>,
-    /// Bytes of temporary files a second.
+    /// Bytes written to temporary files per second.
     pub temp_bytes: Option<f64>,
-    /// Bytes of WAL written (primary) or replayed (standby) a second.
+    /// Bytes of WAL written (primary) or replayed (standby) per second.
     pub wal_bytes: Option<f64>,
 }
 
 impl Rates {
-    /// Whether counters went on between the two: no reset, no crash, no clock that went back, and no promotion, across
-    /// which a position says nothing of a rate.
+    /// True if the counters ran on between the two: no reset, no crash, no clock that went back, and no promotion,
+    /// after which the WAL position means something else.
     pub fn comparable(before: &Facts, after: &Facts) -> bool {
         let went_on =
             |before: Option<u64>, after: Option<u64>| before.zip(after).is_none_or(|(before, after)| after >= before);
@@ -50,7 +51,7 @@ impl Rates {
             && went_on(before.commits, after.commits)
     }
 
-    /// What happened a second; nothing where the two are not comparable.
+    /// The rates between the two; all `None` where they are not comparable.
     pub fn between(before: &Facts, after: &Facts) -> Self {
         if !Self::comparable(before, after) {
             return Self::default();
@@ -98,10 +99,10 @@ mod tests {
     fn a_quiet_primary_is_no_lag() {
         let lag = |before: &Facts, after: &Facts| proven_replay_lag(before, after).map(|lag| lag.as_secs_f64());
         let before = standby(100, 1000, 50, 0);
-        // All that was there a second ago is replayed, so the commit of a minute ago says nothing.
+        // All that was there a second ago is replayed, so the age of the last commit does not matter.
         assert_eq!(lag(&before, &standby(101, 1050, 200, 60)), Some(0.5));
         assert_eq!(lag(&before, &standby(101, 1300, 0, 0)), Some(0.0));
-        // It is not replayed yet: the lag is real.
+        // Some of it is not replayed yet: the lag is real.
         assert_eq!(lag(&before, &standby(101, 1049, 200, 60)), Some(60.0));
         assert_eq!(lag(&before, &Facts { replay_lag: None, ..standby(101, 2000, 0, 0) }), None);
     }

@@ -1,37 +1,56 @@
-//! A failure as people and programs see it: a kind out of a closed list, a text, and a remedy.
+//! A failure as people and programs see it: a kind from a closed list, a message, and a remedy.
 
 use std::fmt;
 
 use serde::Serialize;
 
-/// Kind of a failure. The names are a promise to programs (`machine output` in the README): never renamed.
+/// Kind of a failure. Programs rely on the names (`machine output` in the README), so they are never renamed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ErrorKind {
+    /// The connection was refused: no server listens there.
     Refused,
+    /// There was no answer in time.
     Timeout,
+    /// The host name was not resolved.
     HostNotFound,
+    /// There is no route to the host.
     Unreachable,
+    /// TLS failed: no TLS, a wrong certificate, no common version.
     Tls,
+    /// The server did not accept the role or its password.
     Authentication,
+    /// The role lacks a right.
     Permission,
+    /// The database does not exist.
     NoDatabase,
+    /// The server, the database or the role has reached its limit of connections.
     TooManyConnections,
+    /// The server is starting up or recovering.
     StartingUp,
+    /// The server is shutting down.
     ShuttingDown,
-    /// Our backend was ended by somebody (`pg_terminate_backend`, an administrator).
+    /// Somebody ended our session (`pg_terminate_backend`, an administrator command).
     Terminated,
+    /// A connection that was open broke.
     ConnectionLost,
+    /// The statement took longer than its time limit.
     StatementTimeout,
+    /// A lock was not granted within `lock_timeout`.
     LockTimeout,
+    /// The user cancelled the statement.
     Cancelled,
+    /// The statement writes, and the session is read-only.
     ReadOnly,
     /// Any other error of a statement; the SQLSTATE says which.
     Sql,
     /// Our own pool was full.
     Busy,
+    /// The node is not connected, or no node has that name.
     NotConnected,
+    /// The configuration of the node is wrong or cannot be used.
     Config,
+    /// Anything else: what answers is no PostgreSQL server, or pgwatch itself is at fault.
     Internal,
 }
 
@@ -64,7 +83,7 @@ impl ErrorKind {
         }
     }
 
-    /// True if the server itself gives this answer to a connection that it does not accept: the server is alive.
+    /// True if this is how a living server rejects a connection.
     pub fn is_server_refusal(self) -> bool {
         matches!(
             self,
@@ -78,23 +97,28 @@ impl ErrorKind {
     }
 }
 
-/// One failure of one node. Serialises to the `error` object of the machine output.
+/// A failure of one node. Serialised, it is the `error` object of the machine output.
 ///
 /// `message` and `hint` may hold text of a server: make it safe before it reaches a terminal.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct NodeError {
+    /// The kind, for programs.
     pub kind: ErrorKind,
+    /// The server's SQLSTATE, where the server reported the failure.
     pub sqlstate: Option<String>,
+    /// What happened, for people.
     pub message: String,
     /// What to do about it.
     pub hint: Option<String>,
 }
 
 impl NodeError {
+    /// A failure without SQLSTATE and hint.
     pub fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
         Self { kind, sqlstate: None, message: message.into(), hint: None }
     }
 
+    /// The same with something to do about it.
     #[must_use]
     pub fn with_hint(mut self, hint: impl Into<String>) -> Self {
         self.hint = Some(hint.into());

@@ -1,17 +1,21 @@
-//! What a server says of itself: the figures of one refresh, and what stays the same while it runs.
+//! What a server reports about itself: the figures of one refresh, and what stays the same while it runs.
 
 use std::time::{Duration, SystemTime};
 
 use serde::Serialize;
 
+/// What a server is in its cluster.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Role {
+    /// It accepts writes.
     Primary,
+    /// It is in recovery: it replays WAL and is read-only.
     Standby,
 }
 
 impl Role {
+    /// `primary` or `standby`, as programs read it.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Primary => "primary",
@@ -20,55 +24,71 @@ impl Role {
     }
 }
 
-/// The answer to the one statement a refresh asks of a node (N11). `None` is "the server did not say"
-/// (rights, version, role), never 0. Counters are totals since the server's statistics reset: rates come from two
-/// of these (`model::delta`).
+/// The answer to the one statement that each refresh sends to a node (N11). `None` means that the server did not say
+/// (rights, version, role), never 0. Counters are totals since the server's statistics were reset; rates are computed
+/// from two of these (`model::delta`).
 #[derive(Debug, Clone, PartialEq)]
 pub struct Facts {
-    /// The server's own clock when it answered (`clock_timestamp()`): the divisor of every rate.
+    /// The server's own clock when it answered (`clock_timestamp()`). Rates divide by differences of it.
     pub server_time: SystemTime,
+    /// What the server is now.
     pub role: Role,
-    /// Client connections now, of `max_connections` (`pg_stat_database.numbackends` or `pg_stat_activity`).
+    /// Client connections now, from `pg_stat_activity`, or from `pg_stat_database.numbackends` where the role does not
+    /// see other sessions.
     pub connections: Option<u32>,
+    /// The setting `max_connections`.
     pub max_connections: Option<u32>,
+    /// Client sessions that run a statement.
     pub active: Option<u32>,
+    /// Client sessions that do nothing.
     pub idle: Option<u32>,
+    /// Client sessions that do nothing in an open transaction.
     pub idle_in_transaction: Option<u32>,
     /// Sessions that wait for a lock.
     pub waiting_for_lock: Option<u32>,
     /// Age of the oldest open transaction of a client.
     pub oldest_transaction: Option<Duration>,
-    /// Sums over `pg_stat_database`.
+    /// Transactions committed. This and the other counters are sums over `pg_stat_database`.
     pub commits: Option<u64>,
+    /// Transactions rolled back.
     pub rollbacks: Option<u64>,
+    /// Blocks read from outside the shared buffers.
     pub blocks_read: Option<u64>,
+    /// Blocks found in the shared buffers.
     pub blocks_hit: Option<u64>,
+    /// Bytes written to temporary files.
     pub temp_bytes: Option<u64>,
+    /// Deadlocks found.
     pub deadlocks: Option<u64>,
+    /// When these counters were last reset.
     pub stats_reset: Option<SystemTime>,
     /// WAL position in bytes: written on a primary, replayed on a standby.
     pub wal_position: Option<u64>,
-    /// Standby: how far replay is behind what is known, in time. 0 when all received WAL is replayed and the
-    /// receiver streams.
+    /// Standby: how far the replay lags behind, in time. 0 when all received WAL is replayed and the receiver streams.
     pub replay_lag: Option<Duration>,
-    /// Standby: bytes received but not replayed.
+    /// Standby: bytes of WAL received and not yet replayed.
     pub replay_lag_bytes: Option<u64>,
-    /// Standby: a WAL receiver is streaming.
+    /// Standby: true if a WAL receiver is streaming.
     pub streaming: Option<bool>,
-    /// Primary or cascading standby: how many standbys stream from it, and the worst of them.
+    /// Primary or cascading standby: how many standbys stream from it.
     pub standbys: Option<u32>,
+    /// `application_name` of the standby that has replayed least.
     pub worst_standby: Option<String>,
+    /// The longest replay lag that the server reports for any standby.
     pub worst_standby_lag: Option<Duration>,
+    /// How far the standby that has replayed least lags behind, in bytes of WAL.
     pub worst_standby_lag_bytes: Option<u64>,
+    /// The timeline that the server writes or replays.
     pub timeline: Option<u32>,
-    /// When the server last read its configuration (`pg_conf_load_time()`): tells when to ask `ServerFacts` again.
+    /// When the server last read its configuration (`pg_conf_load_time()`). A change means that `ServerFacts` must be
+    /// asked again.
     pub config_loaded: Option<SystemTime>,
-    /// From our question to the answer: what it cost the server at most.
+    /// From our query to the answer: an upper limit of what it cost the server.
     pub elapsed: Duration,
 }
 
 impl Facts {
-    /// A server that said when and what it is, and nothing else.
+    /// A server that reported its role and its time, and nothing else.
     pub fn unknown(role: Role, server_time: SystemTime) -> Self {
         Self {
             server_time,
@@ -102,26 +122,28 @@ impl Facts {
     }
 }
 
-/// What is asked once a connection, and again after the server read its configuration anew.
+/// What is asked once per connection, and again after the server reread its configuration.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct ServerFacts {
     /// As the server prints it: `17.2`, `18beta1`.
     pub version: String,
     /// `server_version_num`, as in 170002; 0 where unknown.
     pub version_num: u32,
+    /// `pg_postmaster_start_time()`.
     pub started_at: Option<SystemTime>,
     /// `pg_control_system().system_identifier`: two nodes with the same one are one cluster.
     pub system_identifier: Option<u64>,
+    /// The setting `cluster_name`; `None` where it is empty.
     pub cluster_name: Option<String>,
-    /// Settings that matter, in the order to show them.
+    /// Settings worth showing, in the order to show them.
     pub settings: Vec<Setting>,
-    /// Settings that wait for a restart.
+    /// How many settings wait for a restart.
     pub pending_restart: Option<u32>,
 }
 
 impl ServerFacts {
-    /// The identifier of the cluster that was `known` at this address, where another one answers now. Who does not
-    /// say which he is (rights) is taken for the same.
+    /// The identifier that was `known` at this address, if another cluster answers there now. A server that does not
+    /// report its identifier (rights) is taken for the same one.
     pub fn replaces(&self, known: Option<u64>) -> Option<u64> {
         let now = self.system_identifier?;
         known.filter(|known| *known != now)
@@ -131,10 +153,13 @@ impl ServerFacts {
 /// One row of `pg_settings`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Setting {
+    /// Its name.
     pub name: String,
-    /// With its unit, as `current_setting()` prints it.
+    /// Its value with the unit, as `current_setting()` prints it.
     pub value: String,
+    /// Where its value comes from: `default`, `configuration file` …
     pub source: String,
+    /// True if the value in the file takes effect only after a restart.
     pub pending_restart: bool,
 }
 

@@ -1,12 +1,13 @@
-//! Figures as people say them: durations, sizes, counts, rates, shares. On the screen, in `table` output and in sentences.
+//! Figures as people write them: durations, sizes, counts, rates, shares. For the screen, for `table` output and for
+//! sentences.
 
 use std::borrow::Cow;
 use std::time::Duration;
 
-/// An unknown value: never 0.
+/// Shown for an unknown value, which is never shown as 0.
 pub const UNKNOWN: &str = "–";
 
-/// A duration as people say it: `0.4 ms`, `12 ms`, `4.1 s`, `38 s`, `5 min`, `3 h`, `41 d`.
+/// A duration: `0.4 ms`, `12 ms`, `4.1 s`, `38 s`, `5 min`, `3 h`, `41 d`.
 pub fn duration(duration: Duration) -> String {
     let ms = duration.as_secs_f64() * 1000.0;
     match ms {
@@ -19,13 +20,13 @@ pub fn duration(duration: Duration) -> String {
     }
 }
 
-/// Without zeros behind the point: `3`, `0.4`, `99.7`.
+/// A number without trailing zeros after the point: `3`, `0.4`, `99.7`.
 fn short(number: f64, decimals: usize) -> String {
     let said = format!("{number:.decimals$}");
     said.trim_end_matches('0').trim_end_matches('.').to_owned()
 }
 
-/// How long ago, in whole units: `0 s`, `14 s`, `5 min`, `3 h`, `41 d`.
+/// A time span in whole units: `0 s`, `14 s`, `5 min`, `3 h`, `41 d`.
 pub fn age(duration: Duration) -> String {
     match duration.as_secs() {
         s @ 0..60 => format!("{s} s"),
@@ -35,7 +36,7 @@ pub fn age(duration: Duration) -> String {
     }
 }
 
-/// A period as the file writes it: `250ms`, `1s`, `1m`.
+/// A period in the form of the configuration file: `250ms`, `1s`, `1m`.
 pub fn period(period: Duration) -> String {
     let ms = period.as_millis();
     if ms.is_multiple_of(60_000) && ms > 0 {
@@ -47,7 +48,7 @@ pub fn period(period: Duration) -> String {
     }
 }
 
-/// A size in PostgreSQL's units: `0 B`, `412 MB`, `1.2 GB`.
+/// A size in PostgreSQL's units, which are powers of 1024: `0 B`, `412 MB`, `1.2 GB`.
 pub fn bytes(bytes: f64) -> String {
     const UNITS: [&str; 6] = ["B", "kB", "MB", "GB", "TB", "PB"];
     let mut value = bytes.max(0.0);
@@ -73,7 +74,7 @@ pub fn count(number: u64) -> String {
     out
 }
 
-/// A number with as many decimals as say something: `0.03`, `5.47`, `31.2`, `1,204`.
+/// A number with three significant digits or all digits before the point: `0.03`, `5.47`, `31.2`, `1,204`.
 pub fn number(number: f64) -> String {
     match number.abs() {
         0.0 => "0".to_owned(),
@@ -84,7 +85,7 @@ pub fn number(number: f64) -> String {
     }
 }
 
-/// A number where there is little room, with a letter for its thousands: `812`, `19.0k`, `118M`, `1.2G`.
+/// A short form with a letter for thousands, millions …: `812`, `19.0k`, `118M`, `1.2G`.
 pub fn compact(number: f64, decimals: usize) -> String {
     const UNITS: [&str; 7] = ["", "k", "M", "G", "T", "P", "E"];
     let mut value = number;
@@ -97,14 +98,15 @@ pub fn compact(number: f64, decimals: usize) -> String {
     format!("{value:.decimals$}{}", UNITS.get(unit).copied().unwrap_or_default())
 }
 
-/// A count in at most so many columns.
+/// A count in at most `room` characters, or in full if even the short form has no room.
 pub fn count_within(number: u64, room: usize) -> String {
     let shorter = [1, 0].map(|decimals| compact(number as f64, decimals));
     let said = count(number);
     if said.len() <= room { said } else { shorter.into_iter().find(|said| said.len() <= room).unwrap_or(said) }
 }
 
-/// A number as a server wrote it, in at most so many columns: `1.2346e59` where its digits have no room.
+/// A number as a server wrote it, in at most `room` characters: `1.2346e59` where its digits have no room. Text that is
+/// no number is returned whole.
 pub fn number_within(said: &str, room: usize) -> Cow<'_, str> {
     if said.len() <= room {
         return Cow::Borrowed(said);
@@ -114,7 +116,7 @@ pub fn number_within(said: &str, room: usize) -> Cow<'_, str> {
     rounded.into_iter().find(|said| said.len() <= room).map_or(Cow::Borrowed(said), Cow::Owned)
 }
 
-/// Something a second: `1,204`, `3`, `0.3`, `0`.
+/// A rate per second, without the unit: `1,204`, `3`, `0.3`, `0`.
 pub fn rate(per_second: f64) -> String {
     if per_second >= 0.95 {
         count(per_second.round() as u64)
@@ -125,7 +127,7 @@ pub fn rate(per_second: f64) -> String {
     }
 }
 
-/// A share of one in percent: `100 %`, `99.98 %`, `97.2 %`, `31 %`; never rounded up to 100.
+/// A share (0 to 1) in percent: `100 %`, `99.98 %`, `97.2 %`, `31 %`; never rounded up to 100.
 pub fn percent(share: f64) -> String {
     let percent = (share * 100.0).clamp(0.0, 100.0);
     if percent >= 100.0 {

@@ -1,4 +1,4 @@
-//! The last so many samples, in memory that never grows.
+//! The newest samples of a figure, in memory of a fixed size, and their percentiles.
 
 use std::collections::VecDeque;
 
@@ -10,11 +10,12 @@ pub struct Ring<T> {
 }
 
 impl<T> Ring<T> {
+    /// An empty ring of at least one item.
     pub fn new(capacity: usize) -> Self {
         Self { items: VecDeque::new(), capacity: capacity.max(1) }
     }
 
-    /// Appends an item; the oldest one leaves when the ring is full.
+    /// Appends an item; drops the oldest one if the ring is full.
     pub fn push(&mut self, item: T) {
         if self.items.len() == self.capacity {
             self.items.pop_front();
@@ -22,34 +23,38 @@ impl<T> Ring<T> {
         self.items.push_back(item);
     }
 
+    /// How many items it holds.
     pub fn len(&self) -> usize {
         self.items.len()
     }
 
+    /// True if it holds none.
     pub fn is_empty(&self) -> bool {
         self.items.is_empty()
     }
 
+    /// The newest item.
     pub fn last(&self) -> Option<&T> {
         self.items.back()
     }
 
+    /// The newest item, to be changed.
     pub fn last_mut(&mut self) -> Option<&mut T> {
         self.items.back_mut()
     }
 
-    /// Oldest first.
+    /// All items, oldest first.
     pub fn iter(&self) -> impl DoubleEndedIterator<Item = &T> + ExactSizeIterator {
         self.items.iter()
     }
 
-    /// The newest `count`, oldest of them first.
+    /// The newest `count` items, oldest first.
     pub fn newest(&self, count: usize) -> impl DoubleEndedIterator<Item = &T> + ExactSizeIterator {
         self.items.iter().skip(self.items.len().saturating_sub(count))
     }
 }
 
-/// The values below which these shares (0 to 1) of the samples lie (nearest rank); `None` without samples.
+/// The values below which these shares (0 to 1) of the samples lie, by nearest rank; `None` without samples.
 pub fn percentiles<const N: usize>(samples: impl IntoIterator<Item = f64>, shares: [f64; N]) -> Option<[f64; N]> {
     let mut sorted: Vec<f64> = samples.into_iter().filter(|sample| sample.is_finite()).collect();
     sorted.sort_unstable_by(f64::total_cmp);

@@ -1,5 +1,5 @@
-//! Plain facts that every half of the program speaks: nodes, health, pools, rows and the protocol between the
-//! connection manager and whoever listens. No I/O, no clock, nothing of a terminal: times come in with the facts.
+//! Plain facts that both halves of the program share: nodes, health, pools, rows, and the protocol between the
+//! connection manager and its listeners. No I/O, no clock, nothing of a terminal: times are passed in with the facts.
 
 pub mod alert;
 pub mod condition;

@@ -1,4 +1,4 @@
-//! The name of a node: short, cheap to copy, and valid by construction.
+//! The name of a node: short, cheap to clone, and valid by construction.
 
 use std::fmt;
 use std::sync::Arc;
@@ -9,18 +9,21 @@ use serde::{Serialize, Serializer};
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct NodeName(Arc<str>);
 
-/// Why a text is no node name; its `Display` says what is allowed.
+/// The text that is no node name; `Display` says what is allowed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{} is not a valid node name: start with a letter, then use letters, digits, - and _", told(.0))]
 pub struct InvalidName(pub String);
 
-/// What looks like a piece of a connection string is not repeated: it may hold a password.
+/// Text that looks like part of a connection string is not repeated: it may contain a password (F7).
 fn told(text: &str) -> String {
     if text.contains(['@', ':', '/', '=', '%']) { "this".to_owned() } else { format!("{text:?}") }
 }
 
 impl NodeName {
     /// Checks `text` against `^[A-Za-z][A-Za-z0-9_-]*$`.
+    ///
+    /// # Errors
+    /// The text, if it does not match.
     pub fn parse(text: &str) -> Result<Self, InvalidName> {
         let mut chars = text.chars();
         let first = chars.next().is_some_and(|c| c.is_ascii_alphabetic());
@@ -31,13 +34,14 @@ impl NodeName {
         }
     }
 
+    /// The name as text.
     pub fn as_str(&self) -> &str {
         &self.0
     }
 }
 
 impl Default for NodeName {
-    /// `node`: for one that has no name yet.
+    /// `node`, for a node that has no name yet.
     fn default() -> Self {
         Self("node".into())
     }

@@ -1,27 +1,35 @@
-//! What is known of a node before anything connects: where it is, as whom we come, and the limits we keep.
-//! The defaults of the configuration live here and nowhere else.
+//! What is known of a node before anything connects: its address, our role and password, and our limits. The defaults
+//! of the configuration are defined here and nowhere else.
 
 use std::path::PathBuf;
 use std::time::Duration;
 
 use super::{NodeName, Secret};
 
-/// One node, validated: what the configuration, the add-node form and the flags all produce.
+/// One validated node. The configuration file, the form and the flags all produce this.
 #[derive(Debug, Clone, PartialEq)]
 pub struct NodeConfig {
+    /// The name it goes by; unique in a configuration.
     pub name: NodeName,
-    /// Host name, address, or the directory of a unix socket (begins with `/`, or `@` for an abstract one).
+    /// Host name, address, or directory of a unix socket (begins with `/`, or with `@` for an abstract one).
     pub host: String,
+    /// The port; for a unix socket, part of its file name.
     pub port: u16,
+    /// The database that sessions connect to.
     pub database: String,
+    /// The role that sessions log in as.
     pub user: String,
+    /// Where its password comes from.
     pub password: PasswordSource,
+    /// Whether and how to use TLS.
     pub tls: TlsConfig,
+    /// The limits of its pool.
     pub pool: PoolConfig,
+    /// How it is probed, and what follows from missed probes.
     pub health: HealthConfig,
-    /// What the file says; `None` means the default, which is read-only unless `--read-write` was given.
+    /// `read_only` of the file; `None` means the default, which is read-only unless `--read-write` was given.
     pub read_only: Option<bool>,
-    /// The node replicates with pglogical (a key of the earlier format, kept for the replication screens).
+    /// True if the node replicates with pglogical (a key of the earlier format, kept for the replication screens).
     pub pglogical: bool,
 }
 
@@ -43,17 +51,17 @@ impl NodeConfig {
         }
     }
 
-    /// Whether our sessions on this node may not write: yes unless it was switched off.
+    /// True if our sessions on this node must not write (C12): the default.
     pub fn is_read_only(&self) -> bool {
         self.read_only.unwrap_or(true)
     }
 
-    /// Whether `host` names the directory of a unix socket.
+    /// True if `host` is the directory of a unix socket.
     pub fn is_unix_socket(&self) -> bool {
         self.host.starts_with('/') || self.host.starts_with('@')
     }
 
-    /// `host:port`, with brackets around an IPv6 address; the socket's path for a unix socket.
+    /// `host:port`, with brackets around an IPv6 address; for a unix socket, its path.
     pub fn address(&self) -> String {
         if self.is_unix_socket() {
             format!("{}/.s.PGSQL.{}", self.host, self.port)
@@ -65,38 +73,44 @@ impl NodeConfig {
     }
 }
 
-/// Where the password comes from. It is looked up at each connect, so a rotated one is found.
+/// Where the password comes from. It is looked up at each connect, so that a changed password is found.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub enum PasswordSource {
+    /// None is sent.
     #[default]
     None,
-    /// From the file, the connection string, the form or `PGPASSWORD`.
+    /// Given in the file, the connection string, the form or `PGPASSWORD`.
     Given(Secret),
-    /// A line of this password file (`PGPASSFILE`, `~/.pgpass`).
+    /// Looked up in this password file (`PGPASSFILE`, `~/.pgpass`).
     File(PathBuf),
-    /// A line for `sh -c`; the first line it prints is the password.
+    /// A command for `sh -c`; the first line of its output is the password.
     Command(String),
 }
 
 /// libpq's `sslmode`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum SslMode {
+    /// Never with TLS.
     Disable,
-    /// Plain first, TLS if the server insists.
+    /// Without TLS first; with TLS if the server requires it.
     Allow,
-    /// TLS first, plain if the server has none.
+    /// With TLS first; without if the server has none.
     #[default]
     Prefer,
+    /// With TLS only, whatever certificate the server shows.
     Require,
+    /// With TLS only, and the certificate must be signed by a trusted root.
     VerifyCa,
+    /// As [`Self::VerifyCa`], and the certificate must name the host.
     VerifyFull,
 }
 
 impl SslMode {
+    /// All modes, from the least to the most secure.
     pub const ALL: [Self; 6] =
         [Self::Disable, Self::Allow, Self::Prefer, Self::Require, Self::VerifyCa, Self::VerifyFull];
 
-    /// libpq's word for it.
+    /// The mode in libpq's words.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Disable => "disable",
@@ -108,38 +122,48 @@ impl SslMode {
         }
     }
 
+    /// Reads libpq's word for a mode; `None` if it is not one.
     pub fn parse(text: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|mode| mode.as_str() == text)
     }
 }
 
-/// Which certificates a server may show.
+/// The certificate authorities that a server's certificate is checked against.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum RootCert {
-    /// `sslrootcert=system`: the roots that the machine trusts.
+    /// `sslrootcert=system`: those that this machine trusts.
     System,
+    /// Those in this PEM file.
     File(PathBuf),
 }
 
-/// TLS by libpq's names.
+/// TLS settings, named as in libpq (C11).
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct TlsConfig {
+    /// Whether TLS is used, and what the server must prove.
     pub mode: SslMode,
+    /// What the server's certificate is checked against; `None`: `~/.postgresql/root.crt` if it exists.
     pub root_cert: Option<RootCert>,
+    /// Client certificate; `None`: `~/.postgresql/postgresql.crt` if it exists.
     pub cert: Option<PathBuf>,
+    /// Its key; `None`: `~/.postgresql/postgresql.key` if it exists, else the path of the certificate ending in `.key`.
     pub key: Option<PathBuf>,
+    /// Passphrase of the key.
     pub key_password: Option<Secret>,
-    /// `channel_binding=require`: no login but by SCRAM bound to the TLS session.
+    /// `channel_binding=require`: log in only by SCRAM bound to the TLS session.
     pub require_channel_binding: bool,
 }
 
 /// Limits of a node's bb8 pool.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PoolConfig {
+    /// Connections kept open.
     pub min: u32,
+    /// Connections open at once, at most.
     pub max: u32,
+    /// How long a connection above `min` may be idle before it is closed.
     pub idle_timeout: Duration,
-    /// Bounds a whole attempt: TCP, TLS, startup, authentication, first answer.
+    /// Time limit of a whole attempt: TCP, TLS, startup, authentication, first answer.
     pub connect_timeout: Duration,
 }
 
@@ -152,9 +176,13 @@ impl Default for PoolConfig {
 /// Policy of the health loop.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HealthConfig {
+    /// From the start of one probe to the start of the next.
     pub interval: Duration,
+    /// A probe without an answer for this long is missed.
     pub timeout: Duration,
+    /// Misses in a row that make a node unhealthy.
     pub unhealthy_after: u32,
+    /// A node whose probe takes longer than this is degraded.
     pub slow_after: Duration,
 }
 
@@ -169,21 +197,23 @@ impl Default for HealthConfig {
     }
 }
 
-/// A limit that warns and one that alarms.
+/// A pair of limits.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Limit<T> {
+    /// From here on it is a warning.
     pub warning: T,
+    /// From here on it is critical.
     pub critical: T,
 }
 
-/// `thresholds:` of the file: what colours a figure.
+/// `thresholds:` of the file. They colour figures and raise alerts.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Thresholds {
-    /// Replay lag of a standby.
+    /// Replay lag of a standby, in time.
     pub replication_lag: Limit<Duration>,
-    /// WAL kept back by a slot, in bytes.
+    /// WAL retained by a slot, in bytes.
     pub slot_retention: Limit<u64>,
-    /// Conflicts a minute.
+    /// Conflicts per minute.
     pub conflict_rate: Limit<f64>,
 }
 

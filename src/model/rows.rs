@@ -1,22 +1,23 @@
-//! The rows of one node's answer, as the server's own text, in one buffer: a result of 100,000 rows is three
-//! allocations, not a million.
+//! The rows of one node's answer as the server's own text in one buffer: 100,000 rows take three allocations, not a
+//! million.
 
 use std::fmt;
 
 /// A column of a result.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Column {
+    /// The name that the server gave it; names may repeat.
     pub name: String,
     /// The type's name in `pg_type` (`int4`, `_text`); `""` where the server did not say.
     pub type_name: String,
 }
 
-/// Rows as text. Cells are addressed by row and column; a NULL is `None`.
+/// Rows as text. Cells are addressed by row and column; NULL is `None`.
 #[derive(Clone, PartialEq, Eq, Default)]
 pub struct RowSet {
     columns: Vec<Column>,
     text: String,
-    /// End of each cell in `text`, row by row; the highest bit says NULL.
+    /// The end of each cell in `text`, row by row; the highest bit marks NULL.
     ends: Vec<u32>,
     rows: usize,
 }
@@ -24,7 +25,7 @@ pub struct RowSet {
 const NULL: u32 = 1 << 31;
 
 impl fmt::Debug for RowSet {
-    /// Without the values: there may be megabytes of them, and no log should see them.
+    /// Leaves the values out: there may be megabytes of them, and they must not reach a log.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let columns: Vec<&str> = self.columns.iter().map(|column| column.name.as_str()).collect();
         f.debug_struct("RowSet").field("rows", &self.rows).field("columns", &columns).finish_non_exhaustive()
@@ -32,12 +33,13 @@ impl fmt::Debug for RowSet {
 }
 
 impl RowSet {
+    /// No rows of these columns.
     pub fn new(columns: Vec<Column>) -> Self {
         Self { columns, ..Self::default() }
     }
 
-    /// Appends a row; missing cells are NULL, surplus ones are dropped, and so is what would pass 2 GB of text
-    /// (the caller cuts a result long before).
+    /// Appends a row. Missing cells are NULL; surplus cells are dropped, and so is text beyond 2 GB in total (callers
+    /// limit an answer long before).
     pub fn push<'a>(&mut self, cells: impl IntoIterator<Item = Option<&'a str>>) {
         let mut cells = cells.into_iter();
         for _ in 0..self.columns.len() {
@@ -51,14 +53,17 @@ impl RowSet {
         self.rows += 1;
     }
 
+    /// The columns, in the order of the cells.
     pub fn columns(&self) -> &[Column] {
         &self.columns
     }
 
+    /// How many rows there are.
     pub fn len(&self) -> usize {
         self.rows
     }
 
+    /// True if there is no row.
     pub fn is_empty(&self) -> bool {
         self.rows == 0
     }
@@ -68,7 +73,7 @@ impl RowSet {
         self.text.len() + self.ends.len() * size_of::<u32>()
     }
 
-    /// A cell; `None` for NULL and for what is outside.
+    /// A cell; `None` for NULL and for a row or column that does not exist.
     pub fn cell(&self, row: usize, column: usize) -> Option<&str> {
         if column >= self.columns.len() || row >= self.rows {
             return None;

@@ -1,19 +1,20 @@
-//! A text that must never be shown: its `Debug` hides it, it has no `Display`, and it is wiped when dropped.
+//! Text that must never be shown: its `Debug` hides it, it has no `Display`, and it is wiped when dropped.
 
 use std::fmt;
 
 use secrecy::{ExposeSecret, SecretString};
 
-/// A password or key passphrase. Comparable, so that a reload sees that it changed.
+/// A password or a passphrase. Comparable, so that a reload sees that it changed.
 #[derive(Clone)]
 pub struct Secret(SecretString);
 
 impl Secret {
+    /// Hides a text.
     pub fn new(text: impl Into<String>) -> Self {
         Self(SecretString::from(text.into()))
     }
 
-    /// The text itself: call it only where it is handed to a server or a key file.
+    /// The text itself. Call it only to hand it to a server or a key file.
     pub fn expose(&self) -> &str {
         self.0.expose_secret()
     }

@@ -1,22 +1,31 @@
-//! The names of themes and of the colours that a configuration may change: what `config` reads and `tui` draws.
+//! The names of themes and of the colours that a configuration may change, for `config` to read and `tui` to draw.
 
-/// The themes there are, as `theme:` and `--theme` name them; the first is the default.
+/// All themes, by the names that `theme:` and `--theme` take; the first is the default.
 pub const THEMES: [&str; 4] = ["dark", "light", "mono", "colorblind"];
 
-/// A colour by what it is for, as `theme: {colors: ...}` names it.
+/// A colour by its purpose, as named in `theme: {colors: ...}`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum ColorRole {
+    /// Behind everything.
     Background,
+    /// Plain text.
     Foreground,
+    /// Selected or active items.
     Primary,
+    /// Trends and other additions to a figure.
     Secondary,
+    /// Good states and values.
     Success,
+    /// Values past a warning limit.
     Warning,
+    /// Critical values and failures.
     Critical,
+    /// Less important text: labels, borders, stale figures.
     Muted,
 }
 
 impl ColorRole {
+    /// All of them, in the order in which messages list them.
     pub const ALL: [Self; 8] = [
         Self::Background,
         Self::Foreground,
@@ -42,17 +51,18 @@ impl ColorRole {
         }
     }
 
+    /// Reads a key of the configuration; `None` if it is not one.
     pub fn parse(text: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|role| role.as_str() == text)
     }
 }
 
-/// Red, green and blue.
+/// A colour as red, green and blue.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Rgb(pub u8, pub u8, pub u8);
 
 impl Rgb {
-    /// Reads `#00BFFF`, in capitals or not.
+    /// Reads `#00BFFF` in either case; `None` if it is no such text.
     pub fn parse(text: &str) -> Option<Self> {
         let digits = text.strip_prefix('#')?;
         if digits.len() != 6 || !digits.bytes().all(|b| b.is_ascii_hexdigit()) {

@@ -224,7 +224,7 @@ impl Serialize for JsonValue<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::protocol::Notice;
+    use crate::model::protocol::ServerNotice;
     use crate::model::{ErrorKind, NodeError};
 
     fn columns(columns: &[(&str, &str)]) -> Vec<Column> {
@@ -287,7 +287,7 @@ mod tests {
     fn the_promised_object() {
         let mut with_notice = rows(&[("one", "int4"), ("n", "text")], &[&[Some("1"), None]]);
         let notice =
-            Notice { severity: "NOTICE".to_owned(), sqlstate: "00000".to_owned(), message: "hello".to_owned() };
+            ServerNotice { severity: "NOTICE".to_owned(), sqlstate: "00000".to_owned(), message: "hello".to_owned() };
         with_notice.notices.push(notice);
         let down = answer("reporting", Err(NodeError::new(ErrorKind::Refused, "refused")));
         let json = written(|out| answers(vec![answer("primary", Ok(with_notice)), down]).write_json(out));

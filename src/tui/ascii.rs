@@ -1,9 +1,9 @@
-//! Signs for a terminal without UTF-8: the finished picture is gone over once, and what is no ASCII is replaced by
-//! what comes nearest. Everything else draws as if there were no such terminals.
+//! For terminals without UTF-8: replaces, in a finished frame, every non-ASCII sign by the nearest ASCII one. No other
+//! drawing code needs to know of such terminals.
 
 use ratatui::buffer::Buffer;
 
-/// Replaces every sign that is not ASCII, cell for cell.
+/// Replaces every non-ASCII sign, cell by cell.
 pub(crate) fn to_ascii(buf: &mut Buffer) {
     for cell in &mut buf.content {
         if !cell.symbol().is_ascii() {

@@ -1,4 +1,4 @@
-//! What a screen draws with: the state it reads, the buffer it writes, and what it measured on the way.
+//! What a screen draws with: the state that it reads, the buffer that it writes, and what it measures while drawing.
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::{Position, Rect};
@@ -14,17 +14,17 @@ pub(crate) struct Canvas<'a> {
     pub(crate) theme: &'a Theme,
     pub(crate) buf: &'a mut Buffer,
     pub(crate) drawn: Drawn,
-    /// Where the terminal's cursor stands: only where text is written.
+    /// The position of the terminal's cursor; `None` where no text is being edited.
     pub(crate) cursor: Option<Position>,
 }
 
 impl Canvas<'_> {
-    /// Whether this pane takes the keys now.
+    /// True if this pane has the focus.
     pub(crate) fn is_focused(&self, pane: Pane) -> bool {
         self.app.pane == pane && self.app.dialog.is_none()
     }
 
-    /// Frames a pane and remembers it; returns the inside.
+    /// Draws the border of a pane and records the pane; returns its inside.
     pub(crate) fn pane(&mut self, pane: Pane, area: Rect, border: Border<'_>) -> Rect {
         let focused = self.is_focused(pane);
         let inner = Border { focused, ..border }.draw(self.buf, area, self.theme);
@@ -42,7 +42,7 @@ impl Canvas<'_> {
         inner
     }
 
-    /// Notes where the rows of the pane framed last are, for the mouse and the page keys: `shown` out of `len`.
+    /// Records where the rows of the last pane are, for the mouse and the page keys: `shown` of `len`.
     pub(crate) fn note_rows(&mut self, rows: Rect, shown: &Rows, len: usize) {
         if let Some(pane) = self.last_pane() {
             pane.rows = to_app(rows);
@@ -52,7 +52,7 @@ impl Canvas<'_> {
         }
     }
 
-    /// Notes where the rows and the heads of a table in the pane framed last are.
+    /// Records where the rows and column heads of a table in the last pane are.
     pub(crate) fn note_table(&mut self, table: DrawnTable, shown: &Rows, len: usize) {
         self.note_rows(table.rows, shown, len);
         if let Some(pane) = self.last_pane() {
@@ -62,7 +62,7 @@ impl Canvas<'_> {
         }
     }
 
-    /// What was drawn into the pane framed last.
+    /// The pane that was framed last.
     pub(crate) fn last_pane(&mut self) -> Option<&mut DrawnPane> {
         self.drawn.panes.last_mut()
     }

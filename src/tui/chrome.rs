@@ -12,10 +12,10 @@ use crate::app::{Action, App, Key, KeyCode};
 use crate::fleet::Severity;
 use crate::text;
 
-/// Columns that a name takes at most.
+/// Maximum width of a name, in columns.
 const LONGEST_NAME: usize = 24;
 
-/// The line above the keys: leaving, else the input line, else a passing remark, else the newest event.
+/// The line above the keys. It shows that pgwatch is leaving, or else the input line, a notice, or the newest event.
 pub(crate) fn event_line(canvas: &mut Canvas<'_>, line: Rect) {
     let (app, theme) = (canvas.app, canvas.theme);
     let area = Rect { x: line.x + 1, width: line.width.saturating_sub(1), ..line };
@@ -51,7 +51,7 @@ pub(crate) fn event_line(canvas: &mut Canvas<'_>, line: Rect) {
             pen.put(&format!(" (and {more} more)"), theme.dim);
         }
     } else if let Some(newest) = app.picture().journal.newest() {
-        // A long name must not push out what happened.
+        // A long name must leave room for what happened.
         let name = newest.node.as_ref().map_or(0, |node| node.as_str().len()).min(LONGEST_NAME);
         event::draw_line(&mut pen, newest, name, app, theme);
     }
@@ -67,7 +67,7 @@ fn leaving(app: &App) -> Option<String> {
     Some(format!(" Quitting: waiting for {queries}{left} · q again cancels "))
 }
 
-/// The keys that do something now; while a command is typed, its completions.
+/// The keys that do something now; while a command is being typed, its completions.
 pub(crate) fn key_line(canvas: &mut Canvas<'_>, line: Rect) {
     let (app, theme) = (canvas.app, canvas.theme);
     let mut area = Rect { x: line.x + 1, width: line.width.saturating_sub(1), ..line };
@@ -98,7 +98,7 @@ pub(crate) fn key_line(canvas: &mut Canvas<'_>, line: Rect) {
     }
 }
 
-/// What `Enter` would do with the command line. What is wrong with half a word is no news while it has completions.
+/// What `Enter` would do with the command line. An error in half a word is not shown while the word has completions.
 fn meaning(app: &App, theme: &Theme, pen: &mut Pen<'_>) {
     let completes = app.prompt.as_ref().is_some_and(|prompt| !prompt.completions.is_empty());
     match app.meaning_of_prompt() {
@@ -113,7 +113,8 @@ fn meaning(app: &App, theme: &Theme, pen: &mut Pen<'_>) {
     }
 }
 
-/// The ways out and the help stay where there is no room for all; what stands before them is left out from its end.
+/// The hints that fit into `room`. Those for leaving, searching and help stay longest; of the others, the last goes
+/// first.
 fn that_fit(mut hints: Vec<Hint>, room: usize) -> Vec<Hint> {
     const STAY: [Action; 6] =
         [Action::Filter, Action::Command, Action::Help, Action::Back, Action::Quit, Action::Cancel];

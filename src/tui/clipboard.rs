@@ -1,29 +1,29 @@
-//! The way of a copied text to the clipboard of the terminal, which is not always the one that we write to: tmux and
-//! screen stand in between, and take it only as they are set.
+//! How a copied text reaches the clipboard of the terminal. tmux and screen may be between us and the terminal, and
+//! pass it on only if they are configured to.
 
 use std::io;
 
 use crossterm::clipboard::CopyToClipboard;
 use crossterm::queue;
 
-/// What screen passes on at a time, bytes.
+/// How many bytes screen passes on at a time.
 const SCREEN_PIECE: usize = 512;
 const STRING_END: &[u8] = b"\x1b\\";
-/// The other end of a string.
+/// An alternative to the string terminator.
 const BELL: u8 = 7;
 
-/// What the text goes through.
+/// What the text passes through.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Way {
     Straight,
     Tmux,
     Screen,
-    /// A terminal inside of tmux or screen on another machine.
+    /// Perhaps tmux or screen on another machine.
     Unknown,
 }
 
 impl Way {
-    /// By the environment.
+    /// Detects it from the environment.
     pub(super) fn of(var: impl Fn(&str) -> Option<String>) -> Self {
         let is_set = |name| var(name).is_some_and(|value| !value.is_empty());
         let term = var("TERM").unwrap_or_default();
@@ -38,14 +38,14 @@ impl Way {
         }
     }
 
-    /// The bytes that carry a text.
+    /// The bytes that send a text to the clipboard.
     pub(super) fn sequence(self, text: &str) -> io::Result<Vec<u8>> {
         let mut sequence = Vec::new();
         queue!(sequence, CopyToClipboard::to_clipboard_from(text))?;
         if self != Self::Screen {
             return Ok(sequence);
         }
-        // screen passes on what is in a string of its own, in pieces; the end of ours would be the end of its own.
+        // screen passes on a string of its own, in pieces. The terminator of our string would end that string too.
         if sequence.ends_with(STRING_END) {
             sequence.truncate(sequence.len() - STRING_END.len());
             sequence.push(BELL);
@@ -54,7 +54,7 @@ impl Way {
         Ok(pieces.flat_map(|piece| [b"\x1bP", piece, STRING_END].concat()).collect())
     }
 
-    /// What a person is told: no terminal says whether it took the text.
+    /// The message for the user. It promises nothing, as no terminal reports whether it accepted the text.
     pub(super) fn said(self) -> &'static str {
         match self {
             Self::Straight => "sent to the terminal",

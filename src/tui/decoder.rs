@@ -1,7 +1,8 @@
-//! Bytes of the terminal as keys, clicks and pastes, in whatever pieces they come: over a network or a serial line a
-//! key arrives in two reads. The same bytes give the same events wherever they are cut.
+//! Decodes the bytes of the terminal to keys, clicks and pastes. Over a network or a serial line, a key may arrive in
+//! two reads; the same bytes give the same events wherever they are split.
 //!
-//! A lone Esc is a key or the beginning of one: only time can tell, and whoever reads keeps it ([`Decoder::patience`]).
+//! A lone Esc is a key or the beginning of a sequence. Only time can tell, and the caller keeps the time
+//! ([`Decoder::patience`]).
 
 use std::time::Duration;
 
@@ -10,50 +11,52 @@ use crossterm::event::{Event, KeyCode, KeyEvent, KeyEventKind, KeyModifiers, Mou
 const ESC: u8 = 0x1b;
 const PASTE: &[u8] = b"\x1b[200~";
 const PASTE_END: &[u8] = b"\x1b[201~";
-/// How long the rest of a sequence may take that has certainly begun; half a sequence is never a key.
+/// How long to wait for the rest of a sequence that has certainly begun. Half a sequence is never a key.
 const REST: Duration = Duration::from_secs(1);
 
-/// Takes bytes in and gives events out.
+/// Turns bytes into events.
 #[derive(Debug)]
 pub struct Decoder {
-    /// What is no event yet.
+    /// Bytes that are not a complete event yet.
     bytes: Vec<u8>,
-    /// Bytes of a paste in which its end was looked for already.
+    /// Bytes of a paste that were already searched for its end.
     searched: usize,
-    /// How long a lone Esc waits for what may follow.
+    /// How long to wait for a sequence after a lone Esc.
     escape: Duration,
 }
 
 enum Parsed {
-    /// The beginning of something.
+    /// The beginning of a sequence.
     Part,
-    /// So many bytes say this, or nothing that is understood here.
+    /// A complete sequence: its length in bytes, and its event if it has a meaning here.
     Whole(usize, Option<Event>),
 }
 
 use Parsed::{Part, Whole};
 
 impl Decoder {
+    /// A decoder that waits `escape` after a lone Esc.
     pub fn new(escape: Duration) -> Self {
         Self { bytes: Vec::new(), searched: 0, escape }
     }
 
+    /// Takes the bytes of a read.
     pub fn feed(&mut self, bytes: &[u8]) {
         self.bytes.extend_from_slice(bytes);
     }
 
-    /// How long to wait for more bytes before [`Self::give_up`]; `None` where there is nothing to wait for.
+    /// How long to wait for more bytes before [`Self::give_up`]; `None` if nothing is pending.
     pub fn patience(&self) -> Option<Duration> {
         match self.bytes.as_slice() {
             [] => None,
             [ESC] => Some(self.escape),
-            // A paste takes as long as it takes.
+            // A paste has no time limit.
             begun if begun.starts_with(PASTE) => None,
             _ => Some(REST),
         }
     }
 
-    /// No more came in time: a lone Esc was the key, anything else is dropped.
+    /// To be called when no more bytes came in time: a lone Esc was the key; anything else is dropped.
     pub fn give_up(&mut self) -> Option<Event> {
         let lone = self.bytes == [ESC];
         self.bytes.clear();
@@ -81,7 +84,7 @@ impl Decoder {
     }
 }
 
-/// The whole events that came so far.
+/// Yields the complete events so far.
 impl Iterator for Decoder {
     type Item = Event;
 
@@ -140,7 +143,7 @@ fn control(byte: u8) -> Event {
     }
 }
 
-/// One character of UTF-8; a byte that begins none is dropped.
+/// One character of UTF-8; an invalid byte is dropped.
 fn character(bytes: &[u8]) -> Parsed {
     let length = match bytes.first() {
         Some(0..0x80) => 1,
@@ -162,7 +165,7 @@ fn character(bytes: &[u8]) -> Parsed {
     }
 }
 
-/// What follows `ESC [`: parameters up to a letter that says what they mean.
+/// What follows `ESC [`: parameters up to a letter that determines their meaning.
 fn sequence(rest: &[u8]) -> Parsed {
     // The Linux console's `F1` to `F5`.
     if let [b'[', letter, ..] = *rest {
@@ -176,7 +179,7 @@ fn sequence(rest: &[u8]) -> Parsed {
     let (parameters, last) = (rest.get(..end).unwrap_or_default(), rest.get(end).copied().unwrap_or_default());
     let length = end + 3;
     if !(0x40..0x7f).contains(&last) {
-        // Broken off; what broke it off is read again.
+        // An invalid byte ends the sequence and is parsed again.
         return Whole(length - 1, None);
     }
     if parameters.is_empty() && last == b'M' {
@@ -194,13 +197,13 @@ fn sequence(rest: &[u8]) -> Parsed {
 fn meaning(parameters: &[u8], last: u8) -> Option<Event> {
     let text = std::str::from_utf8(parameters).ok()?;
     if let Some(text) = text.strip_prefix('<') {
-        // A button that is released is told as well, by another letter.
+        // The release of a button is reported too, with another letter.
         return if last == b'M' { reported(text, 0) } else { None };
     }
     let first = text.split([';', ':']).next().and_then(|number| number.parse::<u32>().ok());
     let code = match (last, first) {
         (b'M', _) => return reported(text, 32),
-        // Where the cursor is, by an answer to a question of another program.
+        // The cursor position, which another program asked for.
         (b'R', Some(_)) => return None,
         (b'Z', _) => return Some(held(KeyCode::BackTab, KeyModifiers::SHIFT)),
         (b'~', Some(number)) => numbered(number)?,
@@ -233,7 +236,7 @@ fn named(letter: u8) -> Option<KeyCode> {
         b'D' => KeyCode::Left,
         b'F' => KeyCode::End,
         b'H' => KeyCode::Home,
-        // The keypad's own.
+        // Keys of the keypad.
         b'M' => KeyCode::Enter,
         b'P'..=b'S' => KeyCode::F(letter - b'P' + 1),
         _ => return None,
@@ -255,14 +258,14 @@ fn numbered(number: u32) -> Option<KeyCode> {
     })
 }
 
-/// A key by its code point, as terminals with the keyboard protocol say it.
+/// A key by its code point, as reported by terminals with the keyboard protocol.
 fn coded(number: u32) -> Option<KeyCode> {
     Some(match number {
         0x1b => KeyCode::Esc,
         0x0d | 57414 => KeyCode::Enter,
         0x09 => KeyCode::Tab,
         0x7f => KeyCode::Backspace,
-        // The private characters are keys that mean nothing here.
+        // Characters for private use are keys without a meaning here.
         0xe000..=0xf8ff => return None,
         _ => KeyCode::Char(char::from_u32(number)?),
     })
@@ -276,7 +279,7 @@ fn reported(text: &str, offset: u16) -> Option<Event> {
     mouse(button, x.checked_sub(1)?, y.checked_sub(1)?)
 }
 
-/// What is done with the mouse as far as it means something here: pressed, turned.
+/// Mouse events that have a meaning here: a press, a turn of the wheel.
 fn mouse(button: u16, column: u16, row: u16) -> Option<Event> {
     let kind = match button & !0b1_1100 {
         0 => MouseEventKind::Down(MouseButton::Left),
@@ -299,7 +302,7 @@ mod tests {
 
     const WAIT: Duration = Duration::from_millis(25);
 
-    /// Keys by name, other things as they print.
+    /// Keys by name, other events as they print.
     fn said(events: impl IntoIterator<Item = Event>) -> String {
         let one = |event: Event| match message(event) {
             Some(Msg::Key(key)) => key.label(true),
@@ -368,7 +371,7 @@ mod tests {
         assert_eq!((said.as_str(), decoder.patience()), ("", Some(WAIT)));
         assert_eq!(decoder.give_up(), Some(key(KeyCode::Esc)));
         assert_eq!(decoder.patience(), None);
-        // Half a sequence is no key, and a paste is waited for.
+        // Half a sequence is not a key, and the end of a paste is waited for.
         let (_, mut decoder) = whole(b"\x1b[<0;1");
         assert_eq!((decoder.patience(), decoder.give_up()), (Some(REST), None));
         assert_eq!(whole(b"\x1b[200~abc").1.patience(), None);

@@ -1,5 +1,5 @@
-//! The first line: the cluster, its nodes by state, its alerts; at the right mode, refresh and clock. Where there is
-//! little room, what is wrong stays longest.
+//! The first line: the cluster, its nodes by state, its alerts; on the right the mode, the refresh and the clock. Where
+//! there is little room, problems stay longest.
 
 use std::borrow::Cow;
 use std::time::UNIX_EPOCH;
@@ -16,32 +16,32 @@ use crate::app::{Action, App, Screen};
 use crate::fleet::nodes::Counts;
 use crate::text;
 
-/// Columns that the cluster's name takes at most, and ever fewer where there is little room.
+/// Maximum width of the cluster's name, in columns; the smaller ones are for lines with less room.
 const NAME: [usize; 4] = [24, 16, 8, 4];
-/// Parts at the left, when all are there.
+/// How many parts the left side has at most.
 const PARTS: usize = 13;
 /// Columns between two parts.
 const GAP: usize = 3;
 
-/// What goes first where there is no room.
+/// How important a part is; the least important goes first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Stays {
     Cost,
     Transactions,
     Refresh,
     Nodes,
-    /// The word beside the sign and the number.
+    /// The word next to the sign and the number.
     Word,
     Longest,
 }
 
-/// A part of the line, with the columns behind it.
+/// A part of the line, with the gap after it.
 struct Part {
     text: Cow<'static, str>,
     style: Style,
     stays: Stays,
     gap: usize,
-    /// A click on it opens the alerts.
+    /// True if a click on it opens the alerts.
     alerts: bool,
 }
 
@@ -63,7 +63,7 @@ impl Part {
     }
 }
 
-/// The signs of the states that are counted, with their numbers.
+/// The signs of the states, with the number of nodes in each.
 pub(crate) fn states(counts: Counts, theme: &Theme) -> [(&'static str, usize, Style); 4] {
     [
         ("●", counts.healthy, theme.ok),
@@ -78,7 +78,7 @@ pub(crate) fn draw(canvas: &mut Canvas<'_>, line: Rect) {
     let (mut left, mut right) = (left(app, theme), right(app, theme));
     let width = |parts: &[Part]| parts.iter().map(Part::width).sum::<usize>();
     let mut shorter = NAME.iter().skip(1);
-    // The first column and the last stay free; the gap behind the last part is not needed.
+    // The first and the last column stay blank; the gap after the last part is not needed.
     while 2 + width(&left) + width(&right) > usize::from(line.width) + GAP {
         let first = left.iter().chain(&right).map(|part| part.stays).min().unwrap_or(Stays::Longest);
         if first < Stays::Longest {
@@ -138,7 +138,7 @@ fn left(app: &App, theme: &Theme) -> Vec<Part> {
         parts.push(Part::new("tps", theme.dim, Stays::Transactions));
     }
     if let Some(cost) = app.fleet.cost().rate(picture.at) {
-        // Whole figures, which stay as they are from second to second.
+        // Whole numbers, which do not change every second.
         let ms = cost.time.as_secs_f64() * 1000.0;
         let time = if ms < 0.5 { "<1 ms".to_owned() } else { format!("{ms:.0} ms") };
         let said = format!("cost {}/s {time}", text::count(cost.statements.round() as u64));

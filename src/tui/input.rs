@@ -1,4 +1,4 @@
-//! What the terminal reports, in the app's words. What the dashboard does not understand is nothing.
+//! Translates terminal events to messages of the app. Events without a meaning here give none.
 
 use crossterm::event::{
     Event, KeyCode as TerminalCode, KeyEvent, KeyEventKind, KeyModifiers, MouseButton, MouseEvent, MouseEventKind,
@@ -6,7 +6,7 @@ use crossterm::event::{
 
 use crate::app::{Key, KeyCode, Mouse, MouseKind, Msg};
 
-/// Translates an event of the terminal.
+/// The message for an event; `None` if it has no meaning here.
 pub fn message(event: Event) -> Option<Msg> {
     match event {
         Event::Key(event) if event.kind != KeyEventKind::Release => key(event).map(Msg::Key),

@@ -1,4 +1,4 @@
-//! The picture: reads the app state, writes nothing. [`draw`] is all of it; [`Terminal`] is what it goes to.
+//! Draws the app state, and changes nothing of it. [`draw`] draws a frame; [`Terminal`] shows it.
 
 mod ascii;
 mod canvas;
@@ -27,10 +27,10 @@ use crate::app::{self, App, Dialog, Drawn};
 use canvas::Canvas;
 use widgets::pen::Pen;
 
-/// The smallest terminal that has room for a dashboard.
+/// Columns and rows of the smallest terminal with room for a dashboard.
 const LEAST: (u16, u16) = (80, 24);
 
-/// Draws the state; says where things came to stand, for the mouse and the page keys.
+/// Draws the state; returns where things are, for the mouse and the page keys.
 pub fn draw(app: &App, theme: &Theme, frame: &mut Frame<'_>) -> Drawn {
     let area = frame.area();
     let buf = frame.buffer_mut();
@@ -80,7 +80,7 @@ fn picture(canvas: &mut Canvas<'_>, area: Rect) {
     chrome::key_line(canvas, line(area.bottom() - 1));
 }
 
-/// Without nodes the form stands above what to write into a file, so that both are seen.
+/// Without nodes, the form is above the text on what to write into a file, so that both are visible.
 fn form_area(app: &App, body: Rect) -> Rect {
     if app.is_empty() { Rect { height: screens::form::HEIGHT.min(body.height), ..body } } else { body }
 }
@@ -91,7 +91,7 @@ fn empty(canvas: &mut Canvas<'_>, body: Rect) {
     screens::empty::draw(canvas, Rect { y: body.y + above, height: body.height - above, ..body });
 }
 
-/// Says that there is no room, and still answers the first question.
+/// Shows that there is no room, and still the number of nodes in each state.
 fn too_small(canvas: &mut Canvas<'_>, area: Rect) {
     let (app, theme) = (canvas.app, canvas.theme);
     let counts = app.picture().nodes.counts();

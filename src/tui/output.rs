@@ -1,7 +1,7 @@
-//! Standard output and standard error, written to the last byte. Another program that shares them may have left them
-//! non-blocking: where they take no more, this waits, as a blocking write does.
+//! Standard output and standard error, written completely. Another program that shares them may have made them
+//! non-blocking; when they accept no more, this waits, as a blocking write does.
 //!
-//! Not by the standard library's own, which counts what it has written no longer when a write would block.
+//! The standard library cannot be used: when a write would block, it loses count of what it has written.
 
 use std::io::{self, Write};
 use std::os::fd::BorrowedFd;
@@ -9,14 +9,16 @@ use std::os::fd::BorrowedFd;
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::io::Errno;
 
-/// One of the two; every byte goes out at once.
+/// One of the two, without a buffer.
 #[derive(Debug)]
 pub struct Output(BorrowedFd<'static>);
 
+/// Standard output.
 pub fn stdout() -> Output {
     Output(rustix::stdio::stdout())
 }
 
+/// Standard error.
 pub fn stderr() -> Output {
     Output(rustix::stdio::stderr())
 }

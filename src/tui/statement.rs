@@ -1,19 +1,19 @@
-//! The text of a statement as people write one: a clause a line.
+//! Formats a statement as people write one: each clause on a line.
 
 use sqlformat::{Dialect, FormatOptions, Indent, QueryParams, format};
 
 use crate::model::contained::contained_now;
 
-/// What is longer is shown as it came: nobody reads it for its shape.
+/// Longer statements, in bytes, are shown as they are: their layout does not help.
 const LONGEST: usize = 20_000;
 
-/// The statement laid out; as it came where it is no SQL that the formatter takes.
+/// The formatted statement; unchanged if the formatter does not understand it.
 pub(crate) fn laid_out(statement: &str) -> String {
     if statement.len() > LONGEST {
         return statement.to_owned();
     }
     let options = FormatOptions { indent: Indent::Spaces(2), dialect: Dialect::PostgreSql, ..FormatOptions::default() };
-    // It reads what anybody may have sent to a server.
+    // The formatter reads text that anybody may have sent to a server, so a panic must be contained.
     let formatted = contained_now(|| format(statement, &QueryParams::None, &options));
     formatted.unwrap_or_else(|| statement.to_owned())
 }
@@ -43,7 +43,7 @@ mod tests {
     }
 
     proptest! {
-        /// Every word of it is still there.
+        /// Formatting keeps every word.
         #[test]
         fn nothing_is_lost(text in "(select|from|where|\\(|\\)|'|\"|a|1|\\$1|::|->>|,|;|--|/\\*|\\*/|\n| ){0,30}") {
             let letters = |text: &str| text.chars().filter(|c| !c.is_whitespace()).collect::<String>();

@@ -1,5 +1,5 @@
-//! The second line: every screen with its key, the one that is shown highlighted. All of them are there at every width
-//! that has room for a dashboard; where there is little, their titles are shorter.
+//! The second line: every screen with its key, the current one highlighted. All are visible at every width that has
+//! room for a dashboard; on narrow screens their titles are shorter.
 
 use ratatui::layout::Rect;
 
@@ -10,7 +10,7 @@ use crate::app::screen::{About, SCREENS};
 use crate::app::{Action, App, Screen};
 use crate::text;
 
-/// A screen with its titles: whole, short, and for 80 columns.
+/// A screen with its titles: full, short, and for 80 columns.
 struct Tab {
     key: char,
     titles: [&'static str; 3],
@@ -24,9 +24,9 @@ enum Opens {
     Drift,
 }
 
-/// Titles and columns between tabs, the best first; the last fits into 80 columns.
+/// Pairs of titles and gap, the best first; the last fits into 80 columns.
 const LAYOUTS: [(usize, usize); 6] = [(0, 3), (0, 2), (0, 1), (1, 2), (1, 1), (2, 1)];
-/// Columns from which on a node's name is worth writing.
+/// Minimum width at which a node's name is shown, in columns.
 const LEAST_NAME: usize = 12;
 
 pub(crate) fn draw(canvas: &mut Canvas<'_>, line: Rect) {
@@ -37,7 +37,7 @@ pub(crate) fn draw(canvas: &mut Canvas<'_>, line: Rect) {
     let room = usize::from(line.width);
     let layout = LAYOUTS.iter().find(|layout| width(layout) + 2 * (layout.1 - 1) <= room).unwrap_or(&LAYOUTS[5]);
     let (titles, gap) = *layout;
-    // The first stands clear of the edge where the others stand clear of each other.
+    // The first has a gap to the edge if the others have a gap between them.
     let mut left = room.saturating_sub(width(layout) + (gap - 1));
     let mut pen = Pen::new(canvas.buf, line);
     pen.gap(gap - 1);

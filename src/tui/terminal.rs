@@ -1,7 +1,7 @@
-//! The terminal: taken on entry, given back exactly as it was on the way out, whichever way that is.
+//! The terminal: taken over on entry, and restored exactly as it was, however the program ends (C8).
 //!
-//! A frame is collected in memory and written in one piece between the marks of synchronized output, so a terminal
-//! never shows half of it and a frame costs one system call.
+//! A frame is collected in memory and written at once, between the marks of synchronized output. So a terminal never
+//! shows half of it, and a frame costs one system call.
 
 use std::env;
 use std::io::{self, Write};
@@ -26,19 +26,19 @@ use super::clipboard::Way;
 use super::output;
 use crate::model::contained::is_contained;
 
-/// Whether the terminal is ours now. One per process: a terminal is.
+/// True while we hold the terminal. A process has only one.
 static OURS: AtomicBool = AtomicBool::new(false);
 
-/// Memory kept for the next frame, bytes; a full frame of a large terminal is about 30 KB.
+/// Bytes of memory kept for the next frame; a full frame of a large terminal is about 30 KB.
 const FRAME_MEMORY: usize = 64 << 10;
 
-/// The size of a terminal that does not say how large it is (0x0: a serial line, some containers).
+/// The size assumed for a terminal that reports none (0x0: a serial line, some containers).
 const USUAL: (u16, u16) = (80, 24);
 
-/// What the user lets us take.
+/// What the user lets us use.
 #[derive(Debug, Clone, Copy)]
 pub struct TerminalOptions {
-    /// Capture the mouse; without it the terminal's own selection works as everywhere.
+    /// True to capture the mouse; without it, the terminal's own selection works as usual.
     pub mouse: bool,
 }
 
@@ -48,27 +48,30 @@ impl Default for TerminalOptions {
     }
 }
 
-/// The terminal while it is ours. Dropping it gives the terminal back.
+/// The terminal while we hold it. Dropping it restores the terminal.
 #[derive(Debug)]
 pub struct Terminal {
-    /// Compares each frame with the one before.
+    /// Writes the differences between each frame and the one before.
     frames: ratatui::Terminal<CrosstermBackend<Pending>>,
     pending: Pending,
-    /// What a frame in which nothing changed comes to: not worth a byte.
+    /// The bytes of a frame without changes, which are not written.
     unchanged: Vec<u8>,
-    /// The frame before left the cursor visible, in a line that is written.
+    /// True if the previous frame left the cursor visible, in a line that is being edited.
     cursor_shown: bool,
     options: TerminalOptions,
 }
 
 impl Terminal {
-    /// Takes the terminal: raw mode, alternate screen, bracketed paste, mouse, no cursor.
+    /// Takes over the terminal: raw mode, alternate screen, bracketed paste, mouse, no cursor.
     ///
-    /// The panic hook in place at the first call (install color-eyre's before) prints after the terminal is given
-    /// back.
+    /// At the first call, wraps the current panic hook (install color-eyre's before), so that it prints after the
+    /// terminal is restored.
+    ///
+    /// # Errors
+    /// If the terminal cannot be set up.
     pub fn enter(options: TerminalOptions) -> io::Result<Self> {
         restore_before_panic_reports();
-        // crossterm's own NO_COLOR drops reverse video too, and with it the selection: the theme decides.
+        // crossterm's own NO_COLOR drops reverse video too, and with it the selection. The theme handles NO_COLOR.
         crossterm::style::force_color_output(true);
         let pending = Pending::default();
         let viewport = Viewport::Fixed(area()?);
@@ -79,10 +82,10 @@ impl Terminal {
         Ok(Self { frames, pending, unchanged: unchanged_frame()?, cursor_shown: false, options })
     }
 
-    /// Draws a frame and writes what differs from the one before; nothing differs, nothing is written. Says how many
-    /// bytes of the picture were.
+    /// Draws a frame and writes the differences from the one before, if there are any. Returns how many bytes it wrote.
     ///
-    /// A terminal that is gone (or was given back by a panic elsewhere) is an error.
+    /// # Errors
+    /// If the terminal is gone (or was restored by a panic elsewhere).
     pub fn draw(&mut self, render: impl FnOnce(&mut Frame<'_>)) -> io::Result<usize> {
         if !OURS.load(Ordering::SeqCst) {
             return Err(io::Error::other("the terminal was restored after a panic"));
@@ -97,7 +100,8 @@ impl Terminal {
         let mut written = 0;
         if shown || self.cursor_shown || frame.len() > self.unchanged.len() {
             if !shown && !self.cursor_shown {
-                // The cursor is hidden as it is: one reset says the rest of what the backend ends a frame with.
+                // The cursor is hidden already, so one reset replaces the rest of what the backend writes at the end of
+                // a frame.
                 let changed = frame.len() - self.unchanged.len();
                 frame.truncate(changed);
                 queue!(*frame, SetAttribute(Attribute::Reset))?;
@@ -111,20 +115,21 @@ impl Terminal {
         Ok(written)
     }
 
-    /// Forgets what the terminal shows: the next frame is written whole (Ctrl-L, after a suspension).
+    /// Forgets what the terminal shows, so that the next frame is written completely (Ctrl-L, after a suspension).
     pub fn redraw(&mut self) -> io::Result<()> {
-        // Not `clear()`, which asks the terminal for the cursor and takes the answer from under the keys.
+        // Not `clear()`: it asks the terminal for the cursor position and would take keys as the answer.
         self.frames.resize(area()?)
     }
 
-    /// Sends a text to the clipboard of the terminal (OSC 52), and says so: no terminal says whether it took it.
+    /// Sends a text to the clipboard of the terminal (OSC 52) and returns a message for the user, as no terminal
+    /// reports whether it accepted the text.
     pub fn copy(&mut self, text: &str) -> io::Result<&'static str> {
         let way = Way::of(|name| env::var(name).ok());
         write_out(&way.sequence(text)?)?;
         Ok(way.said())
     }
 
-    /// Stops the program as Ctrl-Z does elsewhere, with the terminal given back; returns when it goes on.
+    /// Stops the program as Ctrl-Z usually does, with the terminal restored; returns when the program continues.
     pub fn suspend(&mut self) -> io::Result<()> {
         restore()?;
         kill_process(getpid(), Signal::TSTP)?;
@@ -132,7 +137,7 @@ impl Terminal {
         self.redraw()
     }
 
-    /// Gives the terminal back and says what went wrong, which a drop cannot.
+    /// Restores the terminal and returns the error, which a drop cannot.
     pub fn leave(self) -> io::Result<()> {
         restore()
     }
@@ -140,7 +145,7 @@ impl Terminal {
 
 impl Drop for Terminal {
     fn drop(&mut self) {
-        // The terminal may be gone: nobody is left to be told.
+        // The terminal may be gone, so an error could not be shown.
         let _ = restore();
     }
 }
@@ -171,13 +176,13 @@ fn take(options: TerminalOptions) -> io::Result<()> {
     })
 }
 
-/// Gives the terminal back, once however often it is called. Raw mode ends even where writing fails.
+/// Restores the terminal; further calls do nothing. Raw mode ends even if writing fails.
 pub fn restore() -> io::Result<()> {
     if !OURS.swap(false, Ordering::SeqCst) {
         return Ok(());
     }
     let mut out = Vec::new();
-    // Emptied first: after a change of size tmux mixes the lines of the screen that goes into the one that comes back.
+    // Cleared first: after a resize, tmux mixes lines of the alternate screen into the normal one.
     let queued = queue!(
         out,
         EndSynchronizedUpdate,
@@ -190,25 +195,25 @@ pub fn restore() -> io::Result<()> {
         Show
     );
     let written = queued.and_then(|()| write_out(&out));
-    // Half a mouse report that nobody read would be typed into the shell.
+    // An unread half of a mouse report would appear as input of the shell.
     let _ = tcflush(io::stdin(), QueueSelector::IFlush);
     disable_raw_mode().and(written)
 }
 
-/// Ends raw mode on a terminal that takes no bytes any more, where [`restore`] would wait for ever. What it was sent and
-/// did not show is dropped.
+/// Ends raw mode on a terminal that accepts no more bytes, where [`restore`] would wait forever. Bytes that were sent
+/// and not shown yet are dropped.
 pub fn abandon() {
     let _ = tcflush(io::stdout(), QueueSelector::OFlush);
     let _ = disable_raw_mode();
 }
 
-/// A report printed into the alternate screen is lost with it.
+/// Restores the terminal before a panic is reported: a report on the alternate screen would be lost with it.
 fn restore_before_panic_reports() {
     static INSTALLED: Once = Once::new();
     INSTALLED.call_once(|| {
         let report = std::panic::take_hook();
         std::panic::set_hook(Box::new(move |info| {
-            // A node's own failure, which its row tells.
+            // The panic becomes the error of a node, which its row shows.
             if is_contained() {
                 tracing::error!(%info, "contained");
                 return;
@@ -219,7 +224,7 @@ fn restore_before_panic_reports() {
     });
 }
 
-/// A small frame reaches the terminal in one piece anyway; a larger one says where it begins and ends.
+/// A small frame reaches the terminal at once anyway; a larger one is marked at its beginning and end.
 fn write_frame(frame: &[u8]) -> io::Result<()> {
     const IN_ONE_PIECE: usize = 512;
     if frame.len() <= IN_ONE_PIECE {
@@ -236,7 +241,7 @@ fn write_out(bytes: &[u8]) -> io::Result<()> {
     output::stdout().write_all(bytes)
 }
 
-/// The bytes that the backend writes around no changes at all.
+/// The bytes that the backend writes for a frame without changes.
 fn unchanged_frame() -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     queue!(
@@ -250,8 +255,8 @@ fn unchanged_frame() -> io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
-/// Where the backend writes a frame to: memory, which never fails, so nothing in the backend (its `Drop` either) can
-/// stumble over a terminal that is gone.
+/// The backend writes its frame here, into memory. That never fails, so that nothing in the backend (its `Drop`
+/// included) fails on a terminal that is gone.
 #[derive(Debug, Clone, Default)]
 struct Pending(Arc<Mutex<Vec<u8>>>);
 

@@ -1,5 +1,5 @@
-//! What things look like: styles by role instead of colours. The palettes are data (`theme/palettes.rs`), cut down to the
-//! colours that the terminal has (`theme/depth.rs`).
+//! Styles by purpose instead of colours. The palettes are data (`theme/palettes.rs`), reduced to the colours that the
+//! terminal has (`theme/depth.rs`).
 
 mod depth;
 mod palettes;
@@ -13,14 +13,16 @@ use palettes::{PALETTES, Palette};
 
 pub use depth::{ColorDepth, wants_ascii};
 
-/// What a theme is made from; `Default` is the plainest terminal.
+/// What a theme is built from; `Default` is the plainest terminal.
 #[derive(Debug, Clone)]
 pub struct ThemeOptions {
-    /// One of [`crate::model::THEMES`]; anything else is the first.
+    /// One of [`crate::model::THEMES`]; any other name means the first.
     pub name: String,
-    /// Colours of the file, in place of the theme's own.
+    /// Colours of the file, which replace those of the theme.
     pub colors: Vec<(ColorRole, Rgb)>,
+    /// How many colours the terminal has.
     pub depth: ColorDepth,
+    /// True for signs in ASCII only.
     pub ascii: bool,
     /// The zone in which times of day are shown.
     pub zone: TimeZone,
@@ -33,7 +35,7 @@ impl Default for ThemeOptions {
 }
 
 impl ThemeOptions {
-    /// What this process' terminal and zone allow.
+    /// Options for the terminal and the time zone of this process.
     pub fn of_terminal(name: impl Into<String>, colors: Vec<(ColorRole, Rgb)>) -> Self {
         let env = |name: &str| std::env::var(name).ok();
         Self {
@@ -46,43 +48,57 @@ impl ThemeOptions {
     }
 }
 
-/// Roles and their styles. Colour is never alone: signs and words say the same.
+/// A style for each purpose. Signs and words say the same as colours.
 #[derive(Debug, Clone)]
 pub struct Theme {
+    /// One of [`crate::model::THEMES`].
     pub name: &'static str,
-    /// Under everything.
+    /// The background of the screen.
     pub base: Style,
     /// Values.
     pub text: Style,
-    /// What the eye should find first: names, the figure of a pane.
+    /// What should catch the eye: names, the main figure of a pane.
     pub bright: Style,
-    /// Labels, units, what is past.
+    /// Labels, units, past values.
     pub dim: Style,
+    /// Selected or active items.
     pub accent: Style,
+    /// The same in bold.
     pub accent_bold: Style,
+    /// Trends and other additions to a figure.
     pub secondary: Style,
+    /// Good states and values.
     pub ok: Style,
+    /// Warnings.
     pub warn: Style,
+    /// Critical values and failures.
     pub bad: Style,
+    /// The same in bold.
     pub bad_bold: Style,
+    /// The border of a pane.
     pub border: Style,
+    /// The border of the pane that has the focus.
     pub border_focus: Style,
-    /// Laid over a finished row.
+    /// Applied over a finished row.
     pub selection: Style,
-    /// The same in a pane that has not the focus.
+    /// The same in a pane without the focus.
     pub selection_idle: Style,
-    /// Behind a field of a form.
+    /// The background of a field in a form.
     pub field: Style,
-    /// A patch of the accent: the tab of the screen, the choice of a dialog.
+    /// A filled area in the accent colour: the tab of the screen, the choice of a dialog.
     pub patch: Style,
-    /// A patch that warns: FROZEN, leaving.
+    /// A filled area for warnings: FROZEN, leaving.
     pub patch_warn: Style,
+    /// A filled area for failures.
     pub patch_bad: Style,
+    /// True if only ASCII is drawn.
     pub ascii: bool,
+    /// The zone in which times of day are shown.
     pub zone: TimeZone,
 }
 
 impl Theme {
+    /// Builds the styles for the depth and the theme of the options.
     pub fn new(options: &ThemeOptions) -> Self {
         let mono = options.depth == ColorDepth::None || options.name == "mono";
         let palette = PALETTES.iter().find(|palette| palette.name == options.name);
@@ -146,7 +162,7 @@ impl Theme {
             color(ColorRole::Muted, palette.muted),
         ];
         let on_patch = if sixteen { Color::Black } else { shade(palette.on_patch) };
-        // Bold black is grey on many terminals of 16 colours.
+        // Bold black is grey on many terminals with 16 colours.
         let weight = if sixteen { Modifier::empty() } else { Modifier::BOLD };
         let patch = |color: Color| Style::new().fg(on_patch).bg(color).add_modifier(weight);
         let selection = if sixteen {
@@ -185,7 +201,8 @@ impl Theme {
         }
     }
 
-    /// Whether the selection is a reversed bar: then it hides the colours of its row, which would be rainbow patches.
+    /// True if the selection is a reversed bar. Then the colours of its row are dropped, as they would be coloured
+    /// blocks.
     pub fn selection_is_reversed(&self) -> bool {
         self.selection.add_modifier.contains(Modifier::REVERSED)
     }
@@ -218,7 +235,7 @@ mod tests {
             ThemeOptions { name: "dark".to_owned(), colors, depth: ColorDepth::True, ..ThemeOptions::default() };
         let theme = Theme::new(&options);
         assert_eq!(theme.accent.fg, Some(Color::Rgb(0, 0xbf, 0xff)));
-        // One of the 256, which is said as such.
+        // A colour of the 256 is written as such.
         assert_eq!(theme.bad.fg, Some(Color::Indexed(196)));
         assert_eq!(theme.base.bg, Some(Color::Rgb(0x10, 0x10, 0x10)));
         let indexed = Theme::new(&ThemeOptions { depth: ColorDepth::Indexed, ..options });

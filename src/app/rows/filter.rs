@@ -7,7 +7,7 @@ use regex::{Regex, RegexBuilder};
 
 use crate::config::{condition, nearest};
 use crate::model::Condition;
-use crate::model::view::{CellKind, Unit, Value, ViewColumn};
+use crate::model::view::{CellKind, Unit, ViewColumn};
 
 /// A column that a filter may name.
 #[derive(Debug, Clone, Copy)]
@@ -144,15 +144,6 @@ impl Filter {
             Test::Text(None, regex) => row.seen().any(|column| row.says(column, regex)),
             Test::Compare(column, condition) => row.meets(*column, condition),
         }
-    }
-}
-
-/// Whether a value of a view meets a condition.
-pub(in crate::app) fn meets(condition: &Condition, value: Value<'_>) -> bool {
-    match value {
-        Value::Unknown => false,
-        Value::Text(text) => condition.holds(Some(text)),
-        Value::Rate(rate) => condition.holds_number(Some(rate)),
     }
 }
 

@@ -6,7 +6,7 @@ use std::time::SystemTime;
 
 use regex::Regex;
 
-use crate::app::rows::filter::{Column, Fields, Filter, meets};
+use crate::app::rows::filter::{Column, Fields, Filter};
 use crate::model::view::{Reading, Unit, Value, cell};
 use crate::model::{Condition, NodeName, View};
 
@@ -109,7 +109,7 @@ impl Fields for Row<'_> {
                 let is_time = self.table.view.columns.get(at).is_some_and(|column| column.unit == Some(Unit::Time));
                 match value.number().filter(|_| is_time) {
                     Some(since) => condition.holds_number(Some(age(self.reading.at, since))),
-                    None => meets(condition, value),
+                    None => value.meets(condition),
                 }
             }
         }

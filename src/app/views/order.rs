@@ -11,8 +11,6 @@ use crate::model::{NodeName, View};
 use super::filter::{Seen, filter, keep_passing};
 use super::lines::{Across, Asked, Candidate, Group, GroupCell, NodeNote, RowAt, TableLine, WIDEST};
 use super::table::{Shown, ViewTable};
-use super::tree::as_tree;
-use crate::app::rows::filter::meets;
 
 /// What rows are sorted by: what is known first, numbers by value.
 #[derive(Debug, Clone, PartialEq)]
@@ -110,7 +108,7 @@ impl ViewTable {
     }
 
     fn shows(&self, view: &View, reading: &Reading, row: usize) -> bool {
-        let hides = |hide: &crate::model::view::Hide| meets(&hide.condition, reading.value(view, row, hide.column));
+        let hides = |hide: &crate::model::view::Hide| reading.value(view, row, hide.column).meets(&hide.condition);
         self.shows_hidden || !view.hide.iter().any(hides)
     }
 

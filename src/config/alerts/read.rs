@@ -1,12 +1,12 @@
-//! A rule file, read: every problem at once, each with its place.
+//! Reads a rule file: reports all problems at once, each with its place.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use crate::config::Diagnostic;
 use crate::config::condition;
+use crate::config::diagnostic::Diagnostics;
 use crate::config::nearest;
-use crate::config::report::Report;
 use crate::config::views::Views;
 use crate::config::walk::{self, Section};
 use crate::config::yaml::{self, Entry, Yaml};
@@ -34,13 +34,13 @@ const SECOND: Duration = Duration::from_secs(1);
 const MINUTE: Duration = Duration::from_mins(1);
 const DAY: Duration = Duration::from_hours(24);
 
-/// Reads the text of the rule `name` on these views; `file` is what messages call it. `None`: a rule that is off.
+/// Reads the text of the rule `name` on these views; messages call it `file`. `None` if the rule is off.
 ///
 /// # Errors
-/// Every problem of the text, in the order of its lines.
+/// All problems of the text, in the order of its lines.
 pub fn from_text(name: &str, text: &str, file: &str, views: &Views) -> Result<Option<Rule>, Vec<Diagnostic>> {
-    let mut report = Report::new(file);
-    if !is_word(name) {
+    let mut report = Diagnostics::new(file);
+    if !walk::is_word(name) {
         let message = "a rule is named after its file, in lower-case letters, digits and _: rename the file";
         report.problem(None, message);
     }
@@ -55,7 +55,7 @@ pub fn from_text(name: &str, text: &str, file: &str, views: &Views) -> Result<Op
     }
 }
 
-fn rule(name: &str, keys: Section<'_>, yaml: &Yaml, views: &Views, report: &mut Report) -> Option<Rule> {
+fn rule(name: &str, keys: Section<'_>, yaml: &Yaml, views: &Views, report: &mut Diagnostics) -> Option<Rule> {
     let shape = keys.read("shape", report, walk::boolean).is_some_and(|at| at.value);
     let needed: &[&str] = if shape { &["title", "view"] } else { &["title", "view", "column", "says"] };
     for needed in needed {
@@ -67,9 +67,9 @@ fn rule(name: &str, keys: Section<'_>, yaml: &Yaml, views: &Views, report: &mut 
     let on = view.as_deref();
     let check = if shape { shape_of(keys, on, report) } else { column_check(keys, yaml, on, report) };
     let filter = filter(keys, on, report);
-    let lasting = |entry: &Entry, report: &mut Report| walk::duration(entry, report, Duration::ZERO, DAY);
-    let every = |entry: &Entry, report: &mut Report| walk::duration(entry, report, SECOND, DAY);
-    // Everything is read before anything is missed: all that is wrong is told at once.
+    let lasting = |entry: &Entry, report: &mut Diagnostics| walk::duration(entry, report, Duration::ZERO, DAY);
+    let every = |entry: &Entry, report: &mut Diagnostics| walk::duration(entry, report, SECOND, DAY);
+    // Everything is read before the first `?`, so that all problems are reported at once.
     let mut text = |key: &str| keys.read(key, report, walk::filled).map(|at| at.value);
     let (title, remedy, _about) = (text("title"), text("remedy"), text("about"));
     let lasting = keys.read("for", report, lasting).map_or(Duration::ZERO, |at| at.value);
@@ -88,7 +88,7 @@ fn rule(name: &str, keys: Section<'_>, yaml: &Yaml, views: &Views, report: &mut 
     })
 }
 
-fn view(entry: &Entry, views: &Views, report: &mut Report) -> Option<Arc<View>> {
+fn view(entry: &Entry, views: &Views, report: &mut Diagnostics) -> Option<Arc<View>> {
     let name = walk::filled(entry, report)?;
     let name = name.trim();
     if name == facts::NAME {
@@ -104,12 +104,12 @@ fn view(entry: &Entry, views: &Views, report: &mut Report) -> Option<Arc<View>> 
     found
 }
 
-/// The column of that name. Where the view is not known, nothing can be said of its columns.
+/// The column of that name; `None` without a message if the view is not known.
 fn column<'v>(
     entry: &Entry,
     name: &str,
     view: Option<&'v View>,
-    report: &mut Report,
+    report: &mut Diagnostics,
 ) -> Option<(usize, &'v ViewColumn)> {
     let view = view?;
     let Some(at) = view.column(name) else {
@@ -123,8 +123,8 @@ fn column<'v>(
     Some((at, view.columns.get(at)?))
 }
 
-/// The shape of the cluster is told by one view alone.
-fn shape_of(keys: Section<'_>, view: Option<&View>, report: &mut Report) -> Option<Check> {
+/// Only the topology view tells the shape of the cluster.
+fn shape_of(keys: Section<'_>, view: Option<&View>, report: &mut Diagnostics) -> Option<Check> {
     for unwanted in ["column", "warning", "critical", "threshold", "where", "says"] {
         if let Some(entry) = keys.get(unwanted) {
             report.problem(entry.position, format!("{unwanted}: not allowed with shape: true"));
@@ -138,18 +138,14 @@ fn shape_of(keys: Section<'_>, view: Option<&View>, report: &mut Report) -> Opti
     Some(Check::Shape)
 }
 
-fn column_check(keys: Section<'_>, yaml: &Yaml, view: Option<&View>, report: &mut Report) -> Option<Check> {
+fn column_check(keys: Section<'_>, yaml: &Yaml, view: Option<&View>, report: &mut Diagnostics) -> Option<Check> {
     let checked = keys.read("column", report, |entry, report| {
         let name = walk::filled(entry, report)?;
         column(entry, name.trim(), view, report)
     });
     let checked = checked.map(|at| at.value);
-    let threshold = keys.read("threshold", report, |entry, report| {
-        let words = Threshold::ALL.map(Threshold::as_str);
-        walk::parsed(entry, report, &format!("is not one of {}", words.join(", ")), |text| {
-            Threshold::ALL.into_iter().find(|threshold| threshold.as_str() == text)
-        })
-    });
+    let threshold =
+        keys.read("threshold", report, |entry, report| walk::one_of(entry, report, &Threshold::ALL, Threshold::as_str));
     if keys.get("threshold").is_some() {
         for unwanted in ["warning", "critical"] {
             if let Some(entry) = keys.get(unwanted) {
@@ -174,7 +170,7 @@ fn column_check(keys: Section<'_>, yaml: &Yaml, view: Option<&View>, report: &mu
     Some(Check::Column { column: checked?.0, limits: Limits::Own { warning, critical } })
 }
 
-/// Whether a limit of the file is in the unit of a column.
+/// True if a limit of the configuration file has the unit of a column.
 fn fits(threshold: Threshold, column: &ViewColumn) -> bool {
     let unit = match threshold {
         Threshold::ReplicationLag => Unit::Ms,
@@ -184,7 +180,7 @@ fn fits(threshold: Threshold, column: &ViewColumn) -> bool {
     column.kind.is_number() && column.unit == Some(unit)
 }
 
-fn condition_of(entry: &Entry, column: &ViewColumn, report: &mut Report) -> Option<Condition> {
+fn condition_of(entry: &Entry, column: &ViewColumn, report: &mut Diagnostics) -> Option<Condition> {
     let text = walk::filled(entry, report)?;
     let found = condition::parse(&text, column.kind, column.unit);
     if found.is_none() {
@@ -198,12 +194,12 @@ fn condition_of(entry: &Entry, column: &ViewColumn, report: &mut Report) -> Opti
 }
 
 /// `{column: condition}`
-fn filter(keys: Section<'_>, view: Option<&View>, report: &mut Report) -> Option<Vec<(usize, Condition)>> {
+fn filter(keys: Section<'_>, view: Option<&View>, report: &mut Diagnostics) -> Option<Vec<(usize, Condition)>> {
     let Some(entry) = keys.get("where") else { return Some(Vec::new()) };
     let entries = walk::map_of("where", &entry.value, "column: \"= value\"", report).entries();
     let mut found = Vec::with_capacity(entries.len());
     for entry in entries {
-        // Every one is looked at: all that is wrong is told at once.
+        // All are read, so that all problems are reported at once.
         let read = column(entry, &entry.key, view, report)
             .and_then(|(at, column)| Some((at, condition_of(entry, column, report)?)));
         found.push(read);
@@ -212,7 +208,7 @@ fn filter(keys: Section<'_>, view: Option<&View>, report: &mut Report) -> Option
 }
 
 /// `slot {slot} holds back {retained_bytes}`
-fn sentence(entry: &Entry, view: Option<&View>, report: &mut Report) -> Option<Sentence> {
+fn sentence(entry: &Entry, view: Option<&View>, report: &mut Diagnostics) -> Option<Sentence> {
     let text = walk::filled(entry, report)?;
     let mut parts = Vec::new();
     let mut rest = text.trim();
@@ -224,7 +220,7 @@ fn sentence(entry: &Entry, view: Option<&View>, report: &mut Report) -> Option<S
         if !before.is_empty() {
             parts.push(Part::Text(before.to_owned()));
         }
-        // Told, and read on.
+        // A problem here does not end the loop.
         parts.extend(column(entry, name.trim(), view, report).map(|(at, _)| Part::Column(at)));
         rest = after;
     }
@@ -232,11 +228,6 @@ fn sentence(entry: &Entry, view: Option<&View>, report: &mut Report) -> Option<S
         parts.push(Part::Text(rest.to_owned()));
     }
     Some(Sentence(parts))
-}
-
-fn is_word(name: &str) -> bool {
-    name.starts_with(|c: char| c.is_ascii_lowercase())
-        && name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_')
 }
 
 #[cfg(test)]

@@ -1,15 +1,14 @@
-//! Every keyword of libpq (to version 18), and what pgwatch makes of it.
+//! Every keyword of libpq (up to version 18), and how pgwatch treats it.
 
 use std::time::Duration;
 
-use super::ConnInfo;
 use crate::config::nearest::nearest;
 use crate::model::{Secret, SslMode};
 
 pub(super) const SEVERAL_HOSTS: &str =
     "several hosts are given: a node is one server, so define one node for each of them";
 
-/// The keywords that have an effect: what messages offer.
+/// The keywords that have an effect. Messages list these.
 const HONOURED: [&str; 15] = [
     "host",
     "hostaddr",
@@ -28,7 +27,7 @@ const HONOURED: [&str; 15] = [
     "connect_timeout",
 ];
 
-/// Keywords that do not matter to pgwatch, and why.
+/// Keywords that have no effect in pgwatch, and why.
 const WITHOUT_EFFECT: [(&str, &str); 15] = [
     ("application_name", "pgwatch always sets it to pgwatch"),
     ("fallback_application_name", "pgwatch always sets it to pgwatch"),
@@ -47,7 +46,7 @@ const WITHOUT_EFFECT: [(&str, &str); 15] = [
     ("tty", "libpq does not use it either"),
 ];
 
-/// Keywords that promise or change something, the values that ask for what pgwatch does anyway, and what to do instead.
+/// Keywords that pgwatch cannot honour, their values that ask for what it does anyway, and what to do instead.
 const REFUSED: [(&str, &[&str], &str); 24] = [
     ("channel_binding", &[], "use prefer or require: channel binding is used wherever the server offers it"),
     ("gssencmode", &["disable", "prefer"], "pgwatch does not support GSSAPI: use sslmode"),
@@ -75,11 +74,46 @@ const REFUSED: [(&str, &[&str], &str); 24] = [
     ("target_session_attrs", &["any"], "leave it out: pgwatch watches a node whatever its role"),
 ];
 
+/// The settings of a connection string; `None` where it sets nothing.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct ConnInfo {
+    /// `host`, else `hostaddr`.
+    pub host: Option<String>,
+    /// 1 to 65535.
+    pub port: Option<u16>,
+    /// `dbname`.
+    pub database: Option<String>,
+    /// The role to log in as.
+    pub user: Option<String>,
+    /// The password, decoded.
+    pub password: Option<Secret>,
+    /// Path of the password file, as written.
+    pub passfile: Option<String>,
+    /// A section of the service file. It sets what the string leaves open.
+    pub service: Option<String>,
+    /// Whether and how to use TLS.
+    pub sslmode: Option<SslMode>,
+    /// A path, or `system`.
+    pub sslrootcert: Option<String>,
+    /// Path of the client certificate, as written.
+    pub sslcert: Option<String>,
+    /// Path of its key, as written.
+    pub sslkey: Option<String>,
+    /// Passphrase of that key.
+    pub sslpassword: Option<Secret>,
+    /// Whether channel binding is required; libpq's `disable` is refused.
+    pub channel_binding: Option<bool>,
+    /// 1 s to 24 h.
+    pub connect_timeout: Option<Duration>,
+    /// Notes for people on keywords that have no effect.
+    pub notes: Vec<String>,
+}
+
 impl ConnInfo {
-    /// Sets one keyword; the messages hold no value.
+    /// Sets one keyword. Messages never contain the value.
     ///
     /// # Errors
-    /// What is wrong with it, and what is allowed.
+    /// What is wrong, and what is allowed.
     pub(crate) fn set(&mut self, keyword: &str, value: &str) -> Result<(), String> {
         if value.contains('\0') {
             return Err(format!("{keyword} contains a NUL byte"));
@@ -99,7 +133,7 @@ impl ConnInfo {
         }
     }
 
-    /// Whether the keyword is one that has an effect. An empty value says nothing, as with libpq.
+    /// Sets a keyword that has an effect; `Ok(false)` if it is another one. An empty value sets nothing, as with libpq.
     fn set_honoured(&mut self, keyword: &str, value: &str) -> Result<bool, String> {
         let text = (!value.is_empty()).then(|| value.to_owned());
         match keyword {
@@ -130,7 +164,7 @@ impl ConnInfo {
         Ok(true)
     }
 
-    /// Whole seconds; libpq's 0 waits for ever, which pgwatch never does.
+    /// Whole seconds. With libpq, 0 waits forever, which pgwatch never does.
     fn set_connect_timeout(&mut self, value: &str) -> Result<(), String> {
         match value.trim().parse::<i32>() {
             _ if value.is_empty() => self.connect_timeout = None,
@@ -146,8 +180,11 @@ impl ConnInfo {
     }
 }
 
-/// Checks that a text can be a host name, an address, or the folder of a socket. Does not repeat it: what stands there
-/// by mistake may hold a password.
+/// Checks that a text can be a host name, an address, or the directory of a socket. The message does not repeat the
+/// text, which may contain a password by mistake.
+///
+/// # Errors
+/// What is wrong, and what is allowed.
 pub(crate) fn check_host(host: &str) -> Result<(), String> {
     let address = host.split_once('%').map_or(host, |(address, _)| address);
     let message = if host.contains("://") || host.contains('=') {
@@ -181,13 +218,14 @@ fn port(text: &str) -> Result<u16, String> {
     }
 }
 
-/// Reads `sslmode`; the message lists what there is.
+/// Reads `sslmode`; the message lists all modes.
 fn ssl_mode(text: &str) -> Result<SslMode, String> {
     SslMode::parse(text)
         .ok_or_else(|| format!("sslmode must be one of {}", SslMode::ALL.map(SslMode::as_str).join(", ")))
 }
 
-/// The keyword is told only where it looks like a slip of a known one: it may be a piece of a password.
+/// The message repeats the keyword only if it looks like a typo of a known one: otherwise it may be a piece of a
+/// password.
 fn unknown(keyword: &str) -> String {
     match nearest(keyword, HONOURED) {
         Some(known) => format!("unknown keyword \"{keyword}\": did you mean {known}?"),

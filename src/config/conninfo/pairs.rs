@@ -1,6 +1,6 @@
 //! The `host=db.example port=5432` form: blanks, single quotes and backslashes as libpq reads them.
 
-use super::{ConnInfoError, Setting};
+use super::setting::{ConnInfoError, Setting};
 
 /// Splits a text into its settings.
 pub(super) fn split(text: &str) -> Result<Vec<Setting>, ConnInfoError> {
@@ -14,7 +14,7 @@ pub(super) fn split(text: &str) -> Result<Vec<Setting>, ConnInfoError> {
             keyword.push(c);
         }
         while chars.next_if(|(_, c)| c.is_whitespace()).is_some() {}
-        // The word itself is not told: it may be the second half of a password with a blank in it.
+        // The message does not repeat the word: it may be the second half of a password with a blank in it.
         if chars.next_if(|(_, c)| *c == '=').is_none() {
             let message = "expected = after this word; a value with blanks needs single quotes, as in password='a b'";
             return Err(ConnInfoError::new(offset, message));
@@ -41,7 +41,7 @@ fn plain(chars: &mut Chars<'_>) -> String {
     value
 }
 
-/// What follows an opening quote that stands at `start`.
+/// The value after an opening quote at `start`.
 fn quoted(chars: &mut Chars<'_>, start: usize) -> Result<String, ConnInfoError> {
     let mut value = String::new();
     while let Some((_, c)) = chars.next() {

@@ -1,17 +1,18 @@
 //! The `postgres://user:password@host:port/database?keyword=value` form, as libpq reads it.
 
-use super::{ConnInfoError, Setting};
+use super::keywords::SEVERAL_HOSTS;
+use super::setting::{ConnInfoError, Setting};
 
 const ENCODE: &str = "in a user or password, write @ as %40, : as %3A, / as %2F and % as %25";
 
-/// How long the scheme of `text` is, if it is a connection URI.
+/// The length of the scheme in bytes, if `text` is a connection URI.
 pub(super) fn scheme(text: &str) -> Option<usize> {
     ["postgresql://", "postgres://"].iter().find(|scheme| text.starts_with(**scheme)).map(|scheme| scheme.len())
 }
 
 /// Splits a URI, whose scheme is `start` bytes long, into its settings.
 pub(super) fn split(text: &str, start: usize) -> Result<Vec<Setting>, ConnInfoError> {
-    let mut settings = Settings(Vec::new());
+    let mut pairs = Pairs(Vec::new());
     let whole = Part { text: text.get(start..).unwrap_or_default(), offset: start };
     // As in libpq, an @ before the first / ends the credentials.
     let credentials_end = whole.text.find(['@', '/']).filter(|at| whole.text.as_bytes().get(*at) == Some(&b'@'));
@@ -21,10 +22,10 @@ pub(super) fn split(text: &str, start: usize) -> Result<Vec<Setting>, ConnInfoEr
             match credentials.text.find(':') {
                 Some(colon) => {
                     let (user, password) = credentials.split_at(colon, 1);
-                    settings.add_filled("user", user)?;
-                    settings.add_filled("password", password)?;
+                    pairs.add_filled("user", user)?;
+                    pairs.add_filled("password", password)?;
                 }
-                None => settings.add_filled("user", credentials)?,
+                None => pairs.add_filled("user", credentials)?,
             }
             rest
         }
@@ -38,19 +39,19 @@ pub(super) fn split(text: &str, start: usize) -> Result<Vec<Setting>, ConnInfoEr
         Some(at) => before_query.split_at(at, 1),
         None => before_query.split_at(before_query.text.len(), 0),
     };
-    split_netloc(&mut settings, netloc)?;
-    settings.add_filled("dbname", database)?;
-    split_query(&mut settings, query)?;
-    Ok(settings.0)
+    split_netloc(&mut pairs, netloc)?;
+    pairs.add_filled("dbname", database)?;
+    split_query(&mut pairs, query)?;
+    Ok(pairs.0)
 }
 
 /// `host`, `host:port`, `[::1]:port`, or nothing.
-fn split_netloc(settings: &mut Settings, netloc: Part<'_>) -> Result<(), ConnInfoError> {
+fn split_netloc(pairs: &mut Pairs, netloc: Part<'_>) -> Result<(), ConnInfoError> {
     if netloc.text.contains('@') {
         return Err(ConnInfoError::new(netloc.offset, format!("more than one @: {ENCODE}")));
     }
     if netloc.text.contains(',') {
-        return Err(ConnInfoError::new(netloc.offset, super::keywords::SEVERAL_HOSTS));
+        return Err(ConnInfoError::new(netloc.offset, SEVERAL_HOSTS));
     }
     let (host, after) = if netloc.text.starts_with('[') {
         let end = netloc.text.find(']').filter(|end| *end > 1);
@@ -62,15 +63,15 @@ fn split_netloc(settings: &mut Settings, netloc: Part<'_>) -> Result<(), ConnInf
     } else {
         netloc.split_at(netloc.text.find(':').unwrap_or(netloc.text.len()), 0)
     };
-    settings.add_filled("host", host)?;
+    pairs.add_filled("host", host)?;
     match after.text.strip_prefix(':') {
-        Some(port) => settings.add_filled("port", Part { text: port, offset: after.offset + 1 }),
+        Some(port) => pairs.add_filled("port", Part { text: port, offset: after.offset + 1 }),
         None if after.text.is_empty() => Ok(()),
         None => Err(ConnInfoError::new(after.offset, "only :port, /database or ? may follow the address")),
     }
 }
 
-fn split_query(settings: &mut Settings, query: Part<'_>) -> Result<(), ConnInfoError> {
+fn split_query(pairs: &mut Pairs, query: Part<'_>) -> Result<(), ConnInfoError> {
     let mut offset = query.offset;
     for pair in query.text.split('&').filter(|_| !query.text.is_empty()) {
         let Some((keyword, value)) = pair.split_once('=') else {
@@ -79,21 +80,21 @@ fn split_query(settings: &mut Settings, query: Part<'_>) -> Result<(), ConnInfoE
         let keyword_part = Part { text: keyword, offset };
         let value = decode(Part { text: value, offset: offset + keyword.len() + 1 })?;
         let keyword = decode(keyword_part)?;
-        // libpq's own courtesy to JDBC.
+        // libpq does the same, for URIs of JDBC.
         let (keyword, value) = match (keyword.as_str(), value.as_str()) {
             ("ssl", "true") => ("sslmode".to_owned(), "require".to_owned()),
             _ => (keyword, value),
         };
-        settings.0.push(Setting { keyword, value, offset });
+        pairs.0.push(Setting { keyword, value, offset });
         offset += pair.len() + 1;
     }
     Ok(())
 }
 
-struct Settings(Vec<Setting>);
+struct Pairs(Vec<Setting>);
 
-impl Settings {
-    /// Adds a setting unless its text is empty, which says nothing in a URI.
+impl Pairs {
+    /// Adds a setting unless its text is empty: in a URI, that sets nothing.
     fn add_filled(&mut self, keyword: &str, part: Part<'_>) -> Result<(), ConnInfoError> {
         if !part.text.is_empty() {
             self.0.push(Setting { keyword: keyword.to_owned(), value: decode(part)?, offset: part.offset });
@@ -110,7 +111,7 @@ struct Part<'text> {
 }
 
 impl<'text> Part<'text> {
-    /// What stands before `at`, and what stands after it once `skip` bytes are left out.
+    /// The piece before `at`, and the piece after it without its first `skip` bytes.
     fn split_at(self, at: usize, skip: usize) -> (Part<'text>, Part<'text>) {
         let before = self.text.get(..at).unwrap_or_default();
         let after = self.text.get(at + skip..).unwrap_or_default();
@@ -118,7 +119,7 @@ impl<'text> Part<'text> {
     }
 }
 
-/// Percent-decoding.
+/// Decodes `%40`.
 fn decode(part: Part<'_>) -> Result<String, ConnInfoError> {
     let mut bytes = Vec::with_capacity(part.text.len());
     let mut rest = part.text.bytes().enumerate();

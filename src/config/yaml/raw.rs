@@ -1,22 +1,24 @@
-//! What a text means, by `serde_yaml`: values without their places, keys perhaps twice. And why a text is no YAML.
+//! What `serde_yaml` reads in a text: values without places, and keys that may be duplicate. Also why a text is not
+//! YAML.
 
 use std::cell::Cell;
 
 use serde::de::{DeserializeSeed, Deserializer, EnumAccess, Error as _, MapAccess, SeqAccess, Visitor};
 
-use super::{Lines, Position, Report};
+use super::lines::Lines;
+use crate::config::diagnostic::{Diagnostics, Position};
 
-/// Values in a file once its aliases are followed. 5,000 nodes with every key have a tenth of it.
+/// The limit of values in a file after its aliases are expanded. 5,000 nodes with every key have a tenth of it.
 const MAX_VALUES: usize = 1_000_000;
 
-/// Anchors in a file: more than anybody writes.
+/// The limit of anchors in a file, above what anybody writes.
 const MAX_ANCHORS: usize = 1_000;
 
 const TOO_DEEP: &str = "this is nested too deeply, or an alias contains itself";
 const TOO_MANY: &str = "the file has too many values after its aliases are expanded";
 
-/// Reads a text; `None` if it is no YAML, which the report then says.
-pub(super) fn read(text: &str, report: &mut Report) -> Option<Raw> {
+/// Reads a text; `None` if it is not YAML, which the report then says.
+pub(super) fn read(text: &str, report: &mut Diagnostics) -> Option<RawValue> {
     if let Some(at) = nested_absurdly(text) {
         report.problem(Lines::new(text).position(at), TOO_DEEP);
         return None;
@@ -31,7 +33,7 @@ pub(super) fn read(text: &str, report: &mut Report) -> Option<Raw> {
     read.map_err(|error| refuse(text, &error, report)).ok()
 }
 
-/// Where thousands of brackets are open at once. The reader would say so itself, but takes minutes to find out.
+/// The place where thousands of brackets are open at once. The reader would report this itself, but only after minutes.
 fn nested_absurdly(text: &str) -> Option<usize> {
     let mut open = 0_usize;
     text.bytes().position(|byte| {
@@ -44,7 +46,8 @@ fn nested_absurdly(text: &str) -> Option<usize> {
     })
 }
 
-/// Where there is one anchor too many: to find them in the lossless tree takes a time that grows with their square.
+/// The place of the anchor that exceeds the limit. The time to find anchors in the lossless tree grows with the square
+/// of their number.
 fn anchored_absurdly(text: &str) -> Option<usize> {
     let bytes = text.as_bytes();
     let mut anchors = text.match_indices('&').map(|(at, _)| at).filter(|at| {
@@ -55,13 +58,13 @@ fn anchored_absurdly(text: &str) -> Option<usize> {
 }
 
 /// A value without its place.
-pub(super) enum Raw {
+pub(super) enum RawValue {
     Null,
     Text(String),
     /// A number as `serde_yaml` understood it; the text of the file is preferred.
     Number(String),
-    List(Vec<Raw>),
-    Map(Vec<(Raw, Raw)>),
+    List(Vec<RawValue>),
+    Map(Vec<(RawValue, RawValue)>),
     Tagged,
 }
 
@@ -71,9 +74,9 @@ struct Seed<'budget> {
 }
 
 impl<'de> DeserializeSeed<'de> for Seed<'_> {
-    type Value = Raw;
+    type Value = RawValue;
 
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Raw, D::Error> {
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<RawValue, D::Error> {
         let left = self.budget.get().checked_sub(1);
         self.budget.set(left.ok_or_else(|| D::Error::custom("too many values"))?);
         deserializer.deserialize_any(self)
@@ -81,82 +84,82 @@ impl<'de> DeserializeSeed<'de> for Seed<'_> {
 }
 
 impl<'de> Visitor<'de> for Seed<'_> {
-    type Value = Raw;
+    type Value = RawValue;
 
     fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("a value")
     }
 
-    fn visit_unit<E>(self) -> Result<Raw, E> {
-        Ok(Raw::Null)
+    fn visit_unit<E>(self) -> Result<RawValue, E> {
+        Ok(RawValue::Null)
     }
 
-    fn visit_none<E>(self) -> Result<Raw, E> {
-        Ok(Raw::Null)
+    fn visit_none<E>(self) -> Result<RawValue, E> {
+        Ok(RawValue::Null)
     }
 
-    fn visit_bool<E>(self, value: bool) -> Result<Raw, E> {
-        Ok(Raw::Number(value.to_string()))
+    fn visit_bool<E>(self, value: bool) -> Result<RawValue, E> {
+        Ok(RawValue::Number(value.to_string()))
     }
 
-    fn visit_i64<E>(self, value: i64) -> Result<Raw, E> {
-        Ok(Raw::Number(value.to_string()))
+    fn visit_i64<E>(self, value: i64) -> Result<RawValue, E> {
+        Ok(RawValue::Number(value.to_string()))
     }
 
-    fn visit_u64<E>(self, value: u64) -> Result<Raw, E> {
-        Ok(Raw::Number(value.to_string()))
+    fn visit_u64<E>(self, value: u64) -> Result<RawValue, E> {
+        Ok(RawValue::Number(value.to_string()))
     }
 
-    fn visit_i128<E>(self, value: i128) -> Result<Raw, E> {
-        Ok(Raw::Number(value.to_string()))
+    fn visit_i128<E>(self, value: i128) -> Result<RawValue, E> {
+        Ok(RawValue::Number(value.to_string()))
     }
 
-    fn visit_u128<E>(self, value: u128) -> Result<Raw, E> {
-        Ok(Raw::Number(value.to_string()))
+    fn visit_u128<E>(self, value: u128) -> Result<RawValue, E> {
+        Ok(RawValue::Number(value.to_string()))
     }
 
-    fn visit_f64<E>(self, value: f64) -> Result<Raw, E> {
-        Ok(Raw::Number(value.to_string()))
+    fn visit_f64<E>(self, value: f64) -> Result<RawValue, E> {
+        Ok(RawValue::Number(value.to_string()))
     }
 
-    fn visit_str<E>(self, value: &str) -> Result<Raw, E> {
-        Ok(Raw::Text(value.to_owned()))
+    fn visit_str<E>(self, value: &str) -> Result<RawValue, E> {
+        Ok(RawValue::Text(value.to_owned()))
     }
 
-    fn visit_seq<A: SeqAccess<'de>>(self, mut access: A) -> Result<Raw, A::Error> {
+    fn visit_seq<A: SeqAccess<'de>>(self, mut access: A) -> Result<RawValue, A::Error> {
         let mut list = Vec::new();
         while let Some(value) = access.next_element_seed(self)? {
             list.push(value);
         }
-        Ok(Raw::List(list))
+        Ok(RawValue::List(list))
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, mut access: A) -> Result<Raw, A::Error> {
+    fn visit_map<A: MapAccess<'de>>(self, mut access: A) -> Result<RawValue, A::Error> {
         let mut map = Vec::new();
         while let Some(entry) = access.next_entry_seed(self, self)? {
             map.push(entry);
         }
-        Ok(Raw::Map(map))
+        Ok(RawValue::Map(map))
     }
 
-    fn visit_enum<A: EnumAccess<'de>>(self, access: A) -> Result<Raw, A::Error> {
+    fn visit_enum<A: EnumAccess<'de>>(self, access: A) -> Result<RawValue, A::Error> {
         use serde::de::VariantAccess as _;
         let (_, content) = access.variant_seed(self)?;
         content.newtype_variant_seed(self)?;
-        Ok(Raw::Tagged)
+        Ok(RawValue::Tagged)
     }
 }
 
-/// Tells why a text is no YAML.
-fn refuse(text: &str, error: &serde_yaml::Error, report: &mut Report) {
+/// Reports why a text is not YAML.
+fn refuse(text: &str, error: &serde_yaml::Error, report: &mut Diagnostics) {
     let told = error.to_string();
     let lines = Lines::new(text);
-    // Of a character that may not stand anywhere the reader tells the byte, of all else the number of the character.
+    // For a forbidden character the reader gives the byte, for everything else the number of the character.
     let byte = told.rsplit_once(" at position ").and_then(|(_, byte)| byte.parse().ok());
     let nth = |at: serde_yaml::Location| text.char_indices().nth(at.index()).map_or(text.len(), |(byte, _)| byte);
     let byte =
         byte.or_else(|| error.location().map(nth)).or_else(|| second_document(text).filter(|_| is_second(&told)));
-    // What is wrong with the file as a whole is told at its beginning.
+    // A problem of the file as a whole is reported at its beginning.
     let position = lines.position(byte.unwrap_or(0));
     let line = text.lines().nth(position.line.saturating_sub(1)).unwrap_or_default();
     if indented_by_tab(line) {
@@ -184,20 +187,20 @@ fn second_document(text: &str) -> Option<usize> {
         if marker && begun {
             return Some(at);
         }
-        // Comments and directives may stand before the first.
+        // Comments and directives may precede the first document.
         begun |= marker || !(line.trim().is_empty() || line.starts_with(['#', '%']));
         at += line.len();
     }
     None
 }
 
-/// The reader's words for a fault in words for people.
+/// Rewords an error of the reader for people.
 fn syntax_error(told: &str) -> String {
-    // Its own place follows at the end; and where a tag does not fit, it quotes the value.
+    // The reader appends the place; and for a tag that does not fit, it quotes the value.
     let told = [" at line ", " at position "].iter().fold(told, |told, place| told.split(place).next().unwrap_or(told));
     let plain = match told {
         "repetition limit exceeded" => TOO_MANY,
-        // Which value was one too many stands before it.
+        // The value that was one too many precedes this text.
         told if told.ends_with("too many values") => TOO_MANY,
         "recursion limit exceeded" => TOO_DEEP,
         "control characters are not allowed" => {
@@ -223,8 +226,7 @@ fn syntax_error(told: &str) -> String {
     plain.to_owned()
 }
 
-/// The byte at the place of ` at line 2 column 13`. The reader ends a line at characters that are none of the ends that
-/// people see.
+/// The byte at the place of ` at line 2 column 13`. For the reader, some characters end a line that do not for people.
 fn byte_at(place: &str, text: &str) -> Option<usize> {
     let (line, column) = place.trim().strip_prefix("at line ")?.split_once(" column ")?;
     let wanted: (usize, usize) = (line.parse().ok()?, column.parse().ok()?);

@@ -4,7 +4,8 @@ use std::time::{Duration, Instant};
 
 use tokio_postgres::SimpleQueryRow;
 
-use crate::model::protocol::{NodeRows, Notice, QueryRequest};
+use crate::model::figures::count;
+use crate::model::protocol::{NodeRows, QueryRequest, ServerNotice};
 use crate::model::{Column, RowSet};
 
 /// Rows between two reports.
@@ -36,7 +37,7 @@ impl<'a> Rows<'a> {
     /// Keeps the row, if there is room; `false` when the result is cut here.
     pub(crate) fn push(&mut self, row: &SimpleQueryRow) -> bool {
         if self.kept.len() >= self.request.max_rows {
-            self.truncated = Some(format!("cut at {} rows", grouped(self.request.max_rows)));
+            self.truncated = Some(format!("cut at {} rows", count(self.request.max_rows as u64)));
             return false;
         }
         let cells = || (0..row.len()).map(|at| row.try_get(at).unwrap_or(Some(NO_TEXT)));
@@ -71,7 +72,7 @@ impl<'a> Rows<'a> {
         Some(count)
     }
 
-    pub(crate) fn finish(self, affected: u64, notices: Vec<Notice>) -> NodeRows {
+    pub(crate) fn finish(self, affected: u64, notices: Vec<ServerNotice>) -> NodeRows {
         let row_count =
             if self.kept.columns().is_empty() && self.kept.is_empty() { affected } else { self.kept.len() as u64 };
         NodeRows { rows: self.kept, row_count, truncated: self.truncated, notices }
@@ -81,20 +82,8 @@ impl<'a> Rows<'a> {
 /// A database of encoding `SQL_ASCII` may hold any bytes.
 const NO_TEXT: &str = "(bytes that are not UTF-8)";
 
-fn grouped(number: usize) -> String {
-    let digits = number.to_string();
-    let mut text = String::new();
-    for (at, digit) in digits.chars().enumerate() {
-        if at > 0 && (digits.len() - at).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
-}
-
 fn megabytes(bytes: usize) -> String {
-    if bytes >= 1 << 20 { format!("{} MB", bytes >> 20) } else { format!("{} bytes", grouped(bytes)) }
+    if bytes >= 1 << 20 { format!("{} MB", bytes >> 20) } else { format!("{} bytes", count(bytes as u64)) }
 }
 
 #[cfg(test)]
@@ -103,7 +92,6 @@ mod tests {
 
     #[test]
     fn numbers_of_people() {
-        assert_eq!([7, 1_000, 100_000, 1_234_567].map(grouped), ["7", "1,000", "100,000", "1,234,567"]);
         assert_eq!(megabytes(64 << 20), "64 MB");
         assert_eq!(megabytes(1_000), "1,000 bytes");
     }

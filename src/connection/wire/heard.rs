@@ -10,7 +10,7 @@ use tokio::sync::watch;
 
 use super::allowance::{Allowance, Limits};
 use super::fault::Fault;
-use crate::model::protocol::Notice;
+use crate::model::protocol::ServerNotice;
 
 /// Notices kept of one statement; a server may send millions.
 const MAX_NOTICES: usize = 100;
@@ -41,10 +41,10 @@ pub(crate) struct Heard {
 
 #[derive(Default)]
 struct Kept {
-    notices: Vec<Notice>,
+    notices: Vec<ServerNotice>,
     more_notices: usize,
     /// The error that ended the session.
-    fatal: Option<Notice>,
+    fatal: Option<ServerNotice>,
     /// What was wrong with the bytes.
     fault: Option<Fault>,
     /// The stream has ended; how, where the system said more than that.
@@ -101,7 +101,7 @@ impl Heard {
         }
     }
 
-    fn notice(&self, notice: Notice) {
+    fn notice(&self, notice: ServerNotice) {
         let mut kept = lock(&self.kept);
         if kept.notices.len() < MAX_NOTICES {
             kept.notices.push(notice);
@@ -148,12 +148,12 @@ impl Heard {
         kept.copy = false;
     }
 
-    pub(crate) fn take_notices(&self) -> Vec<Notice> {
+    pub(crate) fn take_notices(&self) -> Vec<ServerNotice> {
         let mut kept = lock(&self.kept);
         let mut notices = std::mem::take(&mut kept.notices);
         if kept.more_notices > 0 {
             let message = format!("{} more notices were dropped", kept.more_notices);
-            notices.push(Notice { severity: "NOTICE".to_owned(), sqlstate: "00000".to_owned(), message });
+            notices.push(ServerNotice { severity: "NOTICE".to_owned(), sqlstate: "00000".to_owned(), message });
         }
         notices
     }
@@ -166,7 +166,7 @@ impl Heard {
         self.answers.subscribe()
     }
 
-    pub(crate) fn fatal(&self) -> Option<Notice> {
+    pub(crate) fn fatal(&self) -> Option<ServerNotice> {
         lock(&self.kept).fatal.clone()
     }
 
@@ -195,8 +195,8 @@ impl fmt::Debug for Heard {
 }
 
 /// The fields of an error or a notice that we show. `V` is the severity in English, whatever the server's language.
-fn fields(body: &[u8]) -> Notice {
-    let mut notice = Notice { severity: String::new(), sqlstate: String::new(), message: String::new() };
+fn fields(body: &[u8]) -> ServerNotice {
+    let mut notice = ServerNotice { severity: String::new(), sqlstate: String::new(), message: String::new() };
     for field in body.split(|&byte| byte == 0) {
         let Some((&code, text)) = field.split_first() else { continue };
         let text = |most| String::from_utf8_lossy(text).chars().take(most).collect::<String>();

@@ -1,5 +1,5 @@
-//! The figures of the Nodes screen as a view of one row, so that rules can be about them: they come with every refresh and
-//! cost nothing more.
+//! The figures of the Nodes screen as a view of one row, for rules. They come with every refresh, so such a rule causes
+//! no queries.
 
 use std::sync::{Arc, LazyLock};
 use std::time::{Duration, SystemTime};
@@ -8,10 +8,10 @@ use crate::model::protocol::ViewRows;
 use crate::model::view::{ByServer, CellKind, Reading, Source, Unit, View, ViewColumn};
 use crate::model::{Column, Facts, RowSet, ServerFacts};
 
-/// What a rule calls it.
+/// The name of the view in a rule.
 pub const NAME: &str = "facts";
 
-/// A column: its name, type, unit and what it means.
+/// A column: its name, type, unit and meaning.
 type Spec = (&'static str, CellKind, Option<Unit>, &'static str);
 
 const COLUMNS: [Spec; 10] = [
@@ -27,7 +27,7 @@ const COLUMNS: [Spec; 10] = [
     ("pending_restart", CellKind::Int4, None, "settings that take effect only after a restart"),
 ];
 
-/// The view; it is never asked.
+/// The view. No server is asked for it.
 pub fn view() -> &'static Arc<View> {
     static VIEW: LazyLock<Arc<View>> = LazyLock::new(|| {
         let column = |(at, (name, kind, unit, about)): (usize, &Spec)| ViewColumn {
@@ -45,7 +45,7 @@ pub fn view() -> &'static Arc<View> {
     &VIEW
 }
 
-/// The one row, of what is known.
+/// The one row, filled with what is known at `at`.
 pub fn reading(at: SystemTime, facts: &Facts, server: Option<&ServerFacts>) -> Reading {
     let ms = |time: Option<Duration>| time.map(|time| (time.as_secs_f64() * 1e3).to_string());
     let number = |number: Option<u32>| number.map(|number| number.to_string());

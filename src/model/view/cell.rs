@@ -1,12 +1,13 @@
-//! The value of a view's cell, as people say it: in the dashboard and in `table` output alike.
+//! The value of a view's cell as people read it, in the dashboard and in `table` output alike.
 
 use std::borrow::Cow;
 use std::time::{Duration, SystemTime};
 
-use super::{CellKind, Source, Unit, Value, ViewColumn};
+use super::column::{CellKind, Source, Unit, ViewColumn};
+use super::reading::Value;
 use crate::model::figures;
 
-/// The text of a cell; a time is told by its age at `now`. What a server sent is not yet safe for a terminal.
+/// The text of a cell; a time is shown as its age at `now`. Text of a server is not yet safe for a terminal.
 pub fn cell<'a>(column: &ViewColumn, value: Value<'a>, now: SystemTime) -> Cow<'a, str> {
     let said = match value {
         Value::Unknown => return Cow::Borrowed(figures::UNKNOWN),
@@ -24,7 +25,7 @@ pub fn cell<'a>(column: &ViewColumn, value: Value<'a>, now: SystemTime) -> Cow<'
     }
 }
 
-/// `None` where the server's own digits will do.
+/// A number in its unit; `None` where the server's own digits are shown.
 fn figure(number: f64, column: &ViewColumn, now: SystemTime) -> Option<String> {
     Some(match column.unit {
         Some(Unit::Ms) => duration(number / 1000.0),
@@ -35,15 +36,15 @@ fn figure(number: f64, column: &ViewColumn, now: SystemTime) -> Option<String> {
         Some(Unit::Percent) if number.abs() >= 10.0 || number == 0.0 => format!("{number:.0} %"),
         Some(Unit::Percent) => format!("{number:.1} %"),
         Some(Unit::Time) => age(number, now),
-        // What adds up is read as an amount; a pid or an oid is not.
+        // A number that adds up is an amount and gets separators; a pid or an oid does not.
         None if is_fraction(column) => figures::number(number),
         None if column.total.is_some() && number >= 0.0 => figures::count(number as u64),
         Some(Unit::Lsn) | None => return None,
     })
 }
 
-/// The same in at most so many columns: a number that has no room is said shorter (`19.0k`, `118M`, `1.2G`), never cut.
-/// Names, and numbers that are names (a process, an object), are left whole.
+/// The text of a cell in at most `room` characters. A number without room is shortened (`19.0k`, `118M`, `1.2G`), never
+/// cut. Names, and numbers that are names (a process, an object), are returned whole.
 pub fn cell_within<'a>(column: &ViewColumn, value: Value<'a>, now: SystemTime, room: usize) -> Cow<'a, str> {
     let said = cell(column, value, now);
     let fits = |said: &str| said.chars().count() <= room;
@@ -56,12 +57,12 @@ pub fn cell_within<'a>(column: &ViewColumn, value: Value<'a>, now: SystemTime, r
     }
 }
 
-/// Whether decimals of a number without a unit say something.
+/// True if a number without a unit may have a fraction.
 fn is_fraction(column: &ViewColumn) -> bool {
     column.kind == CellKind::Float8 || matches!(column.source, Source::Rate { .. })
 }
 
-/// What may stand for a number, the longest first.
+/// Shorter forms of a number, the longest first.
 fn shorter(said: &str, number: f64, column: &ViewColumn) -> Vec<String> {
     let [long, short] = [1, 0].map(|decimals| figures::compact(number, decimals));
     let tight = || said.replace([' ', ','], "");
@@ -108,10 +109,10 @@ fn bytes(number: f64) -> String {
     if number < 0.0 { format!("-{}", figures::bytes(-number)) } else { figures::bytes(number) }
 }
 
-/// `3 m ago`; what is to come is `in 3 m`.
+/// `3 min ago`, or `in 3 min` for a time in the future.
 fn age(epoch: f64, now: SystemTime) -> String {
     let now = now.duration_since(SystemTime::UNIX_EPOCH).map_or(0.0, |now| now.as_secs_f64());
     let passed = Duration::try_from_secs_f64((now - epoch).abs()).unwrap_or(Duration::MAX);
-    // Clocks of two machines differ by a little.
+    // The clocks of two machines may differ a little.
     if epoch > now + 2.0 { format!("in {}", figures::age(passed)) } else { format!("{} ago", figures::age(passed)) }
 }

@@ -1,4 +1,4 @@
-//! What a node answered to a view, with the rates since an earlier answer.
+//! A node's answer to a view, with the rates since an earlier answer.
 
 use std::cell::LazyCell;
 use std::collections::HashMap;
@@ -6,26 +6,30 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use super::{Source, View};
-use crate::model::RowSet;
+use super::View;
+use super::column::Source;
 use crate::model::protocol::ViewRows;
+use crate::model::{Condition, RowSet};
 
-/// One node's rows as they are shown: cells of the answer and rates.
+/// One node's rows as they are shown: the cells of the answer and the rates.
 #[derive(Debug, Clone)]
 pub struct Reading {
+    /// When the answer came.
     pub at: SystemTime,
+    /// The answer.
     pub answer: Arc<ViewRows>,
-    /// For each column of the view that is a rate, one a row; empty for the others.
+    /// For each column of the view, a rate per row; empty for columns that are no rates.
     rates: Vec<Vec<Option<f64>>>,
 }
 
-/// A cell.
+/// The value of a cell.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Value<'a> {
-    /// NULL, or a rate that two answers do not tell.
+    /// NULL, or a rate that cannot be computed.
     Unknown,
     /// As the server prints it.
     Text(&'a str),
+    /// A change per second, or seconds until 0: computed from two answers.
     Rate(f64),
 }
 
@@ -40,7 +44,7 @@ impl fmt::Display for Value<'_> {
 }
 
 impl Value<'_> {
-    /// As a number, where it is one.
+    /// The value as a number, if it is one.
     pub fn number(self) -> Option<f64> {
         match self {
             Self::Unknown => None,
@@ -48,10 +52,19 @@ impl Value<'_> {
             Self::Rate(rate) => Some(rate),
         }
     }
+
+    /// True if the value meets a condition; [`Self::Unknown`] meets none.
+    pub fn meets(self, condition: &Condition) -> bool {
+        match self {
+            Self::Unknown => false,
+            Self::Text(text) => condition.holds(Some(text)),
+            Self::Rate(rate) => condition.holds_number(Some(rate)),
+        }
+    }
 }
 
 impl Reading {
-    /// `earlier` is what rates are taken against.
+    /// The reading of an answer that came at `at`; rates are computed against `earlier`.
     pub fn new(view: &View, at: SystemTime, answer: Arc<ViewRows>, earlier: Option<&Self>) -> Self {
         let rates = match earlier {
             Some(earlier) if view.has_rates() => {
@@ -63,14 +76,17 @@ impl Reading {
         Self { at, answer, rates }
     }
 
+    /// How many rows there are.
     pub fn len(&self) -> usize {
         self.answer.rows.len()
     }
 
+    /// True if there is no row.
     pub fn is_empty(&self) -> bool {
         self.answer.rows.is_empty()
     }
 
+    /// The value of a cell; [`Value::Unknown`] where there is none.
     pub fn value(&self, view: &View, row: usize, column: usize) -> Value<'_> {
         match view.columns.get(column).map(|column| &column.source) {
             Some(Source::Sql { at, .. }) => self.answer.rows.cell(row, *at).map_or(Value::Unknown, Value::Text),
@@ -82,7 +98,7 @@ impl Reading {
         }
     }
 
-    /// What tells the row from the others of its node.
+    /// Identifies the row among those of its node.
     pub fn key(&self, view: &View, row: usize) -> String {
         key(view, &self.answer.rows, row)
     }
@@ -97,7 +113,7 @@ fn key(view: &View, rows: &RowSet, row: usize) -> String {
     key
 }
 
-/// Where the cells of the key stand in an answer.
+/// The positions of the key's cells in a row of the answer.
 fn key_cells(view: &View) -> impl Iterator<Item = usize> {
     view.key.iter().filter_map(|column| match view.columns.get(*column)?.source {
         Source::Sql { at, .. } => Some(at),
@@ -105,10 +121,10 @@ fn key_cells(view: &View) -> impl Iterator<Item = usize> {
     })
 }
 
-/// The change a second of each counter, row by row of `after`. A row that is new has none, nor has a counter that went down:
-/// it was reset, or the server restarted.
+/// The change of each counter per second, for each row of `after`. A new row has none, nor has a counter that went
+/// down: it was reset, or the server restarted.
 fn rates(view: &View, before: &RowSet, after: &RowSet, seconds: f64) -> Vec<Vec<Option<f64>>> {
-    // Mostly each row stands where it stood: then no key is made.
+    // Usually each row is where it was before; then no keys are built.
     let places =
         LazyCell::new(|| (0..before.len()).map(|row| (key(view, before, row), row)).collect::<HashMap<_, _>>());
     let keys: Vec<usize> = key_cells(view).collect();
@@ -116,7 +132,7 @@ fn rates(view: &View, before: &RowSet, after: &RowSet, seconds: f64) -> Vec<Vec<
     let earlier = |row: usize| if stays(row) { Some(row) } else { places.get(&key(view, after, row)).copied() };
     let earlier: Vec<Option<usize>> = (0..after.len()).map(earlier).collect();
     let number = |rows: &RowSet, row: usize, at: usize| rows.cell(row, at).and_then(|text| text.parse::<f64>().ok());
-    // Value now and its change a second, row by row.
+    // The value now and its change per second, row by row.
     let changes = |of: usize| -> Vec<Option<(f64, f64)>> {
         let Some(Source::Sql { at, .. }) = view.columns.get(of).map(|column| &column.source) else { return Vec::new() };
         let change = |(row, earlier): (usize, &Option<usize>)| {
@@ -136,7 +152,7 @@ fn rates(view: &View, before: &RowSet, after: &RowSet, seconds: f64) -> Vec<Vec<
     rates.collect()
 }
 
-/// Seconds until a value that changes so is 0; endless where it does not fall.
+/// Seconds until a value that changes at this rate is 0; infinite if it does not fall.
 fn until((now, change): (f64, f64)) -> f64 {
     if now <= 0.0 {
         0.0

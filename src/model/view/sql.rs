@@ -1,19 +1,22 @@
-//! The statement that a view asks of one server.
+//! The statement that asks one server for a view.
 
 use std::fmt::Write as _;
 
-use super::{CellKind, Lacks, Source, Unit, Version, View, ViewColumn};
+use super::View;
+use super::by_server::{Lacks, Version};
+use super::column::{CellKind, Source, Unit, ViewColumn};
 use crate::model::Role;
 
-/// Stands in a view's texts for the schema of its extension.
+/// Placeholder in a view's texts for the schema of its extension.
 const SCHEMA: &str = "@extschema@";
 
 impl View {
-    /// The statement for a server of this version (of the extension, where the view has one) and role; `schema` is where
-    /// the extension is. One row of it has a cell for each of [`View::asked`], NULL where the server has no such thing.
+    /// The statement for a server of this version (of the extension, where the view has one) and role; `schema` is the
+    /// schema of the extension. Each row has one cell for each of [`View::asked`], NULL where the server does not have
+    /// it.
     ///
     /// # Errors
-    /// Which version or role it needs.
+    /// Which version or role is needed.
     pub fn sql(&self, version: Version, role: Role, schema: Option<&str>) -> Result<String, Lacks> {
         let from = self.from.choose(version, role)?;
         let mut sql = String::new();

@@ -1,5 +1,5 @@
-//! The alerts: what the rules found, where, since when, and the remedy of the selected one. What was acknowledged is dim and
-//! stands last.
+//! The alerts: what the rules found, where, since when, and the remedy of the selected one. Acknowledged alerts are dim
+//! and last.
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
@@ -18,11 +18,11 @@ use crate::tui::widgets::pen::Pen;
 use crate::tui::widgets::severity::alert_sign;
 use crate::tui::widgets::wrapped::{self, Rows};
 
-/// Columns of `59 min`.
+/// Width of `59 min`, in columns.
 const SINCE: usize = 6;
-/// Columns of a title at most.
+/// Maximum width of a title, in columns.
 const TITLE: usize = 30;
-/// Lines of the remedy and its frame at most.
+/// Maximum height of the remedy with its border, in lines.
 const REMEDY: u16 = 8;
 
 pub(crate) fn draw(canvas: &mut Canvas<'_>, area: Rect) {
@@ -78,11 +78,11 @@ fn list(canvas: &mut Canvas<'_>, area: Rect) {
     canvas.note_rows(rows, &shown, table.rows.len());
 }
 
-/// Where things stand in a line.
+/// The widths of the parts of a line.
 struct Columns {
     node: usize,
     title: usize,
-    /// Columns that are left for the sentence.
+    /// Columns left for the message.
     what: u16,
 }
 
@@ -90,7 +90,7 @@ impl Columns {
     fn of(app: &App, width: u16) -> Self {
         let held = app.alerts_table.rows.iter().filter_map(|id| app.fleet.alerts().get(id));
         let title = held.map(|held| text::width(&held.alert.rule.title)).max().unwrap_or(0);
-        // The sentence says more.
+        // On a narrow screen the rule's title goes: the message says more.
         let (node, title) = (name_width(app), if width < 100 { 0 } else { title.clamp(5, TITLE) });
         let before = 2 + node + 2 + SINCE + 2 + if title > 0 { title + 2 } else { 0 };
         Self { node, title, what: width.saturating_sub(before as u16) }
@@ -104,7 +104,7 @@ impl Columns {
         pen.put("WHAT", theme.dim);
     }
 
-    /// Lines that an alert takes where long text is wrapped.
+    /// The height of an alert in lines if long text is wrapped.
     fn height(&self, held: &Held, app: &App) -> u16 {
         let alert = &held.alert;
         let said = format!("{}{}", was(held, app), alert.finding.message);
@@ -138,14 +138,14 @@ impl Columns {
     }
 }
 
-/// What is said in front of an alert of a node that does not answer.
+/// The note before the alert of a node that does not answer.
 fn was(held: &Held, app: &App) -> String {
     let node = app.picture().nodes.get(&held.alert.node);
     let silence = node.map_or(Some("is gone"), |node| node.health.state.silence());
     silence.map(|silence| format!("{silence}, last known: ")).unwrap_or_default()
 }
 
-/// The whole sentence of the selected alert, and what to do; which of the lines are that.
+/// The full message of the selected alert and its remedy; `true` marks lines of the remedy.
 fn remedy(app: &App, width: usize) -> Vec<(String, bool)> {
     let Some(held) = app.selected_alert() else { return Vec::new() };
     let mut lines: Vec<(String, bool)> =

@@ -1,4 +1,4 @@
-//! The columns of a table, to be shown or hidden, and what each of them means.
+//! The dialog that shows and hides the columns of a table, with what each means.
 
 use ratatui::layout::Rect;
 

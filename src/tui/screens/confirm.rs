@@ -1,4 +1,4 @@
-//! A question over the screen; the choice stands on No.
+//! A question over the screen; the initial choice is No.
 
 use ratatui::layout::Rect;
 

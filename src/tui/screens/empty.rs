@@ -1,4 +1,4 @@
-//! No nodes yet: what to press, and what to write into a file so that it is not needed again.
+//! The screen without nodes: what to press, and what to write into a file to keep the nodes.
 
 use ratatui::layout::Rect;
 

@@ -1,4 +1,4 @@
-//! The journal: what happened, when, to whom and why, newest first. Screen 0, and a pane of the others.
+//! The journal: what happened, when, to which node and why, newest first. Screen 0, and a pane of others.
 
 use ratatui::layout::Rect;
 
@@ -50,7 +50,7 @@ pub(crate) fn draw(canvas: &mut Canvas<'_>, area: Rect) {
     canvas.note_rows(inner, &Rows::single(window), table.rows.len());
 }
 
-/// With long text wrapped (`w`): the selected line's reason, whole.
+/// The full reason of the selected line, if long text is wrapped (`w`).
 fn whole_text(canvas: &Canvas<'_>, area: Rect) -> Vec<String> {
     let app = canvas.app;
     let selected = app.events_table.selected().and_then(|seq| app.picture().journal.get(*seq));

@@ -1,5 +1,5 @@
-//! The form that adds or edits a node: what is wrong stands beside its field while it is typed, what the test of the
-//! connection found stands below.
+//! The form that adds or edits a node. The problem of a field is shown next to it while it is typed, the result of the
+//! connection test below (D8).
 
 use ratatui::layout::Rect;
 use unicode_segmentation::UnicodeSegmentation;
@@ -13,22 +13,22 @@ use crate::tui::widgets::dialog::dialog;
 use crate::tui::widgets::input_line::input_line;
 use crate::tui::widgets::pen::Pen;
 
-/// Columns of the labels and, at most, of the fields.
+/// Widths of the labels and, at most, of the fields, in columns.
 const LABEL: u16 = 19;
 const FIELD: u16 = 44;
-/// Rows under the fields for what the test found.
+/// Height of the test's result below the fields, in rows.
 const MESSAGE: u16 = 3;
 
-/// Rows that the form takes, borders included, while nothing is wrong with its fields.
+/// Height of the form in rows, borders included, if no field has a problem.
 pub(crate) const HEIGHT: u16 = Field::ALL.len() as u16 + MESSAGE + 4;
-/// Said above the button.
+/// Shown above the button.
 const KEPT: &str = "Kept until you quit or the file is read again: the file is not written.";
 
 pub(crate) fn draw(canvas: &mut Canvas<'_>, area: Rect, form: &Form) {
     let theme = canvas.theme;
     let title = form.title();
     let width = area.width.saturating_sub(4).min(96);
-    // What is wrong stands beside its field, or below it where it would be cut and lines are free.
+    // The problem of a field is shown next to it, or below if it would be cut and lines are free.
     let below: Vec<Vec<String>> = Field::ALL.iter().map(|field| hint_below(form, *field, width)).collect();
     let wanted = HEIGHT + below.iter().map(Vec::len).sum::<usize>() as u16;
     let spread = wanted <= area.height;
@@ -74,12 +74,12 @@ pub(crate) fn draw(canvas: &mut Canvas<'_>, area: Rect, form: &Form) {
     canvas.drawn.fields = places;
 }
 
-/// Columns of a field within a form of this width, borders included.
+/// Width of a field in a form of this width, borders included.
 fn field_width(width: u16) -> u16 {
     FIELD.min(width.saturating_sub(LABEL) * 2 / 3)
 }
 
-/// What is wrong with a field, in lines for below it; none where it fits beside.
+/// The problem of a field, in lines to show below it; none if it fits next to it.
 fn hint_below(form: &Form, field: Field, width: u16) -> Vec<String> {
     let Some(error) = form.error(field) else { return Vec::new() };
     let inside = width.saturating_sub(4);
@@ -96,7 +96,7 @@ fn draw_field(canvas: &mut Canvas<'_>, line: Rect, form: &Form, field: Field, fo
     let label = if focused { theme.accent_bold } else { theme.dim };
     let mut pen = Pen::new(canvas.buf, line);
     pen.column(field.label(), usize::from(LABEL), label);
-    // Without a hint beside it the field takes the room.
+    // Without a hint next to it, the field takes that room.
     let width = if error.is_some() { field_width(line.width) } else { FIELD.min(line.width.saturating_sub(LABEL)) };
     let place = Rect { x: pen.x(), width, ..line }.intersection(line);
     if let Some(error) = &error {
@@ -121,7 +121,7 @@ fn draw_field(canvas: &mut Canvas<'_>, line: Rect, form: &Form, field: Field, fo
     }
 }
 
-/// What the test found; before it, what is wrong with the field in full.
+/// The result of the test; before a test, the problem of the selected field in full.
 fn draw_message(canvas: &mut Canvas<'_>, area: Rect, form: &Form) {
     let theme = canvas.theme;
     let width = usize::from(area.width).saturating_sub(2);

@@ -1,4 +1,5 @@
-//! The help: the keys of this screen, live ones first, then those of everywhere, the signs and the zone of the times.
+//! The help: the keys of this screen, those that do something now first, then the global keys, the signs and the time
+//! zone.
 
 use ratatui::layout::Rect;
 
@@ -61,7 +62,7 @@ fn lines(canvas: &Canvas<'_>, width: usize) -> Vec<DocLine> {
     lines
 }
 
-/// The signs behind the name of a node that the configuration file does not have like that.
+/// The signs after the name of a node that differs from the configuration file.
 fn unsaved(theme: &Theme) -> DocLine {
     let mut line = DocLine::default();
     for unsaved in [Unsaved::Added, Unsaved::Edited] {

@@ -1,5 +1,5 @@
-//! The detail screen: everything known of the selected node: its summary, what the server says of itself, the
-//! settings that matter, and its own events.
+//! The detail screen: all that is known of the selected node (D2): its summary, what the server reports about itself,
+//! its main settings, and its own events.
 
 mod figures;
 pub(super) mod summary;
@@ -16,7 +16,7 @@ use crate::tui::widgets::border::Border;
 use crate::tui::widgets::doc::{DocLine, draw_lines};
 use crate::tui::widgets::filtered::{filtered, none_left};
 
-/// From this width on summary and settings stand side by side.
+/// Minimum width for summary and settings side by side, in columns.
 const SIDE_BY_SIDE: u16 = 100;
 
 pub(crate) fn draw(canvas: &mut Canvas<'_>, area: Rect) {
@@ -126,7 +126,7 @@ fn lines(node: &Node, canvas: &Canvas<'_>, values: usize) -> Vec<DocLine> {
 }
 
 fn setting_line(setting: &crate::model::facts::Setting, values: usize, theme: &Theme) -> DocLine {
-    // A default is what nobody chose: quiet.
+    // Defaults are dim: nobody chose them.
     let style = if setting.source == "default" { theme.dim } else { theme.text };
     let line =
         DocLine::default().text(setting.name.clone() + "  ", theme.dim).at(values).text(setting.value.clone(), style);

@@ -1,5 +1,5 @@
-//! Screen 1: every node a row, the selected one at length below, the answers to the last statement beside it, and the
-//! newest events where there is room.
+//! Screen 1: each node as a row, the selected one in detail below, the answers to the last statement next to it, and
+//! the newest events if there is room (D1).
 
 mod row;
 
@@ -18,14 +18,14 @@ use crate::tui::widgets::pen::Pen;
 use crate::tui::widgets::wrapped::Rows;
 use row::Row;
 
-/// From this width on the two lower panes stand side by side.
+/// Minimum width for the two lower panes side by side, in columns.
 const SIDE_BY_SIDE: u16 = 100;
-/// What the lines of the summary need beside the other pane.
+/// Minimum width of the summary next to the other pane, in columns.
 const SUMMARY_LEAST: u16 = 60;
-/// Rows that the lower panes like to have, and the least they can do with.
+/// Preferred and minimum height of the lower panes, in rows.
 const LOWER: u16 = 13;
 const LOWER_LEAST: u16 = 8;
-/// With fewer rows than this there is no pane of events.
+/// Minimum height of the events pane, in rows.
 const EVENTS_LEAST: u16 = 5;
 
 pub(crate) fn draw(canvas: &mut Canvas<'_>, area: Rect) {
@@ -101,9 +101,9 @@ fn table(canvas: &mut Canvas<'_>, area: Rect) {
     canvas.note_table(drawn, &shown, table.rows.len());
 }
 
-/// The table's columns. Their widths depend on the names of the nodes alone.
+/// The columns of the table. Their widths depend only on the names of the nodes.
 fn columns(app: &App) -> Vec<Column<'static>> {
-    // A sign stands behind the name of a node that the file does not have like that.
+    // A sign follows the name of a node that differs from the file.
     let length = |node: &crate::fleet::Node| node.name().as_str().len() + if node.unsaved.is_some() { 2 } else { 0 };
     let longest = app.picture().nodes.iter().map(length).max().unwrap_or(0) as u16;
     let name = longest.clamp(6, 28);
@@ -140,7 +140,7 @@ fn note(app: &App) -> String {
     parts.join(" · ")
 }
 
-/// How many of how many, where not all are seen.
+/// The visible rows and their total, if not all are visible.
 fn foot(app: &App, visible: usize) -> String {
     let table = &app.nodes_table;
     if visible == table.total { String::new() } else { format!("{visible} of {}", table.total) }

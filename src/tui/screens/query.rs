@@ -1,4 +1,4 @@
-//! Screen 9: the statement, how far each node is, and the answers.
+//! Screen 9: the statement, the progress of each node, and the answers (C6, D3).
 
 pub(super) mod answers;
 
@@ -14,7 +14,7 @@ use crate::tui::widgets::border::Border;
 use crate::tui::widgets::pen::Pen;
 use answers::note_line;
 
-/// From this width on the list of nodes stands beside the editor.
+/// Minimum width for the list of nodes next to the editor, in columns.
 const SIDE_BY_SIDE: u16 = 100;
 
 pub(crate) fn draw(canvas: &mut Canvas<'_>, area: Rect) {
@@ -58,7 +58,7 @@ fn editor(canvas: &mut Canvas<'_>, area: Rect) {
     }
 }
 
-/// The statement in rows of at most `width` columns, and the row and column of its cursor.
+/// The statement wrapped to rows of at most `width` columns, with the row and the column of its cursor.
 fn soft_wrapped(editor: &Editor, width: usize) -> (Vec<String>, (usize, usize)) {
     let width = width.max(2);
     let (line, column) = editor.cursor();
@@ -68,7 +68,7 @@ fn soft_wrapped(editor: &Editor, width: usize) -> (Vec<String>, (usize, usize)) 
         let (mut row, mut used) = (String::new(), 0);
         for (at, grapheme) in text.graphemes(true).chain([""]).enumerate() {
             let shown = text::safe(grapheme);
-            // The cursor behind the last letter needs a column too.
+            // The cursor after the last letter needs a column too.
             let wide = text::width(&shown).max(usize::from(grapheme.is_empty()));
             if used > 0 && used + wide > width {
                 rows.push(std::mem::take(&mut row));
@@ -85,7 +85,7 @@ fn soft_wrapped(editor: &Editor, width: usize) -> (Vec<String>, (usize, usize)) 
     (rows, cursor)
 }
 
-/// How far each node is: those still at it first, then the errors.
+/// The progress of each node: running ones first, then those with errors.
 fn progress(canvas: &mut Canvas<'_>, area: Rect) {
     let (app, theme) = (canvas.app, canvas.theme);
     let Some(batch) = app.fleet.batch() else { return };

@@ -1,4 +1,4 @@
-//! Screen 2: the cluster as its nodes tell it, from the primaries down, and what is wrong with its shape.
+//! Screen 2: the topology as the nodes report it, from the primaries down, and its problems.
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
@@ -19,7 +19,7 @@ use crate::tui::widgets::severity;
 use crate::tui::widgets::wrapped::{self, Rows};
 
 pub(crate) fn draw(canvas: &mut Canvas<'_>, area: Rect) {
-    // Behind the sign.
+    // The room after the sign.
     let width = inside(area).width.saturating_sub(2);
     let faults: usize =
         canvas.app.topology.faults.iter().map(|fault| usize::from(wrapped::height(&fault.text, width))).sum();
@@ -55,7 +55,7 @@ fn picture(canvas: &mut Canvas<'_>, area: Rect) {
     canvas.note_rows(rows, &shown, branches.len());
 }
 
-/// What is wrong, or that nothing is.
+/// The problems, or that there are none.
 fn shape(canvas: &mut Canvas<'_>, area: Rect) {
     let (app, theme) = (canvas.app, canvas.theme);
     let left_out = app.topology.faults_left_out;
@@ -81,21 +81,21 @@ fn shape(canvas: &mut Canvas<'_>, area: Rect) {
     }
 }
 
-/// Where things stand in a line: the same in all of them.
+/// The widths of the parts of a line, the same in all lines.
 struct Columns {
     name: usize,
     state: usize,
     slot: usize,
-    /// There is room for positions.
+    /// True if there is room for WAL positions.
     wide: bool,
-    /// Columns that are left for the note.
+    /// Columns left for the note.
     note: u16,
-    /// That is too little for a note of several lines: it stands below its row.
+    /// True if that is too little for a wrapped note, which is then below its row.
     below: bool,
 }
 
 const LAG: usize = 8;
-/// What a note needs where it is wrapped.
+/// Minimum width of a wrapped note, in columns.
 const NOTE: u16 = 24;
 const POSITION: u16 = 14;
 
@@ -108,20 +108,20 @@ impl Columns {
         let state = 20;
         let before = name + 2 + 8 + 1 + 3 + 2 + state + 1 + LAG + 1 + LAG + 2 + slot + 2;
         let left = width.saturating_sub(before as u16);
-        // A note that is wrapped needs room more than a position does.
+        // A wrapped note is more important than the positions.
         let wide = width >= 110 && !(wrap && left < NOTE + POSITION + 1);
         let note = if wide { left.saturating_sub(POSITION + 1) } else { left };
         let below = wrap && note < NOTE;
         Self { name, state, slot, wide, note: if below { width } else { note }, below }
     }
 
-    /// Lines that a branch takes where long text is wrapped.
+    /// The height of a branch in lines if long text is wrapped.
     fn height(&self, branch: &Branch) -> u16 {
         let (cells, note) = self.heights(branch);
         if self.below { cells + note } else { cells.max(note) }
     }
 
-    /// Lines of its columns, and those of its note.
+    /// The heights of its columns and of its note, in lines.
     fn heights(&self, branch: &Branch) -> (u16, u16) {
         let edge = branch.edge.as_ref();
         let cells = [
@@ -136,7 +136,7 @@ impl Columns {
         (cells.into_iter().max().unwrap_or(1), note)
     }
 
-    /// Columns of a name behind its branch and its sign.
+    /// Columns left for a name after its branch and its sign.
     fn name_room(&self, branch: &Branch) -> u16 {
         (self.name as u16).saturating_sub(indent(branch))
     }
@@ -154,7 +154,7 @@ impl Columns {
 
     fn line(&self, buf: &mut Buffer, area: Rect, branch: &Branch, app: &App, theme: &Theme) {
         for row in 1..area.height {
-            // The branches go on beside a name of several lines.
+            // The branches continue next to a name of several lines.
             let mut pen = Pen::row(buf, area, row);
             for more in &branch.more {
                 pen.put(if *more { "│  " } else { "   " }, theme.border);
@@ -211,7 +211,7 @@ impl Columns {
         }
     }
 
-    /// What of an edge takes several lines.
+    /// The further lines of an edge.
     fn rest_of_edge(&self, buf: &mut Buffer, area: Rect, edge: &Edge, old: bool, theme: &Theme) {
         let part = |from: usize, width: usize| {
             let x = area.x.saturating_add(from as u16).min(area.right());
@@ -234,7 +234,7 @@ impl Columns {
     }
 }
 
-/// Columns that its branch and its sign take.
+/// Width of its branch and its sign, in columns.
 fn indent(branch: &Branch) -> u16 {
     3 * branch.more.len() as u16 + 2
 }
@@ -248,7 +248,7 @@ fn state_style(edge: &Edge, old: bool, theme: &Theme) -> Style {
     }
 }
 
-/// Coloured by the thresholds of the file.
+/// The style of a lag by the thresholds of the file.
 fn lag_style(lag: Option<std::time::Duration>, app: &App, theme: &Theme) -> Style {
     let limit = &app.fleet.thresholds.replication_lag;
     match lag {

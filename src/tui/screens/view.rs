@@ -1,5 +1,5 @@
-//! A screen of views: their names as tabs, and the table of the one that is shown, over all nodes. Every view is drawn by
-//! this file: what it looks like stands in its data file.
+//! A screen of views: their names as tabs, and the table of the current one, over all nodes. This file draws every
+//! view; the data file of a view says how.
 
 mod cell;
 mod grid;
@@ -44,13 +44,13 @@ pub(crate) fn draw(canvas: &mut Canvas<'_>, area: Rect, screen: ViewScreen) {
     }
 }
 
-/// The views of the screen, the shown one marked; dim are those that no node can have.
+/// The views of the screen, with the current one marked; those that no node can have are dim.
 fn names(canvas: &mut Canvas<'_>, line: Rect, screen: ViewScreen) {
     let (app, theme) = (canvas.app, canvas.theme);
     let shown = app.views.shown(screen).map(|view| view.name.clone());
     let tabs = app.views.tabs(screen);
     let at = tabs.iter().position(|view| shown.as_deref() == Some(&view.name)).unwrap_or_default();
-    // Those in front leave where the shown one would not be seen.
+    // Tabs at the front are dropped until the current one is visible.
     let width = |tabs: &[&std::sync::Arc<crate::model::View>]| {
         tabs.iter().map(|view| text::width(&view.title) + 3).sum::<usize>()
     };
@@ -74,7 +74,7 @@ fn draw_table(canvas: &mut Canvas<'_>, area: Rect, table: &ViewTable) {
     let grid = Grid::new(app, table, theme, within);
     let (mut placed, more_right) = place_scrolled(&grid.columns, grid.fixed, table.column, within);
     if let Some(last) = placed.last_mut().filter(|last| !more_right && last.nth >= grid.fixed) {
-        // Nothing stands behind the last column: it takes what is left.
+        // The last column takes the rest.
         last.width = within.right().saturating_sub(last.x);
     }
     let totals = totals::lines(table, &grid.in_sight(&placed));
@@ -149,7 +149,7 @@ fn nothing(app: &App, table: &ViewTable) -> String {
     format!("{} rows are hidden: i shows them.", text::count(table.total as u64))
 }
 
-/// The nodes that are shown, where not all are.
+/// The nodes that are shown, if not all are.
 fn only(app: &App) -> Vec<String> {
     match app.views.only.as_deref() {
         Some([one]) => vec![format!("only {one}")],
@@ -158,7 +158,7 @@ fn only(app: &App) -> Vec<String> {
     }
 }
 
-/// What is shown: which nodes, grouped by what.
+/// Which nodes are shown, and what they are grouped by.
 fn note(app: &App, table: &ViewTable) -> String {
     let mut parts = Vec::new();
     if app.views.only.is_none() && app.picture().nodes.len() > 1 {
@@ -176,7 +176,7 @@ fn note(app: &App, table: &ViewTable) -> String {
     parts.join(" · ")
 }
 
-/// What is left out, how old it is, and where in it we are.
+/// What is left out, how old the rows are, and which of them are visible.
 fn foot(app: &App, table: &ViewTable, window: std::ops::Range<usize>) -> String {
     let mut parts = Vec::new();
     if table.hidden > 0 {
@@ -196,7 +196,7 @@ fn foot(app: &App, table: &ViewTable, window: std::ops::Range<usize>) -> String 
     parts.join(" · ")
 }
 
-/// The node whose rows are oldest, where they are no longer what it would answer now.
+/// The node with the oldest rows, if these are stale.
 fn oldest<'a>(app: &App, table: &'a ViewTable) -> Option<(&'a str, std::time::Duration)> {
     let stale = table.nodes().filter_map(|(name, node)| {
         let age = app.picture().at.duration_since(node.reading.as_ref()?.at).unwrap_or_default();

@@ -1,19 +1,22 @@
-//! How many colours and signs the terminal has, and the nearest colour among those.
+//! How many colours and signs the terminal has, and the nearest available colour.
 
 use ratatui::style::Color;
 
 /// How many colours the terminal has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ColorDepth {
+    /// 24 bits per colour.
     True,
+    /// The 256 colours of xterm.
     Indexed,
+    /// The 16 named colours.
     Sixteen,
-    /// `NO_COLOR`: bold, dim and reverse stay.
+    /// `NO_COLOR`: only bold, dim and reverse.
     None,
 }
 
 impl ColorDepth {
-    /// Reads `NO_COLOR`, `CLICOLOR_FORCE`, `COLORTERM` and `TERM` through `env`.
+    /// Detects it from `NO_COLOR`, `CLICOLOR_FORCE`, `COLORTERM` and `TERM`, read through `env`.
     pub fn detect(env: impl Fn(&str) -> Option<String>) -> Self {
         let set = |name: &str| env(name).is_some_and(|value| !value.is_empty() && value != "0");
         let term = env("TERM").unwrap_or_default();
@@ -34,8 +37,8 @@ impl ColorDepth {
     }
 }
 
-/// Whether the terminal should get plain ASCII: the locale names another character set than UTF-8, or it is the
-/// Linux console, whose font has few signs. A locale that is not set at all (containers) says nothing of the terminal.
+/// True if the terminal should get plain ASCII: the locale names another character set than UTF-8, or it is the Linux
+/// console, whose font has few signs. An unset locale (containers) says nothing about the terminal.
 pub fn wants_ascii(env: impl Fn(&str) -> Option<String>) -> bool {
     let locale =
         ["LC_ALL", "LC_CTYPE", "LANG"].into_iter().find_map(|name| env(name).filter(|value| !value.is_empty()));
@@ -51,7 +54,7 @@ pub(super) fn at_depth(color: Color, depth: ColorDepth) -> Color {
     let Color::Rgb(r, g, b) = color else { return color };
     let (index, distance) = nearest_indexed(r, g, b);
     match depth {
-        // One of the 256 is said in half the bytes.
+        // A colour of the 256 takes half the bytes.
         ColorDepth::True if distance > 0 => color,
         ColorDepth::True | ColorDepth::Indexed => Color::Indexed(index),
         ColorDepth::Sixteen => nearest_named(r, g, b),
@@ -59,7 +62,7 @@ pub(super) fn at_depth(color: Color, depth: ColorDepth) -> Color {
     }
 }
 
-/// The nearest colour of xterm's 6x6x6 cube or its grey ramp, and how far it is.
+/// The nearest colour of xterm's 6x6x6 cube or grey ramp, and its distance.
 fn nearest_indexed(r: u8, g: u8, b: u8) -> (u8, u32) {
     const LEVELS: [u8; 6] = [0, 95, 135, 175, 215, 255];
     let level = |value: u8| (0..6).min_by_key(|&i| LEVELS.get(i).map_or(u8::MAX, |level| level.abs_diff(value)));

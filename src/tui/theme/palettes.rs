@@ -2,7 +2,7 @@
 
 use ratatui::style::Color;
 
-/// A theme as data: truecolor, and the name out of the 16 that stands for it.
+/// A theme as data: for each purpose a 24-bit colour and one of the 16 named colours.
 pub(super) struct Palette {
     pub(super) name: &'static str,
     pub(super) primary: (u32, Color),
@@ -12,17 +12,17 @@ pub(super) struct Palette {
     pub(super) critical: (u32, Color),
     pub(super) muted: (u32, Color),
     pub(super) border: (u32, Color),
-    /// What everything is written on and with; `None` is the terminal's own.
+    /// Background and text; `None`: the terminal's own.
     pub(super) paper: Option<(u32, u32)>,
-    /// Behind the selected row, and what is written on it.
+    /// Background and text of the selected row.
     pub(super) selection: u32,
     pub(super) selected: u32,
-    /// What is written on a patch of `primary`, `warning` or `critical`.
+    /// Text on an area filled with `primary`, `warning` or `critical`.
     pub(super) on_patch: u32,
 }
 
 pub(super) const PALETTES: [Palette; 3] = [
-    // Colours of the 256 alone: each is a few bytes to the terminal, and the same on all of them.
+    // Only colours of the 256: each takes few bytes and looks the same on all terminals.
     Palette {
         name: "dark",
         primary: (0x5f_d7_d7, Color::Cyan),
@@ -46,13 +46,13 @@ pub(super) const PALETTES: [Palette; 3] = [
         critical: (0xc4_1c_1c, Color::Red),
         muted: (0x6a_6f_76, Color::DarkGray),
         border: (0xa8_ad_b5, Color::DarkGray),
-        // Dark colours need a light ground, whatever the terminal has.
+        // Dark colours need a light background, whatever the terminal's is.
         paper: Some((0xfc_fc_fc, 0x1f_23_28)),
         selection: 0xd9_e4_ef,
         selected: 0x00_00_00,
         on_patch: 0xff_ff_ff,
     },
-    // Okabe and Ito's colours, told apart with every kind of colour vision.
+    // The colours of Okabe and Ito, distinguishable with every kind of colour vision.
     Palette {
         name: "colorblind",
         primary: (0x56_b4_e9, Color::Cyan),

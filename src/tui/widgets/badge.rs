@@ -1,11 +1,11 @@
-//! The state of a node: its sign, its word and its colour, which always come together.
+//! The state of a node: its sign and its colour, which always go together.
 
 use ratatui::style::Style;
 
 use crate::model::HealthState;
 use crate::tui::Theme;
 
-/// Sign and style of a state.
+/// The sign and the style of a state.
 pub(crate) fn sign(state: HealthState, theme: &Theme) -> (&'static str, Style) {
     match state {
         HealthState::Healthy => ("●", theme.ok),

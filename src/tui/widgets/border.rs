@@ -1,4 +1,4 @@
-//! The border of a pane: rounded, with a title, a note at the right of the top and another at the foot. Panes are never
+//! The border of a pane: rounded, with a title, a note at the top right and another at the bottom. Panes are never
 //! nested.
 
 use ratatui::buffer::Buffer;
@@ -12,14 +12,14 @@ use crate::tui::Theme;
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Border<'a> {
     pub(crate) title: &'a str,
-    /// What is left out and why. It follows the title, so that nobody overlooks it.
+    /// What is left out and why. It follows the title, so that it is not overlooked.
     pub(crate) loud: &'a str,
     pub(crate) note: &'a str,
     pub(crate) foot: &'a str,
     pub(crate) focused: bool,
 }
 
-/// The area inside a border, with one blank column at each side.
+/// The area inside a border, without a blank column on each side.
 pub(crate) fn inside(area: Rect) -> Rect {
     if area.width < 4 || area.height < 2 {
         return Rect { width: 0, height: 0, ..area };
@@ -47,7 +47,7 @@ impl Border<'_> {
     }
 }
 
-/// Draws the line alone: cells inside are not touched.
+/// Draws only the line; cells inside are not touched.
 fn outline(buf: &mut Buffer, area: Rect, style: Style) {
     let within = usize::from(area.width - 2);
     let last = area.height - 1;
@@ -58,7 +58,7 @@ fn outline(buf: &mut Buffer, area: Rect, style: Style) {
     Pen::row(buf, area, last).repeat('╰', 1, style).repeat('─', within, style).repeat('╯', 1, style);
 }
 
-/// Writes a text into the border, with a blank at each side. Returns how many columns it took.
+/// Writes a text into the border with a blank on each side. Returns its width in columns.
 fn label(buf: &mut Buffer, area: Rect, text: &str, style: Style) -> u16 {
     if text.is_empty() || area.width < 3 {
         return 0;

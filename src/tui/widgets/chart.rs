@@ -1,4 +1,4 @@
-//! Bars several rows high, one a column, newest at the right.
+//! Bars several rows high, one per column, newest on the right.
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;

@@ -1,5 +1,5 @@
-//! A table of any size: only the rows and columns that are seen are touched, and cells are written straight into the
-//! buffer, so that 100,000 rows cost what a page costs. The first column stays while the others scroll.
+//! A table of any size. Only visible rows and columns are processed, and cells are written straight into the buffer, so
+//! that 100,000 rows cost as much as one page. The first column stays while the others scroll.
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
@@ -10,19 +10,19 @@ use super::pen::Pen;
 use super::wrapped::Rows;
 use crate::tui::Theme;
 
-/// Columns in front of a row: the cursor and the mark.
+/// Width of the cursor and the mark before a row, in columns.
 pub(crate) const GUTTER: u16 = 2;
 
-/// Columns between two that scroll.
+/// Width of the gap between two columns that scroll.
 pub(crate) const GAP: u16 = 2;
 
-/// The index of a column without data of its own: a click on its head sorts nothing.
+/// The index reported for a head without a data column: a click on it does not sort.
 pub(crate) const NO_COLUMN: usize = usize::MAX;
 
-/// What a column would like.
+/// A column with the widths that it wants.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Column<'a> {
-    /// Stands in front of the title.
+    /// Precedes the title.
     pub(crate) prefix: &'static str,
     pub(crate) title: &'a str,
     /// Its number for sorting and clicks.
@@ -30,21 +30,21 @@ pub(crate) struct Column<'a> {
     pub(crate) min: u16,
     pub(crate) max: u16,
     pub(crate) right: bool,
-    /// The least important leaves first where columns do not scroll; 0 stays for ever.
+    /// In a table that does not scroll, columns with the highest value are left out first; 0 is never left out.
     pub(crate) importance: u8,
 }
 
-/// Where a column stands, in columns of the screen.
+/// A column with its place on the screen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Placed {
-    /// Its place among the columns handed in.
+    /// Its index among the given columns.
     pub(crate) nth: usize,
     pub(crate) x: u16,
     pub(crate) width: u16,
 }
 
-/// Leaves out what is least important until the rest fits `area`, then widens what is left, the first column first.
-/// Depends on nothing but the widths: from frame to frame nothing jumps.
+/// Leaves out the least important columns until the rest fits `area`, then widens the rest from left to right. The
+/// result depends only on the widths, so that columns do not move from frame to frame.
 pub(crate) fn place_by_importance(columns: &[Column<'_>], area: Rect) -> Vec<Placed> {
     let room = area.width.saturating_sub(GUTTER);
     let mut kept: Vec<usize> = (0..columns.len()).collect();
@@ -71,7 +71,8 @@ pub(crate) fn place_by_importance(columns: &[Column<'_>], area: Rect) -> Vec<Pla
     placed
 }
 
-/// The `fixed` columns, then as many from the `first` of the others on as fit; whether more stand to the right.
+/// The `fixed` columns, then as many as fit, beginning with the `first` of the others; and true if there are more to
+/// the right.
 pub(crate) fn place_scrolled(columns: &[Column<'_>], fixed: usize, first: usize, area: Rect) -> (Vec<Placed>, bool) {
     let mut x = area.x + GUTTER.min(area.width);
     let mut placed = Vec::new();
@@ -79,7 +80,8 @@ pub(crate) fn place_scrolled(columns: &[Column<'_>], fixed: usize, first: usize,
     for (nth, column) in columns.iter().enumerate().filter(|(nth, _)| *nth < fixed || *nth >= first) {
         let room = area.right().saturating_sub(x);
         let width = column.max.min(room);
-        // A sliver of a column says nothing, nor does a part of a number, unless it is the only one.
+        // A few characters of a column, or part of a number, tell nothing, so such a column is left out unless it is
+        // the only one.
         if room == 0 || (width < column.max && (width < 8 || column.right) && placed.len() > fixed) {
             return (placed, true);
         }
@@ -92,14 +94,14 @@ pub(crate) fn place_scrolled(columns: &[Column<'_>], fixed: usize, first: usize,
     (placed, false)
 }
 
-/// The order a table is in, and its direction.
+/// The column that a table is sorted by, and the direction.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Order {
     pub(crate) index: usize,
     pub(crate) descending: bool,
 }
 
-/// A table as it is to be drawn.
+/// A table to be drawn.
 #[derive(Debug)]
 pub(crate) struct DataTable<'a> {
     pub(crate) columns: &'a [Column<'a>],
@@ -109,21 +111,21 @@ pub(crate) struct DataTable<'a> {
     pub(crate) shown: &'a Rows,
     pub(crate) selected: Option<usize>,
     pub(crate) focused: bool,
-    /// Columns are hidden to the left, to the right.
+    /// True if columns are hidden to the left, and to the right.
     pub(crate) more: (bool, bool),
 }
 
-/// Where things came to stand.
+/// Where the parts of a table are on the screen.
 #[derive(Debug)]
 pub(crate) struct DrawnTable {
     pub(crate) rows: Rect,
     pub(crate) heads: Vec<(Rect, usize)>,
-    /// Columns are hidden to the right.
+    /// True if columns are hidden to the right.
     pub(crate) more_right: bool,
 }
 
 impl DataTable<'_> {
-    /// Draws the heads and then each row of the window by `row`: buffer, the row's area, its number.
+    /// Draws the heads and then each visible row by calling `row` with the buffer, the row's area and its number.
     pub(crate) fn draw(
         &self,
         buf: &mut Buffer,
@@ -180,11 +182,11 @@ impl DataTable<'_> {
     }
 }
 
-/// Lays the selection over a finished row.
+/// Applies the selection to a finished row.
 pub(crate) fn select(buf: &mut Buffer, line: Rect, focused: bool, theme: &Theme) {
     let style = if focused { theme.selection } else { theme.selection_idle };
     let style = if focused && theme.selection_is_reversed() {
-        // One bar in one colour: the row's own colours would be patches, its dim parts unreadable.
+        // The bar has one colour: the row's own colours would be coloured blocks, and its dim parts unreadable.
         style.fg(Color::Reset).bg(Color::Reset).remove_modifier(Modifier::DIM)
     } else {
         style

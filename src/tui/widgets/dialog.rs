@@ -1,4 +1,4 @@
-//! A dialog: a box in the middle, over a screen that stays readable around it.
+//! A dialog: a box in the middle of a screen that stays readable around it.
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
@@ -8,7 +8,7 @@ use super::border::Border;
 use super::pen::uncover;
 use crate::tui::Theme;
 
-/// Clears a box of this size (or what there is) in the middle of `area` and frames it; returns the inside.
+/// Clears a box of at most this size in the middle of `area` and draws its border; returns the inside.
 pub(crate) fn dialog(
     buf: &mut Buffer,
     area: Rect,

@@ -1,4 +1,4 @@
-//! Lines of mixed pieces that scroll: the panes of labels and values.
+//! Lines of mixed pieces that scroll, for panes of labels and values.
 
 use std::borrow::Cow;
 
@@ -14,9 +14,9 @@ use crate::tui::Theme;
 #[derive(Debug)]
 enum Piece {
     Text(Cow<'static, str>, Style),
-    /// A sign of ours, so many times over.
+    /// One of our own signs, repeated.
     Signs(&'static str, usize, Style),
-    /// Stand at this column, counted from the line's start.
+    /// Moves to this column of the line.
     At(usize),
     Meter(f64, usize, Style),
     Spark(Vec<Bar>, usize),
@@ -55,7 +55,7 @@ impl DocLine {
         self
     }
 
-    /// Its text, a blank between the pieces that stand in columns of their own.
+    /// Its text, with a blank between pieces in separate columns.
     pub(crate) fn plain(&self) -> String {
         let mut plain = String::new();
         for piece in &self.0 {
@@ -90,7 +90,7 @@ impl DocLine {
     }
 }
 
-/// Draws the lines from `first` on; says how many there are.
+/// Draws the lines from `first` on, and returns their number.
 pub(crate) fn draw_lines(buf: &mut Buffer, area: Rect, lines: &[DocLine], first: usize, theme: &Theme) -> usize {
     for (row, line) in (0..area.height).zip(lines.iter().skip(first)) {
         line.draw(&mut Pen::row(buf, area, row), theme);

@@ -1,4 +1,4 @@
-//! One event as a line: when, where and what.
+//! An event as a line: when, where and what.
 
 use super::pen::Pen;
 use super::severity;
@@ -7,22 +7,22 @@ use crate::fleet::journal::Entry;
 use crate::text;
 use crate::tui::Theme;
 
-/// Columns of `unhealthy → reconnecting`.
+/// Width of `unhealthy → reconnecting`, in columns.
 const WHAT: usize = 24;
 
-/// Room for the longest name, the same in every line.
+/// Width of the longest name, in columns: the same in every line.
 pub(crate) fn name_width(app: &App) -> usize {
     app.picture().nodes.names().map(|name| name.as_str().len()).max().unwrap_or(0).clamp(8, 20)
 }
 
-/// `14:03:08  ✖ reporting   healthy → unhealthy   connection refused`; no name column where `name` is 0.
+/// Draws `14:03:08  ✖ reporting   healthy → unhealthy   connection refused`, without the name if `name` is 0.
 pub(crate) fn draw_line(pen: &mut Pen<'_>, line: &Entry, name: usize, app: &App, theme: &Theme) {
     let (sign, style) = severity::sign(line.severity, theme);
     pen.column(&text::clock(line.at, app.now, &theme.zone), 8, theme.dim).gap(2).sign(sign, style).gap(1);
     if name > 0 {
         pen.column(line.node.as_ref().map_or("", |node| node.as_str()), name, style).gap(2);
     }
-    // Where there is little room, the column's blanks are better spent on the reason.
+    // If there is little room, the padding of this column is left for the reason.
     let short = if pen.room() < 3 * WHAT { text::width(&line.what).clamp(WHAT - 6, WHAT) } else { WHAT };
     let what = if line.text.is_empty() { pen.room() } else { short };
     pen.column(&line.what, what, theme.text).gap(2).put(&line.text, theme.dim);

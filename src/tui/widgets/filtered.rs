@@ -1,12 +1,13 @@
-//! What a frame says of a table that does not show all of its rows.
+//! The note in the border of a table that does not show all its rows.
 
 use crate::app::Filter;
 use crate::text;
 
-/// Columns of what was typed: the number behind it must be seen.
+/// Maximum width of the typed text, in columns, so that the number after it stays visible.
 const TYPED: usize = 32;
 
-/// `only primary · problems only · /text · 12 left out`; nothing where all is shown. `others` are the first of these parts.
+/// `only primary · problems only · /text · 12 left out`; nothing if all rows are shown. `others` are the parts before
+/// the filter.
 pub(crate) fn filtered(mut others: Vec<String>, filter: &Filter, left_out: usize) -> String {
     let is_filtered = !filter.is_empty();
     if is_filtered {
@@ -18,12 +19,12 @@ pub(crate) fn filtered(mut others: Vec<String>, filter: &Filter, left_out: usize
     others.join(" · ")
 }
 
-/// The part that tells of `!`.
+/// The part for `!`.
 pub(crate) fn problems(only: bool) -> Vec<String> {
     if only { vec!["problems only".to_owned()] } else { Vec::new() }
 }
 
-/// What to say in place of rows where a filter leaves none: `what` is what would stand there.
+/// The text in place of rows if a filter leaves none; `what` names the rows.
 pub(crate) fn none_left(what: &str, filter: &Filter) -> String {
     match filter.fault() {
         Some(fault) => format!("No {what} matches the filter: {fault}."),

@@ -1,4 +1,4 @@
-//! A line of text that is being written: scrolled so that the cursor is always seen.
+//! A line of text that is being edited, scrolled so that the cursor is always visible.
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::{Position, Rect};
@@ -8,12 +8,12 @@ use unicode_segmentation::UnicodeSegmentation;
 use super::pen::Pen;
 use crate::text;
 
-/// Draws `text` in the first row of `area`; `cursor` is a place in bytes. Says where the cursor stands.
+/// Draws `text` in the first row of `area`; `cursor` is a byte offset. Returns the position of the cursor.
 pub(crate) fn input_line(buf: &mut Buffer, area: Rect, text: &str, cursor: usize, style: Style) -> Position {
     let room = usize::from(area.width);
     let (before, after) = text.split_at_checked(cursor.min(text.len())).unwrap_or((text, ""));
     let before = text::safe(before);
-    // One column is for the cursor itself.
+    // One column is needed for the cursor itself.
     let mut too_much = (text::width(&before) + 1).saturating_sub(room);
     let mut shown = before.as_ref();
     for grapheme in before.graphemes(true) {

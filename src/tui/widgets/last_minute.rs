@@ -1,4 +1,4 @@
-//! The last minute of a node as bars: its round trips, and the seconds in which it did not answer.
+//! The last minute of a node as bars: its round trips, and the seconds without an answer.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -8,7 +8,7 @@ use crate::model::HealthState;
 use crate::model::history::Ring;
 use crate::tui::Theme;
 
-/// The last minute in so many cells: the slowest answer of each, or that there was none.
+/// The last minute in `cells` cells: the slowest answer of each, or that there was none.
 pub(crate) fn last_minute(node: &Node, at: SystemTime, cells: usize, theme: &Theme) -> Vec<Bar> {
     let slow = node.config.health.slow_after.as_secs_f64();
     let usual = usual_seconds(node);
@@ -16,8 +16,8 @@ pub(crate) fn last_minute(node: &Node, at: SystemTime, cells: usize, theme: &The
     worst.map(|second| second.map_or(Bar::Blank, |second| bar_of(second, usual, slow, theme))).collect()
 }
 
-/// The seconds of the last minute in so many cells, oldest first. Cells begin at round seconds of the clock, so that they
-/// wander left instead of flickering.
+/// The seconds of the last minute in `cells` cells, oldest first. Cells begin at round seconds of the clock, so that
+/// they move left instead of flickering.
 pub(crate) fn minute(node: &Node, at: SystemTime, cells: usize) -> impl Iterator<Item = impl Iterator<Item = &Sample>> {
     let clock = at.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs() as usize);
     in_cells(node.history.seconds(), clock, cells)
@@ -30,7 +30,7 @@ fn in_cells<T>(seconds: &Ring<T>, clock: usize, cells: usize) -> impl Iterator<I
         0 => 0,
         known => 1 + known.saturating_sub(newest).div_ceil(per_cell),
     };
-    // One cell more, with what is left of the oldest seconds, would come and go at the edge.
+    // A further cell for the rest of the oldest seconds would appear and disappear at the edge.
     let whole = 60_usize.div_ceil(per_cell);
     (0..count.min(whole)).rev().map(move |age| {
         let end = seconds.len().saturating_sub(if age == 0 { 0 } else { newest + (age - 1) * per_cell });
@@ -39,14 +39,15 @@ fn in_cells<T>(seconds: &Ring<T>, clock: usize, cells: usize) -> impl Iterator<I
     })
 }
 
-/// The newest seconds, a cell each.
+/// The newest seconds, one per cell.
 pub(crate) fn newest_seconds(node: &Node, cells: usize, theme: &Theme) -> Vec<Bar> {
     let slow = node.config.health.slow_after.as_secs_f64();
     let usual = usual_seconds(node);
     let mut last = None;
     let seconds = node.history.seconds();
     let bars = seconds.iter().map(|second| {
-        // Probes come each second but not on its stroke: where none was missed, the last one still holds.
+        // Probes come every second, but not exactly on it: in a second without one, the last one still holds if none
+        // was missed.
         let healthy = second.state == HealthState::Healthy;
         last = second.latency.or(last.filter(|_| healthy));
         bar_of(&Sample { latency: last, ..*second }, usual, slow, theme)
@@ -54,7 +55,7 @@ pub(crate) fn newest_seconds(node: &Node, cells: usize, theme: &Theme) -> Vec<Ba
     bars.skip(seconds.len().saturating_sub(cells)).collect()
 }
 
-/// The quickest answer of the last minute: what a round trip to this node takes at least.
+/// The fastest answer of the last minute: the minimum round trip to this node.
 fn usual_seconds(node: &Node) -> f64 {
     node.history.seconds().iter().filter_map(|second| second.latency).min().map_or(0.0, |least| least.as_secs_f64())
 }
@@ -70,7 +71,7 @@ fn bar_of(second: &Sample, usual: f64, slow: f64, theme: &Theme) -> Bar {
     }
 }
 
-/// Which of the seconds of a cell it shows: one without an answer, else the slowest.
+/// The order of the seconds of a cell by badness, of which it shows the worst: one without an answer, else the slowest.
 fn badness(second: &Sample) -> (bool, Option<Duration>) {
     match second.state {
         HealthState::Unhealthy | HealthState::Reconnecting => (true, None),
@@ -83,7 +84,8 @@ fn badness(second: &Sample) -> (bool, Option<Duration>) {
 mod tests {
     use super::*;
 
-    /// Each second belongs to one cell for as long as it is shown, and a full minute always has as many cells.
+    /// Each second stays in the same cell as long as it is shown, and a full minute always has the same number of
+    /// cells.
     #[test]
     fn cells_of_the_last_minute_wander_and_never_flicker() {
         for cells in [7, 20, 23, 41, 60, 90] {

@@ -1,11 +1,11 @@
-//! A gauge of a few cells: how much of a limit is taken.
+//! A gauge of a few cells that shows how much of a limit is used.
 
 use ratatui::style::Style;
 
 use super::pen::Pen;
 use crate::tui::Theme;
 
-/// `▰▰▱▱▱`: `share` of 0 to 1; nothing at all fills no cell, and all cells are filled only by all of it.
+/// `▰▰▱▱▱`: `share` is 0 to 1. Only 0 fills no cell, and only 1 fills all.
 pub(crate) fn meter(pen: &mut Pen<'_>, share: f64, cells: usize, style: Style, theme: &Theme) {
     let filled = filled(share, cells);
     pen.repeat('▰', filled, style).repeat('▱', cells - filled, theme.border);
@@ -21,7 +21,7 @@ fn filled(share: f64, cells: usize) -> usize {
     }
 }
 
-/// The style for a limit that is `share` taken: quiet, then warning, then critical.
+/// The style for a limit of which `share` (0 to 1) is used: plain, then warning, then critical.
 pub(crate) fn level(share: f64, theme: &Theme) -> Style {
     if share >= 0.95 {
         theme.bad

@@ -1,4 +1,4 @@
-//! One file per widget. They are given facts and a theme, and write into the buffer by hand: a frame of 100 nodes
+//! One file per widget. They take facts and a theme, and write into the buffer by hand, so that a frame of 100 nodes
 //! costs a few allocations, not thousands.
 
 pub(crate) mod badge;

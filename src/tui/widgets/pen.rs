@@ -1,5 +1,5 @@
-//! A pen that writes one row from left to right and never past its end. All text on the screen goes through it, so
-//! what a server sent is made safe here and nowhere else.
+//! A pen that writes one row from left to right and never past its end. All text on the screen is written with it, so
+//! foreign text is made safe here and nowhere else (D7).
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
@@ -16,7 +16,7 @@ pub(crate) struct Pen<'b> {
 }
 
 impl<'b> Pen<'b> {
-    /// Writes the first row of `area`; nothing at all where that is outside the buffer.
+    /// A pen for the first row of `area`, which writes nothing outside the buffer.
     pub(crate) fn new(buf: &'b mut Buffer, area: Rect) -> Self {
         let area = Rect { height: area.height.min(1), ..area }.intersection(buf.area);
         let end = if area.height == 0 { area.x } else { area.right() };
@@ -31,7 +31,7 @@ impl<'b> Pen<'b> {
         Self::new(buf, Rect { y: area.y.saturating_add(n), height: 1, ..area })
     }
 
-    /// Columns left.
+    /// The columns that are left.
     pub(crate) fn room(&self) -> usize {
         usize::from(self.end.saturating_sub(self.x))
     }
@@ -40,7 +40,7 @@ impl<'b> Pen<'b> {
         self.x
     }
 
-    /// Writes as much as there is room for; `…` ends what was cut.
+    /// Writes as much of the text as fits; `…` ends a text that was cut.
     pub(crate) fn put(&mut self, text: &str, style: Style) -> &mut Self {
         let room = self.room();
         if room > 0 {
@@ -49,7 +49,7 @@ impl<'b> Pen<'b> {
         self
     }
 
-    /// One sign of ours, a column wide: nothing of it needs to be looked at.
+    /// Writes one of our own signs, one column wide, which needs no checks.
     pub(crate) fn sign(&mut self, sign: &'static str, style: Style) -> &mut Self {
         if self.room() > 0 {
             uncover(self.buf, self.x, self.y);
@@ -61,7 +61,7 @@ impl<'b> Pen<'b> {
         self
     }
 
-    /// Writes in a column of `columns`, then stands behind it.
+    /// Writes a text padded to `columns`, or cut to it.
     pub(crate) fn column(&mut self, text: &str, columns: usize, style: Style) -> &mut Self {
         let columns = columns.min(self.room());
         let end = self.x + columns as u16;
@@ -70,7 +70,7 @@ impl<'b> Pen<'b> {
         self
     }
 
-    /// The same, right-aligned.
+    /// [`Self::column`], right-aligned.
     pub(crate) fn column_right(&mut self, text: &str, columns: usize, style: Style) -> &mut Self {
         let columns = columns.min(self.room());
         let end = self.x + columns as u16;
@@ -81,14 +81,14 @@ impl<'b> Pen<'b> {
         self
     }
 
-    /// Writes a text that fits, a piece a cell.
+    /// Writes a text that fits, one piece per cell.
     fn write(&mut self, text: &str, style: Style) {
         if text.is_empty() {
             return;
         }
         uncover(self.buf, self.x, self.y);
         if text.is_ascii() {
-            // Most of what is written: a byte is a cell, and nobody has to look where the next letter begins.
+            // The usual case: each byte is a cell, so no grapheme needs to be found.
             for byte in text.bytes() {
                 if let Some(cell) = self.buf.cell_mut((self.x, self.y)) {
                     cell.set_char(char::from(byte)).set_style(style);
@@ -116,13 +116,13 @@ impl<'b> Pen<'b> {
         self
     }
 
-    /// Stands at this column of the screen, but never past the end or before where it is.
+    /// Moves to this column of the screen, but neither back nor past the end.
     pub(crate) fn to(&mut self, x: u16) -> &mut Self {
         self.x = x.clamp(self.x, self.end.max(self.x));
         self
     }
 
-    /// One sign of ours, `times` over.
+    /// Writes one of our own signs `times` times.
     pub(crate) fn repeat(&mut self, sign: char, times: usize, style: Style) -> &mut Self {
         if times > 0 && self.room() > 0 {
             uncover(self.buf, self.x, self.y);
@@ -137,7 +137,7 @@ impl<'b> Pen<'b> {
     }
 }
 
-/// Makes a cell one that is seen: a wide sign that reaches into it from the left, of a picture below, gives way.
+/// Makes a cell visible: a wide sign of the picture below that reaches into it from the left is removed.
 pub(crate) fn uncover(buf: &mut Buffer, x: u16, y: u16) {
     let Some(left) = x.checked_sub(1).and_then(|x| buf.cell_mut((x, y))) else { return };
     if text::width(left.symbol()) > 1 {
@@ -170,7 +170,7 @@ mod tests {
     }
 
     proptest! {
-        /// The short way for letters of one byte leaves what ratatui's own way does.
+        /// The fast path for ASCII has the same result as ratatui's own.
         #[test]
         fn ascii_is_written_as_ratatui_writes_it(text in "[ -~]{0,12}", x in 0_u16..12, columns in 0_usize..12) {
             let style = Style::new().fg(Color::Red).add_modifier(Modifier::BOLD);

@@ -1,11 +1,10 @@
-//! Why a node does not answer, in the room that there is.
+//! Why a node does not answer, shortened to the available room.
 
 use std::borrow::Cow;
 
 use crate::text;
 
-/// What is wrong with a node; where there is no room for all of it, without the node's own address, which stands
-/// elsewhere.
+/// The error of a node; if it does not fit, without the node's own address, which is shown elsewhere.
 pub(crate) fn reason<'m>(message: &'m str, address: &str, room: usize) -> Cow<'m, str> {
     if text::width(message) <= room {
         return message.into();

@@ -1,4 +1,4 @@
-//! How bad something is: the sign and the style of a severity, which always come together.
+//! The sign and the style of a severity, which always go together.
 
 use ratatui::style::Style;
 
@@ -6,7 +6,7 @@ use crate::fleet::Severity;
 use crate::model::alert::AlertSeverity;
 use crate::tui::Theme;
 
-/// Sign and style of an event.
+/// The sign and the style of an event.
 pub(crate) fn sign(severity: Severity, theme: &Theme) -> (&'static str, Style) {
     match severity {
         Severity::Added => ("+", theme.accent),
@@ -18,7 +18,7 @@ pub(crate) fn sign(severity: Severity, theme: &Theme) -> (&'static str, Style) {
     }
 }
 
-/// Sign and style of an alert: those of an event that is as bad.
+/// The sign and the style of an alert: those of an event of the same severity.
 pub(crate) fn alert_sign(severity: AlertSeverity, theme: &Theme) -> (&'static str, Style) {
     let severity = match severity {
         AlertSeverity::Warning => Severity::Warning,

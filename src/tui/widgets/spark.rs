@@ -1,4 +1,4 @@
-//! A line of small bars: what happened lately, newest at the right.
+//! A sparkline: a row of small bars, newest on the right.
 
 use ratatui::style::Style;
 
@@ -6,12 +6,12 @@ use super::pen::Pen;
 
 const BARS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
 
-/// One cell of a spark.
+/// One cell of a sparkline.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) enum Bar {
-    /// Nothing was asked then.
+    /// No query then.
     Blank,
-    /// Asked, and no answer.
+    /// A query without an answer.
     Miss(Style),
     /// A height of 0 to 1.
     Level(f64, Style),
@@ -31,7 +31,7 @@ pub(crate) fn spark(pen: &mut Pen<'_>, bars: impl ExactSizeIterator<Item = Bar>,
     }
 }
 
-/// A bar of so many eighths of a cell, one at least.
+/// A bar of `count` eighths of a cell, at least one.
 pub(crate) fn eighths(count: usize) -> char {
     BARS.get(count.clamp(1, 8) - 1).copied().unwrap_or('█')
 }
@@ -41,8 +41,8 @@ fn sign(height: f64) -> char {
     BARS.get(step).copied().unwrap_or('█')
 }
 
-/// Where a round trip stands between what is usual for the node and what is slow, on a logarithmic scale: a far node
-/// that is well looks as calm as a near one, and what grows is seen on both.
+/// The height of a round trip, from the usual one of the node to a slow one, on a logarithmic scale. A distant healthy
+/// node looks as calm as a near one, and an increase is visible on both.
 pub(crate) fn latency_height(seconds: f64, usual: f64, slow: f64) -> f64 {
     const CALM: f64 = 0.12;
     if usual <= 0.0 || seconds >= slow {

@@ -1,4 +1,4 @@
-//! Long text in tables, wrapped (`w`): a row takes as many lines as its longest cell needs.
+//! Long text in tables, wrapped (`w`): a row is as high as its longest cell needs.
 
 use std::borrow::Cow;
 use std::ops::Range;
@@ -11,10 +11,10 @@ use super::pen::Pen;
 use crate::app::Cursor;
 use crate::text;
 
-/// Of one text, so that a cell of megabytes costs no more than what could be seen of it.
+/// Characters shown of one text, so that a cell of several megabytes costs no more than a screenful.
 const CHARS: usize = 4_000;
 
-/// The rows that are shown, and how many lines each takes; one each where nothing is wrapped.
+/// The visible rows and their heights in lines; 1 if nothing is wrapped.
 #[derive(Debug, Default)]
 pub(crate) struct Rows {
     pub(crate) window: Range<usize>,
@@ -27,7 +27,7 @@ impl Rows {
         Self { window, heights: Vec::new() }
     }
 
-    /// Those around the cursor that fit into `lines`.
+    /// The rows around the cursor that fit into `lines`.
     pub(crate) fn of(cursor: &Cursor, len: usize, lines: u16, height: Option<impl Fn(usize) -> u16>) -> Self {
         let Some(height) = height else {
             return Self::single(cursor.window(len, usize::from(lines)));
@@ -38,7 +38,7 @@ impl Rows {
         Self { window, heights }
     }
 
-    /// The rows from above to below, each with its part of `area`.
+    /// The rows from top to bottom, each with its part of `area`.
     pub(crate) fn areas(&self, area: Rect) -> impl Iterator<Item = (usize, Rect)> {
         let mut y = area.y;
         self.window.clone().enumerate().map_while(move |(nth, number)| {
@@ -49,19 +49,19 @@ impl Rows {
         })
     }
 
-    /// The row that each line is of; nothing where every row is one line.
+    /// The number of the row that each line belongs to; empty if every row is one line.
     pub(crate) fn numbers(&self) -> Vec<usize> {
         let rows = self.window.clone().zip(&self.heights);
         rows.flat_map(|(number, height)| std::iter::repeat_n(number, usize::from(*height))).collect()
     }
 }
 
-/// How many lines a text takes.
+/// The height of a text in lines.
 pub(crate) fn height(said: &str, columns: u16) -> u16 {
     lines(said, columns).len().clamp(1, usize::from(u16::MAX)) as u16
 }
 
-/// Writes a text on as many lines as its area has; what does not fit ends in `…`.
+/// Writes a text on the lines of its area; a text that does not fit ends in `…`.
 pub(crate) fn put(buf: &mut Buffer, area: Rect, said: &str, style: Style) {
     if area.height <= 1 {
         Pen::new(buf, area).put(&one_line(said), style);
@@ -80,10 +80,10 @@ fn lines(said: &str, columns: u16) -> Vec<String> {
     text::wrap(&one_line(start), usize::from(columns))
 }
 
-/// Line breaks and runs of blanks say nothing in a cell.
+/// Collapses line breaks and runs of blanks, which have no meaning in a cell.
 pub(crate) fn one_line(said: &str) -> Cow<'_, str> {
     if said.contains(['\n', '\t', '\r']) || said.contains("  ") {
-        // As much as any screen holds.
+        // As much as any screen can show.
         Cow::Owned(said.split_whitespace().take(CHARS / 2).collect::<Vec<_>>().join(" "))
     } else {
         Cow::Borrowed(said)

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use pgwatch::app::{Effect, Msg, update};
 use pgwatch::model::facts::Setting;
-use pgwatch::model::protocol::{DisconnectReason, NodeRows, Notice, Tested};
+use pgwatch::model::protocol::{DisconnectReason, NodeRows, ServerNotice, Tested};
 use pgwatch::model::{Command, ErrorKind, EventKind, HealthState, NodeError, Role};
 use proptest::prelude::*;
 
@@ -159,7 +159,7 @@ fn answered(scene: &mut Scene, text: &str) {
     scene.answer(batch, "primary", took, Ok(answer.clone()));
     scene.answer(batch, "eu-primary", took, Ok(answer));
     scene.answer(batch, "replica-1", took, Err(error(text)));
-    let notice = Notice { severity: text.to_owned(), sqlstate: text.to_owned(), message: text.to_owned() };
+    let notice = ServerNotice { severity: text.to_owned(), sqlstate: text.to_owned(), message: text.to_owned() };
     let affected =
         NodeRows { row_count: 2, truncated: Some(text.to_owned()), notices: vec![notice], ..NodeRows::default() };
     scene.answer(batch, "replica-2", took, Ok(affected));

@@ -1,4 +1,4 @@
-//! The figures of one refresh as lines: connections, rates, cache, replication. Old ones are dim from end to end.
+//! The figures of one refresh as lines: connections, rates, cache, replication. Stale ones are completely dim.
 
 use ratatui::style::Style;
 
@@ -15,11 +15,11 @@ use crate::tui::widgets::spark::Bar;
 
 /// Column at which values begin.
 pub(super) const VALUES: usize = 10;
-/// Cells of a gauge.
+/// Width of a gauge, in cells.
 pub(super) const GAUGE: usize = 10;
-/// Cells of a line of bars at most.
+/// Maximum width of a sparkline, in cells.
 pub(super) const SPARK: usize = 20;
-/// Age in seconds from which an open transaction is worth a second look: it holds back vacuum.
+/// Age in seconds from which an open transaction is highlighted, as it holds back vacuum.
 const OLD_TRANSACTION: u64 = 300;
 
 pub(super) struct FiguresText<'a> {
@@ -27,7 +27,7 @@ pub(super) struct FiguresText<'a> {
     pub(super) node: &'a Node,
     pub(super) theme: &'a Theme,
     pub(super) facts: &'a Facts,
-    /// They were true once.
+    /// True if the figures are old.
     pub(super) stale: bool,
     pub(super) width: usize,
 }
@@ -47,8 +47,8 @@ impl FiguresText<'_> {
         self.hidden(lines);
     }
 
-    /// Why figures are unknown where the role may not see them, and the remedy: a server that shows everything knows at
-    /// least how many are active.
+    /// The reason and the remedy if the role may not see figures. A server that shows them all reports at least the
+    /// number of active sessions.
     fn hidden(&self, lines: &mut Vec<DocLine>) {
         if self.facts.active.is_some() {
             return;
@@ -97,7 +97,7 @@ impl FiguresText<'_> {
         }
     }
 
-    /// Rates of a while ago say nothing at all.
+    /// The rates now; none if the figures are old.
     fn current_rates(&self) -> Rates {
         if self.stale { Rates::default() } else { self.node.rates }
     }
@@ -151,7 +151,7 @@ impl FiguresText<'_> {
         let (facts, theme) = (self.facts, self.theme);
         let level = if standbys > 0 { theme.ok } else { theme.text };
         let mut row = self.label("Standbys").text(format!("{standbys} streaming"), self.tone(level));
-        // An idle primary knows no lag: then nobody is worst.
+        // An idle primary reports no lag, so no standby is the worst.
         let Some((worst, lag)) = facts.worst_standby.as_ref().zip(facts.worst_standby_lag) else { return row };
         let over = lag >= self.app.fleet.thresholds.replication_lag.warning;
         row = row
@@ -175,7 +175,7 @@ impl FiguresText<'_> {
         })
     }
 
-    /// The last minute, the highest rate of each cell against the highest of all.
+    /// The last minute: the highest rate of each cell relative to the highest of all.
     fn rate_bars(&self, cells: usize) -> Vec<Bar> {
         let seconds = self.node.history.seconds();
         let of = |second: &Sample| second.transactions;

@@ -1,5 +1,5 @@
-//! The selected node at length: health over the last hour, round trips and their percentiles, pool, connections,
-//! rates, replication. A pane of screen 1 and, with more room, of the detail screen.
+//! The selected node in detail: health over the last hour, round trips and their percentiles, pool, connections, rates,
+//! replication. A pane of screen 1 and, with more room, of the detail screen (D1, D2).
 
 use std::time::{Duration, SystemTime};
 
@@ -23,7 +23,7 @@ use crate::tui::widgets::pen::Pen;
 use crate::tui::widgets::severity;
 
 const HEALTH_CELLS: usize = 30;
-/// Before this much of it is known, the last hour is not spoken of.
+/// How much history must be known before the text speaks of the last hour.
 const NEARLY_AN_HOUR: Duration = Duration::from_mins(59);
 
 pub(crate) fn draw(canvas: &mut Canvas<'_>, area: Rect) {
@@ -51,7 +51,7 @@ pub(crate) fn draw(canvas: &mut Canvas<'_>, area: Rect) {
     }
 }
 
-/// The last minute second by second, where a pane has room for a picture of it.
+/// The last minute second by second, if the pane has room for a chart.
 fn round_trips(buf: &mut Buffer, area: Rect, node: &Node, theme: &Theme) {
     const LEAST: u16 = 5;
     const MOST: u16 = 10;
@@ -67,13 +67,13 @@ fn round_trips(buf: &mut Buffer, area: Rect, node: &Node, theme: &Theme) {
     let slow = text::duration(node.config.health.slow_after);
     let usual = node.history.seconds().iter().filter_map(|second| second.latency).min();
     Pen::new(buf, label(chart.y)).put(&slow, theme.dim);
-    // Bars grow by the logarithm: a tenth of the top is not a tenth as high.
+    // The scale is logarithmic, so a tenth of the maximum is higher than a tenth of the chart.
     Pen::new(buf, label(chart.y + 1)).put("log", theme.dim);
     if let Some(usual) = usual {
         Pen::new(buf, label(chart.bottom() - 1)).put(&text::duration(usual), theme.dim);
     }
     let foot = Rect { y: chart.bottom(), height: 1, ..chart };
-    // Below the oldest bar, as far as there is room for it.
+    // Below the oldest bar, if there is room.
     let ago = format!("{} s ago", bars.len());
     let room = usize::from(chart.width).saturating_sub("now".len() + 1);
     let before = (usize::from(chart.width) - bars.len()).min(room.saturating_sub(ago.len()));
@@ -81,8 +81,7 @@ fn round_trips(buf: &mut Buffer, area: Rect, node: &Node, theme: &Theme) {
     Pen::new(buf, foot).gap(before).put(&ago, theme.dim).column_right("now", now, theme.dim);
 }
 
-/// `10.0.0.1:5432/app · PostgreSQL 17.2 · up 41 d`; where that is too long, without the database, then without how long
-/// it is up.
+/// `10.0.0.1:5432/app · PostgreSQL 17.2 · up 41 d`; if that is too long, without the database, then without the uptime.
 fn origin(node: &Node, at: SystemTime, room: usize) -> String {
     let address = node.config.address();
     let version = node.server_version.as_ref().map(|version| format!(" · PostgreSQL {version}")).unwrap_or_default();
@@ -93,14 +92,14 @@ fn origin(node: &Node, at: SystemTime, room: usize) -> String {
     [full, format!("{short}{up}")].into_iter().find(|said| text::width(said) <= room).unwrap_or(short)
 }
 
-/// Tens of seconds, as the dots beside it: a text that changes each second draws the eye for nothing.
+/// Rounded down to tens of seconds, like the dots next to it: a text that changes every second distracts.
 fn in_steps(time: Duration) -> Duration {
     const STEP: u64 = 10;
     let seconds = time.as_secs();
     Duration::from_secs(if seconds > STEP { seconds - seconds % STEP } else { seconds })
 }
 
-/// Values and labels as a run: `34` bright, ` of 100` dim.
+/// Builds lines of values and labels: `34` bright, ` of 100` dim.
 struct Summary<'a> {
     app: &'a App,
     node: &'a Node,
@@ -137,7 +136,7 @@ impl Summary<'_> {
         lines
     }
 
-    /// The newest events of the node, where it has no pane of them.
+    /// The newest events of the node, if they have no pane of their own.
     fn events(&self, lines: &mut Vec<DocLine>) {
         let picture = self.app.picture();
         for (n, event) in picture.journal.of(self.node.name()).take(3).enumerate() {
@@ -163,7 +162,7 @@ impl Summary<'_> {
         DocLine::default().text(label, self.theme.dim).at(VALUES)
     }
 
-    /// What is wrong, why, since when, and what to do; nothing for a node that is well.
+    /// What is wrong, why, since when, and what to do; nothing for a healthy node.
     fn trouble(&self, lines: &mut Vec<DocLine>) {
         let (node, theme) = (self.node, self.theme);
         let health = &node.health;
@@ -197,7 +196,7 @@ impl Summary<'_> {
         }
     }
 
-    /// The last hour as dots, as far as it is known, and the share of it that the node answered.
+    /// The known part of the last hour as dots, and the share of it in which the node answered.
     fn health(&self) -> DocLine {
         let (history, theme) = (&self.node.history, self.theme);
         let cells = HEALTH_CELLS.min(self.width.saturating_sub(VALUES + 28)).max(10);
@@ -265,7 +264,7 @@ impl Summary<'_> {
     }
 }
 
-/// A percentile without its unit, as the figure before it has one: `0.4`, `12`.
+/// A percentile in milliseconds without the unit, which the figure before it has: `0.4`, `12`.
 fn milliseconds(ms: f64) -> String {
     if ms < 9.95 { format!("{ms:.1}") } else { format!("{ms:.0}") }
 }

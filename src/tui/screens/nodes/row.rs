@@ -1,4 +1,4 @@
-//! One node as a row of the table of screen 1.
+//! A node as a row of the table of screen 1 (D1).
 
 use std::borrow::Cow;
 
@@ -21,13 +21,13 @@ use crate::tui::widgets::reason::reason;
 use crate::tui::widgets::severity::alert_sign;
 use crate::tui::widgets::spark::spark;
 
-/// Cells of the gauge in the POOL column, where there is room for it.
+/// Width of the gauge in the POOL column, if there is room for it, in cells.
 const GAUGE: usize = 5;
 
-/// Columns of the longest usual countdown: ` · try 12 in 30 s`.
+/// Width of the longest usual countdown, in columns: ` · try 12 in 30 s`.
 const COUNTDOWN: usize = 17;
 
-/// One node as a row of the table.
+/// A node as a row of the table.
 pub(super) struct Row<'a> {
     pub(super) node: &'a Node,
     pub(super) app: &'a App,
@@ -58,7 +58,7 @@ impl Row<'_> {
         }
     }
 
-    /// One figure; `facts` are those that hold now.
+    /// Draws one figure; `facts` are the current ones.
     fn cell(&self, pen: &mut Pen<'_>, column: NodeColumn, facts: Option<&Facts>) {
         let (node, theme) = (self.node, self.theme);
         let width = pen.room();
@@ -157,7 +157,7 @@ impl Row<'_> {
         }
     }
 
-    /// Why a node does not answer and what comes next, in place of figures it has not.
+    /// Why a node does not answer and when it is tried next, in place of its figures.
     fn why_down(&self, pen: &mut Pen<'_>) {
         let (health, theme) = (&self.node.health, self.theme);
         if self.node.removing {
@@ -182,7 +182,7 @@ impl Row<'_> {
         };
         let room = pen.room().saturating_sub(text::width(&tail));
         let error = health.error.as_ref().map_or("connecting", |error| error.message.as_str());
-        // Whatever the countdown says: a reason that changes its words every few seconds cannot be read.
+        // The room does not depend on the countdown: a reason whose words change every few seconds cannot be read.
         let steady = pen.room().saturating_sub(text::width(&tail).max(COUNTDOWN));
         let error = reason(error, &self.node.config.address(), steady);
         let style = if health.error.is_some() { theme.bad } else { theme.dim };

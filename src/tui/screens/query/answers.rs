@@ -1,5 +1,5 @@
-//! All answers to a statement as one table that scrolls both ways; errors stand in place of the rows they cost.
-//! A pane of the query screen and of screen 1.
+//! All answers to a statement as one table that scrolls in both directions; a failed node has its error in place of
+//! rows (D3). A pane of the query screen and of screen 1.
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
@@ -18,8 +18,8 @@ use crate::tui::widgets::pen::Pen;
 use crate::tui::widgets::reason::reason;
 use crate::tui::widgets::wrapped::Rows;
 
-/// Where not all columns fit as wide as they are, none is wider than this, nor than two thirds of the room, but so wide
-/// at least.
+/// Limits of the width of a column, in columns, if not all fit: two thirds of the room, but at most [`WIDEST`] and at
+/// least [`LEAST`].
 const WIDEST: usize = 40;
 const LEAST: usize = 16;
 
@@ -57,7 +57,7 @@ pub(crate) fn draw(canvas: &mut Canvas<'_>, area: Rect) {
     let grid = Grid::new(app, batch, theme, inner.width);
     let (mut placed, more_right) = place_scrolled(&grid.columns, grid.fixed, results.column, inner);
     if let Some(last) = placed.last_mut().filter(|last| !more_right && last.nth >= grid.fixed) {
-        // Nothing stands behind the last column: it takes what it needs of what is left.
+        // The last column takes what it needs of the rest.
         let wanted = grid.columns.get(last.nth).map_or(0, |column| results.width(column.index));
         let room = usize::from(inner.right().saturating_sub(last.x));
         last.width = last.width.max(wanted.min(room) as u16);
@@ -84,7 +84,7 @@ pub(crate) fn draw(canvas: &mut Canvas<'_>, area: Rect) {
     canvas.note_table(drawn, &shown, results.len());
 }
 
-/// With long text wrapped (`w`), the lower half is for the selected row, whole.
+/// If long text is wrapped (`w`), splits off the lower half for the selected row in full.
 fn split_for_record(app: &App, inner: Rect) -> (Rect, Option<Rect>) {
     if !app.wrap {
         return (inner, None);
@@ -94,9 +94,9 @@ fn split_for_record(app: &App, inner: Rect) -> (Rect, Option<Rect>) {
     (table, Some(Rect { y: table.bottom(), height: below, ..inner }))
 }
 
-/// The selected row, a column a line, its values wrapped.
+/// The selected row: each column on a line of its own, its value wrapped.
 fn record(buf: &mut Buffer, area: Rect, results: &Results, theme: &Theme) {
-    /// Of one value, so that a cell of megabytes costs no more than what could be seen of it.
+    /// Characters shown of one value, so that a cell of several megabytes costs no more than a screenful.
     const CHARS: usize = 4_000;
     let columns = results.columns();
     let label = columns.iter().map(|column| text::width(&text::safe(&column.name))).max().unwrap_or(0).clamp(4, 24);
@@ -160,8 +160,8 @@ fn one_line(statement: &str) -> String {
     statement.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
-/// How wide a column may be: so wide that all of them fit, if they do without cutting any below [`WIDEST`] or two thirds
-/// of the room; they scroll else.
+/// Maximum width of a column: as large as possible so that all fit, but not below that limit. Beyond that, the table
+/// scrolls.
 fn widest(wants: &[usize], room: usize) -> usize {
     let least = (room * 2 / 3).clamp(LEAST, WIDEST);
     let total = |widest: usize| wants.iter().map(|want| want.min(&widest) + usize::from(GAP)).sum::<usize>();
@@ -172,13 +172,13 @@ fn widest(wants: &[usize], room: usize) -> usize {
     widest
 }
 
-/// The table's columns and how its lines are drawn.
+/// The columns of the table, and how its lines are drawn.
 struct Grid<'a> {
     app: &'a App,
     batch: &'a Batch,
     theme: &'a Theme,
     columns: Vec<Column<'a>>,
-    /// Columns that do not scroll: the node, and its rows and time where every node has one line.
+    /// How many columns do not scroll: the node, and its rows and time if every node has one line.
     fixed: usize,
     differing: Vec<usize>,
 }
@@ -203,7 +203,7 @@ impl<'a> Grid<'a> {
         }
         let fixed = columns.len();
         let taken: u16 = columns.iter().map(|column| column.max + GAP).sum::<u16>() + GUTTER;
-        // Room for the arrow of a sort, so that the column does not jump when it is sorted.
+        // Includes the arrow of a sort, so that the column does not change its width when it is sorted.
         let wanted = |index: usize, name: &str| results.width(index).max(text::width(&text::safe(name))).max(3);
         let wants: Vec<usize> =
             results.columns().iter().enumerate().map(|(index, data)| wanted(index, &data.name)).collect();
@@ -288,7 +288,7 @@ fn outcome(batch: &Batch, app: &App) -> String {
     }
 }
 
-/// A node without rows in a few words: `running 1.2 s`, `0 rows`, `timed out`, the error.
+/// The state of a node without rows in a few words: `running 1.2 s`, `0 rows`, `timed out`, the error.
 pub(super) fn note_line(pen: &mut Pen<'_>, node: &NodeName, answer: &Answer, batch: &Batch, app: &App, theme: &Theme) {
     match answer {
         Answer::Waiting => {

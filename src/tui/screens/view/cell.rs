@@ -1,4 +1,4 @@
-//! How the cells of a view's table look: what a threshold says of them, how old they are, and their trend.
+//! How the cells of a view table look: their level by a threshold, their age, and their trend.
 
 use std::time::Duration;
 
@@ -12,16 +12,16 @@ use crate::model::{Condition, NodeName};
 use crate::tui::Theme;
 use crate::tui::widgets::spark::Bar;
 
-/// Cells of a trend.
+/// Width of a trend, in cells.
 pub(super) const TREND: usize = 12;
 
-/// Whether a node's rows are older than the pace of the view allows for, or the node is gone.
+/// True if a node's rows are older than the pace of the view allows, or the node does not answer.
 pub(super) fn is_stale(app: &App, table: &ViewTable, name: &NodeName) -> bool {
     let picture = app.picture();
     let answers = picture.nodes.get(name).is_some_and(|node| node.health.state.answers());
     let Some(reading) = table.node(name).and_then(|node| node.reading.as_ref()) else { return false };
     if reading.answer.not_applicable.is_some() {
-        // It is rarely asked again, and had nothing that could grow old.
+        // Such a node is rarely asked again, and it has no rows that could be stale.
         return false;
     }
     let every = table.view.every.unwrap_or_default().max(app.fleet.refresh);
@@ -29,7 +29,7 @@ pub(super) fn is_stale(app: &App, table: &ViewTable, name: &NodeName) -> bool {
     !answers || age > every * 3 + Duration::from_secs(2)
 }
 
-/// How a figure moved: each value against the highest of them.
+/// The recent values of a figure, each relative to the highest.
 pub(super) fn trend(series: Option<&Series>, theme: &Theme) -> Vec<Bar> {
     let values: Vec<f64> = series.into_iter().flat_map(Series::recent).collect();
     let highest = values.iter().copied().fold(0.0, f64::max);
@@ -37,15 +37,9 @@ pub(super) fn trend(series: Option<&Series>, theme: &Theme) -> Vec<Bar> {
     values.iter().map(|value| Bar::Level(share(value), theme.secondary)).collect()
 }
 
-/// The style that a threshold gives a value.
+/// The style of a value by its thresholds; `None` if it meets neither.
 pub(super) fn level(column: &ViewColumn, value: Value<'_>, theme: &Theme) -> Option<Style> {
-    let meets = |condition: &Option<Condition>| {
-        condition.as_ref().is_some_and(|condition| match value {
-            Value::Text(text) => condition.holds(Some(text)),
-            Value::Rate(rate) => condition.holds_number(Some(rate)),
-            Value::Unknown => false,
-        })
-    };
+    let meets = |condition: &Option<Condition>| condition.as_ref().is_some_and(|condition| value.meets(condition));
     if meets(&column.critical) {
         Some(theme.bad)
     } else if meets(&column.warning) {

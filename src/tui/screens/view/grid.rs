@@ -1,4 +1,4 @@
-//! The columns of a view's table, and how each kind of line is drawn into them.
+//! The columns of a view table, and how each kind of line is drawn.
 
 mod height;
 
@@ -21,15 +21,15 @@ use crate::tui::widgets::pen::Pen;
 use crate::tui::widgets::spark::spark;
 use crate::tui::widgets::wrapped::{self, one_line};
 
-/// No text column is wider, but the one that takes what is left.
+/// Maximum width of a text column, except of the one that takes the rest.
 const WIDEST: usize = 28;
-/// A wide column is shown when there is so much room for it.
+/// Minimum width at which a wide column is shown.
 const WIDE_LEAST: usize = 20;
-/// What other columns make room for.
+/// The width of a wide column for which others are shortened.
 const WIDE_WANTED: u16 = 34;
-/// In front of a head whose groups show the highest of their values.
+/// Precedes the head of a column whose groups show their highest value.
 const MAX: &str = "MAX ";
-/// Cells of a gauge, and the blank behind it.
+/// Width of a gauge, in cells, without the blank after it.
 const GAUGE: usize = 5;
 
 /// What a column of the table shows.
@@ -38,7 +38,7 @@ enum Shows {
     Node,
     /// A column of the view.
     Data(usize),
-    /// The compared value on one of the nodes that are laid side by side.
+    /// The compared value of one of the nodes that are side by side.
     Across(usize),
 }
 
@@ -48,7 +48,7 @@ pub(super) struct Grid<'a> {
     table: &'a ViewTable,
     theme: &'a Theme,
     pub(super) columns: Vec<Column<'a>>,
-    /// What each of them shows.
+    /// What each column shows.
     of: Vec<Shows>,
     pub(super) fixed: usize,
 }
@@ -70,21 +70,21 @@ impl<'a> Grid<'a> {
             of.push(Shows::Node);
         }
         for at in shown(table) {
-            // Side by side stands what is compared, behind what tells the rows apart.
+            // Side by side shows only the compared column, after the key.
             if !across.is_empty() && !table.view.key.contains(&at) {
                 continue;
             }
             let Some(data) = table.view.columns.get(at) else { continue };
             let right = data.kind.is_number() || data.kind == CellKind::Lsn;
-            // Room for the arrow of a sort, where it stands now.
+            // Room for the arrow of the current sort.
             let arrow = if table.sort.is_some_and(|sort| sort.column == at + 1) { 2 } else { 0 };
             let wanted = wanted(data, table.width(at)).max(total_width(data, table.total_of(at)));
             let prefix = if table.group.is_some() && data.total == Some(Total::Max) { MAX } else { "" };
             let wanted = wanted.max(prefix.len() + text::width(&data.title) + arrow);
             let gauge = if data.bar.is_some() { GAUGE + 1 } else { 0 };
-            // The first column of a tree is moved in by its depth.
+            // The first column of a tree is indented by its depth.
             let gauge = gauge + if columns.len() == usize::from(nodes) { 2 * usize::from(table.depth()) } else { 0 };
-            // In front of a group stands how many rows it has.
+            // A group is preceded by the number of its rows.
             let times = if table.group == Some(at) { 5 } else { 0 };
             columns.push(Column { prefix, ..column(&data.title, at + 1, wanted + gauge + times, right) });
             of.push(Shows::Data(at));
@@ -94,7 +94,7 @@ impl<'a> Grid<'a> {
             columns.push(column(node.as_str(), NO_COLUMN, wanted.max(node.as_str().len()), false));
             of.push(Shows::Across(at));
         }
-        // The node, and what tells its rows apart.
+        // The node, and the key of its rows.
         let keys = if across.is_empty() { 1 } else { table.view.key.len() };
         let fixed = (usize::from(nodes) + keys).min(columns.len());
         shrink_wide(&mut columns, &of, table, area);
@@ -115,7 +115,7 @@ impl<'a> Grid<'a> {
                     wrapped::put(buf, within, row.node.as_str(), style);
                 }
                 Some(Shows::Data(at)) => {
-                    // What stands in front of the columns of the tree shows where the row belongs.
+                    // The last of the fixed columns shows the place in the tree.
                     let depth = if place.nth + 1 == self.fixed { row.depth } else { 0 };
                     self.cell(buf, within, (*at, row), depth, old);
                 }
@@ -124,7 +124,7 @@ impl<'a> Grid<'a> {
         }
     }
 
-    /// One row a node, what is not as on most of them marked.
+    /// Draws the values of all nodes in one row; values that differ from the most common one are marked.
     pub(super) fn across(&self, buf: &mut Buffer, line: Rect, across: &Across, placed: &[Placed]) {
         let (table, theme) = (self.table, self.theme);
         let compare = table.view.compare.unwrap_or_default();
@@ -135,7 +135,7 @@ impl<'a> Grid<'a> {
             .map(|(node, row)| row.map_or(Value::Unknown, |row| table.value(node, row, compare)))
             .collect();
         let times = |value: &Value<'_>| values.iter().filter(|other| *other == value).count();
-        // Of two that are as many, the first is as good as the other.
+        // Among equally common values, the first is taken.
         let usual = values.iter().rev().max_by_key(|value| times(value)).copied();
         for place in placed {
             let within = Rect { x: place.x, width: place.width, ..line };
@@ -198,7 +198,7 @@ impl<'a> Grid<'a> {
         }
     }
 
-    /// Bars from nothing to the highest of them.
+    /// The share (0 to 1) that the bar of a value shows; `None` if the whole is unknown or 0.
     fn share(&self, column: &ViewColumn, value: Value<'_>, row: &RowAt) -> Option<f64> {
         let of = match column.bar? {
             Gauge::Of(number) => number,
@@ -238,16 +238,16 @@ impl<'a> Grid<'a> {
         }
     }
 
-    /// The columns of the view that are in sight.
+    /// The visible columns of the view.
     pub(super) fn in_sight(&self, placed: &[Placed]) -> Vec<usize> {
         let data = |place: &Placed| if let Some(Shows::Data(at)) = self.of.get(place.nth) { Some(*at) } else { None };
         placed.iter().filter_map(data).collect()
     }
 
-    /// A line of totals of what is shown.
+    /// Draws a line of totals of the rows shown.
     pub(super) fn totals(&self, buf: &mut Buffer, line: Rect, total: &TotalLine, placed: &[Placed]) {
         let theme = self.theme;
-        // Up to the first figure: the names of nodes have none.
+        // The label has the room up to the first total, as the names of nodes have none.
         let label =
             placed.iter().find(|place| self.total_at(place, total).is_some()).map_or(line.right(), |place| place.x);
         Pen::new(buf, Rect { width: label.saturating_sub(line.x), ..line }).put(&total.label, theme.accent);
@@ -266,12 +266,12 @@ impl<'a> Grid<'a> {
     }
 }
 
-/// How many rows a group has, in front of what they share.
+/// The number of rows of a group, written before the value that they share.
 fn times(group: &Group) -> String {
     format!("{}× ", group.rows)
 }
 
-/// The columns that are shown; grouped, the one that is grouped by stands first.
+/// The columns that are shown; with groups, the grouping one comes first.
 fn shown(table: &ViewTable) -> Vec<usize> {
     let mut columns: Vec<usize> = table.columns().filter(|at| Some(*at) != table.group).collect();
     if let Some(group) = table.group {
@@ -280,7 +280,7 @@ fn shown(table: &ViewTable) -> Vec<usize> {
     columns
 }
 
-/// Columns of a total that is read as an amount.
+/// Width of a total, in columns.
 fn total_width(column: &ViewColumn, total: Option<f64>) -> usize {
     match (total, column.unit) {
         (Some(total), None)
@@ -292,7 +292,7 @@ fn total_width(column: &ViewColumn, total: Option<f64>) -> usize {
     }
 }
 
-/// Columns that a value needs: the same whatever it is, so that nothing jumps.
+/// Width of a value, in columns: independent of the value, so that columns do not change their widths.
 fn wanted(column: &ViewColumn, widest: usize) -> usize {
     let mark = if column.unusual { 2 } else { 0 };
     mark + match (column.kind, column.unit) {
@@ -309,8 +309,8 @@ fn wanted(column: &ViewColumn, widest: usize) -> usize {
     }
 }
 
-/// A wide column takes what those before it leave. Where that is little, they are cut to the widths that their file gives:
-/// a statement that is not seen says less than a name that is cut.
+/// A wide column takes the room that those before it leave. If that is little, those are cut to the widths in their
+/// file: a hidden statement is worse than a cut name.
 fn shrink_wide(columns: &mut [Column<'_>], of: &[Shows], table: &ViewTable, area: Rect) {
     let data = |of: &Shows| match of {
         Shows::Data(at) => table.view.columns.get(*at),
@@ -326,7 +326,7 @@ fn shrink_wide(columns: &mut [Column<'_>], of: &[Shows], table: &ViewTable, area
             column.max = column.max.min(most.max(least));
         }
     }
-    // In front of a group the others are still to be seen.
+    // The columns after the grouping one must stay visible.
     let grouped = table.group.is_some() && of.get(wide) == table.group.map(Shows::Data).as_ref();
     let room = if grouped { room / 2 } else { room.saturating_sub(before(columns)) }.max(WIDE_LEAST as u16);
     if let Some(column) = columns.get_mut(wide) {

@@ -1,4 +1,4 @@
-//! What stands in a view's table for nodes without rows: an error or a hint, as a line, at length, or in the border.
+//! What a view table shows for nodes without rows: an error or a hint, as a line, in full, or in the border.
 
 use std::ops::Range;
 
@@ -19,7 +19,7 @@ fn who(note: &NodeNote) -> String {
     }
 }
 
-/// In the border: what is wrong with nodes whose notes are out of sight.
+/// Writes into the border the problems of nodes whose notes are not visible.
 pub(super) fn put_faults(buf: &mut Buffer, line: Rect, table: &ViewTable, window: &Range<usize>, theme: &Theme) {
     let faults: Vec<&NodeNote> = table.faults_beyond(window).collect();
     let Some(first) = faults.last() else { return };
@@ -30,7 +30,7 @@ pub(super) fn put_faults(buf: &mut Buffer, line: Rect, table: &ViewTable, window
     Pen::new(buf, line).put(&text::fit(&said, room), theme.warn).put(&count, theme.warn);
 }
 
-/// What a note says behind its sign, where that is wrapped.
+/// The full text of a note after its sign, for wrapping.
 pub(super) fn whole_note(note: &NodeNote) -> String {
     let hint = note.hint.as_ref().map(|hint| format!(" · {hint}")).unwrap_or_default();
     format!("{}: {}{hint}", who(note), note.message)

@@ -1,4 +1,4 @@
-//! One row of a view at length: every column with what it means, long texts whole, statements laid out.
+//! A row of a view in full: every column with its meaning, long texts complete, statements formatted.
 
 use ratatui::layout::Rect;
 
@@ -15,12 +15,12 @@ use crate::tui::widgets::doc::{DocLine, draw_lines};
 use crate::tui::widgets::filtered::{filtered, none_left};
 use crate::tui::widgets::pen::Pen;
 
-/// Columns of a value, where what it means stands behind it.
+/// Width of a value that is followed by its meaning, in columns.
 const VALUE: usize = 32;
 
-/// Locks of a session that are told; a dump holds one for each table.
+/// How many locks of a session are shown; a dump holds one for each table.
 const LOCKS: usize = 100;
-/// Columns of the longest mode of a lock, and a gap.
+/// Width of the longest lock mode and a gap, in columns.
 const MODE: usize = 22;
 
 pub(super) fn draw(canvas: &mut Canvas<'_>, area: Rect, table: &ViewTable, opened: &Opened) {
@@ -50,7 +50,7 @@ pub(super) fn draw(canvas: &mut Canvas<'_>, area: Rect, table: &ViewTable, opene
     }
 }
 
-/// The lines, each with the column that it is of.
+/// Lines, each with its column of the view, if it has one.
 type Lines = Vec<(Option<usize>, DocLine)>;
 
 fn lines(canvas: &Canvas<'_>, table: &ViewTable, width: usize) -> Lines {
@@ -102,7 +102,7 @@ fn lines(canvas: &Canvas<'_>, table: &ViewTable, width: usize) -> Lines {
     lines
 }
 
-/// The lines that pass. Those of one column pass together: what is looked for may be broken at the end of a line.
+/// The lines that pass the filter. Lines of one column pass together, as the text may match across a line break.
 fn passing(lines: Lines, filter: &Filter) -> Lines {
     if filter.passes_all() {
         return lines;
@@ -117,7 +117,7 @@ fn passing(lines: Lines, filter: &Filter) -> Lines {
     lines.into_iter().zip(kept).filter_map(|(line, kept)| kept.then_some(line)).collect()
 }
 
-/// Why nodes answered no rows, and what helps.
+/// Why nodes returned no rows, and the remedy.
 fn why(note: &NodeNote, width: usize, theme: &Theme) -> Vec<DocLine> {
     let names = note.nodes.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
     let parts = [
@@ -131,7 +131,7 @@ fn why(note: &NodeNote, width: usize, theme: &Theme) -> Vec<DocLine> {
     lines.collect()
 }
 
-/// Who waits for whom around the session, the root first.
+/// The sessions that wait for each other around this one, the root first.
 fn chain(app: &App, theme: &Theme) -> Vec<DocLine> {
     let (chain, Some(locks)) = (app.chain(), app.views.get("locks")) else { return Vec::new() };
     if chain.is_empty() {
@@ -163,7 +163,7 @@ fn chain(app: &App, theme: &Theme) -> Vec<DocLine> {
     lines
 }
 
-/// What the session waits for and holds.
+/// The locks that the session waits for and holds.
 fn locks(app: &App, theme: &Theme) -> Vec<DocLine> {
     let Some((locks, node, rows)) = app.locks_of_session().filter(|(_, _, rows)| !rows.is_empty()) else {
         return Vec::new();
@@ -185,7 +185,7 @@ fn locks(app: &App, theme: &Theme) -> Vec<DocLine> {
     lines
 }
 
-/// A statement as people write one, other texts as they are.
+/// A formatted statement; other texts as they are.
 fn laid_out(long: &str, is_statement: bool, width: usize, theme: &Theme) -> Vec<DocLine> {
     let formatted = if is_statement { crate::tui::statement::laid_out(long) } else { long.to_owned() };
     let wrapped = text::wrap(&formatted, width.saturating_sub(2));

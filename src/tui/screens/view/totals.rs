@@ -1,20 +1,20 @@
-//! The lines of totals below a table: sums, sums that count copies of the same once, and maxima, each said to be that.
+//! The lines of totals below a table: sums, sums without copies, and maxima, each with a label.
 
 use crate::app::views::ViewTable;
 use crate::model::view::{Total, ViewColumn};
 
-/// A line of totals of one kind.
+/// A line of totals of one type.
 pub(super) struct TotalLine {
-    /// Stands in front: what the line says of its columns.
+    /// The label at the start of the line.
     pub(super) label: String,
     kind: Kind,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Kind {
-    /// All that adds up.
+    /// All sums.
     Sums,
-    /// What adds up over all rows, beside a line of what counts once.
+    /// Sums over all rows, next to a line that leaves out copies.
     SumsOfAll,
     Once,
     Max,
@@ -32,14 +32,14 @@ impl TotalLine {
     }
 }
 
-/// The lines that a table has below the columns that are in sight; none where one row says it all.
+/// The lines of totals for the visible columns; none if the table has only one row.
 pub(super) fn lines(table: &ViewTable, columns: &[usize]) -> Vec<TotalLine> {
     if table.len() < 2 {
         return Vec::new();
     }
     let (with_rows, counted) = (table.nodes_with_rows(), table.counted());
     let sums = match counted {
-        // All of them, or it is not known which are copies.
+        // No row is a copy, or it is unknown which are.
         _ if table.view.copies().is_none() || counted.len() == with_rows => vec![(Kind::Sums, "Σ".to_owned())],
         [] => vec![(Kind::SumsOfAll, "Σ".to_owned())],
         [one] => vec![(Kind::SumsOfAll, "Σ".to_owned()), (Kind::Once, format!("Σ {one}"))],

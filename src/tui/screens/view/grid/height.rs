@@ -1,4 +1,4 @@
-//! How many lines the lines of a table take where long text is wrapped.
+//! The heights of the lines of a table if long text is wrapped.
 
 use super::{Grid, Shows, times};
 use crate::app::views::{Across, Group, GroupCell, RowAt, TableLine};
@@ -9,7 +9,7 @@ use crate::tui::widgets::data_table::{GUTTER, Placed};
 use crate::tui::widgets::wrapped;
 
 impl Grid<'_> {
-    /// Lines that a line of the table takes where long text is wrapped.
+    /// The height of a line of the table if long text is wrapped.
     pub(in crate::tui::screens::view) fn height(&self, line: &TableLine, placed: &[Placed], width: u16) -> u16 {
         let of = |cell: &dyn Fn(Shows, &Placed) -> u16| {
             let cells = placed.iter().filter_map(|place| Some(cell(*self.of.get(place.nth)?, place)));
