@@ -1,4 +1,4 @@
-//! Text for a terminal: foreign text made safe (D7), cut, padded and wrapped by width. The dashboard and the `table`
+//! Text for a terminal: foreign text made safe, cut, padded and wrapped by width. The dashboard and the `table`
 //! output both write through this file.
 
 use std::borrow::Cow;

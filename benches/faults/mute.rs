@@ -17,7 +17,7 @@ pub enum After {
 
 /// The first message of a client that wants TLS.
 const SSL_REQUEST: [u8; 8] = [0, 0, 0, 8, 4, 210, 22, 47];
-/// AuthenticationOk; `server_version` 15.0; a cancel key; ReadyForQuery.
+/// `AuthenticationOk`; `server_version` 15.0; a cancel key; `ReadyForQuery`.
 const WELCOME: &[u8] = b"R\x00\x00\x00\x08\x00\x00\x00\x00\
     S\x00\x00\x00\x18server_version\x0015.0\x00\
     K\x00\x00\x00\x0c\x00\x00\x00\x01\x00\x00\x00\x02\

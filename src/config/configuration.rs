@@ -8,10 +8,10 @@ use super::environment::Environment;
 use super::settings::Settings;
 use crate::model::{ColorRole, NodeConfig, NodeName, Rgb, Thresholds};
 
-/// A validated configuration. `default()` is the empty start: neither a file nor a node (F6).
+/// A validated configuration. `default()` is the empty start: neither a file nor a node.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Config {
-    /// The file it was read from, which is watched for changes (F9).
+    /// The file it was read from, which is watched for changes.
     pub path: Option<PathBuf>,
     /// The nodes of the chosen cluster, in the order of the file.
     pub nodes: Vec<NodeConfig>,
@@ -68,12 +68,12 @@ pub struct Cluster {
 }
 
 impl Config {
-    /// Neither a file nor a node; the template comes from the environment (F6).
+    /// Neither a file nor a node; the template comes from the environment.
     pub fn empty(env: &Environment) -> Self {
         Self { template: Settings::default().template(env), ..Self::default() }
     }
 
-    /// `--read-write`: our sessions may write, except on nodes with `read_only: true` in the file (L4).
+    /// `--read-write`: our sessions may write, except on nodes with `read_only: true` in the file.
     pub fn apply_read_write(&mut self) {
         for node in self.nodes.iter_mut().chain([&mut self.template]) {
             node.read_only.get_or_insert(false);

@@ -34,7 +34,7 @@ impl<T> At<T> {
 
 /// A problem of the configuration. `Display` is `file:line:column: what is wrong, what is allowed`.
 ///
-/// The message may name keys, nodes and variables, but never the value of a secret (F7).
+/// The message may name keys, nodes and variables, but never the value of a secret.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Diagnostic {
     /// The name of the file as it was given, or what takes its place: `the command line`, `the environment`.

@@ -111,7 +111,7 @@ impl Environment {
     }
 }
 
-/// `$XDG_CONFIG_HOME/pgwatch/config.yaml`, or `~/.config/pgwatch/config.yaml` without the variable (F6). It need not
+/// `$XDG_CONFIG_HOME/pgwatch/config.yaml`, or `~/.config/pgwatch/config.yaml` without the variable. It need not
 /// exist. `None` if no home folder is known.
 pub fn default_path(env: &Environment) -> Option<PathBuf> {
     // By the XDG rules, a relative path in the variable is ignored.

@@ -1,4 +1,4 @@
-//! A dashboard of one node from `--host`, `--port`, `--user` and `--dbname`, which mean what they mean to psql (F6).
+//! A dashboard of one node from `--host`, `--port`, `--user` and `--dbname`, which mean what they mean to psql.
 
 use super::configuration::Config;
 use super::diagnostic::{At, Diagnostic, Diagnostics};
@@ -7,7 +7,7 @@ use super::settings::Settings;
 use super::{conninfo, libpq};
 use crate::model::NodeName;
 
-/// All users of a machine can list its processes with their arguments (F7).
+/// All users of a machine can list its processes with their arguments.
 const PASSWORD: &str = "--dbname: every user of this machine can read a password on the command line; \
                         put it into a file, ~/.pgpass or PGPASSWORD";
 

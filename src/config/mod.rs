@@ -51,7 +51,7 @@ pub fn from_text(text: &str, path: &Path, cluster: Option<&str>, env: &Environme
     file::read(text, path, cluster, env)
 }
 
-/// A dashboard of one node without a file (F6). As with psql, a connection string in `dbname` overrides the other
+/// A dashboard of one node without a file. As with psql, a connection string in `dbname` overrides the other
 /// flags; what neither sets comes from `PGHOST` … and the socket of a local server.
 ///
 /// # Errors

@@ -1,5 +1,5 @@
 //! A node in the file: a map of keys, or a connection string. Also reads the keys of the earlier camel-case format
-//! (F8).
+//!.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;

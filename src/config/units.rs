@@ -1,4 +1,4 @@
-//! Durations and sizes as people write them (F2): parsed and formatted without rounding.
+//! Durations and sizes as people write them: parsed and formatted without rounding.
 
 use std::time::Duration;
 

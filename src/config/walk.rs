@@ -77,7 +77,7 @@ pub(super) fn is_word(name: &str) -> bool {
 }
 
 /// The message repeats a key without a value only if it looks like a typo of a known key: otherwise it may be the
-/// second half of a password with a comma in it (F7).
+/// second half of a password with a comma in it.
 fn unknown_key(entry: &Entry, known: &[&str], report: &Diagnostics) -> String {
     let key = &entry.key;
     match report.nearest(key, known.iter().copied()) {
@@ -154,7 +154,7 @@ pub(super) fn one_of<T: Copy>(
 }
 
 /// A text of the file as a message shows it: a number, perhaps with a unit, or `this`. Anything else may be a password
-/// that was written there by mistake (F7); the message names its place anyway.
+/// that was written there by mistake; the message names its place anyway.
 fn shown(text: &str) -> String {
     let unit = text.trim_start_matches(|c: char| c.is_ascii_digit() || "+-. ".contains(c));
     let is_number = text.contains(|c: char| c.is_ascii_digit());

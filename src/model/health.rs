@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::NodeError;
 
-/// The six states of requirement C2. Programs rely on their names.
+/// The six states of a node. Programs rely on their names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum HealthState {

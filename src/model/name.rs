@@ -14,7 +14,7 @@ pub struct NodeName(Arc<str>);
 #[error("{} is not a valid node name: start with a letter, then use letters, digits, - and _", told(.0))]
 pub struct InvalidName(pub String);
 
-/// Text that looks like part of a connection string is not repeated: it may contain a password (F7).
+/// Text that looks like part of a connection string is not repeated: it may contain a password.
 fn told(text: &str) -> String {
     if text.contains(['@', ':', '/', '=', '%']) { "this".to_owned() } else { format!("{text:?}") }
 }

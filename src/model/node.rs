@@ -51,7 +51,7 @@ impl NodeConfig {
         }
     }
 
-    /// True if our sessions on this node must not write (C12): the default.
+    /// True if our sessions on this node must not write: the default.
     pub fn is_read_only(&self) -> bool {
         self.read_only.unwrap_or(true)
     }
@@ -137,7 +137,7 @@ pub enum RootCert {
     File(PathBuf),
 }
 
-/// TLS settings, named as in libpq (C11).
+/// TLS settings, named as in libpq.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct TlsConfig {
     /// Whether TLS is used, and what the server must prove.

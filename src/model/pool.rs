@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-/// A bb8 pool now, and its totals since start (C9). Copied out of bb8, whose own types may change.
+/// A bb8 pool now, and its totals since start. Copied out of bb8, whose own types may change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
 pub struct PoolStats {
     /// Connections that it may open at most.

@@ -37,9 +37,9 @@ pub struct QueryRequest {
 }
 
 impl QueryRequest {
-    /// Bytes kept per node (C6).
+    /// Bytes kept per node.
     pub const MAX_BYTES: usize = 64 << 20;
-    /// Rows kept per node in the dashboard (C6).
+    /// Rows kept per node in the dashboard.
     pub const MAX_ROWS: usize = 100_000;
 }
 
@@ -67,7 +67,7 @@ pub enum Command {
     Retry(NodeName),
     /// Sets how often the facts ([`EventKind::Facts`]) of every node are asked for.
     SetRefresh(Duration),
-    /// The nodes of the file after it was reread (F9): new ones are added, missing ones removed, changed ones
+    /// The nodes of the file after it was reread: new ones are added, missing ones removed, changed ones
     /// reconnected. The others are not touched.
     Reload(Vec<NodeConfig>),
     /// Opens one connection to a node that is not watched yet, for the form; answers with [`EventKind::Tested`].

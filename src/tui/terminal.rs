@@ -1,4 +1,4 @@
-//! The terminal: taken over on entry, and restored exactly as it was, however the program ends (C8).
+//! The terminal: taken over on entry, and restored exactly as it was, however the program ends.
 //!
 //! A frame is collected in memory and written at once, between the marks of synchronized output. So a terminal never
 //! shows half of it, and a frame costs one system call.

@@ -11,6 +11,7 @@ use crate::model::{NodeName, View};
 use super::filter::{Seen, filter, keep_passing};
 use super::lines::{Across, Asked, Candidate, Group, GroupCell, NodeNote, RowAt, TableLine, WIDEST};
 use super::table::{Shown, ViewTable};
+use super::tree::as_tree;
 
 /// What rows are sorted by: what is known first, numbers by value.
 #[derive(Debug, Clone, PartialEq)]

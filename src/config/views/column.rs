@@ -112,13 +112,12 @@ fn column(entry: &Entry, others: &Others<'_>, at: &mut usize, report: &mut Diagn
     let keys = walk::section(entry, &KEYS, &[], report);
     let derived = DERIVED.iter().find_map(|key| keys.get(key));
     check_keys(entry, keys, derived, report);
-    let source = match derived {
-        Some(derived) => derived_source(derived, others, report)?,
-        None => {
-            let sql = keys.read("sql", report, by_server).map_or_else(|| ByServer::same(name), |at| at.value);
-            *at += 1;
-            Source::Sql { sql, at: *at - 1 }
-        }
+    let source = if let Some(derived) = derived {
+        derived_source(derived, others, report)?
+    } else {
+        let sql = keys.read("sql", report, by_server).map_or_else(|| ByServer::same(name), |at| at.value);
+        *at += 1;
+        Source::Sql { sql, at: *at - 1 }
     };
     let (kind, unit) = kind_and_unit(entry, keys, derived.is_some(), report);
     let condition = |entry: &Entry, report: &mut Diagnostics| condition_of(entry, kind, unit, report);

@@ -1,5 +1,5 @@
 //! The form that adds or edits a node. The problem of a field is shown next to it while it is typed, the result of the
-//! connection test below (D8).
+//! connection test below.
 
 use ratatui::layout::Rect;
 use unicode_segmentation::UnicodeSegmentation;

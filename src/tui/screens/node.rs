@@ -1,4 +1,4 @@
-//! The detail screen: all that is known of the selected node (D2): its summary, what the server reports about itself,
+//! The detail screen: all that is known of the selected node: its summary, what the server reports about itself,
 //! its main settings, and its own events.
 
 mod figures;

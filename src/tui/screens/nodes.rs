@@ -1,5 +1,5 @@
 //! Screen 1: each node as a row, the selected one in detail below, the answers to the last statement next to it, and
-//! the newest events if there is room (D1).
+//! the newest events if there is room.
 
 mod row;
 

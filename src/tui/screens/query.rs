@@ -1,4 +1,4 @@
-//! Screen 9: the statement, the progress of each node, and the answers (C6, D3).
+//! Screen 9: the statement, the progress of each node, and the answers.
 
 pub(super) mod answers;
 

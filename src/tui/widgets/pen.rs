@@ -1,5 +1,5 @@
 //! A pen that writes one row from left to right and never past its end. All text on the screen is written with it, so
-//! foreign text is made safe here and nowhere else (D7).
+//! foreign text is made safe here and nowhere else.
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;

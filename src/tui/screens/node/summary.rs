@@ -1,5 +1,5 @@
 //! The selected node in detail: health over the last hour, round trips and their percentiles, pool, connections, rates,
-//! replication. A pane of screen 1 and, with more room, of the detail screen (D1, D2).
+//! replication. A pane of screen 1 and, with more room, of the detail screen.
 
 use std::time::{Duration, SystemTime};
 

@@ -1,4 +1,4 @@
-//! A node as a row of the table of screen 1 (D1).
+//! A node as a row of the table of screen 1.
 
 use std::borrow::Cow;
 

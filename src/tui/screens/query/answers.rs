@@ -1,5 +1,5 @@
 //! All answers to a statement as one table that scrolls in both directions; a failed node has its error in place of
-//! rows (D3). A pane of the query screen and of screen 1.
+//! rows. A pane of the query screen and of screen 1.
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
