@@ -1,5 +1,5 @@
-//! The lists of the panes. What every list can do is [`Rows`], so that a key which works on one list works on all of them;
-//! [`App::rows`] is the one place that says which list a pane shows.
+//! The lists of the panes. What every list can do is the trait `Rows`, so that a key which works on one list works on all of
+//! them; `App::rows` is the one place that says which list a pane shows.
 
 pub(super) mod alerts;
 pub mod answers;

@@ -1,7 +1,7 @@
 //! What nodes answered to views: the newest answer of each, with the rates since an earlier one, and how its figures moved.
 //! This is the one place where answers become readings.
 //!
-//! An answer is kept for a view that somebody looks at ([`Readings::follow`]), and for a rule that compares answers. The
+//! An answer is kept for a view that somebody looks at ([`Fleet::follow`](super::Fleet::follow)), and for a rule that compares answers. The
 //! answers to other views are read once and dropped: on many nodes they would take more memory than everything else.
 
 use std::collections::{HashMap, VecDeque};
