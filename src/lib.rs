@@ -1,6 +1,6 @@
 //! pgwatch: a terminal dashboard for a whole cluster of PostgreSQL nodes.
 //!
-//! The rooms, and who may import whom (`tests/architecture.rs` keeps it so; ARCHITECTURE.md tells it at length):
+//! The rooms, and who may import whom (`tests/architecture` keeps it so; ARCHITECTURE.md tells it at length):
 //!
 //! - [`model`]: plain facts and the protocol between the halves.
 //! - [`sql`]: SQL as words.

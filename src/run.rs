@@ -37,15 +37,14 @@ use crate::tui::{self, Terminal, TerminalOptions, Theme, ThemeOptions};
 use frames::{Frames, is_figure};
 use signals::Signals;
 
+pub use reload::Reload;
+
 /// How long to wait at the end for a file that is being written.
 const WRITING: Duration = Duration::from_secs(5);
 /// How long after `shutdown_timeout` a terminal may take to accept our last bytes.
 const GRACE: Duration = Duration::from_secs(1);
 
 const NO_TERMINAL: &str = "the dashboard needs a terminal (`pgwatch status` and `pgwatch query` need none)";
-
-/// Reads the configuration again; called on a thread of its own.
-pub type Reload = Box<dyn Fn() -> Result<Config, Vec<Diagnostic>> + Send + Sync>;
 
 /// Reads all views and rules of alerts, with those of the user, and returns the faults of the user's own. Called on a
 /// thread of its own.

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use super::args::{Source, exit};
-use super::{Exit, list, load, print, watched};
+use super::console::{Exit, list, load, print, watched};
 use crate::config::Environment;
 use crate::text::safe;
 

@@ -5,7 +5,7 @@ use std::io::{self, IsTerminal as _};
 use std::path::PathBuf;
 
 use super::args::{DashboardOptions, Source, exit};
-use super::{Exit, complain, configuration, watched};
+use super::console::{Exit, complain, configuration, watched};
 use crate::config::{Config, Diagnostic, Environment};
 use crate::model::NodeName;
 use crate::model::protocol::LeaveReason;

@@ -10,8 +10,9 @@ use tokio::time::{Instant, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
 use super::args::{DashboardOptions, exit};
+use super::console::{Exit, block_on, complain, print_with};
+use super::dashboard;
 use super::status;
-use super::{Exit, block_on, complain, dashboard, print_with};
 use crate::config::alerts::Rules;
 use crate::config::{Config, Environment};
 use crate::demo::{Server, Shop, faults};

@@ -9,7 +9,7 @@ use tokio::time::{Instant, sleep, timeout, timeout_at};
 
 use super::alerts::Watch;
 use super::args::{Source, StatusFormat, exit};
-use super::{Exit, block_on, complain, list, load, no_nodes, print_with, watched};
+use super::console::{Exit, block_on, complain, list, load, no_nodes, print_with, watched};
 use crate::config::alerts::Rules;
 use crate::config::{Config, Environment};
 use crate::connection::{ConnectionManager, Handle, ManagerConfig};

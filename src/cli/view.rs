@@ -10,8 +10,8 @@ use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until, timeout_at};
 
 use super::args::{QueryFormat, ViewArgs, exit};
+use super::console::{Exit, block_on, complain, list, load, print, print_with};
 use super::query::chosen;
-use super::{Exit, block_on, complain, list, load, print, print_with};
 use crate::app::views::ViewTable;
 use crate::config::{Config, Environment, nearest, views};
 use crate::connection::{ConnectionManager, Handle, ManagerConfig};

@@ -14,7 +14,6 @@ use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
-use super::Reload;
 use crate::config::{Config, Diagnostic};
 
 const QUIET: Duration = Duration::from_millis(200);
@@ -23,6 +22,9 @@ const QUIET: Duration = Duration::from_millis(200);
 const MOUNTED: &str = "..data";
 
 type Loaded = Result<Config, Vec<Diagnostic>>;
+
+/// Reads the configuration again; called on a thread of its own.
+pub type Reload = Box<dyn Fn() -> Result<Config, Vec<Diagnostic>> + Send + Sync>;
 
 /// Reads the file when it changed, or on request.
 pub(super) struct Reloader {

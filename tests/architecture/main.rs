@@ -3,6 +3,8 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 #![allow(clippy::string_slice, reason = "slices begin and end where a match does")]
 
+mod imports;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -36,6 +38,9 @@ const IMPURE: &[&str] = &[
 ];
 
 const LONGEST: usize = 500;
+/// The folders whose insides have a table of their own, and the most modules that one folder in them may have.
+const FURNISHED: [&str; 2] = ["connection", "app"];
+const MODULES: usize = 15;
 const SAYS_NOTHING: &[&str] = &["util", "utils", "common", "helper", "helpers", "misc"];
 const PRINTS: &[&str] = &["println!", "print!", "eprintln!", "eprint!", "dbg!"];
 
@@ -199,6 +204,69 @@ fn each_room_imports_what_the_page_allows() {
         }
     }
     none(&faults);
+}
+
+/// The table of a room's inside in ARCHITECTURE.md: module, what it owns, which of its neighbours it may import.
+fn inside(room: &str) -> BTreeMap<String, BTreeSet<String>> {
+    let page = fs::read_to_string(root().join("ARCHITECTURE.md")).unwrap();
+    let start = format!("| `{room}/");
+    let rows = page.lines().filter_map(|line| line.strip_prefix(&start));
+    let table: BTreeMap<String, BTreeSet<String>> = rows
+        .map(|line| {
+            let cells: Vec<&str> = line.split('|').map(str::trim).collect();
+            (cells[0].trim_end_matches('`').to_owned(), in_backticks(cells[2]).into_iter().collect())
+        })
+        .collect();
+    assert!(table.len() > 5, "the table of {room} was not understood: {table:?}");
+    table
+}
+
+#[test]
+fn each_module_imports_the_neighbours_that_the_page_allows() {
+    let graph = imports::graph(&root().join("src"), &files(&["src"]));
+    let mut faults = Vec::new();
+    for room in FURNISHED {
+        let table = inside(room);
+        // The file of the room itself is `mod`.
+        let part = |module: &[String]| module.get(1).cloned().unwrap_or_else(|| "mod".to_owned());
+        for (module, imported) in graph.iter().filter(|(module, _)| module[0] == room) {
+            let of = part(module);
+            let Some(may) = table.get(&of) else {
+                faults.push(format!("ARCHITECTURE.md does not say what {room}/{of} may import"));
+                continue;
+            };
+            for other in imported.iter().filter(|other| other[0] == room) {
+                let other = part(other);
+                if other != of && !may.contains(&other) {
+                    faults.push(format!("src/{}: {room}/{of} may not import {other}", module.join("/")));
+                }
+            }
+        }
+    }
+    none(&faults);
+}
+
+#[test]
+fn no_files_import_each_other_in_a_circle() {
+    let graph = imports::graph(&root().join("src"), &files(&["src"]));
+    let circles = imports::circles(&graph);
+    none(&circles.iter().map(|circle| format!("a circle: {}", circle.join(", "))).collect::<Vec<_>>());
+}
+
+#[test]
+fn no_folder_has_more_modules_than_one_can_keep_in_mind() {
+    let mut folders: BTreeMap<PathBuf, BTreeSet<String>> = BTreeMap::new();
+    for path in files(&FURNISHED.map(|room| format!("src/{room}")).each_ref().map(String::as_str)) {
+        for (folder, part) in path.ancestors().skip(1).zip(path.ancestors()) {
+            if !folder.starts_with(root().join("src")) || folder == root().join("src") {
+                break;
+            }
+            let name = part.file_stem().unwrap().to_str().unwrap().to_owned();
+            folders.entry(folder.to_owned()).or_default().insert(name);
+        }
+    }
+    let crowded = folders.iter().filter(|(_, modules)| modules.len() > MODULES);
+    none(&crowded.map(|(folder, modules)| format!("{}: {} modules", shown(folder), modules.len())).collect::<Vec<_>>());
 }
 
 #[test]
