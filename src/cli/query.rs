@@ -2,7 +2,7 @@
 
 use std::io;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use tokio::time::{Instant, timeout_at};
 
@@ -10,8 +10,10 @@ use super::args::{QueryArgs, QueryFormat, exit};
 use super::console::{Exit, block_on, complain, load, no_nodes, print_with};
 use crate::config::{Config, nearest};
 use crate::connection::{ConnectionManager, Handle, ManagerConfig};
+use crate::fleet::batch::{self, NodeAnswer};
+use crate::fleet::{Batch, Fleet};
 use crate::model::protocol::{NodeOutcome, QueryProgress, QueryRequest};
-use crate::model::{BatchId, Command, ErrorKind, Event, EventKind, NodeConfig, NodeError, NodeName};
+use crate::model::{BatchId, Command, ErrorKind, Event, EventKind, NodeConfig, NodeError};
 use crate::output::answers::{Answer, Answers};
 use crate::run::signals::Signals;
 use crate::text::safe;
@@ -91,9 +93,10 @@ fn statement(sql: &str) -> Result<String, Exit> {
 
 /// Runs the batch to its end. A signal cancels it on the servers; the answers are then those that came before, and the
 /// second value is the exit code.
-async fn ask(config: &Config, request: QueryRequest, told: fn(&Answer)) -> io::Result<(Answers, Option<u8>)> {
+async fn ask(config: &Config, request: QueryRequest, report: fn(&Answer)) -> io::Result<(Answers, Option<u8>)> {
     let mut signals = Signals::listen()?;
-    let mut batch = Batch::new(&request, told);
+    let limit = request.timeout;
+    let mut asking = Asking::new(config, &request, report);
     let (handle, mut events) = ConnectionManager::start(ManagerConfig {
         shutdown_timeout: config.shutdown_timeout.min(CANCELLING),
         ..ManagerConfig::new(config.nodes.clone())
@@ -103,69 +106,72 @@ async fn ask(config: &Config, request: QueryRequest, told: fn(&Answer)) -> io::R
         return Err(io::Error::other(error));
     }
     let signalled = tokio::select! {
-        _ = timeout_at(deadline, batch.listen(&mut events)) => None,
+        _ = timeout_at(deadline, asking.listen(&mut events)) => None,
         signal = signals.next() => Some(exit::signalled(signal)),
     };
     if signalled.is_some() {
-        cancel(&handle, &mut batch, &mut events, &mut signals).await;
+        cancel(&handle, &mut asking, &mut events, &mut signals).await;
     }
     handle.shutdown(false).await;
-    Ok((batch.answers, signalled))
+    let answers = asking.answers(limit).ok_or_else(|| io::Error::other("no statement was run"))?;
+    Ok((answers, signalled))
 }
 
 /// Waits until the servers confirm the cancellation; a second signal ends the wait.
 async fn cancel(
     handle: &Handle,
-    batch: &mut Batch,
+    asking: &mut Asking,
     events: &mut tokio::sync::mpsc::Receiver<Event>,
     signals: &mut Signals,
 ) {
     // The manager refuses only if the batch has just ended by itself.
     let _ = handle.send(Command::CancelBatch(BATCH)).await;
     tokio::select! {
-        _ = timeout_at(Instant::now() + CANCELLING, batch.listen(events)) => {}
+        _ = timeout_at(Instant::now() + CANCELLING, asking.listen(events)) => {}
         _ = signals.next() => {}
     }
 }
 
-/// The answers that have come so far.
-struct Batch {
-    answers: Answers,
-    told: fn(&Answer),
+/// A statement that runs, and whom to report each answer to.
+struct Asking {
+    fleet: Fleet,
+    report: fn(&Answer),
 }
 
-impl Batch {
-    fn new(request: &QueryRequest, told: fn(&Answer)) -> Self {
-        let silent = NodeError::new(ErrorKind::Internal, "no answer");
-        let nodes = request.nodes.iter().map(|node| {
-            let outcome = NodeOutcome { elapsed: request.timeout, result: Err(silent.clone()) };
-            Answer { node: node.clone(), outcome: Arc::new(outcome) }
-        });
-        let answers =
-            Answers { statement: request.statement.clone(), elapsed: request.timeout, nodes: nodes.collect() };
-        Self { answers, told }
+impl Asking {
+    fn new(config: &Config, request: &QueryRequest, report: fn(&Answer)) -> Self {
+        let started = SystemTime::now();
+        let mut fleet = Fleet::new(config.nodes.clone(), config.refresh, config.thresholds.clone(), started);
+        fleet.begin(Batch::new(BATCH, request.statement.clone(), started, request.nodes.iter().cloned()));
+        Self { fleet, report }
     }
 
     /// Returns when the batch is done or the manager has ended. Cancel-safe: the answers so far are kept.
     async fn listen(&mut self, events: &mut tokio::sync::mpsc::Receiver<Event>) {
         while let Some(event) = events.recv().await {
-            let EventKind::Query { batch: BATCH, progress } = event.kind else { continue };
-            match progress {
-                QueryProgress::NodeDone { node, outcome } => self.done(&node, outcome),
-                QueryProgress::Done { elapsed } => {
-                    self.answers.elapsed = elapsed;
-                    return;
+            self.fleet.apply(&event);
+            match event.kind {
+                EventKind::Query { batch: BATCH, progress: QueryProgress::NodeDone { node, outcome } } => {
+                    (self.report)(&Answer { node, outcome });
                 }
-                QueryProgress::Started { .. } | QueryProgress::Reading { .. } | QueryProgress::Cancelled => {}
+                EventKind::Query { batch: BATCH, progress: QueryProgress::Done { .. } } => return,
+                _ => {}
             }
         }
     }
 
-    fn done(&mut self, node: &NodeName, outcome: Arc<NodeOutcome>) {
-        if let Some(answer) = self.answers.nodes.iter_mut().find(|answer| answer.node == *node) {
-            answer.outcome = outcome;
-            (self.told)(answer);
-        }
+    /// The answers so far. A node without one has failed, and took as long as it was given.
+    fn answers(&self, limit: Duration) -> Option<Answers> {
+        let batch = self.fleet.batch()?;
+        let outcome = |node: &NodeAnswer| match &node.answer {
+            batch::Answer::Done(outcome) => Arc::clone(outcome),
+            batch::Answer::Waiting | batch::Answer::Reading(_) => {
+                Arc::new(NodeOutcome { elapsed: limit, result: Err(NodeError::new(ErrorKind::Internal, "no answer")) })
+            }
+        };
+        let nodes = batch.nodes.iter().map(|node| Answer { node: node.node.clone(), outcome: outcome(node) });
+        let elapsed = batch.elapsed.unwrap_or(limit);
+        Some(Answers { statement: batch.statement.clone(), elapsed, nodes: nodes.collect() })
     }
 }
 

@@ -6,6 +6,7 @@ use std::io;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
+use indexmap::IndexMap;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until, timeout_at};
 
@@ -15,6 +16,7 @@ use super::query::chosen;
 use crate::app::views::ViewTable;
 use crate::config::{Config, Environment, nearest, views};
 use crate::connection::{ConnectionManager, Handle, ManagerConfig};
+use crate::fleet::Fleet;
 use crate::model::protocol::Look;
 use crate::model::view::Reading;
 use crate::model::{Command, ErrorKind, Event, EventKind, HealthState, NodeError, NodeName, View};
@@ -105,6 +107,7 @@ async fn ask(config: &Config, view: &Arc<View>, interval: Duration) -> io::Resul
 /// What each node said, in the order of the file.
 struct Answers {
     view: Arc<View>,
+    fleet: Fleet,
     at: SystemTime,
     nodes: Vec<(NodeName, Result<Arc<Reading>, NodeError>)>,
     /// How long it took nodes to fail.
@@ -116,9 +119,14 @@ impl Answers {
     fn new(config: &Config, view: &Arc<View>) -> Self {
         let silent = |name: &NodeName| NodeError::new(ErrorKind::Timeout, format!("no answer from {name} in time"));
         let nodes = config.nodes.iter().map(|node| (node.name.clone(), Err(silent(&node.name))));
+        let at = SystemTime::now();
+        let mut fleet = Fleet::new(config.nodes.clone(), config.refresh, config.thresholds.clone(), at);
+        fleet.take_rules(IndexMap::from([(view.name.clone(), Arc::clone(view))]), Vec::new());
+        fleet.follow(view);
         Self {
             view: Arc::clone(view),
-            at: SystemTime::now(),
+            fleet,
+            at,
             nodes: nodes.collect(),
             failed: HashMap::new(),
             began: Instant::now(),
@@ -152,8 +160,12 @@ impl Answers {
             self.nodes.iter().filter(|(_, answer)| !lost(answer)).map(|(node, _)| node.clone()).collect();
         while !waiting.is_empty() {
             let Some(event) = events.recv().await else { return };
-            let (node, outcome) = match event.kind {
-                EventKind::View { node, outcome, .. } => (node, outcome),
+            self.fleet.apply(&event);
+            let (node, answer) = match event.kind {
+                EventKind::View { node, .. } => {
+                    let Some(answer) = self.answer_of(&node) else { continue };
+                    (node, answer)
+                }
                 EventKind::Health { node, health, .. } if health.state == HealthState::Unhealthy => {
                     let Some(error) = health.error else { continue };
                     (node, Err(error))
@@ -161,13 +173,21 @@ impl Answers {
                 _ => continue,
             };
             waiting.retain(|waiting| *waiting != node);
-            if outcome.is_err() {
+            if answer.is_err() {
                 self.failed.insert(node.clone(), self.began.elapsed());
             }
-            let Some((_, answer)) = self.nodes.iter_mut().find(|(name, _)| *name == node) else { continue };
-            let earlier = answer.as_ref().ok().map(AsRef::as_ref);
-            let reading = outcome.map(|rows| Arc::new(Reading::new(&self.view, event.at, rows, earlier)));
-            *answer = reading;
+            if let Some((_, known)) = self.nodes.iter_mut().find(|(name, _)| *name == node) {
+                *known = answer;
+            }
+        }
+    }
+
+    /// What a node answered last.
+    fn answer_of(&self, node: &NodeName) -> Option<Result<Arc<Reading>, NodeError>> {
+        let of = self.fleet.now().readings.of(&self.view.name)?.node(node)?;
+        match of.error() {
+            Some(error) => Some(Err(error.clone())),
+            None => of.newest().cloned().map(Ok),
         }
     }
 

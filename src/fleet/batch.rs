@@ -61,6 +61,12 @@ impl Answer {
 }
 
 impl Batch {
+    /// A statement that was just sent to these nodes.
+    pub fn new(id: BatchId, statement: String, started: SystemTime, nodes: impl IntoIterator<Item = NodeName>) -> Self {
+        let nodes = nodes.into_iter().map(|node| NodeAnswer { node, answer: Answer::Waiting }).collect();
+        Self { id, statement, started, nodes, elapsed: None, cancelled: false, refused: None }
+    }
+
     pub fn is_running(&self) -> bool {
         self.elapsed.is_none() && self.refused.is_none()
     }

@@ -10,7 +10,7 @@ use crate::model::{BatchId, Command, NodeName};
 use crate::app::panes::answers::{AnswerLine, Cell};
 use crate::app::{App, Confirm, Dialog, Effect, Form, Pane, Screen};
 use crate::fleet::Severity;
-use crate::fleet::batch::{Answer, Batch, NodeAnswer};
+use crate::fleet::batch::Batch;
 use crate::sql::acts::acts;
 
 /// The refresh of `+` and `-`.
@@ -170,16 +170,7 @@ impl App {
         }
         self.pane = Pane::Result;
         let id = BatchId(self.next_id());
-        let waiting = |node: &NodeName| NodeAnswer { node: node.clone(), answer: Answer::Waiting };
-        self.fleet.begin(Batch {
-            id,
-            statement: statement.to_owned(),
-            started: self.now,
-            nodes: nodes.iter().map(waiting).collect(),
-            elapsed: None,
-            cancelled: false,
-            refused: None,
-        });
+        self.fleet.begin(Batch::new(id, statement.to_owned(), self.now, nodes.iter().cloned()));
         self.query.begin(self.fleet.batch());
         if self.query.editor.text().trim() != statement {
             self.query.editor.set(statement);
