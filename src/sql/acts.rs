@@ -2,7 +2,8 @@
 //!
 //! A courtesy, not a safety: a function of the user's own, a trigger or a view may call any of these unseen.
 
-use super::{Token, Tokens, tokens};
+use super::words::readings;
+use super::{Token, Tokens, tokens, tokens_in};
 
 /// One thing that a statement does outside of its transaction.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -133,10 +134,8 @@ const STATEMENTS: &[(&[&str], &str)] = &[
 /// What the statement does outside of its transaction, each thing once.
 pub fn acts(statement: &str) -> Vec<Act> {
     let mut found = Vec::new();
-    read(tokens(statement), false, &mut found);
-    if statement.contains("\\'") {
-        // Where `standard_conforming_strings` is off, this text ends elsewhere.
-        read(Tokens { backslashes: true, ..tokens(statement) }, false, &mut found);
+    for quotes in readings(statement) {
+        read(tokens_in(statement, quotes), false, &mut found);
     }
     found
 }

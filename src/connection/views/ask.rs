@@ -12,7 +12,6 @@ use futures_util::StreamExt;
 use tokio::time::{Instant, timeout};
 use tokio_postgres::{Client, SimpleQueryMessage};
 
-use super::mask::masked;
 use crate::connection::error;
 use crate::connection::error::sqlstate::is_unprepared;
 use crate::connection::schedule::turns::Turns;
@@ -23,6 +22,7 @@ use crate::connection::wire::limit::limited;
 use crate::model::protocol::ViewRows;
 use crate::model::view::{CellKind, Lacks, Version, ViewColumn};
 use crate::model::{Column, ErrorKind, NodeConfig, NodeError, Role, RowSet, View};
+use crate::sql::secrets::masked;
 
 /// Rows of one view kept a node, and their bytes: what a table has more of is no table that anybody reads.
 const MAX_ROWS: usize = 50_000;
