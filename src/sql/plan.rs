@@ -1,5 +1,5 @@
-//! Whether `EXPLAIN` may be asked about a statement that a server reports. The text comes from other clients, and any of
-//! them can leave `(ANALYZE) DELETE ...` or two statements there, which `EXPLAIN` would run.
+//! Whether `EXPLAIN` may be used on a statement that a server reports. The text comes from other clients, any of which
+//! can put `(ANALYZE) DELETE ...` or two statements there, which `EXPLAIN` would run.
 
 use super::words::readings;
 use super::{Token, Tokens, tokens, tokens_in};
@@ -7,7 +7,7 @@ use super::{Token, Tokens, tokens, tokens_in};
 /// The first words of statements that have a plan.
 const PLANNED: [&str; 9] = ["select", "insert", "update", "delete", "merge", "values", "with", "table", "declare"];
 
-/// Whether the statement has parameters (`$1`), or why `EXPLAIN` is not asked about it.
+/// Whether the statement has parameters (`$1`), or why `EXPLAIN` is not used on it.
 pub fn parameters(statement: &str) -> Result<bool, &'static str> {
     let found = one(tokens(statement))?;
     for quotes in readings(statement) {

@@ -1,5 +1,5 @@
 //! Passwords in statements of other clients: `pg_stat_activity` and `pg_stat_statements` show `ALTER ROLE ... PASSWORD
-//! '...'` as it was sent. They are hidden before anybody sees the statement (F7).
+//! '...'` as it was sent. They are hidden before anybody sees the statement.
 //!
 //! Hidden is the text after a name that ends in `password` and after `IDENTIFIED BY`, in connection strings (`password=`)
 //! and in URIs (`://user:password@`), also where these are inside a text, a quoted name or a comment. A text that is cut
@@ -108,7 +108,7 @@ fn find_inside_pieces<'a>(
     let mut continues = false;
     for piece in pieces(text, quotes) {
         match piece.kind {
-            Kind::Text(_) if continues => hidden.push(piece.at..piece.end()),
+            Kind::Text(_) if continues => hidden.push(piece.range()),
             Kind::Text(_) => continues = find_inside(&piece, piece.end() == text.len(), depth, hidden),
             Kind::Comment | Kind::Name(_) => {
                 find_inside(&piece, piece.end() == text.len(), depth, hidden);
@@ -135,7 +135,7 @@ fn find_inside(piece: &Piece<'_>, is_last: bool, depth: usize, hidden: &mut Vec<
         return false;
     }
     if depth == DEEPEST {
-        hidden.push(piece.at..piece.end());
+        hidden.push(piece.range());
         return false;
     }
     let mut found = Vec::new();
@@ -172,23 +172,33 @@ fn after_password(rest: &[Piece<'_>]) -> Vec<Range<usize>> {
     }
     let Some(first) = value.first() else { return Vec::new() };
     if first.kind == Kind::Parameter {
-        return vec![first.at..first.end()];
+        return vec![first.range()];
     }
-    let is_name = |piece: &&Piece<'_>| matches!(piece.kind, Kind::Word | Kind::Name(_)) || piece.is_sign('.');
-    let arguments = value.get(value.iter().take_while(is_name).count()..).unwrap_or_default();
+    let arguments = value.get(name_length(value)..).unwrap_or_default();
     match arguments.first() {
         // A call is hidden with its arguments, and so is an expression in parentheses.
-        Some(next) if next.is_sign('(') => vec![first.at..closing(arguments)],
+        Some(next) if next.is_sign('(') => {
+            let call = first.at..closing(arguments);
+            vec![call]
+        }
         // `text 'x'`
         Some(next) if next.is_text() => texts_of(arguments),
         _ => Vec::new(),
     }
 }
 
+/// The number of pieces of the name that `pieces` begin with: 3 for `a.b`.
+fn name_length(pieces: &[Piece<'_>]) -> usize {
+    let belongs = |(at, piece): &(usize, &Piece<'_>)| {
+        if at % 2 == 0 { matches!(piece.kind, Kind::Word | Kind::Name(_)) } else { piece.is_sign('.') }
+    };
+    pieces.iter().enumerate().take_while(belongs).count()
+}
+
 /// The texts that `rest` begins with: one, or several that continue it or are joined to it (`||`), with `(` before them.
 fn texts_of(rest: &[Piece<'_>]) -> Vec<Range<usize>> {
     let between = |piece: &&Piece<'_>| piece.is_text() || piece.is_sign('(') || piece.is_sign('|');
-    rest.iter().take_while(between).filter(|piece| piece.is_text()).map(|text| text.at..text.end()).collect()
+    rest.iter().take_while(between).filter(|piece| piece.is_text()).map(Piece::range).collect()
 }
 
 /// The byte after the parenthesis that closes the first one of `pieces`, or after the last piece.
@@ -224,7 +234,8 @@ fn after_identified(rest: &[Piece<'_>], bare: bool) -> Vec<Range<usize>> {
         }
         end = piece.end();
     }
-    vec![first.at..end]
+    let bare = first.at..end;
+    vec![bare]
 }
 
 #[cfg(test)]

@@ -1,6 +1,8 @@
 //! Splits a statement into words, names, texts, comments and signs, as PostgreSQL does. Every byte of the statement is in
 //! exactly one piece, also where the statement is half typed or was cut off, so a piece can be replaced in place.
 
+use std::ops::Range;
+
 /// How `\` is read in a plain text (`'...'`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Quotes {
@@ -20,6 +22,7 @@ pub fn readings(statement: &str) -> impl Iterator<Item = Quotes> {
 /// What a piece of a statement is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
+    /// Spaces, tabs and ends of lines.
     Blank,
     /// `-- ...` without the end of the line, or `/* ... */` with the comments inside it.
     Comment,
@@ -53,6 +56,7 @@ pub enum Escapes {
 /// A part of a statement.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Piece<'a> {
+    /// What it is.
     pub kind: Kind,
     /// The part as it is written, with its quotes. Never empty.
     pub source: &'a str,
@@ -80,15 +84,22 @@ impl<'a> Piece<'a> {
         self.at + self.source.len()
     }
 
+    /// The bytes of the statement that the piece takes.
+    pub fn range(&self) -> Range<usize> {
+        self.at..self.end()
+    }
+
     /// True for a name, a text or a comment that lacks its end, because the statement was cut off or is still being typed.
     pub fn is_open(&self) -> bool {
         self.opening > 0 && self.closing == 0 && !self.source.starts_with("--")
     }
 
+    /// True for a text in any kind of quotes.
     pub fn is_text(&self) -> bool {
         matches!(self.kind, Kind::Text(_))
     }
 
+    /// True for this sign.
     pub fn is_sign(&self, sign: char) -> bool {
         self.kind == Kind::Sign && self.source.starts_with(sign)
     }
@@ -278,7 +289,7 @@ mod tests {
                     prop_assert_eq!(piece.at, end);
                     prop_assert!(piece.source.contains(piece.inside()));
                     end = piece.end();
-                    prop_assert_eq!(&text[piece.at..end], piece.source);
+                    prop_assert_eq!(text.get(piece.range()), Some(piece.source));
                 }
                 prop_assert_eq!(end, text.len());
             }
