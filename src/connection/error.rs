@@ -1,4 +1,4 @@
-//! Every failure of a node, sorted once, at the edge, into a kind with a text for people and a remedy.
+//! Sorts every failure of a node once, at the edge, into a kind, a text for people and a remedy.
 
 pub(super) mod sqlstate;
 
@@ -13,15 +13,15 @@ use super::wire::heard::Heard;
 use crate::model::{ErrorKind, NodeConfig, NodeError};
 use sqlstate::of_sqlstate;
 
-/// Characters of a server's words that an error keeps.
+/// How many characters of a server's text an error keeps.
 const MAX_TEXT: usize = 4_000;
 
-/// Sorts what the driver reports.
+/// Sorts an error that the driver reports.
 pub fn classify(error: &tokio_postgres::Error, node: &NodeConfig) -> NodeError {
     if let Some(error) = error.as_db_error() {
         return of_server(error, node);
     }
-    // The driver tells its kinds apart by their text alone.
+    // The driver distinguishes its kinds of errors by their text alone.
     let what = error.to_string();
     let source = error.source();
     if let Some(error) = source.and_then(|source| source.downcast_ref::<TlsError>()) {
@@ -61,18 +61,18 @@ pub fn classify(error: &tokio_postgres::Error, node: &NodeConfig) -> NodeError {
     NodeError::new(ErrorKind::Internal, format!("{}: {why}", node.address()))
 }
 
-/// Whether this is the driver's own word on bytes it cannot read, and not the system's on the socket.
+/// True if the driver itself cannot read the bytes it got; false if the system reports the error of a socket.
 fn is_misread(error: &io::Error) -> bool {
     let kinds = [io::ErrorKind::InvalidInput, io::ErrorKind::InvalidData, io::ErrorKind::UnexpectedEof];
     error.raw_os_error().is_none() && kinds.contains(&error.kind())
 }
 
-/// What answers is no server of PostgreSQL, or a broken one.
+/// The error for a peer that is not a PostgreSQL server, or a broken one.
 fn not_postgres(node: &NodeConfig, why: &str) -> NodeError {
     of_fault(&Fault::NotPostgres(why.to_owned()), node)
 }
 
-/// Why a connection was ended by us.
+/// Why we ended a connection.
 fn of_fault(fault: &Fault, node: &NodeConfig) -> NodeError {
     let (kind, hint) = match fault {
         Fault::NotPostgres(_) => (ErrorKind::Internal, "check that a PostgreSQL server listens on this host and port"),
@@ -84,12 +84,12 @@ fn of_fault(fault: &Fault, node: &NodeConfig) -> NodeError {
     NodeError::new(kind, format!("{}: {fault}", node.address())).with_hint(hint)
 }
 
-/// Why the driver was not waited for any longer.
+/// Why we stopped waiting for the driver.
 pub(crate) fn given_up(heard: &Heard, node: &NodeConfig) -> NodeError {
     reason(heard, node).unwrap_or_else(|| not_postgres(node, "no readable answer"))
 }
 
-/// Sorts it with what the stream heard: why a session was ended is said before the end of the stream.
+/// Sorts an error with what the stream has read: the server says why it ends a session before the stream ends.
 pub(crate) fn classify_with(error: &tokio_postgres::Error, heard: &Heard, node: &NodeConfig) -> NodeError {
     if error.as_db_error().is_some() {
         return classify(error, node);
@@ -97,7 +97,7 @@ pub(crate) fn classify_with(error: &tokio_postgres::Error, heard: &Heard, node: 
     reason(heard, node).unwrap_or_else(|| classify(error, node))
 }
 
-/// Why a connection ended, as far as its stream heard.
+/// Why a connection ended, if its stream has read the reason.
 pub(crate) fn reason(heard: &Heard, node: &NodeConfig) -> Option<NodeError> {
     if let Some(fatal) = heard.fatal() {
         return Some(of_sqlstate(&fatal.sqlstate, &fatal.message, true, node));
@@ -110,7 +110,7 @@ pub(crate) fn reason(heard: &Heard, node: &NodeConfig) -> Option<NodeError> {
         return Some(of_tls_text(&how, node));
     }
     if heard.is_judged() {
-        // A reset may overtake the alert that says so.
+        // A reset may overtake the TLS alert that gives the reason.
         let text = format!(
             "{} closed the connection on receiving the client certificate, which it probably rejects",
             node.address()
@@ -120,13 +120,13 @@ pub(crate) fn reason(heard: &Heard, node: &NodeConfig) -> Option<NodeError> {
     Some(lost(node, &how))
 }
 
-/// Nothing came back in time.
+/// The server sent no answer for `after`.
 pub fn no_answer(node: &NodeConfig, after: Duration) -> NodeError {
     NodeError::new(ErrorKind::Timeout, format!("no answer from {} within {}", node.address(), seconds(after)))
         .with_hint("the server hangs, or packets are dropped: check the machine, the network and firewalls")
 }
 
-/// Our own pool is full.
+/// All connections of our own pool are in use.
 pub(crate) fn busy(node: &NodeConfig, waited: Duration, waiting: u32) -> NodeError {
     let max = node.pool.max;
     let text = format!(
@@ -141,7 +141,7 @@ pub(crate) fn cancelled(node: &NodeConfig) -> NodeError {
     NodeError::new(ErrorKind::Cancelled, format!("cancelled on {}", node.name))
 }
 
-/// The statement's own time was up, and the server was told.
+/// The statement ran into its own time limit, and the server was told to cancel it.
 pub(crate) fn too_late(node: &NodeConfig, timeout: Duration) -> NodeError {
     let text = format!("cancelled on {} after {}, its time limit", node.name, seconds(timeout));
     NodeError::new(ErrorKind::StatementTimeout, text)
@@ -205,7 +205,7 @@ pub(crate) fn of_io(error: &io::Error, node: &NodeConfig, connecting: bool) -> N
     NodeError::new(kind, message).with_hint(hint)
 }
 
-/// A TLS alert of the server, which in TLS 1.3 comes after the handshake.
+/// True for a TLS alert of the server. In TLS 1.3 it arrives after the handshake.
 fn is_alert(text: &str) -> bool {
     text.contains(" alert ")
 }
@@ -225,7 +225,7 @@ fn of_tls(error: &TlsError, node: &NodeConfig) -> NodeError {
     }
 }
 
-/// openssl's own words, made readable where they are known.
+/// Makes the known errors of openssl readable.
 fn of_tls_text(text: &str, node: &NodeConfig) -> NodeError {
     let (address, host) = (node.address(), &node.host);
     let known: [(&str, String, &str); 8] = [
@@ -258,7 +258,8 @@ const NAME: &str = "connect by a name that is in the certificate, or use sslmode
 const ROOT: &str = "set sslrootcert to the certificate of the authority that signed it";
 const CLIENT: &str = "check sslcert and sslkey against the server's ssl_ca_file";
 
-/// What openssl means, without its file names and numbers: the last parentheses, or the reason behind the function.
+/// The reason in an error of openssl, without file names and numbers: the text in the last parentheses, or the field
+/// after the function.
 fn short(text: &str) -> &str {
     if let Some((_, inner)) = text.strip_suffix(')').and_then(|text| text.rsplit_once('(')) {
         return inner;
@@ -284,7 +285,7 @@ fn of_authentication(why: &str, node: &NodeConfig) -> NodeError {
     error
 }
 
-/// The beginning of a text that may be very long: an error is kept, and told with each probe.
+/// The beginning of a text that may be very long: the error is kept, and sent with each probe.
 fn within(text: &str, most: usize) -> String {
     match text.char_indices().nth(most) {
         Some((end, _)) => format!("{}…", text.get(..end).unwrap_or_default()),
@@ -293,7 +294,7 @@ fn within(text: &str, most: usize) -> String {
 }
 
 fn of_server(error: &DbError, node: &NodeConfig) -> NodeError {
-    // A pooler says its severity in words alone.
+    // A pooler sends its severity as text only.
     let fatal =
         matches!(error.parsed_severity(), Some(Severity::Fatal | Severity::Panic)) || error.severity() == "FATAL";
     let mut message = error.message().to_owned();
@@ -304,7 +305,7 @@ fn of_server(error: &DbError, node: &NodeConfig) -> NodeError {
         message = format!("{message} (at character {at})");
     }
     let mut sorted = of_sqlstate(error.code().code(), &within(&message, MAX_TEXT), fatal, node);
-    // What the server advises on a statement knows more than we do.
+    // The server's own hint about a statement is more precise than ours.
     if let Some(hint) = error.hint() {
         sorted.hint = Some(within(hint, MAX_TEXT));
     }

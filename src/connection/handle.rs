@@ -1,4 +1,4 @@
-//! What a program holds of a running manager: how it is configured, and the handle that sends it commands.
+//! What a program holds of a running manager: its configuration, and the handle that sends it commands.
 
 use std::time::Duration;
 
@@ -7,30 +7,31 @@ use tokio::sync::{mpsc, oneshot};
 use crate::model::protocol::{CommandError, NodeSnapshot, ShutdownReport};
 use crate::model::{Command, Event, NodeConfig, NodeName};
 
-/// What a manager starts with.
+/// The configuration with which a manager starts.
 #[derive(Debug)]
 pub struct ManagerConfig {
-    /// In the order of the file: snapshots keep it.
+    /// The nodes in the order of the file, which snapshots keep.
     pub nodes: Vec<NodeConfig>,
-    /// How often facts are asked for.
+    /// How often the manager asks each node for facts.
     pub refresh: Duration,
-    /// Bounds leaving as a whole, queries waited for included.
+    /// Upper bound for a shutdown as a whole, including the wait for queries.
     pub shutdown_timeout: Duration,
-    /// A second listener that is sent every event too (the event log). It may be slow; nobody waits for it.
+    /// A second listener that receives every event too (the event log). It may be slow: the manager does not wait for
+    /// it.
     pub tap: Option<mpsc::Sender<Event>>,
 }
 
 impl ManagerConfig {
-    /// A refresh each second, ten seconds to leave, no second listener.
+    /// Facts once a second, ten seconds for a shutdown, no second listener.
     pub fn new(nodes: Vec<NodeConfig>) -> Self {
         Self { nodes, refresh: Duration::from_secs(1), shutdown_timeout: Duration::from_secs(10), tap: None }
     }
 }
 
-/// Where to send whether a command was carried out, if anyone waits for that.
+/// Where to report whether a command was carried out, if a caller waits for that.
 pub(super) type Reply = Option<oneshot::Sender<Result<(), CommandError>>>;
 
-/// What reaches the actor: a command with whoever waits for its answer, or a question.
+/// A message to the actor.
 #[derive(Debug)]
 pub(super) enum Request {
     Command(Command, Reply),
@@ -38,8 +39,8 @@ pub(super) enum Request {
     Shutdown(bool, oneshot::Sender<ShutdownReport>),
 }
 
-/// Speaks to a running manager. Cheap to clone; all methods are cancel-safe (dropping the future takes nothing back
-/// that was sent).
+/// Sends commands to a running manager. Cheap to clone. All methods are cancel-safe: dropping the future does not
+/// revoke what was sent.
 #[derive(Debug, Clone)]
 pub struct Handle {
     commands: mpsc::Sender<Request>,
@@ -50,7 +51,7 @@ impl Handle {
         Self { commands }
     }
 
-    /// Sends a command without ever waiting; its answer comes as events.
+    /// Sends a command without waiting. Events report the outcome.
     ///
     /// # Errors
     /// [`CommandError::Busy`] when the channel is full, [`CommandError::ShuttingDown`] when the manager has ended.
@@ -61,11 +62,11 @@ impl Handle {
         })
     }
 
-    /// Sends a command and waits until it is carried out or refused (not for what follows from it: a node that was
-    /// added is not yet connected).
+    /// Sends a command and waits until the manager has carried it out or refused it, not until its effects are
+    /// complete: a node that was added is not connected yet. Cancel-safe: a command that was sent is carried out.
     ///
     /// # Errors
-    /// Why it was refused; [`CommandError::ShuttingDown`] when the manager has ended.
+    /// The reason for the refusal; [`CommandError::ShuttingDown`] when the manager has ended.
     pub async fn send(&self, command: Command) -> Result<(), CommandError> {
         let (answer, answered) = oneshot::channel();
         let request = Request::Command(command, Some(answer));
@@ -73,7 +74,7 @@ impl Handle {
         answered.await.unwrap_or(Err(CommandError::ShuttingDown))
     }
 
-    /// Every node as it stands, in the order of the file. Empty when the manager has ended.
+    /// The current state of every node, in the order of the file. Empty when the manager has ended. Cancel-safe.
     pub async fn snapshot(&self) -> Vec<NodeSnapshot> {
         let (answer, answered) = oneshot::channel();
         if self.commands.send(Request::Snapshot(answer)).await.is_err() {
@@ -82,24 +83,27 @@ impl Handle {
         answered.await.unwrap_or_default()
     }
 
-    /// Adds a node and begins to connect to it.
+    /// Adds a node and begins to connect to it. Cancel-safe as [`Handle::send`].
     ///
     /// # Errors
-    /// [`CommandError::Exists`] if there is a node of that name, also while it is being removed.
+    /// [`CommandError::Exists`] if there is a node of that name, even one that is being removed;
+    /// [`CommandError::ShuttingDown`] when the manager has ended.
     pub async fn add_node(&self, node: NodeConfig) -> Result<(), CommandError> {
         self.send(Command::AddNode(Box::new(node))).await
     }
 
-    /// Removes a node: waits until its queries are drained or cancelled and all its sessions are closed.
+    /// Removes a node: waits until its queries have ended or were cancelled and all its sessions are closed.
+    /// Cancel-safe as [`Handle::send`].
     ///
     /// # Errors
-    /// [`CommandError::NoSuchNode`].
+    /// [`CommandError::NoSuchNode`]; [`CommandError::ShuttingDown`] when the manager has ended.
     pub async fn remove_node(&self, node: NodeName) -> Result<(), CommandError> {
         self.send(Command::RemoveNode(node)).await
     }
 
-    /// Leaves: waits for queries in flight while `drain`, else cancels them, then closes every session. Bounded by
-    /// `shutdown_timeout` whatever the servers do. Zeros when the manager had ended before.
+    /// Shuts the manager down: with `drain`, waits for running queries first; otherwise cancels them. Then closes every
+    /// session. Takes at most `shutdown_timeout`, whatever the servers do. Returns zeros if the manager had ended
+    /// before. Cancel-safe: the shutdown goes on.
     pub async fn shutdown(&self, drain: bool) -> ShutdownReport {
         let (answer, answered) = oneshot::channel();
         if self.commands.send(Request::Shutdown(drain, answer)).await.is_err() {

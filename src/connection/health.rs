@@ -1,5 +1,5 @@
-//! The rules of health: what an observation does to a node's state. Pure: time is an argument, and nothing
-//! here waits or asks.
+//! The rules of health: how an observation changes a node's state. Pure: time is an argument, and nothing here
+//! waits or does I/O.
 
 mod admission;
 mod connects;
@@ -12,37 +12,38 @@ use std::time::{Duration, SystemTime};
 
 use crate::model::{ErrorKind, Health, HealthConfig, HealthState, NodeError};
 
-/// What the health loop saw.
+/// What the health loop observed.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Observation {
     /// An attempt to connect begins: the first one, or a retry.
     Attempt,
-    /// It failed; the next one is due after `next`.
+    /// The attempt failed; the next one is due after `next`.
     AttemptFailed { error: NodeError, next: Duration },
-    /// A probe was answered in time. `latency` is unknown when we ourselves were too late to measure it; `refusing` is
-    /// why the node takes no new connections, if it does not.
+    /// A probe was answered in time. `latency` is unknown if we ourselves were too late to measure it; `refusing` is
+    /// the reason if the node refuses new connections.
     Answered { latency: Option<Duration>, refusing: Option<NodeError> },
-    /// A probe was answered after its timeout, or a fresh connection answered while it was out: slow, not dead.
+    /// A probe was answered after its timeout, or a fresh connection answered while the probe was out: the node is
+    /// slow, not dead.
     Late { latency: Option<Duration>, error: NodeError },
-    /// A probe, or a connection to confirm it, had no answer in time or was refused. Should that make the node
-    /// unhealthy, the first retry is due after `next`.
+    /// A probe, or a connection to confirm it, got no answer in time or was refused. If that makes the node unhealthy,
+    /// the first retry is due after `next`.
     Missed { error: NodeError, next: Duration },
-    /// The probe's connection ended. Fresh connections tell whether the node did too.
+    /// The probe's connection ended. Fresh connections will show whether the node is down.
     Lost(NodeError),
     /// A fresh connection was refused while the old one is open.
     Refusing(NodeError),
-    /// We left: removed, paused or shut down.
+    /// We closed the connections: the node was removed or paused, or the manager shuts down.
     Left { paused: bool },
 }
 
-/// The health after `seen`, by `policy`. A change of state is a difference of `state` alone.
+/// The health after the observation `seen`, by `policy`. The state has changed if `state` differs.
 pub(crate) fn step(policy: &HealthConfig, health: &Health, seen: Observation, now: SystemTime) -> Health {
     let mut next = health.clone();
     match seen {
         Observation::Attempt => attempt(&mut next),
         Observation::AttemptFailed { error, next: wait } => {
             miss(&mut next, error, now);
-            // The first attempt that fails is an outage; a retry that fails is the same one.
+            // The first failed attempt is an outage; a failed retry belongs to the same outage.
             if next.state != HealthState::Reconnecting {
                 next.state = HealthState::Unhealthy;
             }
@@ -64,7 +65,7 @@ pub(crate) fn step(policy: &HealthConfig, health: &Health, seen: Observation, no
         }
         Observation::Lost(error) => {
             miss(&mut next, error, now);
-            // Sessions are ended on living nodes too: never the last straw (N2).
+            // Living nodes end sessions too, so this alone never makes a node unhealthy (N2).
             next.failures = next.failures.min(policy.unhealthy_after.max(1) - 1);
             next.state = HealthState::Degraded;
         }
@@ -173,7 +174,8 @@ mod tests {
     }
     use Observation::Attempt;
 
-    /// Walks a new node through the observations, a second apart; after each: state, misses in a row, attempt.
+    /// Walks a new node through the observations, one second apart. Returns state, misses in a row and attempt after
+    /// each.
     fn walk(policy: &HealthConfig, story: &str, steps: Vec<(Observation, HealthState, u32, u32)>) -> Health {
         let mut now = SystemTime::UNIX_EPOCH;
         let mut health = Health::new(now);
@@ -191,7 +193,7 @@ mod tests {
         health
     }
 
-    /// Between two retries, but not while one is under way.
+    /// True between two retries, but not while one runs.
     fn retry_shown(health: &Health) -> bool {
         health.state == Reconnecting && health.next_retry.is_some()
     }

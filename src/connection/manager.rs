@@ -1,9 +1,9 @@
-//! The actor: sole owner of the set of nodes and of what is told about them. It is woken by commands, by reports of its
-//! tasks, by listeners that have room again, and once a second for pool figures. It awaits nothing else: whatever takes
-//! time is a task that reports back.
+//! The actor: the only owner of the set of nodes and of everything known about them. It wakes for commands, for reports
+//! of its tasks, for listeners that have room again, and once a second for pool figures. It awaits nothing else:
+//! whatever takes time runs in a task that reports back.
 //!
-//! Here are its fields and its loop. What it does when it is woken is in the files of `manager/`, which alone see the
-//! fields.
+//! This file holds the actor's fields and its loop. What it does when it wakes is in the files of `manager/`, the only
+//! ones that see the fields.
 
 mod batch;
 mod commands;
@@ -35,15 +35,16 @@ use crate::model::{BatchId, Event, EventKind, NodeConfig, NodeName};
 use node::NodeRecord;
 use outbox::Outbox;
 
-/// Commands that may wait for the actor; it takes each in microseconds.
+/// How many commands may wait for the actor, which takes each in microseconds.
 const COMMANDS: usize = 256;
-/// Events that may wait for a listener before its outbox begins to coalesce them.
+/// How many events may wait for a listener before its outbox begins to coalesce them.
 const EVENTS: usize = 1024;
-/// Reports that may wait for the actor.
+/// How many reports may wait for the actor.
 const REPORTS: usize = 1024;
 /// How often the actor reads the figures of the pools.
 const TICK: Duration = Duration::from_secs(1);
-/// Between the first connects of two nodes, up to a second in all: many nodes are not dialled in one instant.
+/// Time between the first connects of two nodes, one second in all at most, so that many nodes are not dialled at the
+/// same moment.
 const STAGGER: Duration = Duration::from_millis(2);
 
 /// Starts the actor that owns all nodes.
@@ -53,9 +54,9 @@ pub struct ConnectionManager;
 impl ConnectionManager {
     /// Begins to connect to every node at once and returns without waiting for any of them.
     ///
-    /// Must be called within a Tokio runtime. The manager ends after [`Shutdown`](crate::model::Command::Shutdown), or when every [`Handle`]
-    /// is dropped; its last event is `Stopped`, after which the receiver yields `None`. Dropping the receiver stops
-    /// nothing: events are then dropped.
+    /// Must be called within a Tokio runtime. The manager ends after [`Shutdown`](crate::model::Command::Shutdown), or
+    /// when every [`Handle`] is dropped; its last event is `Stopped`, after which the receiver yields `None`. Dropping
+    /// the receiver stops nothing: the manager then drops its events.
     pub fn start(config: ManagerConfig) -> (Handle, mpsc::Receiver<Event>) {
         let (commands, requests) = mpsc::channel(COMMANDS);
         let (listener, events) = mpsc::channel(EVENTS);
@@ -64,7 +65,7 @@ impl ConnectionManager {
     }
 }
 
-/// Starts the actor. Its task ends by itself: after a shutdown, or when nobody can send a command any more.
+/// Starts the actor. Its task ends by itself: after a shutdown, or when no handle is left to send a command.
 fn spawn(config: ManagerConfig, requests: mpsc::Receiver<Request>, listener: mpsc::Sender<Event>) {
     let (reports, inbox) = mpsc::channel(REPORTS);
     let (refresh, _) = watch::channel(config.refresh);
@@ -85,7 +86,7 @@ fn spawn(config: ManagerConfig, requests: mpsc::Receiver<Request>, listener: mps
         tasks: JoinSet::new(),
         reports,
     };
-    // The actor owns every other task; it itself is owned by its handles, whose end ends it.
+    // The actor owns every other task. Its handles own the actor: it ends when they are dropped.
     TaskTracker::new().spawn(actor.run(config.nodes, requests, inbox));
 }
 
@@ -100,26 +101,26 @@ struct Actor {
     looks: watch::Sender<Looks>,
     shutdown_timeout: Duration,
     leaving: Option<Leaving>,
-    /// Lives whose tasks and sessions are being ended, and of which node.
+    /// The lives whose tasks and sessions are ending, and the node of each.
     dismissing: HashMap<LifeId, NodeName>,
-    /// Ends connection tests.
+    /// Cancels the connection tests.
     quit: CancellationToken,
-    /// Connection tests under way.
+    /// How many connection tests run.
     testing: usize,
     tasks: JoinSet<()>,
     reports: mpsc::Sender<Report>,
 }
 
-/// One batch under way.
+/// A running batch.
 #[derive(Debug)]
 struct RunningBatch {
     started: std::time::Instant,
-    /// Nodes that have not answered.
+    /// How many nodes have not answered.
     running: u32,
     cancel: CancellationToken,
 }
 
-/// All batches under way.
+/// All running batches.
 #[derive(Debug, Default)]
 struct Batches(HashMap<BatchId, RunningBatch>);
 
@@ -128,7 +129,7 @@ impl Batches {
         self.0.contains_key(&id)
     }
 
-    /// Queries in flight: one a node and batch.
+    /// How many queries run, over all batches and nodes.
     fn running(&self) -> u32 {
         self.0.values().map(|batch| batch.running).sum()
     }
@@ -139,7 +140,7 @@ impl Batches {
         }
     }
 
-    /// One node of a batch answered. When it was the last: how long the batch took.
+    /// Counts the answer of one node. Returns how long the batch took if this was its last node.
     fn done(&mut self, id: BatchId) -> Option<Duration> {
         let batch = self.0.get_mut(&id)?;
         batch.running = batch.running.saturating_sub(1);
@@ -150,23 +151,23 @@ impl Batches {
     }
 }
 
-/// While leaving waits for queries, how often it says how many are left.
-const TELL: Duration = Duration::from_secs(1);
+/// How often a shutdown that waits for queries reports how many are left.
+const DRAINING: Duration = Duration::from_secs(1);
 
-/// What leaving waits for.
+/// What a shutdown waits for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Stage {
-    /// For the user's queries, until then.
+    /// For the user's queries to end, until this time.
     Waiting(Instant),
     Cancelling(Instant),
     Closing,
 }
 
-/// A shutdown under way.
+/// A shutdown in progress.
 #[derive(Debug)]
 struct Leaving {
     began: Instant,
-    /// When it ends, whatever is still open.
+    /// When it ends, even if sessions are still open.
     deadline: Instant,
     stage: Stage,
     reported: Instant,
@@ -175,10 +176,10 @@ struct Leaving {
 }
 
 impl Leaving {
-    /// When to look again.
+    /// When to check the progress again.
     fn next(&self) -> Instant {
         match self.stage {
-            Stage::Waiting(until) => until.min(self.reported + TELL),
+            Stage::Waiting(until) => until.min(self.reported + DRAINING),
             Stage::Cancelling(until) => until,
             Stage::Closing => self.deadline,
         }
@@ -222,7 +223,7 @@ impl Actor {
         self.farewell().await;
     }
 
-    /// Stamps what happened and tells every listener.
+    /// Numbers and dates an event, and sends it to every listener.
     pub(super) fn emit(&mut self, kind: EventKind) {
         trace::event(&kind);
         self.seq += 1;
@@ -235,7 +236,7 @@ impl Actor {
         }
     }
 
-    /// Whether listeners have taken all they were told, waited for until `deadline`.
+    /// Waits until the listeners have taken all their events, but not longer than `deadline`.
     pub(super) async fn hand_over(&mut self, deadline: Instant) {
         while self.listeners.iter().any(|listener| !listener.is_empty()) {
             tokio::select! {
@@ -246,7 +247,7 @@ impl Actor {
     }
 }
 
-/// Until some listener has room for what waits for it.
+/// Waits until a listener has room for an event in its outbox. Cancel-safe.
 async fn room(listeners: &[Outbox]) {
     let waits = listeners.iter().map(|listener| Box::pin(listener.room()));
     drop(futures_util::future::select_all(waits).await);

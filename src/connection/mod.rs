@@ -1,5 +1,5 @@
 //! The connection manager, usable without a terminal: it watches every node, keeps a pool for each, runs one statement
-//! on many of them, and tells all that happens as events.
+//! on many of them, and reports everything that happens as events.
 //!
 //! ```no_run
 //! use pgwatch::connection::{ConnectionManager, ManagerConfig};
@@ -26,8 +26,8 @@
 //! | pool, one a node | `pool/keep.rs` | a third of `idle_timeout`; a socket that closes | `PoolStats`, read by the actor once a second |
 //! | query, one a node and batch | `query.rs` | ends with the statement | reports to the actor |
 //!
-//! All channels are bounded. Tasks wait for the actor when it is behind; the actor waits for nobody: what a listener
-//! does not take is kept in its outbox, where newer news of a kind replace older (`manager/outbox.rs`).
+//! All channels are bounded. Tasks wait while the actor's channel is full; the actor waits for no listener. Events that
+//! a listener has not taken stay in its outbox, where newer news of a topic replaces older (`manager/outbox.rs`).
 
 pub mod error;
 mod facts;

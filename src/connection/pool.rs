@@ -1,10 +1,10 @@
-//! The bb8 pool of one node, gated by whether the node is there.
+//! The bb8 pool of one node, with a gate that is open while the node is available.
 //!
-//! bb8 alone hides why a connect failed, and queues callers on a node that is known to be dead. So the pool exists
-//! only while the node is available; a checkout answers at once with why it is not, or with the error of the connect
-//! that it waits for. One loop a pool (`pool/keep.rs`) touches `min` idle sessions every third of the idle
-//! timeout, so that bb8 closes only the surplus and not all of them for being idle, and takes sessions that the
-//! server ended out of the pool as soon as their sockets close.
+//! bb8 alone hides why a connect failed, and lets callers queue for a node that is known to be dead. So the pool exists
+//! only while the node is available. A checkout fails at once with the reason why it is not, or with the error of the
+//! connect that it waits for. One loop per pool (`pool/keep.rs`) touches `min` idle sessions every third of the idle
+//! timeout, so that bb8 closes only the surplus as idle, and discards sessions that the server has ended as soon as
+//! their sockets close.
 
 mod keep;
 pub(super) mod pooled;
@@ -27,10 +27,10 @@ use crate::model::{ErrorKind, NodeConfig, NodeError, PoolStats};
 use keep::keep;
 use pooled::{Checkout, ErrorsTo, Manager, Pool};
 
-/// Cut sockets close as soon as their tasks are polled.
+/// How long to wait for sockets that were cut. They close as soon as their tasks are polled.
 const AFTER_CUT: Duration = Duration::from_millis(500);
 
-/// The pool of one node. Cloning shares it.
+/// The pool of one node. Clones share it.
 #[derive(Clone)]
 pub struct NodePool {
     shared: Arc<Shared>,
@@ -42,9 +42,9 @@ struct Shared {
     tasks: TaskTracker,
     turns: Arc<Turns>,
     gate: Mutex<Gate>,
-    /// Tells that the gate moved.
+    /// Signals every change of `gate`.
     moved: watch::Sender<()>,
-    /// The newest reason why there is no connection: for those who wait for one.
+    /// The newest reason why no connection could be opened, for the callers that wait for one.
     errors: watch::Sender<Option<NodeError>>,
     active: Arc<AtomicU32>,
     waiting: AtomicU32,
@@ -54,14 +54,14 @@ struct Shared {
     wait_micros: AtomicU64,
 }
 
-/// Whether sessions may be had, and the totals of the pools before this one.
+/// Whether the pool hands out sessions, and the totals of the earlier pools of this node.
 struct Gate {
     state: State,
     past: Closings,
 }
 
 enum State {
-    /// The first attempt is under way: whoever comes waits for how it ends.
+    /// The first attempt to connect runs: a checkout waits for its outcome.
     New,
     Unavailable(NodeError),
     Open {
@@ -71,7 +71,7 @@ enum State {
     Closed,
 }
 
-/// Why sessions were closed.
+/// How many sessions were closed, by reason.
 #[derive(Clone, Copy, Default)]
 struct Closings {
     broken: u64,
@@ -99,12 +99,12 @@ impl Closings {
 }
 
 impl NodePool {
-    /// A pool that opens nothing until [`NodePool::set_available`], for which early checkouts wait.
+    /// A pool that opens nothing until [`NodePool::set_available`] is called; checkouts before that wait for it.
     pub fn new(node: Arc<NodeConfig>) -> Self {
         Self::in_turn(node, Arc::default())
     }
 
-    /// The same; what it opens unasked waits for its turn among other nodes.
+    /// The same, with shared turns: the sessions that it opens in the background wait for a turn among all nodes.
     pub(super) fn in_turn(node: Arc<NodeConfig>, turns: Arc<Turns>) -> Self {
         Self {
             shared: Arc::new(Shared {
@@ -125,13 +125,14 @@ impl NodePool {
         }
     }
 
+    /// The node that the sessions belong to.
     pub fn node(&self) -> &NodeConfig {
         &self.shared.node
     }
 
-    /// `Err`: every checkout answers at once with it, and idle sessions are closed. `Ok`: the pool is built unless it
-    /// is there, and opens its `min` sessions in the background. Totals are kept. After [`NodePool::close`] it does
-    /// nothing. Must be called within a Tokio runtime.
+    /// Opens or shuts the gate. With `Err`, every checkout fails at once with this error, and idle sessions are closed.
+    /// With `Ok`, the pool is built unless it exists, and opens its `min` sessions in the background. The totals
+    /// continue. Does nothing after [`NodePool::close`]. Must be called within a Tokio runtime.
     pub fn set_available(&self, available: Result<(), NodeError>) {
         let mut gate = self.gate();
         match (&gate.state, available) {
@@ -145,7 +146,7 @@ impl NodePool {
         self.shared.moved.send_replace(());
     }
 
-    /// A first attempt is under way again (a node that was paused): whoever comes waits for how it ends.
+    /// Prepares for a first attempt after a pause: a checkout waits for its outcome.
     pub(crate) fn expect(&self) {
         let mut gate = self.gate();
         if matches!(gate.state, State::Unavailable(_)) {
@@ -153,7 +154,7 @@ impl NodePool {
         }
     }
 
-    /// The pool now, and its totals since start.
+    /// The current figures of the pool, and its totals since the start.
     pub fn stats(&self) -> PoolStats {
         let shared = &*self.shared;
         let gate = self.gate();
@@ -182,14 +183,14 @@ impl NodePool {
         }
     }
 
-    /// Why no session could be opened, each time that happens.
+    /// The newest error of opening a session; changes each time one fails.
     pub(crate) fn errors(&self) -> watch::Receiver<Option<NodeError>> {
         self.shared.errors.subscribe()
     }
 
-    /// Closes every session and waits until their servers have hung up; what is still open at `deadline` is cut.
-    /// Says how many were closed. Cancel what runs before: a session in use is closed when its user gives it back.
-    /// Every later checkout is refused.
+    /// Closes every session and waits until the servers have closed theirs; cuts what is still open at `deadline`.
+    /// Returns how many sessions were open. Cancel running statements first: a session in use is closed when its user
+    /// gives it back. Every later checkout fails. Cancel-safe: the pool stays closed, but nothing is cut.
     pub async fn close(&self, deadline: Instant) -> u32 {
         let shared = &*self.shared;
         let open = shared.sockets.count() as u32;
@@ -203,13 +204,13 @@ impl NodePool {
         };
         if tokio::time::timeout_at(deadline.into(), gone).await.is_err() {
             shared.sockets.cut_all();
-            // What even then does not end belongs to a caller that never gave its session back.
+            // A session that is open even then belongs to a caller that never gave it back.
             let _ = tokio::time::timeout(AFTER_CUT, shared.sockets.all_closed()).await;
         }
         open
     }
 
-    /// A session, at the latest after `within` or the node's `connect_timeout`. Cancel-safe.
+    /// Checks out a session, at the latest after `within` or the node's `connect_timeout`. Cancel-safe.
     pub(crate) async fn get(&self, within: Duration) -> Result<Checkout, NodeError> {
         let shared = &*self.shared;
         let started = Instant::now();
@@ -248,7 +249,7 @@ impl NodePool {
         }
     }
 
-    /// bb8's pool, or why there is none, as soon as one or the other is known.
+    /// Waits until the pool is open, and returns it, or why there is none.
     async fn opened(&self) -> Result<Pool, NodeError> {
         let mut moved = self.shared.moved.subscribe();
         loop {
@@ -258,12 +259,12 @@ impl NodePool {
                 State::Unavailable(error) => return Err(error.clone()),
                 State::Closed => return Err(not_connected(&self.shared.node)),
             }
-            // The sender lives as long as we do.
+            // The sender lives as long as `self`.
             let _ = moved.changed().await;
         }
     }
 
-    /// Owns what must go on when its caller is gone: telling a server to cancel.
+    /// The tasks that must continue when their caller is gone, such as telling a server to cancel.
     pub(crate) fn tasks(&self) -> &TaskTracker {
         &self.shared.tasks
     }
@@ -287,7 +288,7 @@ impl NodePool {
             .connection_timeout(limits.connect_timeout.max(Duration::from_millis(1)))
             .retry_connection(false)
             .test_on_check_out(false)
-            // The last one back goes out first: the surplus grows old and is closed.
+            // The session given back last is handed out first, so that the surplus ages and is closed.
             .queue_strategy(QueueStrategy::Lifo)
             .error_sink(Box::new(ErrorsTo { errors: shared.errors.clone(), retired: retire.clone() }))
             .build_unchecked(manager);
@@ -301,7 +302,7 @@ impl NodePool {
 }
 
 impl Gate {
-    /// Leaves the state it is in: a pool that is open is dropped, and its idle sessions say goodbye.
+    /// Changes the state. An open pool is dropped, and its idle sessions say goodbye.
     fn leave(&mut self, next: State) {
         if let State::Open { pool, retire } = std::mem::replace(&mut self.state, next) {
             self.past = self.past.plus(Closings::of(&pool));
@@ -327,7 +328,7 @@ impl fmt::Debug for NodePool {
     }
 }
 
-/// Counts itself while it lives.
+/// Adds one to a counter while it lives.
 struct Counted<'a>(&'a AtomicU32);
 
 impl<'a> Counted<'a> {

@@ -1,9 +1,9 @@
-//! One statement on one node: checkout, run, rows as they come, cancel on the server.
+//! One statement on one node: checkout, run, collect the rows as they arrive, cancel on the server.
 //!
-//! Two round trips. The first opens a read-only transaction (on a read-only node) and has the server parse the
-//! statement, which says its column types and refuses several statements at once. The second runs it by the simple
-//! protocol, whose values are the server's own text. What follows a statement (`ROLLBACK`, `DISCARD ALL`) travels
-//! while nobody waits: the server takes it before anything that is asked of that session later.
+//! It takes two round trips. The first opens a read-only transaction (on a read-only node) and lets the server parse
+//! the statement, which yields the column types and refuses several statements at once. The second runs it by the
+//! simple protocol, whose values are the server's own text. What follows a statement (`ROLLBACK`, `DISCARD ALL`) is
+//! sent without waiting for the answer: the server executes it before anything that is sent on that session later.
 
 pub(super) mod rows;
 
@@ -26,13 +26,14 @@ use crate::model::{ErrorKind, NodeConfig, NodeError};
 use crate::sql::read_only;
 use rows::Rows;
 
-/// The first type that is no built-in one.
+/// The lowest OID of a type that is not built in.
 const FIRST_USER_TYPE: u32 = 16_384;
 
-/// Runs the request's statement on the pool's node. Never later than `request.timeout` after `started`, plus a
-/// second for telling the server. `reading` hears the rows kept so far: each 1,000 rows, or each 200 ms.
+/// Runs the request's statement on the pool's node. Returns at the latest `request.timeout` after `started`, plus a
+/// second to cancel on the server. Calls `reading` with the number of rows kept so far: every 1,000 rows, or every 200
+/// ms.
 ///
-/// Cancel-safe: dropping it cancels on the server and closes the session.
+/// Errors are in the outcome. Cancel-safe: dropping it cancels the statement on the server and closes the session.
 pub async fn run(
     pool: &NodePool,
     request: &QueryRequest,
@@ -68,7 +69,7 @@ struct Job<'a> {
     reading: &'a (dyn Fn(usize) + Sync),
 }
 
-/// Why a job ended before its statement did.
+/// Why a statement was stopped.
 #[derive(Clone, Copy)]
 enum Stop {
     Cancelled,
@@ -89,7 +90,7 @@ impl Job<'_> {
             let session = tokio::select! {
                 biased;
                 () = cancel.cancelled() => return Err(error::cancelled(node)),
-                // Why a session before it ended says more than that there was no other in time.
+                // The error of the earlier session says more than that no other one was available in time.
                 session = self.pool.get(self.left()) => session.map_err(|error| earlier.unwrap_or(error))?,
             };
             let running = Running { session: Some(session), pool: self.pool };
@@ -97,7 +98,7 @@ impl Job<'_> {
                 biased;
                 outcome = self.on(&running) => match outcome {
                     Ok(done) => return Ok(running.finish(done)),
-                    // It had ended in the pool, before the statement reached it: nothing ran.
+                    // The session had ended in the pool before the statement reached it: nothing ran.
                     Err(Failure::NotBegun(error)) if tries <= node.pool.max => {
                         earlier = Some(error);
                         continue;
@@ -120,7 +121,7 @@ impl Job<'_> {
         }
     }
 
-    /// Runs the statement on a session, where the server may answer whatever it likes.
+    /// Runs the statement on a session. The server's answer is not trusted.
     async fn on(&self, running: &Running<'_>) -> Result<Done, Failure> {
         let Some(session) = &running.session else { return Ok(Done::default()) };
         let node = self.pool.node();
@@ -134,7 +135,7 @@ impl Job<'_> {
         limited(heard, u64::MAX, self.read(session, &prepared)).await.ok_or_else(given_up)?
     }
 
-    /// Opens the transaction, and has the statement parsed.
+    /// Opens the transaction and lets the server parse the statement.
     async fn prepare(&self, session: &Checkout) -> Result<Statement, Failure> {
         let (client, heard) = (&session.client, &session.dialled.heard);
         let not_begun = |error| Err(Failure::NotBegun(error::classify_with(error, heard, self.pool.node())));
@@ -143,10 +144,10 @@ impl Job<'_> {
         let (opened, prepared) = futures_util::future::join(open, client.prepare(&self.request.statement)).await;
         match opened.and(prepared) {
             Ok(prepared) => Ok(prepared),
-            // What the server sent is its answer: another session would hear the same.
+            // The server sent something it must not: another session would get the same.
             Err(error) if heard.found_fault().is_some() => Err(self.failure(session, &error)),
             Err(error) if client.is_closed() || error.is_closed() || heard.fatal().is_some() => not_begun(&error),
-            // Behind a pooler another program may have left a prepared statement of that name, or taken ours along.
+            // Behind a pooler another program may have left a prepared statement of that name, or removed ours.
             Err(error) if session.dialled.behind_pooler && code_of(&error).is_some_and(sqlstate::is_unprepared) => {
                 not_begun(&error)
             }
@@ -154,7 +155,7 @@ impl Job<'_> {
         }
     }
 
-    /// Runs it, and collects what comes.
+    /// Runs the statement and collects its rows.
     async fn read(&self, session: &Checkout, prepared: &Statement) -> Result<Done, Failure> {
         let (client, heard) = (&session.client, &session.dialled.heard);
         let failure = |error: tokio_postgres::Error| self.failure(session, &error);
@@ -171,9 +172,9 @@ impl Job<'_> {
                     if !rows.push(&row) {
                         return Ok(Done { rows: rows.finish(0, heard.take_notices()), complete: false });
                     }
-                    if let Some(count) = rows.worth_telling() {
+                    if let Some(count) = rows.progress_due() {
                         (self.reading)(count);
-                        // Rows that come without a pause must not keep a cancel or the clock from being seen.
+                        // Rows that arrive without a pause must not delay a cancel or the deadline.
                         tokio::task::yield_now().await;
                     }
                 }
@@ -184,7 +185,7 @@ impl Job<'_> {
         Ok(Done { rows: rows.finish(affected, heard.take_notices()), complete: true })
     }
 
-    /// What an error means for the statement, and for its session.
+    /// What an error means for the statement and for its session.
     fn failure(&self, session: &Checkout, error: &tokio_postgres::Error) -> Failure {
         let heard = &session.dialled.heard;
         let sorted = error::classify_with(error, heard, self.pool.node());
@@ -197,7 +198,8 @@ impl Job<'_> {
         }
     }
 
-    /// `VACUUM` and the like run in no transaction block, and ours is what makes the node read-only.
+    /// `VACUUM` and similar statements cannot run inside a transaction block, and ours is what makes the node
+    /// read-only.
     fn in_block(&self, error: NodeError) -> NodeError {
         let node = self.pool.node();
         if error.sqlstate.as_deref() == Some("25001") && node.is_read_only() {
@@ -212,8 +214,8 @@ fn code_of(error: &tokio_postgres::Error) -> Option<&str> {
     error.code().map(tokio_postgres::error::SqlState::code)
 }
 
-/// To know such a type the driver prepared statements of its own on the session, which `DISCARD ALL` would drop
-/// under its feet.
+/// True if the driver had to look up a type. For that it prepared statements of its own on the session, which `DISCARD
+/// ALL` would drop while the driver still relies on them.
 fn uses_looked_up_types(prepared: &Statement) -> bool {
     let columns = prepared.columns().iter().map(tokio_postgres::Column::type_);
     columns.chain(prepared.params()).any(|of_type| of_type.oid() >= FIRST_USER_TYPE)
@@ -222,7 +224,7 @@ fn uses_looked_up_types(prepared: &Statement) -> bool {
 #[derive(Default)]
 struct Done {
     rows: NodeRows,
-    /// The server has finished; else the result was cut, and it still sends.
+    /// True if the server has finished; false if the result was cut and the server still sends.
     complete: bool,
 }
 
@@ -235,14 +237,14 @@ enum Failure {
     Broken(NodeError),
 }
 
-/// A session on which something runs. Whichever way it is left, the server is told to stop, or the session is clean.
+/// A session on which a statement runs. On every way out, either the server is told to stop or the session is cleaned.
 struct Running<'a> {
     session: Option<Checkout>,
     pool: &'a NodePool,
 }
 
 impl Running<'_> {
-    /// Cleans the session and gives it back, where the server has finished.
+    /// If the server has finished, cleans the session and gives it back.
     fn finish(mut self, done: Done) -> NodeRows {
         if let Some(session) = self.session.take_if(|_| done.complete) {
             clean(&session);
@@ -250,10 +252,11 @@ impl Running<'_> {
         done.rows
     }
 
-    /// Tells the server to stop and waits until it has, no longer than [`CANCEL`]; says whether it did.
+    /// Tells the server to stop, and waits for that, but not longer than [`CANCEL`]. Returns true if the server
+    /// stopped.
     async fn abandon(mut self) -> bool {
         let Some(session) = self.session.take() else { return false };
-        // Spawned, not awaited: whoever drops us here still wants the server to stop.
+        // Spawned, so that the server is told to stop even if this future is dropped.
         let stopped = self.pool.tasks().spawn(stop(session));
         stopped.await.unwrap_or(false)
     }
@@ -267,7 +270,7 @@ impl Drop for Running<'_> {
     }
 }
 
-/// Cancels what runs on the session and closes it: a cancel that comes late must not hit the next statement.
+/// Cancels what runs on the session and closes it: a late cancel must not hit the session's next statement.
 async fn stop(session: Checkout) -> bool {
     session.discard();
     let heard = Arc::clone(&session.dialled.heard);
@@ -277,25 +280,26 @@ async fn stop(session: Checkout) -> bool {
     } else {
         let mut answers = heard.answers();
         let before = *answers.borrow_and_update();
-        let told = session.dialled.cancel(session.client.cancel_token(), CANCEL).await;
+        let delivered = session.dialled.cancel(session.client.cancel_token(), CANCEL).await;
         let answered = tokio::time::timeout_at(until, answers.wait_for(|count| *count > before)).await;
-        told && matches!(answered, Ok(Ok(_)))
+        delivered && matches!(answered, Ok(Ok(_)))
     };
     drop(session);
     if !obeyed {
-        // It would wait for an answer for as long as the system holds the socket.
+        // The session would wait for an answer for as long as the system keeps the socket.
         heard.cut();
     }
     obeyed
 }
 
-/// Leaves nothing of a statement behind: a transaction, settings, temporary tables, advisory locks. The first poll of
-/// each sends it, and the server takes them in order, before anything that is asked of the session later.
+/// Removes what a statement leaves on the session: a transaction, settings, temporary tables, advisory locks. The first
+/// poll of each future sends its statement, and the server executes them in order, before anything that is sent on that
+/// session later.
 fn clean(session: &Checkout) {
     let (client, dialled) = (&session.client, &session.dialled);
     let open = dialled.heard.transaction() != b'I';
     let rollback = open.then_some("ROLLBACK");
-    // Behind a pooler the session belongs to other programs too.
+    // Behind a pooler, other programs use the session too.
     let discard = (!dialled.behind_pooler).then_some("DISCARD ALL");
     for statement in [rollback, discard, dialled.late_settings()].into_iter().flatten() {
         drop(client.batch_execute(statement).now_or_never());

@@ -1,4 +1,4 @@
-//! What the tasks of a node tell the actor.
+//! What the tasks of a node report to the actor.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,8 +8,8 @@ use tokio::sync::mpsc;
 use crate::model::protocol::{NodeOutcome, QueryProgress, Tested, ViewRows};
 use crate::model::{BatchId, Facts, Health, NodeError, NodeName, ProbeStats, Role, ServerFacts};
 
-/// Tells one life of a node (between start and pause, edit or removal) from the next: late reports of an old one are
-/// thrown away.
+/// Identifies one life of a node (from start to pause, edit or removal). The actor drops late reports of an earlier
+/// one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) struct LifeId(pub(super) u64);
 
@@ -22,7 +22,7 @@ pub(super) enum Report {
     Tested(u64, Result<Tested, NodeError>),
 }
 
-/// What happened to a node.
+/// News about a node.
 #[derive(Debug)]
 pub(super) enum News {
     Connected { role: Role, server_version: String, connect_time: Duration, attempt: u32 },
@@ -33,14 +33,14 @@ pub(super) enum News {
     View(Arc<str>, Result<Arc<ViewRows>, NodeError>),
 }
 
-/// What a dismissed crew left.
+/// What was closed and cancelled when a crew was dismissed.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Dismissed {
     pub(super) sessions: u32,
     pub(super) cancelled: u32,
 }
 
-/// Where a node's tasks report to.
+/// Sends the reports of one node's tasks.
 #[derive(Debug, Clone)]
 pub(super) struct Reporter {
     pub(super) node: NodeName,
@@ -49,7 +49,8 @@ pub(super) struct Reporter {
 }
 
 impl Reporter {
-    /// Waits while the actor is behind. An actor that is gone needs no news.
+    /// Sends news to the actor; waits while its channel is full. Does nothing if the actor is gone. Cancel-safe: the
+    /// news is then not sent.
     pub(super) async fn send(&self, news: News) {
         drop(self.reports.send(Report::Node(self.node.clone(), self.life, news)).await);
     }

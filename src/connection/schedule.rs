@@ -1,5 +1,5 @@
-//! When something is done: how long a lost node is left alone, when in its interval a node is asked, and whose turn it is to
-//! connect.
+//! When something is done: how long to wait before a lost node is tried again, a node's place in the interval, and the
+//! turns to connect.
 
 pub(super) mod backoff;
 pub(super) mod phase;

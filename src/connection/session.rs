@@ -1,4 +1,4 @@
-//! How one connection is opened: password, address, TLS, startup, settings, first answer, all under one deadline.
+//! Opens a connection: password, address, TLS, startup, settings and first answer, with one deadline for all of it.
 
 mod certificates;
 pub(super) mod dial;
@@ -26,45 +26,49 @@ use tls::Connector;
 
 pub use settings::SessionKind;
 
-/// How long to wait for a server to take our goodbye, which is one write, and to close the connection.
+/// How long a server may take to read our goodbye, which is one write, and to close the connection.
 pub(super) const GOODBYE: Duration = Duration::from_millis(300);
 
-/// An open session that has answered. It says goodbye through [`Session::close`]; dropping it closes the socket
-/// without a word, which a server that is idle takes as well.
+/// An open session that has answered once. [`Session::close`] says goodbye; dropping it closes the socket without that,
+/// which an idle server accepts as well.
 #[derive(Debug)]
 pub struct Session {
+    /// Sends statements. Its futures complete only while the driver is polled.
     pub client: Client,
+    /// Moves the bytes of the session.
     pub driver: Driver,
+    /// Time from the beginning of the attempt, password lookup included, to the first answer.
     pub connect_time: Duration,
     /// As the server prints it (`17.2`, `18beta1`).
     pub server_version: String,
-    /// `server_version_num`, as in 170002; 0 where unknown.
+    /// `server_version_num`, as in 170002; 0 if unknown.
     pub version_num: u32,
+    /// The server's role when the session was opened.
     pub role: Role,
     pub(super) dialled: Dialled,
 }
 
 impl Session {
-    /// Ends the session and waits until the server has hung up, so that nothing of ours is left in its
-    /// `pg_stat_activity`; no longer than `within`, after which the socket is closed anyhow.
+    /// Ends the session and waits until the server has closed the connection, so that nothing of ours is left in its
+    /// `pg_stat_activity`. After `within` the socket is closed anyway. Cancel-safe: dropping it closes the socket.
     pub async fn close(self, within: Duration) {
         let Self { client, mut driver, .. } = self;
         drop(client);
         let end = async { while driver.next().await.is_some() {} };
-        // Too late or not, the socket is closed when the driver is dropped.
+        // In any case the socket is closed when the driver is dropped.
         let _ = tokio::time::timeout(within, end).await;
     }
 }
 
-/// The half that moves the bytes: nothing happens on a session unless its driver is polled.
+/// The half of a session that moves its bytes: nothing happens unless the driver is polled.
 pub struct Driver {
-    /// Never locked: the lock makes it shareable by reference, which futures that hold a session need.
+    /// Never locked: the mutex makes the box `Sync`, which futures that hold a session need.
     messages: Option<Mutex<Box<dyn Messages>>>,
     pub(super) heard: Arc<Heard>,
 }
 
 impl Driver {
-    /// The next asynchronous message; an error, then `None`, is the end of the connection. Cancel-safe.
+    /// The next asynchronous message. An error, then `None`, is the end of the connection. Cancel-safe.
     pub async fn next(&mut self) -> Option<Result<AsyncMessage, tokio_postgres::Error>> {
         let messages = self.messages.as_mut()?.get_mut().unwrap_or_else(PoisonError::into_inner);
         let next = limited(&self.heard, u64::MAX, std::future::poll_fn(|cx| messages.poll(cx))).await.flatten();
@@ -74,7 +78,7 @@ impl Driver {
         next
     }
 
-    /// Waits for an answer of the client while moving the bytes.
+    /// Waits for an answer of the client while moving the bytes. Cancel-safe if `answer` is.
     pub(super) async fn until<T>(
         &mut self,
         answer: impl Future<Output = Result<T, tokio_postgres::Error>>,
@@ -86,14 +90,14 @@ impl Driver {
                 answer = &mut answer => return answer,
                 message = self.next() => match message {
                     Some(Ok(_)) => {}
-                    // The answer ends with the connection: it knows why.
+                    // When the connection ends, so does the answer, which holds the reason.
                     Some(Err(_)) | None => return answer.await,
                 },
             }
         }
     }
 
-    /// Drives the connection until it ends with an error; the client knows of every other end.
+    /// Drives the connection until it ends with an error. Every other end is reported by the client.
     async fn end(&mut self) -> tokio_postgres::Error {
         loop {
             match self.next().await {
@@ -104,19 +108,19 @@ impl Driver {
         }
     }
 
-    /// Moves the bytes of a session whose client was dropped until it has sent its goodbye and the socket is closed; no
-    /// longer than [`GOODBYE`].
+    /// For a session whose client was dropped: moves the bytes until the goodbye is sent and the socket is closed, but
+    /// not longer than [`GOODBYE`].
     pub(super) async fn goodbye(&mut self) {
         let closed = async { while let Some(Ok(_)) = self.next().await {} };
         drop(tokio::time::timeout(GOODBYE, closed).await);
     }
 
-    /// Why the connection ended, as far as the server said before it hung up.
+    /// Why the connection ended, if the server sent the reason before it closed the connection.
     pub fn reason(&self, node: &NodeConfig) -> Option<NodeError> {
         error::reason(&self.heard, node)
     }
 
-    /// What `error` of this session's client or driver means.
+    /// Sorts an error of this session's client or driver.
     pub fn explain(&self, error: &tokio_postgres::Error, node: &NodeConfig) -> NodeError {
         error::classify_with(error, &self.heard, node)
     }
@@ -128,7 +132,7 @@ impl fmt::Debug for Driver {
     }
 }
 
-/// A connection of whatever stream.
+/// A connection over any stream.
 trait Messages: Send {
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<AsyncMessage, tokio_postgres::Error>>>;
 }
@@ -143,11 +147,10 @@ where
     }
 }
 
-/// Opens a session. The whole attempt is bounded by `node.pool.connect_timeout`. Cancel-safe: dropping it closes
-/// what was opened.
+/// Opens a session, at the latest after `node.pool.connect_timeout`. Cancel-safe: dropping it closes what was opened.
 ///
 /// # Errors
-/// Why not, sorted; kind `timeout` where nothing answered in time.
+/// The reason, sorted; [`ErrorKind::Timeout`](crate::model::ErrorKind::Timeout) if nothing answered in time.
 pub async fn open(node: &NodeConfig, kind: SessionKind) -> Result<Session, NodeError> {
     let within = node.pool.connect_timeout;
     let attempt = Box::pin(open_unbounded(node, kind));
@@ -160,7 +163,7 @@ async fn open_unbounded(node: &NodeConfig, kind: SessionKind) -> Result<Session,
     let (dialled, (client, connection)) = dial(node, kind, &sockets, &AtomicBool::new(false), connect).await?;
     let mut driver = Driver { messages: Some(Mutex::new(connection)), heard: Arc::clone(&dialled.heard) };
     let answer = tokio::select! {
-        // The driver first: its own error says more than what is left for whoever asks the client.
+        // The driver first: its own error says more than the one that the client returns.
         biased;
         error = driver.end() => Some(Err(error)),
         answer = limited(&dialled.heard, OUR_ANSWERS, first_answer(&client, &dialled)) => answer,
@@ -171,7 +174,7 @@ async fn open_unbounded(node: &NodeConfig, kind: SessionKind) -> Result<Session,
     Ok(Session { client, driver, connect_time: started.elapsed(), server_version, version_num, role, dialled })
 }
 
-/// Version and role: the first round trip. The session's last setting travels along.
+/// Version and role: the first round trip. The late settings are sent along with it.
 async fn first_answer(client: &Client, dialled: &Dialled) -> Result<(u32, Role), tokio_postgres::Error> {
     let ask = client.simple_query("SELECT current_setting('server_version_num'), pg_is_in_recovery()");
     let ((), rows) = futures_util::future::join(dialled.settle(client), ask).await;
@@ -180,7 +183,7 @@ async fn first_answer(client: &Client, dialled: &Dialled) -> Result<(u32, Role),
         SimpleQueryMessage::Row(row) => Some(row),
         _ => None,
     });
-    // What is missing, or is no text, is not known: `get` would panic.
+    // A value that is missing or not text counts as unknown; `get` would panic.
     let text = |column| row.and_then(|row| row.try_get(column).ok().flatten());
     let version = text(0).and_then(|text| text.parse().ok()).unwrap_or(0);
     Ok((version, if text(1) == Some("t") { Role::Standby } else { Role::Primary }))

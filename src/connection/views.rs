@@ -1,6 +1,5 @@
-//! The views of a node: the loop that asks for them, the sessions they are asked on, and passwords hidden in their rows.
+//! The views of a node: the loop that asks for them, which view is due, and the sessions over which they are asked for.
 
 mod ask;
-mod mask;
 pub(super) mod plan;
 pub(super) mod viewer;

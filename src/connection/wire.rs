@@ -1,10 +1,11 @@
-//! Our own stream between a socket (or its TLS) and the driver. It reads along with what a server sends, and
+//! Our own stream between a socket (or its TLS) and the driver. It reads what a server sends, and
 //!
-//! - ends the connection where a message is none that a server of PostgreSQL sends, or announces more than we would ever
+//! - ends the connection if a message is not one that a PostgreSQL server sends, or announces more than we would ever
 //!   keep, before any of it is stored (`wire/frames.rs`);
-//! - keeps what bb8-postgres drops: notices, and the FATAL error that says why a session ended;
-//! - waits, when it is closed, until the server has hung up too, so that "closed" means that its session is gone;
-//! - can be cut at once, whatever the driver is waiting for.
+//! - keeps what bb8-postgres drops: notices, and the FATAL error that gives the reason for the end of a session;
+//! - waits, when it is closed, until the server has closed its side too, so that "closed" means that its session is
+//!   gone;
+//! - can be cut at any time, whatever the driver is waiting for.
 
 pub(super) mod allowance;
 pub(super) mod fault;
@@ -32,7 +33,7 @@ use sockets::OpenSocket;
 /// How long a server may take to close the connection after our goodbye.
 const CLOSING: Duration = Duration::from_secs(1);
 
-/// What the bytes travel on.
+/// What carries the bytes.
 pub(crate) enum Transport<S> {
     Plain(Metered<S>),
     Tls(Box<postgres_native_tls::TlsStream<Metered<S>>>),
@@ -40,12 +41,13 @@ pub(crate) enum Transport<S> {
 
 /// The stream that the driver reads and writes.
 pub(crate) struct Wire<S> {
-    // Before `_open`: fields are dropped in order, and the socket must be closed before it is counted as closed.
+    // Declared before `_open`: fields are dropped in order, and the socket must be closed before it is counted as
+    // closed.
     transport: Transport<S>,
     frames: Frames,
     heard: Arc<Heard>,
     goodbye: Option<Pin<Box<Sleep>>>,
-    /// It carries a cancel request and nothing else.
+    /// True for a connection that only carries a cancel request.
     cancels: bool,
     _open: OpenSocket,
 }
@@ -87,8 +89,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Transport<S> {
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
-    /// Why nothing can be written any more: a server that hung up said so first (a FATAL error, a TLS alert about our
-    /// certificate), and its words may still wait to be read.
+    /// Why nothing can be written any more. A server that closed the connection has sent the reason first (a FATAL
+    /// error, a TLS alert about our certificate), and it may still be unread.
     fn last_words(&mut self, cx: &mut Context<'_>, error: io::Error) -> io::Error {
         let mut bytes = [0; 4096];
         for _ in 0..4 {
@@ -99,9 +101,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
                         break;
                     }
                 }
-                Poll::Ready(Err(told)) => {
-                    self.heard.ended(&told.to_string());
-                    return told;
+                Poll::Ready(Err(reason)) => {
+                    self.heard.ended(&reason.to_string());
+                    return reason;
                 }
                 _ => break,
             }
@@ -163,8 +165,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Wire<S> {
             return Poll::Ready(Ok(()));
         }
         if this.goodbye.is_none() {
-            // A server hangs up when it has passed a cancel request on. PgBouncer forgets one whose sender hung up
-            // first (and 1.18 dies of it), so there we keep our half open.
+            // A server closes the connection when it has passed on a cancel request. PgBouncer forgets a request whose
+            // sender closed first (and 1.18 crashes), so we keep our half open here.
             if !this.cancels && ready!(this.transport.poll_shutdown(cx)).is_err() {
                 return Poll::Ready(Ok(()));
             }

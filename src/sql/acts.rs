@@ -1,8 +1,9 @@
-//! What a statement does that no rollback undoes, told from its words: the dashboard asks before it runs one.
+//! What a statement does that no rollback undoes, judged by its words: the dashboard asks the user before it runs one.
 //!
-//! A courtesy, not a safety: a function of the user's own, a trigger or a view may call any of these unseen.
+//! A courtesy, not a safeguard: a function of the user's own, a trigger or a view may call any of these unseen.
 
-use super::{Token, Tokens, tokens};
+use super::words::readings;
+use super::{Token, Tokens, tokens, tokens_in};
 
 /// One thing that a statement does outside of its transaction.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -29,7 +30,7 @@ const LARGE_OBJECTS: &str = "changes large objects or files of the server";
 const FILES: &str = "changes files of the server";
 const STORAGE: &str = "changes storage or caches outside of transactions";
 
-/// Functions that act outside of transactions. `*` at the end stands for any more letters.
+/// Functions that act outside of transactions. A `*` at the end matches any further letters.
 const FUNCTIONS: &[(&str, &str)] = &[
     ("pg_terminate_backend", SIGNALS),
     ("pg_cancel_backend", SIGNALS),
@@ -107,7 +108,7 @@ const FUNCTIONS: &[(&str, &str)] = &[
     ("binary_upgrade_*", SERVER),
 ];
 
-/// Statements that act outside of transactions by themselves: their first words.
+/// Statements that act outside of transactions by themselves, by their first words.
 const STATEMENTS: &[(&[&str], &str)] = &[
     (&["alter", "system"], "changes the configuration of the server"),
     (&["checkpoint"], "writes all changed pages to disk"),
@@ -133,20 +134,18 @@ const STATEMENTS: &[(&[&str], &str)] = &[
 /// What the statement does outside of its transaction, each thing once.
 pub fn acts(statement: &str) -> Vec<Act> {
     let mut found = Vec::new();
-    read(tokens(statement), false, &mut found);
-    if statement.contains("\\'") {
-        // Where `standard_conforming_strings` is off, this text ends elsewhere.
-        read(Tokens { backslashes: true, ..tokens(statement) }, false, &mut found);
+    for quotes in readings(statement) {
+        read(tokens_in(statement, quotes), false, &mut found);
     }
     found
 }
 
-/// Reads statements, or with `body` the inside of a `DO` block.
+/// Adds what statements do; with `body` they are the inside of a `DO` block.
 fn read(tokens: Tokens<'_>, body: bool, found: &mut Vec<Act>) {
     let tokens: Vec<Token<'_>> = tokens.collect();
     for statement in tokens.split(|token| token.is(';')) {
         if body {
-            // In a block a statement may stand behind BEGIN, THEN, ELSE, LOOP.
+            // In a block a statement may follow BEGIN, THEN, ELSE or LOOP.
             for at in 0..statement.len() {
                 let first = at == 0 || matches!(statement[at - 1].word(), "begin" | "then" | "else" | "loop");
                 if first {
@@ -163,7 +162,7 @@ fn read(tokens: Tokens<'_>, body: bool, found: &mut Vec<Act>) {
     }
 }
 
-/// One statement outside of a block.
+/// Adds what a statement outside of a block does.
 fn one(statement: &[Token<'_>], found: &mut Vec<Act>) {
     let statement = statement.iter().position(|token| !token.is('(')).map_or(statement, |first| &statement[first..]);
     match statement.first().map_or("", Token::word) {
@@ -172,7 +171,7 @@ fn one(statement: &[Token<'_>], found: &mut Vec<Act>) {
                 one(inner, found);
             }
         }
-        // They name functions and call none.
+        // They name functions but call none.
         "grant" | "revoke" | "comment" | "security" => {}
         "do" => block(statement, found),
         _ => {
@@ -182,7 +181,7 @@ fn one(statement: &[Token<'_>], found: &mut Vec<Act>) {
     }
 }
 
-/// A `DO` block, which can be read where it is PL/pgSQL.
+/// Adds what a `DO` block does. Only PL/pgSQL can be read.
 fn block(statement: &[Token<'_>], found: &mut Vec<Act>) {
     for pair in statement.windows(2) {
         let readable = match (pair[0].word(), &pair[1]) {
@@ -201,7 +200,7 @@ fn block(statement: &[Token<'_>], found: &mut Vec<Act>) {
     }
 }
 
-/// The statement that `EXPLAIN` runs, where it does run it.
+/// The statement inside an `EXPLAIN`, if that runs it.
 fn explained<'a, 'b>(statement: &'a [Token<'b>]) -> Option<&'a [Token<'b>]> {
     const PLANNED: [&str; 12] = [
         "select", "with", "values", "table", "insert", "update", "delete", "merge", "execute", "declare", "create",
@@ -212,7 +211,7 @@ fn explained<'a, 'b>(statement: &'a [Token<'b>]) -> Option<&'a [Token<'b>]> {
     runs.then(|| &statement[inner..])
 }
 
-/// What the first words say.
+/// Adds what the first words of a statement reveal.
 fn begins(statement: &[Token<'_>], found: &mut Vec<Act>) {
     let words = |of: &[&str]| statement.len() >= of.len() && of.iter().zip(statement).all(|(a, b)| *a == b.word());
     if let Some((words, does)) = STATEMENTS.iter().find(|(of, _)| words(of)) {
@@ -238,7 +237,7 @@ fn begins(statement: &[Token<'_>], found: &mut Vec<Act>) {
     }
 }
 
-/// Functions that are called: a name with `(` behind it, qualified by a schema or not.
+/// Adds the functions that are called: a name followed by `(`, with or without a schema.
 fn calls(statement: &[Token<'_>], found: &mut Vec<Act>) {
     for (at, token) in statement.iter().enumerate() {
         let before = at.checked_sub(1).map_or("", |before| statement[before].word());

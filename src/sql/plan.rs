@@ -1,17 +1,17 @@
-//! Whether `EXPLAIN` may be asked about a statement that a server reports. The text comes from other clients, and any of
-//! them can leave `(ANALYZE) DELETE ...` or two statements there, which `EXPLAIN` would run.
+//! Whether `EXPLAIN` may be used on a statement that a server reports. The text comes from other clients, any of which
+//! can put `(ANALYZE) DELETE ...` or two statements there, which `EXPLAIN` would run.
 
-use super::{Token, Tokens, tokens};
+use super::words::readings;
+use super::{Token, Tokens, tokens, tokens_in};
 
 /// The first words of statements that have a plan.
 const PLANNED: [&str; 9] = ["select", "insert", "update", "delete", "merge", "values", "with", "table", "declare"];
 
-/// Whether the statement has parameters (`$1`), or why `EXPLAIN` is not asked about it.
+/// Whether the statement has parameters (`$1`), or why `EXPLAIN` is not used on it.
 pub fn parameters(statement: &str) -> Result<bool, &'static str> {
     let found = one(tokens(statement))?;
-    if statement.contains("\\'") {
-        // Where `standard_conforming_strings` is off, this text ends elsewhere.
-        one(Tokens { backslashes: true, ..tokens(statement) })?;
+    for quotes in readings(statement) {
+        one(tokens_in(statement, quotes))?;
     }
     Ok(found)
 }
@@ -27,8 +27,7 @@ fn one(tokens: Tokens<'_>) -> Result<bool, &'static str> {
     if !PLANNED.contains(&begins) {
         return Err("this has no plan: EXPLAIN takes SELECT, INSERT, UPDATE, DELETE, MERGE and VALUES");
     }
-    let is_digit = |token: &Token<'_>| matches!(token, Token::Sign(sign) if sign.is_ascii_digit());
-    Ok(first.windows(2).any(|pair| pair[0].is('$') && is_digit(&pair[1])))
+    Ok(first.contains(&Token::Parameter))
 }
 
 #[cfg(test)]

@@ -1,14 +1,14 @@
-//! Whether a statement would leave read-only mode, told from its first words.
+//! Whether a statement would leave read-only mode, judged by its first words.
 //!
-//! This only makes a clear answer: what keeps a read-only node read-only is the `BEGIN READ ONLY` around each
-//! statement, which the statement cannot leave and still do something after.
+//! This only gives a clear error message. What keeps a read-only node read-only is the `BEGIN READ ONLY` around each
+//! statement: a statement that leaves it can do nothing afterwards.
 
 use super::{Token, tokens};
 
 /// The settings that make a session or a transaction read-only.
 const GUARDS: [&str; 2] = ["default_transaction_read_only", "transaction_read_only"];
 
-/// Whether the statement asks to leave read-only mode; the answer is what it tried.
+/// What the statement tries to do to leave read-only mode, if it does.
 pub fn leaves(statement: &str) -> Option<&'static str> {
     let words = tokens(statement).filter_map(text_of).take(16).collect::<Vec<_>>();
     let word = |at: usize| words.get(at).map_or("", String::as_str);
@@ -30,7 +30,7 @@ pub fn leaves(statement: &str) -> Option<&'static str> {
     }
 }
 
-/// Words and quoted names alike: a setting may be quoted.
+/// The text of a word or a quoted name: a setting may be quoted.
 fn text_of(token: Token<'_>) -> Option<String> {
     match token {
         Token::Word(text) | Token::Name(text) => Some(text),

@@ -1,19 +1,20 @@
-//! Whether a line that may be a command or a statement begins a statement. Words such as `lock`, `set` and `table` are
-//! the beginnings of commands too, so what follows them decides.
+//! Whether a line that may be a command or a statement begins a statement. Words such as `lock`, `set` and `table` also
+//! begin commands, so what follows them decides.
 
 use super::{Token, tokens};
 
 /// How a line begins.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Begins {
+    /// With a statement.
     Statement,
-    /// With a verb of SQL, but no statement goes on like that. How one does.
+    /// With a verb of SQL, but no statement continues like that. Holds how one does.
     Verb(&'static str),
-    /// With no verb of SQL.
+    /// Without a verb of SQL.
     Nothing,
 }
 
-/// The verbs of SQL and how a statement goes on behind them.
+/// The verbs of SQL and how a statement continues after them.
 const VERBS: [(&str, &str); 52] = [
     ("abort", "abort;"),
     ("alter", "alter KIND NAME ..."),
@@ -69,11 +70,11 @@ const VERBS: [(&str, &str); 52] = [
     ("values", "values (...)"),
 ];
 
-/// Verbs that are a whole statement with nothing but `;` behind them.
+/// Verbs that are a whole statement when only `;` follows.
 const ALONE: [&str; 11] =
     ["abort", "analyze", "begin", "checkpoint", "cluster", "commit", "end", "repack", "rollback", "select", "vacuum"];
 
-/// How a line begins. A word alone begins no statement: only a `;` says that it is meant as one.
+/// How a line begins. A word alone does not begin a statement: only a `;` shows that it is meant as one.
 pub fn begins(line: &str) -> Begins {
     let tokens: Vec<Token<'_>> = tokens(line).collect();
     let first = tokens.iter().position(|token| !token.is('(')).unwrap_or(tokens.len());
@@ -92,7 +93,7 @@ pub fn begins(line: &str) -> Begins {
     if goes_on { Begins::Statement } else { Begins::Verb(usage) }
 }
 
-/// Whether a statement of this verb goes on like that.
+/// True if a statement with this verb continues like that.
 fn follows(verb: &str, rest: &[Token<'_>]) -> bool {
     let next = rest.first().map_or("", Token::word);
     let any = |words: &[&str]| rest.iter().any(|token| words.contains(&token.word()));

@@ -1,4 +1,4 @@
-//! What a server's SQLSTATE means to people: its kind and a remedy.
+//! What a server's SQLSTATE means for people: its kind and a remedy.
 
 use crate::model::{ErrorKind, NodeConfig, NodeError, SslMode};
 
@@ -7,8 +7,8 @@ pub(crate) fn is_unprepared(sqlstate: &str) -> bool {
     matches!(sqlstate, "26000" | "42P05")
 }
 
-/// By SQLSTATE, and by the English text where one code means two things; where the server speaks another language, the
-/// remedy names both. `fatal` says that it ended the session.
+/// Sorts a server's error by its SQLSTATE, and by its English text where one code means two things. For a server that
+/// speaks another language the remedy covers both. `fatal`: the error ended the session.
 pub(super) fn of_sqlstate(code: &str, message: &str, fatal: bool, node: &NodeConfig) -> NodeError {
     use ErrorKind as Kind;
     let says = |word: &str| message.contains(word);
@@ -80,12 +80,12 @@ pub(super) fn of_sqlstate(code: &str, message: &str, fatal: bool, node: &NodeCon
     };
     let connecting_kind = fatal && !matches!(kind, Kind::Sql);
     let message = if connecting_kind { format!("{}: {message}", node.address()) } else { message.to_owned() };
-    // Five letters or digits; else it is none, and programs rely on that.
+    // A SQLSTATE has five letters or digits. Anything else is dropped, since programs rely on the format.
     let sqlstate = (code.len() == 5 && code.bytes().all(|byte| byte.is_ascii_alphanumeric())).then(|| code.to_owned());
     NodeError { kind, sqlstate, message, hint: (!hint.is_empty()).then_some(hint) }
 }
 
-/// What servers that speak English say before they take connections.
+/// What a server that speaks English sends before it accepts connections.
 const STARTS: [&str; 3] = ["starting up", "accepting connections", "recovery"];
 
 fn hba_hint(node: &NodeConfig) -> String {

@@ -1,12 +1,12 @@
-//! The figures of one node, each `refresh`, on a connection of their own that is open while the node answers.
+//! Asks one node for its figures, once per `refresh`, over a connection of its own that is open while the node answers.
 //!
-//! Why not on the probe's connection: the facts statement may wait on the server for reasons that say nothing of its
-//! life (a lock, a statistics file being written, a backup of many sessions to count), and a probe that stood behind it
-//! would be missed. A second idle session costs the server less than one false alarm costs a person. It is one prepared
-//! statement a refresh and no new session; the probe beside it is no statement at all (N11).
+//! It does not share the probe's connection: the server may delay the facts for reasons that do not concern its health
+//! (a lock, a statistics file being written, many sessions to count), and a probe queued after them would
+//! be missed. A second idle session costs the server less than a false alarm costs a person. A refresh is one prepared
+//! statement and no new session; a probe is no statement at all (N11).
 //!
-//! What fails for a reason that the next second will not cure (rights, a version that lacks a column) is asked again
-//! once a minute only, and said.
+//! A failure that the next second will not cure (missing rights, a version that lacks a column) is reported, and the
+//! facts are asked for again only once a minute.
 
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -28,22 +28,22 @@ use crate::connection::session::{self, Driver, SessionKind};
 use crate::connection::wire::limit::{OUR_ANSWERS, limited};
 use crate::model::{ErrorKind, Facts, NodeConfig, NodeError, Role, ServerFacts, delta};
 
-/// A facts statement that takes longer is given up, with its connection. The session's own statement timeout is
-/// shorter; this bounds a server that does not answer at all.
+/// How long to wait for the facts before giving up the statement and its connection. The session's own statement
+/// timeout is shorter; this is for a server that does not answer at all.
 const PATIENCE: Duration = Duration::from_secs(10);
-/// Facts usually take a millisecond: after this it is worth a probe (N3).
+/// Facts usually take a millisecond. After this long, the node is worth a probe (N3).
 const LATE: Duration = Duration::from_millis(100);
-/// `superuser_reserved_connections` by default: with no more left, everybody else is refused.
+/// The default of `superuser_reserved_connections`: when only these are left, the server refuses plain roles.
 const RESERVED: u32 = 3;
 
 /// What the facts tell the health loop and the viewer.
 #[derive(Debug)]
 pub(crate) struct Hints {
-    /// The node may not admit new connections: check that soon.
+    /// Asks for an early check whether the node admits new connections.
     pub(crate) check_admission: Arc<Notify>,
-    /// The node may be dead: they are late. Nothing but a reason to probe at once: late facts are no miss.
+    /// Asks for a probe at once: the facts are late, so the node may be dead. Late facts do not count as a miss.
     pub(crate) probe_now: Arc<Notify>,
-    /// The node's role, for who asks primaries and standbys different things.
+    /// The node's role: primaries and standbys are asked for different views.
     pub(crate) role: watch::Sender<Option<Role>>,
 }
 
@@ -55,24 +55,24 @@ pub(crate) struct Poller {
     up: watch::Receiver<bool>,
     hints: Hints,
     turns: Arc<Turns>,
-    link: Option<Link>,
-    /// Whether statements can be prepared: found out by trying.
+    session: Option<FactsSession>,
+    /// False once a statement that was prepared was gone: a pooler gives each transaction another session.
     prepares: bool,
     failures: u32,
 }
 
-/// The connection, and what was prepared on it.
-struct Link {
+/// The connection, and the statement that is prepared on it.
+struct FactsSession {
     client: Client,
     driver: Driver,
-    /// `None` where a pooler gives each transaction another session, which knows nothing of it.
+    /// `None` behind a pooler that gives each transaction another session, where the statement would not exist.
     statement: Option<Statement>,
     version: (String, u32),
-    /// The server owes an answer.
+    /// True while the server owes an answer.
     busy: bool,
-    /// As of the `ServerFacts` last reported.
+    /// `config_loaded` of the facts with which `ServerFacts` was last reported.
     config_loaded: Option<SystemTime>,
-    /// The refresh before.
+    /// The facts of the previous refresh.
     before: Option<Arc<Facts>>,
 }
 
@@ -85,17 +85,17 @@ impl Poller {
         hints: Hints,
         turns: Arc<Turns>,
     ) -> Self {
-        Self { node, reporter, refresh, up, hints, turns, link: None, prepares: true, failures: 0 }
+        Self { node, reporter, refresh, up, hints, turns, session: None, prepares: true, failures: 0 }
     }
 
-    /// Runs until `stop`, then closes the connection. Says how many it closed.
+    /// Runs until `stop`, then closes the connection. Returns how many it closed.
     pub(crate) async fn run(mut self, stop: CancellationToken) -> u32 {
         tokio::select! {
             () = stop.cancelled() => {}
             () = self.live() => {}
         }
-        match self.link.take() {
-            Some(Link { client, mut driver, busy, .. }) => {
+        match self.session.take() {
+            Some(FactsSession { client, mut driver, busy, .. }) => {
                 drop(client);
                 if !busy {
                     driver.goodbye().await;
@@ -107,19 +107,19 @@ impl Poller {
     }
 
     async fn live(&mut self) {
-        // A health loop that is gone will say no more: `stop` is on its way.
+        // This ends when the health loop is gone; `stop` follows.
         while self.up.wait_for(|up| *up).await.is_ok() {
             let mut up = self.up.clone();
             tokio::select! {
                 _ = up.wait_for(|up| !*up) => {}
                 () = Box::pin(self.poll()) => {}
             }
-            // A node that is down takes its connection with it; what it still sends is old.
-            self.link = None;
+            // When the node goes down, its connection is closed: whatever it still sends is old.
+            self.session = None;
         }
     }
 
-    /// One refresh after the other, until the node is down.
+    /// Refreshes again and again; runs until it is dropped, when the node goes down.
     async fn poll(&mut self) {
         let mut first = true;
         loop {
@@ -136,8 +136,8 @@ impl Poller {
         }
     }
 
-    /// Until the next refresh is due, at least `wait` from now; after the `first` one at the node's own place in the
-    /// interval. A refresh that was changed counts at once.
+    /// Waits until the next refresh is due, but at least `wait`; after the `first` one until the node's own place in
+    /// the interval. A changed refresh interval applies at once.
     async fn rest(&mut self, began: Instant, wait: Duration, first: bool) {
         let earliest = Instant::now() + wait;
         let phase = Phase::of(self.reporter.life);
@@ -145,14 +145,14 @@ impl Poller {
             let every = (*self.refresh.borrow_and_update()).max(FASTEST);
             let due = earliest.max(began + if first { phase.to_refresh(every) } else { every });
             let ended = async {
-                match self.link.as_mut() {
-                    Some(link) => while let Some(Ok(_)) = link.driver.next().await {},
+                match self.session.as_mut() {
+                    Some(session) => while let Some(Ok(_)) = session.driver.next().await {},
                     None => std::future::pending().await,
                 }
             };
             tokio::select! {
                 biased;
-                () = ended => self.link = None,
+                () = ended => self.session = None,
                 () = sleep_until(due) => return,
                 changed = self.refresh.changed() => if changed.is_err() {
                     sleep(INCURABLE).await;
@@ -162,8 +162,8 @@ impl Poller {
     }
 
     async fn failed(&mut self, error: NodeError) -> Duration {
-        // The statement may still run there: its session's own timeout ends it, and ours is closed.
-        if self.link.take().is_none() && error.kind.is_server_refusal() {
+        // The statement may still run on the server: the timeout of its session ends it, while we close the connection.
+        if self.session.take().is_none() && error.kind.is_server_refusal() {
             self.hints.check_admission.notify_one();
         }
         self.failures = self.failures.saturating_add(1);
@@ -180,15 +180,15 @@ impl Poller {
         wait
     }
 
-    /// Asks once, over a connection that is opened if there is none.
+    /// Asks once, and opens the connection first if there is none.
     async fn refresh(&mut self) -> Result<(), NodeError> {
-        let link = match self.link.take() {
-            Some(link) => link,
+        let session = match self.session.take() {
+            Some(session) => session,
             None => self.turns.later.wait(Box::pin(open(&self.node, self.prepares))).await?,
         };
-        let link = self.link.insert(link);
-        link.busy = true;
-        let Link { client, driver, statement, .. } = &mut *link;
+        let session = self.session.insert(session);
+        session.busy = true;
+        let FactsSession { client, driver, statement, .. } = &mut *session;
         let answer = async {
             let row = match statement {
                 Some(statement) => client.query_one(&*statement, &[]).await?,
@@ -197,9 +197,9 @@ impl Poller {
             sql::read_facts(&row)
         };
         let asked = Instant::now();
-        let mut facts = tell_when_late(drive(driver, &self.node, answer), &self.hints.probe_now).await?;
+        let mut facts = probe_if_late(drive(driver, &self.node, answer), &self.hints.probe_now).await?;
         facts.elapsed = asked.elapsed();
-        if let Some(before) = &link.before {
+        if let Some(before) = &session.before {
             facts.replay_lag = delta::proven_replay_lag(before, &facts);
         }
         let config_loaded = facts.config_loaded;
@@ -208,28 +208,28 @@ impl Poller {
             self.hints.check_admission.notify_one();
         }
         let facts = Arc::new(facts);
-        link.before = Some(Arc::clone(&facts));
+        session.before = Some(Arc::clone(&facts));
         self.reporter.send(News::Facts(Ok(facts))).await;
-        if link.config_loaded.is_none() || (config_loaded.is_some() && link.config_loaded != config_loaded) {
-            let server = server_facts(link, &self.node).await?;
-            link.config_loaded = config_loaded.or(Some(SystemTime::UNIX_EPOCH));
+        if session.config_loaded.is_none() || (config_loaded.is_some() && session.config_loaded != config_loaded) {
+            let server = server_facts(session, &self.node).await?;
+            session.config_loaded = config_loaded.or(Some(SystemTime::UNIX_EPOCH));
             self.reporter.send(News::Server(Arc::new(server))).await;
         }
-        link.busy = false;
+        session.busy = false;
         Ok(())
     }
 }
 
-async fn open(node: &NodeConfig, prepares: bool) -> Result<Link, NodeError> {
+async fn open(node: &NodeConfig, prepares: bool) -> Result<FactsSession, NodeError> {
     let session = session::open(node, SessionKind::Poll).await?;
     let (client, mut driver) = (session.client, session.driver);
     let statement = if prepares { Some(drive(&mut driver, node, client.prepare(sql::FACTS)).await?) } else { None };
     let version = (session.server_version, session.version_num);
-    Ok(Link { client, driver, statement, version, busy: false, config_loaded: None, before: None })
+    Ok(FactsSession { client, driver, statement, version, busy: false, config_loaded: None, before: None })
 }
 
-async fn server_facts(link: &mut Link, node: &NodeConfig) -> Result<ServerFacts, NodeError> {
-    let Link { client, driver, version, .. } = link;
+async fn server_facts(session: &mut FactsSession, node: &NodeConfig) -> Result<ServerFacts, NodeError> {
+    let FactsSession { client, driver, version, .. } = session;
     let answer = async {
         let row = client.query_typed_one(sql::SERVER, &[]).await?;
         let identifier = client.query_typed_one(sql::IDENTIFIER, &[]).await;
@@ -240,7 +240,7 @@ async fn server_facts(link: &mut Link, node: &NodeConfig) -> Result<ServerFacts,
     drive(driver, node, answer).await
 }
 
-async fn tell_when_late<T>(answer: impl Future<Output = T>, probe_now: &Notify) -> T {
+async fn probe_if_late<T>(answer: impl Future<Output = T>, probe_now: &Notify) -> T {
     let mut answer = std::pin::pin!(answer);
     if let Ok(answer) = timeout(LATE, &mut answer).await {
         return answer;
@@ -256,7 +256,7 @@ async fn drive<T>(
     answer: impl Future<Output = Result<T, tokio_postgres::Error>>,
 ) -> Result<T, NodeError> {
     let heard = Arc::clone(&driver.heard);
-    // By reference: the state of a whole round would be there twice.
+    // Pinned here and passed by reference: by value, the state of the whole round would exist twice.
     let answer = std::pin::pin!(answer);
     match limited(&heard, OUR_ANSWERS, driver.until(answer)).await {
         Some(answer) => answer.map_err(|error| error::classify_with(&error, &heard, node)),

@@ -1,8 +1,8 @@
 //! The statements that ask a server for its figures, and how their answers become `model::Facts`.
 //!
-//! One text each for PostgreSQL 10 to 18, primary and standby, superuser and plain role: they name only columns that
-//! all of these have, and what a role may not see comes back as NULL. The texts are constant, so the server's own
-//! `pg_stat_statements` holds one entry of ours.
+//! Each statement has one text for PostgreSQL 10 to 18, for primary and standby, for superuser and plain role. It names
+//! only columns that all of these have; a figure that a role may not see comes back as NULL. The texts are constant, so
+//! each is one entry in the server's `pg_stat_statements`.
 
 use std::time::{Duration, SystemTime};
 
@@ -11,11 +11,12 @@ use tokio_postgres::{Error, Row};
 use crate::model::facts::Setting;
 use crate::model::{Facts, Role, ServerFacts};
 
-/// One refresh (N11), at half the server's time that the plain views would take: sessions are listed once, by what
-/// `pg_stat_activity` and `pg_stat_replication` stand on, and `date_part` is `extract` without its detour over numeric. A
-/// plain role sees other people's sessions without state and type: then nobody's activity is known, and connections
-/// are counted by `pg_stat_database`. A logical subscriber, whose sender is in a database, is no standby. A standby has
-/// replayed all when it is at or past what it received: after a start it is past it for a while.
+/// One refresh (N11), at half the server time that the plain views would take: it lists the sessions once, from the
+/// functions below `pg_stat_activity` and `pg_stat_replication`, and uses `date_part`, which is `extract` without its
+/// detour over numeric. A plain role sees the sessions of other roles without state and type: their activity is then
+/// unknown, and `pg_stat_database` gives the number of connections. A logical subscriber is not counted as a standby:
+/// its sender has a database. A standby has replayed everything when it is at or beyond the position that it received;
+/// after a start it is beyond it for a while.
 pub(super) const FACTS: &str = "\
 with a as (select pid, datid, application_name, backend_type, state, wait_event_type, xact_start
   from pg_stat_get_activity(null))
@@ -62,16 +63,16 @@ from (select pg_is_in_recovery() as standby, pg_last_wal_receive_lsn() as receiv
     from pg_stat_get_wal_senders() g join a on a.pid = g.pid
     where g.state is distinct from 'backup' and a.datid is null) s";
 
-/// Once a connection, and after the server read its configuration anew.
+/// Asked once per connection, and again after the server has reloaded its configuration.
 pub(super) const SERVER: &str = "\
 select extract(epoch from pg_postmaster_start_time())::float8 as started_at,
   current_setting('cluster_name') as cluster_name,
   (select count(*) from pg_settings where pending_restart) as pending_restart";
 
-/// Apart from [`SERVER`], since its right may have been taken from a role.
+/// Separate from [`SERVER`], since a role may lack the right to it.
 pub(super) const IDENTIFIER: &str = "select system_identifier from pg_control_system()";
 
-/// In the order to show them; a server without one of them gives no row.
+/// In the order in which they are shown. A server that lacks a setting returns no row for it.
 pub(super) const SETTINGS: &str = "\
 select s.name, current_setting(s.name), s.source, s.pending_restart
 from unnest(array['max_connections', 'superuser_reserved_connections', 'reserved_connections', 'shared_buffers',
@@ -117,7 +118,7 @@ pub(super) fn read_facts(row: &Row) -> Result<Facts, Error> {
     })
 }
 
-/// Reads the row of [`SERVER`], and those of [`SETTINGS`].
+/// Reads the row of [`SERVER`] and those of [`SETTINGS`].
 pub(super) fn read_server(
     version: (String, u32),
     row: &Row,
@@ -152,7 +153,7 @@ fn small(row: &Row, column: &str) -> Result<Option<u32>, Error> {
     Ok(row.try_get::<_, Option<i64>>(column)?.and_then(|value| u32::try_from(value).ok()))
 }
 
-/// A clock that went back gives 0, not a negative age.
+/// If the clock was set back, this is 0 instead of a negative age.
 fn duration(row: &Row, column: &str) -> Result<Option<Duration>, Error> {
     Ok(row.try_get::<_, Option<f64>>(column)?.and_then(|seconds| Duration::try_from_secs_f64(seconds.max(0.0)).ok()))
 }

@@ -1,10 +1,11 @@
-//! How long a node usually takes to let us in, which says how long to wait before silence means something.
+//! How long a node usually takes to accept a connection, from which follows how long to wait for one before silence
+//! counts as a failure.
 
 use std::time::Duration;
 
 use crate::model::history::Ring;
 
-/// Connects that tell what is usual.
+/// How many of the newest connects the usual time is taken from.
 const NEWEST: usize = 7;
 
 /// The newest connect times of one node.
@@ -20,18 +21,19 @@ impl Connects {
         self.0.push(time);
     }
 
-    /// How long a connection that is to confirm a failure may take: `timeout`, or three times what is usual.
+    /// How long a connection that confirms a failure may take: `timeout`, or three times the usual time if that is
+    /// longer.
     pub(super) fn patience(&self, timeout: Duration) -> Duration {
         timeout.max(self.usual() * 3)
     }
 
-    /// Whether all that is known is one connect that took long. It was made when many were made at once, and says little of
-    /// what is usual: by it alone a node that froze would be waited for too long (N3).
+    /// True while the only sample is one slow connect made in the start-up rush: too poor a baseline, by which a frozen
+    /// node would be waited for too long (N3).
     pub(super) fn are_doubtful(&self, timeout: Duration) -> bool {
         self.0.len() == 1 && self.patience(timeout) > timeout
     }
 
-    /// The lower quartile: those that hung, on a node that was frozen for a moment, are not usual.
+    /// The lower quartile, so that a few connects to a node that froze for a moment do not count as usual.
     fn usual(&self) -> Duration {
         let mut times: Vec<Duration> = self.0.iter().copied().collect();
         times.sort_unstable();
@@ -52,7 +54,7 @@ mod tests {
             (&[20], 400, false),
             (&[1700], 5100, true),
             (&[1700, 20], 400, false),
-            // A node that is far away, or asks somebody else for every password.
+            // A distant node, or one that asks another server about each password.
             (&[700, 650], 1950, false),
             (&[20, 30, 5000], 400, false),
             (&[3000, 20, 3000], 400, false),

@@ -1,9 +1,9 @@
-//! The health loop of one node: connect, probe each `health.interval`, confirm what looks like a failure, and retry
+//! The health loop of one node: connect, probe once per `health.interval`, confirm what looks like a failure, and retry
 //! with backoff. It applies the rules of `health.rs` and reports every step to the actor.
 //!
-//! Periods: while a connection is open, those of `monitor/watching.rs`; while the node is lost one attempt at a time, as
-//! `retries.rs` says, and in between a knock each second where nothing listens or comes through, so that a port that opens
-//! is tried at once (`port.rs`).
+//! Periods: while a connection is open, those of `monitor/watching.rs`. While the node is lost, one attempt at a time,
+//! as `retries.rs` decides, and between attempts one knock a second if nothing listens or the network drops packets, so
+//! that a port that opens is tried at once (`port.rs`).
 
 mod watching;
 
@@ -23,10 +23,10 @@ use crate::connection::report::{News, Reporter};
 use crate::connection::schedule::turns::Turns;
 use crate::model::{ErrorKind, Health, HealthState, NodeConfig, ProbeStats};
 
-/// Time between two knocks at a port that is shut.
+/// Time between two knocks at a closed port.
 const KNOCKS: Duration = Duration::from_secs(1);
 
-/// What wakes the health loop from outside; and `up`, by which it wakes others.
+/// What wakes the health loop from outside, and `up`, by which it wakes others.
 #[derive(Debug)]
 pub(crate) struct Wakeups {
     /// Retry, or probe, at once.
@@ -35,7 +35,7 @@ pub(crate) struct Wakeups {
     pub(crate) probe_now: Arc<Notify>,
     /// The node may not admit new connections: check that soon.
     pub(crate) check_admission: Arc<Notify>,
-    /// Whether the node answers: the poller follows it.
+    /// True while the node answers. The poller and the viewer follow it.
     pub(crate) up: watch::Sender<bool>,
 }
 
@@ -68,7 +68,7 @@ impl Monitor {
         }
     }
 
-    /// Runs until `stop`, then closes the connection. Says how many it closed.
+    /// Runs until `stop`, then closes the connection. Returns how many it closed.
     pub(crate) async fn run(mut self, delay: Duration, stop: CancellationToken) -> u32 {
         tokio::select! {
             () = stop.cancelled() => {}
@@ -83,7 +83,7 @@ impl Monitor {
         }
     }
 
-    /// For ever; in `delay`, since many nodes should not all be dialled in one instant.
+    /// Runs until it is dropped. Begins after `delay`, so that many nodes are not dialled at the same moment.
     async fn live(&mut self, delay: Duration) {
         sleep(delay).await;
         loop {
@@ -106,7 +106,7 @@ impl Monitor {
     }
 
     async fn connected(&mut self, probe: Probe) {
-        // A retry may have hung until the node was back: that is no usual time.
+        // A retry may have waited until the node was back, so its connect time is not a usual one.
         if self.health.state != HealthState::Reconnecting {
             self.connects.took(probe.connect_time);
         }
@@ -125,7 +125,7 @@ impl Monitor {
         self.retries.plan(kind, self.health.state.answers(), Instant::now(), fastrand::f64())
     }
 
-    /// Applies the rules, and reports what follows from them.
+    /// Applies the rules to an observation and reports the result.
     async fn observe(&mut self, seen: Observation) {
         if matches!(seen, Observation::Answered { .. } | Observation::Late { .. }) {
             self.retries.answered(Instant::now());
@@ -137,7 +137,7 @@ impl Monitor {
         self.reporter.send(News::Health(Box::new(self.health.clone()), self.stats)).await;
     }
 
-    /// Until the retry is due, or asked for, or the port that was shut opens again.
+    /// Waits until the retry is due, the user asks for it, or the closed port opens.
     async fn wait_for_retry(&mut self) {
         if let Some(error) = &self.health.error {
             self.retries.port.failed(error.kind);

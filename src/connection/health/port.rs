@@ -1,9 +1,9 @@
-//! What knocking at a lost node's port tells (N13). [`Port`] decides what follows from it and is pure; `monitor.rs` knocks.
+//! What a knock at a lost node's port reveals (N13). [`Port`] draws the conclusions and is pure; `monitor.rs` knocks.
 //!
-//! A knock is a connect that says nothing, so it costs the server no session. It tells a port that is shut (nothing
-//! listens, or nothing comes through) from one that is open, and a port that opens is worth an attempt at once, however
-//! long the backoff would wait. A server that takes the knock and has not answered the attempt hangs: it is left alone
-//! until the next attempt, since it would find every knock in its queue when it goes on.
+//! A knock is a TCP connect that sends nothing, so it costs the server no session. It distinguishes a closed port
+//! (nothing listens, or the network drops packets) from an open one. A port that opens is worth an attempt at once,
+//! however long the backoff is. A server that accepts the knock but has not answered the attempt hangs: it is left
+//! alone until the next attempt, because it would find every knock in its queue when it continues.
 
 use std::time::Duration;
 
@@ -11,29 +11,29 @@ use tokio::time::timeout;
 
 use crate::model::{ErrorKind, NodeConfig};
 
-/// The port of a lost node, as far as attempts and knocks have told.
+/// The port of a lost node, as the attempts and knocks so far show it.
 #[derive(Debug, Default)]
 pub(super) struct Port {
     shut: bool,
     knock: bool,
-    /// The last attempt was not answered at all.
+    /// The last attempt got no answer at all.
     silent: bool,
 }
 
 impl Port {
-    /// An attempt failed.
+    /// Takes in an attempt that failed.
     pub(super) fn failed(&mut self, kind: ErrorKind) {
         self.silent = matches!(kind, ErrorKind::Timeout | ErrorKind::Unreachable);
         self.shut = kind == ErrorKind::Refused || (self.silent && self.shut);
         self.knock = self.shut || self.silent || GOES_DOWN.contains(&kind);
     }
 
-    /// Whether a knock before the next attempt may tell something.
+    /// True if a knock before the next attempt may show something new.
     pub(super) fn is_worth_a_knock(&self) -> bool {
         self.knock
     }
 
-    /// A knock was taken, or was not. Says whether to try at once.
+    /// Takes in whether a knock was accepted. Returns true if the node should be tried at once.
     pub(super) fn knocked(&mut self, taken: bool) -> bool {
         let opened = taken && self.shut;
         self.shut = !taken;
@@ -42,17 +42,17 @@ impl Port {
     }
 }
 
-/// After these a server often closes its port, and opens it again when it is back.
+/// After these errors a server often closes its port, and opens it again when it is back.
 const GOES_DOWN: [ErrorKind; 4] =
     [ErrorKind::ShuttingDown, ErrorKind::StartingUp, ErrorKind::ConnectionLost, ErrorKind::Terminated];
 
-/// Whether something listens at the node's address: a bare connect that says nothing, so it costs the server no
-/// session. Asked once a second at most, where nothing listens or comes through.
+/// True if something listens at the node's address. Connects and sends nothing, so it costs the server no session.
+/// Cancel-safe.
 pub(super) async fn knock(node: &NodeConfig, within: Duration) -> bool {
     let opened = if node.host.starts_with('/') {
         timeout(within, tokio::net::UnixStream::connect(node.address())).await.map(|opened| opened.is_ok())
     } else if node.is_unix_socket() {
-        // An abstract socket has no path to knock at: the backoff alone tries it.
+        // An abstract socket has no path to knock at: only the backoff decides when to try it.
         Ok(false)
     } else {
         let address = (node.host.as_str(), node.port);
@@ -65,8 +65,8 @@ pub(super) async fn knock(node: &NodeConfig, within: Duration) -> bool {
 mod tests {
     use super::*;
 
-    /// Knocks after attempts that failed in this way: whether each brings an attempt at once, and whether one more may
-    /// tell something.
+    /// Knocks after attempts that failed in this way. Returns whether each knock causes an attempt at once, and whether
+    /// another one is worthwhile.
     fn after(attempts: &[ErrorKind], knocks: &[bool]) -> (Vec<bool>, bool) {
         let mut port = Port::default();
         for kind in attempts {
@@ -88,7 +88,7 @@ mod tests {
         assert_eq!(after(&[Authentication], &[]), (vec![], false));
     }
 
-    /// The link came back during the attempt, but too late for it.
+    /// The network came back during the attempt, but too late for it.
     #[test]
     fn what_was_shut_before_a_silent_attempt_is_shut_after_it_n13() {
         let mut port = Port::default();
@@ -96,7 +96,7 @@ mod tests {
         assert!(!port.knocked(false));
         port.failed(ErrorKind::Timeout);
         assert!(port.is_worth_a_knock() && port.knocked(true));
-        // That attempt was not answered either: now it is the server.
+        // That attempt got no answer either: now the server is the cause.
         port.failed(ErrorKind::Timeout);
         assert!(!port.knocked(true) && !port.is_worth_a_knock());
     }

@@ -1,14 +1,14 @@
-//! A node's own connection for its health, beside the pool, so that a full pool or a slow query in it never makes a
-//! living node look dead.
+//! A connection of its own for a node's health, separate from the pool, so that a full pool or a slow query in it never
+//! makes a living node look dead.
 //!
-//! We drive the connection ourselves: a FATAL message, the end of the stream and a reset are seen at once, not with the
-//! next probe. A probe is one Sync message of the protocol: lighter than `SELECT 1` (no statement, no snapshot, nothing
-//! in the server's log or in `pg_stat_statements`), and answered by the same backend loop. Facts have a connection of
-//! their own (`facts/poller.rs`): some servers answer them late for reasons of their own, and a statement that waits there
-//! must not hold up a probe here.
+//! We drive the connection ourselves, so a FATAL message, the end of the stream and a reset are noticed at once, not
+//! with the next probe. A probe is one Sync message of the protocol: lighter than `SELECT 1` (no statement, no
+//! snapshot, nothing in the server's log or in `pg_stat_statements`), and answered by the same backend loop. Facts have
+//! a connection of their own (`facts/poller.rs`): some servers answer them late for reasons of their own, and a slow
+//! statement there must not delay a probe here.
 //!
-//! Our own lateness is not the node's: an answer that lies in the socket counts before any timer, a timer that fires
-//! late is granted the time it was late, and a latency measured across such a gap is unknown.
+//! A delay of ours must not count against the node: an answer that waits in the socket is read before any timer counts,
+//! a timer that fires late extends the deadline by its delay, and a latency measured across such a delay is unknown.
 
 use std::fmt;
 use std::pin::pin;
@@ -23,23 +23,23 @@ use crate::connection::error;
 use crate::connection::session::{self, Driver, SessionKind};
 use crate::model::{ErrorKind, NodeConfig, NodeError, Role};
 
-/// A timer that fires later than this was held up by us (a loaded machine, a stopped process).
+/// If a timer fires later than this, we were held up (a loaded machine, a stopped process).
 const STALL: Duration = Duration::from_millis(50);
 
-/// What a probe's connection had to say.
+/// What happened on a probe's connection.
 #[derive(Debug)]
 pub(super) enum Seen {
-    /// Answered before the timeout; the latency is unknown when we were too late to measure it.
+    /// The probe was answered before the timeout. The latency is unknown if we were too late to measure it.
     Answered { sent: Instant, latency: Option<Duration> },
-    /// Answered after [`Seen::TimedOut`].
+    /// The probe was answered after [`Seen::TimedOut`].
     Late { sent: Instant, latency: Option<Duration> },
-    /// Not answered in time; the probe stays out.
+    /// The probe was not answered in time. It stays out.
     TimedOut,
-    /// The connection is gone: do not ask it anything more.
+    /// The connection has ended: do not use it any more.
     Ended(NodeError),
 }
 
-/// The probe's connection and the one probe that may be out on it.
+/// The probe's connection, and the probe that may be out on it.
 pub(super) struct Probe {
     node: Arc<NodeConfig>,
     client: Arc<Client>,
@@ -50,20 +50,20 @@ pub(super) struct Probe {
     pub(super) role: Role,
 }
 
-/// A probe under way.
+/// A probe that waits for its answer.
 struct Out {
     answer: BoxFuture<'static, Result<(), tokio_postgres::Error>>,
     sent: Instant,
-    /// When it is missed; moves when we ourselves were late.
+    /// When the probe counts as missed; moved back when we ourselves were late.
     deadline: Instant,
     slow_at: Instant,
     slow: Slow,
-    /// A timer fired late: the latency cannot be told.
+    /// True if a timer fired late: the latency is unknown.
     stalled: bool,
     missed: bool,
 }
 
-/// Whether we were there when `slow_at` passed: only then is a long latency the node's.
+/// Whether we were awake when `slow_at` passed: only then is a long latency the node's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Slow {
     NotYet,
@@ -72,8 +72,7 @@ enum Slow {
 }
 
 impl Probe {
-    /// Opens a connection and probes it once; the whole within `within`. Cancel-safe: dropping it closes what was
-    /// opened.
+    /// Opens a connection and probes it once, all `within` that time. Cancel-safe: dropping it closes the connection.
     pub(super) async fn open(node: Arc<NodeConfig>, within: Duration) -> Result<(Self, Option<Duration>), NodeError> {
         let attempt = Box::pin(Self::open_unbounded(Arc::clone(&node)));
         bounded(within, attempt).await.unwrap_or_else(|| Err(error::no_answer(&node, within)))
@@ -118,17 +117,17 @@ impl Probe {
         });
     }
 
-    /// Whether a probe waits for its answer.
+    /// True if a probe waits for its answer.
     pub(super) fn is_out(&self) -> bool {
         self.out.is_some()
     }
 
-    /// Whether a probe waits for its answer beyond its timeout.
+    /// True if a probe has waited for its answer beyond its timeout.
     pub(super) fn is_overdue(&self) -> bool {
         self.out.as_ref().is_some_and(|out| out.missed)
     }
 
-    /// Drives the connection until there is something to say. Cancel-safe; after `Ended` it must not be called again.
+    /// Drives the connection until something happens. Cancel-safe; must not be called again after `Ended`.
     pub(super) async fn seen(&mut self) -> Seen {
         loop {
             let due = self.out.as_ref().and_then(Out::due);
@@ -166,7 +165,7 @@ impl Probe {
         Seen::Answered { sent: out.sent, latency: (!ours && !out.stalled).then_some(latency) }
     }
 
-    /// A timer of the probe fired; whether that makes it a miss.
+    /// Handles a timer of the probe. Returns true if the probe counts as missed now.
     fn overdue(&mut self) -> bool {
         let Some(out) = self.out.as_mut() else { return false };
         let now = Instant::now();
@@ -186,15 +185,15 @@ impl Probe {
         true
     }
 
-    /// Why it ended: what the server said before it hung up, else what the driver made of it.
+    /// Why the connection ended: the reason that the server gave, otherwise the driver's error.
     fn ended(&self, error: Option<&tokio_postgres::Error>) -> Seen {
-        let told = self.driver.reason(&self.node);
-        Seen::Ended(told.or_else(|| Some(self.driver.explain(error?, &self.node))).unwrap_or_else(|| {
+        let reported = self.driver.reason(&self.node);
+        Seen::Ended(reported.or_else(|| Some(self.driver.explain(error?, &self.node))).unwrap_or_else(|| {
             NodeError::new(ErrorKind::ConnectionLost, format!("{} closed the connection", self.node.address()))
         }))
     }
 
-    /// Says goodbye and closes the socket. A server that owes us an answer is not waited for.
+    /// Says goodbye and closes the socket. Does not wait for a server that owes us an answer.
     pub(super) async fn close(self) {
         let owes = self.out.is_some();
         let Self { client, mut driver, out, .. } = self;
@@ -221,7 +220,7 @@ impl fmt::Debug for Probe {
     }
 }
 
-/// Sleeps until `due`; for ever if there is none.
+/// Sleeps until `due`; forever if it is `None`.
 pub(super) async fn until(due: Option<Instant>) {
     match due {
         Some(due) => sleep_until(due).await,
@@ -229,7 +228,7 @@ pub(super) async fn until(due: Option<Instant>) {
     }
 }
 
-/// Waits for `work`, but no longer than `within` of time in which we ourselves could run.
+/// Waits for `work`, but not longer than `within`. Time in which we ourselves could not run does not count.
 async fn bounded<T>(within: Duration, work: impl Future<Output = T>) -> Option<T> {
     let mut work = pin!(work);
     let mut deadline = Instant::now() + within;

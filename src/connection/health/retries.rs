@@ -1,4 +1,4 @@
-//! When a lost node is tried next. Pure: time is an argument.
+//! Decides when a lost node is tried next. Pure: time is an argument.
 
 use std::time::Duration;
 
@@ -8,29 +8,29 @@ use super::port::Port;
 use crate::connection::schedule::backoff;
 use crate::model::ErrorKind;
 
-/// A connection that ends sooner than this was hardly open.
+/// A connection that ends sooner than this counts as closed at once.
 const FLAP: Duration = Duration::from_millis(300);
-/// After this many connections in a row that were closed at once, the node counts as lost: something accepts and hangs up,
-/// and we stop hammering it.
+/// After this many connections in a row that were closed at once, the node counts as lost: something accepts and hangs
+/// up, and we stop hammering it.
 const FLAPS: u32 = 5;
-/// How many retries of a server that says it is starting up come a second apart: most servers are up within that time.
+/// How many retries of a server that is starting up come one second apart. Most servers are up within that time.
 const STARTING: u32 = 60;
 
-/// The attempts to reach one node, as far as they decide when the next one comes.
+/// The attempts to reach one node, as far as they decide when the next one is made.
 #[derive(Debug)]
 pub(super) struct Retries {
     /// How long a node must have answered for its failures to be forgotten.
     lasting: Duration,
     /// Retries that failed since the node last answered for that long.
     failed: u32,
-    /// Retries that found the server starting up since it last let us in.
+    /// Retries that found the server starting up since it last accepted us.
     starting: u32,
     due: Instant,
     connected_at: Instant,
     answered_at: Instant,
-    /// Connections in a row that were hardly open.
+    /// Connections in a row that were closed at once.
     flaps: u32,
-    /// What knocking tells while the node is lost.
+    /// What knocks show while the node is lost.
     pub(super) port: Port,
 }
 
@@ -48,25 +48,26 @@ impl Retries {
         }
     }
 
-    /// A connection was opened that is now our own.
+    /// Takes in that a connection was opened, which is our own now.
     pub(super) fn connected(&mut self, now: Instant) {
         self.connected_at = now;
         self.starting = 0;
     }
 
-    /// The node answered, in time or late.
+    /// Takes in that the node answered, in time or late.
     pub(super) fn answered(&mut self, now: Instant) {
         self.answered_at = now;
     }
 
-    /// Our own connection ended. How many in a row were hardly open: 0 if this one was open for a while.
+    /// Takes in that our own connection ended. Returns how many in a row were closed at once: 0 if this one was open
+    /// for a while.
     pub(super) fn connection_ended(&mut self, now: Instant) -> u32 {
         let short = now.saturating_duration_since(self.connected_at) < FLAP;
         self.flaps = if short { self.flaps + 1 } else { 0 };
         self.flaps
     }
 
-    /// True if so many connections were closed at once that the node counts as lost.
+    /// True if so many connections in a row were closed at once that the node counts as lost.
     pub(super) fn is_flapping(&self) -> bool {
         self.flaps >= FLAPS
     }
@@ -75,8 +76,8 @@ impl Retries {
         self.answered_at.saturating_duration_since(self.connected_at) >= self.lasting
     }
 
-    /// Sets when the next retry comes if the node is lost now, by an error of this kind, and says how long until then.
-    /// `answers`: it has counted as living so far. `jitter` is from 0 to 1.
+    /// Plans the next retry in case the node is lost now, by an error of this kind. Returns the wait until then.
+    /// `answers`: the node has counted as living so far. `jitter` is from 0 to 1.
     pub(super) fn plan(&mut self, kind: ErrorKind, answers: bool, now: Instant, jitter: f64) -> Duration {
         let failed = if answers && self.lasted() { 0 } else { self.failed };
         let wait = if kind == ErrorKind::StartingUp && self.starting < STARTING {
@@ -89,19 +90,20 @@ impl Retries {
         wait
     }
 
-    /// When the next retry comes.
+    /// When the next retry is due.
     pub(super) fn due(&self) -> Instant {
         self.due
     }
 
-    /// A node that was watched is lost: if it had answered for a while, it starts afresh.
+    /// Takes in that a node with an open connection is lost. If it had answered for a while, its count of failures
+    /// starts again.
     pub(super) fn lost(&mut self) {
         if self.lasted() {
             self.failed = 0;
         }
     }
 
-    /// An attempt, and all that followed from it, is over.
+    /// Takes in that an attempt, and the connection it may have opened, has ended.
     pub(super) fn attempt_is_over(&mut self) {
         self.failed = self.failed.saturating_add(1);
     }
@@ -113,7 +115,7 @@ mod tests {
 
     const SECOND: Duration = Duration::from_secs(1);
 
-    /// Seconds to wait after attempts that failed in this way, one after the other.
+    /// The seconds to wait after attempts that failed in this way, in order.
     fn waits(kinds: impl IntoIterator<Item = ErrorKind>) -> Vec<u64> {
         let now = Instant::now();
         let mut retries = Retries::new(SECOND, now);
@@ -138,7 +140,8 @@ mod tests {
 
     #[test]
     fn a_node_that_answered_for_a_while_starts_afresh() {
-        // Seconds from the connection to the last answer; wait planned while it still counts as living, and when it is lost.
+        // Seconds from the connection to the last answer; the wait planned while the node counts as living, and when it
+        // is lost.
         for (answered, living, lost) in [(0, 4, 4), (1, 1, 1)] {
             let now = Instant::now();
             let mut retries = Retries::new(SECOND, now);

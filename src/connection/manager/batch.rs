@@ -1,4 +1,4 @@
-//! Statements under way: which nodes of a batch still run, and the task that runs one of them.
+//! Running statements: which nodes of a batch have not answered, and the task that runs the statement on one of them.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -15,21 +15,21 @@ use crate::connection::report::Report;
 use crate::model::protocol::{CommandError, NodeOutcome, QueryProgress, QueryRequest};
 use crate::model::{BatchId, ErrorKind, EventKind, NodeError, NodeName};
 
-/// Batches under way at the same time; each may hold 64 MB a node.
+/// How many batches may run at the same time; each may hold 64 MB of rows per node.
 const BATCHES: usize = 16;
-/// Between two reports of rows read so far, of one node.
+/// Shortest interval between two reports of the rows that one node has sent so far.
 const READING: Duration = Duration::from_millis(100);
 
-/// One node's share of a batch.
+/// The part of a batch that runs on one node.
 #[derive(Debug)]
 struct Job {
     node: NodeName,
     pool: NodePool,
     request: Arc<QueryRequest>,
     started: Instant,
-    /// Cancelled with the batch.
+    /// Cancelled when the user cancels the batch.
     cancel: CancellationToken,
-    /// Cancelled with the node.
+    /// Cancelled when the node's queries must end: on removal, an edit, a pause or shutdown.
     kill: CancellationToken,
     reports: mpsc::Sender<Report>,
 }
@@ -43,7 +43,7 @@ impl Job {
             if now >= reported.load(Ordering::Relaxed) + READING.as_millis() as u64 {
                 reported.store(now, Ordering::Relaxed);
                 let progress = QueryProgress::Reading { node: self.node.clone(), rows };
-                // Only the newest counts: when the actor is behind, the next one will do.
+                // Only the newest count matters: if the actor's channel is full, the next report replaces this one.
                 drop(self.reports.try_send(Report::Reading(batch, progress)));
             }
         };
@@ -81,7 +81,7 @@ impl Actor {
             let Some((node, crew)) = node.and_then(|node| Some((node, node.crew.as_ref()?))) else {
                 let outcome = match node.and_then(|node| node.gate.clone()) {
                     Some(Err(error)) => failed(error, started),
-                    _ => nobody(name, started),
+                    _ => no_such_node(name, started),
                 };
                 self.query_done(batch, name.clone(), Arc::new(outcome));
                 continue;
@@ -121,7 +121,7 @@ impl Actor {
         if let Err(error) = &outcome.result
             && let Some(crew) = self.nodes.get(&node).and_then(|node| node.crew.as_ref())
         {
-            // A right that a statement lacks says nothing of new connections.
+            // A permission error concerns this statement, not whether the node accepts connections.
             if error.kind != ErrorKind::Permission {
                 crew.check_admission(error);
             }
@@ -134,12 +134,12 @@ impl Actor {
     }
 }
 
-/// The answer of a node that is not there.
-pub(super) fn nobody(node: &NodeName, started: Instant) -> NodeOutcome {
+/// The answer for a name that is no node.
+pub(super) fn no_such_node(node: &NodeName, started: Instant) -> NodeOutcome {
     failed(NodeError::new(ErrorKind::NotConnected, format!("there is no node named {node}")), started)
 }
 
-/// The answer of a node that cannot be asked.
+/// The answer of a node that cannot run a statement now.
 pub(super) fn failed(error: NodeError, started: Instant) -> NodeOutcome {
     NodeOutcome { elapsed: started.elapsed(), result: Err(error) }
 }

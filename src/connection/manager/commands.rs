@@ -1,4 +1,5 @@
-//! Requests and commands: each is carried out, or refused, at once; what takes time becomes a task that reports back.
+//! Requests and commands: the actor carries out or refuses each at once; what takes time runs in a task that reports
+//! back.
 
 use std::time::Duration;
 
@@ -10,7 +11,7 @@ use crate::connection::session::{self, SessionKind};
 use crate::model::protocol::{CommandError, Tested};
 use crate::model::{Command, ErrorKind, EventKind, NodeConfig, NodeError, NodeName};
 
-/// Connection tests under way at the same time.
+/// How many connection tests may run at the same time.
 const TESTS: usize = 16;
 
 impl Actor {
@@ -37,7 +38,7 @@ impl Actor {
             Command::AddNode(node) => self.add(*node, Duration::ZERO),
             Command::EditNode(node) => self.edit(*node),
             Command::RemoveNode(name) => match self.remove(&name, answer) {
-                // Answered when the node is gone.
+                // The answer comes when the node is gone.
                 None => return,
                 Some(answer) => return self.answer(subject, answer, Err(CommandError::NoSuchNode(name))),
             },
@@ -112,7 +113,7 @@ impl Actor {
     }
 }
 
-/// The node a command is about, for who reads that it was refused.
+/// The node that a command is about, which the event about a refusal names.
 fn subject(command: &Command) -> Option<NodeName> {
     match command {
         Command::AddNode(node) | Command::EditNode(node) => Some(node.name.clone()),

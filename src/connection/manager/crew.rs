@@ -1,4 +1,4 @@
-//! The tasks that serve one node: how they are started, and how they are dismissed so that no session stays.
+//! The tasks that serve one node: how the actor starts them, and how it dismisses them without leaving a session open.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -18,13 +18,14 @@ use crate::connection::schedule::turns::Turns;
 use crate::connection::views::viewer::{Pace, Viewer};
 use crate::model::{NodeConfig, NodeError};
 
-/// How long a query that was told to end may take for it, its cancel request to the server included.
+/// How long a cancelled query may take to end, including its cancel request to the server.
 const CANCELLING: Duration = Duration::from_millis(1500);
 
-/// A server that was told goodbye has so long to hang up; a frozen one never does, and nobody waits for that.
+/// How long a server may take to close the socket after our Terminate. A frozen one never does, so we do not wait for
+/// it.
 const HANGING_UP: Duration = Duration::from_millis(400);
 
-/// The tasks that serve one life of a node.
+/// The tasks that serve a node during one life.
 #[derive(Debug)]
 pub(super) struct Crew {
     loops: TaskTracker,
@@ -32,14 +33,14 @@ pub(super) struct Crew {
     retry_now: Arc<Notify>,
     check_admission: Arc<Notify>,
     closed: Arc<AtomicU32>,
-    /// Queries in flight on this node.
+    /// The queries that run on this node.
     pub(super) queries: TaskTracker,
-    /// Cancels them.
+    /// Cancels these queries.
     pub(super) kill: CancellationToken,
 }
 
 impl Crew {
-    /// Starts the health loop, after `delay`, the poller and the viewer.
+    /// Starts the health loop (after `delay`), the poller and the viewer.
     pub(super) fn start(
         config: &Arc<NodeConfig>,
         reporter: &Reporter,
@@ -82,19 +83,20 @@ impl Crew {
         crew
     }
 
-    /// Retries a lost node, or probes a living one, at once.
+    /// Retries a lost node at once, or probes a living one.
     pub(super) fn retry_now(&self) {
         self.retry_now.notify_one();
     }
 
-    /// A query got no connection: checks whether the node admits new ones, if `error` is the server's own refusal.
+    /// Call this when a query got no connection. Checks whether the node admits new ones if `error` is the server's own
+    /// refusal.
     pub(super) fn check_admission(&self, error: &NodeError) {
         if error.kind.is_server_refusal() {
             self.check_admission.notify_one();
         }
     }
 
-    /// Ends the queries after `drain`. Says how many had to be cancelled.
+    /// Waits up to `drain` for the queries to end, then cancels them. Returns how many it cancelled.
     async fn finish_queries(&self, drain: Duration, deadline: Instant) -> u32 {
         self.queries.close();
         if timeout(drain, self.queries.wait()).await.is_ok() {
@@ -107,7 +109,7 @@ impl Crew {
         cancelled
     }
 
-    /// Waits until the loops have ended. Says how many sessions they closed.
+    /// Waits until the loops have ended, but not longer than `deadline`. Returns how many sessions they closed.
     async fn finish_loops(&self, deadline: Instant) -> u32 {
         self.loops.close();
         drop(timeout_at(deadline, self.loops.wait()).await);
@@ -116,7 +118,7 @@ impl Crew {
 }
 
 /// Dismisses the crew, if the node has one, and closes the pool, if given: the loops end at once, the queries after
-/// `drain`, and then the pool's sessions. Everything ends by `deadline`.
+/// `drain`, then the pool's sessions. Everything ends by `deadline`.
 pub(super) async fn dismiss(
     crew: Option<Crew>,
     drain: Duration,

@@ -1,5 +1,5 @@
-//! Leaving: wait for the user's queries or cancel them, close every session, and report; the whole bounded by
-//! `shutdown_timeout`, whatever the servers do.
+//! Shutdown: wait for the user's queries or cancel them, close every session, and report. `shutdown_timeout`
+//! bounds the whole, whatever the servers do.
 
 use std::time::{Duration, SystemTime};
 
@@ -10,17 +10,17 @@ use super::{Actor, Leaving, Stage};
 use crate::model::protocol::{DisconnectReason, ShutdownReport};
 use crate::model::{EventKind, NodeName};
 
-/// Kept back of `shutdown_timeout` for cancelling and closing (a fifth of it, where that is less).
+/// The part of `shutdown_timeout` reserved for cancelling and closing (at most a fifth of it).
 const CLOSING: Duration = Duration::from_secs(2);
-/// Queries that were cancelled have so long to say so.
+/// How long cancelled queries get to report back.
 const CANCELLING: Duration = Duration::from_millis(1500);
-/// Tasks that are done but for their last step have so long for it.
+/// Grace period for tasks that have only their last step left.
 const LAST_STEP: Duration = Duration::from_millis(100);
-/// Listeners have so long to take the last events.
+/// How long listeners get to take the last events.
 const LAST_WORDS: Duration = Duration::from_millis(500);
 
 impl Actor {
-    /// Begins to leave, or hurries.
+    /// Begins a shutdown, or hurries one that waits for queries if `drain` is false.
     pub(super) fn leave(&mut self, drain: bool, answer: Option<oneshot::Sender<ShutdownReport>>) {
         let now = Instant::now();
         let timeout = self.shutdown_timeout;
@@ -39,7 +39,7 @@ impl Actor {
         self.leave_on();
     }
 
-    /// Takes the next step, if it is time for it.
+    /// Takes the next step of the shutdown if it is due.
     pub(super) fn leave_on(&mut self) {
         let queries = self.batches.running();
         let now = Instant::now();
@@ -77,10 +77,10 @@ impl Actor {
         })
     }
 
-    /// Drops what did not end in time, and says the last word.
+    /// Aborts the tasks that did not end in time, and sends the last event.
     pub(super) async fn farewell(&mut self) {
         let Some(mut leaving) = self.leaving.take() else { return };
-        // What was told to end does so with its next step.
+        // A task that was stopped ends when it is polled next.
         let ended = async { while self.tasks.join_next().await.is_some() {} };
         drop(tokio::time::timeout(LAST_STEP, ended).await);
         leaving.report.stragglers = self.tasks.len() as u32;

@@ -14,7 +14,7 @@ use crate::connection::schedule::turns::Turns;
 use crate::model::protocol::NodeSnapshot;
 use crate::model::{Health, NodeConfig, NodeError, PoolStats, ProbeStats, Role};
 
-/// One node as it stands.
+/// What the actor knows of a node.
 #[derive(Debug)]
 pub(super) struct NodeRecord {
     pub(super) life: LifeId,
@@ -22,31 +22,31 @@ pub(super) struct NodeRecord {
     pub(super) health: Health,
     pub(super) role: Option<Role>,
     pub(super) server_version: Option<String>,
-    /// Of the cluster that answered last: what tells another one at the same address.
+    /// System identifier last seen. A different one means that another cluster answers at this address.
     pub(super) system_identifier: Option<u64>,
     pub(super) connect_time: Option<Duration>,
     pub(super) probes: ProbeStats,
     pub(super) pool: NodePool,
-    /// Why the pool could not open a session.
+    /// The newest reason why the pool could not open a session.
     pool_errors: watch::Receiver<Option<NodeError>>,
-    /// What the pool was last reported: whether the node answers, and why not.
+    /// What the pool was last told about the node: that it answers, or why it does not.
     pub(super) gate: Option<Result<(), NodeError>>,
-    /// The pool figures that were last reported, and when.
+    /// The pool figures last sent in an event, and when.
     pub(super) reported: Option<(PoolStats, Instant)>,
-    /// A session of ours is open, as far as events have told.
+    /// True while, by the events sent so far, a session of ours is open.
     pub(super) connected: bool,
-    /// Nobody serves a paused node, nor one that is being removed.
+    /// `None` while the node is paused or being removed.
     pub(super) crew: Option<Crew>,
     pub(super) removal: Option<Removal>,
 }
 
-/// A node on its way out.
+/// The removal of a node, while its sessions are closed.
 #[derive(Debug, Default)]
 pub(super) struct Removal {
     pub(super) answer: Reply,
-    /// What a file read anew put in its place meanwhile.
+    /// The node's new configuration, if a reload during the removal brings it back.
     pub(super) successor: Option<Box<NodeConfig>>,
-    /// What was closed for it so far.
+    /// The sessions closed and queries cancelled so far.
     pub(super) dismissed: Dismissed,
 }
 
@@ -85,7 +85,7 @@ impl NodeRecord {
         }
     }
 
-    /// A node that answers may refuse the sessions of its pool: that is worth a look.
+    /// Passes on that the pool could not open a session: a node that answers may refuse new connections, so check that.
     pub(super) fn apply_pool_errors(&mut self) {
         if !self.pool_errors.has_changed().unwrap_or(false) {
             return;
@@ -98,7 +98,7 @@ impl NodeRecord {
         }
     }
 
-    /// Opens or shuts the pool with the node's health: nobody should queue for a dead node.
+    /// Opens or shuts the pool as the node's health changes, so that no query waits for a dead node.
     pub(super) fn set_gate(&mut self, gate: Result<(), NodeError>) {
         let kind = |gate: &Result<(), NodeError>| gate.as_ref().err().map(|error| error.kind);
         if self.gate.as_ref().map(kind) != Some(kind(&gate)) {

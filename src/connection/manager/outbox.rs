@@ -1,12 +1,13 @@
-//! What a listener has not taken yet. One outbox a listener, so a slow reader slows neither the actor nor the other.
+//! The events that a listener has not taken yet. Each listener has its own outbox, so a slow one delays neither the
+//! actor nor the other.
 //!
-//! An event goes straight into the listener's channel while there is room. When there is none it waits here, in order,
-//! and newer news of a kind (a probe's answer, pool figures, facts, rows read so far) replace older ones of that node:
-//! so those are bounded by the number of nodes. Changes of state and outcomes are kept, up to [`KEPT`] of them; past
-//! that the oldest is dropped. A gap in `seq` says that something was replaced or dropped.
+//! While the listener's channel has room, an event goes straight into it. Otherwise it waits here, in order, and newer
+//! news of a topic (a probe's answer, pool figures, facts, rows read so far) replaces older news about the same node,
+//! so the number of nodes bounds them. Changes of state and outcomes are kept, up to [`KEPT`] of them; beyond that the
+//! oldest is dropped. A gap in `seq` shows that an event was replaced or dropped.
 //!
-//! Rows are bounded by their bytes too: an answer of more than [`HEAVY`] goes into the channel only when that is
-//! empty, and of those that wait here the oldest lose their rows past [`HELD`].
+//! Rows are bounded by their bytes too: an answer of more than [`HEAVY`] bytes enters the channel only while that is
+//! empty, and when the answers that wait here exceed [`HELD`] bytes, the oldest lose their rows.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -17,14 +18,14 @@ use tokio::sync::mpsc::error::TrySendError;
 use crate::model::protocol::{NodeOutcome, QueryProgress};
 use crate::model::{BatchId, ErrorKind, Event, EventKind, NodeError, NodeName};
 
-/// Changes of state and outcomes that wait for one listener.
+/// How many changes of state and outcomes may wait for one listener.
 const KEPT: usize = 8192;
-/// Bytes of rows that are no longer one event among many.
+/// An answer with more bytes of rows than this gets the channel to itself.
 const HEAVY: usize = 64 << 10;
-/// Bytes of rows that wait for one listener: what sixteen nodes may answer at most.
+/// Bytes of rows that may wait for one listener: the largest answers of sixteen nodes.
 const HELD: usize = 1 << 30;
 
-/// News of which only the newest counts.
+/// A kind of news about one node or batch of which only the newest counts.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 enum Topic {
     Checked(NodeName),
@@ -52,7 +53,8 @@ impl Topic {
         }
     }
 
-    /// Whether nobody needs to hear it any more after this: else topics would pile up with every batch and every name.
+    /// True if `kind` makes waiting news of this topic obsolete. Without it, topics of finished batches and removed
+    /// nodes would pile up.
     fn is_ended_by(&self, kind: &EventKind) -> bool {
         match (self, kind) {
             (Self::Reading(of, at), EventKind::Query { batch, progress: QueryProgress::NodeDone { node, .. } }) => {
@@ -67,7 +69,7 @@ impl Topic {
     }
 }
 
-/// Bytes of rows that an event carries.
+/// Bytes of the rows that an event carries.
 fn weight(event: &Event) -> usize {
     match &event.kind {
         EventKind::Query { progress: QueryProgress::NodeDone { outcome, .. }, .. } => {
@@ -81,11 +83,11 @@ fn weight(event: &Event) -> usize {
 #[derive(Debug)]
 pub(super) struct Outbox {
     listener: mpsc::Sender<Event>,
-    /// By `seq`.
+    /// The events by `seq`.
     waiting: BTreeMap<u64, Event>,
-    /// Where the waiting news of a topic stands.
+    /// The `seq` of the waiting news of each topic.
     topics: HashMap<Topic, u64>,
-    /// Bytes of rows in `waiting`.
+    /// Bytes of all rows in `waiting`.
     held: usize,
 }
 
@@ -124,7 +126,7 @@ impl Outbox {
         }
     }
 
-    /// Hands over what the listener has room for.
+    /// Sends what waits, as far as the channel has room.
     pub(super) fn flush(&mut self) {
         while let Some((seq, event)) = self.waiting.pop_first() {
             let topic = Topic::of(&event.kind);
@@ -140,7 +142,7 @@ impl Outbox {
         }
     }
 
-    /// Gives the event back where the channel has no room. A listener that is gone takes everything.
+    /// Sends an event; gives it back if the channel has no room. If the listener is gone, the event is dropped.
     fn offer(&self, event: Event) -> Option<Event> {
         if self.listener.capacity() < self.room_for(&event) && !self.listener.is_closed() {
             return Some(event);
@@ -151,19 +153,19 @@ impl Outbox {
         }
     }
 
-    /// How many free places of the channel an event asks for.
+    /// How many free places of the channel an event needs.
     fn room_for(&self, event: &Event) -> usize {
         if weight(event) > HEAVY { self.listener.max_capacity() } else { 1 }
     }
 
-    /// Waits until the listener has room for something that waits; for ever when nothing does. Cancel-safe.
+    /// Waits until the channel has room for an event that waits; forever if none waits. Cancel-safe.
     pub(super) async fn room(&self) {
         let Some((_, first)) = self.waiting.first_key_value() else { return std::future::pending().await };
-        // A listener that is gone is "room" too: the flush that follows throws everything away.
+        // If the listener is gone, this returns as well: the flush that follows drops everything.
         drop(self.listener.reserve_many(self.room_for(first)).await);
     }
 
-    /// Whether everything was handed over.
+    /// True if every event was sent.
     pub(super) fn is_empty(&self) -> bool {
         self.waiting.is_empty()
     }
@@ -175,7 +177,7 @@ impl Outbox {
         }
     }
 
-    /// The oldest rows give way to an error that says so, until the others are within [`HELD`].
+    /// Replaces the oldest rows by an error that says so, until the rest is within [`HELD`] bytes.
     fn drop_oldest_rows(&mut self) {
         for event in self.waiting.values_mut() {
             let bytes = weight(event);
@@ -226,7 +228,7 @@ mod tests {
         Event { seq, at: SystemTime::UNIX_EPOCH, kind }
     }
 
-    /// Reads all, letting the outbox flush in between.
+    /// Reads every event, and lets the outbox flush in between.
     fn read(outbox: &mut Outbox, reader: &mut mpsc::Receiver<Event>) -> Vec<u64> {
         let mut seen = Vec::new();
         while let Ok(event) = reader.try_recv() {
@@ -247,13 +249,13 @@ mod tests {
         outbox.push(checked(5, "b"));
         outbox.push(checked(6, "a"));
         outbox.push(changed(7, "a"));
-        // 1 and 2 were in the channel already; 3 gave way to 6.
+        // 1 and 2 were in the channel already; 6 replaced 3.
         assert_eq!(read(&mut outbox, &mut reader), [1, 2, 4, 5, 6, 7]);
         assert!(outbox.is_empty() && outbox.topics.is_empty());
     }
 
     #[test]
-    fn memory_is_bounded_when_nobody_reads() {
+    fn memory_is_bounded_if_the_listener_never_reads() {
         let (sender, mut reader) = mpsc::channel(1);
         let mut outbox = Outbox::new(sender);
         for seq in 0..3 * KEPT as u64 {
@@ -277,7 +279,7 @@ mod tests {
     }
 
     #[test]
-    fn rows_are_bounded_by_bytes_when_nobody_reads() {
+    fn rows_are_bounded_by_bytes_if_the_listener_never_reads() {
         const MEGABYTES: usize = 32;
         let (sender, mut reader) = mpsc::channel(1024);
         let mut outbox = Outbox::new(sender);

@@ -1,5 +1,5 @@
-//! What the tasks of the nodes report, and how that changes the record of a node and becomes events; and the figures of
-//! the pools, which the actor reads itself.
+//! What the tasks of the nodes report: it changes the record of a node and becomes events. Also the figures of the
+//! pools, which the actor reads itself.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use crate::connection::report::{News, Report};
 use crate::model::protocol::DisconnectReason;
 use crate::model::{EventKind, NodeName};
 
-/// Pool figures that did not change are sent all the same, at the last tick before ten seconds are over.
+/// Pool figures that did not change are sent again after this time: at the last tick before ten seconds have passed.
 const POOL_AT_LEAST: Duration = Duration::from_millis(8_500);
 
 impl Actor {

@@ -1,5 +1,5 @@
-//! The set of nodes, and how it changes while running: add, edit, remove, pause, resume, reload. What is seen
-//! changes at once; sessions are closed in a task that reports back.
+//! The set of nodes, and its changes while the manager runs: add, edit, remove, pause, resume, reload. The
+//! events of a change are sent at once; its sessions are closed in a task that reports back.
 
 use std::collections::HashSet;
 use std::time::{Duration, SystemTime};
@@ -16,13 +16,13 @@ use crate::connection::views::viewer::Pace;
 use crate::model::protocol::{CommandError, DisconnectReason};
 use crate::model::{ErrorKind, EventKind, Health, HealthState, NodeConfig, NodeError, NodeName};
 
-/// How long queries may go on running on a node that is removed, edited or paused.
+/// How long queries may continue on a node that is removed, edited or paused.
 const DRAIN: Duration = Duration::from_secs(2);
-/// Bounds the dismissal of one node's tasks and sessions.
+/// Upper bound for dismissing one node's tasks and closing its sessions.
 const DISMISSAL: Duration = Duration::from_secs(6);
 
 impl Actor {
-    /// A node that is there and not on its way out.
+    /// The node of this name, unless it is being removed.
     pub(super) fn node(&mut self, name: &NodeName) -> Result<&mut NodeRecord, CommandError> {
         self.nodes
             .get_mut(name)
@@ -41,7 +41,7 @@ impl Actor {
         Ok(())
     }
 
-    /// Gives a node a new life: health, tasks.
+    /// Starts a new life of a node: fresh health, new tasks.
     pub(super) fn begin(&mut self, name: &NodeName, delay: Duration) {
         self.lives += 1;
         let life = LifeId(self.lives);
@@ -55,7 +55,8 @@ impl Actor {
         node.crew = Some(Crew::start(&node.config, &reporter, pace, delay, &self.turns, &mut self.tasks));
     }
 
-    /// Ends a node's life, as far as anybody sees at once; its crew is dismissed in a task. `close` closes the pool.
+    /// Ends a node's life: events and the record say so at once, while a task dismisses its crew. `close` also closes
+    /// the pool.
     pub(super) fn end(&mut self, name: &NodeName, reason: DisconnectReason, drain: Duration, close: bool) {
         self.lives += 1;
         let life = LifeId(self.lives);
@@ -68,7 +69,7 @@ impl Actor {
         let was_connected = std::mem::take(&mut node.connected);
         let pool = close.then(|| node.pool.clone());
         if close {
-            // Closing shuts the gate too, and counts what it closes.
+            // Closing shuts the gate too, and counts the sessions that it closes.
             node.gate = Some(Err(left(&reason)));
         } else {
             node.set_gate(Err(left(&reason)));
@@ -102,7 +103,7 @@ impl Actor {
         Ok(())
     }
 
-    /// Gives the answer back where there is no such node.
+    /// Begins to remove a node. Returns `answer` if there is no such node.
     pub(super) fn remove(&mut self, name: &NodeName, answer: Reply) -> Option<Reply> {
         let Ok(node) = self.node(name) else { return Some(answer) };
         node.removal = Some(Removal { answer, ..Removal::default() });
@@ -128,7 +129,7 @@ impl Actor {
         Ok(())
     }
 
-    /// The nodes of the file, read anew.
+    /// Applies the nodes of a configuration file that was reloaded.
     pub(super) fn reload(&mut self, nodes: Vec<NodeConfig>) {
         let wanted: HashSet<NodeName> = nodes.iter().map(|node| node.name.clone()).collect();
         let gone: Vec<NodeName> = self.nodes.keys().filter(|name| !wanted.contains(*name)).cloned().collect();
@@ -162,7 +163,8 @@ impl Actor {
         let Some(removal) = node.removal.as_mut() else { return };
         removal.dismissed.sessions += dismissed.sessions;
         removal.dismissed.cancelled += dismissed.cancelled;
-        // An edit or a pause just before may still be closing sessions: gone means that none is left.
+        // An edit or a pause shortly before the removal may still be closing sessions. The node is gone when none is
+        // left.
         if self.dismissing.values().any(|other| other == name) {
             return;
         }
@@ -184,7 +186,7 @@ impl Actor {
     }
 }
 
-/// Why our sessions end, and what the pool tells who comes all the same.
+/// Why our sessions end; also the error for a checkout from a pool that is closing.
 fn left(reason: &DisconnectReason) -> NodeError {
     let text = match reason {
         DisconnectReason::Error(error) => return error.clone(),

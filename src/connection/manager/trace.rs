@@ -1,6 +1,6 @@
-//! What the log says of an event: changes at `info` and `warn`, queries at `debug`, each probe and each figure at
-//! `trace`. What a server wrote goes in quotes, its control characters escaped; of a statement that failed only the
-//! SQLSTATE is told, since the server's message quotes its values.
+//! The log entry of an event: changes at `info` and `warn`, queries at `debug`, each probe and each figure at `trace`.
+//! Text of a server is quoted, its control characters escaped. Of a failed statement only the SQLSTATE is logged, since
+//! the server's message repeats the statement's values.
 
 use tracing::{debug, info, trace, warn};
 

@@ -10,10 +10,11 @@ use tokio::sync::watch;
 use super::pooled::{ErrorsTo, Pool};
 use crate::connection::schedule::turns::Turns;
 
-/// Keeps `min` sessions open (bb8 knows only a number of idle ones, and would open one more whenever one is taken).
+/// Keeps `min` sessions open. (bb8 knows only a minimum of idle sessions, and would open another one whenever one is
+/// checked out.)
 ///
-/// Period: a third of the idle timeout, so that none of those kept is idle for all of it; and a second after a socket
-/// closed, so that a server which ends each session at once is not hammered.
+/// Period: a third of the idle timeout, so that none of these sessions is idle for all of it, and one second after a
+/// socket has closed, so that a server that ends each session at once is not hammered.
 pub(super) async fn keep(
     pool: Pool,
     mut sockets: watch::Receiver<usize>,
@@ -24,12 +25,13 @@ pub(super) async fn keep(
 ) {
     let mut touched = min;
     loop {
-        // Taken out and given back: bb8 looks at a session when it comes back, and its idle time begins anew.
+        // Checks sessions out and gives them back: bb8 inspects a session when it comes back, and its idle time starts
+        // again.
         let idle = pool.state().idle_connections;
         let held = (0..idle.min(touched)).map_while(|_| pool.get_owned().now_or_never()).collect::<Vec<_>>();
         drop(held);
         while pool.state().connections < min {
-            // A node that refuses is the health loop's business; we ask again after a period.
+            // If the node refuses, the health loop deals with that; we try again after a period.
             let session = match turns.later.wait(pool.dedicated_connection()).await {
                 Ok(session) => session,
                 Err(error) => {

@@ -1,4 +1,4 @@
-//! The sessions of a pool: how bb8 opens one, when it is no longer any good, and one that is taken out.
+//! The sessions of a pool: how bb8 opens one, when it discards one, and one that is checked out.
 
 use std::ops::Deref;
 use std::path::PathBuf;
@@ -19,19 +19,19 @@ use crate::connection::session::tls::Connector;
 use crate::connection::wire::sockets::Sockets;
 use crate::model::{ErrorKind, NodeConfig, NodeError};
 
-/// bb8's pool of our sessions.
+/// The type of bb8's pool for our sessions.
 pub(crate) type Pool = bb8::Pool<Manager>;
 
-/// Opens the sessions of one pool, each by a [`PostgresConnectionManager`] of its own, since password and
-/// certificates are looked up anew each time.
+/// Opens the sessions of one pool. Each gets a [`PostgresConnectionManager`] of its own, since password and
+/// certificates are looked up again each time.
 #[derive(Debug)]
 pub(crate) struct Manager {
     node: Arc<NodeConfig>,
     sockets: Sockets,
     tasks: TaskTracker,
-    /// Cancelled when the pool is given up: bb8 must not open anything for it any more.
+    /// Cancelled when the pool is discarded: bb8 must not open another session for it.
     retired: CancellationToken,
-    /// The node takes no settings in its startup packet: a pooler stands before it.
+    /// True if the node takes no settings in its startup packet, because a pooler forwards the connection.
     behind_pooler: AtomicBool,
 }
 
@@ -40,7 +40,7 @@ pub(crate) struct Manager {
 pub(crate) struct PooledSession {
     pub(crate) client: Client,
     pub(crate) dialled: Dialled,
-    /// Not to be used again: it goes when it is given back.
+    /// True if the session must not be used again: it is closed when it is given back.
     discard: AtomicBool,
 }
 
@@ -88,7 +88,8 @@ impl ManageConnection for Manager {
         }
     }
 
-    /// Never asked: it would cost a round trip a checkout, and an ended session is known without.
+    /// Never called by our pool: the check would cost one round trip per checkout, and we notice an ended session
+    /// without it.
     async fn is_valid(&self, session: &mut PooledSession) -> Result<(), NodeError> {
         let asked = session.client.simple_query("").await;
         asked.map(drop).map_err(|error| error::classify_with(&error, &session.dialled.heard, &self.node))
@@ -99,7 +100,7 @@ impl ManageConnection for Manager {
     }
 }
 
-/// Where bb8 leaves the errors of connects that nobody awaits; those of a pool that was given up concern nobody.
+/// Takes the errors of connects for which no caller waits. Those of a discarded pool are dropped.
 #[derive(Debug, Clone)]
 pub(crate) struct ErrorsTo {
     pub(crate) errors: watch::Sender<Option<NodeError>>,
@@ -118,10 +119,10 @@ impl bb8::ErrorSink<NodeError> for ErrorsTo {
     }
 }
 
-/// A session that was taken out. It goes back when dropped, unless it is broken or was marked `discard`.
+/// A session that is checked out. Dropping it gives it back, unless it is broken or was marked `discard`.
 pub(crate) struct Checkout {
     session: bb8::PooledConnection<'static, Manager>,
-    /// How many are out.
+    /// How many sessions are checked out.
     active: Arc<AtomicU32>,
 }
 

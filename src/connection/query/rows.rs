@@ -8,9 +8,9 @@ use crate::model::figures::count;
 use crate::model::protocol::{NodeRows, QueryRequest, ServerNotice};
 use crate::model::{Column, RowSet};
 
-/// Rows between two reports.
+/// Rows between two reports of progress.
 const REPORT_ROWS: usize = 1_000;
-/// Time between two reports of a server that sends slowly.
+/// Time between two reports of progress when the server sends slowly.
 const REPORT_TIME: Duration = Duration::from_millis(200);
 
 pub(crate) struct Rows<'a> {
@@ -34,7 +34,7 @@ impl<'a> Rows<'a> {
         self.kept = RowSet::new(columns.collect());
     }
 
-    /// Keeps the row, if there is room; `false` when the result is cut here.
+    /// Keeps the row if there is room. Returns `false` when the result is cut here.
     pub(crate) fn push(&mut self, row: &SimpleQueryRow) -> bool {
         if self.kept.len() >= self.request.max_rows {
             self.truncated = Some(format!("cut at {} rows", count(self.request.max_rows as u64)));
@@ -49,7 +49,7 @@ impl<'a> Rows<'a> {
         }
         self.truncated = Some(format!("cut at {}", megabytes(self.request.max_bytes)));
         if self.kept.is_empty() {
-            // One row that is too large alone is shown as far as it goes.
+            // A single row that is too large is kept up to the limit.
             let mut room = room;
             self.kept.push(cells().map(|cell| {
                 let kept = cell.map(|text| text.get(..text.floor_char_boundary(room)).unwrap_or_default());
@@ -60,8 +60,8 @@ impl<'a> Rows<'a> {
         false
     }
 
-    /// The rows so far, where it is time to say so.
-    pub(crate) fn worth_telling(&mut self) -> Option<usize> {
+    /// The number of rows so far, when a report of progress is due.
+    pub(crate) fn progress_due(&mut self) -> Option<usize> {
         let count = self.kept.len();
         let many = count - self.reported >= REPORT_ROWS;
         if !many && self.reported_at.elapsed() < REPORT_TIME {
@@ -79,7 +79,7 @@ impl<'a> Rows<'a> {
     }
 }
 
-/// A database of encoding `SQL_ASCII` may hold any bytes.
+/// A database with encoding `SQL_ASCII` may hold any bytes.
 const NO_TEXT: &str = "(bytes that are not UTF-8)";
 
 fn megabytes(bytes: usize) -> String {
@@ -91,7 +91,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn numbers_of_people() {
+    fn numbers_are_grouped_for_people() {
+        assert_eq!([7, 1_000, 100_000, 1_234_567].map(grouped), ["7", "1,000", "100,000", "1,234,567"]);
         assert_eq!(megabytes(64 << 20), "64 MB");
         assert_eq!(megabytes(1_000), "1,000 bytes");
     }

@@ -1,19 +1,18 @@
-//! How long a lost node is left alone before the next attempt. Pure.
+//! How long to wait before a lost node is tried again. Pure.
 
 use std::time::Duration;
 
-/// Whole seconds before attempt 1, 2, 3 ...; the last one repeats.
+/// Whole seconds before attempt 1, 2, 3 and so on; the last one repeats.
 const SECONDS: [u64; 6] = [1, 2, 4, 8, 16, 30];
-/// Share of the delay that `jitter` may add: nodes lost together do not come back in one burst.
+/// The share of the delay that `jitter` may add, so that nodes lost together are not all dialled again at once.
 const JITTER: f64 = 0.1;
-/// Nobody waits longer: a node that answers again is to be seen within 31 s (N13).
+/// The longest wait: a node that answers again must be noticed within 31 s (N13).
 const LONGEST: Duration = Duration::from_millis(30_500);
 
-/// How long to wait before a query is tried again that only a person can make possible (rights, a version, an
-/// extension).
+/// How long to wait before repeating a query that fails until a person acts (rights, a version, an extension).
 pub(crate) const INCURABLE: Duration = Duration::from_mins(1);
 
-/// The wait after `failed` failed retries, with `jitter` (0 to 1) times ten percent on top, [`LONGEST`] at most.
+/// The wait after `failed` failed retries, plus up to ten percent by `jitter` (0 to 1); at most [`LONGEST`].
 pub(crate) fn delay(failed: u32, jitter: f64) -> Duration {
     let step = usize::try_from(failed).unwrap_or(usize::MAX).min(SECONDS.len() - 1);
     let base = Duration::from_secs(SECONDS.get(step).copied().unwrap_or(30));

@@ -1,39 +1,40 @@
-//! When in its interval a node is asked. Five hundred nodes that came up in one instant, at the start or when a network is
-//! back, should not be asked in one instant for ever after: each life of a node has a place of its own in the interval.
+//! Each node's place in the interval. Five hundred nodes that came up at the same moment, at the start or when a
+//! network is back, must not be asked at the same moment ever after, so each life of a node has a place of its own.
 
 use std::time::Duration;
 
 use crate::connection::report::LifeId;
 
-/// Shortest interval between two queries of one kind to a node, however short a refresh is configured.
+/// Shortest interval between two queries of the same kind to a node, however short the configured refresh is.
 pub(crate) const FASTEST: Duration = Duration::from_millis(100);
 
-/// The share of an interval by which a node's questions come later than those of another, 0 to 1.
+/// A node's place in each interval, from 0 to 1.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Phase(f64);
 
 impl Phase {
-    /// Multiples of the golden ratio: however many there are, they lie evenly.
+    /// Multiples of the golden ratio are evenly spread, however many there are.
     pub(crate) fn of(life: LifeId) -> Self {
         const GOLDEN: f64 = 0.618_033_988_749_894_9;
         Self((life.0 as f64 * GOLDEN).fract())
     }
 
-    /// From the first refresh, which comes at once, to the second.
+    /// Delay from the first refresh, which is made at once, to the second.
     pub(crate) fn to_refresh(self, every: Duration) -> Duration {
         every.mul_f64(0.5 + self.0)
     }
 
-    /// From a node's being up to the first question that nobody waits for: behind the first figures, which somebody does.
+    /// Delay from "node is up" to its first background query. It comes after the first facts, which the screen is
+    /// waiting for.
     pub(crate) fn to_background(self) -> Duration {
         Duration::from_secs(1) + Duration::from_millis(1500).mul_f64(self.0)
     }
 
-    /// From the first answer to the first probe, and from that one to the second: halfway between two refreshes, so that
-    /// a node that dies in silence is noticed by the nearer of the two. Where that is far from the first answer, a probe
-    /// comes half an interval before (N3).
+    /// Delay from the first answer to the first probe, and from that to the second. The second one is halfway between
+    /// two refreshes, so that whichever of the two comes next notices a node that dies silently. If that is long after
+    /// the first answer, a probe is added half an interval earlier (N3).
     pub(crate) fn to_probes(self, interval: Duration) -> [Duration; 2] {
-        // Hardly after the first answer it would say nothing new.
+        // Sooner after the first answer, a probe would show nothing new.
         const SOON: f64 = 0.25;
         let half = (self.0 + 1.0 - SOON).fract() + SOON;
         let (first, second) = if half < 0.5 + SOON { (half, 1.0) } else { (half - 0.5, 0.5) };

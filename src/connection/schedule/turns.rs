@@ -1,6 +1,7 @@
-//! Whose turn it is to connect, or to be asked what nobody waits for. Five hundred nodes that are dialled or asked in one
-//! instant, at the start or when a network is back, would keep servers and poolers that many of them share busy with
-//! nothing else, until the probes of those that were let in are late (N8). What confirms a failure does not wait for its turn: there is a hurry (N3).
+//! Turns to connect, or to be asked for what no screen shows. If five hundred nodes were dialled or asked at the same
+//! moment, at the start or when a network is back, the servers and poolers that many of them share would be so busy
+//! that the probes of nodes already connected are late (N8). Connections that confirm a failure do not wait for a turn:
+//! they are urgent (N3).
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,13 +9,13 @@ use std::time::Duration;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
 
-/// Connects of health loops under way at once.
+/// How many health loops may connect at the same time.
 const HEALTH: usize = 16;
-/// The same of facts and pools, which come after them.
+/// How many connects of facts and pools may run at the same time. They come after those of the health loops.
 const LATER: usize = 8;
-/// Questions under way at once that no screen shows: the first of a session make the server read its catalogs.
+/// How many background queries may run at the same time. The first one of a session makes the server read its catalogs.
 const BACKGROUND: usize = 4;
-/// A turn is kept for so long: those that hang stand in nobody's way, and far nodes hardly.
+/// How long a connect may hold its slot. One that hangs frees it after this; a distant node rarely needs longer.
 const TURN: Duration = Duration::from_millis(100);
 
 /// The turns of one connection manager.
@@ -31,7 +32,7 @@ impl Default for Turns {
     }
 }
 
-/// Those who wait for one kind of turn, served as they came.
+/// The callers that wait for one kind of turn, served in order.
 #[derive(Debug)]
 pub(crate) struct Queue(Arc<Semaphore>);
 
@@ -40,24 +41,24 @@ impl Queue {
         Self(Arc::new(Semaphore::new(at_once)))
     }
 
-    /// Waits for a turn. Cancel-safe: who comes again stands behind the others.
+    /// Waits for a turn. Cancel-safe: a caller that retries goes to the back of the queue.
     pub(crate) async fn turn(&self) -> Turn {
-        // Nobody closes it; without a turn nothing would be lost but order.
+        // The semaphore is never closed. If it were, we would only lose fairness.
         Turn(Arc::clone(&self.0).acquire_owned().await.ok())
     }
 
-    /// Begins to connect when it is its turn. Cancel-safe as far as `connect` is.
+    /// Waits for a turn and then runs `connect`. Cancel-safe if `connect` is.
     pub(crate) async fn wait<T>(&self, connect: impl Future<Output = T>) -> T {
         self.turn().await.spend(connect).await
     }
 }
 
-/// Somebody's turn, until it is dropped.
+/// A turn. Dropping it lets the next caller run.
 #[derive(Debug)]
 pub(crate) struct Turn(Option<OwnedSemaphorePermit>);
 
 impl Turn {
-    /// Does the work, whose turn ends with it or before, where it takes long. Cancel-safe as far as the work is.
+    /// Does the work. The turn ends with it, or after [`TURN`] if the work takes longer. Cancel-safe if the work is.
     pub(crate) async fn spend<T>(self, work: impl Future<Output = T>) -> T {
         let Self(permit) = self;
         let mut work = std::pin::pin!(work);
@@ -79,7 +80,7 @@ mod tests {
     use super::*;
 
     #[tokio::test(start_paused = true)]
-    async fn so_many_connect_at_once_and_those_that_hang_stand_in_nobodys_way_n8() {
+    async fn few_connect_at_once_and_those_that_hang_delay_no_other_n8() {
         let (queue, now, most) = (Queue::new(4), AtomicUsize::new(0), AtomicUsize::new(0));
         let connect = |takes| {
             let (queue, now, most) = (&queue, &now, &most);

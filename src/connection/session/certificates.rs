@@ -1,6 +1,6 @@
-//! Which certificates a server may show and which we show it: the files of libpq's names, and the connectors made of
-//! them. A connector takes milliseconds to make (it reads the machine's roots), so the last ones are kept until one
-//! of their files changes.
+//! Which certificates a server may show and which one we show: the files that libpq's settings name, and the connectors
+//! built from them. A connector takes milliseconds to build (it reads the machine's roots), so the last ones are kept
+//! until one of their files changes.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -13,19 +13,19 @@ use openssl::pkey::PKey;
 use crate::connection::wire::fault::TlsError;
 use crate::model::{RootCert, SslMode, TlsConfig};
 
-/// Connectors kept; nodes of one cluster share one.
+/// How many connectors are kept; the nodes of a cluster usually share one.
 const KEPT: usize = 16;
 
 static CONNECTORS: Mutex<Vec<(Files, TlsConnector)>> = Mutex::new(Vec::new());
 
-/// What a connector was made of.
+/// What a connector was built from.
 #[derive(Debug, Clone, PartialEq)]
 struct Files {
     verify: Verify,
     root: Option<PathBuf>,
     identity: Option<(PathBuf, PathBuf)>,
     tls: TlsConfig,
-    /// When each file was last changed.
+    /// The modification time of each file.
     changed: Vec<Option<SystemTime>>,
 }
 
@@ -36,7 +36,7 @@ enum Verify {
     ChainAndName,
 }
 
-/// The connector for these settings. Files are read anew when they changed.
+/// The connector for these settings. Reads the files again when one has changed.
 pub(crate) fn connector(tls: &TlsConfig) -> Result<TlsConnector, TlsError> {
     let home = std::env::var_os("HOME").map(PathBuf::from);
     let files = Files::find(tls, home.as_deref());
@@ -52,8 +52,9 @@ pub(crate) fn connector(tls: &TlsConfig) -> Result<TlsConnector, TlsError> {
 }
 
 impl Files {
-    /// As libpq: `~/.postgresql/root.crt` verifies the chain wherever it exists, `postgresql.crt` and `.key` are shown
-    /// where nothing else is named. Unlike libpq, a `verify` mode without any root trusts the machine's roots.
+    /// Follows libpq: if `~/.postgresql/root.crt` exists, it verifies the chain, and unless other files are named,
+    /// `postgresql.crt` and `.key` are shown. Unlike libpq, a `verify` mode without any root trusts the machine's
+    /// roots.
     fn find(tls: &TlsConfig, home: Option<&Path>) -> Self {
         let default = |name: &str| home.map(|home| home.join(".postgresql").join(name)).filter(|path| path.exists());
         let system = tls.root_cert == Some(RootCert::System);
@@ -64,7 +65,8 @@ impl Files {
         };
         let verify = match tls.mode {
             SslMode::VerifyFull => Verify::ChainAndName,
-            // A certificate of the machine's roots says nothing without its name: anybody can have one.
+            // Anybody can get a certificate that chains to the machine's roots, so it proves nothing unless its name is
+            // checked.
             _ if system => Verify::ChainAndName,
             SslMode::VerifyCa => Verify::Chain,
             _ if root.is_some() => Verify::Chain,
@@ -107,12 +109,12 @@ impl Files {
         Identity::from_pkcs8(&chain, &pkcs8).map_err(|error| wrong("sslcert", cert, &error.to_string()))
     }
 
-    /// The key as the PKCS#8 that native-tls wants, whatever it is written as: PKCS#1, EC, encrypted, DER.
+    /// The key as PKCS#8, the form that native-tls takes. The file may be PKCS#1, EC, encrypted or DER.
     fn private_key(&self, path: &Path) -> Result<Vec<u8>, TlsError> {
         check_mode(path)?;
         let bytes = read("sslkey", path)?;
         let password = self.tls.key_password.as_ref();
-        // An empty passphrase where none was given: without it openssl would ask for one on the terminal.
+        // An empty passphrase if none is given: without one, openssl would ask for it on the terminal.
         let passphrase = password.map_or("", |password| password.expose());
         let parsed = PKey::private_key_from_pem_passphrase(&bytes, passphrase.as_bytes())
             .or_else(|_| PKey::private_key_from_pkcs8_passphrase(&bytes, passphrase.as_bytes()))
@@ -131,7 +133,7 @@ fn read(what: &str, path: &Path) -> Result<Vec<u8>, TlsError> {
     fs::read(path).map_err(|error| wrong(what, path, &error.to_string()))
 }
 
-/// libpq's rule: nobody but its owner may read a key, or its group where root owns it.
+/// libpq's rule: only its owner may read a key, and its group too if root owns it.
 fn check_mode(path: &Path) -> Result<(), TlsError> {
     use std::os::unix::fs::MetadataExt;
     let meta = fs::metadata(path).map_err(|error| wrong("sslkey", path, &error.to_string()))?;

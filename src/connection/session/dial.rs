@@ -1,4 +1,4 @@
-//! The attempts of one connect: by the node's password, address and `sslmode`, with and without settings.
+//! The attempts of one connect: with the node's password, address and `sslmode`, with and without settings.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -19,10 +19,10 @@ use crate::connection::wire::limit::{OUR_ANSWERS, limited};
 use crate::connection::wire::sockets::Sockets;
 use crate::model::{ErrorKind, NodeConfig, NodeError, Secret};
 
-/// How long a server may take to hear a cancel, and to obey it.
+/// How long a server may take to receive a cancel request, and to obey it.
 pub(crate) const CANCEL: Duration = Duration::from_secs(1);
 
-/// The driver begins TLS directly, and so reaches our [`Connector`], on TCP alone: a unix socket is opened here.
+/// The driver calls our [`Connector`] only on TCP, where it begins TLS directly. So we open a unix socket ourselves.
 pub(crate) async fn connect_unix(
     config: &Config,
     connector: Connector,
@@ -45,21 +45,22 @@ impl From<tokio_postgres::Error> for DialError {
     }
 }
 
-/// What belongs to an open connection beside its client: how to understand its end, and how to cancel on it.
+/// What an open connection needs besides its client: what it takes to explain its end, and to cancel on it.
 #[derive(Debug, Clone)]
 pub(crate) struct Dialled {
     pub(crate) heard: Arc<Heard>,
-    /// A pooler stands before the server and takes no settings: what a session sets there, another's may inherit.
+    /// True if a pooler that takes no settings is in front of the server: a setting made on a session could be
+    /// inherited by another client.
     pub(crate) behind_pooler: bool,
     connector: Connector,
     socket: Option<PathBuf>,
 }
 
 impl Dialled {
-    /// Sets what only a server of a version takes, now that the version is known.
+    /// Makes the settings that only some versions know, once the version is known.
     pub(crate) async fn settle(&self, client: &Client) {
         if let Some(statement) = self.late_settings() {
-            // A platform may not have it; the session is good without.
+            // The server's platform may lack a setting; the session works without it.
             let _ = client.batch_execute(statement).await;
         }
     }
@@ -68,10 +69,11 @@ impl Dialled {
         if self.behind_pooler { None } else { settings::late(self.heard.server_version().as_deref()) }
     }
 
-    /// Tells the server to stop working on what the session asked. Says whether the server could be told.
+    /// Asks the server to stop the session's statement, `within` this time. Returns true if the request was delivered.
+    /// Cancel-safe: dropping it abandons the request.
     pub(crate) async fn cancel(&self, token: CancelToken, within: Duration) -> bool {
         let connector = self.connector.for_cancel();
-        let tell = async {
+        let send = async {
             match &self.socket {
                 Some(path) => match UnixStream::connect(path).await {
                     Ok(stream) => token.cancel_query_raw(stream, connector).await.is_ok(),
@@ -80,12 +82,12 @@ impl Dialled {
                 None => token.cancel_query(connector).await.is_ok(),
             }
         };
-        tokio::time::timeout(within, tell).await.unwrap_or(false)
+        tokio::time::timeout(within, send).await.unwrap_or(false)
     }
 }
 
-/// Makes the attempts that the node's `sslmode` allows, and one more without settings where a pooler refuses them,
-/// which `behind_pooler` remembers. `connect` makes one attempt.
+/// Makes the attempts that the node's `sslmode` allows, and another one without settings if a pooler refuses them,
+/// which `behind_pooler` remembers. `connect` makes one attempt. Cancel-safe if `connect` is.
 pub(crate) async fn dial<T, F, A>(
     node: &NodeConfig,
     kind: SessionKind,
@@ -136,7 +138,7 @@ where
     Err(earlier.unwrap_or_else(|| NodeError::new(ErrorKind::Internal, "no attempt was made")))
 }
 
-/// Whether the other way, with or without TLS, may be let in: not where only the password was wrong.
+/// True if the server may accept the other way, with or without TLS: not if only the password was wrong.
 fn may_differ(error: &NodeError) -> bool {
     error.kind == ErrorKind::Tls || error.sqlstate.as_deref() == Some("28000")
 }
@@ -147,8 +149,8 @@ fn both(earlier: &NodeError, error: NodeError, last: Encryption) -> NodeError {
     NodeError { message, ..error }
 }
 
-/// PgBouncer (08P01), and whatever else stands before a server and wants no settings (42704 and the like are faults
-/// of ours that must not keep anybody from connecting).
+/// True for the error of PgBouncer (08P01), and of anything else in front of a server that refuses settings (42704 and
+/// similar would be faults of ours, which must not prevent a connection).
 fn refuses_options(error: &NodeError) -> bool {
     match error.sqlstate.as_deref() {
         Some("08P01") => error.message.contains("parameter") || error.message.contains("options"),
@@ -157,7 +159,7 @@ fn refuses_options(error: &NodeError) -> bool {
     }
 }
 
-/// `@` names a socket that is in no directory.
+/// `@` names an abstract socket, which is in no directory.
 fn socket_path(node: &NodeConfig) -> PathBuf {
     let address = node.address();
     PathBuf::from(address.strip_prefix('@').map_or(address.clone(), |name| format!("\0{name}")))
@@ -171,10 +173,10 @@ fn config(node: &NodeConfig, password: Option<&Secret>, options: Option<&str>) -
         .dbname(&node.database)
         .user(&node.user)
         .application_name("pgwatch")
-        // "Begin TLS at once": which is where our connector takes over and does what the node's own mode says.
+        // `Direct` makes the driver call our connector at once, which then does what the node's own mode says.
         .ssl_mode(SslMode::Require)
         .ssl_negotiation(SslNegotiation::Direct)
-        // A link that was cut is noticed by the system too, should nothing of ours be waiting on it.
+        // The system also notices a broken connection, in case nothing of ours is waiting on it.
         .keepalives(true)
         .keepalives_idle(Duration::from_secs(10))
         .keepalives_interval(Duration::from_secs(5))

@@ -1,5 +1,5 @@
-//! Where a password comes from, looked up at each connect so that a rotated one is found. It never stands in an
-//! error, and neither does what a command prints.
+//! Where a password comes from. It is looked up at each connect, so that a rotated one is found. Errors contain
+//! neither the password nor the output of a command.
 
 use std::pin::pin;
 use std::process::Stdio;
@@ -13,22 +13,23 @@ use tokio::time::timeout;
 use crate::config::passfile;
 use crate::model::{ErrorKind, NodeConfig, NodeError, PasswordSource, Secret};
 
-/// No password of people is longer; tokens of clouds reach some kilobytes.
+/// Passwords of people are shorter; tokens of cloud providers have some kilobytes.
 const MAX_BYTES: u64 = 64 << 10;
 
-/// The share of `connect_timeout` that a command may take: less than all, so that who was late can be told apart.
+/// The share of `connect_timeout` that a command may take: less than all of it, so that the error can say whether the
+/// command or the server was late.
 const SHARE: f64 = 0.9;
 
-/// What is known of a node's password.
+/// The result of looking up a node's password.
 #[derive(Debug, Default)]
 pub(crate) struct Found {
     pub(crate) password: Option<Secret>,
-    /// Why the password file was not used. As with libpq that is no error: not every server asks for a password.
+    /// Why the password file was not used. As in libpq this is not an error: not every server asks for a password.
     pub(crate) ignored: Option<String>,
 }
 
 impl Found {
-    /// Says with a refusal for want of a password that there is a file which was not used.
+    /// If a server refuses us for lack of a password, adds that a password file was not used.
     pub(crate) fn explain(&self, error: NodeError) -> NodeError {
         match &self.ignored {
             Some(why) if error.kind == ErrorKind::Authentication => error.with_hint(why.clone()),
@@ -37,14 +38,14 @@ impl Found {
     }
 }
 
-/// The password for `node` now. A command is waited for no longer than most of `connect_timeout`; dropping the future
-/// kills it and all that it started.
+/// The password for `node` now. A command may take 90 percent of `connect_timeout`. Cancel-safe: dropping the future
+/// kills the command and everything it started.
 pub(crate) async fn look_up(node: &NodeConfig) -> Result<Found, NodeError> {
     let found = |password| Ok(Found { password, ignored: None });
     match &node.password {
         PasswordSource::None => found(None),
         PasswordSource::Given(secret) => found(Some(secret.clone())),
-        // A small local file: not worth a thread.
+        // A small local file is read on this thread.
         PasswordSource::File(path) => passfile::lookup(path, &node.host, node.port, &node.database, &node.user)
             .map_or_else(|why| Ok(Found { password: None, ignored: Some(why) }), found),
         PasswordSource::Command(line) => {
@@ -80,7 +81,8 @@ async fn run(line: &str) -> Result<Secret, String> {
         .read_until(b'\n', &mut first)
         .await
         .map_err(|error| format!("its output cannot be read: {error}"))?;
-    // What else it writes is read too: a closed pipe would kill it, and look like a failure of its own.
+    // The rest of its output is read as well: a closed pipe would kill the command, which would look like a failure of
+    // its own.
     let mut nowhere = sink();
     let mut rest = pin!(copy(&mut output, &mut nowhere));
     let mut writes = true;
@@ -99,7 +101,7 @@ async fn run(line: &str) -> Result<Secret, String> {
     if password.is_empty() { Err("it printed nothing".to_owned()) } else { Ok(Secret::new(password)) }
 }
 
-/// A shell and what it started: killed together when nobody waits any more.
+/// A shell and what it started: dropping this kills all of them.
 struct Group {
     leader: Option<u32>,
     child: Child,

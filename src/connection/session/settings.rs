@@ -1,9 +1,9 @@
-//! What our sessions set, and how: by the startup packet, which costs no round trip and is what `DISCARD ALL`
-//! goes back to.
+//! What our sessions set, and how: in the startup packet, which costs no round trip and defines what `DISCARD
+//! ALL` restores.
 //!
-//! A pooler such as PgBouncer refuses most of it. Nothing is then set for the session: with transaction pooling a
-//! `SET` would stay on a connection that other programs use next. Statements of the user are still guarded there, by
-//! `BEGIN READ ONLY` and `SET LOCAL` around each.
+//! A pooler such as PgBouncer refuses most settings. Then the session sets nothing: with transaction pooling, a `SET`
+//! would remain on a connection that other programs use next. Statements of the user are still guarded there, by `BEGIN
+//! READ ONLY` and `SET LOCAL` around each.
 
 use std::time::Duration;
 
@@ -16,9 +16,9 @@ use crate::model::protocol::QueryRequest;
 pub enum SessionKind {
     /// The health loop's own connection.
     Probe,
-    /// Server facts.
+    /// The figures of the server.
     Poll,
-    /// Views that somebody looks at.
+    /// Views, for screens and for rules of alerts.
     View,
     /// Statements of the user.
     Query,
@@ -27,12 +27,13 @@ pub enum SessionKind {
 }
 
 impl SessionKind {
-    /// Our own statements are answered with a few kilobytes; a result of the user's may have 64 MB, and one row of it
-    /// that much alone. What comes beside rows are notices: a function may raise many, and they are not kept.
+    /// How much the server may send. The answers to our own statements have a few kilobytes; a result of the user's
+    /// statement may have 64 MB, and a single row may be that large. Apart from rows, notices arrive: a function may
+    /// raise many, and they are not kept.
     pub(crate) fn limits(self) -> Limits {
         match self {
             Self::Query => Limits { row: QueryRequest::MAX_BYTES + (1 << 20), answer: 4 << 20, rows_are_wanted: true },
-            // What is too much of a view is cut by who collects it.
+            // Rows of a view beyond its limits are cut where they are collected.
             Self::View => Limits { row: 4 << 20, answer: 4 << 20, rows_are_wanted: true },
             Self::Probe | Self::Poll | Self::Test => {
                 Limits { row: 64 << 10, answer: 256 << 10, rows_are_wanted: false }
@@ -41,22 +42,22 @@ impl SessionKind {
     }
 }
 
-/// Our own statements take milliseconds; what takes longer than this is stuck, and nobody waits for it any more.
+/// Our own statements take milliseconds; one that takes longer than this is stuck.
 const OWN_STATEMENT: Duration = Duration::from_secs(5);
-/// Our own statements only read catalogs: a lock on one of those is somebody's maintenance.
+/// Our own statements only read catalogs: if a catalog is locked, that is maintenance.
 const OWN_LOCK: Duration = Duration::from_millis(500);
-/// How long a statement of the user may stand in a queue for a lock, where others queue behind it.
+/// How long a statement of the user may wait for a lock, since others queue after it.
 const USER_LOCK: Duration = Duration::from_secs(10);
 /// We never leave a transaction open for longer than a round trip.
 const IDLE_IN_TRANSACTION: Duration = Duration::from_secs(30);
 
-/// A server whose client was cut off without a word ends our session by itself after about twice this time: else it
-/// would keep one that is idle for as long as its system does, which is hours. It asks an idle client after `IDLE`,
-/// and then each `AGAIN`; how often is left to its system, since not every one can be told.
+/// How long a server waits before it checks whether an idle client is still there, and between two checks. If the
+/// network cut us off, the server then ends our session after about twice `IDLE`; otherwise it would keep an idle
+/// session for hours. The number of checks is left to the server's system, since not every system can set it.
 const IDLE: Duration = Duration::from_secs(10);
 const AGAIN: Duration = Duration::from_secs(1);
-/// The `options` of the startup packet. A statement of the user has no `statement_timeout` here: it gets the time
-/// of its batch, when it runs ([`before_statement`]).
+/// The `options` of the startup packet. A statement of the user has no `statement_timeout` here: it gets the time of
+/// its batch when it runs ([`before_statement`]).
 pub(crate) fn startup(node: &NodeConfig, kind: SessionKind) -> String {
     let query = kind == SessionKind::Query;
     let lock = if query { USER_LOCK } else { OWN_LOCK };
@@ -78,8 +79,9 @@ pub(crate) fn startup(node: &NodeConfig, kind: SessionKind) -> String {
     options
 }
 
-/// What only newer servers take, which refuse a startup packet with a setting that they do not know: a server of 12
-/// or later gives up an answer that nobody takes, one of 14 or later ends a statement by itself when its client is gone.
+/// Settings of newer servers only, since a server refuses a startup packet with a setting it does not know: from
+/// version 12 on a server gives up an answer that the client does not take, from 14 on it also ends a statement whose
+/// client is gone.
 pub(crate) fn late(server_version: Option<&str>) -> Option<&'static str> {
     const UNTAKEN_ONLY: &str = "SET tcp_user_timeout = '15s'";
     const BOTH: &str = "SET tcp_user_timeout = '15s'; SET client_connection_check_interval = '1s'";
@@ -90,17 +92,17 @@ pub(crate) fn late(server_version: Option<&str>) -> Option<&'static str> {
     }
 }
 
-/// What a session for views sets beside: what a server does for us stays in one process and out of its temporary files,
-/// and is not compiled, which with 10,000 tables takes longer than the catalog queries themselves. Set late, so that
-/// `pg_settings.reset_val` is still the server's own value. Version 10 does not know `jit`.
+/// What a session for views sets in addition: the server's work for us stays in one process, uses no temporary files
+/// and is not compiled; with 10,000 tables, compiling takes longer than the catalog queries themselves. Set after the
+/// start, so that `pg_settings.reset_val` is still the server's own value. Version 10 does not know `jit`.
 pub(crate) fn of_views(major: u32) -> &'static str {
     const SETTINGS: &str = "SET work_mem = '32MB'; SET max_parallel_workers_per_gather = 0";
     const AND_JIT: &str = "SET work_mem = '32MB'; SET max_parallel_workers_per_gather = 0; SET jit = off";
     if major >= 11 { AND_JIT } else { SETTINGS }
 }
 
-/// What runs before a statement of the user, in one message: a read-only transaction around it where the node is
-/// read-only, and a time limit a little longer than the batch's own, should the cancel never arrive. In whole seconds:
+/// What runs before a statement of the user, in one message: a read-only transaction if the node is read-only, and a
+/// time limit slightly longer than the batch's own, in case the cancel request gets lost. In whole seconds, because
 /// each text is an entry of its own in the server's `pg_stat_statements`.
 pub(crate) fn before_statement(node: &NodeConfig, behind_pooler: bool, timeout: Duration) -> String {
     let timeout = (timeout.as_secs() + 3).min(86_400);
@@ -112,7 +114,8 @@ pub(crate) fn before_statement(node: &NodeConfig, behind_pooler: bool, timeout: 
              SET LOCAL DateStyle = 'ISO'"
         ),
         (false, false) => format!("SET statement_timeout = '{timeout}s'"),
-        // Nothing may be left behind, and the statement may be one that runs in no transaction block.
+        // Nothing may remain on the connection, and the statement may be one that cannot run inside a transaction
+        // block.
         (false, true) => String::new(),
     }
 }

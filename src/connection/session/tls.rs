@@ -1,7 +1,7 @@
-//! libpq's `sslmode` put into practice: which attempts a mode allows, and how one of them secures its socket.
+//! libpq's `sslmode` in practice: which attempts a mode allows, and how each of them secures its socket.
 //!
-//! The driver is told to begin TLS directly, so that every TCP connection passes through [`Connector`] here: it asks
-//! the server for TLS itself, as the mode says, and hands back a [`Wire`] with or without TLS below it.
+//! The driver is set to begin TLS directly, so that every TCP connection passes through our [`Connector`]: it asks the
+//! server for TLS itself, as the mode says, and returns a [`Wire`] with or without TLS below it.
 
 use std::fmt;
 use std::future::Future;
@@ -22,17 +22,17 @@ use crate::connection::wire::sockets::Sockets;
 use crate::connection::wire::{Transport, Wire};
 use crate::model::{NodeConfig, SslMode, TlsConfig};
 
-/// What one attempt does about TLS.
+/// How one attempt uses TLS.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Encryption {
     Plain,
-    /// TLS where the server has it.
+    /// TLS if the server offers it.
     IfOffered,
     Required,
 }
 
-/// The attempts that a node's mode allows, in order: a later one is made only where the server refused the former
-/// for its encryption. `require` and the `verify` modes never fall back. Unix sockets never use TLS.
+/// The attempts that a node's mode allows, in order: a later one is made only if the server refused the former because
+/// of its encryption. `require` and the `verify` modes never fall back. Unix sockets never use TLS.
 pub(crate) fn attempts(node: &NodeConfig) -> &'static [Encryption] {
     if node.is_unix_socket() {
         return &[Encryption::Plain];
@@ -68,7 +68,8 @@ impl Connector {
         }
     }
 
-    /// One for the connection that carries a cancel request: secured alike, with a notebook of its own.
+    /// A connector for a connection that carries a cancel request: secured in the same way, with a [`Heard`] of its
+    /// own.
     pub(crate) fn for_cancel(&self) -> Self {
         let heard = Heard::new(SessionKind::Test.limits());
         Self { heard, cancels: true, sockets: Sockets::default(), ..self.clone() }
@@ -109,7 +110,7 @@ impl fmt::Debug for Connector {
     }
 }
 
-/// Sends `SSLRequest` and reads the one byte that answers it: no more, so that nobody can slip bytes in before TLS.
+/// Sends `SSLRequest` and reads the single byte that answers it, so that an attacker cannot insert bytes before TLS.
 async fn offers_tls<S: AsyncRead + AsyncWrite + Unpin>(socket: &mut S) -> Result<bool, TlsError> {
     const SSL_REQUEST: [u8; 8] = [0, 0, 0, 8, 0x04, 0xd2, 0x16, 0x2f];
     socket.write_all(&SSL_REQUEST).await?;

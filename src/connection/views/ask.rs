@@ -1,8 +1,8 @@
-//! One view asked of one node: the session it is asked on, the statement it is there, and its rows.
+//! Asks one node for one view: over which session, by which statement, and how its rows are read.
 //!
-//! The statement is prepared once a session (by `PREPARE`, so that the answer is the server's own text) and then executed:
-//! it is parsed and planned once, not each second. Behind a pooler, where the next transaction may be another session's,
-//! it is sent whole.
+//! The statement is prepared once per session (by `PREPARE`, so that the answer is the server's own text) and then
+//! executed, so the server parses and plans it once instead of every second. Behind a pooler, where the next
+//! transaction may be on another session, it is sent whole.
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -12,7 +12,6 @@ use futures_util::StreamExt;
 use tokio::time::{Instant, timeout};
 use tokio_postgres::{Client, SimpleQueryMessage};
 
-use super::mask::masked;
 use crate::connection::error;
 use crate::connection::error::sqlstate::is_unprepared;
 use crate::connection::schedule::turns::Turns;
@@ -23,32 +22,34 @@ use crate::connection::wire::limit::limited;
 use crate::model::protocol::ViewRows;
 use crate::model::view::{CellKind, Lacks, Version, ViewColumn};
 use crate::model::{Column, ErrorKind, NodeConfig, NodeError, Role, RowSet, View};
+use crate::sql::secrets::masked;
 
-/// Rows of one view kept a node, and their bytes: what a table has more of is no table that anybody reads.
+/// How many rows of a view are kept per node, and how many bytes: nobody reads a longer table.
 const MAX_ROWS: usize = 50_000;
 const MAX_BYTES: usize = 16 << 20;
-/// The session's own `statement_timeout` ends a statement; a server that does not even say so is given up this much later.
+/// The session's own `statement_timeout` ends a statement. If the server does not even report that, the session is
+/// given up this much later.
 const GRACE: Duration = Duration::from_millis(500);
 
-/// A session on which views are asked, one after the other.
+/// A session over which views are asked for, one after the other.
 pub(super) struct ViewSession {
     client: Client,
     driver: Driver,
     dialled: Dialled,
     version: Version,
-    /// The role when it was opened.
+    /// The server's role when the session was opened.
     role: Role,
-    /// Asked for when a view first needs one.
+    /// `None` until a view needs an extension.
     extensions: Option<Vec<Extension>>,
-    /// `None` where statements cannot be prepared.
+    /// `None` if statements cannot be prepared.
     prepared: Option<Prepared>,
-    /// The `statement_timeout` that was set last.
+    /// The `statement_timeout` last set.
     timeout: Option<Duration>,
-    /// When its last answer was there.
+    /// When its last answer arrived.
     pub(super) used: Instant,
 }
 
-/// What is prepared on a session: each text and the number in its name, which is never used again.
+/// The statements prepared on a session: each text with the number in its name, which is never reused.
 #[derive(Default)]
 struct Prepared {
     texts: Vec<(String, u32)>,
@@ -80,9 +81,9 @@ struct Extension {
 
 /// Why there are no rows.
 enum Failure {
-    /// The server said so; the session lives.
+    /// The server answered with an error; the session lives.
     Said(NodeError),
-    /// The server cannot have any, and was not asked.
+    /// The server cannot have this view, so it was not asked.
     Lacks(String),
     /// The session cannot be used any more.
     Broken(NodeError),
@@ -91,6 +92,7 @@ enum Failure {
 }
 
 impl ViewSession {
+    /// Opens a session for views once it is this node's turn. Cancel-safe: dropping it closes what was opened.
     pub(super) async fn open(node: &NodeConfig, turns: &Turns) -> Result<Self, NodeError> {
         let session = turns.later.wait(Box::pin(session::open(node, SessionKind::View))).await?;
         Ok(Self {
@@ -106,8 +108,8 @@ impl ViewSession {
         })
     }
 
-    /// Asks a view; says too whether the session can be used again. Dropping the future closes the session with it, and the
-    /// server goes on with the statement until its timeout: who may not leave that behind calls [`ViewSession::abandon`].
+    /// Asks for a view. Also returns whether the session can be used again. Dropping the future closes the session, but
+    /// the server continues the statement until its timeout: to stop that as well, call [`ViewSession::abandon`].
     pub(super) async fn ask(
         &mut self,
         node: &NodeConfig,
@@ -127,7 +129,7 @@ impl ViewSession {
                 None => Err(Failure::Broken(error::given_up(&heard, node))),
             };
             match outcome {
-                // Of what was cut the server sends the rest: nobody waits for it.
+                // If the result was cut, the server is still sending the rest, so the session is not used again.
                 Ok((rows, complete)) => {
                     let rows = ViewRows { rows, elapsed: began.elapsed(), truncated: !complete, not_applicable: None };
                     return (Ok(rows), complete);
@@ -142,7 +144,7 @@ impl ViewSession {
         }
     }
 
-    /// The rows, and whether they are all.
+    /// The rows, and whether they are complete.
     async fn rows_of(&mut self, node: &NodeConfig, view: &View, role: Role) -> Result<(RowSet, bool), Failure> {
         let sql = self.statement(node, view, role).await?;
         let mut before = Vec::new();
@@ -164,7 +166,7 @@ impl ViewSession {
         let execute = if self.prepared.is_some() { format!("EXECUTE {statement}") } else { statement };
         let Self { client, driver, .. } = self;
         let answer = async {
-            // All of it travels at once, and is answered in order.
+            // Everything is sent at once, and answered in order.
             let settling = futures_util::future::try_join_all(before.iter().map(|text| client.batch_execute(text)));
             Ok(futures_util::future::join(settling, read(client, &execute, view)).await)
         };
@@ -173,7 +175,7 @@ impl ViewSession {
             Err(error) => return Err(self.failed(node, view, &error)),
         };
         if let Err(error) = settled {
-            // Why it could not be prepared says more than that it is not there.
+            // The reason why it could not be prepared says more than the error that it does not exist.
             if let Some(prepared) = &mut self.prepared {
                 prepared.forget_last();
             }
@@ -199,7 +201,7 @@ impl ViewSession {
         Failure::Said(NodeError { hint, ..error })
     }
 
-    /// What the view asks of this server.
+    /// The statement of a view for this server.
     async fn statement(&mut self, node: &NodeConfig, view: &View, role: Role) -> Result<String, Failure> {
         let Some(name) = &view.extension else {
             let lacks = |lacks| Failure::Lacks(lacking("PostgreSQL", lacks, self.version));
@@ -213,7 +215,7 @@ impl ViewSession {
             let error =
                 NodeError::new(ErrorKind::Sql, format!("{name} is not installed in database {}", node.database));
             let hint = format!("run CREATE EXTENSION {name} in that database");
-            // Somebody may follow the hint: the next time it is looked for anew.
+            // A person may install the extension meanwhile: look again next time.
             self.extensions = None;
             return Err(Failure::Said(error.with_hint(hint)));
         };
@@ -236,36 +238,37 @@ impl ViewSession {
         Ok(messages.iter().filter_map(extension).collect())
     }
 
-    /// Until the server ends the session, or says something else that ends it. Cancel-safe.
+    /// Waits until the server ends the session, or sends something that ends it. Cancel-safe.
     pub(super) async fn ended(&mut self) {
         while let Some(Ok(_)) = self.driver.next().await {}
     }
 
-    /// Says goodbye, where the server owes no answer.
+    /// Says goodbye and closes the session. Call it only when the server owes no answer.
     pub(super) async fn close(self) {
         let Self { client, mut driver, .. } = self;
         drop(client);
         driver.goodbye().await;
     }
 
-    /// Tells the server to stop working, and closes the session once it has, no later than after [`CANCEL`].
+    /// Tells the server to stop, and closes the session once it has, at the latest after [`CANCEL`].
     pub(super) async fn abandon(self) {
         let Self { client, mut driver, dialled, .. } = self;
         let token = client.cancel_token();
-        // Nobody waits for the answer: with it comes the goodbye.
+        // The answer is not read: the driver says goodbye after it.
         drop(client);
         let ended = async { while let Some(Ok(_)) = driver.next().await {} };
-        let told = dialled.cancel(token, CANCEL);
-        drop(timeout(CANCEL, futures_util::future::join(told, ended)).await);
+        let cancelled = dialled.cancel(token, CANCEL);
+        drop(timeout(CANCEL, futures_util::future::join(cancelled, ended)).await);
     }
 }
 
-/// Reads the rows of a statement; `false` where there were more than are kept, and the server still sends them.
+/// Reads the rows of a statement. Returns `false` if there were more than are kept, so that the server still sends
+/// them.
 async fn read(client: &Client, statement: &str, view: &View) -> Result<(RowSet, bool), tokio_postgres::Error> {
     let columns =
         view.asked().map(|column| Column { name: column.name.clone(), type_name: column.kind.pg_type().to_owned() });
     let mut rows = RowSet::new(columns.collect());
-    // Texts of statements: those of the view's own, and whatever else is long.
+    // The columns that may hold texts of statements: all long ones.
     let long = |(at, column): (usize, &ViewColumn)| (column.kind == CellKind::Text && column.wide).then_some(at);
     let statements: Vec<usize> = view.asked().enumerate().filter_map(long).collect();
     let stream = client.simple_query_raw(statement).await?;
@@ -275,7 +278,7 @@ async fn read(client: &Client, statement: &str, view: &View) -> Result<(RowSet, 
             if rows.len() >= MAX_ROWS || rows.bytes() >= MAX_BYTES {
                 return Ok((rows, false));
             }
-            // Bytes that are no text (a database of SQL_ASCII) are none here either.
+            // Bytes that are not UTF-8 (a database of `SQL_ASCII`) become NULL.
             let cells = (0..row.len()).map(|at| row.try_get(at).unwrap_or(None));
             let cells: Vec<_> = cells
                 .enumerate()

@@ -1,4 +1,4 @@
-//! Which view of a node is asked next, and when. Pure: time is an argument.
+//! Which view of a node is asked for next, and when. Pure: time is an argument.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,41 +10,41 @@ use crate::connection::schedule::phase::FASTEST;
 use crate::model::protocol::{Look, ViewRows};
 use crate::model::{ErrorKind, NodeError, NodeName, View};
 
-/// Most views of one node that are asked at the same time, each on a session of its own.
+/// Most views that one node is asked for at the same time, each over a session of its own.
 const AT_ONCE: usize = 3;
 /// An answer that takes longer than this no longer keeps other views waiting.
 const LATE: Duration = Duration::from_millis(250);
 /// Pause after each answer, as a multiple of the time that the answer took.
 const REST: u32 = 4;
 
-/// What screens show and rules need.
+/// The views that screens show and rules need.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Looks {
     pub(crate) looks: Arc<[Look]>,
-    /// Counts up when all that screens show is to be asked at once.
+    /// Counts up when everything that screens show is to be asked for at once.
     pub(crate) asked: u64,
 }
 
-/// The views that are asked of one node.
+/// The views that one node is asked for.
 #[derive(Debug)]
 pub(super) struct Plans {
     views: Vec<Plan>,
     /// [`Looks::asked`] as of the last [`Plans::apply`].
     asked: u64,
-    /// When the first query in the background may be sent.
+    /// The time before which no background query is sent.
     settled: Instant,
 }
 
-/// A view, and when it is asked next.
+/// A view, and when it is asked for next.
 #[derive(Debug)]
 struct Plan {
     view: Arc<View>,
-    /// The interval of a view that no screen shows: it is asked in the background.
+    /// The interval of a view that no screen shows, which is asked for in the background.
     pace: Option<Duration>,
     due: Instant,
     /// Queries in a row that failed.
     failures: u32,
-    /// When the query that is under way was sent.
+    /// When the running query was sent.
     began: Option<Instant>,
 }
 
@@ -53,12 +53,12 @@ impl Plans {
         Self { views: Vec::new(), asked: 0, settled: now }
     }
 
-    /// The node is up; nothing is asked in the background before `settled`.
+    /// Takes in that the node is up. No background query is sent before `settled`.
     pub(super) fn node_is_up(&mut self, settled: Instant) {
         self.settled = settled;
     }
 
-    /// The node is down: what was under way is lost.
+    /// Takes in that the node is down: running queries are lost.
     pub(super) fn clear(&mut self) {
         self.views.clear();
     }
@@ -67,10 +67,10 @@ impl Plans {
         self.views.is_empty()
     }
 
-    /// Follows what is looked at now. A view that was looked at before keeps its due time.
+    /// Follows what screens show and rules need now. A view that was planned before keeps its due time.
     pub(super) fn apply(&mut self, looks: &Looks, node: &NodeName, now: Instant) {
         let mut wanted: Vec<&Look> = looks.looks.iter().filter(|look| look.is_at(node)).collect();
-        // Of two looks at the same view, the quicker one counts.
+        // Of two entries for the same view, the one with the shorter interval counts.
         wanted.sort_by_key(|look| look.pace);
         self.views.retain(|plan| plan.began.is_some() || wanted.iter().any(|look| Arc::ptr_eq(&look.view, &plan.view)));
         let mut applied: Vec<&Arc<View>> = Vec::new();
@@ -96,7 +96,7 @@ impl Plans {
         }
     }
 
-    /// The view to ask now for a screen: none while [`AT_ONCE`] are under way, or one that is not late yet.
+    /// The view to ask for now for a screen: `None` while [`AT_ONCE`] queries run, or one that is not late yet.
     pub(super) fn next(&self, now: Instant) -> Option<usize> {
         let running = self.views.iter().filter_map(|plan| plan.began);
         if running.clone().count() >= AT_ONCE || running.clone().any(|began| now < began + LATE) {
@@ -105,7 +105,7 @@ impl Plans {
         self.first_due(now, |plan| plan.pace.is_none())
     }
 
-    /// The view to ask in the background, once it is this node's turn: only while nothing else is under way.
+    /// The view to ask for in the background once it is this node's turn: only while no other query runs.
     pub(super) fn next_in_background(&self, now: Instant) -> Option<usize> {
         let alone = self.views.iter().all(|plan| plan.began.is_none());
         self.first_due(now, |plan| plan.pace.is_some()).filter(|_| alone)
@@ -117,24 +117,24 @@ impl Plans {
         first.map(|(at, _)| at)
     }
 
-    /// When [`Plans::next`] may answer otherwise than now: a view is due, or one under way is late.
+    /// When [`Plans::next`] may return something else than now: a view is due, or a running query is late.
     pub(super) fn wake(&self, now: Instant) -> Option<Instant> {
         let late = self.views.iter().filter_map(|plan| Some(plan.began? + LATE)).filter(|late| *late > now).min();
         let due = self.views.iter().filter(|plan| plan.began.is_none()).map(|plan| plan.due).min();
-        // A view that is due while another is under way waits until that one has ended or is late.
+        // A view that is due while a query runs waits until that one has ended or is late.
         let due = due.filter(|due| *due > now);
         [late, due].into_iter().flatten().min()
     }
 
-    /// The view at `at` is asked now.
+    /// Takes in that the view at `at` is asked for now.
     pub(super) fn begin(&mut self, at: usize, now: Instant) -> Option<Arc<View>> {
         let plan = self.views.get_mut(at)?;
         plan.began = Some(now);
         Some(Arc::clone(&plan.view))
     }
 
-    /// The view was answered, or failed: sets when it is asked next, with `jitter` from 0 to 1. False if it is no longer
-    /// planned.
+    /// Takes in that a view was answered or failed, and sets when it is asked for next; `jitter` is from 0 to 1.
+    /// Returns false if the view is no longer planned.
     pub(super) fn ended(
         &mut self,
         view: &Arc<View>,
@@ -208,7 +208,7 @@ mod tests {
     fn the_next_query_follows_the_outcome() {
         let failed = |kind| Err(NodeError::new(kind, "no"));
         let lacking = ViewRows { not_applicable: Some("too old".to_owned()), ..ViewRows::default() };
-        // The outcome of a query, how long it took, and how long after its beginning the next one is due.
+        // The outcome of a query, how long it took, and how long after it was sent the next one is due.
         let cases = [
             (Ok(ViewRows::default()), 10, 1_000),
             (Ok(ViewRows::default()), 300, 1_500),
@@ -241,7 +241,7 @@ mod tests {
         assert_eq!(plans.next_in_background(later), None, "another is under way");
         assert!(plans.ended(&shown, &Ok(ViewRows::default()), REFRESH, later, 0.0));
         assert_eq!((plans.next(later), plans.next_in_background(later)), (None, Some(1)));
-        // A screen shows it too: now it is asked at once.
+        // A screen shows it too: now it is due at once.
         plans.apply(&looks(&[&shown, &rule], &[&rule]), &node(), later);
         assert_eq!((plans.next(later), plans.next_in_background(later)), (Some(1), None));
     }

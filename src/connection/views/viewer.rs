@@ -1,14 +1,14 @@
-//! The views that somebody looks at, asked of one node: each at its own pace, never two of the same at once, on sessions
-//! that are opened when the first one is looked at and closed when nothing was asked for the pool's `idle_timeout`.
+//! The views loop of one node: asks for each view at its own pace, never twice at the same time, over sessions that
+//! open when a view is first needed and close when they were not used for the pool's `idle_timeout`.
 //!
-//! As a rule there is one session. Where an answer is late (a view that is heavy, or stuck) the others do not wait for it:
-//! they get another session, up to three. What fails for a reason that the next second will not cure (rights, a version,
-//! an extension) is asked again once a minute, or when somebody presses the key for it. A view never takes more than a
-//! fifth of one process of the server: the longer it took, the later it is asked again.
+//! Usually there is one session. If an answer is late (the view is heavy, or stuck), the other views do not wait for
+//! it: they get another session, up to three. After a failure that the next second will not cure (rights, a version, an
+//! extension), a view is asked for once a minute, or when the user presses the key for it. A view takes at most a fifth
+//! of the time of one server process: the longer it took, the later it is asked for again.
 //!
-//! What no screen shows but a rule of an alert needs is asked at a pace of its own (once a minute or less often), one view after
-//! the other on one session, few nodes at once. That session stays open: to open one each minute costs a server more than
-//! to keep it.
+//! A view that no screen shows but a rule of an alert needs has an interval of its own (a minute or more). Such views
+//! are asked for one after the other over one session, on few nodes at the same time. That session stays open: opening
+//! one each minute costs a server more than keeping it.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -28,10 +28,10 @@ use crate::connection::schedule::turns::{Turn, Turns};
 use crate::model::protocol::ViewRows;
 use crate::model::{ErrorKind, NodeConfig, NodeError, Role, View};
 
-/// Running statements are cancelled, and sessions closed, within so long when the node is let go.
+/// How long cancelling running statements and closing the sessions may take when the loop stops.
 const CLOSING: Duration = Duration::from_millis(1500);
 
-/// What is asked of a node, and how often: both follow the user.
+/// The refresh interval and the views to ask for. Both follow the user.
 #[derive(Debug)]
 pub(crate) struct Pace {
     pub(crate) refresh: watch::Receiver<Duration>,
@@ -48,17 +48,17 @@ pub(crate) struct Viewer {
     turns: Arc<Turns>,
     plans: Plans,
     running: FuturesUnordered<BoxFuture<'static, Asked>>,
-    /// The last one back goes out first.
+    /// The session given back last is used first.
     idle: Vec<ViewSession>,
-    /// Cancelled when the node is let go.
+    /// Cancelled when the loop stops.
     quit: CancellationToken,
 }
 
-/// How asking a view ended.
+/// The outcome of asking for a view.
 struct Asked {
     view: Arc<View>,
     outcome: Result<ViewRows, NodeError>,
-    /// The session, where it can be used again.
+    /// The session, if it can be used again.
     session: Option<ViewSession>,
 }
 
@@ -85,7 +85,7 @@ impl Viewer {
         }
     }
 
-    /// Runs until `stop`, then cancels what runs and closes the sessions. Says how many there were.
+    /// Runs until `stop`, then cancels what runs and closes the sessions. Returns how many there were.
     pub(crate) async fn run(mut self, stop: CancellationToken) -> u32 {
         tokio::select! {
             () = stop.cancelled() => {}
@@ -100,7 +100,7 @@ impl Viewer {
     }
 
     async fn live(&mut self) {
-        // A health loop that is gone will say no more: `stop` is on its way.
+        // This ends when the health loop is gone; `stop` follows.
         while self.up.wait_for(|up| *up).await.is_ok() {
             self.plans.node_is_up(Instant::now() + Phase::of(self.reporter.life).to_background());
             let mut up = self.up.clone();
@@ -108,14 +108,14 @@ impl Viewer {
                 _ = up.wait_for(|up| !*up) => {}
                 () = Box::pin(self.watch()) => {}
             }
-            // A node that is down takes its connections with it.
+            // When the node goes down, its connections are closed.
             self.running.clear();
             self.idle.clear();
             self.plans.clear();
         }
     }
 
-    /// One question after the other, until the node is down.
+    /// Asks for the views that are due; runs until it is dropped, when the node goes down.
     async fn watch(&mut self) {
         loop {
             let now = Instant::now();
@@ -136,8 +136,8 @@ impl Viewer {
                 changed = self.pace.looks.changed() => if changed.is_err() {
                     return std::future::pending().await;
                 },
-                // A refresh that was changed counts from the next question on; what is due is asked when the loop begins
-                // anew.
+                // A changed refresh interval applies from the next query on. What is due is asked for when the loop
+                // repeats.
                 () = async { sleep_until(wake.unwrap_or(now)).await }, if wake.is_some() => self.close_unused().await,
             }
         }
@@ -148,8 +148,8 @@ impl Viewer {
         looks.looks.iter().any(|look| Arc::ptr_eq(&look.view, view) && look.is_at(&self.node.name))
     }
 
-    /// The sessions that may be closed when nothing is asked on them: all but the one that is used first, while anything is
-    /// looked at.
+    /// The sessions that may be closed when they are not used: all except the one that is used first, while any view is
+    /// planned.
     fn surplus(&self) -> impl Iterator<Item = &ViewSession> {
         let kept = usize::from(!self.plans.is_empty());
         self.idle.iter().rev().skip(kept)
@@ -179,7 +179,7 @@ impl Viewer {
         }
     }
 
-    /// Closes the sessions that nothing was asked on for long.
+    /// Closes the sessions that were not used for `idle_timeout`.
     async fn close_unused(&mut self) {
         let limit = self.node.pool.idle_timeout;
         let surplus = self.surplus().count();
@@ -189,7 +189,7 @@ impl Viewer {
     }
 }
 
-/// Asks a view on a session, or on a new one.
+/// Asks for a view over this session, or a new one. Cancelling `quit` stops it.
 async fn ask(
     node: Arc<NodeConfig>,
     view: Arc<View>,
@@ -218,7 +218,7 @@ async fn ask(
         }
         let ended = matches!(&outcome, Err(error) if error.kind != ErrorKind::Timeout && error.kind != ErrorKind::StatementTimeout);
         on.abandon().await;
-        // It may have ended long before the question.
+        // A session that was open before may have ended before the query: try again on another one.
         if !(ended && was_open) {
             return Asked { view, outcome, session: None };
         }
@@ -229,7 +229,7 @@ fn let_go(node: &NodeConfig) -> NodeError {
     NodeError::new(ErrorKind::NotConnected, format!("{} is being disconnected", node.name))
 }
 
-/// Takes out a session that has ended; pends while none has. Cancel-safe.
+/// Removes a session that has ended; waits until one has. Cancel-safe.
 async fn one_ends(idle: &mut Vec<ViewSession>) {
     if idle.is_empty() {
         return std::future::pending().await;

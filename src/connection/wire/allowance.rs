@@ -1,26 +1,27 @@
-//! How much a server may send: more than it was asked for ends the connection, whatever it calls what it sends. The
-//! bytes are counted by `metered.rs`.
+//! How many bytes a server may send: one that sends more than it was asked for loses the connection, whatever the
+//! messages are. `metered.rs` counts the bytes.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-/// What may come before a session has begun: a TLS handshake (openssl takes certificates up to 100 KB), some messages.
+/// Bytes allowed before a session has begun: a TLS handshake (openssl takes certificates up to 100 KB) and some
+/// messages.
 const GREETING: usize = 256 << 10;
-/// What may come while nothing is asked: notices, changed settings, and the answer to what was asked together with
-/// something else.
+/// Bytes allowed while no request is open: notices, changed settings, and the answer to a request that was sent along
+/// with another one.
 const IDLE: usize = 1 << 20;
 
-/// What the sessions of a kind may be sent.
+/// What sessions of a kind may be sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Limits {
-    /// The largest row.
+    /// Bytes of the largest row.
     pub(crate) row: usize,
-    /// The answer to one request, as it comes from the socket; rows of a user's statement are not counted.
+    /// Bytes of the answer to one request as it comes from the socket, not counting rows that are wanted.
     pub(crate) answer: usize,
-    /// Statements of the user run here, and their rows are counted by who collects them.
+    /// True if rows are wanted: whoever collects them limits them.
     pub(crate) rows_are_wanted: bool,
 }
 
-/// What the server of one connection may still send.
+/// How many bytes the server of a connection may still send.
 #[derive(Debug)]
 pub(super) struct Allowance {
     pub(super) limits: Limits,
@@ -32,23 +33,23 @@ impl Allowance {
         Self { limits, left: AtomicUsize::new(GREETING) }
     }
 
-    /// Something was asked.
+    /// Takes in that a request was sent.
     pub(super) fn asked(&self) {
         self.left.fetch_max(self.limits.answer, Ordering::Relaxed);
     }
 
-    /// All that was asked is answered.
+    /// Takes in that all requests are answered.
     pub(super) fn answered(&self) {
         self.left.fetch_min(IDLE, Ordering::Relaxed);
     }
 
-    /// A row of so many bytes came that is wanted: it does not count, nor does what TLS put around it.
+    /// Takes in a row that is wanted, of this many bytes: neither it nor its TLS overhead counts.
     pub(super) fn wanted(&self, bytes: usize) {
         let left = self.left.load(Ordering::Relaxed);
         self.left.store(left.saturating_add(2 * bytes).min(self.limits.answer), Ordering::Relaxed);
     }
 
-    /// Whether so many bytes were allowed.
+    /// Takes in that this many bytes came. Returns true if they were allowed.
     pub(super) fn spend(&self, bytes: usize) -> bool {
         let left = self.left.load(Ordering::Relaxed);
         self.left.store(left.saturating_sub(bytes), Ordering::Relaxed);

@@ -1,6 +1,6 @@
 //! Why a connection is ended by us, or never came about: what the peer sent, or how securing the socket failed.
 
-/// Why we ended a connection: what its server sent.
+/// What a server sent that made us end the connection.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum Fault {
     #[error("the peer does not speak the PostgreSQL protocol ({0})")]

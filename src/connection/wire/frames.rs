@@ -1,19 +1,20 @@
-//! Follows the framing of a server's messages (one byte that says what it is, four that say how long, themselves
-//! included, then the body), and knows what no server of PostgreSQL sends: such a connection is ended before the driver
-//! sees it.
+//! Follows the framing of a server's messages: one byte for the type, four for the length (including themselves), then
+//! the body. It recognizes what a PostgreSQL server never sends; such a connection is ended before the driver sees the
+//! bytes.
 
 use super::fault::Fault;
 use super::heard::Heard;
 use crate::model::protocol::QueryRequest;
 
-/// The largest message that is no row: an error that quotes a long statement, the description of a wide result.
+/// Bytes of the largest message that is not a row: an error that quotes a long statement, the description of a wide
+/// result.
 const MAX_MESSAGE: usize = 1 << 20;
-/// How much of a message is kept to be read here.
+/// Bytes of a message that are kept to be read here.
 const MAX_KEPT: usize = 64 << 10;
-/// No result of PostgreSQL has more (`MaxTupleAttributeNumber`).
+/// Most columns of a result in PostgreSQL (`MaxTupleAttributeNumber`).
 const MAX_COLUMNS: u16 = 1_664;
 
-/// Where the stream stands.
+/// The position in the stream.
 #[derive(Debug, Default)]
 pub(super) struct Frames {
     header: [u8; 5],
@@ -25,12 +26,12 @@ pub(super) struct Frames {
 }
 
 impl Frames {
-    /// Whether the session has begun.
+    /// True if the session has begun.
     pub(super) fn in_use(&self) -> bool {
         self.in_use
     }
 
-    /// Takes the next bytes; the error says what is wrong with them.
+    /// Reads the next bytes. Returns an error if they are not what a server may send.
     pub(super) fn feed(&mut self, mut bytes: &[u8], heard: &Heard) -> Result<(), Fault> {
         while let Some((&byte, rest)) = bytes.split_first() {
             if self.have < self.header.len() {
@@ -59,7 +60,7 @@ impl Frames {
         self.header[0]
     }
 
-    /// Judges a message by its header.
+    /// Checks a message by its header.
     fn begin(&mut self, heard: &Heard) -> Result<(), Fault> {
         let [tag, a, b, c, d] = self.header;
         let length = u32::from_be_bytes([a, b, c, d]) as usize;
@@ -78,7 +79,7 @@ impl Frames {
             _ => ("", MAX_MESSAGE),
         };
         if length > most {
-            // What a user's statement brings may be large, and is no fault of the server.
+            // A row of a user's statement may be large; that is not the server's fault.
             return Err(if limits.rows_are_wanted && self.in_use && !what.is_empty() {
                 Fault::TooLarge { what, length, kept: most.min(QueryRequest::MAX_BYTES) }
             } else {
@@ -90,7 +91,7 @@ impl Frames {
         Ok(())
     }
 
-    /// A whole message has come.
+    /// Reads a message that is complete.
     fn end(&mut self, heard: &Heard) -> Result<(), Fault> {
         match self.tag() {
             b'T' => {
@@ -118,8 +119,8 @@ impl Frames {
     }
 }
 
-/// How much of a message's body is read here: errors, notices, settings, the state of the transaction, and the number of
-/// columns of a result.
+/// How many bytes of a message's body are read here: of errors, notices, settings, the state of the transaction, and
+/// the number of columns of a result.
 fn keeps(tag: u8) -> usize {
     match tag {
         b'E' | b'N' | b'S' | b'Z' => MAX_KEPT,
@@ -137,7 +138,7 @@ mod tests {
     use super::*;
     use crate::connection::wire::allowance::Limits;
 
-    /// What a session for statements of the user may be sent, and one for our own.
+    /// The limits of a session for statements of the user, and of one for our own.
     const QUERY: Limits = Limits { row: 65 << 20, answer: 4 << 20, rows_are_wanted: true };
     const OWN: Limits = Limits { row: 64 << 10, answer: 256 << 10, rows_are_wanted: false };
 
@@ -168,7 +169,7 @@ mod tests {
         }
     }
 
-    /// What is wrong with these bytes of a session that has begun.
+    /// The fault found in these bytes, sent after a session has begun.
     fn fault(limits: Limits, bytes: &[u8]) -> String {
         let (heard, mut frames) = (Heard::new(limits), Frames::default());
         frames.feed(&message(b'Z', b"I"), &heard).unwrap();

@@ -1,4 +1,4 @@
-//! What the stream of one connection learnt while reading along, shared with whoever uses the connection.
+//! What the stream of one connection has read so far, shared with the users of the connection.
 
 use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
@@ -12,28 +12,29 @@ use super::allowance::{Allowance, Limits};
 use super::fault::Fault;
 use crate::model::protocol::ServerNotice;
 
-/// Notices kept of one statement; a server may send millions.
+/// How many notices of one statement are kept; a server may send millions.
 const MAX_NOTICES: usize = 100;
-/// Characters kept of one.
+/// How many characters of a notice are kept.
 const MAX_NOTICE: usize = 4_000;
-/// Characters kept of a severity, a SQLSTATE, a version.
+/// How many characters of a severity, a SQLSTATE or a version are kept.
 const MAX_WORD: usize = 40;
 
-/// A poisoned lock is taken all the same: what it guards is whole after every step.
+/// A poisoned lock is used as usual: what it guards is consistent after every step.
 pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// The notebook of one connection.
+/// What was read on one connection.
 pub(crate) struct Heard {
-    /// What the server may still send.
+    /// How much the server may still send.
     pub(super) allowance: Allowance,
     kept: Mutex<Kept>,
     /// The state of the transaction in the last `ReadyForQuery`: `I`, `T` or `E`; 0 before the first.
     transaction: AtomicU8,
-    /// Answers that the server has finished so far.
+    /// How many answers the server has completed.
     answers: watch::Sender<u64>,
-    /// We showed a client certificate, which in TLS 1.3 is judged after the handshake, and no message has passed yet.
+    /// True after we showed a client certificate, until a message has passed: in TLS 1.3 the server judges it after the
+    /// handshake.
     judged: AtomicBool,
     cut: AtomicBool,
     waker: AtomicWaker,
@@ -44,13 +45,13 @@ struct Kept {
     notices: Vec<ServerNotice>,
     more_notices: usize,
     /// The error that ended the session.
-    fatal: Option<ServerNotice>,
-    /// What was wrong with the bytes.
+    fatal: Option<Notice>,
+    /// The fault found in the bytes.
     fault: Option<Fault>,
-    /// The stream has ended; how, where the system said more than that.
+    /// Set when the stream has ended; holds the system's reason, if there is one.
     ended: Option<String>,
     server_version: Option<String>,
-    /// A `COPY` wants data or sends some.
+    /// True if a `COPY` wants data or sends some.
     copy: bool,
 }
 
@@ -67,7 +68,7 @@ impl Heard {
         })
     }
 
-    /// A message has passed.
+    /// Takes in a complete message.
     pub(super) fn message(&self, tag: u8, body: &[u8]) {
         self.judged.store(false, Ordering::Relaxed);
         match tag {
@@ -77,7 +78,8 @@ impl Heard {
             }
             b'N' => {
                 let notice = fields(body);
-                // Before it ends all sessions after a crash, or to stop at once, the server warns and just hangs up.
+                // Before a server ends all sessions after a crash, or for an immediate shutdown, it sends a warning and
+                // just closes the connection.
                 if matches!(notice.sqlstate.as_str(), "57P01" | "57P02") {
                     lock(&self.kept).fatal = Some(notice.clone());
                 }
@@ -110,7 +112,7 @@ impl Heard {
         }
     }
 
-    /// A client certificate was shown.
+    /// Takes in that we showed a client certificate.
     pub(crate) fn showed_certificate(&self) {
         self.judged.store(true, Ordering::Relaxed);
     }
@@ -119,7 +121,7 @@ impl Heard {
         self.judged.load(Ordering::Relaxed)
     }
 
-    /// The first one tells why; what comes after follows from it.
+    /// Keeps only the first fault: later ones are its consequences.
     pub(super) fn fault(&self, fault: Fault) {
         lock(&self.kept).fault.get_or_insert(fault);
     }
@@ -128,19 +130,19 @@ impl Heard {
         lock(&self.kept).ended.get_or_insert_with(|| how.to_owned());
     }
 
-    /// Whether the connection was cut; if not, wakes this task when it is.
+    /// True if the connection was cut; otherwise wakes this task when it is.
     pub(super) fn is_cut(&self, cx: &Context<'_>) -> bool {
         self.waker.register(cx.waker());
         self.cut.load(Ordering::Acquire)
     }
 
-    /// Ends the connection at once, without a word to the server.
+    /// Ends the connection at once, without a goodbye to the server.
     pub(crate) fn cut(&self) {
         self.cut.store(true, Ordering::Release);
         self.waker.wake();
     }
 
-    /// Forgets what an earlier statement left: call it before the next one is sent.
+    /// Clears what an earlier statement left. Call it before sending the next one.
     pub(crate) fn clear(&self) {
         let mut kept = lock(&self.kept);
         kept.notices.clear();
@@ -178,7 +180,7 @@ impl Heard {
         lock(&self.kept).ended.clone()
     }
 
-    /// As the server prints it, without the packager's words behind it.
+    /// As the server prints it, without the packager's additions.
     pub(crate) fn server_version(&self) -> Option<String> {
         lock(&self.kept).server_version.clone()
     }

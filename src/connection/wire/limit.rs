@@ -1,5 +1,5 @@
-//! Limits how many messages of a server the driver may work through, and contains its panics: a server that lies causes
-//! an error of its own node and nothing else.
+//! Limits how many messages of a server the driver processes, and contains its panics: a server that lies causes an
+//! error of its own node and nothing else.
 
 use super::fault::Fault;
 use super::heard::Heard;
@@ -8,8 +8,8 @@ use crate::model::contained::contained;
 /// How many server messages one of our own statements may need. They use built-in types only, so the driver looks up
 /// nothing.
 pub(crate) const OUR_ANSWERS: u64 = 16;
-/// How many server messages it may take to prepare a statement of the user. The driver looks up each type that is not
-/// built in, and then the types of its parts; each level of that costs stack.
+/// How many server messages preparing a statement of the user may need. The driver looks up each type that is not built
+/// in, and then the types of its parts; each level of that uses stack.
 pub(crate) const TYPE_ANSWERS: u64 = 120;
 
 /// Runs `work`, allowing the server at most `most` answers. `None` if it was abandoned; `heard` then holds the reason.

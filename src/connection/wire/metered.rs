@@ -1,4 +1,4 @@
-//! A socket that counts what it reads, below TLS, so that what TLS itself swallows counts too.
+//! A socket that counts the bytes it reads, below TLS, so that bytes that TLS itself consumes count too.
 
 use std::io;
 use std::pin::Pin;
@@ -10,13 +10,13 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use super::fault::Fault;
 use super::heard::Heard;
 
-/// The most that one read takes: what a slow reader left waiting in the socket is counted piece by piece, since the rows in
-/// it may be wanted.
+/// Most bytes of one read. What a slow reader left in the socket is counted in parts of this size, since the rows in it
+/// may be wanted.
 const READ: usize = 256 << 10;
-/// Reads in a row before whoever else waits in the same task has a turn, a timer above all.
+/// Reads in a row before other work of the same task gets a turn, above all a timer.
 const READS: u32 = 32;
 
-/// A socket that is read within its allowance.
+/// A socket whose reads are limited by the allowance.
 #[derive(Debug)]
 pub(crate) struct Metered<S> {
     socket: S,
@@ -96,7 +96,7 @@ mod tests {
             assert!(came <= READ, "{came}");
             heard.allowance.wanted(came);
         }
-        // The same again, and nobody wants it.
+        // The same bytes again, but this time they are not wanted.
         let mut socket = Metered::new(waits.as_slice(), Arc::clone(&heard));
         row.clear();
         while row.len() < waits.len() {

@@ -1,4 +1,4 @@
-//! The sockets of one pool that are still open: counted, waited for, cut.
+//! The open sockets of one pool: counts them, waits until they are closed, cuts them.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, Weak};
@@ -7,7 +7,7 @@ use tokio::sync::watch;
 
 use super::heard::{Heard, lock};
 
-/// Counts the sockets of a node's pool, so that closing can wait until nothing is left.
+/// Counts the sockets of a node's pool, so that closing can wait until none is left.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Sockets(Arc<Counts>);
 
@@ -32,7 +32,7 @@ impl Sockets {
         *self.0.open.borrow()
     }
 
-    /// Opened since start.
+    /// How many were opened since the start.
     pub(crate) fn ever(&self) -> u64 {
         self.0.ever.load(Ordering::Relaxed)
     }
@@ -41,6 +41,7 @@ impl Sockets {
         self.0.open.subscribe()
     }
 
+    /// Waits until all sockets are closed. Cancel-safe.
     pub(crate) async fn all_closed(&self) {
         // The sender lives as long as `self`, so this cannot fail.
         let _ = self.watch().wait_for(|open| *open == 0).await;

@@ -1,7 +1,7 @@
-//! The part of the health loop that watches an open connection, until the node is unhealthy.
+//! The part of the health loop that watches an open connection until the node is unhealthy.
 //!
-//! Periods: a probe each `health.interval`, or at once when the facts are late; fresh connections that confirm a failure,
-//! or check that a living node admits new ones, as `admission.rs` says.
+//! Periods: a probe once per `health.interval`, or at once when the facts are late; fresh connections that confirm a
+//! failure or check that a living node admits new ones, as `admission.rs` decides.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -22,22 +22,23 @@ use crate::model::{ErrorKind, HealthState, NodeError};
 
 type Opening = BoxFuture<'static, Result<(Probe, Option<Duration>), NodeError>>;
 
-/// What the monitor of an open connection waits for.
+/// The state of watching an open connection.
 struct Watching {
     next_probe: Instant,
-    /// Between the first probes; later ones are an interval apart.
+    /// Pauses before the first probes; later ones are one interval apart.
     pauses: std::array::IntoIter<Duration, 2>,
     admission: Admission,
     openings: FuturesUnordered<Opening>,
 }
 
 impl Monitor {
-    /// Watches the open connection until the node is unhealthy, and then drops all that was open.
+    /// Watches the open connection until the node is unhealthy, then closes everything that was open.
     pub(super) async fn watch(&mut self) {
         let mut pauses = Phase::of(self.reporter.life).to_probes(self.node.health.interval).into_iter();
         let now = Instant::now();
         let mut watching = Watching {
-            // Dialling many nodes at once makes us late; a healthy node without a latency is asked again at once.
+            // Dialling many nodes at once may have made us late, so the latency of a healthy node may be unknown: then
+            // it is probed again at once.
             next_probe: match self.health.latency {
                 Some(_) => now + pauses.next().unwrap_or_default(),
                 None => now,
@@ -106,7 +107,7 @@ impl Monitor {
         }
     }
 
-    /// The probe's own connection said something.
+    /// Handles what the probe's own connection reports.
     async fn seen(&mut self, seen: Seen, watching: &mut Watching) {
         match seen {
             Seen::Answered { sent, latency } => {
@@ -140,7 +141,7 @@ impl Monitor {
         }
     }
 
-    /// Opens a fresh connection to confirm a failure, or to see whether the node takes new ones.
+    /// Opens a fresh connection to confirm a failure, or to check whether the node admits new ones.
     fn open_fresh(&mut self, watching: &mut Watching) {
         let within = if self.situation(watching).is_suspect() {
             self.connects.patience(self.node.health.timeout)
@@ -151,7 +152,7 @@ impl Monitor {
         watching.admission.opening(Instant::now());
     }
 
-    /// A fresh connection is open, or was refused, or had no answer.
+    /// Handles the outcome of opening a fresh connection.
     async fn opened(&mut self, opened: Result<(Probe, Option<Duration>), NodeError>, watching: &mut Watching) {
         match opened {
             Ok((fresh, latency)) => {
@@ -164,7 +165,7 @@ impl Monitor {
                         self.observe(Observation::Answered { latency, refusing: None }).await;
                     }
                     Some(old) if old.is_overdue() => {
-                        // The node lives; the old connection may be one that something on the way forgot.
+                        // The node is alive; a firewall or NAT on the way may have dropped the old connection.
                         watching.openings.clear();
                         watching.next_probe = Instant::now() + self.node.health.interval;
                         self.connects.took(fresh.connect_time);
