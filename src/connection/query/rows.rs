@@ -92,7 +92,7 @@ mod tests {
 
     #[test]
     fn numbers_are_grouped_for_people() {
-        assert_eq!([7, 1_000, 100_000, 1_234_567].map(grouped), ["7", "1,000", "100,000", "1,234,567"]);
+        assert_eq!([7, 1_000, 100_000, 1_234_567].map(count), ["7", "1,000", "100,000", "1,234,567"]);
         assert_eq!(megabytes(64 << 20), "64 MB");
         assert_eq!(megabytes(1_000), "1,000 bytes");
     }

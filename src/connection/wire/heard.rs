@@ -45,7 +45,7 @@ struct Kept {
     notices: Vec<ServerNotice>,
     more_notices: usize,
     /// The error that ended the session.
-    fatal: Option<Notice>,
+    fatal: Option<ServerNotice>,
     /// The fault found in the bytes.
     fault: Option<Fault>,
     /// Set when the stream has ended; holds the system's reason, if there is one.
