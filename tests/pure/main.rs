@@ -14,6 +14,7 @@ mod config;
 mod keys;
 mod looking;
 mod node_form;
+mod scenarios;
 mod screens;
 mod tables;
 mod untrusted_text;

@@ -18,6 +18,7 @@ mod leaving;
 mod pgbouncer;
 mod query;
 mod real_screens;
+mod recording;
 mod refusals;
 mod rights;
 mod secrets;

@@ -5,6 +5,7 @@
 
 pub mod answers;
 pub mod fleet;
+pub mod recording;
 
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, SystemTime};
