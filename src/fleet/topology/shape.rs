@@ -1,8 +1,8 @@
-//! From what each node says to one picture: pure, tested by tables.
+//! Builds one tree from what each node reports. Pure, tested by tables.
 //!
-//! A standby names its sender by host and port, as it reaches it; the file may name the same server otherwise. So an edge
-//! is looked for in three ways: by that address, by the name and slot under which the sender knows the receiver, and, of
-//! nodes of the same cluster, by the port alone if only one has it.
+//! A standby names its sender by the host and port at which it reaches it; the file may name the same server
+//! differently. So the sender is looked for in three ways: by that address; by the name and slot under which the
+//! sender knows the receiver; and, among nodes of the same cluster, by the port alone if only one node has it.
 
 use std::collections::HashMap;
 
@@ -11,15 +11,15 @@ use super::tree::{Branch, Edge, ShapeFault};
 use super::upstream::{split_brains, standby, subscriber, untold};
 use crate::model::Role;
 
-/// What stands under a node.
+/// What is placed under a node.
 #[derive(Clone)]
 enum Child {
     Node(usize, Edge),
-    /// A peer that a node names and nobody watches.
+    /// A peer that a node reports and that is not in the file.
     Stranger(String, Edge),
 }
 
-/// The picture, and what is wrong with it.
+/// The tree, and what is wrong with it.
 pub(super) fn of(peers: &[Peer]) -> (Vec<Branch>, Vec<ShapeFault>) {
     let mut faults = split_brains(peers);
     let mut children: HashMap<Option<usize>, Vec<Child>> = HashMap::new();
@@ -43,7 +43,8 @@ pub(super) fn of(peers: &[Peer]) -> (Vec<Branch>, Vec<ShapeFault>) {
     (draw(peers, &children), faults)
 }
 
-/// The lines of the picture, from the roots down. What stands in a ring hangs on nothing and is drawn as a root.
+/// The lines of the tree, from the roots down. Nodes that form a cycle have no root, so the first of them is drawn as
+/// one.
 fn draw(peers: &[Peer], children: &HashMap<Option<usize>, Vec<Child>>) -> Vec<Branch> {
     let mut branches = Vec::new();
     let mut drawn = vec![false; peers.len()];
@@ -156,7 +157,7 @@ mod tests {
         ])
     }
 
-    /// Name and depth of each line.
+    /// The name and depth of each line.
     fn lines(peers: &[Peer]) -> Vec<(String, usize)> {
         of(peers).0.into_iter().map(|branch| (branch.name, branch.more.len())).collect()
     }
