@@ -104,7 +104,7 @@ pub struct App {
     pub views: Views,
     /// The cluster as its nodes report it.
     pub topology: Topology,
-    /// The rows of the alerts, and the state of all alerts that they were made from.
+    /// The rows of the alerts, and [`Alerts::changes`](crate::fleet::alerts::Alerts::changes) when they were arranged.
     pub alerts_table: Table<AlertId>,
     alerts_arranged: u64,
     /// The number of the newest journal entry in [`Self::events_table`].

@@ -377,7 +377,7 @@ mod tests {
     }
 
     #[test]
-    fn rates_are_taken_over_three_seconds_and_begin_anew_with_the_counters() {
+    fn rates_are_taken_over_three_seconds_and_start_again_with_the_counters() {
         let mut node = node();
         let steps = [
             // A server that flushes its statistics on its own schedule.

@@ -269,7 +269,7 @@ mod tests {
     }
 
     #[test]
-    fn an_answer_that_nobody_needs_again_is_not_kept() {
+    fn an_answer_that_is_not_needed_again_is_not_kept() {
         let view = Arc::clone(&views::ours()["receivers"]);
         let node = NodeName::parse("a").unwrap();
         let mut readings = Readings::default();

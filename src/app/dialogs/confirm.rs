@@ -18,7 +18,14 @@ pub enum About {
     /// Removes these nodes from the dashboard.
     Removal(Vec<NodeName>),
     /// Runs a statement that does something which no rollback undoes.
-    Run { statement: String, nodes: Vec<NodeName>, acts: Vec<Act> },
+    Run {
+        /// The statement.
+        statement: String,
+        /// The nodes that it would run on.
+        nodes: Vec<NodeName>,
+        /// What it does that no rollback undoes.
+        acts: Vec<Act>,
+    },
 }
 
 /// The number of names that a question shows of a long list, and of letters that it shows of a long statement.

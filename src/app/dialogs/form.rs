@@ -317,7 +317,7 @@ impl Form {
         }
     }
 
-    /// The node to submit. If a field is missing or wrong, gives `None` and moves the focus to it.
+    /// The node to submit. If a field is missing or wrong, returns `None` and moves the focus to it.
     pub(in crate::app) fn checked(&mut self) -> Option<NodeConfig> {
         self.fill(true);
         self.complain = true;

@@ -62,9 +62,19 @@ struct Span {
 #[derive(Debug, Clone, Copy)]
 pub enum AnswerLine<'a> {
     /// A row of a node's answer.
-    Row { node: &'a NodeName, row: Row<'a> },
+    Row {
+        /// The node.
+        node: &'a NodeName,
+        /// The row.
+        row: Row<'a>,
+    },
     /// A node without rows to show: it is still running, has failed, or returned no rows.
-    Note { node: &'a NodeName, answer: &'a Answer },
+    Note {
+        /// The node.
+        node: &'a NodeName,
+        /// How far it is, or how it ended.
+        answer: &'a Answer,
+    },
 }
 
 /// The cells of one row.

@@ -99,7 +99,7 @@ impl Cursor {
             }
             (end, used) = (end + 1, used + more);
         }
-        // The page is full if there are enough rows.
+        // No page is half empty if there are rows above to fill it.
         grow_up(&mut start, &mut used, 0);
         start..end
     }

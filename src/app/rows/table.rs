@@ -172,7 +172,7 @@ mod tests {
     }
 
     #[test]
-    fn the_selection_follows_its_row_only_when_told() {
+    fn the_selection_follows_its_row_only_on_request() {
         for (follow, expected) in [(true, "c"), (false, "d")] {
             let mut table = Table { follow, ..Table::default() };
             table.set_rows(vec!["a", "b", "c", "d"], 4, 10);

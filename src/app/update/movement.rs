@@ -13,7 +13,7 @@ pub(in crate::app) enum Opens {
     Node(NodeName),
     /// The selected row of a view's table, in full.
     Row,
-    /// What an alert is about.
+    /// What the selected alert is about.
     Alert,
 }
 

@@ -35,9 +35,9 @@ pub struct RowAt {
 /// Rows with the same key on several nodes.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Across {
-    /// One of them, whose key stands for all.
+    /// One of them, whose key represents all.
     pub first: RowAt,
-    /// For each of [`super::ViewTable::across`] the row's number there; `None` where the node has none.
+    /// For each node of [`super::ViewTable::across`]: the index of its row; `None` if it has no such row.
     pub rows: Vec<Option<usize>>,
 }
 

@@ -360,7 +360,7 @@ pub(in crate::app) struct Sought {
 impl ViewTable {
     /// Whether the row is in the newest answer of its node; and whether that answer is new enough to show that it is
     /// gone.
-    pub(in crate::app) fn tells_of(&self, sought: &Sought) -> (bool, bool) {
+    pub(in crate::app) fn look_up_sought(&self, sought: &Sought) -> (bool, bool) {
         let (node, key) = &sought.key;
         let Some(reading) = self.node(node).and_then(|node| node.reading.as_ref()) else { return (false, false) };
         let is_there = (0..reading.len()).any(|row| reading.key(&self.view, row) == *key);

@@ -30,11 +30,11 @@ fn slots(slots: &[(&str, u64)]) -> Arc<ViewRows> {
 }
 
 /// An answer to a view: for each row the cells that are not NULL.
-fn answer(view: &str, told: &[Vec<(&str, String)>]) -> Arc<ViewRows> {
+fn answer(view: &str, given: &[Vec<(&str, String)>]) -> Arc<ViewRows> {
     let view = &views::ours()[view];
     let column = |name: &str| Column { name: name.to_owned(), type_name: String::new() };
     let mut rows = RowSet::new(view.asked().map(|asked| column(&asked.name)).collect());
-    for row in told {
+    for row in given {
         let cell = |of: &str| row.iter().find(|(name, _)| *name == of).map(|(_, value)| value.as_str());
         rows.push(view.asked().map(|asked| cell(&asked.name)));
     }
@@ -75,16 +75,16 @@ impl Stage {
 
     fn event(&mut self, second: u64, kind: EventKind) -> Vec<String> {
         self.fleet.apply(&Event { seq: 0, at: at(second), kind });
-        self.told()
+        self.new_entries()
     }
 
     fn tick(&mut self, second: u64) -> Vec<String> {
         self.fleet.advance(at(second));
-        self.told()
+        self.new_entries()
     }
 
     /// The new journal entries about alerts: node, what happened, severity and text.
-    fn told(&mut self) -> Vec<String> {
+    fn new_entries(&mut self) -> Vec<String> {
         let journal = &self.fleet.now().journal;
         let new = journal.iter().take_while(|entry| entry.seq > self.read).collect::<Vec<_>>();
         self.read = journal.newest().map_or(0, |entry| entry.seq);
@@ -121,11 +121,11 @@ fn a_condition_must_last_and_must_be_gone_for_a_while() {
 }
 
 #[test]
-fn each_row_of_each_node_is_an_alert_and_one_that_gets_worse_is_told_again() {
+fn each_row_of_each_node_is_an_alert_and_one_that_gets_worse_is_reported_again() {
     let rule = rule("column: retained_bytes\nthreshold: slot_retention\n");
     let mut stage = Stage::new(vec![rule]);
-    let told = stage.answer(0, "a", &[("s", 1 << 30), ("t", 2 << 30), ("u", 1)]);
-    assert_eq!(told, ["a alert Warning: slot s holds 1.0 GB", "a alert Warning: slot t holds 2.0 GB"]);
+    let reported = stage.answer(0, "a", &[("s", 1 << 30), ("t", 2 << 30), ("u", 1)]);
+    assert_eq!(reported, ["a alert Warning: slot s holds 1.0 GB", "a alert Warning: slot t holds 2.0 GB"]);
     assert_eq!(stage.answer(1, "b", &[("s", 20 << 30)]), ["b alert Critical: slot s holds 20 GB"]);
     assert_eq!(stage.alerts().count(), (3, Some(AlertSeverity::Critical)));
     assert_eq!(stage.alerts().worst(&name("a")), Some(AlertSeverity::Warning));
@@ -155,7 +155,7 @@ fn what_a_node_does_not_say_ends_nothing() {
 }
 
 #[test]
-fn rules_read_anew_keep_what_did_not_change() {
+fn rules_read_again_keep_what_did_not_change() {
     let text = "column: active\nwarning: '= false'\n";
     let mut stage = Stage::new(vec![rule(text)]);
     stage.answer(0, "a", &[("s", 1)]);

@@ -51,8 +51,8 @@ pub(in crate::fleet) fn of(kind: &EventKind, nodes: &Nodes, batch: Option<&Batch
         }
         // An error of the figures gets an entry when it begins, not at every refresh.
         EventKind::Facts { node, facts: Err(error) } => {
-            let told = nodes.get(node).and_then(|node| node.facts_error.as_ref());
-            let new = told.is_none_or(|told| told.kind != error.kind || told.message != error.message);
+            let reported = nodes.get(node).and_then(|node| node.facts_error.as_ref());
+            let new = reported.is_none_or(|reported| reported.kind != error.kind || reported.message != error.message);
             new.then(|| line(node, Severity::Warning, "no figures", error.message.clone()))
         }
         EventKind::Replaced { node, was, now } => {

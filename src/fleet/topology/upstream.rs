@@ -72,7 +72,7 @@ pub(super) fn standby(
 }
 
 /// A node that has reported nothing yet is placed under the only sender that names it as its receiver.
-pub(super) fn untold(peers: &[Peer], at: usize, used: &mut Vec<(usize, RowMap)>) -> (Option<usize>, Edge) {
+pub(super) fn unreported(peers: &[Peer], at: usize, used: &mut Vec<(usize, RowMap)>) -> (Option<usize>, Edge) {
     let Some(peer) = peers.get(at) else { return (None, Edge::default()) };
     let senders = peers.iter().enumerate().flat_map(|(of, other)| other.rows("sender").map(move |row| (of, row)));
     let mut named = senders.filter(|(_, row)| row.get("name").is_some_and(|name| *name == peer.name.as_str()));
@@ -166,11 +166,11 @@ pub(super) fn split_brains(peers: &[Peer]) -> Vec<ShapeFault> {
         .into_values()
         .filter(|primaries| primaries.len() > 1)
         .map(|primaries| {
-            let told = primaries.iter().map(|peer| match peer.timeline() {
+            let described = primaries.iter().map(|peer| match peer.timeline() {
                 Some(timeline) => format!("{} (timeline {timeline})", peer.name),
                 None => peer.name.to_string(),
             });
-            let names = told.collect::<Vec<_>>().join(" and ");
+            let names = described.collect::<Vec<_>>().join(" and ");
             let text = format!("split brain: {names} are primaries of one and the same cluster");
             let node = primaries.first().map(|peer| peer.name.clone()).unwrap_or_default();
             ShapeFault { kind: FaultKind::SplitBrain, node, severity: Severity::Critical, text }

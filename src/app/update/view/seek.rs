@@ -23,8 +23,8 @@ impl App {
         let page = self.drawn.page(Pane::View);
         let Some(table) = self.view_table_mut() else { return };
         let Some(sought) = table.sought.clone() else { return };
-        let (is_there, is_told) = table.tells_of(&sought);
-        if is_told {
+        let (is_there, is_certain) = table.look_up_sought(&sought);
+        if is_certain {
             table.sought = None;
         }
         if is_there {
@@ -35,7 +35,7 @@ impl App {
                 }
                 None => self.uncover(sought),
             }
-        } else if is_told {
+        } else if is_certain {
             self.say(Severity::Info, "the row that the alert is about is no longer there");
         }
     }
