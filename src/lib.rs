@@ -1,6 +1,6 @@
 //! pgwatch: a terminal dashboard for a whole cluster of PostgreSQL nodes.
 //!
-//! The rooms, and who may import whom (`tests/architecture` keeps it so; ARCHITECTURE.md tells it at length):
+//! The rooms, and who may import whom (`tests/architecture` checks it; ARCHITECTURE.md explains it in full):
 //!
 //! - [`model`]: plain facts and the protocol between the halves.
 //! - [`sql`]: SQL as words.

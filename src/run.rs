@@ -209,7 +209,7 @@ impl Dashboard {
         Ok(self.reason.unwrap_or(LeaveReason::Key))
     }
 
-    /// A key, a click, a paste, a new size.
+    /// Handles a key, a click, a paste or a new size of the terminal.
     fn input(&mut self, event: crossterm::event::Event) {
         if let Some(msg) = tui::input::message(event) {
             self.update(msg);
@@ -356,7 +356,7 @@ fn theme_name(config: &Config) -> String {
     config.theme.clone().unwrap_or_else(|| THEMES[0].to_owned())
 }
 
-/// The next error outside the dashboard; pends for ever if nothing reports any. Cancel-safe.
+/// The next error outside the dashboard; never completes if nothing reports any. Cancel-safe.
 async fn next_trouble(troubles: &mut Option<Troubles>) -> String {
     if let Some(troubles) = troubles {
         while troubles.changed().await.is_ok() {

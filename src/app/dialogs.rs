@@ -1,4 +1,4 @@
-//! What opens over a screen: the form of a node and questions.
+//! Dialogs that open over a screen: the form of a node, and questions.
 
 pub mod confirm;
 pub mod form;

@@ -1,4 +1,4 @@
-//! Keys: what a terminal can send, what each one means where, and the actions that they stand for.
+//! Keys: what a terminal can send, what each key means in each place, and the actions that it triggers.
 
 pub mod action;
 pub mod key;

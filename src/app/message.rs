@@ -1,4 +1,4 @@
-//! What comes into the state and what goes out of it: messages, effects, and the plain facts that they carry.
+//! What enters the state and what leaves it: messages, effects, and the plain data that they carry.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
@@ -15,105 +15,124 @@ use crate::model::{Command, Event, NodeConfig, NodeName, Rule, Thresholds, View}
 /// What the dashboard starts with.
 #[derive(Debug, Clone)]
 pub struct Setup {
-    /// The cluster's name, where the file has clusters.
+    /// The name of the cluster, if the file has clusters.
     pub cluster: Option<String>,
     /// The file that was read; `None` without one.
     pub config_path: Option<PathBuf>,
-    /// In the order of the file.
+    /// The nodes, in the order of the file.
     pub nodes: Vec<NodeConfig>,
+    /// The interval at which figures are refreshed.
     pub refresh: Duration,
+    /// How long a statement may run on a node.
     pub query_timeout: Duration,
-    /// The theme's name, and all names there are.
+    /// The name of the theme.
     pub theme: String,
+    /// The names of all themes.
     pub themes: Vec<String>,
+    /// The limits above which a figure is a warning or critical.
     pub thresholds: Thresholds,
-    /// What a node added by the form has beyond its fields: pool, health, where passwords come from. Its name and
-    /// host do not matter.
+    /// The settings of a node added with the form that have no field: pool, health, where passwords come from. Its
+    /// name and host are ignored.
     pub template: NodeConfig,
-    /// `--read-write`: sessions may write, where the file does not forbid it.
+    /// True for `--read-write`: sessions may write, unless the file forbids it.
     pub read_write: bool,
-    /// The terminal shows nothing but ASCII.
+    /// True if the terminal can show only ASCII.
     pub ascii: bool,
     /// Statements and commands of earlier runs, oldest first.
     pub history: Vec<String>,
-    /// For each view the columns whose being shown is not what its file says, chosen in earlier runs.
+    /// The columns that earlier runs showed or hid, contrary to the file of their view.
     pub columns: ChosenColumns,
 }
 
 /// Names of columns by the name of their view.
 pub type ChosenColumns = BTreeMap<String, BTreeSet<String>>;
 
-/// What a file that was read anew says.
+/// What a file says that was read again.
 #[derive(Debug, Clone)]
 pub struct Reread {
+    /// The name of the cluster, if the file has clusters.
     pub cluster: Option<String>,
+    /// The nodes, in the order of the file.
     pub nodes: Vec<NodeConfig>,
+    /// How long a statement may run on a node.
     pub query_timeout: Duration,
+    /// The limits above which a figure is a warning or critical.
     pub thresholds: Thresholds,
+    /// The settings of a node added with the form that have no field.
     pub template: NodeConfig,
-    /// Only where the file says something else than before: keys change these two as well.
+    /// The refresh interval, only if the file has changed it: a key changes it too.
     pub refresh: Option<Duration>,
+    /// The name of the theme, only if the file has changed it: a key changes it too.
     pub theme: Option<String>,
 }
 
-/// A passing remark in the line above the keys, in place of the newest event.
+/// A short-lived message in the line above the keys, in place of the newest event.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Notice {
+    /// How much it matters.
     pub severity: Severity,
+    /// The message.
     pub text: String,
+    /// When it disappears.
     pub until: SystemTime,
 }
 
 /// Everything that may change the state.
 #[derive(Debug, Clone)]
 pub enum Msg {
+    /// A key was pressed.
     Key(Key),
+    /// The mouse was used.
     Mouse(Mouse),
-    /// Bracketed paste.
+    /// Text was pasted (bracketed paste).
     Paste(String),
+    /// The terminal has a new size.
     Resize {
+        /// The width in columns.
         width: u16,
+        /// The height in rows.
         height: u16,
     },
+    /// The connection manager reported something.
     Event(Event),
     /// The time, at least once a second.
     Tick(SystemTime),
-    /// A frame is about to be drawn: what waited for it is put in order.
+    /// A frame is about to be drawn: rows that wait to be arranged are arranged.
     Frame,
-    /// The views and the rules of alerts were read: all of them, and what is wrong with the user's own.
+    /// All views and rules of alerts were read, with the errors in the user's own.
     Views(IndexMap<String, Arc<View>>, Vec<Arc<Rule>>, Vec<String>),
-    /// What drawing measured: after each frame.
+    /// What drawing measured, after each frame.
     Drawn(Drawn),
     /// The manager's channel was full: this command was not sent.
     Busy(Box<Command>),
-    /// The file was read anew, by itself or through [`Effect::Reload`]: what it says, or what is wrong with it.
+    /// The file was read again, because it changed or through [`Effect::Reload`]: its contents, or its errors.
     Reloaded(Result<Box<Reread>, Vec<String>>),
-    /// An effect did not work out (the clipboard, the history file): what to tell.
+    /// An effect failed (the clipboard, the history file): the text for the user.
     Failed(String),
-    /// An effect that takes its time worked out: what to tell.
+    /// An effect that takes time succeeded: the text for the user.
     Done(String),
-    /// SIGTERM, SIGHUP or SIGINT: leave at once, cancelling what runs.
+    /// SIGTERM, SIGHUP or SIGINT: leave at once and cancel what runs.
     Terminate,
 }
 
-/// What the world is asked to do.
+/// What the state asks the outside world to do.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Effect {
     /// `try_send` to the manager; [`Msg::Busy`] if its channel is full.
     Send(Command),
-    /// To the terminal's clipboard (OSC 52). May hold text of a server: encode it, never print it.
+    /// Copy to the terminal's clipboard (OSC 52). The text may come from a server: encode it, never print it.
     Copy(String),
-    /// Read the file again, answer [`Msg::Reloaded`].
+    /// Read the file again and answer [`Msg::Reloaded`].
     Reload,
-    /// Write answers to a new file, answer [`Msg::Done`] or [`Msg::Failed`].
+    /// Write answers to a new file and answer [`Msg::Done`] or [`Msg::Failed`].
     Export(Box<Export>),
-    /// Keep which columns are chosen.
+    /// Save which columns were chosen.
     SaveColumns(ChosenColumns),
-    /// Append a command or statement to the history file; it may hold line breaks.
+    /// Append a command or statement to the history file; it may contain line breaks.
     SaveHistory(String),
-    /// Write the next frame whole, whatever the terminal shows.
+    /// Write the whole next frame, whatever the terminal shows.
     Redraw,
-    /// Stop the program as Ctrl-Z does elsewhere; it goes on when the shell says so.
+    /// Stop the program, as Ctrl-Z usually does, until the shell resumes it.
     Suspend,
     /// Leave the loop now.
     Quit,
@@ -122,53 +141,69 @@ pub enum Effect {
 /// A mouse event, reduced to what the dashboard understands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Mouse {
+    /// What the mouse did.
     pub kind: MouseKind,
+    /// The column of the pointer.
     pub x: u16,
+    /// The row of the pointer.
     pub y: u16,
 }
 
+/// What the mouse did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum MouseKind {
-    /// The left button went down.
+    /// The left button was pressed.
     Click,
+    /// The wheel was turned up.
     ScrollUp,
+    /// The wheel was turned down.
     ScrollDown,
+    /// The wheel was turned left.
     ScrollLeft,
+    /// The wheel was turned right.
     ScrollRight,
 }
 
-/// Leaving has begun.
+/// The user is leaving: pgwatch is about to end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Leaving {
-    /// Queries still waited for, and until when, once the manager has said so.
+    /// The number of queries still waited for.
     pub queries: u32,
+    /// When waiting ends, once the manager has reported it.
     pub until: Option<SystemTime>,
-    /// They are waited for; else they are being cancelled.
+    /// True if the queries are waited for; false if they are being cancelled.
     pub drain: bool,
-    /// Since when it has been so.
+    /// Since when that has been so.
     pub since: SystemTime,
 }
 
 impl Leaving {
-    /// How long queries are waited for from here.
+    /// How much longer queries are waited for; `None` before the manager has reported it.
     pub fn left(&self, now: SystemTime) -> Option<Duration> {
         self.until.map(|until| until.duration_since(now).unwrap_or_default())
     }
 }
 
-/// The answers that have come to the last statement. The rows are shared, not copied.
+/// The answers received so far to the last statement. The rows are shared, not copied.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Export {
+    /// The file to write.
     pub path: PathBuf,
+    /// The format to write.
     pub format: ExportFormat,
+    /// The statement.
     pub statement: String,
+    /// How long the statement ran, or has run so far.
     pub elapsed: Duration,
+    /// What each node answered.
     pub nodes: Vec<(NodeName, Arc<NodeOutcome>)>,
 }
 
-/// By the end of the file's name.
+/// The format of an export, taken from the file name's extension.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ExportFormat {
+    /// Comma-separated values.
     Csv,
+    /// JSON.
     Json,
 }

@@ -1,5 +1,5 @@
-//! The screen's state: pure logic, no tokio, no ratatui, no crossterm, no clock. [`App`] is the whole of it;
-//! [`update()`] is the only thing that changes it; drawing reads it.
+//! The screen's state: pure logic, no tokio, no ratatui, no crossterm, no clock. [`App`] is all of it; only
+//! [`update()`] changes it; drawing reads it.
 
 pub mod dialogs;
 pub mod drawn;
@@ -40,12 +40,14 @@ pub use typing::prompt::Prompt;
 pub use update::update;
 pub use views::Views;
 
-/// What stands over the screen and takes all keys.
+/// A dialog over the screen, which takes all keys.
 #[derive(Debug, Clone)]
 pub enum Dialog {
+    /// The form that adds or edits a node.
     Form(Box<Form>),
+    /// A question.
     Confirm(Confirm),
-    /// The help, scrolled so many lines down.
+    /// The help, with how far it is scrolled.
     Help(Cursor),
     /// The columns of the table, to be shown or hidden.
     Columns(Cursor),
@@ -55,72 +57,86 @@ pub enum Dialog {
 #[allow(clippy::struct_excessive_bools, reason = "independent switches, each with a key or a flag of its own")]
 #[derive(Debug, Clone)]
 pub struct App {
+    /// The name of the cluster, if the file has clusters.
     pub cluster: Option<String>,
+    /// The file that was read; `None` without one.
     pub config_path: Option<PathBuf>,
+    /// How long a statement may run on a node.
     pub query_timeout: Duration,
+    /// The name of the theme.
     pub theme: String,
+    /// The names of all themes.
     pub themes: Vec<String>,
+    /// True if sessions may write, unless the file forbids it.
     pub read_write: bool,
+    /// True if the terminal can show only ASCII.
     pub ascii: bool,
-    /// The wall clock as the last message told it; the header's clock.
+    /// The time of the last message; the header's clock shows it.
     pub now: SystemTime,
     template: NodeConfig,
     /// What is known of the nodes.
     pub fleet: Fleet,
-    /// The time that the screen shows while the picture is frozen (`p`).
+    /// The time of the picture that the screen shows while it is frozen (`p`).
     frozen: Option<SystemTime>,
+    /// The screen that is shown.
     pub screen: Screen,
-    /// The screens that led here, the first of them first.
+    /// The screens visited on the way to this one, the first one first.
     history: Vec<visit::Place>,
     /// The pane that has the focus.
     pub pane: Pane,
-    /// Where there is room for one lower pane only: which one.
+    /// The lower pane that is shown where there is room for only one.
     pub lower: Pane,
-    /// The focused pane fills the screen.
+    /// True if the focused pane fills the screen.
     pub zoomed: bool,
-    /// Long text wraps instead of being cut.
+    /// True if long text wraps; false if it is cut.
     pub wrap: bool,
     /// The rows of screen 1. Its selected row is *the* selected node, on every screen.
     pub nodes_table: Table<NodeName>,
     /// The rows of the journal, newest first; on the detail screen those of the selected node.
     pub events_table: Table<u64>,
-    /// How far the panes of plain lines are scrolled.
+    /// How far the summary of a node is scrolled.
     pub summary: Lines,
+    /// How far the settings of a node are scrolled.
     pub settings: Lines,
+    /// Statements: the editor, the answers and the history.
     pub query: Query,
     /// The tables of the views.
     pub views: Views,
-    /// The cluster as its nodes tell it.
+    /// The cluster as its nodes report it.
     pub topology: Topology,
-    /// The rows of the alerts, and the state of all alerts that they were made from.
+    /// The rows of the alerts, and [`Alerts::changes`](crate::fleet::alerts::Alerts::changes) when they were arranged.
     pub alerts_table: Table<AlertId>,
     alerts_arranged: u64,
-    /// The newest entry of the journal that [`Self::events_table`] knows of.
+    /// The number of the newest journal entry in [`Self::events_table`].
     journal_shown: u64,
+    /// The open dialog.
     pub dialog: Option<Dialog>,
-    /// The filters of tables that other screens show as well.
+    /// The filters of tables that several screens show, as the other screens left them.
     parked: visit::Parked,
     /// The `:` or `/` line, while it is open.
     pub prompt: Option<Prompt>,
+    /// The short-lived message above the keys.
     pub notice: Option<Notice>,
+    /// Set once the user is leaving.
     pub leaving: Option<Leaving>,
     /// Set by the last event of the manager.
     pub stopped: Option<ShutdownReport>,
-    /// The errors of a file that became wrong, until it is right again.
+    /// The errors of a file that became invalid, until it is valid again.
     pub reload_errors: Vec<String>,
-    /// What the last drawing measured.
+    /// What the last frame measured.
     pub drawn: Drawn,
-    /// A node that the form added: selected as soon as the manager has it.
+    /// A node that the form added: it is selected as soon as the manager reports it.
     expected: Option<NodeName>,
-    /// Commands that found the manager's channel full and must not be lost.
+    /// Commands that must not be lost and that found the manager's channel full.
     unsent: Vec<Command>,
     next_id: u64,
-    /// Rows may have to move or vanish: seen to once a frame, however many nodes changed.
+    /// True if rows may have to move or vanish. They are arranged once per frame, however many nodes changed.
     unarranged: bool,
     dirty: bool,
 }
 
 impl App {
+    /// The state at the start.
     pub fn new(setup: Setup, now: SystemTime) -> Self {
         let mut app = Self {
             cluster: setup.cluster,
@@ -171,12 +187,12 @@ impl App {
         app
     }
 
-    /// What to draw: the frozen picture, else the live one.
+    /// The picture to draw: the frozen one, else the current one.
     pub fn picture(&self) -> &Picture {
         self.frozen.map_or_else(|| self.fleet.now(), |time| self.fleet.at(time))
     }
 
-    /// Since when the picture is frozen.
+    /// Since when the picture is frozen; `None` if it is not.
     pub fn frozen_since(&self) -> Option<SystemTime> {
         self.frozen
     }
@@ -186,12 +202,12 @@ impl App {
         self.picture().nodes.get(self.nodes_table.selected()?)
     }
 
-    /// Whether something changed since the last call: then draw.
+    /// True if something changed since the last call: a frame is to be drawn.
     pub fn take_dirty(&mut self) -> bool {
         std::mem::take(&mut self.dirty)
     }
 
-    /// Nothing is configured and nothing was added: the screen says what to do.
+    /// True without any node: the screen then explains how to add one.
     pub fn is_empty(&self) -> bool {
         self.fleet.now().nodes.is_empty()
     }

@@ -6,33 +6,36 @@ use crate::fleet::Batch;
 use crate::model::BatchId;
 use crate::model::protocol::QueryProgress;
 
-/// The state of screen 9 and of the result pane of screen 1.
+/// The state of screen 9, and of the result pane of screen 1.
 #[derive(Debug, Clone)]
 pub struct Query {
+    /// Where the statement is written.
     pub editor: Editor,
-    /// The answers to the statement that runs or ran last, as one table.
+    /// The answers to the last statement, as one table.
     pub results: Results,
-    /// Lines of the history file and of this run, oldest first: statements and commands.
+    /// Statements and commands from the history file and from this run, oldest first.
     pub history: Vec<String>,
-    /// How far back in the history the editor is, 1 being the newest.
+    /// The position in the history while the editor shows one of its lines: 1 is the newest, 0 is none.
     pub(super) back: usize,
 }
 
 impl Query {
-    /// Lines of the history kept.
+    /// The number of history lines kept.
     pub const KEPT: usize = 1_000;
 
+    /// An empty editor, with this history.
     pub fn new(history: Vec<String>) -> Self {
         Self { editor: Editor::default(), results: Results::default(), history, back: 0 }
     }
 
-    /// A new batch takes the place of the last one.
+    /// Shows a new batch in place of the last one.
     pub(super) fn begin(&mut self, batch: Option<&Batch>) {
         self.results = Results::default();
         self.results.rebuild(batch);
     }
 
-    /// News of a batch, which has them already. News of a batch that is not shown any more are dropped.
+    /// Shows the progress of a batch, which already contains it. Progress of a batch that is no longer shown is
+    /// ignored.
     pub(super) fn follow(&mut self, batch: Option<&Batch>, id: BatchId, progress: &QueryProgress) {
         let Some(batch) = batch.filter(|batch| batch.id == id) else { return };
         match progress {
@@ -41,7 +44,7 @@ impl Query {
         }
     }
 
-    /// Remembers a line for `up`; the same line twice running is kept once.
+    /// Adds a line to the history, unless it equals the last one.
     pub(super) fn remember(&mut self, line: &str) -> bool {
         self.back = 0;
         if line.trim().is_empty() || self.history.last().is_some_and(|last| last == line) {

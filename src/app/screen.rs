@@ -1,4 +1,4 @@
-//! The screens there are, one row each, and the panes on them.
+//! The screens, one row each, and the panes on them.
 
 use super::keys::action::Action;
 use super::keys::keymap::Place;
@@ -7,16 +7,19 @@ use crate::model::view::ViewScreen;
 /// What fills the terminal between the header and the key line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Screen {
+    /// The table of nodes.
     Nodes,
-    /// One node at length: the selected one.
+    /// The selected node in detail.
     Detail,
-    /// Who receives from whom.
+    /// The cluster: which node receives from which.
     Topology,
     /// Tables of views.
     View(ViewScreen),
+    /// The editor of statements and the answers.
     Query,
+    /// The journal.
     Events,
-    /// What the rules found.
+    /// The alerts that the rules raised.
     Alerts,
 }
 
@@ -31,19 +34,20 @@ pub enum Pane {
     Result,
     /// The journal.
     Events,
-    /// Settings that matter of the selected node.
+    /// The important settings of the selected node.
     Settings,
-    /// Where the statement is written.
+    /// The editor of statements.
     Editor,
-    /// The picture of the cluster.
+    /// The tree of the cluster.
     Topology,
-    /// The table of a view, or one row of it at length.
+    /// The table of a view, or one of its rows in full.
     View,
     /// The list of alerts.
     Alerts,
 }
 
 impl Pane {
+    /// All panes.
     pub const ALL: [Self; 9] = [
         Self::Nodes,
         Self::Summary,
@@ -57,21 +61,22 @@ impl Pane {
     ];
 }
 
-/// Everything that is fixed about a screen.
+/// Everything fixed about a screen.
 #[derive(Debug, Clone, Copy)]
 pub struct About {
+    /// Which screen it is.
     pub screen: Screen,
-    /// The action that opens it; `None` for a screen that is opened from a row or by a name.
+    /// The action that opens it; `None` for a screen that is opened from a row or by name.
     pub action: Option<Action>,
-    /// The digit that opens it, for a screen of the tab line.
+    /// The digit that opens it; `None` for a screen that is not in the tab line.
     pub digit: Option<char>,
-    /// The title, and two shorter ones: with less room, and in 80 columns, where all screens are in one line.
+    /// The title, and two shorter ones: for less room, and for 80 columns, where all screens are in one line.
     pub titles: [&'static str; 3],
-    /// What to type after `:`: the command, its argument as the help shows it, and what it does.
+    /// The command after `:`: its name, its argument as the help shows it, and what it does.
     pub command: [&'static str; 3],
-    /// The section of the key map with its keys.
+    /// The section of the key map for this screen.
     pub place: Place,
-    /// Its panes in the order of `Tab`; the first has the focus when it opens.
+    /// Its panes in the order of `Tab`. The first one has the focus when the screen opens.
     pub panes: &'static [Pane],
 }
 
@@ -191,24 +196,27 @@ pub const SCREENS: [About; 13] = [
 ];
 
 impl Screen {
+    /// Everything fixed about the screen.
     pub fn about(self) -> &'static About {
         SCREENS.iter().find(|about| about.screen == self).unwrap_or(&SCREENS[0])
     }
 
-    /// The screen that an action opens.
+    /// The screen that an action opens, if any.
     pub fn of(action: Action) -> Option<Self> {
         SCREENS.iter().find(|about| about.action == Some(action)).map(|about| about.screen)
     }
 
+    /// The title of the screen.
     pub fn title(self) -> &'static str {
         self.about().titles[0]
     }
 
+    /// The panes in the order of `Tab`.
     pub fn panes(self) -> &'static [Pane] {
         self.about().panes
     }
 
-    /// Where keys of the screen go, dialogs and input lines aside.
+    /// The section of the key map for a pane of the screen, unless a dialog or an input line is open.
     pub fn place(self, pane: Pane) -> Place {
         if pane == Pane::Editor { Place::Editor } else { self.about().place }
     }

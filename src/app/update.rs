@@ -1,4 +1,5 @@
-//! The one way in: a message changes the state and asks effects of the world. One match, each arm one call.
+//! The only entry: a message changes the state and returns effects for the outside world. One match, with one call
+//! per arm.
 
 pub(super) mod alerts;
 pub(super) mod arrange;
@@ -21,10 +22,10 @@ use super::rows::cursor::Move;
 use super::{Action, App, Dialog, Effect, Key, Msg};
 use crate::fleet::Severity;
 
-/// Applies a message. Awaits nothing, reads no clock.
+/// Applies a message. It awaits nothing and reads no clock.
 pub fn update(app: &mut App, msg: Msg) -> Vec<Effect> {
     app.dirty |= !matches!(msg, Msg::Drawn(_) | Msg::Tick(_) | Msg::Frame);
-    // What is looked at hangs on keys, files and time; the many events of many nodes change nothing of it.
+    // Which views are asked depends only on keys, files and time, so manager events skip this step.
     let may_look_elsewhere = !matches!(msg, Msg::Event(_) | Msg::Drawn(_) | Msg::Frame);
     let mut effects = take(app, msg);
     if may_look_elsewhere {
@@ -66,7 +67,7 @@ impl App {
         }
     }
 
-    /// What an action does, here and now.
+    /// Performs an action at once.
     pub(super) fn perform(&mut self, action: Action) -> Vec<Effect> {
         match action {
             Action::Up => self.go(Move::Up),

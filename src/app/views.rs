@@ -1,4 +1,4 @@
-//! The screens behind the first: which views there are, which one each screen shows, and what is asked for it.
+//! The screens of views: which views there are, which one each screen shows, and what is asked for it.
 
 pub(in crate::app) mod filter;
 pub(in crate::app) mod lines;
@@ -24,21 +24,21 @@ pub use table::{Opened, Shown, ViewTable};
 /// All views and their tables.
 #[derive(Debug, Clone, Default)]
 pub struct Views {
-    /// By name; empty until they are read.
+    /// All views by name; empty until they are read.
     pub(super) all: IndexMap<String, Arc<View>>,
-    /// What is wrong with the user's own files.
+    /// The errors in the user's own files.
     pub problems: Vec<String>,
-    /// The view that each screen shows, where it is not the first.
+    /// The view that each screen shows, if it is not the first.
     pub(super) chosen: HashMap<ViewScreen, String>,
     /// The screens whose view a person chose.
     pub(super) by_hand: HashSet<ViewScreen>,
-    /// A table for each view that was looked at.
+    /// A table for each view that was shown.
     pub(super) tables: HashMap<String, ViewTable>,
-    /// The nodes that are shown; all of them without.
+    /// The nodes that are shown; `None` for all.
     pub only: Option<Vec<NodeName>>,
-    /// What the manager was told last.
+    /// What the manager was last asked to look at.
     pub(super) looked: Vec<Look>,
-    /// The columns that were chosen, of this run and earlier ones.
+    /// The columns that were shown or hidden, in this run and earlier ones.
     pub(super) columns: ChosenColumns,
 }
 
@@ -47,10 +47,12 @@ impl Views {
         Self { columns, ..Self::default() }
     }
 
+    /// All views, in the order of their tabs.
     pub fn all(&self) -> impl Iterator<Item = &Arc<View>> {
         self.all.values()
     }
 
+    /// The table of the view, if it was ever shown.
     pub fn get(&self, view: &str) -> Option<&ViewTable> {
         self.tables.get(view)
     }

@@ -1,4 +1,5 @@
-//! What a screen keeps while another one is shown: how it was left, and the filters of tables that several screens show.
+//! What a screen keeps while another one is shown: its state when it was left, and the filters of tables that several
+//! screens show.
 
 use std::collections::HashMap;
 
@@ -9,12 +10,12 @@ use crate::model::NodeName;
 #[derive(Debug, Clone)]
 pub(in crate::app) struct Place {
     pub(super) screen: Screen,
-    /// The view on it, where it shows one.
+    /// The view on it, if it shows one.
     pub(super) view: Option<String>,
     pub(super) pane: Pane,
     /// The selected node.
     pub(super) node: Option<NodeName>,
-    /// The selected line of the journal.
+    /// The number of the selected journal entry.
     pub(super) event: Option<u64>,
 }
 
@@ -25,7 +26,7 @@ impl Place {
     }
 }
 
-/// Filters of tables that several screens show, as the other screens left them.
+/// The filters of tables that several screens show, as the other screens left them.
 #[derive(Debug, Clone, Default)]
 pub(in crate::app) struct Parked(pub(super) HashMap<Screen, Shared>);
 

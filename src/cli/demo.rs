@@ -1,4 +1,4 @@
-//! `pgwatch demo`: a real primary with two standbys, a logical subscriber and a load, made in a temporary folder and
+//! `pgwatch demo`: a real primary with two standbys, a logical subscriber and a load, created in a temporary folder and
 //! removed at the end.
 
 use std::io::{self, IsTerminal as _};

@@ -1,5 +1,5 @@
-//! `--log FILE`: what pgwatch itself does, for people who look for a fault. It goes into the file only, never to the
-//! terminal. `PGWATCH_LOG` says what is logged (`info` of our own code without it).
+//! `--log FILE`: what pgwatch itself does, for finding faults. It goes into the file only, never to the
+//! terminal. `PGWATCH_LOG` says what is logged (without it, `info` of our own code).
 
 use std::io;
 use std::path::Path;

@@ -1,9 +1,9 @@
-//! Alerts: what the rules find in answers and figures, for how long, and whether a person has seen it. They go on while the
-//! picture is frozen, as health does.
+//! Alerts: what the rules find in answers and figures, how long each finding has lasted, and whether a person has
+//! acknowledged it. Alerts keep changing while the screen is frozen, as health does.
 //!
-//! A condition that holds for as long as its rule says becomes an alert; one that held for an instant leaves no trace. An
-//! alert is over when its condition does not hold any more, for a while where the rule asks for one: what comes and goes is
-//! one alert. Nothing is known of a node that does not answer, so its alerts stay as they are.
+//! A condition that holds for as long as its rule requires becomes an alert; a shorter one leaves no trace. An alert
+//! ends when its condition no longer holds, after a quiet time where its rule has a duration: a condition that comes
+//! and goes is one alert. Nothing is known of a node that does not answer, so its alerts stay as they are.
 
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -18,44 +18,49 @@ use crate::model::alert::{AlertSeverity, Check, Finding, facts};
 use crate::model::view::Reading;
 use crate::model::{Alert, NodeName, Rule, Thresholds, View};
 
-/// What comes again within this is the same alert; less where its rule asks for less.
+/// The longest quiet time before an alert counts as over: a condition that returns within it is the same alert. A
+/// rule with a shorter duration has a shorter quiet time.
 const CALM: Duration = Duration::from_secs(10);
-/// The shape of the cluster is looked at so often at most, however many nodes tell of it.
+/// The shortest time between two evaluations of the shape of the cluster, however many nodes report on it.
 const SHAPE: Duration = Duration::from_secs(5);
 
 /// All rules, and what they found.
 #[derive(Debug, Clone, Default)]
 pub struct Alerts {
     rules: Vec<Arc<Rule>>,
-    /// The views that are asked for them, and how often.
+    /// The views that are asked for these rules, and how often.
     asked: Vec<(Arc<View>, Duration)>,
     held: IndexMap<NodeName, Vec<Held>>,
-    /// When the shape was looked at last, and whether a node reported on it since.
+    /// When the shape was last evaluated, and whether a node has reported on it since.
     shape: Option<SystemTime>,
     unshaped: bool,
-    /// What the journal does not have yet.
+    /// Entries that the journal does not have yet.
     news: Vec<Entry>,
-    /// Counts what became of alerts: a list of them that was made at another count is old.
+    /// Counts what happened to alerts: a list of them that was made at a lower count is out of date.
     changes: u64,
 }
 
-/// What tells an alert from all others.
+/// What distinguishes an alert from all others.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct AlertId {
+    /// The node that the alert is about.
     pub node: NodeName,
+    /// The name of the rule that found it.
     pub rule: String,
+    /// Which of the rule's findings on the node it is: the key of a row, for instance.
     pub key: String,
 }
 
-/// A condition that holds, and what became of it.
+/// A condition that holds or held lately, and what became of it.
 #[derive(Debug, Clone)]
 pub struct Held {
+    /// The condition: rule, node, finding and since when.
     pub alert: Alert,
-    /// It held for as long as its rule says.
+    /// True if it held for as long as its rule requires: it is an alert.
     fired: bool,
-    /// Since when it does not hold any more.
+    /// When it ceased to hold; `None` while it holds.
     gone: Option<SystemTime>,
-    /// A person has seen it.
+    /// True if a person has acknowledged it.
     pub acknowledged: bool,
 }
 
@@ -64,12 +69,13 @@ impl Held {
         self.alert.rule.name == rule.name && self.alert.finding.key == key
     }
 
+    /// The identity of the alert.
     pub fn id(&self) -> AlertId {
         let Alert { rule, node, finding, .. } = &self.alert;
         AlertId { node: node.clone(), rule: rule.name.clone(), key: finding.key.clone() }
     }
 
-    /// Whether it has been gone for so long that it is over.
+    /// True if the condition has not held for the quiet time.
     fn is_over(&self, at: SystemTime) -> bool {
         let calm = self.alert.rule.lasting.min(CALM);
         self.gone.is_some_and(|gone| at.duration_since(gone).unwrap_or_default() >= calm)
@@ -94,7 +100,7 @@ impl Held {
 }
 
 impl Alerts {
-    /// The rules were read, for the first time or anew. What one found that has changed is forgotten.
+    /// Takes the rules that were read, at the start or again. Findings of rules that changed are dropped.
     pub(super) fn take_rules(&mut self, rules: Vec<Arc<Rule>>) {
         for held in self.held.values_mut() {
             held.retain_mut(|held| {
@@ -115,16 +121,17 @@ impl Alerts {
         self.changes += 1;
     }
 
-    /// The views that are asked for the rules, and how often.
+    /// The views that are asked for the rules, and how often each is asked.
     pub fn asked(&self) -> impl Iterator<Item = (&Arc<View>, Duration)> {
         self.asked.iter().map(|(view, every)| (view, *every))
     }
 
-    /// Those that a person should see, on all nodes.
+    /// The alerts on all nodes: conditions that have held for as long as their rules require.
     pub fn fired(&self) -> impl Iterator<Item = &Held> {
         self.held.values().flatten().filter(|held| held.fired)
     }
 
+    /// The alert of this identity, unless it is over.
     pub fn get(&self, id: &AlertId) -> Option<&Held> {
         self.held.get(&id.node)?.iter().find(|held| held.fired && held.id() == *id)
     }
@@ -134,12 +141,13 @@ impl Alerts {
         self.changes
     }
 
-    /// What the rules find now, also what does not last as long as its rule asks yet: node by node.
+    /// What the rules find now, node by node, including findings that have not yet lasted as long as their rules
+    /// require.
     pub fn found_now(&self) -> impl Iterator<Item = &Alert> {
         self.held.values().flatten().filter(|held| held.gone.is_none()).map(|held| &held.alert)
     }
 
-    /// A person has seen the alert, or takes that back.
+    /// Marks an alert as acknowledged, or takes that back.
     pub(super) fn acknowledge(&mut self, id: &AlertId) {
         let held = self.held.get_mut(&id.node).into_iter().flatten().find(|held| held.fired && held.id() == *id);
         if let Some(held) = held {
@@ -148,19 +156,19 @@ impl Alerts {
         }
     }
 
-    /// How many nobody has acknowledged, and how bad the worst of them is.
+    /// The number of alerts that are not acknowledged, and the worst severity among them.
     pub fn count(&self) -> (usize, Option<AlertSeverity>) {
         let open = self.fired().filter(|held| !held.acknowledged);
         open.fold((0, None), |(count, worst), held| (count + 1, worst.max(Some(held.alert.finding.severity))))
     }
 
-    /// How bad the worst of a node's is that nobody has acknowledged.
+    /// The worst severity among a node's alerts that are not acknowledged.
     pub fn worst(&self, node: &NodeName) -> Option<AlertSeverity> {
         let open = self.held.get(node)?.iter().filter(|held| held.fired && !held.acknowledged);
         open.map(|held| held.alert.finding.severity).max()
     }
 
-    /// Whether there are rules at all.
+    /// True if there are any rules.
     pub fn has_rules(&self) -> bool {
         !self.rules.is_empty()
     }
@@ -171,11 +179,11 @@ impl Alerts {
 
     pub(super) fn forget(&mut self, node: &NodeName) {
         self.changes += u64::from(self.held.shift_remove(node).is_some());
-        // The shape of the others may be another one without it.
+        // Without this node, the shape of the others may be a different one.
         self.unshaped = true;
     }
 
-    /// A node answered a view.
+    /// Takes in a node's answer to a view.
     pub(super) fn answered(&mut self, node: &NodeName, view: &str, reading: &Reading, thresholds: &Thresholds) {
         for rule in self.rules_of(view) {
             if rule.check == Check::Shape {
@@ -186,7 +194,7 @@ impl Alerts {
         }
     }
 
-    /// A node has nothing to answer to a view, as after a promotion: then nothing is wrong with it.
+    /// A node has no answer to a view, for example after a promotion: the rules on this view then find nothing on it.
     pub(super) fn refused(&mut self, at: SystemTime, node: &NodeName, view: &str) {
         for rule in self.rules_of(view) {
             if rule.check == Check::Shape {
@@ -201,7 +209,7 @@ impl Alerts {
         self.rules.iter().filter(|rule| rule.view.name == view).cloned().collect()
     }
 
-    /// New figures of a node.
+    /// Takes in new figures of a node.
     pub(super) fn refreshed(&mut self, at: SystemTime, node: &Node, thresholds: &Thresholds) {
         if self.rules.iter().all(|rule| rule.asks()) {
             return;
@@ -213,12 +221,12 @@ impl Alerts {
         }
     }
 
-    /// Looks at the shape that all nodes together tell. Of a node that does not answer it tells nothing: that one of two primaries
-    /// was stopped ends a split brain.
+    /// Evaluates the shape that all nodes together report. A node that does not answer takes no part in it: when one
+    /// of two primaries is stopped, the split brain is over.
     fn look_at_shape(&mut self, picture: &Picture) {
         let at = picture.at;
         let is_early = |last: SystemTime| at.duration_since(last).unwrap_or_default() < SHAPE;
-        // Also without news from a node: a finding becomes an alert by lasting.
+        // Evaluated without news from a node too: a finding becomes an alert by lasting.
         let pending = self.held.values().flatten().any(|held| held.alert.rule.check == Check::Shape && !held.fired);
         if !(self.unshaped || pending) || self.shape.is_some_and(is_early) {
             return;
@@ -234,7 +242,7 @@ impl Alerts {
         }
     }
 
-    /// What a rule finds on a node now: all of it.
+    /// Takes in everything that a rule finds on a node now.
     fn found(&mut self, rule: &Arc<Rule>, node: &NodeName, at: SystemTime, findings: Vec<Finding>) {
         if findings.is_empty() && self.held.get(node).is_none_or(Vec::is_empty) {
             return;
@@ -259,7 +267,7 @@ impl Alerts {
             let lasted = at.duration_since(one.alert.since).unwrap_or_default();
             if (!one.fired && lasted >= rule.lasting) || (one.fired && worse) {
                 one.fired = true;
-                // Who has seen the warning has not seen this.
+                // Whoever acknowledged the warning has not seen that it became critical.
                 one.acknowledged = false;
                 self.news.push(one.began(at));
                 self.changes += 1;
@@ -268,7 +276,7 @@ impl Alerts {
         self.end(node, at);
     }
 
-    /// Takes out what is over on a node. What was no alert yet leaves no trace.
+    /// Removes what is over on a node. A condition that never became an alert leaves no trace.
     fn end(&mut self, node: &NodeName, at: SystemTime) {
         let Some(held) = self.held.get_mut(node) else { return };
         held.retain(|one| {
@@ -281,7 +289,7 @@ impl Alerts {
         });
     }
 
-    /// Time passed.
+    /// Advances to the time of the picture.
     pub(super) fn advance(&mut self, picture: &Picture) {
         self.look_at_shape(picture);
         for node in picture.nodes.names() {
@@ -290,7 +298,7 @@ impl Alerts {
     }
 }
 
-/// The faults that the shape alone tells, by their nodes.
+/// The faults that follow from the shape alone, with their nodes.
 fn of_shape(faults: Vec<ShapeFault>) -> Vec<(NodeName, Finding)> {
     let faults = faults.into_iter().filter(|fault| fault.kind.is_of_shape());
     let finding = |fault: ShapeFault| {

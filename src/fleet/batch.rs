@@ -10,35 +10,44 @@ use crate::model::{BatchId, NodeError, NodeName};
 /// One statement on many nodes.
 #[derive(Debug, Clone)]
 pub struct Batch {
+    /// The number of the batch, as the manager reports it.
     pub id: BatchId,
+    /// The statement, as it was typed.
     pub statement: String,
+    /// When it was sent.
     pub started: SystemTime,
-    /// In the order of the nodes on the screen.
+    /// The answers, in the order of the nodes on the screen.
     pub nodes: Vec<NodeAnswer>,
-    /// From start to the last answer, once it is over.
+    /// The time from the start to the last answer; `None` while the batch runs.
     pub elapsed: Option<Duration>,
-    /// `Esc` was pressed; nodes still running will answer `cancelled`.
+    /// True if a person cancelled it: nodes that still run it will answer with the error `cancelled`.
     pub cancelled: bool,
-    /// It could not even begin.
+    /// Why the batch could not begin; `None` if it began.
     pub refused: Option<String>,
 }
 
+/// What one node has answered.
 #[derive(Debug, Clone)]
 pub struct NodeAnswer {
+    /// The name of the node.
     pub node: NodeName,
+    /// How far it is.
     pub answer: Answer,
 }
 
 /// How far one node is.
 #[derive(Debug, Clone)]
 pub enum Answer {
+    /// It has sent nothing yet.
     Waiting,
-    /// Rows read so far.
+    /// It is sending rows: the number read so far.
     Reading(usize),
+    /// It has answered, with rows or with an error.
     Done(Arc<NodeOutcome>),
 }
 
 impl Answer {
+    /// The rows, if the node answered with rows.
     pub fn rows(&self) -> Option<&NodeRows> {
         match self {
             Self::Done(outcome) => outcome.result.as_ref().ok(),
@@ -46,6 +55,7 @@ impl Answer {
         }
     }
 
+    /// The error, if the node answered with one.
     pub fn error(&self) -> Option<&NodeError> {
         match self {
             Self::Done(outcome) => outcome.result.as_ref().err(),
@@ -53,7 +63,7 @@ impl Answer {
         }
     }
 
-    /// Its one value, where the answer is one row of one column: `Some(None)` is NULL.
+    /// The one value of an answer of one row and one column: `Some(None)` is NULL. `None` for any other answer.
     pub fn single(&self) -> Option<Option<&str>> {
         let rows = &self.rows()?.rows;
         (rows.len() == 1 && rows.columns().len() == 1).then(|| rows.cell(0, 0))
@@ -67,22 +77,23 @@ impl Batch {
         Self { id, statement, started, nodes, elapsed: None, cancelled: false, refused: None }
     }
 
+    /// True while the batch runs: it could begin, and a node has not answered yet.
     pub fn is_running(&self) -> bool {
         self.elapsed.is_none() && self.refused.is_none()
     }
 
-    /// Nodes that answered with rows.
+    /// The number of nodes that answered with rows.
     pub fn answered(&self) -> usize {
         self.nodes.iter().filter(|node| node.answer.rows().is_some()).count()
     }
 
-    /// Nodes that answered with an error.
+    /// The number of nodes that answered with an error.
     pub fn failed(&self) -> usize {
         self.nodes.iter().filter(|node| node.answer.error().is_some()).count()
     }
 
-    /// Nodes that differ from what most answered, where every answer is a single value and one value has the
-    /// majority: by their place in `nodes`.
+    /// The nodes whose value differs from the majority's, by their index in `nodes`. Errors do not count. Empty
+    /// unless every answer is a single value and more than half of them agree.
     pub fn differing(&self) -> Vec<usize> {
         let mut values: Vec<(usize, Option<&str>)> = Vec::new();
         let mut votes: BTreeMap<Option<&str>, usize> = BTreeMap::new();
@@ -104,7 +115,7 @@ impl Batch {
         }
     }
 
-    /// How long it has run, or ran.
+    /// How long the batch has run so far, or ran in all.
     pub fn runtime(&self, now: SystemTime) -> Duration {
         self.elapsed.unwrap_or_else(|| now.duration_since(self.started).unwrap_or_default())
     }

@@ -3,22 +3,23 @@
 use std::collections::VecDeque;
 use std::time::{Duration, SystemTime};
 
-/// What is told is over this long.
+/// The time over which the cost is averaged.
 const SPAN: Duration = Duration::from_secs(10);
 
-/// Statements of ours that were answered.
+/// Our own statements that were answered lately.
 #[derive(Debug, Clone, Default)]
 pub struct Cost {
     answers: VecDeque<(SystemTime, Duration)>,
     since: Option<SystemTime>,
 }
 
-/// What is asked of all servers together.
+/// What pgwatch asks of all servers together.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct CostRate {
-    /// Statements a second.
+    /// Statements per second.
     pub statements: f64,
-    /// Time of the servers a second, from our questions to their answers: the way there included, so it is no less.
+    /// Time spent per second, from each statement to its answer. It includes the network, so the servers' own time is
+    /// less.
     pub time: Duration,
 }
 
@@ -36,7 +37,7 @@ impl Cost {
         }
     }
 
-    /// `None` before there is anything to tell.
+    /// The rate over the last ten seconds; `None` in the first two seconds after the first answer.
     pub fn rate(&self, now: SystemTime) -> Option<CostRate> {
         let span = now.duration_since(self.since?).unwrap_or_default().min(SPAN).as_secs_f64();
         if span < 2.0 {

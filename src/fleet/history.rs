@@ -1,5 +1,5 @@
-//! What a node was like: the last minute second by second, the last hour in steps of ten, and the round trips of its
-//! newest probes. Time comes in with the events and ticks; nothing here grows.
+//! A node's past: one sample per second for the last minute, one span per ten seconds for the last hour, and the
+//! round trips of its newest probes. Time is passed in with events and ticks; memory is fixed.
 
 use std::time::{Duration, SystemTime};
 
@@ -7,11 +7,11 @@ use crate::model::HealthState;
 use crate::model::history::{Ring, percentiles};
 
 const SECOND: Duration = Duration::from_secs(1);
-/// The last hour is kept in spans of so long.
+/// The length of one span of the last hour.
 const SPAN: Duration = Duration::from_secs(10);
-/// How many of them are kept.
+/// The number of spans kept: one hour.
 const SPANS: usize = 360;
-/// Round trips kept for the percentiles: ten minutes of probes at one a second.
+/// Round trips kept for the percentiles: those of ten minutes, at one probe a second.
 const LATENCIES: usize = 600;
 
 /// One second of the last minute.
@@ -19,19 +19,22 @@ const LATENCIES: usize = 600;
 pub struct Sample {
     /// The worst state in that second.
     pub state: HealthState,
-    /// The slowest probe answered in it; `None` when none was.
+    /// The slowest probe answered in that second; `None` if none was answered.
     pub latency: Option<Duration>,
-    /// Transactions a second, as the last refresh knew it.
+    /// Transactions per second, as of the newest refresh.
     pub transactions: Option<f64>,
 }
 
-/// Ten seconds of the last hour: how long the node was in which condition.
+/// Ten seconds of the last hour: how long the node was in each condition.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Span {
+    /// The time spent healthy.
     pub healthy: Duration,
+    /// The time spent degraded.
     pub degraded: Duration,
+    /// The time spent unhealthy or reconnecting.
     pub down: Duration,
-    /// Not asked: paused, or before the first answer.
+    /// The time without a check: paused, or before the first answer.
     pub unknown: Duration,
 }
 
@@ -46,7 +49,7 @@ impl Span {
         *part += time;
     }
 
-    /// The worst state of them, for a dot; `None` where nothing is known.
+    /// The worst state in the span; `None` where nothing is known.
     pub fn worst(&self) -> Option<HealthState> {
         if !self.down.is_zero() {
             Some(HealthState::Unhealthy)
@@ -65,12 +68,12 @@ impl Span {
 pub struct History {
     seconds: Ring<Sample>,
     spans: Ring<Span>,
-    /// How many spans there ever were.
+    /// How many spans were ever completed.
     counted: usize,
     latencies: Ring<f64>,
-    /// Up to when time was accounted.
+    /// The time up to which the history is accounted.
     until: SystemTime,
-    /// The second and the span that are being filled, and how much of them has passed.
+    /// The current second and the current span, and how much of each has passed.
     second: Sample,
     in_second: Duration,
     span: Span,
@@ -78,6 +81,7 @@ pub struct History {
 }
 
 impl History {
+    /// An empty history that begins now.
     pub fn new(now: SystemTime) -> Self {
         Self {
             seconds: Ring::new(60),
@@ -92,24 +96,24 @@ impl History {
         }
     }
 
-    /// The last minute, oldest first, at most 60 of one second each.
+    /// The last minute, oldest first: at most 60 samples of one second each.
     pub fn seconds(&self) -> &Ring<Sample> {
         &self.seconds
     }
 
-    /// The last hour, oldest first, the running span last.
+    /// The last hour, oldest first; the current span is last.
     pub fn spans(&self) -> impl Iterator<Item = &Span> {
         let running = (!self.in_span.is_zero()).then_some(&self.span);
         self.spans.iter().skip((self.spans.len() + usize::from(running.is_some())).saturating_sub(SPANS)).chain(running)
     }
 
-    /// The worst state of each of `cells` parts of what is known of the last hour, oldest first: ten seconds each at
-    /// the start, up to minutes each later. Where a part begins does not move, so that trouble keeps its place.
+    /// The worst state in each of at most `cells` parts of the last hour, oldest first. A part is ten seconds at the
+    /// start and grows to minutes. Its boundaries stay where they are, so that trouble does not move along the strip.
     pub fn strip(&self, cells: usize) -> Vec<Option<HealthState>> {
         const SCALES: [usize; 4] = [1, 3, 6, 12];
         let cells = cells.max(1);
         let spans: Vec<&Span> = self.spans().collect();
-        // A part more, as the oldest and the newest may both be begun.
+        // One part more, as the oldest and the newest may both be incomplete.
         let fits = |scale: &usize| spans.len().div_ceil(*scale) < cells;
         let scale = SCALES.into_iter().find(fits).unwrap_or_else(|| SPANS.div_ceil(cells));
         let running = usize::from(!self.in_span.is_zero());
@@ -119,7 +123,7 @@ impl History {
         let mut take = scale - first % scale;
         while !rest.is_empty() {
             let (part, more) = rest.split_at(take.min(rest.len()));
-            // Of healthy, degraded and unhealthy, in this order.
+            // The highest of healthy, degraded and unhealthy, which are declared in this order.
             strip.push(part.iter().filter_map(|span| span.worst()).max_by_key(|state| *state as u8));
             (rest, take) = (more, scale);
         }
@@ -132,23 +136,24 @@ impl History {
         self.spans().map(|span| span.healthy + span.degraded + span.down).sum()
     }
 
-    /// Round trips of the newest probes in milliseconds, oldest first.
+    /// The round trips of the newest probes in milliseconds, oldest first.
     pub fn latencies(&self) -> &Ring<f64> {
         &self.latencies
     }
 
-    /// The round trips in milliseconds under which these shares of the newest probes stay.
+    /// For each share, 0 to 1, the round trip in milliseconds that this share of the newest probes does not exceed;
+    /// `None` without probes.
     pub fn latency<const N: usize>(&self, shares: [f64; N]) -> Option<[f64; N]> {
         percentiles(self.latencies.iter().copied(), shares)
     }
 
-    /// The middle of the newest round trips: what one of them is usually, whatever the last one was.
+    /// The median of the newest round trips: a single slow probe does not change it.
     pub fn usual_latency(&self) -> Option<Duration> {
         const NEWEST: usize = 5;
         percentiles(self.latencies.newest(NEWEST).copied(), [0.5]).map(|[ms]| Duration::from_secs_f64(ms / 1e3))
     }
 
-    /// Share of the last hour (of what is known of it) in which the node answered, 0 to 1.
+    /// The share of the known part of the last hour in which the node answered, 0 to 1; `None` if nothing is known.
     pub fn availability(&self) -> Option<f64> {
         let (mut up, mut known) = (Duration::ZERO, Duration::ZERO);
         for span in self.spans() {
@@ -158,20 +163,20 @@ impl History {
         (!known.is_zero()).then(|| up.as_secs_f64() / known.as_secs_f64())
     }
 
-    /// A probe was answered.
+    /// Takes in the round trip of a probe that was answered.
     pub(super) fn probe(&mut self, latency: Option<Duration>) {
         let Some(latency) = latency else { return };
         self.latencies.push(latency.as_secs_f64() * 1e3);
         self.second.latency = self.second.latency.max(Some(latency));
     }
 
-    /// Transactions a second, as the newest refresh knows it.
+    /// Takes in the transactions per second of the newest refresh.
     pub(super) fn keep_rate(&mut self, rate: Option<f64>) {
         self.second.transactions = rate;
     }
 
-    /// Accounts the time up to `at`, all of it spent in `state`. A clock that went back accounts nothing; after a
-    /// sleep of the machine, what is older than the history is left out.
+    /// Accounts the time up to `at`, all of it spent in `state`. If the clock went back, nothing is accounted. After
+    /// the machine slept, time beyond the length of the history is left out.
     pub(super) fn advance(&mut self, at: SystemTime, state: HealthState) {
         let mut left = at.duration_since(self.until).unwrap_or_default().min(SPAN * SPANS as u32);
         self.until = at;
@@ -200,7 +205,7 @@ fn empty(state: HealthState) -> Sample {
     Sample { state, latency: None, transactions: None }
 }
 
-/// The state that a second is remembered by: trouble outlasts health.
+/// The state that a second is remembered by: a problem outweighs health.
 fn worse(a: HealthState, b: HealthState) -> HealthState {
     let rank = |state| match state {
         HealthState::Connecting => 0,

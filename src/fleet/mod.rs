@@ -1,13 +1,13 @@
 //! What is known of all nodes: their states and history, what they answered to views, alerts, the shape of the cluster, the
 //! journal, the answers to the last statement, and what watching costs the servers. Pure: no tokio, no I/O, no clock.
 //!
-//! What is known changes by an event of the connection manager ([`Fleet::apply`]) and by time ([`Fleet::advance`]). Beside
-//! these two come the settings it is judged by (rules, thresholds, the refresh interval) and what a person decided: a
-//! statement that was sent, an alert that was seen, a node on its way out. Whoever shows the fleet, a screen or a command,
-//! reads `&Fleet`.
+//! What is known changes by an event of the connection manager ([`Fleet::apply`]) and by time ([`Fleet::advance`]).
+//! In addition there are the settings by which it is judged (rules, thresholds, the refresh interval) and the
+//! decisions of a person: a statement that was sent, an alert that was acknowledged, a node that is being removed.
+//! Whatever shows the fleet, a screen or a command, reads `&Fleet`.
 //!
-//! [`Fleet::now`] is the picture of now. [`Fleet::keep`] keeps it, and [`Fleet::at`] gives it back by its time, unchanged:
-//! that is what a frozen screen shows. Alerts and the batch are always those of now.
+//! [`Fleet::now`] is the current picture. [`Fleet::keep`] keeps it, and [`Fleet::at`] returns the kept picture by its
+//! time, unchanged: a frozen screen shows that one. Alerts and the batch are always the current ones.
 
 pub mod alerts;
 pub mod batch;
@@ -42,13 +42,14 @@ pub use readings::{Readings, ViewReadings};
 /// What is known of all nodes.
 #[derive(Debug, Clone)]
 pub struct Fleet {
-    /// How often figures are refreshed: those that are much older are stale.
+    /// How often figures are refreshed. Figures that are much older than this are stale.
     pub refresh: Duration,
+    /// The limits above which a figure is a warning or critical.
     pub thresholds: Thresholds,
     now: Picture,
-    /// The picture of an earlier time, while somebody wants to see it.
+    /// The picture of an earlier time, while a frozen screen shows it.
     kept: Option<Box<Picture>>,
-    /// By name; empty until they are read.
+    /// All views by name; empty until they are read.
     views: IndexMap<String, Arc<View>>,
     alerts: Alerts,
     batch: Option<Batch>,
@@ -56,7 +57,7 @@ pub struct Fleet {
 }
 
 impl Fleet {
-    /// These nodes, of which nothing is known yet.
+    /// A fleet of these nodes, of which nothing is known yet.
     pub fn new(nodes: Vec<NodeConfig>, refresh: Duration, thresholds: Thresholds, now: SystemTime) -> Self {
         let nodes = Nodes::new(nodes, now);
         Self {
@@ -71,53 +72,55 @@ impl Fleet {
         }
     }
 
-    /// The picture of now.
+    /// The current picture.
     pub fn now(&self) -> &Picture {
         &self.now
     }
 
-    /// The picture of a time: the one that was kept then, else that of now.
+    /// The picture kept at that time; the current picture if none was kept then.
     pub fn at(&self, time: SystemTime) -> &Picture {
         self.kept.as_deref().filter(|kept| kept.at == time).unwrap_or(&self.now)
     }
 
-    /// Keeps the picture of now and gives its time. One picture is kept.
+    /// Keeps the current picture, in place of any other kept one, and returns its time.
     pub fn keep(&mut self) -> SystemTime {
         self.kept = Some(Box::new(self.now.clone()));
         self.now.at
     }
 
-    /// Drops the kept picture: nobody wants to see it any more. There is no time of it from now on.
+    /// Drops the kept picture and returns its time; `None` if none was kept.
     pub fn release(&mut self) -> Option<SystemTime> {
         self.kept = None;
         None
     }
 
-    /// All views that there are, by name.
+    /// All views by name.
     pub fn views(&self) -> &IndexMap<String, Arc<View>> {
         &self.views
     }
 
+    /// All alerts.
     pub fn alerts(&self) -> &Alerts {
         &self.alerts
     }
 
-    /// The statement that runs or ran last, and its answers.
+    /// The statement that runs or ran last, and its answers; `None` before the first statement.
     pub fn batch(&self) -> Option<&Batch> {
         self.batch.as_ref()
     }
 
-    /// Whether a statement runs.
+    /// True while a statement runs.
     pub fn runs_statement(&self) -> bool {
         self.batch().is_some_and(Batch::is_running)
     }
 
-    /// What our own questions cost the servers.
+    /// What our own statements cost the servers.
     pub fn cost(&self) -> &Cost {
         &self.cost
     }
 
-    /// An event of the manager. Events of one node come in their order; of a node that was removed they change nothing.
+    /// Takes in an event of the manager. Events of one node must come in their order. Events of a node that was
+    /// removed change nothing.
     pub fn apply(&mut self, event: &Event) {
         let at = event.at;
         self.now.at = self.now.at.max(at);
@@ -130,7 +133,7 @@ impl Fleet {
         self.write_alerts();
     }
 
-    /// Time passed: ages and history move on, conditions become alerts by lasting, alerts end.
+    /// Takes in that time passed: ages and history move on, conditions that lasted become alerts, alerts end.
     pub fn advance(&mut self, now: SystemTime) {
         self.now.at = now;
         self.now.nodes.advance(now, self.refresh);
@@ -151,7 +154,7 @@ impl Fleet {
                 self.of(node, |node| node.set_health(at, (**health).clone()));
             }
             EventKind::NodeAdded { node } => {
-                // The nodes of the start are known; the manager reports them as well.
+                // The nodes of the configuration are known from the start; the manager reports them as added too.
                 if self.now.nodes.get(&node.name).is_none_or(|known| known.removing) {
                     self.now.nodes.put((**node).clone(), at);
                 }
@@ -198,7 +201,7 @@ impl Fleet {
         }
     }
 
-    /// A node answered a view, or could not.
+    /// Takes in a node's answer to a view, or its error.
     fn answered(&mut self, at: SystemTime, node: &NodeName, view: &str, outcome: &Result<Arc<ViewRows>, NodeError>) {
         if self.now.nodes.get(node).is_none() {
             return;
@@ -217,7 +220,7 @@ impl Fleet {
         }
     }
 
-    /// The manager refused a command: nothing changed.
+    /// Takes in that the manager refused a command: nothing changed.
     fn refused(&mut self, node: Option<&NodeName>, error: &CommandError) {
         if let Some(node) = node {
             self.of(node, |node| node.removing = false);
@@ -239,9 +242,10 @@ impl Fleet {
     }
 }
 
-/// The settings by which it is judged.
+/// The settings by which the fleet is judged.
 impl Fleet {
-    /// The views and the rules were read, for the first time or again. What was known by those that changed is forgotten.
+    /// Takes the views and rules that were read, at the start or again. What is known from those that changed is
+    /// dropped.
     pub fn take_rules(&mut self, views: IndexMap<String, Arc<View>>, rules: Vec<Arc<Rule>>) {
         self.views = views;
         self.now.readings.take_views(&self.views);
@@ -250,56 +254,57 @@ impl Fleet {
             (&rule.view, compared, rule.needs_rates())
         }));
         self.alerts.take_rules(rules);
-        // Figures that came before the rules: the next ones may be a minute away. Those of a node that is down are old.
+        // The rules judge the figures that came before them, since the next ones may be a minute away. Figures of a
+        // node that is down are stale.
         for node in self.now.nodes.iter().filter(|node| node.health.state.answers()) {
             self.alerts.refreshed(self.now.at, node, &self.thresholds);
         }
     }
 
-    /// Somebody looks at the view: what nodes answer to it is kept from now on.
+    /// Keeps what nodes answer to a view from now on, because a screen shows it.
     pub fn follow(&mut self, view: &Arc<View>) {
         self.now.readings.follow(view);
     }
 }
 
-/// What a person decided.
+/// The decisions of a person.
 impl Fleet {
-    /// A statement was sent: it takes the place of the last one.
+    /// A statement was sent: it replaces the last one.
     pub fn begin(&mut self, batch: Batch) {
         self.batch = Some(batch);
     }
 
-    /// Nobody waits for the statement any more: nodes that still run it will answer that it was cancelled. Gives the batch,
-    /// `None` if none is running.
+    /// Marks the running statement as cancelled: nodes that still run it will answer with the error `cancelled`.
+    /// Returns its number; `None` if no statement runs.
     pub fn cancel(&mut self) -> Option<BatchId> {
         let batch = self.batch.as_mut().filter(|batch| batch.is_running())?;
         batch.cancelled = true;
         Some(batch.id)
     }
 
-    /// The statement could not be sent.
+    /// The statement could not be sent, for this reason.
     pub fn refuse(&mut self, id: BatchId, why: String) {
         if let Some(batch) = self.batch.as_mut().filter(|batch| batch.id == id) {
             batch.refused = Some(why);
         }
     }
 
-    /// An alert was seen, or is to count as not seen again.
+    /// Marks an alert as acknowledged, or takes that back.
     pub fn acknowledge(&mut self, alert: &AlertId) {
         self.alerts.acknowledge(alert);
     }
 
-    /// A node is on its way out, or stays after all.
+    /// Marks a node as being removed, or takes that back.
     pub fn set_removing(&mut self, node: &NodeName, removing: bool) {
         self.of(node, |node| node.removing = removing);
     }
 
-    /// How a node differs from the file.
+    /// Records how a node differs from the file.
     pub fn set_unsaved(&mut self, node: &NodeName, unsaved: Unsaved) {
         self.of(node, |node| node.unsaved = Some(unsaved));
     }
 
-    /// The file was read again: it is what holds now.
+    /// The file was read again: all nodes are as it says.
     pub fn saved(&mut self) {
         self.now.nodes.saved();
     }

@@ -1,5 +1,5 @@
-//! What the screen knows of each node: the last word of the manager, and a little history of it. Figures keep the
-//! time at which they were true; [`Node::figures`] says whether they still are.
+//! What is known of each node: its last reports from the manager, and a short history. Figures keep the time at which
+//! they were true; [`Node::figures`] says whether they still are.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -14,49 +14,60 @@ use crate::model::{
 
 pub use super::history::{History, Sample, Span};
 
-/// What rates are taken over. A server's processes publish their counters once a second at most, out of step with us: over
-/// one second a steady load would seem to beat.
+/// The shortest span over which rates are taken. A server flushes its statistics once a second at most and on its own
+/// schedule, out of step with our refresh: over one second, a steady load would seem to jump.
 const RATE_SPAN: Duration = Duration::from_secs(3);
 
 /// One node.
 #[derive(Debug, Clone)]
 pub struct Node {
+    /// Its configuration.
     pub config: NodeConfig,
+    /// Its health, as last reported.
     pub health: Health,
+    /// Primary or standby; `None` before the first figures.
     pub role: Option<Role>,
-    /// As the server prints it: `17.2`.
+    /// The version as the server prints it: `17.2`.
     pub server_version: Option<String>,
-    /// How long the last connection took to open, and when it was there.
+    /// How long the last connection took to open.
     pub connect_time: Option<Duration>,
+    /// When the last connection was opened.
     pub connected_at: Option<SystemTime>,
+    /// The statistics of its connection pool; `None` before the first report.
     pub pool: Option<PoolStats>,
+    /// The statistics of its probes; `None` before the first report.
     pub probes: Option<ProbeStats>,
-    /// The figures of the last refresh that worked, and when that was.
+    /// The figures of the last refresh that succeeded, and when they were read.
     pub facts: Option<(SystemTime, Arc<Facts>)>,
-    /// Why the last refresh brought no figures.
+    /// Why the last refresh failed; `None` if it succeeded.
     pub facts_error: Option<NodeError>,
-    /// Over the newest refreshes, three seconds at least where there are so many.
+    /// Rates over the newest refreshes, which span at least three seconds if there are enough of them.
     pub rates: Rates,
-    /// What rates are taken against: the refreshes before the last one, oldest first.
+    /// The refreshes that rates are taken against, oldest first.
     earlier: VecDeque<Arc<Facts>>,
+    /// What rarely changes on a server; `None` before the first report.
     pub server: Option<Arc<ServerFacts>>,
-    /// Since when another cluster answers at its address, and which one did before.
+    /// Since when a different cluster answers at its address, and the system identifier of the previous one.
     pub replaced: Option<(SystemTime, u64)>,
+    /// Its last minute and its last hour.
     pub history: History,
-    /// It is on its way out: `RemoveNode` was sent.
+    /// True once `RemoveNode` was sent.
     pub removing: bool,
-    /// How it differs from the file, until pgwatch ends or reads the file again.
+    /// How it differs from the configuration file, until pgwatch ends or reads the file again.
     pub unsaved: Option<Unsaved>,
 }
 
-/// What the form did that the configuration file does not know of.
+/// A change made with the form that the configuration file does not contain.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Unsaved {
+    /// The node was added.
     Added,
+    /// The node was edited.
     Edited,
 }
 
 impl Unsaved {
+    /// The mark in the table of nodes.
     pub fn sign(self) -> &'static str {
         match self {
             Self::Added => "+",
@@ -64,6 +75,7 @@ impl Unsaved {
         }
     }
 
+    /// The change in one word.
     pub fn word(self) -> &'static str {
         match self {
             Self::Added => "added for this session",
@@ -72,24 +84,30 @@ impl Unsaved {
     }
 }
 
-/// Figures of a node, and whether they hold now.
+/// Figures of a node, and whether they are up to date.
 #[derive(Debug, Clone, Copy)]
 pub enum Figures<'a> {
+    /// They are up to date.
     Fresh(&'a Facts),
-    /// They were true this long ago: dim them and say so.
+    /// They are this old: to be dimmed and marked with their age.
     Stale(&'a Facts, Duration),
+    /// None were ever read.
     Unknown,
 }
 
 /// How bad a figure is by the thresholds of the file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Level {
+    /// Below both thresholds, or unknown.
     Normal,
+    /// At least at the warning threshold.
     Warning,
+    /// At least at the critical threshold.
     Critical,
 }
 
 impl Node {
+    /// A node of which nothing is known yet.
     pub fn new(config: NodeConfig, now: SystemTime) -> Self {
         Self {
             config,
@@ -112,12 +130,13 @@ impl Node {
         }
     }
 
+    /// Its name.
     pub fn name(&self) -> &NodeName {
         &self.config.name
     }
 
-    /// Its figures at the time of the picture. They are fresh while the node answers and the last refresh is no
-    /// older than two more could have been.
+    /// Its figures at the time `at`. They are fresh while the node answers and they are at most two refresh intervals
+    /// and a second old.
     pub fn figures(&self, at: SystemTime, refresh: Duration) -> Figures<'_> {
         let Some((seen, facts)) = &self.facts else { return Figures::Unknown };
         let age = at.duration_since(*seen).unwrap_or_default();
@@ -128,7 +147,7 @@ impl Node {
         }
     }
 
-    /// Figures that hold now; `None` for old ones.
+    /// Its figures if they are fresh; `None` if they are stale or unknown.
     pub fn fresh(&self, at: SystemTime, refresh: Duration) -> Option<&Facts> {
         match self.figures(at, refresh) {
             Figures::Fresh(facts) => Some(facts),
@@ -136,7 +155,7 @@ impl Node {
         }
     }
 
-    /// How long it has been down: since the outage began, or since it was paused.
+    /// How long it has been down: since the outage began, or since it was paused. `None` while it answers.
     pub fn down_for(&self, at: SystemTime) -> Option<Duration> {
         let since = match self.health.state {
             HealthState::Healthy | HealthState::Degraded => return None,
@@ -146,22 +165,23 @@ impl Node {
         Some(at.duration_since(since).unwrap_or_default())
     }
 
-    /// Time to the next attempt to connect.
+    /// The time until the next attempt to connect; `None` if none is planned.
     pub fn next_try_in(&self, at: SystemTime) -> Option<Duration> {
         self.health.next_retry.map(|next| next.duration_since(at).unwrap_or_default())
     }
 
-    /// Since the server started.
+    /// The time since the server started.
     pub fn uptime(&self, at: SystemTime) -> Option<Duration> {
         at.duration_since(self.server.as_ref()?.started_at?).ok()
     }
 
-    /// Replay lag of a standby: its own word.
+    /// The replay lag of a standby, as it reports it itself.
     pub fn lag(&self) -> Option<Duration> {
         let (_, facts) = self.facts.as_ref()?;
         (facts.role == Role::Standby).then_some(facts.replay_lag).flatten()
     }
 
+    /// How bad its replay lag is.
     pub fn lag_level(&self, thresholds: &Thresholds) -> Level {
         let limit = &thresholds.replication_lag;
         match self.lag() {
@@ -171,7 +191,7 @@ impl Node {
         }
     }
 
-    /// Whether `!` shows it.
+    /// True if the filter `!` (problems only) shows it.
     pub fn has_problem(&self, thresholds: &Thresholds) -> bool {
         self.health.state != HealthState::Healthy
             || self.facts_error.is_some()
@@ -179,7 +199,7 @@ impl Node {
             || self.lag_level(thresholds) > Level::Normal
     }
 
-    /// New figures of a refresh.
+    /// Takes in the figures of a refresh.
     pub(in crate::fleet) fn set_facts(&mut self, at: SystemTime, facts: Arc<Facts>) {
         self.rates = self.rates_up_to(&facts);
         self.earlier.push_back(Arc::clone(&facts));
@@ -190,7 +210,7 @@ impl Node {
     }
 
     fn rates_up_to(&mut self, facts: &Facts) -> Rates {
-        // Counters that began anew, and a position that means something else, are no base for what comes after.
+        // Rates are not taken across a reset of the counters, or a change of what the position means.
         if self.earlier.back().is_some_and(|last| !Rates::comparable(last, facts)) {
             self.earlier.clear();
         }
@@ -202,13 +222,14 @@ impl Node {
         self.earlier.front().map_or_else(Rates::default, |before| Rates::between(before, facts))
     }
 
-    /// Its round trip, for people: steady while it is well, the last one as soon as it is not.
+    /// The round trip that a person sees: the median of the newest probes while the node is healthy, else the last
+    /// one. `None` if it does not answer.
     pub fn ping(&self) -> Option<Duration> {
         let last = self.health.latency.filter(|_| self.health.state.answers())?;
         if self.health.state == HealthState::Healthy { self.history.usual_latency().or(Some(last)) } else { Some(last) }
     }
 
-    /// A word on its health, true at `at`.
+    /// Takes in a report on its health, true at `at`.
     pub(in crate::fleet) fn set_health(&mut self, at: SystemTime, health: Health) {
         self.history.advance(at, self.health.state);
         if health.last_success != self.health.last_success {
@@ -218,52 +239,63 @@ impl Node {
     }
 }
 
-/// How many nodes are in which of the three conditions.
+/// The number of nodes in each condition.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Counts {
+    /// Nodes that are healthy.
     pub healthy: usize,
+    /// Nodes that answer, but with problems.
     pub degraded: usize,
+    /// Nodes that do not answer.
     pub down: usize,
-    /// Paused by a key, or about to leave.
+    /// Nodes paused by a key, or about to be removed.
     pub paused: usize,
 }
 
 impl Counts {
+    /// The number of all nodes.
     pub fn total(self) -> usize {
         self.healthy + self.degraded + self.down + self.paused
     }
 }
 
-/// All nodes, in the order of the file; those that were added come last. A copy shares all of them until one of the
-/// two changes.
+/// All nodes, in the order of the file; nodes added later come last. A copy shares all of them until one of the two
+/// changes.
 #[derive(Debug, Clone, Default)]
 pub struct Nodes(Arc<IndexMap<NodeName, Node>>);
 
 impl Nodes {
+    /// These nodes, of which nothing is known yet.
     pub fn new(configs: Vec<NodeConfig>, now: SystemTime) -> Self {
         Self(Arc::new(configs.into_iter().map(|config| (config.name.clone(), Node::new(config, now))).collect()))
     }
 
+    /// The number of nodes.
     pub fn len(&self) -> usize {
         self.0.len()
     }
 
+    /// True without any node.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
+    /// The node of this name.
     pub fn get(&self, name: &NodeName) -> Option<&Node> {
         self.0.get(name)
     }
 
+    /// All nodes, in their order.
     pub fn iter(&self) -> impl DoubleEndedIterator<Item = &Node> + ExactSizeIterator {
         self.0.values()
     }
 
+    /// Their names, in their order.
     pub fn names(&self) -> impl Iterator<Item = &NodeName> {
         self.0.keys()
     }
 
+    /// The number of nodes in each condition.
     pub fn counts(&self) -> Counts {
         let mut counts = Counts::default();
         for node in self.iter() {
@@ -277,7 +309,7 @@ impl Nodes {
         counts
     }
 
-    /// Transactions a second over all nodes with fresh figures; `None` while no node has any.
+    /// Transactions per second over all nodes with fresh figures; `None` if no node has any.
     pub fn transactions(&self, at: SystemTime, refresh: Duration) -> Option<f64> {
         self.iter()
             .filter(|node| node.fresh(at, refresh).is_some())
@@ -285,7 +317,7 @@ impl Nodes {
             .reduce(|sum, rate| sum + rate)
     }
 
-    /// The nodes, to be changed: a copy of its own where another picture shares them.
+    /// The nodes, to be changed. If another picture shares them, it keeps the old ones.
     fn changing(&mut self) -> &mut IndexMap<NodeName, Node> {
         Arc::make_mut(&mut self.0)
     }
@@ -294,12 +326,12 @@ impl Nodes {
         self.changing().get_mut(name)
     }
 
-    /// Puts a node in; one of that name begins anew at its place.
+    /// Adds a node. One of the same name is replaced in its place, without its history.
     pub(in crate::fleet) fn put(&mut self, config: NodeConfig, now: SystemTime) {
         self.changing().insert(config.name.clone(), Node::new(config, now));
     }
 
-    /// Keeps the history of an edited node: it is the same server to the person who looks.
+    /// Changes the configuration of a node and keeps its history: to the person watching it is the same server.
     pub(in crate::fleet) fn edit(&mut self, config: NodeConfig, now: SystemTime) {
         match self.get_mut(&config.name) {
             Some(node) => (node.config, node.replaced) = (config, None),
@@ -307,7 +339,7 @@ impl Nodes {
         }
     }
 
-    /// The file was read again, and the nodes become what it says.
+    /// The file was read again: no node differs from it any more.
     pub(in crate::fleet) fn saved(&mut self) {
         for node in self.changing().values_mut() {
             node.unsaved = None;
@@ -318,7 +350,7 @@ impl Nodes {
         self.changing().shift_remove(name);
     }
 
-    /// Time passed. A rate counts for the seconds in which it is fresh.
+    /// Takes in that time passed. A rate enters the history only while its figures are fresh.
     pub(in crate::fleet) fn advance(&mut self, at: SystemTime, refresh: Duration) {
         for node in self.changing().values_mut() {
             let rate = node.fresh(at, refresh).and(node.rates.transactions);
@@ -345,20 +377,20 @@ mod tests {
     }
 
     #[test]
-    fn rates_are_taken_over_three_seconds_and_begin_anew_with_the_counters() {
+    fn rates_are_taken_over_three_seconds_and_start_again_with_the_counters() {
         let mut node = node();
         let steps = [
-            // A server that publishes its counters in beats of its own.
+            // A server that flushes its statistics on its own schedule.
             (0, Role::Standby, 100, None),
             (1, Role::Standby, 103, Some(3.0)),
             (2, Role::Standby, 104, Some(2.0)),
             (3, Role::Standby, 106, Some(2.0)),
             (4, Role::Standby, 109, Some(2.0)),
             (5, Role::Standby, 110, Some(2.0)),
-            // A crash: never a negative rate.
+            // After a crash: never a negative rate.
             (6, Role::Standby, 2, None),
             (7, Role::Standby, 4, Some(2.0)),
-            // A promotion, and a pause.
+            // A promotion and a pause.
             (8, Role::Primary, 6, None),
             (18, Role::Primary, 26, Some(2.0)),
         ];

@@ -1,4 +1,4 @@
-//! What a row's figures were lately: for sparklines, and to tell what is unusual now.
+//! The recent figures of each row: for sparklines, and to recognise an unusual value.
 
 use std::collections::{HashMap, VecDeque};
 use std::time::{Duration, SystemTime};
@@ -6,27 +6,27 @@ use std::time::{Duration, SystemTime};
 use crate::model::View;
 use crate::model::view::{Reading, Source};
 
-/// Answers that a sparkline shows.
+/// The number of answers that a sparkline shows.
 const RECENT: usize = 60;
-/// Ten minutes, in means of ten seconds each.
+/// Means of ten seconds each are kept, for ten minutes.
 const BIN: Duration = Duration::from_secs(10);
 const BINS: usize = 60;
-/// So many of those are needed to know what is usual.
+/// The number of means needed before a value can be called unusual.
 const KNOWN: usize = 6;
-/// More rows than these are not followed: nobody looks at all of them.
+/// Only this many rows of a node are followed; a person does not read further down.
 const ROWS: usize = 500;
 
 /// The past of the rows of one node.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Past(HashMap<String, HashMap<usize, Series>>);
 
-/// One figure.
+/// The past of one figure.
 #[derive(Debug, Clone, Default)]
 pub struct Series {
-    /// Oldest first.
+    /// The newest values, oldest first.
     recent: VecDeque<f64>,
     bins: VecDeque<f64>,
-    /// The bin that is being filled: since when, its sum, how many.
+    /// The mean in progress: when it began, the sum, the number of values.
     filling: Option<(SystemTime, f64, u32)>,
 }
 
@@ -47,7 +47,7 @@ impl Past {
             }
             rows.insert(key, figures);
         }
-        // Rows that are gone are forgotten.
+        // Rows that are gone are dropped.
         self.0 = rows;
     }
 
@@ -90,13 +90,13 @@ impl Series {
         self.filling = None;
     }
 
-    /// Whether the newest value is far above what the last ten minutes were.
+    /// True if the newest value is far above those of the last ten minutes.
     pub fn is_unusual(&self) -> bool {
         let Some(now) = self.recent.back().filter(|_| self.bins.len() >= KNOWN) else { return false };
         let count = self.bins.len() as f64;
         let mean = self.bins.iter().sum::<f64>() / count;
         let variance = self.bins.iter().map(|bin| (bin - mean).powi(2)).sum::<f64>() / count;
-        // Twice as much as nothing is nothing.
+        // Tiny values are not unusual, however much they grew.
         *now > mean + 4.0 * variance.sqrt() && *now > 2.0 * mean && *now > 1.0
     }
 }

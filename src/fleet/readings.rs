@@ -1,8 +1,9 @@
-//! What nodes answered to views: the newest answer of each, with the rates since an earlier one, and how its figures moved.
-//! This is the one place where answers become readings.
+//! What nodes answered to views: the newest answer of each, with the rates since an earlier one, and the recent
+//! values of its figures. This is the only place where answers become readings.
 //!
-//! An answer is kept for a view that somebody looks at ([`Fleet::follow`](super::Fleet::follow)), and for a rule that compares answers. The
-//! answers to other views are read once and dropped: on many nodes they would take more memory than everything else.
+//! An answer is kept if a screen shows its view ([`Fleet::follow`](super::Fleet::follow)) or a rule compares answers
+//! to it. The answers to other views are read once and dropped: on many nodes they would take more memory than
+//! everything else.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
@@ -15,23 +16,24 @@ use crate::model::protocol::ViewRows;
 use crate::model::view::Reading;
 use crate::model::{ErrorKind, NodeError, NodeName, View};
 
-/// The shortest span over which the rates of a table are taken. Server processes publish their counters once a second at most
-/// and on their own schedule, so a steady load would seem to jump over one second.
+/// The shortest span over which the rates of a table are taken. A server flushes its statistics once a second at most
+/// and on its own schedule, out of step with our refresh: over one second, a steady load would seem to jump.
 const TABLE_SPAN: Duration = Duration::from_secs(3);
-/// The shortest span over which a rule takes rates: a short burst is no alert.
+/// The shortest span over which a rule takes rates, so that a short burst raises no alert.
 const RULE_SPAN: Duration = Duration::from_secs(10);
 
-/// What all nodes answered, by the name of the view. A copy shares everything until one of the two changes it.
+/// What all nodes answered, by the name of the view. A copy shares everything until one of the two changes.
 #[derive(Debug, Clone, Default)]
 pub struct Readings(HashMap<String, ViewReadings>);
 
-/// What nodes answered to one view.
+/// What all nodes answered to one view.
 #[derive(Debug, Clone)]
 pub struct ViewReadings {
+    /// The view.
     pub view: Arc<View>,
-    /// Whether somebody looks at the view.
+    /// True once a screen has shown the view.
     followed: bool,
-    /// Whether a rule compares answers to it, and whether one needs rates.
+    /// True if a rule compares answers to the view; true if one needs rates.
     compared: bool,
     rule_rates: bool,
     nodes: IndexMap<NodeName, Arc<NodeReadings>>,
@@ -41,7 +43,7 @@ pub struct ViewReadings {
 #[derive(Debug, Clone, Default)]
 pub struct NodeReadings {
     newest: Option<Arc<Reading>>,
-    /// Why the last question brought nothing.
+    /// Why the last query failed; `None` if it succeeded.
     error: Option<NodeError>,
     /// The answers that rates are taken against, oldest first.
     earlier: VecDeque<Arc<Reading>>,
@@ -49,11 +51,12 @@ pub struct NodeReadings {
 }
 
 impl Readings {
+    /// What the nodes answered to a view; `None` if its answers are not kept.
     pub fn of(&self, view: &str) -> Option<&ViewReadings> {
         self.0.get(view)
     }
 
-    /// The newest answer of a node to a view, also if a later question failed.
+    /// The newest answer of a node to a view, even if a later query failed.
     pub fn newest(&self, view: &str, node: &NodeName) -> Option<&Arc<Reading>> {
         self.of(view)?.newest(node)
     }
@@ -63,8 +66,8 @@ impl Readings {
         self.entry(view).followed = true;
     }
 
-    /// The rules were read. Gives, for each view that a rule is about, whether a rule compares its answers and whether one
-    /// needs rates.
+    /// The rules were read. `needs` has, for each view that a rule is about: whether a rule compares its answers, and
+    /// whether one needs rates.
     pub(super) fn take_needs<'a>(&mut self, needs: impl Iterator<Item = (&'a Arc<View>, bool, bool)>) {
         for of in self.0.values_mut() {
             (of.compared, of.rule_rates) = (false, false);
@@ -77,7 +80,7 @@ impl Readings {
         self.0.retain(|_, of| of.is_kept());
     }
 
-    /// The views were read. What nodes answered to a view that changed is forgotten.
+    /// The views were read. What nodes answered to a view that changed is dropped.
     pub(super) fn take_views(&mut self, views: &IndexMap<String, Arc<View>>) {
         self.0.retain(|name, of| views.get(name).is_some_and(|view| **view == *of.view));
         for (name, of) in &mut self.0 {
@@ -87,14 +90,14 @@ impl Readings {
         }
     }
 
-    /// The node was removed.
+    /// Drops what a removed node answered.
     pub(super) fn forget(&mut self, node: &NodeName) {
         for of in self.0.values_mut() {
             of.nodes.shift_remove(node);
         }
     }
 
-    /// A node answered a view, or could not. Gives the answer as a rule reads it.
+    /// Takes in a node's answer to a view, or its error. Returns the answer with the rates that rules use.
     pub(super) fn take(
         &mut self,
         at: SystemTime,
@@ -137,33 +140,34 @@ impl ViewReadings {
         self.nodes.iter().map(|(name, node)| (name, &**node))
     }
 
+    /// What one node answered; `None` before its first answer.
     pub fn node(&self, node: &NodeName) -> Option<&NodeReadings> {
         self.nodes.get(node).map(AsRef::as_ref)
     }
 
-    /// The newest answer of a node, also if a later question failed.
+    /// The newest answer of a node, even if a later query failed.
     pub fn newest(&self, node: &NodeName) -> Option<&Arc<Reading>> {
         self.node(node)?.newest.as_ref()
     }
 
-    /// How a figure of a row moved; `None` where that is not kept.
+    /// The recent values of a figure of a row; `None` where they are not kept.
     pub fn series(&self, node: &NodeName, key: &str, column: usize) -> Option<&Series> {
         self.node(node)?.past.of(key, column)
     }
 }
 
 impl NodeReadings {
-    /// The newest answer, also if a later question failed.
+    /// The newest answer, even if a later query failed.
     pub fn newest(&self) -> Option<&Arc<Reading>> {
         self.newest.as_ref()
     }
 
-    /// Why the last question brought nothing; `None` if it brought an answer.
+    /// Why the last query failed; `None` if it succeeded.
     pub fn error(&self) -> Option<&NodeError> {
         self.error.as_ref()
     }
 
-    /// What the last question brought; `None` before the first answer.
+    /// The outcome of the last query; `None` before the first answer.
     pub fn last(&self) -> Option<Result<&Reading, &NodeError>> {
         match (&self.error, &self.newest) {
             (Some(error), _) => Some(Err(error)),
@@ -172,7 +176,7 @@ impl NodeReadings {
         }
     }
 
-    /// The newest answer, unless the node has since said that there is nothing to answer: as after a promotion.
+    /// The newest answer, unless the node has since refused the view, for example after a promotion.
     pub fn valid(&self) -> Option<&Reading> {
         let refused = self.error.as_ref().is_some_and(|error| error.kind == ErrorKind::Sql);
         self.newest.as_deref().filter(|_| !refused)
@@ -190,7 +194,7 @@ impl NodeReadings {
         while self.earlier.get(1).is_some_and(|earlier| age(earlier) >= longest) {
             self.earlier.pop_front();
         }
-        // The newest answer that is old enough, else the oldest there is.
+        // The newest answer that is old enough, else the oldest one.
         let base = |span: Duration| {
             let old = self.earlier.iter().rev().find(|earlier| age(earlier) >= span);
             old.or_else(|| self.earlier.front())
@@ -223,7 +227,7 @@ mod tests {
         SystemTime::UNIX_EPOCH + Duration::from_secs(second)
     }
 
-    /// An answer of the view `receivers` with this many conflicts.
+    /// An answer to the view `receivers` with this many conflicts.
     fn receivers(view: &View, conflicts: u64) -> Arc<ViewRows> {
         let column = |name: &str| Column { name: name.to_owned(), type_name: String::new() };
         let mut rows = RowSet::new(view.asked().map(|asked| column(&asked.name)).collect());
@@ -244,7 +248,7 @@ mod tests {
             Value::Rate(rate) => Some(rate),
             _ => None,
         };
-        // (second, counter, a second over the table's span, over the rule's)
+        // (second, counter, rate over the table's span, rate over the rules' span)
         let steps = [
             (0, 0, None, None),
             (2, 20, Some(10.0), Some(10.0)),
@@ -265,7 +269,7 @@ mod tests {
     }
 
     #[test]
-    fn an_answer_that_nobody_needs_again_is_not_kept() {
+    fn an_answer_that_is_not_needed_again_is_not_kept() {
         let view = Arc::clone(&views::ours()["receivers"]);
         let node = NodeName::parse("a").unwrap();
         let mut readings = Readings::default();

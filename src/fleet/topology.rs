@@ -1,5 +1,5 @@
-//! The cluster as its nodes report it: who streams from whom, who subscribes to what, and what is wrong with that shape, in
-//! words. Made from answers to the views `topology` and `slots`, not from the file.
+//! The cluster as its nodes report it: which node streams from which, which subscribes to which, and what is wrong
+//! with that shape, in words. It is made from answers to the views `topology` and `slots`, not from the file.
 
 mod peer;
 mod shape;
@@ -16,10 +16,10 @@ use peer::{Peer, rows_of};
 
 pub use tree::{Branch, Edge, FaultKind, ShapeFault};
 
-/// The views that the shape is made from.
+/// The views from which the shape is made.
 pub const VIEWS: [&str; 2] = ["topology", "slots"];
 
-/// The shape as a tree, and everything that is wrong with it, the worst first.
+/// The shape as a tree, and everything that is wrong with it, the most severe first.
 pub fn shape(picture: &Picture) -> (Vec<Branch>, Vec<ShapeFault>) {
     let (branches, mut faults) = shape::of(&peers(picture, VIEWS[0]));
     faults.extend(unread_slots(picture));
@@ -27,12 +27,12 @@ pub fn shape(picture: &Picture) -> (Vec<Branch>, Vec<ShapeFault>) {
     (branches, faults)
 }
 
-/// What is wrong with the shape that the answers to a view tell.
+/// What is wrong with the shape according to the answers to a view.
 pub(super) fn faults(picture: &Picture, view: &str) -> Vec<ShapeFault> {
     shape::of(&peers(picture, view)).1
 }
 
-/// What each node says of itself and of others.
+/// What each node reports of itself and of others.
 fn peers(picture: &Picture, view: &str) -> Vec<Peer> {
     let of = picture.readings.of(view);
     let rows = |name: &NodeName| of.and_then(|of| Some(rows_of(&of.view, of.node(name)?.valid()?)));
@@ -49,7 +49,7 @@ fn peers(picture: &Picture, view: &str) -> Vec<Peer> {
     picture.nodes.iter().map(peer).collect()
 }
 
-/// Slots without a reader, which retain WAL.
+/// Replication slots without a reader that retain WAL, and slots that have lost WAL.
 fn unread_slots(picture: &Picture) -> Vec<ShapeFault> {
     let mut faults = Vec::new();
     let mut seen = HashSet::new();

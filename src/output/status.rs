@@ -58,7 +58,7 @@ impl<'a> AlertStatus<'a> {
     }
 }
 
-/// How many nodes are in which state.
+/// The number of nodes in each state.
 #[derive(Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Summary {
     pub healthy: usize,

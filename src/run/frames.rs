@@ -7,9 +7,9 @@ use tokio::time::{Instant, sleep_until};
 
 use crate::model::{Event, EventKind};
 
-/// Longest wait of new figures for a common frame; with a shorter refresh they wait no longer than that.
+/// How long new figures may wait for a common frame, unless the refresh interval is shorter.
 const FIGURES: Duration = Duration::from_secs(1);
-/// Shortest time between two frames: changes that come faster are drawn together.
+/// The shortest time between two frames: changes that come faster are drawn together.
 const FRAME: Duration = Duration::from_millis(16);
 
 /// The plan of frames.
@@ -46,14 +46,14 @@ impl Frames {
         self.due = Some(self.due.map_or(due, |planned| planned.min(due)));
     }
 
-    /// When figures that come now are to be drawn: the first at once, later ones together, at most once a `refresh`.
+    /// The time to draw figures that arrive now: the first ones at once, later ones together, at most once per `refresh`.
     pub(super) fn next_figures(&mut self, refresh: Duration) -> Instant {
         self.figures_wait = true;
         let pause = FIGURES.min(refresh);
         self.figures_at.map_or_else(Instant::now, |at| at + pause)
     }
 
-    /// A frame was drawn just now. Returns when.
+    /// Records that a frame was drawn just now, and returns the time.
     pub(super) fn drawn(&mut self) -> Instant {
         self.drawn_at = Instant::now();
         self.due = None;
@@ -63,7 +63,7 @@ impl Frames {
         self.drawn_at
     }
 
-    /// All waiting events were read; the next are read with the next frame.
+    /// Records that all waiting events were read. The next ones are read with the next frame.
     pub(super) fn events_read(&mut self) {
         self.events_at = Instant::now() + FRAME;
     }

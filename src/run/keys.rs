@@ -18,13 +18,13 @@ use tokio::task::JoinSet;
 use crate::tui::decoder::Decoder;
 use crate::tui::terminal;
 
-/// How many events may wait: more than a person can press within a frame. A paste is one event.
+/// How many events may wait: more than a person can cause within a frame. A paste is one event.
 const WAITING: usize = 64;
 /// How long the rest of a key may take to follow its Esc.
 const LOCAL: Duration = Duration::from_millis(25);
 const REMOTE: Duration = Duration::from_millis(50);
 
-/// The events of the terminal. Dropping this ends the reading.
+/// The events of the terminal. Dropping this ends the thread that reads them.
 pub(super) struct Keys {
     events: mpsc::Receiver<io::Result<Event>>,
     _sizes: JoinSet<()>,

@@ -26,11 +26,11 @@ type Loaded = Result<Config, Vec<Diagnostic>>;
 /// Reads the configuration again; called on a thread of its own.
 pub type Reload = Box<dyn Fn() -> Result<Config, Vec<Diagnostic>> + Send + Sync>;
 
-/// Reads the file when it changed, or on request.
+/// Reads the file when it has changed, or on request.
 pub(super) struct Reloader {
     ask: mpsc::Sender<Ask>,
     loaded: mpsc::Receiver<Loaded>,
-    /// Held, not used: dropping these two ends the watching.
+    /// Held, not used: when these two are dropped, the file is no longer watched.
     _watcher: Option<RecommendedWatcher>,
     _tasks: JoinSet<()>,
 }
@@ -59,7 +59,7 @@ impl Reloader {
     }
 }
 
-/// The next configuration read; pends for ever if nothing is watched. Cancel-safe.
+/// The next configuration read; never completes if nothing is watched. Cancel-safe.
 pub(super) async fn next(reloader: &mut Option<Reloader>) -> Loaded {
     if let Some(reloader) = reloader
         && let Some(loaded) = reloader.loaded.recv().await
@@ -110,7 +110,7 @@ async fn read(reload: &Arc<Reload>) -> Loaded {
     let reload = Arc::clone(reload);
     match tokio::task::spawn_blocking(move || reload()).await {
         Ok(loaded) => loaded,
-        // The panic was reported where it happened. An empty list of faults leaves the nodes on the screen as they are.
+        // The panic was reported where it happened. An empty list of faults leaves the configuration as it is.
         Err(_) => Err(Vec::new()),
     }
 }

@@ -1,4 +1,4 @@
-//! SIGINT, SIGTERM and SIGHUP, for the dashboard and for commands. While somebody listens, they no longer kill the
+//! SIGINT, SIGTERM and SIGHUP, for the dashboard and for commands. While there is a listener, they no longer kill the
 //! process: the listener cancels what runs on the servers and ends. For the dashboard there is a watchdog too, the last
 //! resort when the terminal accepts no bytes any more.
 

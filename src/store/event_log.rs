@@ -48,7 +48,7 @@ impl EventLog {
         let (reason, stopped) = oneshot::channel();
         let (report, failure) = watch::channel(None);
         let writer = tokio::task::spawn_blocking(move || {
-            // Without a receiver the failure interests nobody any more.
+            // Without a receiver there is no one to report the failure to.
             if let Err(text) = write_all(&mut file, events, stopped) {
                 let _ = report.send(Some(text));
             }
@@ -194,8 +194,11 @@ mod tests {
         tap.send(event(EventKind::NodeRemoved { node: name(), sessions_closed: 0, cancelled: 0 })).await.unwrap();
         tap.closed().await;
         let shown = log.failure().wait_for(Option::is_some).await.unwrap().clone();
-        let told = log.finish(LeaveReason::Key).await.unwrap();
-        assert_eq!(shown.as_deref(), Some(told.as_str()));
-        assert!(told.contains("Broken pipe") && told.ends_with("no further events will be written"), "{told}");
+        let reported = log.finish(LeaveReason::Key).await.unwrap();
+        assert_eq!(shown.as_deref(), Some(reported.as_str()));
+        assert!(
+            reported.contains("Broken pipe") && reported.ends_with("no further events will be written"),
+            "{reported}"
+        );
     }
 }

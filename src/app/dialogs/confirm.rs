@@ -1,4 +1,4 @@
-//! A question that is answered with `y` or `n`; `Enter` takes the choice, which stands on No.
+//! A question answered with `y` or `n`. `Enter` takes the selected choice, which is No at first.
 
 use crate::model::NodeName;
 use crate::sql::acts::Act;
@@ -6,33 +6,44 @@ use crate::sql::acts::Act;
 /// An open question.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Confirm {
+    /// What the question is about.
     pub about: About,
-    /// The choice that `Enter` takes.
+    /// The choice that `Enter` takes: true for Yes.
     pub yes: bool,
 }
 
-/// What a yes does.
+/// What happens if the answer is yes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum About {
-    /// Removes nodes from the dashboard.
+    /// Removes these nodes from the dashboard.
     Removal(Vec<NodeName>),
-    /// Runs a statement that does things which no rollback undoes.
-    Run { statement: String, nodes: Vec<NodeName>, acts: Vec<Act> },
+    /// Runs a statement that does something which no rollback undoes.
+    Run {
+        /// The statement.
+        statement: String,
+        /// The nodes that it would run on.
+        nodes: Vec<NodeName>,
+        /// What it does that no rollback undoes.
+        acts: Vec<Act>,
+    },
 }
 
-/// Names and letters that a question shows of what may be long.
+/// The number of names that a question shows of a long list, and of letters that it shows of a long statement.
 const NAMES: usize = 12;
 const LETTERS: usize = 300;
 
 impl Confirm {
+    /// Asks whether to remove these nodes.
     pub fn removal(nodes: Vec<NodeName>) -> Self {
         Self { about: About::Removal(nodes), yes: false }
     }
 
+    /// Asks whether to run the statement on these nodes, because it does `acts`.
     pub fn run(statement: &str, nodes: Vec<NodeName>, acts: Vec<Act>) -> Self {
         Self { about: About::Run { statement: statement.to_owned(), nodes, acts }, yes: false }
     }
 
+    /// The title of the dialog.
     pub fn title(&self) -> String {
         let (verb, nodes) = match &self.about {
             About::Removal(nodes) => ("Remove", nodes),
@@ -44,7 +55,7 @@ impl Confirm {
         }
     }
 
-    /// What a yes does, a paragraph a line.
+    /// What happens if the answer is yes: one paragraph per item.
     pub fn lines(&self) -> Vec<String> {
         match &self.about {
             About::Removal(nodes) => vec![
@@ -67,7 +78,7 @@ impl Confirm {
         }
     }
 
-    /// The word for a yes.
+    /// The label of the Yes button.
     pub fn word(&self) -> &'static str {
         match self.about {
             About::Removal(_) => "remove",

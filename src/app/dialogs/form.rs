@@ -1,5 +1,5 @@
-//! The form that adds or edits a node: its fields, what is wrong with them while they are typed, and the test of the
-//! connection before anything is added.
+//! The form that adds or edits a node: its fields, their errors while they are typed, and the connection test before
+//! anything is added.
 
 use std::borrow::Cow;
 use std::path::PathBuf;
@@ -11,23 +11,33 @@ use crate::model::{NodeConfig, NodeError, NodeName, PasswordSource, RootCert, Se
 use crate::app::typing::line::Input;
 use crate::app::{Key, KeyCode};
 
-/// A field, in the order of `Tab`.
+/// The fields, in the order of `Tab`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Field {
+    /// A connection string, which fills the other fields.
     Conninfo,
+    /// The name of the node.
     Name,
+    /// The host name, address or socket directory.
     Host,
+    /// The port.
     Port,
+    /// The database.
     Database,
+    /// The role.
     User,
+    /// The password.
     Password,
+    /// The TLS mode.
     Tls,
 }
 
 impl Field {
+    /// All fields, in the order of `Tab`.
     pub const ALL: [Self; 8] =
         [Self::Conninfo, Self::Name, Self::Host, Self::Port, Self::Database, Self::User, Self::Password, Self::Tls];
 
+    /// The label in front of the field.
     pub fn label(self) -> &'static str {
         match self {
             Self::Conninfo => "Connection string",
@@ -42,45 +52,52 @@ impl Field {
     }
 }
 
-/// What the test of the connection says.
+/// The state of the connection test.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Test {
+    /// Not started, or a field has changed since.
     Idle,
-    /// `then_add`: what it is for, so a passed one adds the node.
+    /// It runs. If `then_add` is true, the node is added when the test passes.
     Running {
+        /// The number of the test, which its answer repeats.
         id: u64,
+        /// True if the node is to be added when the test passes.
         then_add: bool,
     },
+    /// The server answered.
     Passed(Tested),
+    /// The connection failed.
     Failed(NodeError),
 }
 
 /// The open form.
 #[derive(Debug, Clone)]
 pub struct Form {
-    /// What the node has besides the fields, and, when editing, the node as it was.
+    /// The settings of the node that have no field; when editing, the node as it was.
     base: NodeConfig,
     editing: bool,
-    /// Names that are in use.
+    /// Names that other nodes have.
     taken: Vec<NodeName>,
     inputs: [Input; 7],
+    /// The TLS mode.
     pub tls: SslMode,
-    /// TLS files and the like of the last connection string that was right.
+    /// The last valid connection string, for its TLS files and other settings without a field.
     info: ConnInfo,
-    /// The name was typed, so a connection string leaves it alone.
+    /// True once the name was typed: a connection string no longer changes it.
     named: bool,
-    /// Index into [`Field::ALL`], or [`Form::BUTTON`].
+    /// The focus: an index into [`Field::ALL`], or [`Form::BUTTON`].
     pub focus: usize,
-    /// Say what is wrong with empty fields too: the button was pressed.
+    /// True once the button was pressed: empty fields show their errors too.
     complain: bool,
+    /// The state of the connection test.
     pub test: Test,
 }
 
 impl Form {
-    /// The focus on the button.
+    /// The value of `focus` for the button.
     pub const BUTTON: usize = Field::ALL.len();
 
-    /// To add a node; what the fields do not say comes from `template`.
+    /// A form to add a node. `template` has the settings that have no field; `taken` are the names in use.
     pub fn add(template: &NodeConfig, taken: Vec<NodeName>) -> Self {
         Self {
             base: template.clone(),
@@ -96,7 +113,7 @@ impl Form {
         }
     }
 
-    /// To edit a node. Its name stays; an empty password keeps the one it has.
+    /// A form to edit a node. The name is fixed; an empty password field keeps the password.
     pub fn edit(node: &NodeConfig) -> Self {
         let mut form = Self { editing: true, named: true, focus: 2, ..Self::add(node, Vec::new()) };
         form.put(Field::Name, node.name.as_str());
@@ -107,26 +124,28 @@ impl Form {
         form
     }
 
+    /// The title of the dialog.
     pub fn title(&self) -> String {
         let what = if self.editing { format!("Edit {}", self.base.name) } else { "Add a node".to_owned() };
         format!("{what} for this session")
     }
 
+    /// True if the form edits a node, false if it adds one.
     pub fn is_editing(&self) -> bool {
         self.editing
     }
 
-    /// The field that has the focus; `None` on the button.
+    /// The field that has the focus; `None` if the button has it.
     pub fn field(&self) -> Option<Field> {
         Field::ALL.get(self.focus).copied()
     }
 
-    /// The name cannot be edited.
+    /// True for the name of a node that is edited, which cannot change.
     pub fn is_fixed(&self, field: Field) -> bool {
         self.editing && field == Field::Name
     }
 
-    /// The word on the button: what `Enter` does next, wherever the focus is.
+    /// The label of the button: what `Enter` does next, wherever the focus is.
     pub fn button(&self) -> &'static str {
         match (&self.test, self.editing) {
             (Test::Idle, false) => "Test and add",
@@ -139,7 +158,7 @@ impl Form {
         }
     }
 
-    /// The same as a word of the key line.
+    /// The same as one word for the key line.
     pub(in crate::app) fn word(&self) -> &'static str {
         match (&self.test, self.editing) {
             (Test::Idle, false) => "test and add",
@@ -162,7 +181,7 @@ impl Form {
         }
     }
 
-    /// What an empty field shows in place of a text.
+    /// The hint that an empty field shows.
     pub fn placeholder(&self, field: Field) -> Cow<'_, str> {
         let text = match field {
             Field::Conninfo => "postgresql://user@host:5432/database",
@@ -179,7 +198,7 @@ impl Form {
         text.into()
     }
 
-    /// What is wrong with a field, told while it is typed.
+    /// What is wrong with a field, while it is typed.
     pub fn error(&self, field: Field) -> Option<String> {
         let text = self.text(field).trim();
         if text.is_empty() {
@@ -203,7 +222,7 @@ impl Form {
     }
 
     fn conninfo_error(&self, text: &str) -> Option<String> {
-        // The first letters of one are not yet wrong.
+        // The beginning of a connection string is not an error yet.
         let begun = self.field() == Some(Field::Conninfo) && !self.complain && !conninfo::is_conninfo(text);
         match conninfo::parse(text) {
             Err(_) if begun => None,
@@ -213,14 +232,14 @@ impl Form {
         }
     }
 
-    /// The node that the fields describe, if all of them are right.
+    /// The node that the fields describe; `None` if a field is wrong.
     pub fn config(&self) -> Option<NodeConfig> {
         let name = NodeName::parse(self.text(Field::Name).trim()).ok()?;
         let node = self.connection()?;
         self.error(Field::Name).is_none().then_some(NodeConfig { name, ..node })
     }
 
-    /// The same whatever its name: enough to try the connection.
+    /// The same whatever its name: enough to test the connection.
     fn connection(&self) -> Option<NodeConfig> {
         let wrong = |field: &Field| *field != Field::Name && self.error(*field).is_some();
         if Field::ALL.iter().any(wrong) || self.text(Field::Host).trim().is_empty() {
@@ -244,7 +263,7 @@ impl Form {
         Some(node)
     }
 
-    /// What the connection string says beyond the fields.
+    /// Applies the settings of the connection string that have no field.
     fn apply_info(&self, node: &mut NodeConfig) {
         let path = |text: &Option<String>| text.as_ref().map(PathBuf::from);
         match self.info.sslrootcert.as_deref() {
@@ -262,7 +281,7 @@ impl Form {
         }
     }
 
-    /// A key that no action of the form took: typing.
+    /// Handles a key that is no action of the form: it is typed into the field.
     pub(in crate::app) fn key(&mut self, key: Key) {
         let Some(field) = self.field().filter(|field| !self.is_fixed(*field)) else { return };
         let changed = match field {
@@ -298,7 +317,7 @@ impl Form {
         }
     }
 
-    /// The node to submit; without one the focus goes to what is missing or wrong.
+    /// The node to submit. If a field is missing or wrong, returns `None` and moves the focus to it.
     pub(in crate::app) fn checked(&mut self) -> Option<NodeConfig> {
         self.fill(true);
         self.complain = true;
@@ -309,7 +328,7 @@ impl Form {
         node
     }
 
-    /// The node to test. A name that is missing or taken does not matter to a test.
+    /// The node to test. A missing or used name does not matter to a test.
     pub(in crate::app) fn testable(&mut self) -> Option<NodeConfig> {
         self.fill(true);
         self.complain = true;
@@ -322,7 +341,7 @@ impl Form {
     }
 
     fn go_to_error(&mut self) {
-        // A host brings a name along.
+        // A host proposes a name, so a missing name counts only if there is a host.
         let hostless = self.text(Field::Host).trim().is_empty();
         let wrong = |field: &Field| self.error(*field).is_some() && !(hostless && *field == Field::Name);
         self.focus = Field::ALL.iter().position(wrong).unwrap_or(self.focus);
@@ -338,7 +357,8 @@ impl Form {
         }
     }
 
-    /// A free name from the host, while none was typed: with the port, the database or a number where it is taken.
+    /// Proposes a free name made from the host, unless one was typed. Adds the port, the database or a number if the
+    /// name is taken.
     fn propose_name(&mut self) {
         if self.named {
             return;
@@ -357,12 +377,12 @@ impl Form {
         self.put(Field::Name, &name.unwrap_or_default());
     }
 
-    /// Fills the fields from the connection string: while it is typed as soon as nothing in it can change its
-    /// meaning, and when it is `complete`.
+    /// Fills the fields from the connection string: while it is typed, as soon as nothing that follows can change its
+    /// meaning; and when it is `complete`.
     fn fill(&mut self, complete: bool) {
         let text = self.text(Field::Conninfo).trim().to_owned();
         let authority = text.split_once("://").map_or("", |(_, rest)| rest);
-        // Until its `@` is typed, a password looks like a port.
+        // Until the `@` is typed, a password looks like a port.
         let ambiguous = authority.contains(':') && !authority.contains(['@', '/']);
         let Ok(info) = conninfo::parse(&text) else { return };
         if text.is_empty() || info == self.info || (ambiguous && !complete) {
@@ -416,7 +436,7 @@ impl Form {
     }
 }
 
-/// A name out of a host: its first label, or the whole address where that is a number.
+/// A name made from a host: its first label, or the whole of a numeric address.
 fn suggested_name(host: &str) -> String {
     let label = host.split('.').next().unwrap_or(host);
     let text = if label.starts_with(|c: char| c.is_ascii_alphabetic()) { label } else { host };
@@ -428,7 +448,7 @@ fn suggested_name(host: &str) -> String {
     }
 }
 
-/// What a name may hold of a text.
+/// The characters of a text that a name may contain.
 fn clean(text: &str) -> String {
     let clean: String = text.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '-' }).collect();
     clean.trim_matches('-').to_owned()

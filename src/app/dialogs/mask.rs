@@ -1,4 +1,4 @@
-//! Texts with their passwords made invisible, one sign for each character, so that the cursor stays true.
+//! Hides passwords in texts, with one sign for each character so that the cursor stays in its place.
 
 use std::ops::Range;
 
@@ -6,12 +6,13 @@ use unicode_segmentation::UnicodeSegmentation;
 
 const SIGN: &str = "•";
 
-/// A password: nothing of it is seen but how long it is.
+/// Hides a password; only its length can be seen.
 pub(in crate::app) fn all(text: &str) -> String {
     SIGN.repeat(text.graphemes(true).count())
 }
 
-/// A connection string, half typed ones too. In doubt too much is hidden: a port without a user before it is.
+/// Hides the passwords in a connection string, even half typed. In doubt it hides too much: for example a port with
+/// no user before it.
 pub(in crate::app) fn conninfo(text: &str) -> String {
     let mut hidden: Vec<Range<usize>> = userinfo_password(text).into_iter().collect();
     let lower = text.to_ascii_lowercase();
@@ -20,8 +21,8 @@ pub(in crate::app) fn conninfo(text: &str) -> String {
     text.grapheme_indices(true).map(shown).collect()
 }
 
-/// What stands behind `user:` of a URI, to the last `@`, or to the end while there is none; also to the end where no
-/// address follows: then that `@` belongs to the password, and should be written as `%40`.
+/// The password in a URI: from `user:` to the last `@`, or to the end if there is none. If no address follows that
+/// `@`, it belongs to the password (and should be written as `%40`), which then reaches to the end.
 fn userinfo_password(text: &str) -> Option<Range<usize>> {
     let start = text.find("://")? + 3;
     let end = text.rfind('@').filter(|at| *at >= start && is_address(text.get(at + 1..))).unwrap_or(text.len());
@@ -29,15 +30,15 @@ fn userinfo_password(text: &str) -> Option<Range<usize>> {
     Some(start + colon + 1..end)
 }
 
-/// Whether a host begins there, with a port behind a `:`.
+/// True if the text begins with a host and a port after a `:`.
 fn is_address(rest: Option<&str>) -> bool {
     let place = rest.unwrap_or_default().split(['/', '?']).next().unwrap_or_default();
     let after = place.rsplit_once(']').map_or(place, |(_, after)| after);
     after.split_once(':').is_none_or(|(_, port)| port.bytes().all(|byte| byte.is_ascii_digit()))
 }
 
-/// The value of a keyword that ends at `at`: quoted, or up to the next keyword, so that a blank in a password which
-/// should stand in quotes shows nothing of it.
+/// The value of the keyword that ends at `at`: quoted, or up to the next keyword, so that nothing is shown of a
+/// password with blanks that lacks its quotes.
 fn value_behind(text: &str, at: usize) -> Option<Range<usize>> {
     let rest = text.get(at..)?;
     let value = rest.trim_start().strip_prefix('=')?.trim_start();
@@ -53,7 +54,7 @@ fn value_behind(text: &str, at: usize) -> Option<Range<usize>> {
     Some(start..end.map_or(text.len(), |(at, _)| start + at))
 }
 
-/// Whether a word with a `=` behind it stands there.
+/// True if a word followed by `=` begins at `at`.
 fn begins_keyword(value: &str, at: usize, part: char) -> bool {
     let word = value.get(at..).unwrap_or_default().split(part).next().unwrap_or_default();
     word.split_once('=')

@@ -1,25 +1,25 @@
-//! Everything a key can mean. `config/keys.yaml` says which key means it where; the key line, the help and the
-//! README's table take their words from here, in this order.
+//! Everything that a key can trigger. `config/keys.yaml` maps keys to actions in each place; the key line, the help
+//! and the README's table take their words from here, in this order.
 
 use serde::Deserialize;
 
 macro_rules! actions {
     ($($name:ident $short:literal $doc:literal)*) => {
-        /// What a key asks for.
+        /// What a key triggers.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Deserialize)]
         #[serde(rename_all = "kebab-case")]
         pub enum Action { $(#[doc = $doc] $name,)* }
 
         impl Action {
-            /// In the order of the key line and the help.
+            /// All actions, in the order of the key line and the help.
             pub const ALL: &[Self] = &[$(Self::$name,)*];
 
-            /// The word in the key line; empty for what the help alone tells.
+            /// The word in the key line; empty for an action that only the help lists.
             pub fn short(self) -> &'static str {
                 match self { $(Self::$name => $short,)* }
             }
 
-            /// One line for the help and the README.
+            /// The description in the help and the README: one line.
             pub fn doc(self) -> &'static str {
                 match self { $(Self::$name => $doc,)* }
             }
@@ -107,12 +107,12 @@ actions! {
 }
 
 impl Action {
-    /// It moves the selection, or scrolls where nothing is selected.
+    /// True if it moves the selection, or scrolls where nothing is selected.
     pub fn is_move(self) -> bool {
         (Self::Up..=Self::HalfDown).contains(&self)
     }
 
-    /// It shows a screen.
+    /// True if it shows a screen.
     pub fn is_screen(self) -> bool {
         (Self::ScreenNodes..=Self::ScreenAlerts).contains(&self)
     }

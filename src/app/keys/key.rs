@@ -1,34 +1,54 @@
 //! Keys, and how the key map writes them: `j`, `G`, `enter`, `ctrl-u`, `shift-tab`, `f1`.
 
-/// A key press. Upper case is in the character: `G` is `Char('G')`, with or without `shift`.
+/// A key press. Upper case is part of the character: `G` is `Char('G')`, with or without `shift`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Key {
+    /// The key itself.
     pub code: KeyCode,
+    /// True if Ctrl was held.
     pub ctrl: bool,
+    /// True if Alt was held.
     pub alt: bool,
+    /// True if Shift was held.
     pub shift: bool,
 }
 
+/// A key without its modifiers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum KeyCode {
+    /// A character.
     Char(char),
+    /// A function key, by its number.
     F(u8),
+    /// Enter.
     Enter,
+    /// Escape.
     Esc,
+    /// Tab.
     Tab,
+    /// Backspace.
     Backspace,
+    /// Delete.
     Delete,
+    /// Arrow left.
     Left,
+    /// Arrow right.
     Right,
+    /// Arrow up.
     Up,
+    /// Arrow down.
     Down,
+    /// Home.
     Home,
+    /// End.
     End,
+    /// Page up.
     PageUp,
+    /// Page down.
     PageDown,
 }
 
-/// Names in the key map; what a person sees; what an ASCII terminal shows.
+/// For each named key: its name in the key map, the label, and the label on an ASCII terminal.
 const NAMED: [(&str, KeyCode, &str, &str); 14] = [
     ("enter", KeyCode::Enter, "⏎", "Enter"),
     ("esc", KeyCode::Esc, "Esc", "Esc"),
@@ -53,7 +73,7 @@ impl From<KeyCode> for Key {
 }
 
 impl Key {
-    /// The same key in its one form: `shift` says nothing beside a character, which is upper case already.
+    /// The normal form of the key: without `shift` for a character, whose case already says it.
     #[must_use]
     pub fn normal(mut self) -> Self {
         if let KeyCode::Char(c) = self.code {
@@ -65,7 +85,7 @@ impl Key {
         self
     }
 
-    /// Reads the key map's notation of one key.
+    /// Reads one key in the notation of the key map; `None` if it is none.
     pub fn parse(text: &str) -> Option<Self> {
         let mut key = Self::from(KeyCode::Esc);
         let mut rest = text;
@@ -86,8 +106,8 @@ impl Key {
         Some(key.normal())
     }
 
-    /// Reads a run of keys: each character is itself, `<...>` is one key in the notation above, `<<>` is `<`.
-    /// What cannot be read is left out.
+    /// Reads a sequence of keys: each character is itself, `<...>` is one key in the notation above, `<<>` is `<`.
+    /// Unreadable parts are skipped.
     pub fn sequence(text: &str) -> Vec<Self> {
         let mut keys = Vec::new();
         let mut rest = text;
@@ -106,7 +126,7 @@ impl Key {
         keys
     }
 
-    /// As the help and the key line show it.
+    /// The label of the key in the help and the key line.
     pub fn label(self, ascii: bool) -> String {
         let name = match self.code {
             KeyCode::F(number) => format!("F{number}"),

@@ -1,4 +1,5 @@
-//! The key map: which key means which action where. It is data (`config/keys.yaml`); this file reads and asks it.
+//! The key map: which key triggers which action in which place. It is data (`config/keys.yaml`); this file parses it
+//! and looks keys up.
 
 use std::sync::LazyLock;
 
@@ -7,34 +8,49 @@ use serde::Deserialize;
 
 use crate::app::{Action, Key};
 
-/// The key map as it is written.
+/// The source of the key map.
 pub const SOURCE: &str = include_str!("../../../config/keys.yaml");
 
 /// A place where keys are pressed: a section of the key map.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Place {
+    /// Everywhere.
     Always,
+    /// Every screen.
     Screen,
+    /// The screen of nodes.
     Nodes,
+    /// The page of one node.
     Detail,
+    /// The topology screen.
     Topology,
+    /// A screen of views.
     View,
+    /// The query screen.
     Query,
+    /// The screen of events.
     Events,
+    /// The screen of alerts.
     Alerts,
+    /// The editor of statements.
     Editor,
+    /// The form of a node.
     Form,
+    /// A question.
     Confirm,
+    /// The help.
     Help,
     /// The list of a table's columns.
     Columns,
+    /// The command line.
     Command,
+    /// The filter line.
     Filter,
 }
 
 impl Place {
-    /// As a heading of the help.
+    /// The heading in the help.
     pub fn title(self) -> &'static str {
         match self {
             Self::Always => "Always",
@@ -56,7 +72,7 @@ impl Place {
         }
     }
 
-    /// The sections that hold here, the nearest first.
+    /// The sections that apply in this place, the most specific first.
     pub fn chain(self) -> &'static [Self] {
         match self {
             Self::Nodes => &[Self::Nodes, Self::Screen, Self::Always],
@@ -86,7 +102,10 @@ pub struct Keymap {
 }
 
 impl Keymap {
-    /// Reads a key map; the error says what is wrong and where.
+    /// Parses a key map.
+    ///
+    /// # Errors
+    /// A text that says what is wrong and where.
     pub fn parse(source: &str) -> Result<Self, String> {
         let raw: IndexMap<Place, IndexMap<Action, Vec<String>>> =
             serde_yaml::from_str(source).map_err(|error| error.to_string())?;
@@ -105,7 +124,7 @@ impl Keymap {
         Ok(Self { places })
     }
 
-    /// What a key means in a place.
+    /// The action that a key triggers in a place, if any.
     pub fn resolve(&self, key: Key, place: Place) -> Option<Action> {
         let key = key.normal();
         place
@@ -130,18 +149,19 @@ impl Keymap {
         bindings
     }
 
+    /// The sections of the key map, in their order.
     pub fn places(&self) -> impl Iterator<Item = Place> {
         self.places.keys().copied()
     }
 }
 
-/// The key map that is built in. `tests/pure/keys` proves that it can be read.
+/// The built-in key map. `tests/pure/keys` proves that it can be parsed.
 pub fn keymap() -> &'static Keymap {
     static KEYMAP: LazyLock<Keymap> = LazyLock::new(|| Keymap::parse(SOURCE).unwrap_or_default());
     &KEYMAP
 }
 
-/// Keys as one text: `↑ k`.
+/// Several keys as one text: `↑ k`.
 pub fn labels(keys: &[Key], ascii: bool) -> String {
     keys.iter().map(|key| key.label(ascii)).collect::<Vec<_>>().join(" ")
 }

@@ -9,7 +9,7 @@ use crate::fleet::alerts::{AlertId, Held};
 use crate::model::view::Unit;
 use crate::model::{Condition, figures};
 
-/// What a filter may name in an alert.
+/// The columns of an alert that a filter may name.
 const COLUMNS: [Column<'static>; 5] = [
     Column::text("node"),
     Column::number("since", Some(Unit::Seconds)),
@@ -27,7 +27,7 @@ impl Key for AlertId {
     const WRAPS: bool = true;
 }
 
-/// An alert at a moment.
+/// An alert at a given time, as a filter sees it.
 pub(in crate::app) struct Seen<'a> {
     pub(in crate::app) held: &'a Held,
     pub(in crate::app) now: SystemTime,

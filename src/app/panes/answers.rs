@@ -1,5 +1,5 @@
-//! All answers of a batch as one table with the node in front of each row. Rows stay where the manager put them:
-//! this is an index over them, so a hundred thousand rows cost a frame nothing.
+//! All answers of a batch as one table with the node in front of each row. The rows stay where the manager put them:
+//! this is an index over them, so that drawing a frame costs the same with a hundred thousand rows.
 
 use std::borrow::Cow;
 
@@ -14,33 +14,36 @@ use crate::app::rows::filter::{self, Fields, Filter};
 use crate::app::rows::table::Sort;
 use crate::fleet::batch::{Answer, Batch};
 
-/// More lines than this are not sorted on the screen: the server does it better with `ORDER BY`.
+/// The most lines that are sorted on the screen; beyond that, `ORDER BY` on the server does it better.
 pub const SORT_LIMIT: usize = 200_000;
-/// Lines that a filter looks at as it is typed, and lines more that it looks at behind each frame, so that a key is
-/// answered at once however much there is to look through.
+/// The number of rows filtered immediately on a keystroke, and the number filtered after each further frame, so that
+/// keys never lag.
 const FIRST_LOOK: usize = 1_000;
 const LOOK: usize = 10_000;
-/// Rows of each node that are looked at for the width of a column.
+/// The number of rows of each node that are measured for the width of a column.
 const WIDTH_ROWS: usize = 200;
 
 /// The combined table.
 #[derive(Debug, Clone, Default)]
 pub struct Results {
-    /// The columns of all answers, by name, in the order in which they come first. The node is not among them.
+    /// The columns of all answers by name, in the order of their first appearance, without the node.
     columns: Vec<Column>,
-    /// Columns of the widest cell of each column, head included, in the first rows of each node.
+    /// The width in columns of the widest cell of each column, header included, among the first rows of each node.
     widths: Vec<usize>,
     spans: Vec<Span>,
-    /// Lines in all.
+    /// The number of all lines.
     total: usize,
-    /// The lines shown, where filter or sort choose.
+    /// The lines shown, in order; `None` if neither filter nor sort applies and all are shown.
     order: Option<Vec<u32>>,
-    /// So many lines the filter has looked at.
+    /// The number of lines filtered so far.
     looked: usize,
+    /// The selected line and the first line shown.
     pub cursor: Cursor,
-    /// First column shown beside the node, counted from 0.
+    /// The first column shown beside the node, counted from 0.
     pub column: usize,
+    /// What the lines are sorted by.
     pub sort: Option<Sort>,
+    /// The filter.
     pub filter: Filter,
 }
 
@@ -51,7 +54,7 @@ struct Span {
     answer: Answer,
     first: usize,
     lines: usize,
-    /// For each column of the table: which one of this answer it is.
+    /// For each column of the table: its index in this answer.
     map: Vec<Option<usize>>,
 }
 
@@ -59,9 +62,19 @@ struct Span {
 #[derive(Debug, Clone, Copy)]
 pub enum AnswerLine<'a> {
     /// A row of a node's answer.
-    Row { node: &'a NodeName, row: Row<'a> },
-    /// A node without rows to show: still running, an error, or an answer of no rows.
-    Note { node: &'a NodeName, answer: &'a Answer },
+    Row {
+        /// The node.
+        node: &'a NodeName,
+        /// The row.
+        row: Row<'a>,
+    },
+    /// A node without rows to show: it is still running, has failed, or returned no rows.
+    Note {
+        /// The node.
+        node: &'a NodeName,
+        /// How far it is, or how it ended.
+        answer: &'a Answer,
+    },
 }
 
 /// The cells of one row.
@@ -72,15 +85,19 @@ pub struct Row<'a> {
     at: usize,
 }
 
-/// A cell; `Absent` where this node's answer has no such column.
+/// A cell.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Cell<'a> {
+    /// A value.
     Text(&'a str),
+    /// NULL.
     Null,
+    /// The node's answer has no such column.
     Absent,
 }
 
 impl<'a> Row<'a> {
+    /// The cell in a column of the table.
     pub fn cell(&self, column: usize) -> Cell<'a> {
         match self.map.get(column).copied().flatten() {
             Some(column) => self.rows.cell(self.at, column).map_or(Cell::Null, Cell::Text),
@@ -88,7 +105,7 @@ impl<'a> Row<'a> {
         }
     }
 
-    /// Its number in the node's answer, from 0.
+    /// The row's index in the node's answer, from 0.
     pub fn number(&self) -> usize {
         self.at
     }
@@ -125,6 +142,7 @@ impl Fields for Seen<'_> {
 }
 
 impl<'a> AnswerLine<'a> {
+    /// The node that the line belongs to.
     pub fn node(&self) -> &'a NodeName {
         match self {
             Self::Row { node, .. } | Self::Note { node, .. } => node,
@@ -133,30 +151,32 @@ impl<'a> AnswerLine<'a> {
 }
 
 impl Results {
+    /// The columns of all answers, without the node.
     pub fn columns(&self) -> &[Column] {
         &self.columns
     }
 
-    /// Columns that a column needs on the screen, as far as was looked.
+    /// The width of a column, as far as rows were measured.
     pub fn width(&self, column: usize) -> usize {
         self.widths.get(column).copied().unwrap_or_default()
     }
 
-    /// Lines shown.
+    /// The number of lines shown.
     pub fn len(&self) -> usize {
         self.order.as_ref().map_or(self.total, Vec::len)
     }
 
+    /// True if no line is shown.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// Lines that the filter leaves out.
+    /// The number of lines that the filter leaves out.
     pub fn hidden(&self) -> usize {
         self.total - self.len()
     }
 
-    /// The line at a place of the table as it is shown.
+    /// The line at this place of the table as it is shown.
     pub fn line(&self, at: usize) -> Option<AnswerLine<'_>> {
         match &self.order {
             Some(order) => self.stored(*order.get(at)? as usize),
@@ -164,11 +184,12 @@ impl Results {
         }
     }
 
+    /// The selected line.
     pub fn selected(&self) -> Option<AnswerLine<'_>> {
         self.line(self.cursor.at)
     }
 
-    /// Selects the first line of the node after the selected line's, or of the one before.
+    /// Selects the first line of the node after that of the selected line, or of the node before it.
     pub(in crate::app) fn go_to_neighbour(&mut self, next: bool, page: usize) {
         let Some(node) = self.selected().map(|line| line.node().clone()) else { return };
         let Some(at) = self.spans.iter().position(|span| span.node == node) else { return };
@@ -197,7 +218,7 @@ impl Results {
         })
     }
 
-    /// Takes the newest answers in. The selection stays with its row.
+    /// Takes in the newest answers. The selection stays with its row.
     pub(in crate::app) fn rebuild(&mut self, batch: Option<&Batch>) {
         let selected = self.selected().map(|line| (line.node().clone(), row_number(line)));
         self.spans.clear();
@@ -214,7 +235,7 @@ impl Results {
         }
         self.measure();
         if !self.filter.is_empty() {
-            // The columns that it names may have come with this answer.
+            // The columns that the filter names may have come with this answer.
             self.filter = self.filter_of(self.filter.source());
         }
         self.arrange();
@@ -225,14 +246,14 @@ impl Results {
         self.cursor.at = kept.unwrap_or(self.cursor.at).min(self.len().saturating_sub(1));
     }
 
-    /// Takes over how far the nodes are, where no rows came or went.
+    /// Takes in how far the nodes are, when no rows have come or gone.
     pub(in crate::app) fn update_notes(&mut self, batch: &Batch) {
         for (span, node) in self.spans.iter_mut().zip(&batch.nodes) {
             span.answer = node.answer.clone();
         }
     }
 
-    /// Applies filter and sort anew. Notes are always shown: an error is part of the answer.
+    /// Applies the filter and the sort again. Notes are always shown: an error is part of the answer.
     pub(in crate::app) fn arrange(&mut self) {
         self.order = None;
         self.looked = self.total;
@@ -257,7 +278,7 @@ impl Results {
         self.cursor.at = self.cursor.at.min(self.len().saturating_sub(1));
     }
 
-    /// The filter goes on with the next lines, if there are some that it has not looked at.
+    /// Filters the next lines. Returns false if all lines were filtered already.
     pub(in crate::app) fn look_on(&mut self) -> bool {
         self.look(LOOK)
     }
@@ -273,7 +294,7 @@ impl Results {
         true
     }
 
-    /// The share of the lines that the filter has looked at, while there are more to come.
+    /// The share of the lines filtered so far; `None` once all are.
     pub fn looked_at(&self) -> Option<f64> {
         (self.looked < self.total).then(|| self.looked as f64 / self.total as f64)
     }
@@ -282,7 +303,7 @@ impl Results {
         lines.filter(|at| self.passes(*at)).map(|at| at as u32).collect()
     }
 
-    /// The filter that a line means: it may name the node and the columns of the answers.
+    /// The filter of a line, which may name the node and the columns of the answers.
     fn filter_of(&self, source: &str) -> Filter {
         let mut columns = vec![filter::Column::text("node")];
         for column in &self.columns {
@@ -298,7 +319,7 @@ impl Results {
         self.filter.passes(&Seen { node, row, columns: self.columns.len() + 1 })
     }
 
-    /// Known values first, then NULL and notes; numbers by value.
+    /// Sorts known values first, then NULL and notes; numbers by value.
     fn sort_key(&self, at: usize, column: usize, numeric: bool) -> (u8, Number, String) {
         match self.stored(at) {
             Some(AnswerLine::Row { row, .. }) => match row.cell(column) {
@@ -314,8 +335,8 @@ impl Results {
         }
     }
 
-    /// Where the columns of an answer stand in the table; new ones are appended. A name that comes twice in one
-    /// answer is two columns.
+    /// The index in the table of each column of an answer; new columns are appended. Two columns of one answer with
+    /// the same name remain two.
     fn map_columns(&mut self, answer: &Answer) -> Vec<Option<usize>> {
         let mut map = vec![None; self.columns.len()];
         let Some(rows) = answer.rows() else { return map };
@@ -432,7 +453,7 @@ impl PartialOrd for Number {
     }
 }
 
-/// Columns that a character takes on the screen, about: what a terminal would obey is shown as an escape.
+/// The approximate width of a character on the screen: control characters are shown as escapes.
 fn shown(c: char) -> usize {
     match c.width() {
         _ if c.is_ascii_graphic() || c == ' ' => 1,
@@ -443,7 +464,7 @@ fn shown(c: char) -> usize {
     }
 }
 
-/// An answer of rows that can be shown; one of no rows, or of rows without columns, is a note.
+/// True for an answer with rows to show; one without rows, or with rows without columns, is a note.
 fn has_rows(rows: &RowSet) -> bool {
     !rows.is_empty() && !rows.columns().is_empty()
 }
@@ -455,7 +476,7 @@ fn row_number(line: AnswerLine<'_>) -> usize {
     }
 }
 
-/// Whether values of the type are numbers: they sort by value and stand right-aligned.
+/// True if values of the type are numbers: they are sorted by value and aligned right.
 pub fn is_numeric(type_name: &str) -> bool {
     matches!(type_name, "int2" | "int4" | "int8" | "oid" | "float4" | "float8" | "numeric" | "xid" | "xid8" | "cid")
 }

@@ -6,7 +6,7 @@ use crate::app::rows::filter::{Column, Fields};
 use crate::app::rows::table::Key;
 use crate::fleet::journal::Entry;
 
-/// The key of an entry is its number.
+/// An entry is identified by its number.
 impl Key for u64 {
     fn filtered() -> Vec<Column<'static>> {
         vec![Column::text("node"), Column::text("what"), Column::text("text"), Column::text("severity")]

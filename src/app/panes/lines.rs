@@ -1,4 +1,4 @@
-//! Plain lines without a selected one, as on the page of a node.
+//! Plain lines without a selection, as on the page of a node.
 
 use super::{Rows, Visible};
 use crate::app::rows::cursor::Move;

@@ -1,4 +1,4 @@
-//! The columns of the Nodes table: their heads, how rows compare by them, and the text that a filter sees.
+//! The columns of the Nodes table: their headers, how rows compare by them, and the text that a filter sees.
 
 use std::borrow::Cow;
 use std::cmp::Ordering;
@@ -14,18 +14,28 @@ use crate::fleet::nodes::Node;
 /// A column of the Nodes table, in its order on the screen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum NodeColumn {
+    /// The name of the node.
     Node,
+    /// Primary or standby.
     Role,
+    /// The state of its health.
     State,
+    /// The round trip of a probe.
     Ping,
+    /// The sessions of our own pool.
     Pool,
+    /// The connections to the server.
     Conns,
+    /// Transactions per second.
     Tps,
+    /// The replay lag of a standby.
     Lag,
+    /// The last minute as a sparkline.
     LastMinute,
 }
 
 impl NodeColumn {
+    /// All columns, in their order.
     pub const ALL: [Self; 9] = [
         Self::Node,
         Self::Role,
@@ -38,10 +48,10 @@ impl NodeColumn {
         Self::LastMinute,
     ];
 
-    /// How many of [`Self::ALL`] rows can be sorted by: all but the picture of the last minute.
+    /// The number of columns in [`Self::ALL`] that rows can be sorted by: all but the last minute.
     pub const SORTABLE: usize = 8;
 
-    /// The heads of those.
+    /// The headers of the sortable columns.
     const TITLES: [&'static str; Self::SORTABLE] = {
         let mut titles = [""; Self::SORTABLE];
         let mut at = 0;
@@ -52,6 +62,7 @@ impl NodeColumn {
         titles
     };
 
+    /// The header of the column.
     pub const fn title(self) -> &'static str {
         match self {
             Self::Node => "NODE",
@@ -66,7 +77,7 @@ impl NodeColumn {
         }
     }
 
-    /// The word of `by name` in the table's title, and what `column:text` of a filter calls it.
+    /// The column's name in the table's title (`by name`) and in a filter (`column:text`).
     pub fn word(self) -> &'static str {
         match self {
             Self::Node => "name",
@@ -81,7 +92,7 @@ impl NodeColumn {
         }
     }
 
-    /// Orders two nodes by this column. What is unknown or no longer true stands last, in either direction.
+    /// Compares two nodes by this column. Unknown and stale values come last in either direction.
     pub fn compare(self, a: &Node, b: &Node, descending: bool, at: SystemTime, refresh: Duration) -> Ordering {
         let turned = |order: Ordering| if descending { order.reverse() } else { order };
         match self {
@@ -114,7 +125,7 @@ impl NodeColumn {
         }
     }
 
-    /// What a filter may call it, and how it compares.
+    /// The name that a filter uses for it, and how values compare.
     pub fn filtered(self) -> Column<'static> {
         let column = match self {
             Self::Node | Self::Role | Self::State | Self::LastMinute => Column::text(self.word()),
@@ -126,11 +137,14 @@ impl NodeColumn {
     }
 }
 
-/// A node as its row shows it now: what a filter looks at.
+/// A node as its row shows it now, for a filter.
 #[derive(Debug)]
 pub struct Seen<'a> {
+    /// The node.
     pub node: &'a Node,
+    /// The time that the row shows.
     pub at: SystemTime,
+    /// The refresh interval, which decides whether figures are fresh.
     pub refresh: Duration,
 }
 
@@ -157,7 +171,7 @@ impl Fields for Seen<'_> {
             NodeColumn::Node => return Cow::Borrowed(node.name().as_str()),
             NodeColumn::Role => return Cow::Borrowed(node.role.map(Role::as_str).unwrap_or_default()),
             NodeColumn::State => {
-                // In place of its figures, the row of a node that is down says why.
+                // The row of a node that is down shows the reason in place of its figures.
                 let why = node.health.error.as_ref().filter(|_| !node.health.state.answers());
                 let why = why.map_or("", |error| error.message.as_str());
                 Some(format!("{} {why}", node.health.word()))
@@ -196,7 +210,7 @@ fn role_rank(node: &Node) -> u8 {
     }
 }
 
-/// Ascending is worst first: who sorts by state looks for trouble.
+/// The rank of a node's state: ascending is worst first, as sorting by state is for finding trouble.
 fn state_rank(node: &Node) -> u8 {
     match node.health.state {
         HealthState::Unhealthy | HealthState::Reconnecting => 0,

@@ -13,22 +13,25 @@ use crate::model::{Condition, NodeName, figures};
 /// The state of screen 2.
 #[derive(Debug, Clone, Default)]
 pub struct Topology {
-    /// Each node and each peer that one of them names, under what it receives from.
+    /// The nodes, and the servers that they report, each under the one that it receives from.
     pub branches: Vec<Branch>,
     /// What is wrong with the shape.
     pub faults: Vec<ShapeFault>,
+    /// The selected line and the first line shown.
     pub cursor: Cursor,
+    /// The filter.
     pub filter: Filter,
-    /// The node that the cursor is to stand on, until it is moved.
+    /// The node that the cursor is to be on; `None` once the cursor was moved.
     pub(in crate::app) sought: Option<NodeName>,
-    /// The shape may be another one than the one shown.
+    /// True if the shape may differ from the one shown.
     pub(in crate::app) unsettled: bool,
-    /// What the filter leaves out of both.
+    /// The number of branches that the filter leaves out.
     pub branches_left_out: usize,
+    /// The number of faults that the filter leaves out.
     pub faults_left_out: usize,
 }
 
-/// What a filter may name in a line of the picture.
+/// The columns of a line that a filter may name.
 const COLUMNS: [Column<'static>; 9] = [
     Column::text("node"),
     Column::text("role"),
@@ -115,7 +118,7 @@ impl Fields for Branch {
     }
 }
 
-/// A sentence about the shape: its node, and what it says in the place of a note.
+/// A fault as a filter sees it: its node, and its text in place of the note.
 impl Fields for ShapeFault {
     fn seen(&self) -> impl Iterator<Item = usize> {
         std::iter::once(NOTE)
@@ -130,12 +133,12 @@ impl Fields for ShapeFault {
     }
 }
 
-/// The lines that pass, each under the nearest line above it that is left.
+/// The branches that pass the filter, each under the nearest remaining line above it.
 pub(in crate::app) fn passing(branches: Vec<Branch>, filter: &Filter) -> Vec<Branch> {
     if filter.passes_all() {
         return branches;
     }
-    // The depths of the lines that are left and that the next one may stand under.
+    // The depths of the remaining lines under which the next one can be placed.
     let mut above: Vec<usize> = Vec::new();
     let mut left: Vec<(usize, Branch)> = Vec::new();
     for branch in branches.into_iter().filter(|branch| filter.passes(branch)) {

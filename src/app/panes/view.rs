@@ -1,4 +1,4 @@
-//! The table of a view as a list: its rows, or the lines of a row that is shown at length.
+//! The table of a view as a list: its rows, or the lines of a row shown in full.
 
 use super::{NextSort, Rows, Visible};
 use crate::app::rows::cursor::{Cursor, Move};
@@ -8,7 +8,7 @@ use crate::app::views::ViewTable;
 use crate::app::views::filter::filter;
 use crate::model::NodeName;
 
-/// The node, which is no column of the view, stands first.
+/// The header of the first column, the node, which is no column of the view.
 const NODE: &str = "NODE";
 
 impl Rows for ViewTable {
@@ -77,7 +77,7 @@ impl Rows for ViewTable {
     }
 
     fn set_sort(&mut self, next: NextSort<'_>) {
-        // Through the columns that are seen: what is sorted by should be.
+        // Goes through the visible columns only, so that the sort column can be seen.
         let seen: Vec<usize> = std::iter::once(0).chain(self.columns().map(|column| column + 1)).collect();
         let place = |sort: Sort| seen.iter().position(|column| *column == sort.column).unwrap_or_default();
         let now = self.sort.map(|sort| Sort { column: place(sort), ..sort });

@@ -1,29 +1,39 @@
-//! A place in a list of rows, and how keys move it. Knows rows by number only; what they are is the table's matter.
+//! A place in a list of rows, and how keys move it. It knows rows only by index; what they are is up to the list.
 
 use std::ops::Range;
 
 /// The selected row and the first row shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Cursor {
+    /// The index of the selected row.
     pub at: usize,
+    /// The index of the first row shown.
     pub offset: usize,
 }
 
-/// What a movement key asks for.
+/// A movement that a key triggers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Move {
+    /// One row up.
     Up,
+    /// One row down.
     Down,
+    /// To the first row.
     First,
+    /// To the last row.
     Last,
+    /// One page up.
     PageUp,
+    /// One page down.
     PageDown,
+    /// Half a page up.
     HalfUp,
+    /// Half a page down.
     HalfDown,
 }
 
 impl Cursor {
-    /// Moves the selection among `len` rows of which `page` are visible, and keeps it visible.
+    /// Moves the selection among `len` rows, of which `page` fit on the screen, and keeps it visible.
     pub fn go(&mut self, movement: Move, len: usize, page: usize) {
         let page = page.max(1);
         let at = match movement {
@@ -39,12 +49,13 @@ impl Cursor {
         self.select(at, len, page);
     }
 
+    /// Selects a row, or the last one if there are fewer, and keeps it visible.
     pub fn select(&mut self, at: usize, len: usize, page: usize) {
         self.at = at.min(len.saturating_sub(1));
         self.offset = self.window(len, page).start;
     }
 
-    /// Scrolls a pane of plain lines, where no line is selected: `offset` is all there is.
+    /// Scrolls plain lines, of which none is selected: only `offset` is used.
     pub fn scroll(&mut self, movement: Move, len: usize, page: usize) {
         let mut by_line = Self { at: self.offset, offset: self.offset };
         by_line.go(movement, len, page);
@@ -52,7 +63,8 @@ impl Cursor {
         self.at = self.offset;
     }
 
-    /// The rows to show where `page` fit: the selected one is always among them, and no page is left half empty.
+    /// The rows to show if `page` of them fit. The selected row is among them, and the page is full if there are
+    /// enough rows.
     pub fn window(&self, len: usize, page: usize) -> Range<usize> {
         let page = page.max(1);
         let at = self.at.min(len.saturating_sub(1));
@@ -61,7 +73,8 @@ impl Cursor {
         start..len.min(start + page)
     }
 
-    /// The same where rows take several lines each: as many as fit into `lines`, the selected one always among them.
+    /// The same for rows of several lines each: as many rows as fit into `lines`. The selected row is always among
+    /// them.
     pub fn window_of(&self, len: usize, lines: usize, height: impl Fn(usize) -> usize) -> Range<usize> {
         if len == 0 {
             return 0..0;
@@ -86,7 +99,7 @@ impl Cursor {
             }
             (end, used) = (end + 1, used + more);
         }
-        // No page is left half empty.
+        // No page is half empty if there are rows above to fill it.
         grow_up(&mut start, &mut used, 0);
         start..end
     }

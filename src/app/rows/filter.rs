@@ -1,5 +1,5 @@
-//! The filter line of every table: text or a regex, `!` in front inverts, `column:text` looks into one column and
-//! `column>5s` compares. Lower case matches any case. What cannot be read as it was meant says so in [`Filter::fault`].
+//! The filter line of every table: text or a regex. `!` in front inverts it, `column:text` searches one column,
+//! `column>5s` compares. Lower case matches any case. If a filter cannot be understood, [`Filter::fault`] says why.
 
 use std::borrow::Cow;
 
@@ -12,49 +12,54 @@ use crate::model::view::{CellKind, Unit, ViewColumn};
 /// A column that a filter may name.
 #[derive(Debug, Clone, Copy)]
 pub struct Column<'a> {
+    /// The name of the column.
     pub name: &'a str,
-    /// Its head on the screen, by which it may be named as well.
+    /// The header on the screen, which a filter may use as well.
     pub title: &'a str,
+    /// How its values are compared.
     pub kind: CellKind,
+    /// The unit of its values, which a filter may write after a number.
     pub unit: Option<Unit>,
 }
 
 impl<'a> Column<'a> {
+    /// A column of text, whose header is its name.
     pub const fn text(name: &'a str) -> Self {
         Self { name, title: name, kind: CellKind::Text, unit: None }
     }
 
+    /// A column of numbers, whose header is its name.
     pub const fn number(name: &'a str, unit: Option<Unit>) -> Self {
         Self { name, title: name, kind: CellKind::Float8, unit }
     }
 
-    /// A column of a view. A time is compared by its age, which is what the screen shows of it.
+    /// A column of a view. A time is compared by its age, because the screen shows the age.
     pub fn of(column: &'a ViewColumn) -> Self {
         let unit = if column.unit == Some(Unit::Time) { Some(Unit::Seconds) } else { column.unit };
         Self { name: &column.name, title: &column.title, kind: column.kind, unit }
     }
 }
 
-/// The columns of one row, by the numbers of the columns that the filter was made with.
+/// The columns of one row, by their index among the columns that the filter was made with.
 pub trait Fields {
-    /// The columns that a person sees: text that names no column is looked for in these.
+    /// The visible columns: a filter that names no column searches these.
     fn seen(&self) -> impl Iterator<Item = usize>;
 
-    /// What the column says.
+    /// The text of a column.
     fn text(&self, column: usize) -> Cow<'_, str>;
 
-    /// Whether the column says something that matches.
+    /// True if the column has text that matches.
     fn says(&self, column: usize, regex: &Regex) -> bool {
         regex.is_match(&self.text(column))
     }
 
-    /// Whether the column meets a condition.
+    /// True if the column meets a condition.
     fn meets(&self, column: usize, condition: &Condition) -> bool {
         condition.holds(Some(&self.text(column)))
     }
 }
 
-/// A line of plain text: it has one column, without a name.
+/// A line of plain text has one column, without a name.
 impl Fields for str {
     fn seen(&self) -> impl Iterator<Item = usize> {
         std::iter::once(0)
@@ -65,7 +70,7 @@ impl Fields for str {
     }
 }
 
-/// A filter and the line it was written as.
+/// A filter, and the line that it was typed as.
 #[derive(Debug, Clone, Default)]
 pub struct Filter {
     source: String,
@@ -76,16 +81,16 @@ pub struct Filter {
 
 #[derive(Debug, Clone, Default)]
 enum Test {
-    /// Nothing is asked yet.
+    /// Matches everything: nothing was typed yet.
     #[default]
     Any,
-    /// In one column, else in all that are seen.
+    /// Matches text in one column, or in all visible columns.
     Text(Option<usize>, Regex),
     Compare(usize, Condition),
 }
 
 impl Filter {
-    /// `columns` are those that the filter may name.
+    /// The filter of a line. `columns` are those that it may name.
     pub fn new(source: &str, columns: &[Column<'_>]) -> Self {
         let trimmed = source.trim();
         let (invert, rest) = match trimmed.strip_prefix('!') {
@@ -96,12 +101,12 @@ impl Filter {
         Self { source: source.to_owned(), invert, test, fault }
     }
 
-    /// As it was typed.
+    /// The line as it was typed.
     pub fn source(&self) -> &str {
         &self.source
     }
 
-    /// As a frame shows it.
+    /// The label on a pane's frame.
     pub fn label(&self) -> String {
         let word = match (&self.fault, &self.test) {
             (Some(_), Test::Text(..)) => " as text",
@@ -111,32 +116,32 @@ impl Filter {
         format!("/{}{word}", self.source.trim())
     }
 
-    /// Why it is not what it seems to be: its column is unknown, its regex or its value cannot be read.
+    /// What is wrong with it: an unknown column, an invalid regex or an invalid value.
     pub fn fault(&self) -> Option<&str> {
         self.fault.as_deref()
     }
 
-    /// Nothing was typed.
+    /// True if nothing was typed.
     pub fn is_empty(&self) -> bool {
         self.source.trim().is_empty()
     }
 
-    /// It lets everything through.
+    /// True if it lets every row pass.
     pub fn passes_all(&self) -> bool {
         matches!(self.test, Test::Any)
     }
 
-    /// Whether `!` turns it round: what it finds is left out.
+    /// True if `!` inverts it: what it finds is left out.
     pub(in crate::app) fn inverts(&self) -> bool {
         self.invert
     }
 
-    /// Whether a row passes.
+    /// True if a row passes.
     pub fn passes(&self, row: &(impl Fields + ?Sized)) -> bool {
         self.passes_all() || self.finds(row) != self.invert
     }
 
-    /// Whether what was asked for is in a row, whatever `!` makes of that.
+    /// True if a row matches, without regard to `!`.
     pub(in crate::app) fn finds(&self, row: &(impl Fields + ?Sized)) -> bool {
         match &self.test {
             Test::Any => true,
@@ -158,7 +163,7 @@ fn test(text: &str, columns: &[Column<'_>]) -> (Test, Option<String>) {
         return matcher(Some(at), wanted.trim_start());
     }
     if rest.trim_start_matches(['<', '>', '=', '!']).trim().is_empty() {
-        // The value is still to come.
+        // The value was not typed yet.
         return (Test::Any, None);
     }
     match condition::parse(rest, column.kind, column.unit) {
@@ -175,7 +180,8 @@ fn split(text: &str) -> Option<(&str, &str)> {
     Some((name.trim(), rest))
 }
 
-/// Which column is meant: by its name, its head, or its name without the unit that people write behind the value.
+/// The index of the column that is meant: by its name, its header, or its name without the unit that people write
+/// after the value.
 fn position(name: &str, columns: &[Column<'_>]) -> Option<usize> {
     let plain = |text: &str| text.to_lowercase().replace('_', " ");
     let wanted = plain(name);
@@ -185,7 +191,7 @@ fn position(name: &str, columns: &[Column<'_>]) -> Option<usize> {
         .or_else(|| by(&|column| plain(column.name).strip_suffix(" ms") == Some(&wanted)))
 }
 
-/// What to say of a name that is no column, where it looks like one.
+/// The message for a name that looks like a column but is none.
 fn unknown(name: &str, columns: &[Column<'_>]) -> Option<String> {
     let is_word = name.chars().all(|c| c.is_alphanumeric() || c == '_') && !name.is_empty();
     if !is_word || columns.is_empty() {

@@ -1,50 +1,57 @@
-//! A table of keyed rows: which are shown in which order, which is selected, which are marked.
+//! A table of keyed rows: which rows are shown in which order, which one is selected, which are marked.
 
 use std::collections::BTreeSet;
 
 use super::cursor::{Cursor, Move};
 use super::filter::{Column, Filter};
 
-/// By which column rows are sorted; without one they stand in their own order (nodes as in the file).
+/// The column that rows are sorted by. Without a sort they are in their original order (nodes as in the file).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Sort {
+    /// The index of the column.
     pub column: usize,
+    /// True if the order is reversed.
     pub descending: bool,
 }
 
-/// What the rows of a table are known by, and what that makes of the table.
+/// The key of a table's rows, and what it determines about the table.
 pub trait Key: Clone + Ord {
     /// The columns that a filter may name.
     fn filtered() -> Vec<Column<'static>>;
 
-    /// The heads of the columns that rows can be sorted by.
+    /// The headers of the columns that rows can be sorted by.
     const SORTED_BY: &'static [&'static str] = &[];
-    /// How many columns can be scrolled, if they scroll.
+    /// The number of columns that scroll; `None` if they do not.
     const SCROLLS: Option<usize> = None;
-    /// Whether only rows with a problem can be shown.
+    /// True if the table can be limited to rows with a problem.
     const HAS_PROBLEMS: bool = false;
-    /// Whether long text can wrap.
+    /// True if long text can wrap.
     const WRAPS: bool = false;
-    /// The newest row comes first: at the top it stays selected, below it the selected row does.
+    /// True if the newest row comes first: the selection then stays on the first row if it is there, else with its
+    /// row.
     const NEWEST_FIRST: bool = false;
 }
 
-/// State of a table whose rows are known by a key that outlives their place.
+/// The state of a table whose rows are identified by a key, wherever they move.
 #[derive(Debug, Clone)]
 pub struct Table<K> {
-    /// The keys shown, in order: after filter and sort.
+    /// The keys of the rows shown, in order, after filter and sort.
     pub rows: Vec<K>,
-    /// Rows there are without the filter.
+    /// The number of rows without the filter.
     pub total: usize,
+    /// The selected row and the first row shown.
     pub cursor: Cursor,
-    /// First column shown beside the fixed first one, counted from 0.
+    /// The first column shown beside the fixed one, counted from 0.
     pub column: usize,
+    /// The sort; `None` for the original order.
     pub sort: Option<Sort>,
+    /// The filter.
     pub filter: Filter,
-    /// Only rows with a problem.
+    /// True if only rows with a problem are shown.
     pub problems_only: bool,
-    /// The selection stays with its row when rows move; else it stays at its place.
+    /// True if the selection stays with its row when rows move; false if it stays at its place.
     pub follow: bool,
+    /// The keys of the marked rows.
     pub marks: BTreeSet<K>,
 }
 
@@ -70,20 +77,22 @@ impl<K: Key> Table<K> {
         Self { follow: true, ..Self::default() }
     }
 
+    /// The key of the selected row.
     pub fn selected(&self) -> Option<&K> {
         self.rows.get(self.cursor.at)
     }
 
-    /// Rows left out by filter and `!`.
+    /// The number of rows left out by the filter and `!`.
     pub fn hidden(&self) -> usize {
         self.total.saturating_sub(self.rows.len())
     }
 
+    /// True if a filter or `!` may leave out rows.
     pub fn is_filtered(&self) -> bool {
         self.problems_only || !self.filter.is_empty()
     }
 
-    /// Puts new rows in; the selection follows its row, or stays at its place where the row is gone.
+    /// Replaces the rows. The selection follows its row; if the row is gone, it stays at its place.
     pub fn set_rows(&mut self, rows: Vec<K>, total: usize, page: usize) {
         let selected = if self.follow { self.selected().cloned() } else { None };
         self.rows = rows;
@@ -92,7 +101,7 @@ impl<K: Key> Table<K> {
         self.select(at, page);
     }
 
-    /// Puts the cursor on a row.
+    /// Selects a row by its index.
     pub fn select(&mut self, row: usize, page: usize) {
         self.cursor.select(row, self.rows.len(), page);
         self.hold();
@@ -104,23 +113,26 @@ impl<K: Key> Table<K> {
         }
     }
 
+    /// The index of the row with this key, if it is shown.
     pub fn position(&self, key: &K) -> Option<usize> {
         self.rows.iter().position(|row| row == key)
     }
 
+    /// Moves the selection.
     pub fn go(&mut self, movement: Move, page: usize) {
         self.cursor.go(movement, self.rows.len(), page);
         self.hold();
     }
 
-    /// Selects the row of that key, if it is shown.
+    /// Selects the row with this key, if it is shown.
     pub fn select_key(&mut self, key: &K, page: usize) {
         if let Some(at) = self.position(key) {
             self.select(at, page);
         }
     }
 
-    /// Marks the selected row, or takes its mark away, and goes one down, so that marking a run is one key.
+    /// Marks the selected row or removes its mark, and selects the next row, so that several rows are marked by
+    /// repeating one key.
     pub fn toggle_mark(&mut self, page: usize) {
         let Some(key) = self.selected().cloned() else { return };
         if !self.marks.remove(&key) {
@@ -130,13 +142,13 @@ impl<K: Key> Table<K> {
     }
 }
 
-/// The next sort of `s`: through the columns, then back to the rows' own order.
+/// The sort order after pressing `s`: each column in turn, then the original order.
 pub fn next_sort(sort: Option<Sort>, columns: usize) -> Option<Sort> {
     let column = sort.map_or(0, |sort| sort.column + 1);
     (column < columns).then_some(Sort { column, descending: false })
 }
 
-/// The sort column moved left (`<`) or right (`>`), staying at the ends.
+/// The sort order after moving the sort column left (`<`) or right (`>`). It stops at the ends.
 pub fn shift_sort(sort: Option<Sort>, columns: usize, right: bool) -> Option<Sort> {
     let Some(sort) = sort else { return (columns > 0).then_some(Sort { column: 0, descending: false }) };
     let column = if right { (sort.column + 1).min(columns.saturating_sub(1)) } else { sort.column.saturating_sub(1) };
@@ -160,7 +172,7 @@ mod tests {
     }
 
     #[test]
-    fn the_selection_follows_its_row_only_when_told() {
+    fn the_selection_follows_its_row_only_on_request() {
         for (follow, expected) in [(true, "c"), (false, "d")] {
             let mut table = Table { follow, ..Table::default() };
             table.set_rows(vec!["a", "b", "c", "d"], 4, 10);

@@ -1,11 +1,12 @@
-//! Where a statement is written: a few lines of text with a cursor. No highlighting, no undo: `psql` is next door.
+//! The editor of statements: a few lines of text with a cursor. No highlighting, no undo: for more there is `psql`.
 
 use std::fmt;
 
 use super::line::Input;
 use crate::app::{Key, KeyCode};
 
-/// The text, a line each; there is always one line at least. `Debug` hides it: statements may hold secrets.
+/// The text, one item per line; there is always at least one line. `Debug` hides it, because statements may contain
+/// secrets.
 #[derive(Clone)]
 pub struct Editor {
     lines: Vec<Input>,
@@ -25,37 +26,40 @@ impl fmt::Debug for Editor {
 }
 
 impl Editor {
+    /// The lines of the text.
     pub fn lines(&self) -> impl ExactSizeIterator<Item = &str> {
         self.lines.iter().map(Input::text)
     }
 
-    /// The line of the cursor and the graphemes before it there.
+    /// The line of the cursor, and the number of graphemes before the cursor in it.
     pub fn cursor(&self) -> (usize, usize) {
         (self.row, self.lines.get(self.row).map_or(0, Input::column))
     }
 
+    /// The whole text, with line breaks.
     pub fn text(&self) -> String {
         self.lines().collect::<Vec<_>>().join("\n")
     }
 
+    /// True if the text is blank.
     pub fn is_empty(&self) -> bool {
         self.lines.iter().all(|line| line.text().trim().is_empty())
     }
 
-    /// Replaces the text; the cursor stands at its end.
+    /// Replaces the text and puts the cursor at its end.
     pub fn set(&mut self, text: &str) {
         *self = Self::default();
         self.insert(text);
     }
 
-    /// Whether `Enter` here ends the statement: it ends in `;`, and nothing stands behind the cursor.
+    /// True if `Enter` here ends the statement: the text ends in `;`, and only blanks follow the cursor.
     pub fn is_complete(&self) -> bool {
         let behind = self.lines.get(self.row).is_none_or(|line| line.halves().1.trim().is_empty());
         let last = self.lines.iter().skip(self.row + 1).all(|line| line.text().trim().is_empty());
         behind && last && self.text().trim_end().ends_with(';')
     }
 
-    /// Puts text in at the cursor, line breaks too.
+    /// Inserts text at the cursor, including line breaks.
     pub fn insert(&mut self, text: &str) {
         let text = text.replace("\r\n", "\n").replace('\r', "\n");
         for (at, part) in text.split('\n').enumerate() {
@@ -66,6 +70,7 @@ impl Editor {
         }
     }
 
+    /// Breaks the line at the cursor.
     pub fn break_line(&mut self) {
         let (before, after) = self.line().halves();
         let (before, after) = (before.to_owned(), after.to_owned());
@@ -76,7 +81,7 @@ impl Editor {
         self.row += 1;
     }
 
-    /// What an editing key does; `false` for a key that edits nothing.
+    /// Handles an editing key; returns `false` for a key that edits nothing.
     pub fn key(&mut self, key: Key) -> bool {
         let (before, after) = self.line().halves();
         let (at_start, at_end) = (before.is_empty(), after.is_empty());
@@ -98,7 +103,7 @@ impl Editor {
         true
     }
 
-    /// Whether the cursor is in the first line, or in the last: beyond lies the history.
+    /// True if the cursor is in the first line (`up`) or in the last: a further step goes to the history.
     pub fn at_edge(&self, up: bool) -> bool {
         if up { self.row == 0 } else { self.row + 1 == self.lines.len() }
     }
@@ -121,7 +126,7 @@ impl Editor {
         }
     }
 
-    /// Joins the line behind `row` to it; the cursor stands where they meet.
+    /// Joins the line after `row` to it and puts the cursor between the two.
     fn join(&mut self, row: usize) {
         let behind = self.lines.remove(row + 1);
         self.row = row;

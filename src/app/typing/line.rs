@@ -1,4 +1,4 @@
-//! One line of text with a cursor that moves by what a person sees as one character.
+//! One line of text, with a cursor that moves by graphemes: what a person sees as one character.
 
 use std::fmt;
 
@@ -6,51 +6,54 @@ use unicode_segmentation::UnicodeSegmentation;
 
 use crate::app::{Key, KeyCode};
 
-/// The line and the cursor in it. Its `Debug` hides the text: it may be a password.
+/// The line and its cursor. `Debug` hides the text, because it may be a password.
 #[derive(Clone, PartialEq, Eq, Default)]
 pub struct Input {
     text: String,
-    /// Byte offset in `text`, always between two graphemes.
+    /// The byte offset of the cursor in `text`, always between two graphemes.
     cursor: usize,
-    /// Bytes before the cursor that the next letter replaces; any other key keeps them.
+    /// The number of bytes before the cursor that the next letter replaces. Any other key keeps them.
     selected: usize,
 }
 
 impl Input {
-    /// With the cursor at the end.
+    /// A line with the cursor at its end.
     pub fn new(text: impl Into<String>) -> Self {
         let text = text.into();
         Self { cursor: text.len(), text, selected: 0 }
     }
 
-    /// With the cursor at that byte, or at the next boundary behind it.
+    /// A line with the cursor at that byte, or at the next grapheme boundary after it.
     pub(in crate::app) fn at(text: String, cursor: usize) -> Self {
         Self { cursor: boundary_from(&text, cursor), text, selected: 0 }
     }
 
+    /// The text.
     pub fn text(&self) -> &str {
         &self.text
     }
 
+    /// True if there is no text.
     pub fn is_empty(&self) -> bool {
         self.text.is_empty()
     }
 
-    /// The text before the cursor, and from it on.
+    /// The text before the cursor, and the text after it.
     pub fn halves(&self) -> (&str, &str) {
         self.text.split_at_checked(self.cursor).unwrap_or((&self.text, ""))
     }
 
-    /// Graphemes before the cursor.
+    /// The number of graphemes before the cursor.
     pub fn column(&self) -> usize {
         self.halves().0.graphemes(true).count()
     }
 
+    /// Replaces the text and puts the cursor at its end.
     pub fn set(&mut self, text: impl Into<String>) {
         *self = Self::new(text);
     }
 
-    /// Puts text in that the next letter replaces.
+    /// Inserts text that the next letter replaces.
     pub(in crate::app) fn insert_selected(&mut self, text: &str) {
         let before = self.cursor;
         self.insert(text);
@@ -62,7 +65,7 @@ impl Input {
         self.cursor - self.selected..self.cursor
     }
 
-    /// Puts text in at the cursor, in place of what is selected; line breaks and other control characters become blanks.
+    /// Inserts text at the cursor, in place of the selection. Line breaks and other control characters become blanks.
     pub fn insert(&mut self, text: &str) {
         let selected = std::mem::take(&mut self.selected);
         self.cut(self.cursor - selected, self.cursor);
@@ -70,11 +73,11 @@ impl Input {
         let at = self.halves().0.len();
         self.text.insert_str(at, &flat);
         self.cursor = at + flat.len();
-        // A combining mark joins the character before it; the cursor never stands inside.
+        // A combining mark joins the character before it, and the cursor must not be between the two.
         self.cursor = boundary_from(&self.text, self.cursor);
     }
 
-    /// What an editing key does; `false` for a key that edits nothing.
+    /// Handles an editing key; returns `false` for a key that edits nothing.
     pub fn key(&mut self, key: Key) -> bool {
         let deletes = matches!(key.code, KeyCode::Backspace | KeyCode::Delete);
         if deletes && self.selected > 0 {
@@ -122,7 +125,7 @@ fn first_len(text: &str) -> usize {
     text.graphemes(true).next().map_or(0, str::len)
 }
 
-/// The first grapheme boundary at or behind `at`.
+/// The first grapheme boundary at or after `at`.
 fn boundary_from(text: &str, at: usize) -> usize {
     text.grapheme_indices(true).map(|(start, _)| start).find(|start| *start >= at).unwrap_or(text.len())
 }

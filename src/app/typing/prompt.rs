@@ -7,27 +7,32 @@ use crate::app::typing::meaning::Meaning;
 /// What the line is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Purpose {
+    /// A command or a statement.
     Command,
+    /// A filter.
     Filter,
 }
 
 /// The open line.
 #[derive(Debug, Clone)]
 pub struct Prompt {
+    /// What the line is for.
     pub purpose: Purpose,
+    /// The text and the cursor.
     pub input: Input,
-    /// Completions of the command line for what is typed, best first, and which of them is in the line.
+    /// The completions of what was typed in a command line, best first.
     pub completions: Vec<String>,
+    /// The index of the completion that is in the line.
     pub chosen: Option<usize>,
     /// What `Enter` would do with a command line.
     pub meaning: Meaning,
     /// What is wrong with the line that was accepted.
     pub error: Option<String>,
-    /// The line before completing or going through the history.
+    /// The line as it was typed, before completing or going through the history.
     pub(in crate::app) typed: String,
-    /// How far back in the history, 1 being the newest.
+    /// The position in the history: 1 is the newest, 0 is none.
     pub(in crate::app) back: usize,
-    /// The filter as it was, for `Esc`.
+    /// The filter as it was when the line was opened, for `Esc`.
     pub(in crate::app) before: String,
 }
 

@@ -10,14 +10,14 @@ use crate::app::panes::alerts::Seen;
 use crate::fleet::alerts::{AlertId, Held};
 
 impl App {
-    /// The list of alerts is put in order if something became of one since.
+    /// Arranges the list of alerts again if any of them changed.
     pub(in crate::app) fn settle_alerts(&mut self) {
         if self.alerts_arranged != self.fleet.alerts().changes() {
             self.arrange_alerts();
         }
     }
 
-    /// Puts the list in order: what nobody has seen first, the worst first, the newest first.
+    /// Sorts the list: unacknowledged alerts first, then by severity, then the newest first.
     pub(in crate::app) fn arrange_alerts(&mut self) {
         let (alerts, filter, now) = (self.fleet.alerts(), &self.alerts_table.filter, self.now);
         self.alerts_arranged = alerts.changes();
@@ -31,20 +31,20 @@ impl App {
         self.alerts_table.set_rows(rows, total, page);
     }
 
-    /// The alert under the cursor.
+    /// The selected alert.
     pub fn selected_alert(&self) -> Option<&Held> {
         self.fleet.alerts().get(self.alerts_table.selected()?)
     }
 
-    /// The screen that an action opens.
+    /// Shows the screen that an action opens.
     pub(in crate::app) fn show_screen_of(&mut self, action: Action) {
         if let Some(screen) = Screen::of(action) {
             self.show_from_its_top(screen);
         }
     }
 
-    /// A screen that was asked for by its key or its tab. The alerts begin at the top, where the worst is; whoever comes back
-    /// to them finds the one that was left.
+    /// Shows a screen on request of a key or a tab. The list of alerts is then at its top, where the worst one is.
+    /// Going back to the list selects the alert that was left instead.
     pub(in crate::app) fn show_from_its_top(&mut self, screen: Screen) {
         self.show(screen);
         if screen == Screen::Alerts {
@@ -53,8 +53,8 @@ impl App {
         }
     }
 
-    /// `Space`: a person has seen the alert, or takes that back. The next one is selected, so that a run of them is a run of
-    /// one key.
+    /// `Space`: marks the alert as acknowledged, or takes that back. Selects the next one, so that several are
+    /// acknowledged by repeating one key.
     pub(in crate::app) fn acknowledge(&mut self) {
         let Some(alert) = self.alerts_table.selected().cloned() else { return };
         self.fleet.acknowledge(&alert);
@@ -67,7 +67,7 @@ impl App {
         self.selected_alert().is_some_and(|held| held.acknowledged)
     }
 
-    /// `Enter`: what the rule is about, on the node of the alert, with the cursor on its row.
+    /// `Enter`: shows what the rule is about, on the node of the alert, with the cursor on its row.
     pub(in crate::app) fn open_alert(&mut self) {
         let Some(held) = self.selected_alert() else { return };
         let (rule, node) = (std::sync::Arc::clone(&held.alert.rule), held.alert.node.clone());

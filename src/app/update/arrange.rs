@@ -1,5 +1,5 @@
-//! Which rows the tables show in which order: filter, `!` and sort applied to the picture. Rows keep their place
-//! otherwise, whatever happens to them.
+//! Which rows the tables show in which order: filter, `!` and sort applied to the picture. Rows do not move for any
+//! other reason.
 
 use crate::app::panes::nodes::{NodeColumn, Seen};
 use crate::app::rows::table::Sort;
@@ -30,13 +30,13 @@ impl App {
         self.changing_node(|app| app.nodes_table.set_rows(rows, total, page));
     }
 
-    /// Figures changed: rows that are sorted or filtered may have to move or vanish.
+    /// The figures changed: sorted rows may have to move, filtered rows may appear or vanish.
     pub(in crate::app) fn figures_changed(&mut self) {
         let chosen = self.nodes_table.sort.is_some() || self.nodes_table.is_filtered();
         self.unarranged |= chosen && self.frozen.is_none();
     }
 
-    /// Puts the rows in order if they may not be.
+    /// Arranges the rows if they may be out of order.
     pub(in crate::app) fn settle(&mut self) {
         if std::mem::take(&mut self.unarranged) {
             self.arrange_nodes();
@@ -45,7 +45,7 @@ impl App {
         self.settle_alerts();
     }
 
-    /// A frame is about to be drawn.
+    /// Prepares the state for a frame that is about to be drawn.
     pub(in crate::app) fn before_frame(&mut self) -> Vec<Effect> {
         self.settle();
         if self.view_table().is_some_and(|table| table.unsettled) {
@@ -69,7 +69,7 @@ impl App {
         self.events_table.set_rows(rows, total, page);
     }
 
-    /// A new entry of the journal of now: put in front instead of arranging all of them.
+    /// Adds a new entry of the current journal in front, instead of arranging all entries again.
     pub(in crate::app) fn show_entry(&mut self, line: &Entry) {
         if self.frozen.is_some() || !self.is_in_scope(line) {
             return;
@@ -99,7 +99,7 @@ impl App {
             && self.events_table.filter.passes(line)
     }
 
-    /// What drawing measured. Drawn once more only if something hangs on it.
+    /// Takes in what drawing measured; redraws only if that changes what is shown.
     pub(in crate::app) fn measured(&mut self, drawn: Drawn) -> Vec<Effect> {
         let extent = |drawn: &Drawn| {
             let panes = drawn.panes.iter().map(|pane| (pane.pane, pane.rows, pane.len, pane.more_right));

@@ -1,4 +1,4 @@
-//! Which keys do something now. The key line shows those and no others; a key that is not among them says why.
+//! Which keys do something now. The key line shows only these; any other key says why it does nothing.
 
 pub mod hints;
 pub(super) mod refused;
@@ -9,7 +9,7 @@ use crate::app::views::ViewTable;
 use crate::app::{Action, App, Dialog, Pane, Screen};
 
 impl App {
-    /// Whether an action would do something here and now.
+    /// True if the action would do something now.
     pub fn can(&self, action: Action) -> bool {
         let list = || self.rows(self.filter_pane());
         match action {
@@ -60,14 +60,14 @@ impl App {
                 self.prompt.as_ref().is_some_and(|prompt| !prompt.completions.is_empty())
             }
             Action::Older | Action::Newer => !self.query.history.is_empty(),
-            // A form half filled in is not thrown away for the help.
+            // A half-filled form must not be lost by opening the help.
             Action::Help => self.dialog.is_none() && self.prompt.is_none(),
             Action::Back => self.back_step().is_some(),
             _ => true,
         }
     }
 
-    /// What an open row covers: keys for the table below it.
+    /// True for actions on the table, which an open row covers.
     pub(in crate::app) fn is_covered_by_row(&self, action: Action) -> bool {
         let of_table = matches!(
             action,
@@ -91,13 +91,13 @@ impl App {
         self.view_table().is_some_and(|table| table.opened.is_some())
     }
 
-    /// The same for a line of the help, whose own keys are not asked for.
+    /// The same for a line of the help, without the help's own keys.
     pub(in crate::app) fn can_on_screen(&self, action: Action, place: Place) -> bool {
         let chain = self.screen.place(self.pane).chain();
         chain.contains(&place) && if action.is_move() { self.can_move_in(self.pane) } else { self.can(action) }
     }
 
-    /// The word for an action in the key line; it says what would happen now.
+    /// The word of an action in the key line, which says what would happen now.
     pub(in crate::app) fn word(&self, action: Action) -> &'static str {
         let place = self.place_of_keys();
         match (action, place) {
@@ -115,12 +115,12 @@ impl App {
             (Action::NextPane, Place::View) => "next table",
             (Action::OnlyNode, _) if self.views.only.is_some() => "all nodes",
             (Action::ShowHidden, _) => self.hidden_word(),
-            // The command line says itself what it does.
+            // The command line itself says what it does.
             (Action::Accept, Place::Command)
             | (Action::NextField, Place::Confirm | Place::Form)
             | (Action::Filter | Action::Command, Place::Confirm | Place::Help | Place::Columns)
             | (Action::Add, Place::Query | Place::Events | Place::View | Place::Topology | Place::Alerts) => "",
-            // Elsewhere the line of tabs names it.
+            // On other screens the tab line names it.
             (Action::Compare, place) if place != Place::Nodes => "",
             (Action::Cancel, Place::Editor) if self.fleet.runs_statement() => "cancel query",
             (Action::Cancel, Place::Editor) => "results",

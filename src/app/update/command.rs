@@ -1,4 +1,5 @@
-//! The line behind `:`: a command with fuzzy completion, or a statement for the marked nodes, else for all.
+//! The line after `:`: a command with fuzzy completion, or a statement for the marked nodes, or for all if none is
+//! marked.
 
 mod meaning;
 
@@ -38,7 +39,8 @@ enum Takes {
 #[derive(Clone, Copy)]
 enum Does {
     Show(Screen),
-    /// The argument, which may be empty, is the second parameter. `Err` is what is wrong with it.
+    /// Calls this function; its second parameter is the argument, which may be empty. `Err` says what is wrong with
+    /// it.
     Run(fn(&mut App, &str) -> Result<Vec<Effect>, String>),
 }
 
@@ -119,7 +121,7 @@ impl App {
         self.prompt = Some(Prompt::filter(self.filter().source()));
     }
 
-    /// The line was edited: a filter works at once, a command offers completions.
+    /// The line was edited: a filter applies at once, a command offers completions.
     pub(in crate::app) fn prompt_changed(&mut self) {
         let Some(mut prompt) = self.prompt.take() else { return };
         prompt.error = None;
@@ -136,7 +138,7 @@ impl App {
         self.prompt = Some(prompt);
     }
 
-    /// `Tab` puts the next completion into the line; behind the last comes what was typed.
+    /// `Tab`: puts the next completion into the line; after the last one, what was typed.
     pub(in crate::app) fn complete(&mut self, forward: bool) {
         let Some(mut prompt) = self.prompt.take() else { return };
         let places = prompt.completions.len() + 1;
@@ -153,7 +155,7 @@ impl App {
     /// Goes back and forth in the history, in the command line or in the editor.
     pub(in crate::app) fn recall(&mut self, older: bool) {
         let back = self.prompt.as_ref().map_or(self.query.back, |prompt| prompt.back);
-        // The editor is for statements alone.
+        // The editor takes only statements.
         let fits = |line: &&String| self.prompt.is_some() || begins(line) == Begins::Statement;
         let next = if older { back + 1 } else { back.saturating_sub(1) };
         let found = next.checked_sub(1).map(|at| self.query.history.iter().rev().filter(fits).nth(at).cloned());
@@ -174,7 +176,7 @@ impl App {
             let was_written = self.query.editor.text() == line;
             self.query.editor.set(&line);
             self.query.back = next;
-            // What ran last is in the editor already.
+            // The statement that ran last is in the editor already.
             if was_written {
                 self.recall(older);
             }
@@ -226,7 +228,7 @@ impl App {
         })
     }
 
-    /// A screen, on what is named after the command.
+    /// Shows a screen, with what the argument of its command names.
     fn show_named(&mut self, screen: Screen, name: &str) -> Result<Vec<Effect>, String> {
         match screen {
             Screen::View(ViewScreen::Other) => return self.view(name),
@@ -256,7 +258,7 @@ impl App {
         known.cloned().ok_or_else(|| format!("there is no node named {name}"))
     }
 
-    /// The nodes named behind a command, else those that a key would act on.
+    /// The nodes named after a command; if none is named, those that a key would act on.
     fn named_targets(&self, names: &str) -> Result<Vec<NodeName>, String> {
         let nodes = if names.is_empty() {
             self.targets()
@@ -305,8 +307,8 @@ fn refresh(text: &str) -> Result<Duration, String> {
     if bounds.contains(&refresh) { Ok(refresh) } else { Err(allowed()) }
 }
 
-/// Candidates that hold the letters of `typed` in that order, the closest first: those that begin with it, then
-/// those with fewest letters between.
+/// The candidates that contain the letters of `typed` in this order, the closest first: those that begin with it,
+/// then those with the fewest letters in between.
 fn ranked<'a>(typed: &str, candidates: impl Iterator<Item = &'a str>) -> Vec<&'a str> {
     let wanted = typed.trim().to_ascii_lowercase();
     let mut found: Vec<(usize, &str)> = candidates.filter_map(|name| Some((distance(&wanted, name)?, name))).collect();
@@ -314,7 +316,7 @@ fn ranked<'a>(typed: &str, candidates: impl Iterator<Item = &'a str>) -> Vec<&'a
     found.into_iter().map(|(_, name)| name).collect()
 }
 
-/// Letters passed over to find all of `wanted` in `name`; `None` where they are not all there.
+/// The number of letters skipped to find all of `wanted` in `name`; `None` if some are missing.
 fn distance(wanted: &str, name: &str) -> Option<usize> {
     let lower = name.to_ascii_lowercase();
     let mut letters = lower.chars();

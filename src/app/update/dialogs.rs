@@ -9,7 +9,7 @@ use crate::app::{App, Dialog, Effect, Key, KeyCode, Pane};
 use crate::fleet::Severity;
 
 impl App {
-    /// A key that means no action here: text, where there is something to write in.
+    /// Handles a key that triggers no action here: it is text if there is something to type into.
     pub(in crate::app) fn type_key(&mut self, key: Key) -> Vec<Effect> {
         match self.place_of_keys() {
             Place::Form => {
@@ -26,7 +26,7 @@ impl App {
         Vec::new()
     }
 
-    /// In the first and last line of the editor, up and down go on into the history.
+    /// Types into the editor. In its first and last line, up and down go to the history.
     fn type_in_editor(&mut self, key: Key) {
         match key.code {
             KeyCode::Up if self.query.editor.at_edge(true) => self.recall(true),
@@ -56,7 +56,7 @@ impl App {
         Vec::new()
     }
 
-    /// `Enter`, where it is not `open`.
+    /// `Enter`, where it does not open a row.
     pub(in crate::app) fn accept(&mut self) -> Vec<Effect> {
         match self.place_of_keys() {
             Place::Form => self.accept_form(),
@@ -105,7 +105,7 @@ impl App {
         }
     }
 
-    /// The answer to the open question.
+    /// Answers the open question.
     pub(in crate::app) fn answer(&mut self, yes: bool) -> Vec<Effect> {
         match self.dialog.take() {
             Some(Dialog::Confirm(confirm)) if yes => match confirm.about {
@@ -116,7 +116,8 @@ impl App {
         }
     }
 
-    /// `Enter` anywhere in the form: tests what is complete, adds what passed, and what failed when pressed once more.
+    /// `Enter` in the form: tests a complete node, adds it if the test passed, and adds it after a failed test when
+    /// pressed again.
     fn accept_form(&mut self) -> Vec<Effect> {
         let Some(Dialog::Form(form)) = &mut self.dialog else { return Vec::new() };
         match form.test {
@@ -129,7 +130,7 @@ impl App {
         }
     }
 
-    /// Adds or saves the node of the form.
+    /// Adds the node of the form, or saves it.
     pub(in crate::app) fn submit_form(&mut self) -> Vec<Effect> {
         let Some(Dialog::Form(form)) = &mut self.dialog else { return Vec::new() };
         let Some(node) = form.checked() else { return Vec::new() };
@@ -140,7 +141,7 @@ impl App {
         vec![Effect::Send(if editing { Command::EditNode(node) } else { Command::AddNode(node) })]
     }
 
-    /// Tries the connection; what then passes is added where the test was for that.
+    /// Tests the connection. If `then_add` is true, a node that passes is added.
     pub(in crate::app) fn test_form(&mut self, then_add: bool) -> Vec<Effect> {
         let id = self.next_id();
         let Some(Dialog::Form(form)) = &mut self.dialog else { return Vec::new() };

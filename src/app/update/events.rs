@@ -1,4 +1,4 @@
-//! What the manager reports, and the time: the fleet takes both in, and the screen follows it.
+//! Reports of the manager, and time: the fleet takes both in, then the screen follows.
 
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -18,7 +18,7 @@ impl App {
         effects
     }
 
-    /// Shows what the journal has got since.
+    /// Shows the entries that the journal has got since the last call.
     fn show_new_entries(&mut self) {
         let journal = &self.fleet.now().journal;
         if journal.newest_seq() == self.journal_shown {
@@ -33,7 +33,7 @@ impl App {
         }
     }
 
-    /// What the screen does about an event that the fleet has taken in.
+    /// Updates the screen after the fleet has taken in an event.
     fn follow(&mut self, at: SystemTime, kind: EventKind) -> Vec<Effect> {
         match kind {
             EventKind::Health { .. } => {
@@ -74,7 +74,8 @@ impl App {
         Vec::new()
     }
 
-    /// Whether this fills what has been empty on the screen since the start: somebody waits for it (N1).
+    /// True if the event fills a part of the screen that has been empty since the start: the user is waiting for it
+    /// (N1).
     pub fn awaits(&self, kind: &EventKind) -> bool {
         let of = |node| self.fleet.now().nodes.get(node);
         match kind {
@@ -103,7 +104,7 @@ impl App {
         }
     }
 
-    /// A node answered a view, or could not.
+    /// Takes in that a node answered a view, or failed to.
     fn view_answered(&mut self, node: &NodeName, view: &str) {
         if self.fleet.now().nodes.get(node).is_none() {
             return;
@@ -114,7 +115,7 @@ impl App {
         self.topology.unsettled |= topology::VIEWS.contains(&view);
     }
 
-    /// Nothing changed; the reason is shown where the command was given.
+    /// Shows why the manager refused a command: nothing changed.
     fn refused(&mut self, error: &CommandError) {
         self.say(Severity::Critical, error.to_string());
     }
@@ -130,7 +131,7 @@ impl App {
         if then_add && passed { self.submit_form() } else { Vec::new() }
     }
 
-    /// Time passed: ages, the history, notices. Commands that must not be lost are sent again.
+    /// Time passed: updates ages, the history and notices. Sends again the commands that must not be lost.
     pub(in crate::app) fn tick(&mut self, now: SystemTime) -> Vec<Effect> {
         let second = |time: SystemTime| time.duration_since(SystemTime::UNIX_EPOCH).map_or(0, |time| time.as_secs());
         self.dirty |= second(now) != second(self.now) || self.fleet.runs_statement() || self.leaving.is_some();
@@ -138,7 +139,7 @@ impl App {
         self.fleet.advance(now);
         self.show_new_entries();
         if !self.alerts_table.filter.passes_all() {
-            // It may ask how old they are.
+            // The filter may compare the ages of alerts.
             self.arrange_alerts();
         }
         if self.notice.as_ref().is_some_and(|notice| notice.until <= now) {
@@ -150,10 +151,10 @@ impl App {
         std::mem::take(&mut self.unsent).into_iter().map(Effect::Send).collect()
     }
 
-    /// The manager's channel was full. Leaving and cancelling are tried again; the rest is for the user to repeat.
+    /// The manager's channel was full. Leaving and cancelling are sent again; the user can repeat anything else.
     pub(in crate::app) fn not_sent(&mut self, command: Command) -> Vec<Effect> {
         match command {
-            // Only the newest is of use.
+            // Only the newest look matters.
             Command::Look(_) => {
                 self.unsent.retain(|command| !matches!(command, Command::Look(_)));
                 self.unsent.push(command);
@@ -173,7 +174,7 @@ impl App {
         Vec::new()
     }
 
-    /// The file was read again. A wrong one changes nothing but the errors shown.
+    /// Takes in a file that was read again. An invalid file changes only the errors shown.
     pub(in crate::app) fn reloaded(&mut self, outcome: Result<Box<Reread>, Vec<String>>) -> Vec<Effect> {
         match outcome {
             Ok(reread) => {
@@ -184,7 +185,7 @@ impl App {
                 self.query_timeout = query_timeout;
                 self.fleet.thresholds = thresholds;
                 self.template = template;
-                // The file is what holds now: what it does not name goes.
+                // All nodes are as the file says now; a node that it does not name is removed.
                 self.fleet.saved();
                 self.theme = theme.unwrap_or_else(|| std::mem::take(&mut self.theme));
                 self.arrange_nodes();

@@ -1,4 +1,5 @@
-//! Answers on their way into a file (`E`, `:export FILE`): which, where to, and in what form. Writing is done elsewhere.
+//! Exports answers to a file (`E`, `:export FILE`): which answers, which file, in which format. The file is written
+//! elsewhere.
 
 use std::ffi::OsStr;
 use std::path::PathBuf;
@@ -8,17 +9,17 @@ use crate::app::typing::prompt::Prompt;
 use crate::app::{App, Effect, Export, ExportFormat};
 use crate::fleet::batch::Answer;
 
-/// What the file is called where nobody says otherwise.
+/// The default name of the file.
 const NAME: &str = "answers.csv";
 
 impl App {
-    /// Whether there is an answer to write.
+    /// True if there is an answer to write.
     pub(in crate::app) fn can_export(&self) -> bool {
         let batch = self.fleet.batch();
         batch.is_some_and(|batch| batch.nodes.iter().any(|node| node.answer.rows().is_some()))
     }
 
-    /// Offers a name in the command line, to be changed or accepted.
+    /// Puts a name into the command line, to be changed or accepted.
     pub(in crate::app) fn ask_export(&mut self) {
         let mut prompt = Prompt::command("export ");
         prompt.input.insert_selected(NAME);

@@ -1,5 +1,5 @@
-//! Leaving: the first `q` waits for the user's queries, the second cancels them. One more leaves what does not
-//! close, but only after a while: a hasty double press must not leave sessions behind.
+//! Leaving: the first `q` waits for the user's queries, the second cancels them. A third one gives up on sessions
+//! that do not close, but only after a while: pressing the key too often must not leave sessions open on the servers.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use crate::app::{App, Effect, Leaving, Pane};
 const PATIENCE: Duration = Duration::from_secs(2);
 
 impl App {
-    /// `q` at the top: waits for what the user has running.
+    /// `q` on the first screen: waits for the user's running queries.
     pub(in crate::app) fn leave(&mut self) -> Vec<Effect> {
         if self.leaving.is_some() {
             return self.leave_now();
@@ -22,7 +22,7 @@ impl App {
         vec![Effect::Send(Command::Shutdown { drain })]
     }
 
-    /// Ctrl-C, a signal, or `q` again: cancels what runs.
+    /// Ctrl-C, a signal, or a second `q`: cancels what runs.
     pub(in crate::app) fn leave_now(&mut self) -> Vec<Effect> {
         if let Some(leaving) = self.leaving.filter(|leaving| !leaving.drain) {
             let waited = self.now.duration_since(leaving.since).unwrap_or_default();
@@ -33,7 +33,7 @@ impl App {
         vec![Effect::Send(Command::Shutdown { drain: false })]
     }
 
-    /// Nothing open takes the next `q` from now on.
+    /// Starts to leave and closes what is open, so that it does not take the next `q`.
     fn begin_to_leave(&mut self, leaving: Leaving) {
         self.leaving = Some(leaving);
         self.dialog = None;

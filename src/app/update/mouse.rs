@@ -1,13 +1,13 @@
-//! The mouse, and what drawing measured so that a click and a page key know where things are.
+//! The mouse: clicks and the wheel, by what the last frame measured.
 
 use crate::app::rows::cursor::Move;
 use crate::app::{App, Dialog, DrawnPane, Effect, Mouse, MouseKind, Rect};
 
-/// Rows a notch of the wheel moves.
+/// The number of rows that one notch of the wheel moves.
 const NOTCH: usize = 3;
 
 impl App {
-    /// A click selects what is under it, the wheel scrolls the pane under it.
+    /// Handles the mouse: a click selects what is under the pointer, the wheel scrolls the pane under it.
     pub(in crate::app) fn click(&mut self, mouse: Mouse) -> Vec<Effect> {
         match mouse.kind {
             MouseKind::Click => return self.click_at(mouse.x, mouse.y),
@@ -77,7 +77,7 @@ impl App {
         }
     }
 
-    /// The pane under the mouse; none if the frame that measured it was of another screen.
+    /// The pane under the pointer; `None` if the measured frame showed another screen.
     fn pane_at(&self, x: u16, y: u16) -> Option<DrawnPane> {
         let panes = self.screen.panes();
         self.drawn.panes.iter().find(|drawn| drawn.area.contains(x, y) && panes.contains(&drawn.pane)).cloned()

@@ -1,4 +1,4 @@
-//! Moving about: rows, columns, panes, screens, neighbours.
+//! Movement: rows, columns, panes, screens, neighbouring nodes.
 
 use crate::app::rows::cursor::Move;
 use crate::app::{App, Cursor, Dialog, Effect, Pane, Screen};
@@ -11,9 +11,9 @@ pub(in crate::app) enum Opens {
     Screen(Screen),
     /// The page of a node.
     Node(NodeName),
-    /// The row of a view's table, at length.
+    /// The selected row of a view's table, in full.
     Row,
-    /// What an alert is about.
+    /// What the selected alert is about.
     Alert,
 }
 
@@ -36,7 +36,8 @@ impl App {
         self.go_in(self.pane, movement);
     }
 
-    /// What belongs to the selected node begins anew when another is selected.
+    /// Makes a change that may select another node. If it does, what belongs to the selected node starts from the
+    /// top.
     pub(in crate::app) fn changing_node(&mut self, change: impl FnOnce(&mut Self)) {
         let before = self.nodes_table.selected().cloned();
         change(self);
@@ -49,7 +50,7 @@ impl App {
         }
     }
 
-    /// `Enter`: the node of the selected row, the row itself, or the screen that the pane is a part of.
+    /// `Enter`: opens the node of the selected row, the row itself, or the screen that the pane is a part of.
     pub(in crate::app) fn open(&mut self) {
         match self.opens() {
             Some(Opens::Screen(screen)) => self.show(screen),
@@ -60,7 +61,7 @@ impl App {
         }
     }
 
-    /// What `Enter` opens here and now.
+    /// What `Enter` opens now.
     pub(in crate::app) fn opens(&self) -> Option<Opens> {
         match (self.screen, self.pane) {
             (Screen::Nodes, Pane::Nodes | Pane::Summary) => self.selected().map(|_| Opens::Screen(Screen::Detail)),
@@ -78,7 +79,7 @@ impl App {
         self.picture().nodes.get(&node).is_some().then_some(node)
     }
 
-    /// The page of a node.
+    /// Opens the page of a node.
     pub(in crate::app) fn open_node(&mut self, node: &NodeName) {
         self.travel(|app| {
             app.select_node(node);
@@ -86,7 +87,7 @@ impl App {
         });
     }
 
-    /// Selects a node on every screen; a filter that hides it gives way.
+    /// Selects a node on every screen. A filter that hides it is cleared.
     pub(in crate::app) fn select_node(&mut self, node: &NodeName) {
         if self.nodes_table.position(node).is_none() {
             self.nodes_table.filter = crate::app::rows::filter::Filter::default();
@@ -121,7 +122,7 @@ impl App {
         self.enter_topology();
     }
 
-    /// The panes that `Tab` goes through: those that are drawn, and a folded one in place of its neighbour.
+    /// Moves the focus to the next pane for `Tab`: a visible one, or a folded one, which then replaces its neighbour.
     pub(in crate::app) fn next_pane(&mut self, forward: bool) {
         if matches!(self.screen, Screen::View(_)) {
             return self.next_view(forward);
@@ -158,7 +159,7 @@ impl App {
         }
     }
 
-    /// `[` and `]`: another node, the same screen.
+    /// `[` and `]`: selects another node on the same screen.
     pub(in crate::app) fn go_to_neighbour(&mut self, next: bool) {
         if matches!(self.screen, Screen::View(_)) {
             self.only_neighbour(next);
@@ -171,7 +172,7 @@ impl App {
         }
     }
 
-    /// `q`: out of the row that is shown at length, else back to the screen one came from, from the first one out.
+    /// `q`: closes the open row; else returns to the previous screen; on the first screen leaves.
     pub(in crate::app) fn quit(&mut self) -> Vec<Effect> {
         if self.leaving.is_some() {
             return self.leave();

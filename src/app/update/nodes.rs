@@ -1,5 +1,5 @@
-//! What actions on nodes do: to the marked ones, else to the selected one. Statements go to the marked ones, else to
-//! all.
+//! What actions on nodes do: they apply to the marked nodes, or to the selected one if none is marked. Statements go
+//! to the marked nodes, or to all.
 
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ use crate::fleet::Severity;
 use crate::fleet::batch::Batch;
 use crate::sql::acts::acts;
 
-/// The refresh of `+` and `-`.
+/// The refresh intervals that `+` and `-` step through.
 pub(in crate::app) const REFRESH_STEPS: [Duration; 8] = [
     Duration::from_millis(250),
     Duration::from_millis(500),
@@ -26,7 +26,8 @@ pub(in crate::app) const REFRESH_STEPS: [Duration; 8] = [
 ];
 
 impl App {
-    /// The marked nodes, in the order of the rows, else the selected one. On the detail screen: the one shown.
+    /// The marked nodes in the order of the rows, or the selected one if none is marked. On the detail screen: the
+    /// one shown.
     pub fn targets(&self) -> Vec<NodeName> {
         let marks = &self.nodes_table.marks;
         if marks.is_empty() || self.screen == Screen::Detail {
@@ -35,7 +36,7 @@ impl App {
         self.picture().nodes.names().filter(|name| marks.contains(*name)).cloned().collect()
     }
 
-    /// The nodes that a statement runs on.
+    /// The nodes that a statement runs on: the marked ones, or all.
     pub fn statement_targets(&self) -> Vec<NodeName> {
         let marks = &self.nodes_table.marks;
         self.fleet.now().nodes.names().filter(|name| marks.is_empty() || marks.contains(*name)).cloned().collect()
@@ -74,7 +75,7 @@ impl App {
         targets.into_iter().map(|name| Effect::Send(Command::Retry(name))).collect()
     }
 
-    /// Whether `P` would resume: all it is about are paused.
+    /// True if `P` would resume: all nodes that it applies to are paused.
     pub(in crate::app) fn all_paused(&self) -> bool {
         let targets = self.targets();
         let paused = |name: &NodeName| self.fleet.now().nodes.get(name).is_some_and(|node| node.health.paused);
@@ -137,12 +138,13 @@ impl App {
         self.run(&self.query.editor.text())
     }
 
-    /// Runs a statement on the marked nodes, else on all. One at a time: a second one waits for `Esc` or the end.
+    /// Runs a statement on the marked nodes, or on all. Only one runs at a time: the next one can start when it has
+    /// ended or was cancelled.
     pub(in crate::app) fn run(&mut self, statement: &str) -> Vec<Effect> {
         self.run_on(statement, self.statement_targets())
     }
 
-    /// The same on these nodes. What no rollback undoes is asked about first.
+    /// The same on these nodes. Asks first if the statement does something that no rollback undoes.
     pub(in crate::app) fn run_on(&mut self, statement: &str, nodes: Vec<NodeName>) -> Vec<Effect> {
         let acts = acts(statement);
         if acts.is_empty() || nodes.is_empty() {
@@ -152,7 +154,7 @@ impl App {
         Vec::new()
     }
 
-    /// Sends a statement, and shows the answers as they come.
+    /// Sends a statement and shows the answers as they come.
     pub(in crate::app) fn send_statement(&mut self, statement: &str, mut nodes: Vec<NodeName>) -> Vec<Effect> {
         let statement = statement.trim();
         nodes.retain(|name| self.fleet.now().nodes.get(name).is_some());
@@ -188,7 +190,7 @@ impl App {
         effects
     }
 
-    /// Keeps a line for `up`, and in the history file unless it may hold a password.
+    /// Adds a line to the history, and to the history file unless it may contain a password.
     pub(in crate::app) fn remember(&mut self, line: &str) -> Option<Effect> {
         let new = self.query.remember(line);
         (new && !line.to_ascii_lowercase().contains("password")).then(|| Effect::SaveHistory(line.to_owned()))

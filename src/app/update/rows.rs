@@ -1,5 +1,5 @@
-//! Keys that work on every list: moving, scrolling columns, filtering, sorting. What a list does about them is its own
-//! matter ([`Rows`]); which list they are about is said here.
+//! Keys that work on every list: moving, scrolling columns, filtering, sorting. What a list does about them is up to
+//! the list ([`Rows`]); this file decides which list a key applies to.
 
 use crate::app::keys::keymap::Place;
 use crate::app::panes::{NextSort, Rows, Visible};
@@ -41,7 +41,7 @@ impl App {
         })
     }
 
-    /// Puts the rows of a pane in order, after its filter or sort changed.
+    /// Arranges the rows of a pane after its filter or sort changed.
     fn arrange(&mut self, pane: Pane) {
         match pane {
             Pane::Nodes => self.arrange_nodes(),
@@ -54,7 +54,7 @@ impl App {
         }
     }
 
-    /// What is visible of a pane; a guess before the first frame.
+    /// How much of a pane is visible; a guess before the first frame.
     pub(in crate::app) fn visible(&self, pane: Pane) -> Visible {
         Visible { page: self.drawn.page(pane), lines: self.drawn.pane(pane).map_or(0, |drawn| drawn.len) }
     }
@@ -82,17 +82,17 @@ impl App {
         self.rows(pane).map(Rows::cursor)
     }
 
-    /// Whether there is anything to move through in a pane.
+    /// True if there is anything to move through in a pane.
     pub(in crate::app) fn can_move_in(&self, pane: Pane) -> bool {
         pane == Pane::Editor || self.rows(pane).is_some_and(|rows| rows.can_move(self.visible(pane)))
     }
 
-    /// Drawing measured the panes: cursors stay in sight.
+    /// Adjusts the lists to the measured panes, so that cursors stay visible.
     pub(in crate::app) fn fit_rows(&mut self) {
         for pane in Pane::ALL {
             let visible = self.visible(pane);
             let wrapped = self.drawn.pane(pane).filter(|drawn| !drawn.numbers.is_empty());
-            // Where rows take several lines, drawing alone knows which is the first.
+            // Where rows take several lines, only drawing knows the first one shown.
             let first = wrapped.map(|drawn| drawn.first);
             if let Some(rows) = self.rows_mut(pane) {
                 rows.fit(visible, first);
@@ -108,7 +108,7 @@ impl App {
         }
     }
 
-    /// Whether there is a column to scroll to.
+    /// True if there is a column to scroll to.
     pub(in crate::app) fn can_scroll(&self, right: bool) -> bool {
         let Some((column, columns)) = self.rows(self.pane).and_then(Rows::columns) else { return false };
         if !right {
@@ -117,7 +117,7 @@ impl App {
         !self.is_empty() && column + 1 < columns && self.drawn.pane(self.pane).is_none_or(|drawn| drawn.more_right)
     }
 
-    /// The list that `/`, `!` and the sort are about.
+    /// The list that `/`, `!` and the sort apply to.
     pub(in crate::app) fn filter_pane(&self) -> Pane {
         match (self.screen, self.pane) {
             (Screen::View(_), _) => Pane::View,
@@ -130,7 +130,7 @@ impl App {
         }
     }
 
-    /// The list that `!` is about: answers know no problems, the nodes above them do.
+    /// The list that `!` applies to: answers have no problems, so it is the list of nodes above them.
     pub(in crate::app) fn problems_pane(&self) -> Pane {
         match (self.screen, self.filter_pane()) {
             (Screen::Nodes, Pane::Result) => Pane::Nodes,
@@ -149,7 +149,7 @@ impl App {
 
     /// The filter of the list.
     pub(in crate::app) fn filter(&self) -> &Filter {
-        // A screen of views without a view yet has no list, and nothing filters it.
+        // A screen of views has no list before the views are read, and so no filter.
         self.rows(self.filter_pane()).map_or(&self.settings.filter, Rows::filter)
     }
 
@@ -162,7 +162,7 @@ impl App {
         self.arrange(pane);
     }
 
-    /// `Enter` in the filter line, and `:filter`: the filter stays; what it cannot do is said.
+    /// `Enter` in the filter line, and `:filter`: keeps the filter, and says what it cannot do.
     pub(in crate::app) fn keep_filter(&mut self) {
         if let Some(fault) = self.filter().fault().map(str::to_owned) {
             self.say(Severity::Warning, fault);
@@ -199,7 +199,7 @@ impl App {
         self.say_sort();
     }
 
-    /// A click on the head of a column.
+    /// Handles a click on a column header.
     pub(in crate::app) fn sort_column(&mut self, column: usize) {
         self.sorting(|rows| rows.sort_by(column));
     }
@@ -218,7 +218,7 @@ impl App {
         self.arrange(pane);
     }
 
-    /// The order, in words: the column may be out of sight.
+    /// Says what the rows are sorted by: the column may be out of sight.
     fn say_sort(&mut self) {
         if self.notice.is_some() {
             return;
@@ -245,13 +245,14 @@ impl App {
         self.say(Severity::Info, format!("the cursor {text}"));
     }
 
-    /// The line that is open would filter another list from here on: what was typed so far stays.
+    /// Closes an open filter line, which would filter a different list from here on. The filter stays as typed so
+    /// far.
     pub(in crate::app) fn leave_filter_line(&mut self) {
         self.prompt.take_if(|prompt| prompt.place() == Place::Filter);
     }
 
-    /// Another screen is shown: what was for the visit of this one ends, and lists that both have take the filters that they
-    /// had there.
+    /// Ends the visit of this screen because another one is shown: a limit to some nodes is dropped, and lists that
+    /// both screens have take the filters that they had there.
     pub(in crate::app) fn end_visit(&mut self, to: Screen) {
         self.leave_filter_line();
         if to == self.screen {

@@ -6,7 +6,7 @@ use crate::fleet::topology::{self, Branch};
 use crate::model::NodeName;
 
 impl App {
-    /// Draws the shape again from what the nodes answered last; the selection stays with its line.
+    /// Builds the shape again from the nodes' newest answers. The selection stays with its line.
     pub(in crate::app) fn enter_topology(&mut self) {
         self.topology.unsettled = false;
         let selected = self.topology.branches.get(self.topology.cursor.at);
@@ -20,7 +20,7 @@ impl App {
         shown.faults = faults;
         shown.branches_left_out = all.0 - shown.branches.len();
         shown.faults_left_out = all.1 - shown.faults.len();
-        // The selection stays with its line, but at the top with the first.
+        // The selection stays with its line, but on the first line it stays at the top.
         let selected = selected.filter(|_| shown.cursor.at > 0);
         let sought = |branch: &Branch| shown.sought.is_some() && branch.node == shown.sought;
         let same = |branch: &Branch| {
@@ -31,14 +31,14 @@ impl App {
         shown.cursor.select(at, shown.branches.len(), page);
     }
 
-    /// Answers of the views that the shape is made from came, or the health of a node changed.
+    /// Builds the shape again if new answers came, or the health of a node changed.
     pub(in crate::app) fn settle_topology(&mut self) {
         if self.screen == Screen::Topology && self.topology.unsettled {
             self.enter_topology();
         }
     }
 
-    /// The cursor is to stand on the line of a node; a filter that hides it gives way.
+    /// Puts the cursor on the line of a node. A filter that hides it is cleared.
     pub(in crate::app) fn seek_branch(&mut self, node: NodeName) {
         self.topology.sought = Some(node);
         self.enter_topology();

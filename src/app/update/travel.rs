@@ -1,16 +1,17 @@
-//! The way back. `q` and `Esc` lead to the screen that one came from; before that, `Esc` undoes one thing at a time: the
-//! running query of this screen, the zoom, the row at length, what is left out (other nodes, then by the filter), the marks,
-//! the pane. On the first screen it does nothing. Dialogs and input lines take their own keys first.
+//! The way back. `q` and `Esc` return to the previous screen. Before that, `Esc` undoes one thing at a time: the
+//! running query of this screen, the zoom, the open row, what is left out (other nodes, then rows by the filter), the
+//! marks, the focus of another pane. On the first screen it then does nothing. Dialogs and input lines handle their
+//! own keys first.
 //!
-//! Each screen, view and node is in the history at most once, and going back adds nothing to it, so that the way back always
-//! ends on the first screen. Going to the first screen by its digit empties the history.
+//! Each screen, view and node is in the history at most once, and going back adds nothing to it, so the way back
+//! always ends on the first screen. Going to the first screen by its digit clears the history.
 
 use crate::app::{App, Effect, Pane, Screen};
 use crate::model::{Command, NodeName};
 
 use crate::app::visit::Place;
 
-/// How many places are kept.
+/// The number of places kept in the history.
 const LONGEST: usize = 32;
 
 impl App {
@@ -25,7 +26,7 @@ impl App {
         }
     }
 
-    /// Goes to another screen by `go`, and remembers this one.
+    /// Goes to another screen by `go`, and remembers the current one.
     pub(in crate::app) fn travel(&mut self, go: impl FnOnce(&mut Self)) {
         let from = self.place();
         go(self);
@@ -36,13 +37,13 @@ impl App {
             self.history.retain(|place| !place.is_same(&here) && !place.is_same(&from));
             self.history.push(from);
             if self.history.len() > LONGEST {
-                // The second: at the bottom is the first screen.
+                // Drops the second one: the first one is the screen where the way back ends.
                 self.history.remove(1);
             }
         }
     }
 
-    /// To the screen one came from. Gives `false` on the first screen, from which there is no way back.
+    /// Returns to the previous screen. Returns `false` on the first screen, from which there is no way back.
     pub(in crate::app) fn return_to_previous(&mut self) -> bool {
         while let Some(place) = self.history.pop() {
             let is_gone = |node: &NodeName| self.picture().nodes.get(node).is_none();
@@ -78,7 +79,8 @@ impl App {
         }
     }
 
-    /// On a node's page opened from the list, `[` and `]` select in that list: back there the cursor is on that node.
+    /// On a node's page that was opened from the list, `[` and `]` select in that list: after going back, the cursor
+    /// is on the node last shown.
     pub(in crate::app) fn selected_neighbour(&mut self) {
         let node = self.nodes_table.selected().cloned();
         if let Some(place) = self.history.last_mut().filter(|place| place.screen == Screen::Nodes) {
@@ -87,14 +89,14 @@ impl App {
     }
 }
 
-/// What `Esc` would undo next.
+/// What `Esc` undoes next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::app) enum Step {
     Query,
     Zoom,
-    /// A row at length.
+    /// A row shown in full.
     Row,
-    /// The table shows some of the nodes only.
+    /// The limit of a table to some nodes.
     Only,
     Filter,
     Marks,

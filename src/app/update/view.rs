@@ -18,7 +18,7 @@ use crate::app::views::lines::TableLine;
 use crate::app::views::table::{Opened, ViewTable};
 
 impl App {
-    /// Changes the table on the screen and puts it in order.
+    /// Changes the table on the screen and arranges it again.
     pub(in crate::app) fn changing_view(&mut self, change: impl FnOnce(&mut ViewTable)) {
         if let Some(table) = self.view_table_mut() {
             change(table);
@@ -26,7 +26,7 @@ impl App {
         self.arrange_view();
     }
 
-    /// `Enter`: the row at length; of a group, its rows; of nodes that answered none, why.
+    /// `Enter`: shows the row in full; for a group its rows; for nodes without rows the reason.
     pub(in crate::app) fn open_row(&mut self) {
         let Some(table) = self.view_table_mut() else { return };
         match table.selected() {
@@ -47,7 +47,7 @@ impl App {
                 });
             }
             Some(TableLine::Note(note)) => {
-                // No row has an empty key: what is shown of it is why the node says nothing.
+                // No row has an empty key: it stands for the reason why the node has no rows.
                 let key = (note.nodes.first().cloned().unwrap_or_default(), String::new());
                 let (nodes, cursor, filter) = (note.nodes.clone(), Cursor::default(), Filter::default());
                 table.opened = Some(Opened { key, nodes, cursor, filter });
@@ -56,12 +56,12 @@ impl App {
         }
     }
 
-    /// Whether the selected line is one that opens.
+    /// True if the selected line can be opened.
     pub(in crate::app) fn can_open_row(&self) -> bool {
         self.view_table().is_some_and(|table| table.opened.is_none() && table.selected().is_some())
     }
 
-    /// Rows that the view hides at first: shown, or hidden again.
+    /// Shows the rows that the view hides at first, or hides them again.
     pub(in crate::app) fn toggle_hidden(&mut self) {
         self.changing_view(|table| table.shows_hidden ^= true);
         let shown = self.view_table().is_some_and(|table| table.shows_hidden);
@@ -75,7 +75,7 @@ impl App {
         self.view_table().is_some_and(|table| !table.view.hide.is_empty() || table.view.compare.is_some())
     }
 
-    /// Groups by the next column that can be grouped by; behind the last one not at all.
+    /// Groups by the next column that allows it; after the last one, ungroups.
     pub(in crate::app) fn group_next(&mut self) {
         self.changing_view(|table| {
             let from = table.group.map_or(0, |group| group + 1);
@@ -89,7 +89,7 @@ impl App {
         self.view_table().is_some_and(|table| table.view.columns.iter().any(|column| column.group))
     }
 
-    /// Only the node of the selected row, or all of them again.
+    /// Shows only the node of the selected row, or all nodes again.
     pub(in crate::app) fn toggle_only(&mut self) {
         self.views.only = match self.views.only.take() {
             Some(_) => None,
@@ -98,7 +98,7 @@ impl App {
         self.arrange_view();
     }
 
-    /// Ends what `o`, `[`, `]`, an alert or marked nodes began.
+    /// Shows all nodes again, after `o`, `[`, `]`, an alert or marks limited them.
     pub(in crate::app) fn show_all_nodes(&mut self) {
         self.views.only = None;
         self.arrange_view();
@@ -109,7 +109,8 @@ impl App {
         self.views.only.is_some() || (!alone && self.view_table().is_some_and(|table| table.selected_node().is_some()))
     }
 
-    /// `[` and `]`: the node before or after the one shown alone, else before or after that of the selected row.
+    /// `[` and `]`: shows only the node before or after the one shown alone, or before or after the node of the
+    /// selected row.
     pub(in crate::app) fn only_neighbour(&mut self, next: bool) {
         let names: Vec<NodeName> = self.fleet.now().nodes.names().cloned().collect();
         let shown = self.views.only.as_ref().and_then(|only| only.first());
@@ -146,7 +147,7 @@ impl App {
         }
     }
 
-    /// In the open list of columns: shows the selected one, or hides it.
+    /// Shows or hides the selected column in the open list of columns.
     pub(in crate::app) fn toggle_column(&mut self) -> Vec<Effect> {
         let Some(Dialog::Columns(cursor)) = &self.dialog else { return Vec::new() };
         let at = cursor.at;
@@ -162,7 +163,7 @@ impl App {
         vec![Effect::SaveColumns(self.views.columns.clone())]
     }
 
-    /// The statement of the selected or opened row, and its node.
+    /// The statement of the selected or opened row, with its node and its row index.
     pub(in crate::app) fn statement_of_row(&self) -> Option<(NodeName, usize, String)> {
         let table = self.view_table()?;
         let column = table.view.statement?;
@@ -177,7 +178,7 @@ impl App {
         }
     }
 
-    /// `y`: of a row at length the selected cell; else the statement of the row where it has one, or its cells.
+    /// `y`: in an open row the selected cell; else the statement of the row if it has one, or its cells.
     pub(in crate::app) fn copied_row(&self) -> Option<String> {
         let table = self.view_table()?;
         if table.opened.is_some() {
@@ -207,7 +208,7 @@ impl App {
         }
     }
 
-    /// The cell that the selected line of the row at length is of.
+    /// The cell at the selected line of the open row.
     fn copied_cell(&self) -> Option<String> {
         let table = self.view_table()?;
         if let Some(note) = table.opened_note() {

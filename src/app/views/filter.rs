@@ -1,4 +1,4 @@
-//! What the filter of a view's table sees: the cells as they are on the screen, or as the server sent them.
+//! What the filter of a view's table sees: the cells as the screen shows them, or as the server sent them.
 
 use std::borrow::Cow;
 use std::collections::HashSet;
@@ -12,19 +12,19 @@ use crate::model::{Condition, NodeName, View};
 
 use super::lines::Candidate;
 
-/// What `column:` calls the node.
+/// The name of the node in a filter.
 const NODE: Column<'static> = Column::text("node");
 
-/// The filter that a line means for the table of a view: it may name the node, the columns of the view and, where nodes
-/// are compared, each node.
+/// The filter of a line for the table of a view. It may name the node, the columns of the view and, where nodes are
+/// compared, each node.
 pub(in crate::app) fn filter(source: &str, view: &View, nodes: &[NodeName]) -> Filter {
     let columns = std::iter::once(NODE).chain(view.columns.iter().map(Column::of));
     let nodes = nodes.iter().filter(|_| view.compare.is_some()).map(|node| Column::text(node.as_str()));
     Filter::new(source, &columns.chain(nodes).collect::<Vec<_>>())
 }
 
-/// Leaves the rows that pass. Rows that are laid side by side pass together: what one node has is looked at beside what
-/// the others have.
+/// Keeps the rows that pass. Rows laid side by side pass together: the value of one node is seen beside those of the
+/// others.
 pub(in crate::app) fn keep_passing(filter: &Filter, at: &Seen<'_>, rows: &mut Vec<Candidate<'_>>) {
     if filter.passes_all() {
         return;
@@ -43,7 +43,7 @@ pub(in crate::app) fn keep_passing(filter: &Filter, at: &Seen<'_>, rows: &mut Ve
 /// What all rows of a table share.
 pub(in crate::app) struct Seen<'a> {
     pub(in crate::app) view: &'a View,
-    /// The columns that are shown, the node as 0.
+    /// The columns that are shown; 0 is the node.
     pub(in crate::app) columns: Vec<usize>,
     /// The nodes that are asked, in their order.
     pub(in crate::app) nodes: &'a [NodeName],
@@ -57,7 +57,7 @@ struct Row<'a> {
 }
 
 impl Row<'_> {
-    /// The value of a column; of a node that is compared, the value that it has.
+    /// The value of a column; for a compared node, its value in the row.
     fn value(&self, column: usize) -> (Option<usize>, Value<'_>) {
         let view = self.table.view;
         let at = match column.checked_sub(view.columns.len() + 1) {
@@ -90,7 +90,8 @@ impl Fields for Row<'_> {
         if regex.is_match(&said) || (breaks(&said) && regex.is_match(&one_line(&said))) {
             return true;
         }
-        // A time, a size or a share is written in another unit than it is sent in; whoever looks for 40 means neither.
+        // The screen writes times, sizes and shares in other units than the server sends, so a search for 40 means
+        // neither number.
         match self.value(column) {
             (Some(at), Value::Text(sent))
                 if self.table.view.columns.get(at).is_some_and(|column| column.unit.is_none()) =>
@@ -116,7 +117,7 @@ impl Fields for Row<'_> {
     }
 }
 
-/// Seconds since a time that is told in seconds since 1970.
+/// The age in seconds of a time given in seconds since 1970.
 fn age(now: SystemTime, since: f64) -> f64 {
     now.duration_since(SystemTime::UNIX_EPOCH).map_or(0.0, |now| now.as_secs_f64()) - since
 }
@@ -125,7 +126,7 @@ fn breaks(text: &str) -> bool {
     text.contains(['\n', '\t', '\r']) || text.contains("  ")
 }
 
-/// As a cell shows it: line breaks and runs of blanks are one blank.
+/// The text as a cell shows it: line breaks and runs of blanks become one blank.
 fn one_line(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
 }

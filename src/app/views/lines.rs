@@ -3,18 +3,19 @@
 use crate::model::view::{Reading, Value};
 use crate::model::{NodeName, View};
 
-/// How many rows of each node are measured for the width of a column.
+/// The number of rows of each node that are measured for the width of a column.
 const WIDTH_ROWS: usize = 500;
-/// The widest that a column is measured, in characters.
+/// The greatest width that is measured, in characters.
 pub(in crate::app) const WIDEST: usize = 200;
 
 /// One line of the table.
 #[derive(Debug, Clone, PartialEq)]
 pub enum TableLine {
+    /// A row.
     Row(RowAt),
-    /// The `at`-th of the groups.
+    /// The group at this index.
     Group(usize),
-    /// Rows of the same key, laid side by side.
+    /// Rows with the same key, laid side by side.
     Across(Across),
     /// Nodes that have no rows to show, and why.
     Note(NodeNote),
@@ -23,28 +24,33 @@ pub enum TableLine {
 /// A row of a node's answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RowAt {
+    /// The node.
     pub node: NodeName,
+    /// The index of the row in the node's answer.
     pub at: usize,
-    /// How many rows of the tree it stands under.
+    /// Its depth in the tree; 0 for a root.
     pub depth: u8,
 }
 
-/// Rows of the same key on several nodes.
+/// Rows with the same key on several nodes.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Across {
-    /// One of them, whose key stands for all.
+    /// One of them, whose key represents all.
     pub first: RowAt,
-    /// For each of [`super::ViewTable::across`] the row's number there; `None` where the node has none.
+    /// For each node of [`super::ViewTable::across`]: the index of its row; `None` if it has no such row.
     pub rows: Vec<Option<usize>>,
 }
 
-/// Nodes that say the same instead of rows.
+/// Nodes that have the same message in place of rows.
 #[derive(Debug, Clone, PartialEq)]
 pub struct NodeNote {
+    /// The nodes.
     pub nodes: Vec<NodeName>,
+    /// The message.
     pub message: String,
+    /// What to do about it.
     pub hint: Option<String>,
-    /// Something is wrong; else they cannot have rows of the view, which is no fault.
+    /// True if something is wrong; false if these nodes simply cannot have rows of the view.
     pub fault: bool,
 }
 
@@ -52,16 +58,16 @@ pub struct NodeNote {
 #[derive(Debug, Clone)]
 pub(in crate::app) struct Asked {
     pub(in crate::app) name: NodeName,
-    /// Why it answers nothing at all.
+    /// Why it does not answer at all; `None` if it answers.
     pub(in crate::app) silent: Option<String>,
-    /// What tells nodes of which cluster it holds the data, where that is known.
+    /// The system identifier of its cluster, where that is known: nodes with the same one hold the same data.
     pub(in crate::app) system: Option<u64>,
     pub(in crate::app) database: String,
     pub(in crate::app) is_primary: bool,
 }
 
 impl Asked {
-    /// One of which no more is known.
+    /// A node of which nothing more is known.
     pub(in crate::app) fn new(name: NodeName) -> Self {
         Self { name, silent: None, system: None, database: String::new(), is_primary: false }
     }
@@ -70,36 +76,42 @@ impl Asked {
 /// Rows that share a value.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Group {
+    /// The value.
     pub value: String,
+    /// The number of rows.
     pub rows: usize,
-    /// The nodes they are of.
+    /// The number of nodes that have such rows.
     pub nodes: usize,
-    /// For each column its total, or the row whose value all share.
+    /// For each column: its total, or a row with the value that all share.
     pub cells: Vec<GroupCell>,
 }
 
+/// The cell of a group in one column.
 #[derive(Debug, Clone, PartialEq)]
 pub enum GroupCell {
+    /// The total of the column.
     Total(f64),
-    /// The same in all of them.
+    /// The value of this row, which all rows share.
     Same(RowAt),
+    /// The rows have different values, which have no total.
     Mixed,
 }
 
-/// A row under consideration.
+/// A row that may be shown.
 pub(in crate::app) struct Candidate<'a> {
     pub(in crate::app) place: RowAt,
     pub(in crate::app) reading: &'a Reading,
-    /// Totals of what the nodes of a cluster hold copies of take it in.
+    /// True if the row counts in totals that count copies of the same data once.
     pub(in crate::app) counts: bool,
 }
 
-/// Widths only grow: nothing jumps from one answer to the next.
+/// Measures the columns. Widths only grow, so that nothing jumps from one answer to the next.
 pub(in crate::app) fn measure(view: &View, reading: &Reading, widths: &mut [usize]) {
     for (at, width) in widths.iter_mut().enumerate() {
         for row in 0..reading.len().min(WIDTH_ROWS) {
             if let Value::Text(text) = reading.value(view, row, at) {
-                // Bytes at least as many as characters: long texts need not be counted.
+                // A text has at most as many characters as bytes, so a text that is short in bytes need not be
+                // counted.
                 let chars = if text.len() <= *width { 0 } else { text.chars().take(WIDEST).count() };
                 *width = chars.max(*width);
             }

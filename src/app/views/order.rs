@@ -1,5 +1,5 @@
-//! Which rows of a view are shown in which order: hidden ones left out, filtered, sorted over all nodes, folded into a
-//! tree or into groups.
+//! Which rows of a view are shown in which order: some are hidden or filtered out; the rest is sorted over all nodes
+//! and arranged as a tree or in groups.
 
 use std::cmp::Ordering;
 use std::collections::{HashMap, HashSet};
@@ -13,7 +13,7 @@ use super::lines::{Across, Asked, Candidate, Group, GroupCell, NodeNote, RowAt, 
 use super::table::{Shown, ViewTable};
 use super::tree::as_tree;
 
-/// What rows are sorted by: what is known first, numbers by value.
+/// The sort key of a row: known values come first, numbers are compared by value.
 #[derive(Debug, Clone, PartialEq)]
 enum SortKey {
     Number(f64),
@@ -46,12 +46,12 @@ impl SortKey {
 }
 
 impl ViewTable {
-    /// Puts the rows of these nodes in order.
+    /// Arranges the rows of these nodes.
     pub(in crate::app) fn arrange(&mut self, asked: &[Asked]) {
         let view = std::sync::Arc::clone(&self.view);
         let names: Vec<NodeName> = asked.iter().map(|node| node.name.clone()).collect();
         if view.compare.is_some() && !self.filter.is_empty() {
-            // It may name nodes, which come and go.
+            // The filter may name nodes, which come and go.
             self.filter = filter(self.filter.source(), &view, &names);
         }
         let mut count = 0;
@@ -113,12 +113,12 @@ impl ViewTable {
         self.shows_hidden || !view.hide.iter().any(hides)
     }
 
-    /// Leaves out what the filter leaves out.
+    /// Removes the rows that do not pass the filter.
     fn filter_rows(&self, view: &View, nodes: &[NodeName], rows: &mut Vec<Candidate<'_>>) {
         if self.filter.passes_all() {
             return;
         }
-        // Side by side, nodes are heads and no cells.
+        // In a comparison, nodes are column headers, not cells.
         let node = (nodes.len() > 1 && view.compare.is_none()).then_some(0);
         let columns = node.into_iter().chain(self.columns().map(|column| column + 1)).collect();
         keep_passing(&self.filter, &Seen { view, columns, nodes }, rows);
@@ -128,7 +128,7 @@ impl ViewTable {
         let Some(sort) = self.sort else { return };
         let Some(column) = sort.column.checked_sub(1) else {
             if sort.descending {
-                // Nodes the other way round, each node's rows in their own order.
+                // Reverses the order of the nodes; each node's rows keep their own order.
                 let places: HashMap<NodeName, usize> =
                     rows.iter().enumerate().map(|(at, row)| (row.place.node.clone(), at)).collect();
                 rows.sort_by_key(|row| std::cmp::Reverse(places.get(&row.place.node).copied()));
@@ -144,12 +144,12 @@ impl ViewTable {
         rows.extend(keyed.into_iter().map(|(_, row)| row));
     }
 
-    /// The totals of the columns that are shown.
+    /// The totals of the shown columns.
     fn totals_of(&self, view: &View, rows: &[Candidate<'_>]) -> Vec<Option<f64>> {
         let columns = self.columns().filter_map(|at| Some((at, view.columns.get(at)?.total?)));
         let columns: Vec<(usize, Total)> = columns.collect();
         let mut totals: Vec<Option<f64>> = vec![None; view.columns.len()];
-        // Row by row, as the cells lie in memory.
+        // Row by row, because cells are stored that way.
         for row in rows {
             for (at, total) in &columns {
                 if matches!(total, Total::Once(_)) && !row.counts {
@@ -164,7 +164,8 @@ impl ViewTable {
         totals
     }
 
-    /// Rows of one value folded into one line each, in the order of the sort column's totals, else the largest first.
+    /// Groups rows with the same value into one line each, in the order of the sort column's totals, or the largest
+    /// group first.
     fn grouped(&self, view: &View, column: usize, rows: &[Candidate<'_>]) -> (Vec<TableLine>, Vec<Group>) {
         let mut places: HashMap<String, usize> = HashMap::new();
         let mut members: Vec<(String, Vec<&Candidate<'_>>)> = Vec::new();
@@ -220,7 +221,7 @@ fn total_of(total: Total, values: impl Iterator<Item = f64>) -> Option<f64> {
     }
 }
 
-/// What a node says instead of rows, or besides its old ones.
+/// The message of a node in place of its rows, or beside its old ones.
 fn note(node: &Asked, said: Option<&Shown>) -> Option<NodeNote> {
     let of = |message: String, hint, fault| Some(NodeNote { nodes: vec![node.name.clone()], message, hint, fault });
     let why_not = || said?.reading.as_ref()?.answer.not_applicable.clone();
@@ -231,8 +232,8 @@ fn note(node: &Asked, said: Option<&Shown>) -> Option<NodeNote> {
     }
 }
 
-/// Of the nodes that hold copies of the same, leaves one to be counted: the primary, else the first that has rows. Gives
-/// the nodes that are counted; none where it is not known which of several nodes are copies.
+/// Of nodes that hold copies of the same data, counts only one: the primary, else the first that has rows. Returns
+/// the nodes that are counted; none if it is unknown which of several nodes hold copies.
 fn count_copies_once(view: &View, nodes: &[(&Asked, Range<usize>)], rows: &mut [Candidate<'_>]) -> Vec<NodeName> {
     let Some(copies) = view.copies() else { return Vec::new() };
     let is_known = nodes.len() < 2 || nodes.iter().all(|(node, _)| node.system.is_some());
@@ -280,7 +281,8 @@ fn side_by_side(view: &View, nodes: &[NodeName], rows: &[Candidate<'_>]) -> Vec<
     lines.into_iter().map(TableLine::Across).collect()
 }
 
-/// Leaves the rows whose compared value is not the same on every node that answered, those of one key together.
+/// Keeps the rows whose compared value is not the same on every node that answered, and sorts rows with the same key
+/// together.
 fn keep_differences(view: &View, rows: &mut Vec<Candidate<'_>>) {
     let Some(column) = view.compare else { return };
     let nodes: HashSet<&NodeName> = rows.iter().map(|row| &row.place.node).collect();
@@ -288,7 +290,7 @@ fn keep_differences(view: &View, rows: &mut Vec<Candidate<'_>>) {
     for row in rows.iter() {
         let entry = values.entry(row.reading.key(view, row.place.at)).or_insert((0, None, true));
         entry.0 += 1;
-        // NULL is not known, and no difference.
+        // NULL is an unknown value, not a difference.
         if let Value::Text(value) = row.reading.value(view, row.place.at, column) {
             entry.2 &= entry.1.get_or_insert_with(|| value.to_owned()) == value;
         }

@@ -1,4 +1,4 @@
-//! The table of one view: what each node answered last, and how a person looks at it.
+//! The table of one view: each node's newest answer, and how the user has arranged it.
 
 use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
@@ -15,76 +15,83 @@ use crate::model::{NodeError, NodeName, View};
 use super::lines::{Across, Asked, Group, NodeNote, RowAt, TableLine, measure};
 use crate::fleet::ViewReadings;
 
-/// What tells a row from all others: its node and its key there.
+/// What distinguishes a row from all others: its node and its key there.
 pub(in crate::app) type RowKey = (NodeName, String);
 
-/// State of one view's table.
+/// The state of one view's table.
 #[derive(Debug, Clone)]
 pub struct ViewTable {
+    /// The view.
     pub view: Arc<View>,
-    /// In the order of the nodes.
+    /// What is shown of each node, in the order of the nodes.
     pub(in crate::app) nodes: IndexMap<NodeName, Shown>,
-    /// What is shown, in its order.
+    /// The lines that are shown, in their order.
     pub(in crate::app) lines: Vec<TableLine>,
     pub(in crate::app) groups: Vec<Group>,
     /// The nodes whose rows are laid side by side.
     pub(in crate::app) across: Vec<NodeName>,
-    /// Characters of the widest value that is compared, among those shown.
+    /// The width in characters of the widest value compared among the rows shown.
     pub(in crate::app) across_width: usize,
     /// The total of each column that has one.
     pub(in crate::app) totals: Vec<Option<f64>>,
-    /// The nodes whose rows are in totals that count copies once.
+    /// The nodes whose rows are included in totals that count copies once.
     pub(in crate::app) counted: Vec<NodeName>,
-    /// How many nodes are shown, and how many of them have rows.
+    /// The number of nodes shown, and the number of those that have rows.
     pub(in crate::app) asked: usize,
     pub(in crate::app) with_rows: usize,
-    /// Rows there are without filter and hiding.
+    /// The number of rows before hiding and filtering.
     pub total: usize,
-    /// Rows that the view hides, and rows that the filter leaves out of what remains.
+    /// The number of rows that the view hides.
     pub hidden: usize,
+    /// The number of the other rows that the filter leaves out.
     pub left_out: usize,
-    /// For each column the widest text seen, in characters.
+    /// For each column the width of the widest text seen, in characters.
     pub(in crate::app) widths: Vec<usize>,
+    /// The selected line and the first line shown.
     pub cursor: Cursor,
-    /// First column shown beside the fixed ones, counted from 0.
+    /// The first column shown beside the fixed ones, counted from 0.
     pub column: usize,
-    /// 0 is the node, then the columns of the view.
+    /// The sort: column 0 is the node, then come the columns of the view.
     pub sort: Option<Sort>,
+    /// The filter.
     pub filter: Filter,
-    /// Rows that the view hides at first are shown.
+    /// True if the rows that the view hides at first are shown.
     pub shows_hidden: bool,
-    /// The selection stays with its row, but at the top with the first.
+    /// True if the selection stays with its row. On the first row it stays at the top.
     pub follow: bool,
+    /// The marked rows.
     pub marks: BTreeSet<RowKey>,
     /// The column that rows are grouped by.
     pub group: Option<usize>,
-    /// Columns whose being shown is not what the view says.
+    /// The columns that the user has shown or hidden, contrary to the view's file.
     pub toggled: HashSet<usize>,
-    /// The row that is shown at length.
+    /// The row shown in full.
     pub opened: Option<Opened>,
-    /// The row that the cursor is to stand on.
+    /// The row that the cursor is to be on.
     pub(in crate::app) sought: Option<Sought>,
-    /// Answers came, or something else changed what is shown.
+    /// True if answers came, or something else changed what is shown.
     pub(in crate::app) unsettled: bool,
 }
 
 /// What is shown of a node's answers.
 #[derive(Debug, Clone, Default)]
 pub struct Shown {
+    /// The newest answer.
     pub reading: Option<Arc<Reading>>,
-    /// Why the last question brought nothing.
+    /// Why the last query failed; `None` if it succeeded.
     pub error: Option<NodeError>,
 }
 
-/// A row at length.
+/// A row shown in full.
 #[derive(Debug, Clone)]
 pub struct Opened {
+    /// The row.
     pub key: RowKey,
-    /// Its node, as what is asked for it says.
+    /// Its node, in the form in which looks name nodes.
     pub(in crate::app) nodes: Vec<NodeName>,
     /// How far it is scrolled.
     pub cursor: Cursor,
-    /// Of its lines.
+    /// The filter of its lines.
     pub filter: Filter,
 }
 
@@ -120,12 +127,12 @@ impl ViewTable {
         }
     }
 
-    /// Characters of the widest of the values laid side by side.
+    /// The width in characters of the widest of the values laid side by side.
     pub fn across_width(&self) -> usize {
         self.across_width
     }
 
-    /// The table of these answers, as it is shown at first.
+    /// A table of these answers, arranged as at first.
     pub fn of(view: Arc<View>, readings: impl IntoIterator<Item = (NodeName, Arc<Reading>)>) -> Self {
         let mut table = Self::new(view);
         for (node, reading) in readings {
@@ -136,7 +143,7 @@ impl ViewTable {
         table
     }
 
-    /// The rows that are shown, in their order: those laid side by side one after the other.
+    /// The rows that are shown, in their order: for rows laid side by side, one after the other.
     pub fn rows(&self) -> impl Iterator<Item = (&NodeName, usize)> {
         self.lines.iter().flat_map(|line| match line {
             TableLine::Row(row) => vec![(&row.node, row.at)],
@@ -148,20 +155,21 @@ impl ViewTable {
         })
     }
 
-    /// What a node answered, as it is shown.
+    /// What is shown of a node's answers.
     pub fn node(&self, node: &NodeName) -> Option<&Shown> {
         self.nodes.get(node)
     }
 
+    /// What is shown of each node's answers, in the order of the nodes.
     pub fn nodes(&self) -> impl Iterator<Item = (&NodeName, &Shown)> {
         self.nodes.iter()
     }
 
-    /// Takes over what nodes answered and puts the rows in order; the selection stays with its row.
+    /// Takes in what nodes answered and arranges the rows. The selection stays with its row.
     pub(in crate::app) fn settle(&mut self, asked: &[Asked], readings: Option<&ViewReadings>, page: usize) {
         self.unsettled = false;
-        // Read the selection before the rows that it indexes are replaced. At the top the first row stays selected, whichever
-        // that is.
+        // Read the selection before the rows that it indexes are replaced. At the top, the first row stays selected,
+        // whichever row that is.
         let selected = if self.follow && self.cursor.at > 0 { self.selected_key() } else { None };
         let known = |node: &NodeName| readings.is_some_and(|readings| readings.node(node).is_some());
         if !self.nodes.keys().all(known) {
@@ -183,54 +191,58 @@ impl ViewTable {
         self.cursor.select(at, self.lines.len(), page);
     }
 
+    /// The number of lines.
     pub fn len(&self) -> usize {
         self.lines.len()
     }
 
+    /// True without any line.
     pub fn is_empty(&self) -> bool {
         self.lines.is_empty()
     }
 
+    /// The line at this place.
     pub fn line(&self, at: usize) -> Option<&TableLine> {
         self.lines.get(at)
     }
 
-    /// How deep the tree is.
+    /// The depth of the deepest row in the tree.
     pub fn depth(&self) -> u8 {
         let depth = |line: &TableLine| if let TableLine::Row(row) = line { row.depth } else { 0 };
         if self.view.tree.is_some() { self.lines.iter().map(depth).max().unwrap_or(0) } else { 0 }
     }
 
-    /// The nodes whose rows are laid side by side; none where each row stands for itself.
+    /// The nodes whose rows are laid side by side; empty if each row has its own line.
     pub fn across(&self) -> &[NodeName] {
         &self.across
     }
 
+    /// The groups, if rows are grouped.
     pub fn groups(&self) -> &[Group] {
         &self.groups
     }
 
-    /// The total of a column, where it has one.
+    /// The total of a column, if it has one.
     pub fn total_of(&self, column: usize) -> Option<f64> {
         self.totals.get(column).copied().flatten()
     }
 
-    /// The nodes whose rows are in totals that count copies once.
+    /// The nodes whose rows are included in totals that count copies once.
     pub fn counted(&self) -> &[NodeName] {
         &self.counted
     }
 
-    /// How many nodes are shown.
+    /// The number of nodes shown.
     pub fn nodes_asked(&self) -> usize {
         self.asked
     }
 
-    /// How many of them have rows that are shown.
+    /// The number of nodes that have rows shown.
     pub fn nodes_with_rows(&self) -> usize {
         self.with_rows
     }
 
-    /// What is wrong with nodes, where the notes of it are lines that the window does not show.
+    /// The notes of nodes with something wrong that are below the visible lines.
     pub fn faults_beyond<'a>(&'a self, window: &'a std::ops::Range<usize>) -> impl Iterator<Item = &'a NodeNote> {
         // Notes are the last lines.
         let notes = self.lines.iter().enumerate().rev().map_while(|(at, line)| match line {
@@ -240,11 +252,12 @@ impl ViewTable {
         notes.filter(|(at, note)| note.fault && !window.contains(at)).map(|(_, note)| note)
     }
 
-    /// Characters of the widest text seen in a column.
+    /// The width of the widest text seen in a column, in characters.
     pub fn width(&self, column: usize) -> usize {
         self.widths.get(column).copied().unwrap_or_default()
     }
 
+    /// The selected line.
     pub fn selected(&self) -> Option<&TableLine> {
         self.lines.get(self.cursor.at)
     }
@@ -258,12 +271,12 @@ impl ViewTable {
         }
     }
 
-    /// Whether the selected line is a row or a group, which can be marked.
+    /// True if the selected line is a row or a group, which can be marked.
     pub(in crate::app) fn can_mark(&self) -> bool {
         self.opened.is_none() && self.selected_key().is_some()
     }
 
-    /// Selects a line that was clicked.
+    /// Selects the line that was clicked.
     pub(in crate::app) fn select(&mut self, at: usize, page: usize) {
         self.sought = None;
         let len = self.lines.len();
@@ -301,7 +314,7 @@ impl ViewTable {
         reading.map_or(Value::Unknown, |reading| reading.value(&self.view, row, column))
     }
 
-    /// The key of a node's row, which tells it from the node's other rows.
+    /// The key of a node's row, which distinguishes it from the node's other rows.
     pub fn key(&self, node: &NodeName, row: usize) -> Option<String> {
         Some(self.nodes.get(node)?.reading.as_ref()?.key(&self.view, row))
     }
@@ -312,14 +325,14 @@ impl ViewTable {
         columns.filter(|(at, column)| column.hidden == self.toggled.contains(at)).map(|(at, _)| at)
     }
 
-    /// Where the row shown at length stands now; `None` once it is gone.
+    /// The node of the row shown in full, and its current index there; `None` once the row is gone.
     pub fn opened_row(&self) -> Option<(&NodeName, usize)> {
         let (node, key) = &self.opened.as_ref()?.key;
         let reading = self.nodes.get(node)?.reading.as_ref()?;
         (0..reading.len()).find(|row| reading.key(&self.view, *row) == *key).map(|row| (node, row))
     }
 
-    /// Why the node of what is shown at length says nothing, where it is that which was opened.
+    /// The message of the node without rows that is shown in full; `None` if a row is shown in full.
     pub fn opened_note(&self) -> Option<&NodeNote> {
         let (node, key) = &self.opened.as_ref()?.key;
         let said = self.lines.iter().find_map(|line| match line {
@@ -336,17 +349,18 @@ impl ViewTable {
     }
 }
 
-/// A row that is looked for until an answer of its node tells where it is, or that it is gone.
+/// A row that is looked for until an answer of its node has it, or shows that it is gone.
 #[derive(Debug, Clone)]
 pub(in crate::app) struct Sought {
     pub(in crate::app) key: RowKey,
-    /// Answers that are older than this do not tell that it is gone.
+    /// Answers older than this do not show that it is gone.
     pub(in crate::app) since: SystemTime,
 }
 
 impl ViewTable {
-    /// Whether the row is in the last answer of its node, and whether that answer is one that tells.
-    pub(in crate::app) fn tells_of(&self, sought: &Sought) -> (bool, bool) {
+    /// Whether the row is in the newest answer of its node; and whether that answer is new enough to show that it is
+    /// gone.
+    pub(in crate::app) fn look_up_sought(&self, sought: &Sought) -> (bool, bool) {
         let (node, key) = &sought.key;
         let Some(reading) = self.node(node).and_then(|node| node.reading.as_ref()) else { return (false, false) };
         let is_there = (0..reading.len()).any(|row| reading.key(&self.view, row) == *key);

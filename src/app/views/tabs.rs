@@ -1,4 +1,4 @@
-//! Which view a screen shows, and what is known of what its nodes can have of it.
+//! Which view a screen shows, and what is known about which views its nodes can have.
 
 use std::sync::Arc;
 
@@ -30,7 +30,7 @@ impl Views {
         self.chosen.insert(screen, view);
     }
 
-    /// The same, because a person asked for that view. The first one is what the screen shows anyway.
+    /// The same for a view that a person asked for. The first view needs no choice: the screen shows it anyway.
     pub(in crate::app) fn choose_by_hand(&mut self, screen: ViewScreen, view: String) {
         if self.tabs(screen).first().is_none_or(|first| first.name != view) {
             self.by_hand.insert(screen);
@@ -40,7 +40,7 @@ impl Views {
         self.choose(screen, view);
     }
 
-    /// What a node is known to have of a view; `None` where that is not known.
+    /// True if a node has the view, false if it cannot have it; `None` if that is not known.
     pub(in crate::app) fn has(&self, picture: &Picture, view: &View, node: &Node) -> Option<bool> {
         let version = node.server_version.as_deref().and_then(Version::parse);
         if view.extension.is_none()
@@ -55,14 +55,14 @@ impl Views {
                 Err(error) => !is_missing_extension(error),
             });
         }
-        // Another view of the same extension may have shown that it is missing.
+        // Another view of the same extension may have shown that the extension is missing.
         let mut others =
             self.all.values().filter(|other| view.extension.is_some() && other.extension == view.extension);
         others.any(|other| last(other).is_some_and(|last| last.is_err_and(is_missing_extension))).then_some(false)
     }
 }
 
-/// Whether each node answered a view, and none had rows.
+/// True if each node answered a view, and none had rows.
 pub(in crate::app) fn is_empty<'a>(picture: &Picture, view: &View, mut nodes: impl Iterator<Item = &'a Node>) -> bool {
     let readings = picture.readings.of(&view.name);
     nodes.all(|node| {
@@ -71,7 +71,7 @@ pub(in crate::app) fn is_empty<'a>(picture: &Picture, view: &View, mut nodes: im
     })
 }
 
-/// The database has no such extension: we said so, and no server sent a code.
+/// True if the database lacks the extension: pgwatch has found that out itself, so there is no code of a server.
 fn is_missing_extension(error: &NodeError) -> bool {
     error.kind == ErrorKind::Sql && error.sqlstate.is_none()
 }

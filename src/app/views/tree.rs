@@ -1,4 +1,4 @@
-//! Rows as a tree.
+//! Arranges rows as a tree.
 
 use std::collections::HashMap;
 
@@ -9,8 +9,8 @@ use crate::model::{NodeName, View};
 /// The deepest level that is drawn.
 const DEEPEST: u8 = 20;
 
-/// Rows under the rows they belong to, each node for itself. A row whose parent is not shown is a root; of several parents
-/// the first that is shown counts.
+/// Places rows under the rows they belong to, for each node separately. A row whose parent is not shown is a root; of
+/// several parents, the first one shown counts.
 pub(super) fn as_tree(view: &View, tree: Tree, rows: &[Candidate<'_>]) -> Vec<TableLine> {
     let text = |row: &Candidate<'_>, column: usize| match row.reading.value(view, row.place.at, column) {
         Value::Text(text) => Some(text.to_owned()),
@@ -36,7 +36,8 @@ pub(super) fn as_tree(view: &View, tree: Tree, rows: &[Candidate<'_>]) -> Vec<Ta
     }
     let mut lines = Vec::with_capacity(rows.len());
     let mut seen = vec![false; rows.len()];
-    // The second pass is for rows that wait for each other in a ring: each of those is a root where nobody else is.
+    // Second pass: rows that wait for each other in a cycle have no root, so the first one not yet visited becomes
+    // it.
     for roots in [true, false] {
         for at in 0..rows.len() {
             if seen.get(at) == Some(&false) && (!roots || parents.get(at) == Some(&None)) {
@@ -47,7 +48,7 @@ pub(super) fn as_tree(view: &View, tree: Tree, rows: &[Candidate<'_>]) -> Vec<Ta
     lines
 }
 
-/// Adds a row and all that stands under it, without recursion: a chain may be as long as there are sessions.
+/// Adds a row and all rows below it. Without recursion, because a chain may be as long as there are sessions.
 fn descend(
     root: usize,
     depth: u8,

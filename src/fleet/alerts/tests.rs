@@ -1,4 +1,4 @@
-//! What becomes of conditions that hold, come and go.
+//! What becomes of conditions that begin, last and end.
 
 use super::*;
 use crate::config::{alerts, views};
@@ -14,13 +14,13 @@ fn name(text: &str) -> NodeName {
     NodeName::parse(text).unwrap()
 }
 
-/// A rule of this text on the view `slots`.
+/// A rule on the view `slots` with this text.
 fn rule(text: &str) -> Arc<Rule> {
     let text = format!("title: T\nview: slots\nsays: 'slot {{slot}} holds {{retained_bytes}}'\n{text}");
     Arc::new(alerts::from_text("r", &text, "r.yaml", views::ours()).unwrap().unwrap())
 }
 
-/// An answer of the view `slots`: name and bytes of each.
+/// An answer to the view `slots`: name and retained bytes of each slot.
 fn slots(slots: &[(&str, u64)]) -> Arc<ViewRows> {
     let row = |(slot, bytes): &(&str, u64)| {
         let cells = [("slot", (*slot).to_owned()), ("retained_bytes", bytes.to_string()), ("active", "f".to_owned())];
@@ -29,12 +29,12 @@ fn slots(slots: &[(&str, u64)]) -> Arc<ViewRows> {
     answer("slots", &slots.iter().map(row).collect::<Vec<_>>())
 }
 
-/// An answer of a view: of each row the cells that are not NULL.
-fn answer(view: &str, told: &[Vec<(&str, String)>]) -> Arc<ViewRows> {
+/// An answer to a view: for each row the cells that are not NULL.
+fn answer(view: &str, given: &[Vec<(&str, String)>]) -> Arc<ViewRows> {
     let view = &views::ours()[view];
     let column = |name: &str| Column { name: name.to_owned(), type_name: String::new() };
     let mut rows = RowSet::new(view.asked().map(|asked| column(&asked.name)).collect());
-    for row in told {
+    for row in given {
         let cell = |of: &str| row.iter().find(|(name, _)| *name == of).map(|(_, value)| value.as_str());
         rows.push(view.asked().map(|asked| cell(&asked.name)));
     }
@@ -43,7 +43,7 @@ fn answer(view: &str, told: &[Vec<(&str, String)>]) -> Arc<ViewRows> {
 
 struct Stage {
     fleet: Fleet,
-    /// The newest entry of the journal that a test has read.
+    /// The number of the newest journal entry that a test has read.
     read: u64,
 }
 
@@ -75,16 +75,16 @@ impl Stage {
 
     fn event(&mut self, second: u64, kind: EventKind) -> Vec<String> {
         self.fleet.apply(&Event { seq: 0, at: at(second), kind });
-        self.told()
+        self.new_entries()
     }
 
     fn tick(&mut self, second: u64) -> Vec<String> {
         self.fleet.advance(at(second));
-        self.told()
+        self.new_entries()
     }
 
-    /// What came to the journal about alerts: node, what, severity and text.
-    fn told(&mut self) -> Vec<String> {
+    /// The new journal entries about alerts: node, what happened, severity and text.
+    fn new_entries(&mut self) -> Vec<String> {
         let journal = &self.fleet.now().journal;
         let new = journal.iter().take_while(|entry| entry.seq > self.read).collect::<Vec<_>>();
         self.read = journal.newest().map_or(0, |entry| entry.seq);
@@ -106,7 +106,7 @@ fn a_condition_must_last_and_must_be_gone_for_a_while() {
     assert_eq!(stage.tick(70), NOTHING, "nobody has seen it hold so long");
     assert_eq!(stage.answer(60, "a", &[("s", 3072)]), ["a alert Warning: slot s holds 3.0 kB"]);
     assert_eq!(stage.alerts().count(), (1, Some(AlertSeverity::Warning)));
-    // It comes and goes: one alert.
+    // A condition that comes and goes is one alert.
     assert_eq!(stage.answer(90, "a", &[]), NOTHING);
     assert_eq!(stage.answer(95, "a", &[("s", 2048)]), NOTHING);
     assert_eq!(stage.tick(200), NOTHING);
@@ -114,28 +114,28 @@ fn a_condition_must_last_and_must_be_gone_for_a_while() {
     assert_eq!(stage.tick(309), NOTHING);
     assert_eq!(stage.tick(310), ["a alert over Good: after 5 min: slot s holds 2.0 kB"]);
     assert_eq!(stage.alerts().count(), (0, None));
-    // What held for an instant leaves no trace.
+    // A condition shorter than the rule's duration leaves no trace.
     assert_eq!(stage.answer(400, "a", &[("s", 2048)]), NOTHING);
     assert_eq!(stage.answer(430, "a", &[]), NOTHING);
     assert_eq!(stage.answer(470, "a", &[("s", 2048)]), NOTHING);
 }
 
 #[test]
-fn each_row_of_each_node_is_an_alert_and_one_that_gets_worse_is_told_again() {
+fn each_row_of_each_node_is_an_alert_and_one_that_gets_worse_is_reported_again() {
     let rule = rule("column: retained_bytes\nthreshold: slot_retention\n");
     let mut stage = Stage::new(vec![rule]);
-    let told = stage.answer(0, "a", &[("s", 1 << 30), ("t", 2 << 30), ("u", 1)]);
-    assert_eq!(told, ["a alert Warning: slot s holds 1.0 GB", "a alert Warning: slot t holds 2.0 GB"]);
+    let reported = stage.answer(0, "a", &[("s", 1 << 30), ("t", 2 << 30), ("u", 1)]);
+    assert_eq!(reported, ["a alert Warning: slot s holds 1.0 GB", "a alert Warning: slot t holds 2.0 GB"]);
     assert_eq!(stage.answer(1, "b", &[("s", 20 << 30)]), ["b alert Critical: slot s holds 20 GB"]);
     assert_eq!(stage.alerts().count(), (3, Some(AlertSeverity::Critical)));
     assert_eq!(stage.alerts().worst(&name("a")), Some(AlertSeverity::Warning));
-    // Seen, until it gets worse.
+    // Acknowledged, until it gets worse.
     let first = stage.alerts().fired().next().unwrap().id();
     stage.fleet.acknowledge(&first);
     assert_eq!(stage.alerts().count().0, 2);
     assert_eq!(stage.answer(2, "a", &[("s", 11 << 30), ("t", 2 << 30)]), ["a alert Critical: slot s holds 11 GB"]);
     assert_eq!(stage.alerts().count().0, 3);
-    // Without a time to last, it is over with the next answer.
+    // If its rule has no duration, the alert is over with the next answer.
     assert_eq!(stage.answer(3, "b", &[]), ["b alert over Good: after 2 s: slot s holds 20 GB"]);
 }
 
@@ -155,7 +155,7 @@ fn what_a_node_does_not_say_ends_nothing() {
 }
 
 #[test]
-fn rules_read_anew_keep_what_did_not_change() {
+fn rules_read_again_keep_what_did_not_change() {
     let text = "column: active\nwarning: '= false'\n";
     let mut stage = Stage::new(vec![rule(text)]);
     stage.answer(0, "a", &[("s", 1)]);
@@ -199,7 +199,7 @@ fn the_shape_that_all_nodes_tell_together_must_last_too() {
         ["a alert Critical: split brain: a (timeline 1) and b (timeline 1) are primaries of one and the same cluster"]
     );
     assert_eq!(stage.alerts().worst(&name("a")), Some(AlertSeverity::Critical));
-    // One of them is another cluster after all.
+    // One of them belongs to another cluster after all.
     assert_eq!(tells(&mut stage, 60, "b", "standby"), NOTHING);
     assert_eq!(stage.tick(71).len(), 1, "over");
 }
@@ -216,7 +216,7 @@ fn rates_are_taken_over_ten_seconds_at_least() {
     };
     assert_eq!(errors(0, 5), NOTHING);
     assert_eq!(errors(60, 7), ["a alert Critical: 7 errors"]);
-    // Asked each second meanwhile: it failed within the last ten.
+    // The view was asked every second meanwhile, and an error occurred within the last ten seconds.
     assert_eq!(errors(61, 8), NOTHING);
     assert_eq!(errors(65, 8), NOTHING);
     assert_eq!(errors(70, 8), NOTHING);

@@ -1,4 +1,5 @@
-//! Events as lines of the journal. Those that come again and again (probes, figures, pool statistics) are no lines.
+//! Turns events into entries of the journal. Events that repeat all the time (probes, figures, pool statistics) get
+//! no entry.
 
 use std::time::Duration;
 
@@ -9,7 +10,7 @@ use super::Severity;
 use crate::fleet::batch::Batch;
 use crate::fleet::nodes::Nodes;
 
-/// A line without its time.
+/// An entry without its time.
 #[derive(Debug, PartialEq, Eq)]
 pub(in crate::fleet) struct Wording {
     pub(in crate::fleet) node: Option<NodeName>,
@@ -18,7 +19,7 @@ pub(in crate::fleet) struct Wording {
     pub(in crate::fleet) text: String,
 }
 
-/// The line of an event, told against the nodes and the batch as they were before it.
+/// The entry for an event. It compares the event with the nodes and the batch as they were before.
 pub(in crate::fleet) fn of(kind: &EventKind, nodes: &Nodes, batch: Option<&Batch>) -> Option<Wording> {
     match kind {
         EventKind::Connected { node, role, server_version, connect_time, .. } => {
@@ -48,10 +49,10 @@ pub(in crate::fleet) fn of(kind: &EventKind, nodes: &Nodes, batch: Option<&Batch
             }
             Some(line(node, Severity::Removed, "node removed", text))
         }
-        // Told when it begins, not at every refresh.
+        // An error of the figures gets an entry when it begins, not at every refresh.
         EventKind::Facts { node, facts: Err(error) } => {
-            let told = nodes.get(node).and_then(|node| node.facts_error.as_ref());
-            let new = told.is_none_or(|told| told.kind != error.kind || told.message != error.message);
+            let reported = nodes.get(node).and_then(|node| node.facts_error.as_ref());
+            let new = reported.is_none_or(|reported| reported.kind != error.kind || reported.message != error.message);
             new.then(|| line(node, Severity::Warning, "no figures", error.message.clone()))
         }
         EventKind::Replaced { node, was, now } => {
@@ -75,7 +76,7 @@ fn line(node: &NodeName, severity: Severity, what: &str, text: String) -> Wordin
     Wording { node: Some(node.clone()), severity, what: what.to_owned(), text }
 }
 
-/// An end that was asked for is told by what was asked for.
+/// A connection that ended on request is described by that request.
 fn disconnected(node: &NodeName, reason: &DisconnectReason) -> Option<Wording> {
     match reason {
         DisconnectReason::Error(error) => Some(line(node, Severity::Warning, "connection lost", error.message.clone())),
@@ -108,7 +109,7 @@ fn why(health: &Health) -> String {
 }
 
 fn finished(batch: &Batch, elapsed: Duration) -> Wording {
-    // What a person cancelled did not fail.
+    // A statement that a person cancelled did not fail.
     let (answered, failed) = (batch.answered(), if batch.cancelled { 0 } else { batch.failed() });
     let failures = if failed > 0 { format!(", {failed} failed") } else { String::new() };
     let text = format!("{answered} of {} answered in {}{failures}", batch.nodes.len(), milliseconds(elapsed));
@@ -121,7 +122,7 @@ fn counted(count: u32, one: &str, several: &str) -> String {
     if count == 1 { format!("1 {one}") } else { format!("{count} {several}") }
 }
 
-/// `0.4 ms`, `12 ms`, and longer times in seconds.
+/// `0.4 ms`, `12 ms`; longer times in seconds.
 fn milliseconds(time: Duration) -> String {
     let ms = time.as_secs_f64() * 1e3;
     if ms < 0.05 {

@@ -1,4 +1,4 @@
-//! A watched node as the shape sees it: what it answered, and whether an address or a name means it.
+//! A watched node as the shape sees it: what it answered, and whether an address or a name refers to it.
 
 use std::collections::HashMap;
 
@@ -6,7 +6,7 @@ use super::tree::Edge;
 use crate::model::view::{Reading, Value};
 use crate::model::{HealthState, NodeName, Role, View};
 
-/// A node that we watch, and what it said.
+/// A watched node and what it reported.
 #[derive(Debug, Clone)]
 pub(super) struct Peer {
     pub(super) name: NodeName,
@@ -44,7 +44,7 @@ impl Peer {
         self.own("timeline").cloned().or_else(|| self.timeline.map(|timeline| timeline.to_string()))
     }
 
-    /// Whether an address is this node's, as far as texts tell.
+    /// True if an address is this node's, as far as text can tell: names are not resolved.
     pub(super) fn is_at(&self, host: Option<&String>, port: Option<&String>) -> bool {
         let own = self.own("port").cloned().unwrap_or_else(|| self.port.to_string());
         let port = port.is_some_and(|port| *port == own || *port == self.port.to_string());
@@ -75,7 +75,7 @@ pub(super) fn edge_of(row: &RowMap) -> Edge {
     }
 }
 
-/// A row of the view by the names of its columns.
+/// A row of the view: values by the names of their columns.
 pub(super) type RowMap = HashMap<String, String>;
 
 pub(super) fn rows_of(view: &View, reading: &Reading) -> Vec<RowMap> {

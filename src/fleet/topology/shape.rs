@@ -1,25 +1,25 @@
-//! From what each node says to one picture: pure, tested by tables.
+//! Builds one tree from what each node reports. Pure, tested by tables.
 //!
-//! A standby names its sender by host and port, as it reaches it; the file may name the same server otherwise. So an edge
-//! is looked for in three ways: by that address, by the name and slot under which the sender knows the receiver, and, of
-//! nodes of the same cluster, by the port alone if only one has it.
+//! A standby names its sender by the host and port at which it reaches it; the file may name the same server
+//! differently. So the sender is looked for in three ways: by that address; by the name and slot under which the
+//! sender knows the receiver; and, among nodes of the same cluster, by the port alone if only one node has it.
 
 use std::collections::HashMap;
 
 use super::peer::{Peer, RowMap, edge_of};
 use super::tree::{Branch, Edge, ShapeFault};
-use super::upstream::{split_brains, standby, subscriber, untold};
+use super::upstream::{split_brains, standby, subscriber, unreported};
 use crate::model::Role;
 
-/// What stands under a node.
+/// What is placed under a node.
 #[derive(Clone)]
 enum Child {
     Node(usize, Edge),
-    /// A peer that a node names and nobody watches.
+    /// A peer that a node reports and that is not in the file.
     Stranger(String, Edge),
 }
 
-/// The picture, and what is wrong with it.
+/// The tree, and what is wrong with it.
 pub(super) fn of(peers: &[Peer]) -> (Vec<Branch>, Vec<ShapeFault>) {
     let mut faults = split_brains(peers);
     let mut children: HashMap<Option<usize>, Vec<Child>> = HashMap::new();
@@ -28,7 +28,7 @@ pub(super) fn of(peers: &[Peer]) -> (Vec<Branch>, Vec<ShapeFault>) {
         let physical = peer.rows("receiver").next();
         let (under, edge) = match (peer.role(), physical) {
             (Some(Role::Standby), Some(receiver)) => standby(peers, at, receiver, &mut used, &mut faults),
-            (role, None) if peer.rows.is_empty() && role != Some(Role::Primary) => untold(peers, at, &mut used),
+            (role, None) if peer.rows.is_empty() && role != Some(Role::Primary) => unreported(peers, at, &mut used),
             _ => subscriber(peers, at, &mut used, &mut faults),
         };
         children.entry(under).or_default().push(Child::Node(at, edge));
@@ -43,7 +43,8 @@ pub(super) fn of(peers: &[Peer]) -> (Vec<Branch>, Vec<ShapeFault>) {
     (draw(peers, &children), faults)
 }
 
-/// The lines of the picture, from the roots down. What stands in a ring hangs on nothing and is drawn as a root.
+/// The lines of the tree, from the roots down. Nodes that form a cycle have no root, so the first of them is drawn as
+/// one.
 fn draw(peers: &[Peer], children: &HashMap<Option<usize>, Vec<Child>>) -> Vec<Branch> {
     let mut branches = Vec::new();
     let mut drawn = vec![false; peers.len()];
@@ -156,7 +157,7 @@ mod tests {
         ])
     }
 
-    /// Name and depth of each line.
+    /// The name and depth of each line.
     fn lines(peers: &[Peer]) -> Vec<(String, usize)> {
         of(peers).0.into_iter().map(|branch| (branch.name, branch.more.len())).collect()
     }
@@ -170,23 +171,23 @@ mod tests {
     }
 
     #[test]
-    fn a_node_that_was_gone_before_it_was_asked_stands_where_it_is_known_by_its_name() {
-        let untold =
+    fn a_node_that_was_gone_before_it_was_asked_is_placed_where_its_name_is_known() {
+        let unreported =
             |name: &str| Peer { rows: Vec::new(), health: HealthState::Unhealthy, ..peer(name, "", "1", "1", vec![]) };
         let sends = |name: &str, to| peer(name, "primary", name, "1", vec![sender(to, to, "physical")]);
-        assert_eq!(lines(&[sends("a", "b"), untold("b")]), [at("a", 0), at("b", 1)]);
-        let primary = Peer { role: Some(Role::Primary), ..untold("b") };
+        assert_eq!(lines(&[sends("a", "b"), unreported("b")]), [at("a", 0), at("b", 1)]);
+        let primary = Peer { role: Some(Role::Primary), ..unreported("b") };
         assert_eq!(
             lines(&[sends("a", "b"), primary]),
             [at("a", 0), at("b", 1), at("b", 0)],
             "a primary receives nothing"
         );
-        let two = [sends("a", "b"), sends("c", "b"), untold("b")];
+        let two = [sends("a", "b"), sends("c", "b"), unreported("b")];
         assert_eq!(lines(&two), [at("a", 0), at("b", 1), at("c", 0), at("b", 1), at("b", 0)], "two know such a one");
     }
 
     #[test]
-    fn a_cascade_and_a_subscriber_stand_under_what_they_receive_from() {
+    fn a_cascade_and_a_subscriber_are_placed_under_what_they_receive_from() {
         let peers = [
             peer("c", "standby", "1", "1", vec![receiver("c", "c", "db-b.internal")]),
             peer(
@@ -220,7 +221,7 @@ mod tests {
     }
 
     #[test]
-    fn wrong_shapes_are_told_in_words() {
+    fn wrong_shapes_are_described_in_words() {
         let split = [peer("a", "primary", "1", "1", Vec::new()), peer("b", "primary", "1", "2", Vec::new())];
         assert_eq!(
             said(&split),

@@ -1,4 +1,4 @@
-//! Whom a standby or a subscriber follows, and which primaries are two of one cluster.
+//! Finds which node a standby or a subscriber receives from, and which primaries belong to the same cluster.
 
 use std::collections::HashMap;
 
@@ -9,14 +9,14 @@ use crate::model::Role;
 
 /// Where a node receives from.
 enum Upstream {
-    /// The place of a watched node, and the sender's row for it, if it has one.
+    /// The index of a watched node, and its row for the receiver, if it has one.
     Watched(usize, Option<RowMap>),
-    /// A server that we do not watch.
+    /// The address of a server that is not in the file.
     Outside(String),
     None,
 }
 
-/// Where a standby stands, and how it receives.
+/// The index of the node that a standby receives from, and how it receives. Adds what is wrong with it to `faults`.
 pub(super) fn standby(
     peers: &[Peer],
     at: usize,
@@ -51,7 +51,7 @@ pub(super) fn standby(
                 .as_ref()
                 .filter(|_| !stopped && upstream.is_some_and(|upstream| upstream.health.answers()))
             {
-                // The sender knows best how far the receiver is, while both are there.
+                // While both answer, the sender knows best how far the receiver is.
                 Some(row) => Edge { slot: edge_of(row).slot.or(own.slot), ..edge_of(row) },
                 None => own,
             };
@@ -72,7 +72,7 @@ pub(super) fn standby(
 }
 
 /// A node that has reported nothing yet is placed under the only sender that names it as its receiver.
-pub(super) fn untold(peers: &[Peer], at: usize, used: &mut Vec<(usize, RowMap)>) -> (Option<usize>, Edge) {
+pub(super) fn unreported(peers: &[Peer], at: usize, used: &mut Vec<(usize, RowMap)>) -> (Option<usize>, Edge) {
     let Some(peer) = peers.get(at) else { return (None, Edge::default()) };
     let senders = peers.iter().enumerate().flat_map(|(of, other)| other.rows("sender").map(move |row| (of, row)));
     let mut named = senders.filter(|(_, row)| row.get("name").is_some_and(|name| *name == peer.name.as_str()));
@@ -101,7 +101,7 @@ fn upstream(peers: &[Peer], at: usize, receiver: &RowMap) -> Upstream {
         let mut listening = kin().filter(|(_, other)| port.is_some_and(|port| *port == own(other)));
         listening.next().filter(|_| listening.next().is_none())
     };
-    // One that does not say which cluster it is of may be it all the same.
+    // A node that has not reported its cluster may belong to the same one.
     let silent = || others().find(|(_, other)| other.system().is_none() && other.is_at(host, port));
     match by_address.or_else(by_name).or_else(by_port).or_else(silent) {
         Some((of, other)) => Upstream::Watched(of, sender(other)),
@@ -112,7 +112,8 @@ fn upstream(peers: &[Peer], at: usize, receiver: &RowMap) -> Upstream {
     }
 }
 
-/// Where a subscriber stands: under the publisher of its first subscription that is watched.
+/// The index of the node that a subscriber is placed under: the publisher of its first subscription that is in the
+/// file.
 pub(super) fn subscriber(
     peers: &[Peer],
     at: usize,
@@ -153,7 +154,7 @@ pub(super) fn subscriber(
     found.unwrap_or((None, Edge::default()))
 }
 
-/// Two primaries of one system identifier.
+/// Finds primaries with the same system identifier.
 pub(super) fn split_brains(peers: &[Peer]) -> Vec<ShapeFault> {
     let mut clusters: HashMap<&String, Vec<&Peer>> = HashMap::new();
     for peer in peers.iter().filter(|peer| peer.health.answers() && peer.role() == Some(Role::Primary)) {
@@ -165,11 +166,11 @@ pub(super) fn split_brains(peers: &[Peer]) -> Vec<ShapeFault> {
         .into_values()
         .filter(|primaries| primaries.len() > 1)
         .map(|primaries| {
-            let told = primaries.iter().map(|peer| match peer.timeline() {
+            let described = primaries.iter().map(|peer| match peer.timeline() {
                 Some(timeline) => format!("{} (timeline {timeline})", peer.name),
                 None => peer.name.to_string(),
             });
-            let names = told.collect::<Vec<_>>().join(" and ");
+            let names = described.collect::<Vec<_>>().join(" and ");
             let text = format!("split brain: {names} are primaries of one and the same cluster");
             let node = primaries.first().map(|peer| peer.name.clone()).unwrap_or_default();
             ShapeFault { kind: FaultKind::SplitBrain, node, severity: Severity::Critical, text }

@@ -1,28 +1,32 @@
-//! What the key line and the help say of the keys: those that do something now, and what each one does.
+//! The key line and the help: which keys do something now, and what each one does.
 
 use crate::app::keys::keymap::{Place, keymap, labels};
 use crate::app::{Action, App, Dialog, Key};
 
-/// A key of the key line: what to press and the word for it.
+/// A hint in the key line.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Hint {
+    /// The keys to press.
     pub keys: String,
+    /// The word for what they do.
     pub word: &'static str,
-    /// What a click on it does.
+    /// The action that a click on it performs.
     pub action: Action,
 }
 
 /// One line of the help or of the README's table.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HelpLine {
+    /// The keys to press.
     pub keys: String,
+    /// What they do.
     pub doc: &'static str,
-    /// It does something now.
+    /// True if they do something now.
     pub live: bool,
 }
 
 impl App {
-    /// Where the next key goes.
+    /// The section of the key map in which the next key is looked up.
     pub fn place_of_keys(&self) -> Place {
         match (&self.dialog, &self.prompt) {
             (Some(Dialog::Form(_)), _) => Place::Form,
@@ -40,7 +44,7 @@ pub fn hints(app: &App) -> Vec<Hint> {
     let place = app.place_of_keys();
     let mut hints: Vec<Hint> = Vec::new();
     for action in Action::ALL {
-        // The cheapest question first: most actions have no word.
+        // The cheapest test comes first: most actions have no word.
         let word = app.word(*action);
         if word.is_empty() {
             continue;
@@ -61,7 +65,7 @@ pub fn hints(app: &App) -> Vec<Hint> {
     hints
 }
 
-/// The help for the screen under the dialog: its own keys, those of every screen, and those of input lines.
+/// The help for the screen below the dialog: its own keys, the keys of every screen, and those of input lines.
 pub fn help(app: &App) -> Vec<(Place, Vec<HelpLine>)> {
     let mut places = app.screen.place(app.pane).chain().to_vec();
     places.extend(

@@ -1,5 +1,5 @@
-//! Why a key does nothing here and now. A key that the help names never passes in silence: where it has nothing to do, the
-//! line above the keys says why for a moment.
+//! Why a key does nothing now. A key that the help lists is never silently ignored: if it has nothing to do, the line
+//! above the keys briefly says why.
 
 use std::time::Duration;
 
@@ -9,22 +9,22 @@ use crate::app::screen::SCREENS;
 use crate::app::{Action, App, Dialog, Effect, Key, Notice, Pane, Screen};
 use crate::fleet::Severity;
 
-/// How long the reason stays. The clock of the state is up to a second behind, so this is one second at least.
+/// How long the reason is shown. The state's clock may be a second late, so this is at least one second.
 const SHOWN: Duration = Duration::from_secs(2);
 
 impl App {
-    /// An action that can do nothing now: says why.
+    /// Says why an action can do nothing now.
     pub(in crate::app) fn refuse(&mut self, action: Action) -> Vec<Effect> {
         let why = self.why_not(action);
         if action == Action::Export {
-            // What is typed next is the name of a file: its letters are not keys.
+            // The user will type a file name next: its letters must not act as keys.
             self.ask_export();
         }
         self.say_why(why);
         Vec::new()
     }
 
-    /// Performs a movement and says so where there was nowhere to go.
+    /// Performs a movement, and says so if there was nowhere to go.
     pub(in crate::app) fn perform_move(&mut self, action: Action) -> Vec<Effect> {
         let before = self.moved_cursor();
         let effects = self.perform(action);
@@ -35,7 +35,7 @@ impl App {
         effects
     }
 
-    /// Goes to the previous or next node and says so where there is none on that side.
+    /// Goes to the previous or next node, and says so if there is none on that side.
     pub(in crate::app) fn perform_neighbour(&mut self, action: Action) -> Vec<Effect> {
         let place = |app: &Self| (app.nodes_table.cursor, app.query.results.cursor, app.views.only.clone());
         let before = place(self);
@@ -47,7 +47,8 @@ impl App {
         effects
     }
 
-    /// Shows a screen and says so where it is shown already. An open row is closed: the digit leads to the table.
+    /// Shows a screen, and says so if it is shown already. An open row is closed, because the digit leads to the
+    /// table.
     pub(in crate::app) fn perform_screen(&mut self, action: Action) -> Vec<Effect> {
         let place = |app: &Self| (app.screen, app.pane, app.view_table().map(|table| table.view.name.clone()));
         let before = place(self);
@@ -63,7 +64,7 @@ impl App {
         effects
     }
 
-    /// A key that means nothing in this place and is no text either.
+    /// Says why a key that means nothing in this place, and is no text, does nothing.
     pub(in crate::app) fn refuse_key(&mut self, key: Key) {
         let label = key.label(self.ascii);
         let place = self.place_of_keys();
@@ -81,7 +82,7 @@ impl App {
 
     pub(in crate::app) fn say_why(&mut self, why: impl Into<String>) {
         let text = why.into();
-        // An open line covers the notices; its own place for what is wrong is below it.
+        // An open input line covers the notices, but has a line of its own for errors.
         if let Some(prompt) = &mut self.prompt {
             prompt.error = Some(text);
             return;
@@ -177,14 +178,14 @@ impl App {
     }
 }
 
-/// A place where the key means something, the screens first.
+/// Another place where the key means something; screens come first.
 fn elsewhere(key: Key, here: Place) -> Option<(Place, Action)> {
     let mut places: Vec<Place> = SCREENS.iter().map(|about| about.place).filter(|place| *place != here).collect();
     places.sort();
     places.into_iter().find_map(|place| Some((place, keymap::keymap().resolve(key, place)?)))
 }
 
-/// The first letter in lower case, unless the word is written in capitals.
+/// The text with its first letter in lower case, unless its first word is in capitals.
 fn lowered(text: &str) -> String {
     let mut letters = text.chars();
     match (letters.next(), letters.clone().next()) {

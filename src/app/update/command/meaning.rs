@@ -1,4 +1,5 @@
-//! What a line behind `:` means, told before `Enter`: a command, a view, or a statement and where it would run.
+//! Says what a line after `:` means before `Enter` is pressed: a command, a view, or a statement and where it would
+//! run.
 
 use crate::config::nearest;
 use crate::model::view::ViewScreen;
@@ -25,7 +26,8 @@ impl App {
         let views = || self.views.all().map(|view| view.name.as_str());
         let meaning = match one_name(&word, views().collect()) {
             Ok(name) => match commands().find(|spec| spec.name == name) {
-                // A view of the same name is the table that is meant. Of I/O not every server has that one.
+                // A view of the same name takes precedence. Not every server has the view of I/O, so that name means
+                // the screen.
                 Some(spec) if matches!(name, "topology" | "io") || !views().any(|view| view == name) => {
                     Meaning::Command(spec, rest.to_owned())
                 }
@@ -45,7 +47,7 @@ impl App {
         }
     }
 
-    /// What `Enter` would do with the open line, in a few words; `false` where it would do nothing.
+    /// What `Enter` would do with the open line, in a few words; the first value is `false` if it would do nothing.
     pub fn meaning_of_prompt(&self) -> Option<(bool, String)> {
         let prompt = self.prompt.as_ref()?;
         let said = match &prompt.meaning {
@@ -73,7 +75,7 @@ impl App {
         Some((true, said))
     }
 
-    /// The nodes that a statement of the command line or the editor runs on, in words.
+    /// The nodes on which a statement of the command line or the editor runs, in words.
     pub fn where_it_runs(&self) -> String {
         let targets = self.statement_targets();
         let marked = !self.nodes_table.marks.is_empty();
@@ -105,7 +107,7 @@ fn screen(command: &str) -> Option<Screen> {
     }
 }
 
-/// The command or view that a word means: its name, vim's `q`, or the beginning of one name alone.
+/// The command or view that a word means: by its name, as vim's `q`, or by the beginning of exactly one name.
 fn one_name<'a>(word: &str, views: Vec<&'a str>) -> Result<&'a str, String> {
     if matches!(word, "q" | "q!" | "exit") {
         return Ok("quit");
@@ -136,7 +138,7 @@ fn one_name<'a>(word: &str, views: Vec<&'a str>) -> Result<&'a str, String> {
     }
 }
 
-/// `a, b or c`
+/// A list in words: `a, b or c`.
 fn listed(names: &[&str]) -> String {
     match names {
         [first @ .., last] if !first.is_empty() => format!("{} or {last}", first.join(", ")),

@@ -1,4 +1,4 @@
-//! `x`: the plan of a row's statement, from its own node. Never ANALYZE: that would run it.
+//! `x`: the plan of a row's statement, from its own node. Never with ANALYZE, which would run the statement.
 
 use crate::app::{App, Effect};
 use crate::fleet::Severity;
@@ -6,7 +6,7 @@ use crate::model::NodeName;
 use crate::model::view::{Value, Version};
 use crate::sql::plan;
 
-/// The first version that plans a statement without the values of its parameters.
+/// The first version that can plan a statement without the values of its parameters.
 const GENERIC_PLAN: u32 = 16;
 
 impl App {
@@ -25,7 +25,7 @@ impl App {
         }
     }
 
-    /// The statement that asks for the plan, or why there is none.
+    /// The `EXPLAIN` statement to run, or why there is none.
     fn explainable(&self, name: &NodeName, row: usize, statement: &str) -> Result<String, String> {
         let node = self.fleet.now().nodes.get(name).ok_or_else(|| format!("{name} is gone"))?;
         let table = self.view_table().ok_or("there is no row")?;

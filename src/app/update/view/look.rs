@@ -1,4 +1,4 @@
-//! The table on the screen, the views that are read, and what is asked for both.
+//! The table on the screen, reading the views, and which views the servers are asked.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -30,7 +30,8 @@ impl App {
         Some(self.views.table(&view))
     }
 
-    /// The views and the rules were read, for the first time or anew. A view that changed begins anew.
+    /// Takes the views and rules that were read, at the start or again. The table of a view that changed starts
+    /// empty.
     pub(in crate::app) fn take_views(
         &mut self,
         views: IndexMap<String, Arc<View>>,
@@ -52,7 +53,7 @@ impl App {
         Vec::new()
     }
 
-    /// Shows a view, on its screen, and remembers the way back.
+    /// Shows a view on its screen, and remembers the way back.
     pub(in crate::app) fn show_view(&mut self, name: &str) -> bool {
         let mut known = false;
         self.travel(|app| known = app.enter_view(name));
@@ -63,7 +64,7 @@ impl App {
         let Some(view) = self.views.all.get(name).cloned() else { return false };
         let screen = view.screen.unwrap_or(ViewScreen::Other);
         if screen == ViewScreen::Other && self.views.shown(screen).is_some_and(|shown| shown.name != view.name) {
-            // Views of no screen are screens of their own.
+            // Each view without a screen of its own counts as a separate screen.
             self.views.only = None;
         }
         self.views.choose_by_hand(screen, view.name.clone());
@@ -71,13 +72,13 @@ impl App {
         true
     }
 
-    /// Whether the table on the screen is the one that compares nodes.
+    /// True if the table on the screen is the one that compares nodes.
     pub fn shows_drift(&self) -> bool {
         let Screen::View(screen) = self.screen else { return false };
         self.views.shown(screen).is_some_and(|view| view.name == DRIFT)
     }
 
-    /// `c`: what differs between the marked nodes, else between all of them.
+    /// `c`: shows what differs between the marked nodes, or between all of them.
     pub(in crate::app) fn compare(&mut self) {
         let marked: Vec<NodeName> =
             self.fleet.now().nodes.names().filter(|name| self.nodes_table.marks.contains(*name)).cloned().collect();
@@ -91,7 +92,7 @@ impl App {
         });
     }
 
-    /// The table on the screen is another one, or is shown again: it is put in order.
+    /// Arranges the table on the screen: it is a different one, or is shown again, or has new answers.
     pub(in crate::app) fn arrange_view(&mut self) {
         let names: Vec<NodeName> = self.picture().nodes.names().cloned().collect();
         if let Some(only) = &mut self.views.only {
@@ -106,7 +107,7 @@ impl App {
         self.find_sought();
     }
 
-    /// How a figure of a row of a table moved, in the picture that is shown; `None` where that is not kept.
+    /// The recent values of a figure of a row in the shown picture; `None` where they are not kept.
     pub fn series(&self, table: &ViewTable, node: &NodeName, row: usize, column: usize) -> Option<&Series> {
         let readings = self.picture().readings.of(&table.view.name)?;
         readings.series(node, &table.key(node, row)?, column)
@@ -123,7 +124,7 @@ impl App {
         }
     }
 
-    /// Takes over what nodes answered and puts the rows in order: of the table of a view, else of the one on the screen.
+    /// Takes in what nodes answered and arranges the rows: of this view's table, or of the one on the screen.
     pub(in crate::app) fn settle_table(&mut self, view: Option<&str>, asked: &[Asked], page: usize) {
         let Some(name) = view.map(str::to_owned).or_else(|| self.shown_view()) else { return };
         let picture = self.frozen.map_or_else(|| self.fleet.now(), |time| self.fleet.at(time));
@@ -132,26 +133,26 @@ impl App {
         }
     }
 
-    /// The view on the screen, whose table there is from now on.
+    /// The name of the view on the screen. Creates its table if there is none yet.
     fn shown_view(&mut self) -> Option<String> {
         Some(self.view_table_mut()?.view.name.clone())
     }
 
-    /// Tables forget nodes that were removed; those of a frozen picture stay until it goes on.
+    /// Drops removed nodes from the tables. A frozen picture keeps them until it is released.
     pub(in crate::app) fn forget_removed_nodes(&mut self) {
         if self.frozen.is_none() {
             self.unsettle_view();
         }
     }
 
-    /// Why a node answers nothing at all.
+    /// Why a node does not answer; `None` if it does.
     fn why_silent(&self, name: &NodeName) -> Option<String> {
         let health = &self.picture().nodes.get(name)?.health;
         let error = health.error.as_ref().map(|error| format!(": {}", error.message)).unwrap_or_default();
         (!health.state.answers()).then(|| format!("{}{error}", health.state.as_str()))
     }
 
-    /// The health of a node changed: what its rows say of it may be another thing now.
+    /// The health of a node changed: rows and lines about it are arranged again with the next frame.
     pub(in crate::app) fn unsettle_view(&mut self) {
         if let Some(table) = self.view_table_mut() {
             table.unsettled = true;
@@ -159,9 +160,9 @@ impl App {
         self.topology.unsettled = true;
     }
 
-    /// What is to be asked from now on, where that is not what is asked already.
+    /// The command that tells the manager what to ask from now on; `None` if nothing changed.
     pub(in crate::app) fn look(&mut self) -> Option<Effect> {
-        // Looked at with each message: nothing is made where nothing changed.
+        // This runs for each message, so it allocates only if something changed.
         let looked = &self.views.looked;
         let same = |(wanted, look): (Wanted<'_>, &Look)| {
             Arc::ptr_eq(wanted.view, &look.view) && wanted.nodes == look.nodes.as_ref() && wanted.pace == look.pace
@@ -197,7 +198,7 @@ impl App {
     }
 }
 
-/// A look that is not made yet.
+/// A look that may become part of a command.
 struct Wanted<'a> {
     view: &'a Arc<View>,
     nodes: Option<&'a Vec<NodeName>>,

@@ -1,4 +1,4 @@
-//! The row that an alert is about: its table opens with the cursor on it, as soon as its node has answered.
+//! The row that an alert is about: its table opens with the cursor on that row as soon as its node has answered.
 
 use crate::app::rows::filter::Filter;
 use crate::app::{App, Pane};
@@ -8,7 +8,7 @@ use crate::model::NodeName;
 use crate::app::views::table::Sought;
 
 impl App {
-    /// The cursor is to stand on a row of the table on the screen.
+    /// Puts the cursor on a row of the table on the screen, once it is there.
     pub(in crate::app) fn seek_row(&mut self, node: NodeName, key: String) {
         let since = self.now;
         if let Some(table) = self.view_table_mut() {
@@ -18,13 +18,13 @@ impl App {
         self.arrange_view();
     }
 
-    /// Selects the row that is looked for. What hides it gives way.
+    /// Selects the row that is looked for. What hides it is undone.
     pub(in crate::app) fn find_sought(&mut self) {
         let page = self.drawn.page(Pane::View);
         let Some(table) = self.view_table_mut() else { return };
         let Some(sought) = table.sought.clone() else { return };
-        let (is_there, is_told) = table.tells_of(&sought);
-        if is_told {
+        let (is_there, is_certain) = table.look_up_sought(&sought);
+        if is_certain {
             table.sought = None;
         }
         if is_there {
@@ -35,12 +35,13 @@ impl App {
                 }
                 None => self.uncover(sought),
             }
-        } else if is_told {
+        } else if is_certain {
             self.say(Severity::Info, "the row that the alert is about is no longer there");
         }
     }
 
-    /// Shows a row that is there and not among those shown: hidden by its view, filtered away or folded into a group.
+    /// Shows a row that exists but is not shown, because its view hides it, the filter leaves it out, or a group
+    /// contains it.
     fn uncover(&mut self, sought: Sought) {
         let Some(table) = self.view_table_mut() else { return };
         if !table.filter.is_empty() || table.group.is_some() {

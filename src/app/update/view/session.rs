@@ -1,5 +1,5 @@
-//! What is asked besides for a session that is shown at length: the chain of locks that it stands in, and all locks it
-//! holds and waits for.
+//! What else is asked for a session shown in full: the chain of locks that it is part of, and all locks that it holds
+//! or waits for.
 
 use std::sync::Arc;
 
@@ -10,13 +10,13 @@ use crate::model::{NodeName, View};
 use crate::app::views::lines::{Asked, RowAt};
 use crate::app::views::table::ViewTable;
 
-/// The view that the chain is taken from: of its tree, the part with the session.
+/// The view that has the chain: the part of its tree with the session.
 const CHAIN: &str = "locks";
 /// The view of the locks themselves.
 const HELD: &str = "held_locks";
 
 impl App {
-    /// The views that are asked for the session shown at length, and its node; none where what is shown is no session.
+    /// The views that are asked for the session shown in full, and its node. Empty if no session is shown.
     pub(in crate::app) fn asked_for_session(&self) -> impl Iterator<Item = (&Arc<View>, &Vec<NodeName>)> {
         let opened = self.view_table().filter(|table| is_of_sessions(&table.view)).and_then(|table| {
             let nodes = &table.opened.as_ref()?.nodes;
@@ -28,7 +28,7 @@ impl App {
         })
     }
 
-    /// The node of the session shown at length, and what both views call it.
+    /// The node of the session shown in full, and its id in both views.
     fn opened_session(&self) -> Option<(&NodeName, &str)> {
         let table = self.view_table().filter(|table| is_of_sessions(&table.view))?;
         let (node, row) = table.opened_row()?;
@@ -38,8 +38,8 @@ impl App {
         }
     }
 
-    /// The lines of the tree that the session of the opened row stands in, the root first, and which of them is its own.
-    /// Empty where it neither waits nor blocks.
+    /// The lines of the lock tree with the session of the open row, the root first; true for the session's own line.
+    /// Empty if it neither waits nor blocks.
     pub fn chain(&self) -> Vec<(&RowAt, bool)> {
         self.chain_of_opened().unwrap_or_default()
     }
@@ -56,8 +56,8 @@ impl App {
         Some(rows.get(root).into_iter().chain(below).map(|row| (*row, is_own(row))).collect())
     }
 
-    /// The table of all locks, the node of the session shown at length, and its rows there: what it waits for first, then
-    /// what it holds, the strongest first.
+    /// The table of all locks, the node of the session shown in full, and the session's rows there: first those that
+    /// it waits for, then those that it holds, the strongest first.
     pub fn locks_of_session(&self) -> Option<(&ViewTable, &NodeName, Vec<usize>)> {
         let (node, id) = self.opened_session()?;
         let locks = self.views.get(HELD)?;
@@ -67,7 +67,7 @@ impl App {
         Some((locks, node, rows.collect()))
     }
 
-    /// One of the views came anew while a session is shown at length.
+    /// Takes in new answers to these views while a session is shown in full.
     pub(in crate::app) fn settle_session(&mut self) {
         let asked: Vec<(String, Vec<NodeName>)> =
             self.asked_for_session().map(|(view, nodes)| (view.name.clone(), nodes.clone())).collect();
@@ -80,7 +80,7 @@ impl App {
     }
 }
 
-/// Whether a row of the view is a session that may hold locks and wait for them.
+/// True if a row of the view is a session that can hold locks and wait for them.
 fn is_of_sessions(view: &View) -> bool {
     view.column("pid").is_some() && view.column("blocked_by").is_some()
 }

@@ -1,7 +1,8 @@
-//! The tabs of a screen: which view it shows, and which of them no watched node can have rows of.
+//! The tabs of a screen: which view it shows, and which views no watched node can have rows of.
 //!
-//! A screen opens on the first table that at least one node can have. The table that a person chose stays while it has
-//! rows. What a node can have follows from its version and role and from the answers that are there; nothing is asked for it.
+//! A screen opens on the first table that at least one node can have. A table that a person chose stays while it has
+//! rows. What a node can have follows from its version, its role and the answers received; no extra query is sent for
+//! it.
 
 use crate::app::views::tabs::is_empty;
 use crate::app::{App, Screen};
@@ -10,7 +11,7 @@ use crate::model::View;
 use crate::model::view::ViewScreen;
 
 impl App {
-    /// Whether no node that is shown can have rows of a view, so far as that is known.
+    /// True if no shown node can have rows of a view, as far as that is known.
     pub fn is_unavailable(&self, view: &View) -> bool {
         let mut nodes = self.shown_nodes().peekable();
         nodes.peek().is_some() && nodes.all(|node| self.views.has(self.picture(), view, node) == Some(false))
@@ -21,8 +22,8 @@ impl App {
         self.picture().nodes.iter().filter(move |node| only.is_none_or(|only| only.contains(node.name())))
     }
 
-    /// A screen of tables is opened: on the table that a person chose where it has rows, else on the first that a node can
-    /// have.
+    /// Chooses the table of a screen that opens: the one that a person chose if it has rows, else the first that a
+    /// node can have.
     pub(in crate::app) fn open_tab(&mut self, screen: ViewScreen) {
         let Some(shown) = self.views.shown(screen) else { return };
         let stays = self.views.by_hand.contains(&screen)
@@ -35,8 +36,8 @@ impl App {
         }
     }
 
-    /// Shows the first table that a node can have, where no node can have the one that is shown and no person chose it.
-    /// Gives whether another one is shown.
+    /// Replaces the shown table by the first one that a node can have, if no node can have it and no person chose it.
+    /// Returns true if it did.
     pub(in crate::app) fn leave_unavailable(&mut self, screen: ViewScreen) -> bool {
         if screen == ViewScreen::Other || self.views.by_hand.contains(&screen) {
             return false;
@@ -53,7 +54,7 @@ impl App {
         true
     }
 
-    /// The answers say that no node can have the table on the screen: shows another one.
+    /// Shows another table if the answers show that no node can have the current one. Returns true if it did.
     pub(in crate::app) fn settle_tab(&mut self) -> bool {
         let Screen::View(screen) = self.screen else { return false };
         let moved = self.leave_unavailable(screen);
@@ -63,7 +64,7 @@ impl App {
         moved
     }
 
-    /// The next tab of the screen.
+    /// Shows the next tab of the screen, or the previous one.
     pub(in crate::app) fn next_view(&mut self, forward: bool) {
         let Screen::View(screen) = self.screen else { return };
         let tabs: Vec<String> = self.views.tabs(screen).iter().map(|view| view.name.clone()).collect();
