@@ -45,7 +45,7 @@ impl Watch {
         self.fleet.apply(event);
     }
 
-    /// Whether every node that answers has told all that is asked.
+    /// True once every node that answers has answered every view that is asked, and sent its figures.
     pub(super) fn has_heard(&self, nodes: &[NodeSnapshot]) -> bool {
         let needs_figures = self.rules.iter().any(|rule| !rule.asks());
         let known = self.fleet.now();

@@ -43,8 +43,8 @@ pub(super) fn run(args: &QueryArgs) -> Result<u8, Exit> {
         max_bytes: QueryRequest::MAX_BYTES,
     };
     // JSON has a place for errors and notices. For the other formats they are printed as they come.
-    let told = if args.format == QueryFormat::Json { |_: &Answer| {} } else { tell };
-    let (answers, signalled) = block_on(ask(&config, request, told))??;
+    let report = if args.format == QueryFormat::Json { |_: &Answer| {} } else { tell };
+    let (answers, signalled) = block_on(ask(&config, request, report))??;
     print_with(|out| match args.format {
         QueryFormat::Json => answers.write_json(out),
         QueryFormat::Csv => answers.write_csv(out),

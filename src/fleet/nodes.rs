@@ -7,16 +7,13 @@ use std::time::{Duration, SystemTime};
 
 use indexmap::IndexMap;
 
+use super::readings::TABLE_SPAN;
 use crate::model::delta::Rates;
 use crate::model::{
     Facts, Health, HealthState, NodeConfig, NodeError, NodeName, PoolStats, ProbeStats, Role, ServerFacts, Thresholds,
 };
 
 pub use super::history::{History, Sample, Span};
-
-/// The shortest span over which rates are taken. A server flushes its statistics once a second at most and on its own
-/// schedule, out of step with our refresh: over one second, a steady load would seem to jump.
-const RATE_SPAN: Duration = Duration::from_secs(3);
 
 /// One node.
 #[derive(Debug, Clone)]
@@ -215,7 +212,7 @@ impl Node {
             self.earlier.clear();
         }
         let long_ago =
-            |earlier: &Facts| facts.server_time.duration_since(earlier.server_time).is_ok_and(|age| age >= RATE_SPAN);
+            |earlier: &Facts| facts.server_time.duration_since(earlier.server_time).is_ok_and(|age| age >= TABLE_SPAN);
         while self.earlier.get(1).is_some_and(|earlier| long_ago(earlier)) {
             self.earlier.pop_front();
         }

@@ -18,7 +18,7 @@ use crate::model::{ErrorKind, NodeError, NodeName, View};
 
 /// The shortest span over which the rates of a table are taken. A server flushes its statistics once a second at most
 /// and on its own schedule, out of step with our refresh: over one second, a steady load would seem to jump.
-const TABLE_SPAN: Duration = Duration::from_secs(3);
+pub(super) const TABLE_SPAN: Duration = Duration::from_secs(3);
 /// The shortest span over which a rule takes rates, so that a short burst raises no alert.
 const RULE_SPAN: Duration = Duration::from_secs(10);
 

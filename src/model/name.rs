@@ -11,11 +11,11 @@ pub struct NodeName(Arc<str>);
 
 /// The text that is no node name; `Display` says what is allowed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{} is not a valid node name: start with a letter, then use letters, digits, - and _", told(.0))]
+#[error("{} is not a valid node name: start with a letter, then use letters, digits, - and _", shown(.0))]
 pub struct InvalidName(pub String);
 
 /// Text that looks like part of a connection string is not repeated: it may contain a password.
-fn told(text: &str) -> String {
+fn shown(text: &str) -> String {
     if text.contains(['@', ':', '/', '=', '%']) { "this".to_owned() } else { format!("{text:?}") }
 }
 

@@ -174,7 +174,7 @@ impl View {
     }
 
     /// The columns in the machine output, with their places.
-    pub fn told(&self) -> impl Iterator<Item = (usize, &ViewColumn)> {
+    pub fn reported(&self) -> impl Iterator<Item = (usize, &ViewColumn)> {
         self.columns.iter().enumerate().filter(|(_, column)| !matches!(column.source, Source::Trend { .. }))
     }
 }

@@ -41,14 +41,14 @@ impl ViewDocument<'_> {
     }
 
     pub fn write_csv(&self, out: &mut dyn Write) -> io::Result<()> {
-        let names = self.view.told().map(|(_, column)| Some(column.name.as_str()));
+        let names = self.view.reported().map(|(_, column)| Some(column.name.as_str()));
         record(out, [Some("node")].into_iter().chain(names))?;
         for ViewAnswer { node, answer, rows, .. } in &self.nodes {
             let Ok(reading) = answer else { continue };
             for row in rows {
                 let cells: Vec<Option<String>> = self
                     .view
-                    .told()
+                    .reported()
                     .map(|(column, _)| written(self.view, column, reading.value(self.view, *row, column)))
                     .collect();
                 record(out, [Some(node.as_str())].into_iter().chain(cells.iter().map(Option::as_deref)))?;
@@ -66,7 +66,7 @@ impl ViewDocument<'_> {
             Some(reading) => reading.value(view, row, column),
             None => Value::Unknown,
         };
-        let shown: Vec<usize> = view.told().filter(|(_, column)| !column.hidden).map(|(at, _)| at).collect();
+        let shown: Vec<usize> = view.reported().filter(|(_, column)| !column.hidden).map(|(at, _)| at).collect();
         let heads = shown.iter().map(|at| {
             let column = &view.columns[*at];
             (column.title.clone(), if column.kind.is_number() { Align::Right } else { Align::Left })
@@ -111,7 +111,7 @@ impl Serialize for ViewDocument<'_> {
             unit: Option<&'a str>,
             r#type: &'a str,
         }
-        let columns = self.view.told().map(|(_, column)| JsonColumn {
+        let columns = self.view.reported().map(|(_, column)| JsonColumn {
             name: &column.name,
             unit: column.unit.map(Unit::as_str),
             r#type: column.kind.pg_type(),
@@ -165,8 +165,8 @@ struct JsonRow<'a>(&'a View, &'a Reading, usize);
 impl Serialize for JsonRow<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let Self(view, reading, row) = *self;
-        let mut cells = serializer.serialize_seq(Some(view.told().count()))?;
-        for (at, column) in view.told() {
+        let mut cells = serializer.serialize_seq(Some(view.reported().count()))?;
+        for (at, column) in view.reported() {
             match reading.value(view, row, at) {
                 Value::Unknown => cells.serialize_element(&None::<f64>)?,
                 // JSON has no infinity: a rate without end is written as unknown.
