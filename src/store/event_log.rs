@@ -166,7 +166,7 @@ mod tests {
         tap.send(event(EventKind::Disconnected { node: name(), reason: DisconnectReason::Paused })).await.unwrap();
         let report = ShutdownReport { sessions_closed: 3, ..ShutdownReport::default() };
         tap.send(event(EventKind::Stopped(report))).await.unwrap();
-        // The manager's copy of the tap may well outlive it.
+        // The manager's copy of the tap may outlive it.
         log.finish(LeaveReason::Sigterm).await;
         let text = fs::read_to_string(&path).unwrap();
         let lines: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();

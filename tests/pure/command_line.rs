@@ -1,5 +1,5 @@
-//! The line behind `:` through its keys: what a line means is said before `Enter`, a command wins over a statement, what
-//! no rollback undoes is asked about first, and the answers open.
+//! The command line after `:`, driven by keys: it says what a line means before `Enter`, a command wins over a
+//! statement, pgwatch asks before anything that no rollback undoes, and the answers open.
 
 use pgwatch::app::{Effect, Screen};
 use pgwatch::model::{Command, NodeName};
@@ -29,7 +29,7 @@ fn sent(effects: &[Effect]) -> Vec<(String, Vec<String>)> {
 
 #[test]
 fn a_command_wins_over_a_statement() {
-    // What is typed, what the foot says before Enter, and the tab that is open after it.
+    // What a person types, what the foot says before Enter, and the tab that is open after it.
     for (line, foot_says, title) in [
         ("lock", "opens Locks", "Locks"),
         ("locks", "opens Locks", "Locks"),

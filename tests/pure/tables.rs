@@ -1,5 +1,5 @@
-//! The screens behind the first, drawn at three sizes from answers that are always the same: a chain of blockers, a
-//! cluster with a cascade, statements over all nodes, a setting that differs.
+//! The screens after the first, drawn at three sizes from constant answers: a chain of blockers, a cluster with a
+//! cascade, statements over all nodes, a setting that differs.
 
 use pgwatch::app::Effect;
 use pgwatch::model::{ErrorKind, EventKind, NodeError};
@@ -10,7 +10,7 @@ use crate::scene::{self, Scene, name, production, theme};
 
 const SIZES: [(u16, u16); 3] = [(80, 24), (120, 40), (200, 60)];
 
-/// The screen that these keys open, told of by `tell` twice, two seconds apart, as rates need it.
+/// The screen that these keys open. `tell` reports twice, two seconds apart, as rates need two answers.
 fn told(keys: &str, tell: impl Fn(&mut Scene, u64)) -> Scene {
     let mut scene = production();
     scene.draw(120, 40, &theme("dark", ColorDepth::True));
@@ -66,7 +66,7 @@ fn sessions(scene: &mut Scene, _: u64) {
 fn activity() {
     let mut scene = told("3", sessions);
     shown("activity", &mut scene);
-    // The one that waits: its statement whole, what is known of it, and the chain it stands in.
+    // The waiting session: its full statement, what is known of it, and the chain that it waits in.
     scene.press("jj<enter>");
     waiting(&mut scene);
     holding(&mut scene);
@@ -76,7 +76,7 @@ fn activity() {
     shown("activity_by_user", &mut scene);
 }
 
-/// A transaction that nobody runs any more, and who waits behind it.
+/// A prepared transaction without a session, and the sessions that wait for it.
 fn waiting(scene: &mut Scene) {
     answer(
         scene,
@@ -97,7 +97,7 @@ fn waiting(scene: &mut Scene) {
     answer(scene, "replica-1", "locks", &[]);
 }
 
-/// What the session in the middle of the chain holds and waits for, and a lock of another.
+/// What the session in the middle of the chain holds and waits for, and a lock of another session.
 fn holding(scene: &mut Scene) {
     answer(
         scene,
@@ -125,7 +125,8 @@ fn what_is_copied_is_the_statement_the_row_or_the_selected_value() {
     };
     let statement = "update orders set state = $1 where id = $2";
     let mut scene = told("3", sessions);
-    // Of the row, of its first line at length, of the third, and of the last ones: those of the statement, laid out.
+    // Copied from the row, from the first line of the row at length, from the third, and from the last lines, which
+    // show the formatted statement.
     for (keys, expected) in [("", statement), ("<enter>", "4711"), ("jj", "shop"), ("G", statement)] {
         assert_eq!(copied(&mut scene, keys), expected, "{keys}");
     }
@@ -192,12 +193,12 @@ fn statements() {
         }
     });
     shown("statements", &mut scene);
-    // The same statement of all nodes as one.
+    // The same statement on all nodes as one row.
     scene.press("b");
     shown("statements_by_query", &mut scene);
 }
 
-/// A remedy that is too long for its line is there to be read all the same.
+/// A remedy that is too long for its line can still be read in full.
 #[test]
 fn why_a_node_answers_no_rows_opens_at_length() {
     const REMEDY: &str = "CREATE EXTENSION pg_stat_statements, in a database that the tool connects to, and restart";

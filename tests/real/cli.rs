@@ -1,4 +1,4 @@
-//! The commands as a script runs them, on real servers: what they print, what they exit with, what they leave behind.
+//! The commands as a script runs them, on real servers: what they print, their exit codes, and what remains after them.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -181,7 +181,7 @@ fn a_signal_ends_status_at_once() {
     assert!(started.elapsed() < SOON);
 }
 
-/// Whether SIGHUP, the last of the signals that it learns to hear, no longer kills it.
+/// True once SIGHUP no longer kills the process; it is the last of the signals that pgwatch sets a handler for.
 fn hears_signals(child: &Child) -> bool {
     let Ok(status) = fs::read_to_string(format!("/proc/{}/status", child.id())) else { return false };
     let caught = status.lines().find_map(|line| line.strip_prefix("SigCgt:")).unwrap_or_default();
@@ -462,7 +462,7 @@ async fn the_event_log_tells_connect_kill_and_remove_in_order() {
             event => event.to_owned(),
         })
         .collect();
-    // A killed server may be seen as degraded first, and is retried more than once.
+    // A killed server may appear as degraded first, and is retried more than once.
     assert!(story.starts_with(&["connected".to_owned(), "connecting>healthy".to_owned()]), "{story:?}");
     let place = |what: &str| story.iter().position(|step| step == what || step.ends_with(what));
     let order = ["disconnected", ">unhealthy", "unhealthy>reconnecting", "node_removed"].map(place);

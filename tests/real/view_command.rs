@@ -1,4 +1,4 @@
-//! `pgwatch view` where nodes have nothing of a view, or do not answer.
+//! `pgwatch view` on nodes that do not have the view, or do not answer.
 
 use crate::support::command::{code, err, object, out, run, servers, with_dead};
 use crate::support::servers::ConfigFile;

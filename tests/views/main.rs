@@ -1,4 +1,4 @@
-//! The views that are part of the program: each file is right, and each of its variants is asked of real servers.
+//! The built-in views: each file is valid, and each of its variants is run on real servers.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 #![allow(clippy::print_stdout, reason = "which versions were there to be asked")]
 
@@ -15,7 +15,7 @@ mod versions;
 
 use pgwatch::config::views;
 
-/// The ten lines that the README and docs/views.md show are a view.
+/// The ten lines that the README and docs/views.md show are a valid view.
 #[test]
 fn the_view_that_the_documents_show_is_one() {
     for page in ["README.md", "docs/views.md"] {

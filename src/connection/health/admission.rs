@@ -164,7 +164,8 @@ mod tests {
     fn what_a_fresh_connection_is_for() {
         let now = Instant::now();
         let cases = [
-            // Own connection, misses, connections under way; confirmation, check: of a node that admits connections.
+            // Own connection, misses, connections in progress; then the confirmation and the check of a node that
+            // admits connections.
             (Own::Idle, 0, 0, false, true),
             (Own::Asked, 0, 0, false, false),
             (Own::Idle, 0, 1, false, false),
@@ -184,7 +185,7 @@ mod tests {
             let due = (admission.next_confirmation(situation).is_some(), admission.next_check(situation).is_some());
             assert_eq!(due, (confirmation, check), "{situation:?}");
         }
-        // A node that refuses is asked by one connection at a time, and by no check beside them.
+        // A node that refuses is asked by one connection at a time, without a check at the same time.
         let mut admission = Admission::new(now, false, 0.0);
         admission.refused(refusal(), now);
         for (own, opening, confirmation) in [(Own::Idle, 0, true), (Own::Asked, 0, true), (Own::Idle, 1, false)] {

@@ -84,7 +84,7 @@ fn badness(second: &Sample) -> (bool, Option<Duration>) {
 mod tests {
     use super::*;
 
-    /// Each second stays in the same cell as long as it is shown, and a full minute always has the same number of
+    /// Each second stays in the same cell for as long as it is shown, and a full minute always has the same number of
     /// cells.
     #[test]
     fn cells_of_the_last_minute_wander_and_never_flicker() {

@@ -1,4 +1,4 @@
-//! What the manager tells becomes what the screen shows: never fresh when it is old, never 0 when it is unknown.
+//! What the manager reports is what the screen shows: a stale figure never looks fresh, an unknown one is never 0.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -53,7 +53,7 @@ fn figures_grow_old_and_say_so() {
     assert_eq!(dashboard.app.picture().nodes.transactions(dashboard.now(), refresh), None);
 }
 
-/// N1: later figures may wait for a common frame, the first ones of a node are what the person looks for.
+/// N1: later figures may wait for a common frame, but the first ones of a node are what a person waits for.
 #[test]
 fn the_first_figures_of_a_node_are_awaited_n1() {
     let mut dashboard = Dashboard::healthy();
@@ -230,7 +230,8 @@ fn a_full_channel_loses_nothing_that_matters() {
     assert_eq!(dashboard.wait(1), []);
 }
 
-/// What answers is not what was watched: a restore, or a wrong address. Said once, and on the node's screen from then on.
+/// The cluster that answers is not the one that was watched: a restore, or a wrong address. Said once, and shown on the
+/// node's page from then on.
 #[test]
 fn another_cluster_at_the_same_address_is_said() {
     let mut dashboard = Dashboard::healthy();
@@ -240,7 +241,7 @@ fn another_cluster_at_the_same_address_is_said() {
     assert!(line.text.contains("to 8") && line.text.contains("from 7"), "{}", line.text);
     let replaced = |dashboard: &Dashboard| dashboard.app.picture().nodes.get(&name("primary")).unwrap().replaced;
     assert_eq!(replaced(&dashboard).map(|(_, was)| was), Some(7));
-    // Another address may well be another cluster.
+    // A different address may well be a different cluster.
     let config = NodeConfig::new(name("primary"), "10.0.0.2");
     dashboard.tell(EventKind::NodeEdited { node: Box::new(config) });
     assert_eq!(replaced(&dashboard), None);

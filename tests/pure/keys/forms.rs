@@ -1,4 +1,4 @@
-//! The form: fills itself from a connection string, complains while one types, tests before it adds.
+//! The form: it is filled from a connection string, reports faults as they are typed, and tests before it adds.
 
 use std::time::Duration;
 

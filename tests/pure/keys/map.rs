@@ -1,4 +1,5 @@
-//! The key map is right: every action has a key, no key has two meanings in one place, the key line tells the truth.
+//! The key map is right: every action has a key, no key has two meanings in one place, and the key line shows the keys
+//! that work.
 
 use std::collections::{BTreeMap, BTreeSet};
 

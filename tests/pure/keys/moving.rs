@@ -1,4 +1,4 @@
-//! Moving about, marking, filtering, sorting, freezing, going back.
+//! Moving, marking, filtering, sorting, freezing, going back.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! A statement on many nodes: to whom it goes, its answers as they come, one table of all of them.
+//! A statement on many nodes: which nodes it goes to, their answers as they arrive, and one table of all of them.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -40,7 +40,7 @@ fn end(dashboard: &mut Dashboard, batch: BatchId) {
     dashboard.tell(EventKind::Query { batch, progress: QueryProgress::Done { elapsed } });
 }
 
-/// The table as text, a line each.
+/// The table as lines of text.
 fn table(dashboard: &Dashboard) -> Vec<String> {
     let results = &dashboard.app.query.results;
     let cell = |cell| match cell {

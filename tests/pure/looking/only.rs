@@ -1,4 +1,5 @@
-//! One node alone in a table (`o`, `]`, an alert, marked nodes): for the visit of that screen, loudly, and ended by `Esc`.
+//! A table with the rows of one node (`o`, `]`, an alert, marked nodes): it lasts for the visit of that screen, the
+//! screen says so clearly, and `Esc` ends it.
 
 use pgwatch::app::Screen;
 use pgwatch::model::view::ViewScreen;
