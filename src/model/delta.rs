@@ -96,7 +96,7 @@ mod tests {
     }
 
     #[test]
-    fn a_quiet_primary_is_no_lag() {
+    fn a_quiet_primary_causes_no_lag() {
         let lag = |before: &Facts, after: &Facts| proven_replay_lag(before, after).map(|lag| lag.as_secs_f64());
         let before = standby(100, 1000, 50, 0);
         // Everything of a second ago has been replayed, so the age of the last commit does not matter.

@@ -379,7 +379,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_bytes_in_any_pieces(pieces in prop::collection::vec(
+        fn any_bytes_can_be_decoded_in_any_pieces(pieces in prop::collection::vec(
             prop_oneof![
                 prop::collection::vec(any::<u8>(), 0..6),
                 prop::sample::select(CASES.iter().map(|(bytes, _)| bytes.to_vec()).collect::<Vec<_>>()),

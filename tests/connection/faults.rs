@@ -43,7 +43,7 @@ async fn down_from_the_start(config: NodeConfig, kind: ErrorKind, text: &str, me
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn starting_up() {
+async fn a_server_that_is_starting_up_is_retried_until_it_is_ready() {
     let cluster = blocking(|| cluster().standbys(1).start().unwrap());
     let standby = cluster.server("standby1");
     let config = standby.node_config();
@@ -65,7 +65,7 @@ async fn starting_up() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_wrong_password() {
+async fn a_wrong_password_is_retried_until_it_is_right() {
     let cluster = blocking(|| cluster().start().unwrap());
     let server = cluster.primary();
     let right = server.password().expose();
@@ -95,7 +95,7 @@ async fn a_wrong_password() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_dropped_database() {
+async fn a_dropped_database_is_noticed_and_retried_until_it_is_back() {
     let cluster = blocking(|| cluster().start().unwrap());
     let server = cluster.primary();
     let psql = |sql: &str| blocking(|| server.psql(sql).unwrap());
@@ -124,7 +124,7 @@ async fn a_dropped_database() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn used_up_connections_at_the_start() {
+async fn used_up_connections_at_the_start_are_retried_until_one_is_free() {
     let cluster = blocking(|| cluster().config("max_connections", "10").start().unwrap());
     let server = cluster.primary();
     let config = server.node_config();
@@ -138,7 +138,7 @@ async fn used_up_connections_at_the_start() {
 
 /// Each node answers when it can; a dead node and a slow one delay no other.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_query_on_five_nodes_of_which_one_is_dead_and_one_is_slow() {
+async fn a_dead_and_a_slow_node_do_not_delay_a_query_on_five_nodes() {
     let cluster = blocking(|| cluster().standbys(4).start().unwrap());
     let configs: Vec<NodeConfig> = cluster.servers().iter().map(Server::node_config).collect();
     let names: Vec<NodeName> = configs.iter().map(|config| config.name.clone()).collect();
@@ -241,7 +241,7 @@ async fn sessions_of_a_client_that_was_cut_off_end_by_themselves() {
 
 /// The cluster that answers at the address is not the one that was watched.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn another_cluster_at_the_same_address_is_told() {
+async fn another_cluster_at_the_same_address_is_reported() {
     let (one, other) = blocking(|| (cluster().start().unwrap(), cluster().start().unwrap()));
     let (server, proxy) = (one.primary(), Proxy::to(one.primary().port()));
     let mut config = server.node_config();

@@ -11,7 +11,7 @@ use crate::support::servers::cluster;
 use crate::support::wait::{PATIENCE, SOON, eventually};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_view_that_no_screen_shows_is_asked_later_and_seldom() {
+async fn a_view_that_no_screen_shows_is_asked_later_and_rarely() {
     let cluster = cluster().start().unwrap();
     let mut node = cluster.primary().node_config();
     node.pool.idle_timeout = Duration::from_millis(300);

@@ -60,7 +60,7 @@ async fn nodes_come_and_go_while_running() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_file_read_anew_touches_only_what_changed() {
+async fn a_reloaded_file_touches_only_what_changed() {
     let cluster = blocking(|| cluster().start().unwrap());
     let server = cluster.primary();
     let node = |text: &str| {
@@ -102,7 +102,7 @@ async fn a_file_read_anew_touches_only_what_changed() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_removal_waits_for_an_edit_before_it_and_a_file_takes_back_its_word() {
+async fn a_removal_waits_for_an_earlier_edit_and_a_reload_revokes_an_addition() {
     let cluster = blocking(|| cluster().start().unwrap());
     let server = cluster.primary();
     let (node, config) = (name("primary"), server.node_config());

@@ -19,7 +19,7 @@ const TWICE: f64 = 150.0;
 
 /// A node that hangs costs at most its connect timeout, and all nodes are asked at once.
 #[test]
-fn status_is_one_object_within_one_timeout() {
+fn status_prints_one_object_within_one_timeout() {
     let cluster = cluster().start().unwrap();
     let fakes = Running::start(cases::all().iter().filter(|case| !case.is_large));
     let file = config(cluster.servers(), &fakes);
@@ -41,7 +41,7 @@ fn status_is_one_object_within_one_timeout() {
 
 /// Every node's answer or error; the worst node delays no other.
 #[test]
-fn query_is_one_object() {
+fn query_prints_one_object() {
     let cluster = cluster().start().unwrap();
     let fakes = Running::start(cases::all().iter().filter(|case| !case.is_large));
     let file = config(cluster.servers(), &fakes);
@@ -74,7 +74,7 @@ fn query(file: &ConfigFile) -> (Value, i32) {
 
 /// A server that sends without end costs no more memory than the kept result and one row of the same size.
 #[test]
-fn a_large_result_costs_what_is_kept_of_it() {
+fn a_large_result_costs_no_more_memory_than_is_kept_of_it() {
     let honest = ask(cases::all().iter().find(|case| case.name == "query-ready-without-end").unwrap());
     for case in cases::all().iter().filter(|case| case.is_large) {
         let memory = ask(case) - honest;

@@ -16,7 +16,7 @@ use crate::support::watched::{Watched, blocking};
 type Told = HashMap<String, Option<NodeError>>;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn each_has_a_kind_and_a_text() {
+async fn each_case_has_a_kind_and_a_text() {
     let fakes = Running::start(small());
     let mut watched = Watched::start(fakes.iter().map(Running::node).collect());
     let mut told = Told::new();

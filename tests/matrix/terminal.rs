@@ -389,7 +389,7 @@ fn every_key_does_in_a_terminal_what_the_help_says_or_says_why_not() {
 
 /// Every place of the key map is among the places that are walked in a terminal.
 #[test]
-fn no_place_is_left_out() {
+fn every_place_is_walked_in_a_terminal() {
     let walked: Vec<Place> = SITES.iter().map(|site| site.place).collect();
     let left: Vec<Place> = keymap().places().filter(|place| !walked.contains(place)).collect();
     assert_eq!(left, [Place::Always, Place::Screen]);

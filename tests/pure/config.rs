@@ -141,7 +141,7 @@ fn leaves(value: &serde_yaml::Value, path: &str, out: &mut Vec<String>) {
 }
 
 #[test]
-fn the_example_loads_and_its_defaults_are_the_real_ones() {
+fn the_example_loads_and_names_the_real_defaults() {
     let env = environment();
     let plain = config::load(Path::new(EXAMPLE), None, &env).unwrap();
     assert_eq!(plain.warnings, []);
@@ -231,7 +231,7 @@ fn home() -> tempfile::TempDir {
 }
 
 #[test]
-fn passwords_by_precedence() {
+fn passwords_have_the_precedence_of_libpq() {
     let home = home();
     let env = environment().with_home(home.path());
     let source = |text: &str, env: &Environment| load_text(text, env).unwrap().nodes.remove(0).password;
@@ -329,7 +329,7 @@ fn flags_make_one_node() {
 }
 
 #[test]
-fn files_that_are_none() {
+fn missing_binary_and_endless_files_are_refused() {
     let folder = tempfile::tempdir().unwrap();
     let told = |path: &Path| config::load(path, None, &environment()).unwrap_err()[0].to_string();
     assert!(told(&folder.path().join("none.yaml")).ends_with("none.yaml: no such file"));
@@ -343,7 +343,7 @@ fn files_that_are_none() {
 }
 
 #[test]
-fn the_default_file() {
+fn the_default_file_is_in_the_configuration_folder() {
     let path = |env: &Environment| config::default_path(env).map(|path| path.display().to_string());
     assert_eq!(path(&Environment::empty()), None);
     let env = Environment::empty().with_home("/home/me");
@@ -356,7 +356,7 @@ fn the_default_file() {
 }
 
 #[test]
-fn read_only_of_the_file_wins_over_read_write() {
+fn read_only_in_the_file_overrides_read_write() {
     let mut config = load_text(
         "nodes: {a: {host: x}, b: {host: x, read_only: true}, c: {host: x, read_only: false}}",
         &environment(),
@@ -369,7 +369,7 @@ fn read_only_of_the_file_wins_over_read_write() {
 }
 
 #[test]
-fn no_password_in_debug() {
+fn debug_shows_no_password() {
     let text = "nodes:\n  a: {host: x, password: hunter2, sslpassword: hunter2}\n  b: postgres://u:hunter2@x\n";
     let config = load_text(text, &environment().with_var("PGPASSWORD", "hunter2")).unwrap();
     assert!(!format!("{config:?}").contains("hunter2"));
@@ -378,7 +378,7 @@ fn no_password_in_debug() {
 }
 
 #[test]
-fn absurd_files_end_soon() {
+fn absurd_files_are_read_or_refused_soon() {
     let many = |line: fn(usize) -> String, n: usize| (0..n).map(line).collect::<String>();
     let texts = [
         format!(

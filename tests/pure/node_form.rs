@@ -107,7 +107,7 @@ fn a_failed_test_says_why_and_the_next_enter_adds_anyway() {
 }
 
 #[test]
-fn what_is_missing_is_said_and_gone_to() {
+fn a_missing_field_is_named_and_gets_the_cursor() {
     let mut scene = production();
     scene.press("a");
     assert_eq!(scene.press("<enter>"), []);
@@ -122,7 +122,7 @@ fn what_is_missing_is_said_and_gone_to() {
 }
 
 #[test]
-fn hints_are_whole_while_lines_are_free() {
+fn hints_are_shown_in_full_where_there_is_room() {
     let mut scene = production();
     scene.press("a<tab>1<tab>a b<tab>0");
     shows(
@@ -134,7 +134,7 @@ fn hints_are_whole_while_lines_are_free() {
 }
 
 #[test]
-fn what_is_edited_and_removed_is_for_this_session_too() {
+fn edits_and_removals_are_for_this_session_only() {
     let mut scene = production();
     scene.press("e");
     shows(&mut scene, &["Edit primary for this session", "the file is not written"]);

@@ -31,7 +31,7 @@ const PLACES: [(&str, &str); 9] = [
 ];
 
 #[test]
-fn every_screen_at_every_size() {
+fn every_screen_keeps_its_picture_at_every_size() {
     for (place, keys) in PLACES {
         let mut scene = production_with_answers();
         scene.draw(120, 40, &dark());
@@ -52,7 +52,7 @@ fn the_empty_start_offers_the_form_and_a_file() {
 }
 
 #[test]
-fn the_first_screen_answers() {
+fn the_first_screen_shows_the_state_of_every_node() {
     for (width, height) in SIZES {
         let text = scene::text(&production_with_answers().draw(width, height, &dark()));
         for word in [
@@ -118,7 +118,7 @@ fn line(buf: &Buffer, row: u16) -> String {
 }
 
 #[test]
-fn what_is_wrong_stays_longest_in_the_header() {
+fn warnings_stay_longest_in_the_header() {
     for width in 80..=200 {
         let mut scene = production_with_answers();
         let header = line(&scene.draw(width, 40, &dark()), 0);
@@ -178,14 +178,14 @@ fn every_screen_has_its_tab() {
 }
 
 #[test]
-fn below_80x24_it_says_so() {
+fn a_window_below_80x24_says_so() {
     let text = scene::text(&production().draw(79, 24, &dark()));
     assert!(text.contains("needs 80x24") && text.contains("this terminal is 79x24"), "{text}");
     assert!(text.contains("✖ 1"), "it still says how the cluster is:\n{text}");
 }
 
 #[test]
-fn figures_of_a_lost_node_are_old_and_say_so() {
+fn figures_of_a_lost_node_are_marked_as_old() {
     let mut scene = production();
     scene.press("jjjj<enter>");
     let text = scene::text(&scene.draw(120, 40, &dark()));

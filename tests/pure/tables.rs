@@ -63,7 +63,7 @@ fn sessions(scene: &mut Scene, _: u64) {
 }
 
 #[test]
-fn activity() {
+fn the_activity_tables_keep_their_pictures() {
     let mut scene = told("3", sessions);
     shown("activity", &mut scene);
     // The waiting session: its full statement, what is known of it, and the chain that it waits in.
@@ -137,7 +137,7 @@ fn what_is_copied_is_the_statement_the_row_or_the_selected_value() {
 }
 
 #[test]
-fn locks() {
+fn the_lock_tables_keep_their_pictures() {
     let mut scene = told("4", |scene, _| waiting(scene));
     shown("locks", &mut scene);
     scene.press("<tab>");
@@ -146,7 +146,7 @@ fn locks() {
 }
 
 #[test]
-fn replication() {
+fn the_replication_tables_keep_their_pictures() {
     let mut scene = told("5<tab><tab>", |scene, second| {
         let (held, decoded) = (7_300_000_000 + second * 9_000_000, 100_000_000 + second * 4_000_000);
         answer(
@@ -170,7 +170,7 @@ fn replication() {
 }
 
 #[test]
-fn statements() {
+fn the_statement_tables_keep_their_pictures() {
     let mut scene = told("6", |scene, second| {
         for (node, calls) in [("primary", 1_000_000 + second * 900), ("replica-1", 40_000 + second * 30)] {
             answer(
@@ -200,7 +200,7 @@ fn statements() {
 
 /// A remedy that is too long for its line can still be read in full.
 #[test]
-fn why_a_node_answers_no_rows_opens_at_length() {
+fn the_reason_for_missing_rows_opens_at_length() {
     const REMEDY: &str = "CREATE EXTENSION pg_stat_statements, in a database that the tool connects to, and restart";
     let mut scene = production();
     scene.draw(80, 24, &theme("dark", ColorDepth::True));
@@ -224,7 +224,7 @@ fn why_a_node_answers_no_rows_opens_at_length() {
 }
 
 #[test]
-fn tables() {
+fn the_table_views_keep_their_pictures() {
     let mut scene = told("7", |scene, _| {
         answer(
             scene,
@@ -250,7 +250,7 @@ fn tables() {
 }
 
 #[test]
-fn topology() {
+fn the_topology_keeps_its_picture() {
     let mut scene = told("2", |scene, _| {
         let own = |role: &str, name: &str, timeline: u32| {
             format!(
@@ -296,7 +296,7 @@ fn topology() {
 }
 
 #[test]
-fn drift() {
+fn the_drift_table_keeps_its_picture() {
     let mut scene = told("c", |scene, _| {
         for (node, work_mem, version) in
             [("primary", "64MB", "1.10"), ("replica-1", "64MB", "1.10"), ("replica-2", "4MB", "1.8")]

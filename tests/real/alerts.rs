@@ -9,7 +9,7 @@ use pgwatch::config::{alerts, views};
 use tempfile::TempDir;
 
 #[test]
-fn every_file_of_ours_is_right() {
+fn every_built_in_rule_is_valid() {
     for (name, text) in alerts::our_files() {
         match alerts::from_text(name, text, &format!("config/alerts/{name}.yaml"), views::ours()) {
             Ok(rule) => assert!(rule.is_some_and(|rule| rule.remedy.is_some()), "{name} has no remedy"),
@@ -29,7 +29,7 @@ fn example(page: &str) -> String {
 }
 
 #[test]
-fn the_example_of_the_page_is_right() {
+fn the_example_in_the_documentation_is_valid() {
     let mut views = views::ours().clone();
     let view = views::from_text("temp", &example("views.md"), "views.md").unwrap();
     views.insert("temp".to_owned(), std::sync::Arc::new(view));

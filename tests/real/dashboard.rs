@@ -47,7 +47,7 @@ fn a_frozen_node_is_shown_down_and_thawed_healthy() {
 
 /// There is no error: the dashboard opens, says that all nodes are down, and finds the first one that answers.
 #[test]
-fn all_nodes_down_at_the_start() {
+fn the_dashboard_opens_while_all_nodes_are_down() {
     let cluster = cluster().start().unwrap();
     cluster.primary().stop(pgwatch::demo::StopMode::Fast).unwrap();
     let config = ConfigFile::new("", cluster.servers());
@@ -82,7 +82,7 @@ fn a_query_answers_from_every_node_and_is_shown_not_obeyed() {
 
 /// Readable from 80x24; a smaller window says so, and no size breaks it.
 #[test]
-fn any_size_at_any_moment() {
+fn the_window_may_take_any_size_at_any_moment() {
     let mut stage = Stage::new();
     for (cols, rows) in [(80, 24), (300, 100), (81, 25), (200, 60)] {
         stage.tui.resize(cols, rows);

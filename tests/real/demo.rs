@@ -86,7 +86,7 @@ fn without_a_terminal_it_prints_the_status_and_leaves() {
 /// The demo starts whatever libpq's variables and files, the locale, the time zone and the umask are. If servers cannot
 /// run in `TMPDIR`, because the path of a socket there would be too long, they run elsewhere.
 #[test]
-fn nothing_in_the_environment_breaks_it() {
+fn nothing_in_the_environment_breaks_the_demo() {
     let place = Place::new();
     let long = place.path().join("x".repeat(90));
     fs::create_dir(&long).unwrap();
@@ -194,7 +194,7 @@ fn a_closed_terminal_leaves_nothing_behind() {
 }
 
 #[test]
-fn killed_it_leaves_nothing_behind() {
+fn a_killed_demo_leaves_nothing_behind() {
     let place = Place::new();
     let mut tui = place.dashboard(&[]);
     tui.signal(Signal::KILL);

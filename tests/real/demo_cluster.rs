@@ -33,7 +33,7 @@ fn streams(server: &Server, standby: &str) -> bool {
 }
 
 #[test]
-fn standbys_stream_also_in_a_cascade() {
+fn standbys_stream_in_a_cascade_too() {
     let cluster = cluster().standbys(2).cascade().config("max_connections", "20").start().unwrap();
     let primary = cluster.primary();
     assert_eq!(primary.psql("show max_connections").unwrap(), "20");
@@ -48,7 +48,7 @@ fn standbys_stream_also_in_a_cascade() {
 }
 
 #[test]
-fn clusters_are_told_apart_by_their_identifier() {
+fn clusters_differ_in_their_identifier() {
     let (one, other) = (cluster().start().unwrap(), cluster().primary_name("other").start().unwrap());
     let identifier = "select system_identifier from pg_control_system()";
     assert_ne!(one.primary().psql(identifier).unwrap(), other.primary().psql(identifier).unwrap());
@@ -56,7 +56,7 @@ fn clusters_are_told_apart_by_their_identifier() {
 }
 
 #[test]
-fn killed_stopped_and_started_again_on_its_port() {
+fn a_killed_or_stopped_server_starts_again_on_its_port() {
     let cluster = cluster().start().unwrap();
     let server = cluster.primary();
     let port = server.port();
@@ -72,7 +72,7 @@ fn killed_stopped_and_started_again_on_its_port() {
 }
 
 #[test]
-fn frozen_means_no_answer_from_anybody_and_thawed_all_of_it() {
+fn a_frozen_server_answers_nobody_until_it_is_thawed() {
     let cluster = cluster().start().unwrap();
     let server = cluster.primary();
     // Old and new sessions alike: each backend is frozen, not only the postmaster.
@@ -103,7 +103,7 @@ fn frozen_means_no_answer_from_anybody_and_thawed_all_of_it() {
 }
 
 #[test]
-fn held_while_starting_up() {
+fn a_server_can_be_held_while_starting_up() {
     let cluster = cluster().standbys(1).start().unwrap();
     let standby = cluster.server("standby1");
     standby.stop(StopMode::Fast).unwrap();
@@ -130,7 +130,7 @@ fn a_standby_is_promoted() {
 }
 
 #[test]
-fn dropped_nothing_is_left() {
+fn a_dropped_cluster_leaves_nothing() {
     let cluster = cluster().standbys(1).start().unwrap();
     let folder = cluster.primary().data_dir().parent().unwrap().to_owned();
     cluster.server("standby1").freeze().unwrap();
@@ -154,7 +154,7 @@ fn holder_to_be_killed() {
 }
 
 #[test]
-fn nothing_outlives_a_killed_holder_frozen_servers_neither() {
+fn nothing_outlives_a_killed_holder_not_even_frozen_servers() {
     let mut holder = Command::new(std::env::current_exe().unwrap())
         .args(["--exact", "demo_cluster::holder_to_be_killed", "--nocapture"])
         .env("PGWATCH_TEST_HOLD", "1")
@@ -277,7 +277,7 @@ fn the_terminal_model_sees_what_is_left_on() {
 }
 
 #[test]
-fn a_closed_terminal_is_a_hang_up() {
+fn closing_the_terminal_sends_a_hangup() {
     let mut tui = Tui::start_program(Path::new("/bin/sh"), &["-c", "echo here; exec sleep 600"], 40, 10, &[]);
     tui.wait_text("here", SOON);
     tui.close_terminal();

@@ -24,7 +24,7 @@ fn query(config: &ConfigFile) -> Child {
 }
 
 #[test]
-fn a_query_command_that_is_signalled_cancels_on_the_servers() {
+fn a_signalled_query_command_cancels_its_statement_on_the_servers() {
     let cluster = cluster().standbys(1).start().unwrap();
     let config = ConfigFile::new("", cluster.servers());
     for (signal, end, gone) in [

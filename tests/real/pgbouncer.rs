@@ -174,11 +174,11 @@ async fn works_through(mode: &str) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn session_mode() {
+async fn pgwatch_works_through_a_pooler_in_session_mode() {
     works_through("session").await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn transaction_mode() {
+async fn pgwatch_works_through_a_pooler_in_transaction_mode() {
     works_through("transaction").await;
 }

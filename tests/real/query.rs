@@ -104,7 +104,7 @@ async fn sessions_open_and_leave_nothing_behind() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn statements_of_a_read_only_node() {
+async fn statements_on_a_read_only_node_write_nothing() {
     let cluster = Cluster::builder().standbys(1).start().unwrap();
     let server = cluster.primary();
     server.psql("create table t (a int); insert into t values (1); create type mood as enum ('ok')").unwrap();
@@ -199,7 +199,7 @@ async fn statements_of_a_read_only_node() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn statements_of_a_writable_node() {
+async fn statements_on_a_writable_node_write_and_leave_no_session_state() {
     let cluster = Cluster::builder().start().unwrap();
     let server = cluster.primary();
     let node = Node::new(writable(server));
@@ -225,7 +225,7 @@ async fn statements_of_a_writable_node() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn time_is_bounded_and_servers_stop_working() {
+async fn statements_are_bounded_in_time_and_stopped_on_the_server() {
     let cluster = Cluster::builder().start().unwrap();
     let server = cluster.primary();
     let node = Node::new(server.node_config());
@@ -294,7 +294,7 @@ async fn time_is_bounded_and_servers_stop_working() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_frozen_server_costs_its_time_and_no_more() {
+async fn a_frozen_server_costs_no_more_than_the_timeout() {
     let cluster = Cluster::builder().start().unwrap();
     let server = cluster.primary();
     let node = Node::new(server.node_config());

@@ -171,7 +171,7 @@ const PLACES: [(&str, usize, &str); 8] = [
 ];
 
 #[test]
-fn every_screen_at_every_size_in_every_theme() {
+fn every_screen_keeps_its_picture_at_every_size_in_every_theme() {
     for (place, acts, keys) in PLACES {
         let mut scene = scene(acts);
         scene.draw(120, 40, &theme("dark", ColorDepth::True));
@@ -195,7 +195,7 @@ fn every_screen_at_every_size_in_every_theme() {
 }
 
 #[test]
-fn the_first_screen_in_every_theme() {
+fn the_first_screen_keeps_its_picture_in_every_theme() {
     let mut scene = scene(5);
     for (name, theme) in themes() {
         let buf = scene.draw(120, 40, &theme);

@@ -38,7 +38,7 @@ async fn refused(node: &NodeConfig) -> NodeError {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn real_servers_that_refuse() {
+async fn every_refusal_of_a_real_server_has_its_kind_and_text() {
     let cluster = Cluster::builder().start().unwrap();
     let server = cluster.primary();
     let good = server.node_config();
@@ -116,7 +116,7 @@ async fn real_servers_that_refuse() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn servers_that_are_full_or_stopping() {
+async fn a_full_or_stopping_server_says_so() {
     let cluster = Cluster::builder().config("max_connections", "12").start().unwrap();
     let server = cluster.primary();
     let good = server.node_config();
@@ -158,7 +158,7 @@ async fn servers_that_are_full_or_stopping() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn passwords_from_files_and_commands() {
+async fn passwords_are_taken_from_files_and_commands() {
     let cluster = Cluster::builder().start().unwrap();
     let server = cluster.primary();
     let secret = server.password().expose().to_owned();
@@ -227,7 +227,7 @@ async fn let_in(socket: &mut tokio::net::TcpStream) {
 
 /// What else such a server may send is tested in `hostile/`.
 #[tokio::test(flavor = "multi_thread")]
-async fn servers_that_are_none() {
+async fn servers_that_do_not_speak_postgresql_are_refused_in_time() {
     // Accepts and never sends a word; so does one that speaks TLS and then nothing.
     let silent = impostor(async |_socket| std::future::pending::<()>().await).await;
     let error = refused(&silent).await;

@@ -198,7 +198,7 @@ const ALL: Facts = Facts {
 };
 
 #[test]
-fn a_plain_role_is_told_what_is_hidden_and_why() {
+fn a_plain_role_learns_what_is_hidden_and_why() {
     assert_status("plain");
     assert_facts("plain", &FOR_ALL);
     assert_queries("plain", false, false);

@@ -90,7 +90,7 @@ impl Nodes {
 }
 
 #[test]
-fn no_command_tells_it() {
+fn no_command_reveals_the_password() {
     let nodes = Nodes::new();
     let (status, _) = object(&["status", "--config", nodes.config.arg(), "--format", "json"]);
     let healthy = status["nodes"].as_array().unwrap().iter().filter(|node| node["state"] == "healthy");
@@ -121,7 +121,7 @@ fn no_command_tells_it() {
 }
 
 #[test]
-fn no_wrong_line_of_the_file_tells_it() {
+fn no_wrong_line_of_the_file_reveals_the_password() {
     let half = "x, ss:w/rd %20&ü";
     for wrong in [
         format!("{{host: h, pasword: \"{PASSWORD}\"}}"),
@@ -167,7 +167,7 @@ fn no_wrong_line_of_the_file_tells_it() {
 }
 
 #[test]
-fn no_wrong_command_line_tells_it() {
+fn no_wrong_command_line_reveals_the_password() {
     for connection in [
         format!("postgres://u:{PASSWORD}@h/d"),
         format!("postgresql://u:{IN_A_URL}@h/d"),
@@ -205,7 +205,7 @@ fn no_wrong_command_line_tells_it() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn no_debug_output_tells_it() {
+async fn no_debug_output_reveals_the_password() {
     let nodes = tokio::task::block_in_place(Nodes::new);
     let environment = Environment::of_process().with_var("PGPASSWORD", PASSWORD);
     let config = config::load(&nodes.config.path, None, &environment).unwrap();

@@ -2,8 +2,8 @@
 //! and within bounds, each fault has its place, and nothing panics.
 
 mod changed;
-mod monsters;
-mod no_files;
+mod oversized;
+mod special_files;
 
 use std::sync::mpsc;
 use std::time::Duration;

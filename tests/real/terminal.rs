@@ -58,17 +58,17 @@ fn ctrl_c_cancels_what_runs() {
 }
 
 #[test]
-fn sigterm_leaves_clean() {
+fn sigterm_leaves_cleanly() {
     signal_leaves_clean(Signal::TERM);
 }
 
 #[test]
-fn sigint_leaves_clean() {
+fn sigint_leaves_cleanly() {
     signal_leaves_clean(Signal::INT);
 }
 
 #[test]
-fn sighup_leaves_clean() {
+fn sighup_leaves_cleanly() {
     signal_leaves_clean(Signal::HUP);
 }
 
@@ -100,7 +100,7 @@ fn a_closed_terminal_leaves_no_session() {
 }
 
 #[test]
-fn a_frozen_server_keeps_nobody_from_leaving() {
+fn a_frozen_server_does_not_keep_the_dashboard_open() {
     let mut stage = Stage::new();
     stage.run(LONG);
     let standby = stage.cluster.server("standby1");
@@ -116,7 +116,7 @@ fn a_frozen_server_keeps_nobody_from_leaving() {
 
 /// After SIGKILL there is no goodbye: the sessions themselves notice that their client is gone.
 #[test]
-fn killed_its_sessions_end_by_themselves() {
+fn after_sigkill_the_sessions_end_by_themselves() {
     let mut stage = Stage::new();
     stage.run(LONG);
     stage.tui.signal(Signal::KILL);
@@ -134,7 +134,7 @@ fn dashboard_that_panics() {
 
 /// A panic anywhere first gives the terminal back, then the message is printed, and the rest ends in order.
 #[test]
-fn a_panic_leaves_clean() {
+fn a_panic_gives_the_terminal_back_and_leaves_no_session() {
     let cluster = cluster().standbys(1).start().unwrap();
     let config = ConfigFile::new("", cluster.servers());
     let mut stage = Stage { tui: panicking(&config, "terminal::dashboard_that_panics"), config, cluster };

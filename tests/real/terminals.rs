@@ -33,7 +33,7 @@ fn in_two_pieces(tui: &mut Tui, sequence: &[u8]) -> bool {
 }
 
 #[test]
-fn a_key_in_two_pieces_is_the_key() {
+fn a_key_in_two_pieces_is_one_key() {
     let config = file(NOBODY);
     // What is sent, what shows that it arrived, and the keys that lead back.
     let cases: [(&[u8], &str, &str); 5] = [
@@ -186,7 +186,7 @@ fn a_terminal_without_a_size_is_80x24() {
 }
 
 #[test]
-fn a_copied_text_is_sent_and_who_stands_in_between_is_named() {
+fn a_copied_text_is_sent_and_a_multiplexer_in_between_is_named() {
     let config = file(NOBODY);
     for (env, says) in [
         (&[][..], "sent to the terminal"),

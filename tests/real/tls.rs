@@ -243,7 +243,7 @@ async fn every_mode_keeps_its_promise() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn client_certificates_of_every_form() {
+async fn client_certificates_of_every_form_are_read() {
     let dir = tempfile::tempdir().unwrap();
     let template = Template::create(Install::find().unwrap()).unwrap();
     let authority = Authority::new("Our authority");

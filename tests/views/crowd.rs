@@ -10,7 +10,7 @@ use crate::support::watched::blocking;
 
 /// As many sessions as a large server has: the screen shows them, and the rows are those that psql counts.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn two_thousand_sessions() {
+async fn two_thousand_sessions_are_shown_and_counted() {
     let cluster = blocking(|| {
         // Without a password, whose check takes both sides ten times as long as the rest of a login.
         let cluster = cluster().hba("host all app 127.0.0.1/32 trust").config("autovacuum", "off");

@@ -104,7 +104,7 @@ fn in_order(frame: &str, lines: &[&[&str]]) -> bool {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_chain_of_blockers_with_a_prepared_transaction_at_its_root() {
+async fn a_chain_of_blockers_is_shown_up_to_a_prepared_transaction() {
     let cluster = blocking(|| cluster().config("max_prepared_transactions", "5").start().unwrap());
     let server = cluster.primary();
     blocking(|| {
@@ -162,7 +162,7 @@ async fn a_chain_of_blockers_with_a_prepared_transaction_at_its_root() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn replication_as_it_is_and_as_it_should_not_be() {
+async fn sound_and_broken_replication_is_shown() {
     let cluster = blocking(|| cluster().standbys(1).cascade().config("hot_standby_feedback", "off").start().unwrap());
     let server = cluster.primary();
     let slot = "select pg_create_physical_replication_slot('orphan', true)";
@@ -223,7 +223,7 @@ async fn replication_as_it_is_and_as_it_should_not_be() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_subscription_whose_apply_fails() {
+async fn a_subscription_whose_apply_fails_is_shown() {
     let publisher = blocking(|| cluster().primary_name("pub").config("wal_level", "logical").start().unwrap());
     let subscriber = blocking(|| cluster().primary_name("sub").start().unwrap());
     let (from, to) = (publisher.primary(), subscriber.primary());
@@ -269,7 +269,7 @@ async fn a_subscription_whose_apply_fails() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_is_under_way_and_who_sleeps_on_a_transaction() {
+async fn progress_and_idle_transactions_are_shown() {
     let cluster = blocking(|| cluster().config("autovacuum", "off").start().unwrap());
     let server = cluster.primary();
     blocking(|| {
@@ -303,7 +303,7 @@ async fn what_is_under_way_and_who_sleeps_on_a_transaction() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_replay_that_cancels_an_idle_transaction_of_a_standby() {
+async fn a_replay_conflict_on_a_standby_is_shown() {
     let cluster = blocking(|| {
         let cluster = cluster().standbys(1).config("hot_standby_feedback", "off").config("autovacuum", "off");
         cluster.config("max_standby_streaming_delay", "10ms").start().unwrap()
@@ -337,7 +337,7 @@ async fn a_replay_that_cancels_an_idle_transaction_of_a_standby() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_table_near_the_age_at_which_it_must_be_frozen() {
+async fn a_table_near_its_freeze_age_is_shown() {
     const LOWEST: &str = "100000";
     let lowered = |cluster: pgwatch::demo::Builder<'static>| cluster.config("autovacuum_freeze_max_age", LOWEST);
     let cluster = blocking(|| lowered(cluster().config("autovacuum", "off")).start().unwrap());
@@ -428,7 +428,7 @@ async fn figures_are_those_that_psql_finds() {
 /// Reads the conflicts that an installed pglogical records. The extension cannot be installed here, so its table is
 /// replaced by one made as in its own upgrade script.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn conflicts_that_pglogical_recorded() {
+async fn conflicts_recorded_by_pglogical_are_shown() {
     let cluster = blocking(|| cluster().start().unwrap());
     let server = cluster.primary();
     let config = ConfigFile::new("", [server]);

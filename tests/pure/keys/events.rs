@@ -27,7 +27,7 @@ fn tell_facts(dashboard: &mut Dashboard, commits: u64) {
 }
 
 #[test]
-fn figures_grow_old_and_say_so() {
+fn stale_figures_are_marked_as_old() {
     let mut dashboard = Dashboard::healthy();
     let refresh = Duration::from_secs(1);
     let figures = |dashboard: &Dashboard| {
@@ -55,7 +55,7 @@ fn figures_grow_old_and_say_so() {
 
 /// N1: later figures may wait for a common frame, but the first ones of a node are what a person waits for.
 #[test]
-fn the_first_figures_of_a_node_are_awaited_n1() {
+fn the_first_figures_of_a_node_are_drawn_at_once_n1() {
     let mut dashboard = Dashboard::healthy();
     let refresh = |dashboard: &Dashboard, node| EventKind::Facts { node: name(node), facts: Ok(facts(dashboard, 1)) };
     assert!(dashboard.app.awaits(&refresh(&dashboard, "primary")));
@@ -69,7 +69,7 @@ fn the_first_figures_of_a_node_are_awaited_n1() {
 }
 
 #[test]
-fn a_failed_refresh_keeps_the_old_figures_and_is_told_once() {
+fn a_failed_refresh_keeps_the_old_figures_and_is_reported_once() {
     let mut dashboard = Dashboard::healthy();
     tell_facts(&mut dashboard, 1);
     let error = NodeError::new(ErrorKind::Permission, "permission denied for view");
@@ -86,7 +86,7 @@ fn a_failed_refresh_keeps_the_old_figures_and_is_told_once() {
 }
 
 #[test]
-fn counts_and_the_story_of_an_outage() {
+fn the_counts_and_the_journal_follow_an_outage() {
     let mut dashboard = Dashboard::healthy();
     let counts = dashboard.app.picture().nodes.counts();
     assert_eq!((counts.healthy, counts.degraded, counts.down), (3, 0, 0));
@@ -127,7 +127,7 @@ fn nodes_come_and_go_while_it_runs() {
 }
 
 #[test]
-fn removing_asks_first_and_stands_on_no() {
+fn removing_asks_first_and_selects_no() {
     for (keys, removed) in
         [("d<enter>", 0), ("dn", 0), ("d<esc>", 0), ("dy", 1), ("d<tab><enter>", 1), ("d<left><enter>", 1)]
     {
@@ -165,7 +165,7 @@ fn the_events_screen_stays_with_the_selected_line() {
 }
 
 #[test]
-fn the_detail_screen_tells_of_its_node_alone() {
+fn the_detail_screen_shows_only_its_node() {
     let mut dashboard = Dashboard::healthy();
     dashboard.press("<enter>");
     assert_eq!(dashboard.app.events_table.rows, [1]);
@@ -177,7 +177,7 @@ fn the_detail_screen_tells_of_its_node_alone() {
 }
 
 #[test]
-fn a_file_that_became_wrong_changes_nothing() {
+fn a_file_that_became_invalid_changes_nothing() {
     let mut dashboard = Dashboard::healthy();
     let effects = update(&mut dashboard.app, Msg::Reloaded(Err(vec!["x.yaml:3:1: unknown key".to_owned()])));
     assert!(effects.is_empty());
@@ -207,7 +207,7 @@ fn a_file_that_became_wrong_changes_nothing() {
 }
 
 #[test]
-fn only_what_changes_the_picture_is_drawn() {
+fn a_frame_is_drawn_only_if_the_picture_changed() {
     let mut dashboard = Dashboard::healthy();
     dashboard.draw(Pane::Nodes, 10);
     dashboard.app.take_dirty();
@@ -233,7 +233,7 @@ fn a_full_channel_loses_nothing_that_matters() {
 /// The cluster that answers is not the one that was watched: a restore, or a wrong address. Said once, and shown on the
 /// node's page from then on.
 #[test]
-fn another_cluster_at_the_same_address_is_said() {
+fn another_cluster_at_the_same_address_is_reported() {
     let mut dashboard = Dashboard::healthy();
     dashboard.tell(EventKind::Replaced { node: name("primary"), was: 7, now: 8 });
     let line = dashboard.app.picture().journal.newest().unwrap();

@@ -147,7 +147,7 @@ fn no_rows_and_rows_affected_are_answers_too() {
 }
 
 #[test]
-fn one_that_differs_is_found() {
+fn the_one_answer_that_differs_is_found() {
     let mut dashboard = Dashboard::healthy();
     let commands = dashboard.press(":select count(*)<enter>");
     let batch = request(&commands).batch;
@@ -201,7 +201,7 @@ fn results_filter_and_sort_by_value() {
 }
 
 #[test]
-fn history_by_keys_in_the_editor_and_to_the_file() {
+fn the_history_is_reached_by_keys_and_saved_to_the_file() {
     let mut dashboard = Dashboard::healthy();
     dashboard.press("9<up>");
     assert_eq!(dashboard.app.query.editor.text(), "select 2");

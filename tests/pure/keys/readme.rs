@@ -51,7 +51,7 @@ fn table() -> String {
 }
 
 #[test]
-fn the_readme_has_the_key_map() {
+fn the_readme_lists_the_key_map() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md");
     let readme = std::fs::read_to_string(&path).unwrap();
     let (head, rest) = readme.split_once(BEGIN).expect("the README marks where the keys stand");

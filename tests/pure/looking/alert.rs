@@ -159,7 +159,7 @@ fn sessions(scene: &mut Scene, idle: bool) {
 }
 
 #[test]
-fn whatever_hides_the_row_gives_way() {
+fn whatever_hides_the_row_is_cleared() {
     // A filter, a group, or a row opened at length on an earlier visit.
     for earlier in ["3/nobody<enter>t", "3bt", "3<enter>t"] {
         let mut scene = with_idle_session();
@@ -192,7 +192,7 @@ fn whatever_hides_the_row_gives_way() {
 }
 
 #[test]
-fn a_row_that_is_gone_is_said() {
+fn a_row_that_is_gone_is_reported() {
     let mut scene = with_idle_session();
     scene.press("<enter>");
     scene.now += 1;
@@ -202,7 +202,7 @@ fn a_row_that_is_gone_is_said() {
 }
 
 #[test]
-fn the_alerts_begin_at_the_worst_and_what_to_do_is_about_it() {
+fn the_alerts_begin_at_the_worst_one_and_show_its_remedy() {
     let mut scene = production();
     let remedy = |scene: &mut Scene| {
         let text = seen(scene, 120, 40);

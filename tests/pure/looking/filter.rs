@@ -159,7 +159,7 @@ fn every_form_of_a_filter_works_on_sessions() {
 const PLACES: [&str; 13] = ["1", "2", "3", "4", "5", "6", "7", "8", "9", "0", "t", "1c", "1<enter>"];
 
 #[test]
-fn what_cannot_be_read_is_said_and_never_silent() {
+fn an_invalid_filter_is_always_reported() {
     for (typed, said) in [
         ("colour:red", "no column colour, so this is looked for as text"),
         ("colour>5", "no column colour, so this is looked for as text"),
@@ -182,7 +182,7 @@ fn what_cannot_be_read_is_said_and_never_silent() {
 
 /// Every letter that is a key somewhere is plain text after `/` and after `:`.
 #[test]
-fn letters_behind_the_sign_never_run_as_commands() {
+fn letters_after_the_prompt_never_run_as_commands() {
     const LETTERS: &str = "standby1 query aedrPcvxboifpwzyWq!?[]+-E";
     for empty in [true, false] {
         for keys in PLACES.into_iter().chain(["?", "d", "3v", "2?"]) {
@@ -229,7 +229,7 @@ fn the_name_of_a_file_never_runs_as_commands() {
 }
 
 #[test]
-fn each_table_keeps_its_own_and_no_other_screen_is_touched() {
+fn each_table_keeps_its_own_filter() {
     for keys in PLACES {
         let mut scene = production_with_answers();
         seen(&mut scene, 120, 40);
@@ -259,7 +259,7 @@ fn each_table_keeps_its_own_and_no_other_screen_is_touched() {
 }
 
 #[test]
-fn what_comes_later_is_filtered_too() {
+fn rows_that_arrive_later_are_filtered_too() {
     let mut scene = production();
     seen(&mut scene, 120, 40);
     scene.press("3/metabase<enter>");
@@ -270,7 +270,7 @@ fn what_comes_later_is_filtered_too() {
 
 /// A click goes to another screen; the open line closes.
 #[test]
-fn a_line_that_is_open_never_filters_another_table() {
+fn an_open_filter_line_never_filters_another_table() {
     let mut scene = production();
     seen(&mut scene, 120, 40);
     scene.press("/prim");

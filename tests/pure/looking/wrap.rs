@@ -129,7 +129,7 @@ fn groups_compared_values_and_notes_wrap_too() {
 }
 
 #[test]
-fn alerts_wrap() {
+fn alerts_wrap_their_sentences() {
     let mut scene = production();
     seen(&mut scene, 80, 40);
     let user = "a_user_whose_name_is_as_long_as_names_of_users_may_be_in_pg";

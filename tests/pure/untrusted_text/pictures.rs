@@ -196,7 +196,7 @@ fn what_is_foreign_to_our_screens_is_found() {
 
 /// All spoiled pieces, a few at a time, in every place.
 #[test]
-fn every_piece_is_shown_on_every_screen() {
+fn every_spoiled_piece_is_shown_on_every_screen() {
     for (pieces, theme) in PIECES.chunks(4).zip(themes().into_iter().cycle()) {
         let text = pieces.concat();
         let start = Start::new(&text, (120, 40), theme);

@@ -84,7 +84,7 @@ fn a_frozen_picture_keeps_the_rows_until_it_goes_on() {
 }
 
 #[test]
-fn what_is_wrong_with_a_node_is_seen_however_many_rows_there_are() {
+fn a_fault_of_a_node_is_visible_however_many_rows_there_are() {
     let pids: Vec<String> = (1000..1100).map(|pid| format!("pid={pid} | query=select {pid}")).collect();
     let rows: Vec<&str> = pids.iter().map(String::as_str).collect();
     for (width, height) in [(80, 24), (120, 40), (200, 60)] {
@@ -108,7 +108,7 @@ fn what_is_wrong_with_a_node_is_seen_however_many_rows_there_are() {
 }
 
 #[test]
-fn what_a_node_cannot_have_is_dim_last_and_no_fault() {
+fn a_table_that_a_node_cannot_have_is_noted_last_and_is_no_fault() {
     let mut scene = two();
     scene.press("5<tab>");
     lacks(&mut scene, "primary", "receivers", "not available on a primary");
@@ -132,7 +132,7 @@ fn what_a_node_cannot_have_is_dim_last_and_no_fault() {
 }
 
 #[test]
-fn a_table_is_empty_only_when_all_nodes_said_so() {
+fn a_table_counts_as_empty_only_after_all_nodes_answered() {
     let mut scene = two();
     scene.press("4");
     let empty = pgwatch::config::views::ours()["locks"].empty.as_deref().unwrap();

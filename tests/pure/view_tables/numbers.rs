@@ -82,7 +82,7 @@ fn no_view_cuts_a_number() {
 }
 
 #[test]
-fn numbers_are_said_shorter_where_there_is_no_room() {
+fn numbers_are_shortened_where_there_is_no_room() {
     let mut scene = told(&views::ours()["sequences"]);
     let text = screen(&mut scene, 80, 24);
     for said in ["432k %", "118M %", "1.1T %", "90071992547409910"] {

@@ -37,7 +37,7 @@ async fn session(server: &Server) -> (Client, JoinSet<Result<(), tokio_postgres:
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn status_tells_what_rules_find_and_exits_accordingly() {
+async fn status_reports_what_rules_find_and_exits_accordingly() {
     let cluster = cluster().standbys(1).start().unwrap();
     let primary = cluster.primary();
     let config = ConfigFile::new("", cluster.servers());
@@ -94,7 +94,7 @@ async fn status_tells_what_rules_find_and_exits_accordingly() {
 }
 
 #[test]
-fn check_and_status_tell_what_is_wrong_with_rules() {
+fn check_and_status_report_faults_in_rules() {
     let config = ConfigFile::new("", []);
     std::fs::write(&config.path, "nodes:\n  a: {host: 127.0.0.1, port: 1, user: x}\n").unwrap();
     let home = home(&[("mine", "title: x\nview: slot\ncolumn: y\nwarning: \">1\"\nsays: x\n")]);

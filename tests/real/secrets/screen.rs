@@ -69,7 +69,7 @@ impl Stage {
 }
 
 #[test]
-fn no_screen_and_no_file_tells_it() {
+fn no_screen_and_no_file_reveals_the_password() {
     let mut stage = Stage::new();
     for node in ["given", "url", "pairs", "command", "passfile", "wrong", "nowhere", "insists", "dead", "failing"] {
         stage.see(&format!(":node {node}<enter>"), "sslmode");
@@ -102,7 +102,7 @@ fn no_screen_and_no_file_tells_it() {
 }
 
 #[test]
-fn no_form_tells_it_while_it_is_typed() {
+fn no_form_reveals_the_password_while_it_is_typed() {
     let mut stage = Stage::new();
     let port = server().port();
     for string in [
@@ -135,7 +135,7 @@ fn no_form_tells_it_while_it_is_typed() {
 
 /// A typed statement is shown, as it has to be, and saved nowhere.
 #[test]
-fn no_file_keeps_a_statement_with_it() {
+fn no_file_keeps_a_statement_with_the_password() {
     let mut stage = Stage::new();
     stage.tui.press(&format!(":alter role teller password '{PASSWORD}'<enter>9"));
     stage.tui.wait_text("read-only", SOON);
@@ -158,7 +158,7 @@ fn dashboard_that_panics() {
 }
 
 #[test]
-fn no_panic_tells_it() {
+fn no_panic_reveals_the_password() {
     let port = server().port();
     let config = file(&format!("nodes: {{n: \"postgres://teller:{IN_A_URL}@127.0.0.1:{port}/postgres\"}}\n"));
     let mut tui = panicking(&config, "secrets::screen::dashboard_that_panics");

@@ -185,7 +185,7 @@ fn tables_and_messages_show_what_csv_and_json_keep() {
 /// Bytes that are not UTF-8 are an answer like any other: the server's own error or the value, never a panic, and the
 /// node stays in use.
 #[test]
-fn bytes_that_are_no_utf_8_are_told_and_the_node_goes_on() {
+fn bytes_that_are_not_utf_8_are_reported_and_the_node_stays_in_use() {
     let config = config();
     for (sql, seen) in [
         ("select word from bytes", "invalid byte sequence"),

@@ -79,7 +79,7 @@ fn a_pipe_with_a_reader_gets_every_event() {
 
 /// Files that are no files neither hang pgwatch nor fill its memory.
 #[test]
-fn pipes_and_devices_in_place_of_files_are_refused_or_read() {
+fn pipes_and_devices_are_read_or_refused_as_files() {
     let folder = tempfile::tempdir().unwrap();
     let pipe = fifo(&folder, "pipe");
     let check = |path: &Path| {

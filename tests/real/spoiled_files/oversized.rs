@@ -27,7 +27,7 @@ fn check(text: &[u8]) -> (Output, Duration) {
 const MEMORY_KB: u32 = 2 << 20;
 
 /// Texts made to overflow, to explode, or to take forever.
-fn monsters() -> Vec<(&'static str, Vec<u8>)> {
+fn oversized_texts() -> Vec<(&'static str, Vec<u8>)> {
     let nested =
         |open: &str, close: &str, levels: usize| (open.repeat(levels) + "x" + &close.repeat(levels)).into_bytes();
     let lines = |count: usize, line: &dyn Fn(usize) -> String| (0..count).map(line).collect::<String>().into_bytes();
@@ -99,7 +99,7 @@ fn monsters() -> Vec<(&'static str, Vec<u8>)> {
 #[test]
 fn texts_made_to_break_a_reader_are_refused_within_bounds() {
     let mut slowest = (Duration::ZERO, "");
-    for (what, text) in monsters() {
+    for (what, text) in oversized_texts() {
         let (output, took) = check(&text);
         let code = output.status.code();
         let said: String = err(&output).chars().take(300).collect();
