@@ -1,5 +1,5 @@
-//! Nothing leaks: a minute of churn, after which the program holds what it held when it was warm, and leaves nothing
-//! behind (N7). `make soak` is the same for longer. `PGWATCH_SEED` repeats a run; the seed is printed.
+//! Nothing leaks: after a minute of churn the program holds what it held when it was warm, and nothing is left when it
+//! ends (N7). `make soak` does the same for longer. `PGWATCH_SEED` repeats a run; the seed is printed.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 #![allow(clippy::print_stdout, reason = "the seed it ran with, and what it measured")]
 

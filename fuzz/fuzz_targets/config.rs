@@ -1,4 +1,4 @@
-//! The configuration file: whatever stands in it, it is read or refused, and each fault has its place.
+//! The configuration file: whatever it contains, it is read or refused, and each fault has its place.
 #![no_main]
 
 use std::path::Path;

@@ -1,4 +1,4 @@
-//! libpq's connection strings in both forms; a fault stands at a character of the text and tells no value.
+//! libpq's connection strings in both forms: a fault points to a character of the text and reveals no value.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;

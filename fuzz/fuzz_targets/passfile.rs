@@ -1,4 +1,4 @@
-//! The password file: any text, asked for any server.
+//! The password file: any text, looked up for any server.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;

@@ -1,4 +1,4 @@
-//! The service file, read as a service that `--dbname` names.
+//! The service file, read for the service that `--dbname` names.
 #![no_main]
 
 use std::fs;
@@ -8,7 +8,7 @@ use std::sync::LazyLock;
 use libfuzzer_sys::fuzz_target;
 use pgwatch::config::{self, Environment, Flags};
 
-/// In memory where there is such a folder: the file is written for each input.
+/// In memory if there is such a folder, as the file is written for each input.
 static FILE: LazyLock<PathBuf> = LazyLock::new(|| {
     let folder = ["/dev/shm", "/tmp"].into_iter().find_map(|folder| tempfile::tempdir_in(folder).ok());
     folder.expect("a temporary folder").keep().join("pg_service.conf")

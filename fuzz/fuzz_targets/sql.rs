@@ -1,4 +1,4 @@
-//! SQL of any client: every byte is in one piece, whatever reads it comes to an end, and no password is left.
+//! SQL of any client: every byte belongs to one piece, every reader ends, and no password remains.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;

@@ -1,4 +1,5 @@
-//! Text of a server made safe for a terminal: nothing obeyed or hidden comes out, and never more columns than there are.
+//! Text of a server made safe for a terminal: the result contains nothing that a terminal obeys or hides, and is never
+//! wider than the space for it.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;

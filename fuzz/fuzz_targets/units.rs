@@ -1,4 +1,4 @@
-//! Durations and sizes: what is read can be written, and reads the same.
+//! Durations and sizes: every value that can be read can be written, and reads back the same.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;

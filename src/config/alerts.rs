@@ -106,7 +106,7 @@ mod tests {
         std::fs::write(alerts.join("wrong.yaml"), "title: 1\nviews: a\n").unwrap();
         let view = "title: V\nabout: x\nkey: [a]\nfrom: t\ncolumns: {a: {type: text, about: x}}\n";
         std::fs::write(own_views.join("mine.yaml"), view).unwrap();
-        // A built-in view, replaced by one without the columns that a built-in rule needs.
+        // A built-in view is replaced by one without the columns that a built-in rule needs.
         std::fs::write(own_views.join("archiver.yaml"), view).unwrap();
         let env = Environment::empty().with_var("XDG_CONFIG_HOME", folder.path().to_str().unwrap());
         let (views, faults) = views::load(&env);

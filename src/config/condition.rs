@@ -45,7 +45,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn values_in_their_unit_or_as_people_write_them() {
+    fn values_are_read_in_their_unit_or_as_people_write_them() {
         let number = |op, value| Some(Condition { op, operand: Operand::Number(value) });
         let text = |op, value: &str| Some(Condition { op, operand: Operand::Text(value.to_owned()) });
         let (float, words) = (CellKind::Float8, CellKind::Text);

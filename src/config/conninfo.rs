@@ -57,7 +57,7 @@ mod tests {
     use crate::model::{Secret, SslMode};
 
     #[test]
-    fn passwords_are_seen() {
+    fn passwords_are_recognised() {
         for text in
             ["postgres://u:p@h/d", "x=postgres://u:p@ss:w/rd@h", "host=h password=p", "postgres://h/?PASSWORD = p"]
         {
@@ -69,7 +69,7 @@ mod tests {
     }
 
     #[test]
-    fn uris_as_libpq_reads_them() {
+    fn uris_are_read_as_libpq_reads_them() {
         let with = |fill: fn(&mut ConnInfo)| {
             let mut info = ConnInfo::default();
             fill(&mut info);
@@ -116,7 +116,7 @@ mod tests {
     }
 
     #[test]
-    fn pairs_as_libpq_reads_them() {
+    fn pairs_are_read_as_libpq_reads_them() {
         let info = parse("host = db  port=1 password='a b\\'c\\\\' user=x\\ y dbname=''").unwrap();
         assert_eq!((info.host.as_deref(), info.port, info.user.as_deref()), (Some("db"), Some(1), Some("x y")));
         assert_eq!(info.password.unwrap().expose(), "a b'c\\");
@@ -178,7 +178,7 @@ mod tests {
         }
 
         #[test]
-        fn no_message_tells_a_password(password in "[A-Z]{6,12}", junk in "[a-z@:/?%=' ,]{0,6}") {
+        fn no_message_reveals_a_password(password in "[A-Z]{6,12}", junk in "[a-z@:/?%=' ,]{0,6}") {
             for text in [
                 format!("postgres://u:{password}{junk}@h/d"),
                 format!("postgres://u:{junk}{password}@h:x/d"),

@@ -101,7 +101,7 @@ mod tests {
         }
 
         #[test]
-        fn a_value_is_never_read_again(value in ".*") {
+        fn a_value_is_never_interpolated_again(value in ".*") {
             let env = Environment::empty().with_var("V", value.clone());
             prop_assert_eq!(text("${V}", &env).unwrap(), value);
         }

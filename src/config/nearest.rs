@@ -26,7 +26,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn slips_are_found_and_strangers_are_not() {
+    fn typing_mistakes_have_a_nearest_word_and_other_words_have_none() {
         let known = ["host", "port", "idle_timeout", "database"];
         for (word, want) in [
             ("hots", Some("host")),

@@ -140,7 +140,7 @@ mod tests {
         }
 
         #[test]
-        fn what_is_escaped_is_found(host in "[^#/@*\r\n][^\r\n]*", user in "[^\r\n]+", password in "[^\r\n]+") {
+        fn escaped_fields_match(host in "[^#/@*\r\n][^\r\n]*", user in "[^\r\n]+", password in "[^\r\n]+") {
             let line = format!("x:1:d:u:other\n{}:*:d:{}:{}\n", escaped(&host), escaped(&user), escaped(&password));
             let found = find(&line, &host, 5432, "d", &user);
             prop_assert_eq!(found.as_ref().map(Secret::expose), Some(password.as_str()));

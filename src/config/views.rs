@@ -77,7 +77,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn files_of_the_user_stand_beside_ours_and_replace_them() {
+    fn files_of_the_user_add_views_or_replace_ours() {
         let folder = tempfile::tempdir().unwrap();
         let views = folder.path().join("pgwatch/views");
         std::fs::create_dir_all(&views).unwrap();

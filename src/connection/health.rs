@@ -199,7 +199,7 @@ mod tests {
     }
 
     #[test]
-    fn stories_of_probes() {
+    fn probes_lead_through_the_promised_states() {
         let policy = HealthConfig::default();
         let stories = [
             ("first answer", vec![(Attempt, Connecting, 0, 1), (ok(1), Healthy, 0, 0)]),
@@ -258,7 +258,7 @@ mod tests {
     }
 
     #[test]
-    fn stories_of_ended_and_refused_sessions() {
+    fn ended_and_refused_sessions_lead_through_the_promised_states() {
         let policy = HealthConfig::default();
         let stories = [
             (
@@ -352,7 +352,7 @@ mod tests {
     }
 
     #[test]
-    fn the_first_retry_is_due_when_the_miss_says() {
+    fn the_first_retry_is_due_at_the_time_given_with_the_miss() {
         let policy = HealthConfig { unhealthy_after: 1, ..HealthConfig::default() };
         let now = SystemTime::UNIX_EPOCH;
         let seen = Observation::Missed { error: error(ErrorKind::Timeout), next: 2 * SECOND };
@@ -361,7 +361,7 @@ mod tests {
     }
 
     #[test]
-    fn our_own_delay_is_no_latency() {
+    fn our_own_delay_does_not_count_as_latency() {
         let policy = HealthConfig::default();
         let up = step(&policy, &Health::new(SystemTime::UNIX_EPOCH), ok(2), SystemTime::UNIX_EPOCH);
         let stalled = Observation::Answered { latency: None, refusing: None };

@@ -102,7 +102,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn conditions_on_numbers_and_words() {
+    fn conditions_compare_numbers_and_words() {
         let number = |op, wanted| Condition { op, operand: Operand::Number(wanted) };
         let text = |op, wanted: &str| Condition { op, operand: Operand::Text(wanted.to_owned()) };
         for (condition, value, holds) in [

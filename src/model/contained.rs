@@ -40,7 +40,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_panic_is_the_work_s_own() {
+    fn a_panic_ends_only_the_work_itself() {
         let mut outer = pin!(contained(async {
             assert!(is_contained());
             assert_eq!(contained(async { panic!("a panic for a test") }).await, None::<()>);

@@ -96,13 +96,13 @@ mod tests {
     }
 
     #[test]
-    fn a_quiet_primary_is_no_lag() {
+    fn a_quiet_primary_causes_no_lag() {
         let lag = |before: &Facts, after: &Facts| proven_replay_lag(before, after).map(|lag| lag.as_secs_f64());
         let before = standby(100, 1000, 50, 0);
-        // All that was there a second ago is replayed, so the age of the last commit does not matter.
+        // Everything of a second ago has been replayed, so the age of the last commit does not matter.
         assert_eq!(lag(&before, &standby(101, 1050, 200, 60)), Some(0.5));
         assert_eq!(lag(&before, &standby(101, 1300, 0, 0)), Some(0.0));
-        // Some of it is not replayed yet: the lag is real.
+        // Some of it has not been replayed yet: the lag is real.
         assert_eq!(lag(&before, &standby(101, 1049, 200, 60)), Some(60.0));
         assert_eq!(lag(&before, &Facts { replay_lag: None, ..standby(101, 2000, 0, 0) }), None);
     }

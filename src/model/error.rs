@@ -139,7 +139,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn as_str_is_what_is_serialised() {
+    fn as_str_is_the_serialised_form() {
         for kind in [ErrorKind::HostNotFound, ErrorKind::TooManyConnections, ErrorKind::Sql, ErrorKind::ReadOnly] {
             assert_eq!(serde_json::to_string(&kind).unwrap(), format!("\"{}\"", kind.as_str()));
         }

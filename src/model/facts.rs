@@ -168,7 +168,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn another_cluster_is_one_of_another_identifier() {
+    fn a_different_identifier_means_another_cluster() {
         let replaces = |known, now| ServerFacts { system_identifier: now, ..ServerFacts::default() }.replaces(known);
         assert_eq!(replaces(None, Some(7)), None, "the first one");
         assert_eq!(replaces(Some(7), Some(7)), None, "the same");

@@ -146,7 +146,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn figures_as_people_say_them() {
+    fn figures_are_written_as_people_read_them() {
         for (micros, said) in [
             (0, "0 ms"),
             (20, "<0.1 ms"),

@@ -79,7 +79,7 @@ mod tests {
     }
 
     #[test]
-    fn percentiles_by_nearest_rank() {
+    fn percentiles_are_taken_by_nearest_rank() {
         let samples = [5.0, 1.0, 4.0, 2.0, 3.0];
         assert_eq!(percentiles(samples, [0.5, 0.99, 0.0]), Some([3.0, 5.0, 1.0]));
         assert_eq!(percentiles([], [0.5]), None);

@@ -39,7 +39,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn debug_hides_it() {
+    fn debug_hides_the_secret() {
         assert_eq!(format!("{:?}", Secret::new("hunter2")), "\"***\"");
         assert_eq!(Secret::new("a"), Secret::new("a"));
     }

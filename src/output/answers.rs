@@ -257,7 +257,7 @@ mod tests {
     }
 
     #[test]
-    fn values_in_json() {
+    fn values_keep_their_types_in_json() {
         for (type_name, text, json) in [
             ("bool", "t", "true"),
             ("bool", "f", "false"),
@@ -284,7 +284,7 @@ mod tests {
     }
 
     #[test]
-    fn the_promised_object() {
+    fn the_object_has_the_promised_shape() {
         let mut with_notice = rows(&[("one", "int4"), ("n", "text")], &[&[Some("1"), None]]);
         let notice =
             ServerNotice { severity: "NOTICE".to_owned(), sqlstate: "00000".to_owned(), message: "hello".to_owned() };
@@ -295,7 +295,7 @@ mod tests {
     }
 
     #[test]
-    fn csv_tells_null_from_empty_and_merges_columns() {
+    fn csv_distinguishes_null_from_empty_and_merges_columns() {
         let one = rows(&[("a", "text"), ("a", "text")], &[&[Some(""), None], &[Some("x,\"y\"\n"), Some("2")]]);
         let two = rows(&[("b", "text"), ("a", "text")], &[&[Some("3"), Some(" 4 ")]]);
         let down = answer("down", Err(NodeError::new(ErrorKind::Refused, "refused")));

@@ -166,7 +166,7 @@ mod tests {
         tap.send(event(EventKind::Disconnected { node: name(), reason: DisconnectReason::Paused })).await.unwrap();
         let report = ShutdownReport { sessions_closed: 3, ..ShutdownReport::default() };
         tap.send(event(EventKind::Stopped(report))).await.unwrap();
-        // The manager's copy of the tap may well outlive it.
+        // The manager's copy of the tap may outlive it.
         log.finish(LeaveReason::Sigterm).await;
         let text = fs::read_to_string(&path).unwrap();
         let lines: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
@@ -180,7 +180,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_bad_path_is_said_at_once_and_a_disk_that_fails_later_at_the_end() {
+    async fn a_bad_path_is_reported_at_once_and_a_failing_disk_at_the_end() {
         let error = EventLog::start(Path::new("/dev/null/x"), None, &[]).unwrap_err();
         assert!(error.starts_with("--event-log /dev/null/x: "), "{error}");
         let error = EventLog::start(Path::new("/dev/full"), None, &[]).unwrap_err();

@@ -74,7 +74,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_in_between() {
+    fn the_multiplexer_in_between_is_recognised() {
         assert_eq!(way(&[("TERM", "xterm-256color"), ("TMUX", "")]), Way::Straight);
         assert_eq!(way(&[("TERM", "tmux-256color"), ("TMUX", "/tmp/tmux-0/default,1,0")]), Way::Tmux);
         assert_eq!(way(&[("TERM", "screen"), ("STY", "1.pts-0.host")]), Way::Screen);

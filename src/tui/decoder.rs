@@ -302,7 +302,7 @@ mod tests {
 
     const WAIT: Duration = Duration::from_millis(25);
 
-    /// Keys by name, other events as they print.
+    /// Keys by name, other events in their debug form.
     fn said(events: impl IntoIterator<Item = Event>) -> String {
         let one = |event: Event| match message(event) {
             Some(Msg::Key(key)) => key.label(true),
@@ -371,7 +371,7 @@ mod tests {
         assert_eq!((said.as_str(), decoder.patience()), ("", Some(WAIT)));
         assert_eq!(decoder.give_up(), Some(key(KeyCode::Esc)));
         assert_eq!(decoder.patience(), None);
-        // Half a sequence is not a key, and the end of a paste is waited for.
+        // Half a sequence is no key, and a paste waits for its end.
         let (_, mut decoder) = whole(b"\x1b[<0;1");
         assert_eq!((decoder.patience(), decoder.give_up()), (Some(REST), None));
         assert_eq!(whole(b"\x1b[200~abc").1.patience(), None);
@@ -379,7 +379,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_bytes_in_any_pieces(pieces in prop::collection::vec(
+        fn any_bytes_can_be_decoded_in_any_pieces(pieces in prop::collection::vec(
             prop_oneof![
                 prop::collection::vec(any::<u8>(), 0..6),
                 prop::sample::select(CASES.iter().map(|(bytes, _)| bytes.to_vec()).collect::<Vec<_>>()),

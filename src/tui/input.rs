@@ -63,7 +63,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn keys_are_the_app_s_keys() {
+    fn keys_of_the_terminal_become_keys_of_the_app() {
         for (code, modifiers, name) in [
             (TerminalCode::Char('j'), KeyModifiers::NONE, "j"),
             (TerminalCode::Char('G'), KeyModifiers::SHIFT, "G"),

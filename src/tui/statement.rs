@@ -25,7 +25,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_clause_a_line() {
+    fn each_clause_has_its_own_line() {
         let text = "select a, count(*) from t join u on t.id = u.id where a = $1 and b->>'x' = 'y' group by 1";
         insta::assert_snapshot!(laid_out(text), @r"
         select
@@ -45,7 +45,7 @@ mod tests {
     proptest! {
         /// Formatting keeps every word.
         #[test]
-        fn nothing_is_lost(text in "(select|from|where|\\(|\\)|'|\"|a|1|\\$1|::|->>|,|;|--|/\\*|\\*/|\n| ){0,30}") {
+        fn formatting_keeps_every_word(text in "(select|from|where|\\(|\\)|'|\"|a|1|\\$1|::|->>|,|;|--|/\\*|\\*/|\n| ){0,30}") {
             let letters = |text: &str| text.chars().filter(|c| !c.is_whitespace()).collect::<String>();
             prop_assert_eq!(letters(&laid_out(&text)), letters(&text));
         }

@@ -235,7 +235,7 @@ mod tests {
             ThemeOptions { name: "dark".to_owned(), colors, depth: ColorDepth::True, ..ThemeOptions::default() };
         let theme = Theme::new(&options);
         assert_eq!(theme.accent.fg, Some(Color::Rgb(0, 0xbf, 0xff)));
-        // A colour of the 256 is written as such.
+        // One of the 256 colours is written by its index.
         assert_eq!(theme.bad.fg, Some(Color::Indexed(196)));
         assert_eq!(theme.base.bg, Some(Color::Rgb(0x10, 0x10, 0x10)));
         let indexed = Theme::new(&ThemeOptions { depth: ColorDepth::Indexed, ..options });

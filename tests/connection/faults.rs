@@ -1,5 +1,5 @@
-//! Faults that a server tells of itself, seen through the manager, and a statement for several nodes of
-//! which not all are well. Killed, stopped, frozen and cut-off nodes: `times.rs`.
+//! Faults that a server reports itself, seen through the manager, and a statement for several nodes of which not all
+//! are well. Killed, stopped, frozen and cut-off nodes: `times.rs`.
 
 use std::time::{Duration, Instant};
 
@@ -17,14 +17,14 @@ use crate::support::watched::{Watched, blocking, name, query};
 
 const TERMINATE: &str = "select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'pgwatch'";
 
-/// Its states since `from` events were seen, each once.
+/// The states of the node after the first `from` events, without repetitions.
 fn states(watched: &Watched, node: &NodeName, from: usize) -> Vec<HealthState> {
     let mut states = watched.states(node, from);
     states.dedup();
     states
 }
 
-/// A server that is found at its worst: unhealthy at once, retried, and healthy by itself once `mend` is done.
+/// A node with a fault at the start: unhealthy at once, retried, and healthy by itself after `mend`.
 async fn down_from_the_start(config: NodeConfig, kind: ErrorKind, text: &str, mend: impl FnOnce()) {
     let node = config.name.clone();
     let mut watched = Watched::start(vec![config]);
@@ -35,7 +35,7 @@ async fn down_from_the_start(config: NodeConfig, kind: ErrorKind, text: &str, me
     assert!(down.next_retry.is_some() && down.down_since.is_some());
     watched.until_state(&node, Reconnecting).await;
     blocking(mend);
-    // Nobody need wait for the backoff of a fault that is mended.
+    // Nobody has to wait for the backoff once the fault is mended.
     watched.handle.send(Command::Retry(node.clone())).await.unwrap();
     watched.until_state(&node, Healthy).await;
     assert_eq!(states(&watched, &node, 0), [Unhealthy, Reconnecting, Healthy]);
@@ -43,13 +43,13 @@ async fn down_from_the_start(config: NodeConfig, kind: ErrorKind, text: &str, me
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn starting_up() {
+async fn a_server_that_is_starting_up_is_retried_until_it_is_ready() {
     let cluster = blocking(|| cluster().standbys(1).start().unwrap());
     let standby = cluster.server("standby1");
     let config = standby.node_config();
     blocking(|| {
         standby.stop(StopMode::Fast).unwrap();
-        // It asks for a piece of the archive before all else, and the archive takes its time.
+        // At the start it asks for a piece of the archive, which takes long.
         standby.set("restore_command", "sleep 600").unwrap();
         standby.spawn().unwrap();
         let starting = || standby.psql("select 1").is_err_and(|error| error.to_string().contains("starting up"));
@@ -65,7 +65,7 @@ async fn starting_up() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_wrong_password() {
+async fn a_wrong_password_is_retried_until_it_is_right() {
     let cluster = blocking(|| cluster().start().unwrap());
     let server = cluster.primary();
     let right = server.password().expose();
@@ -76,7 +76,7 @@ async fn a_wrong_password() {
     let text = "password authentication failed";
     down_from_the_start(server.node_config(), ErrorKind::Authentication, text, || set(right)).await;
 
-    // Changed while we are there: nothing, until a session has to be opened anew.
+    // A change while we are connected has no effect until a session has to be opened again.
     let node = name("primary");
     let mut watched = Watched::healthy(vec![server.node_config()]).await;
     let before = watched.seen.len();
@@ -95,7 +95,7 @@ async fn a_wrong_password() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_dropped_database() {
+async fn a_dropped_database_is_noticed_and_retried_until_it_is_back() {
     let cluster = blocking(|| cluster().start().unwrap());
     let server = cluster.primary();
     let psql = |sql: &str| blocking(|| server.psql(sql).unwrap());
@@ -104,7 +104,7 @@ async fn a_dropped_database() {
     "shop".clone_into(&mut config.database);
     let (node, mut watched) = (name("primary"), Watched::healthy(vec![config]).await);
     let before = watched.seen.len();
-    // Nobody new is let in before those that are there are sent away: every version can do that.
+    // New sessions are refused before the present ones are ended: that works on every version.
     psql("alter database shop allow_connections false");
     psql(TERMINATE);
     blocking(|| wait_for("drop", SOON, || server.psql("drop database shop").ok()));
@@ -124,7 +124,7 @@ async fn a_dropped_database() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn used_up_connections_at_the_start() {
+async fn used_up_connections_at_the_start_are_retried_until_one_is_free() {
     let cluster = blocking(|| cluster().config("max_connections", "10").start().unwrap());
     let server = cluster.primary();
     let config = server.node_config();
@@ -132,13 +132,13 @@ async fn used_up_connections_at_the_start() {
     while let Ok(session) = session::open(&config, SessionKind::Probe).await {
         held.push(session);
     }
-    // The server's words differ by version.
+    // The wording of the server depends on its version.
     down_from_the_start(config, ErrorKind::TooManyConnections, "", || drop(held)).await;
 }
 
-/// Each answers when it can; a dead and a slow one keep nobody waiting.
+/// Each node answers when it can; a dead node and a slow one delay no other.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_query_on_five_nodes_of_which_one_is_dead_and_one_is_slow() {
+async fn a_dead_and_a_slow_node_do_not_delay_a_query_on_five_nodes() {
     let cluster = blocking(|| cluster().standbys(4).start().unwrap());
     let configs: Vec<NodeConfig> = cluster.servers().iter().map(Server::node_config).collect();
     let names: Vec<NodeName> = configs.iter().map(|config| config.name.clone()).collect();
@@ -188,7 +188,7 @@ fn batch_is_done(event: &Event) -> bool {
     matches!(event.kind, EventKind::Query { progress: QueryProgress::Done { .. }, .. })
 }
 
-/// Cancelled, the servers stop working on it, and the sessions are good for the next statement.
+/// After a cancel the servers stop working on the statement, and the sessions are ready for the next one.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_batch_is_cancelled_on_every_server() {
     const LONG: &str = "select pg_sleep(600)";
@@ -222,7 +222,7 @@ async fn a_batch_is_cancelled_on_every_server() {
     blocking(|| cluster.servers().iter().for_each(|server| assert_no_sessions(server, SOON)));
 }
 
-/// A server whose client was cut off without a word ends our sessions by itself, idle ones too.
+/// A server whose client was cut off silently ends our sessions by itself, idle ones too.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn sessions_of_a_client_that_was_cut_off_end_by_themselves() {
     let cluster = blocking(|| cluster().start().unwrap());
@@ -239,9 +239,9 @@ async fn sessions_of_a_client_that_was_cut_off_end_by_themselves() {
     assert_eq!(row.get::<_, String>(0), "10 1 15000");
 }
 
-/// What answers at the address is not what was watched.
+/// The cluster that answers at the address is not the one that was watched.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn another_cluster_at_the_same_address_is_told() {
+async fn another_cluster_at_the_same_address_is_reported() {
     let (one, other) = blocking(|| (cluster().start().unwrap(), cluster().start().unwrap()));
     let (server, proxy) = (one.primary(), Proxy::to(one.primary().port()));
     let mut config = server.node_config();

@@ -1,4 +1,4 @@
-//! How views that no screen shows are asked: later, seldom, on one session that stays.
+//! How the views that no screen shows are asked: later, rarely, and on one session that stays open.
 
 use std::time::{Duration, Instant};
 
@@ -11,7 +11,7 @@ use crate::support::servers::cluster;
 use crate::support::wait::{PATIENCE, SOON, eventually};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_view_that_no_screen_shows_is_asked_later_and_seldom() {
+async fn a_view_that_no_screen_shows_is_asked_later_and_rarely() {
     let cluster = cluster().start().unwrap();
     let mut node = cluster.primary().node_config();
     node.pool.idle_timeout = Duration::from_millis(300);
@@ -22,7 +22,7 @@ async fn a_view_that_no_screen_shows_is_asked_later_and_seldom() {
     let config = ManagerConfig { refresh, ..ManagerConfig::new(vec![node]) };
     let (handle, mut events) = ConnectionManager::start(config);
     handle.send(Command::Look(background.to_vec())).await.unwrap();
-    // Asking all at once is for what somebody sees.
+    // Asking many nodes at once is for views on a screen.
     handle.send(Command::LookNow).await.unwrap();
     let mut up = None;
     let mut answers: Vec<(String, Instant)> = Vec::new();
@@ -45,7 +45,7 @@ async fn a_view_that_no_screen_shows_is_asked_later_and_seldom() {
                   where application_name = 'pgwatch'";
     let before = cluster.primary().psql(starts).unwrap();
 
-    // What a screen shows as well is asked at once, at the pace of the screen.
+    // A view that a screen shows too is asked at once, at the pace of the screen.
     let mut looks = background.to_vec();
     looks.push(look("connections", None));
     handle.send(Command::Look(looks)).await.unwrap();

@@ -1,5 +1,4 @@
-//! Nodes that are added, removed, edited, paused and read anew while the connection manager runs, on real
-//! servers.
+//! Nodes are added, removed, edited, paused and reloaded while the connection manager runs, on real servers.
 
 use std::time::{Duration, Instant};
 
@@ -26,7 +25,7 @@ async fn nodes_come_and_go_while_running() {
     let names: Vec<_> = watched.handle.snapshot().await.into_iter().map(|node| (node.config.name, node.role)).collect();
     assert_eq!(names, [(name("primary"), Some(Role::Primary)), (node.clone(), Some(Role::Standby))]);
 
-    // A query that runs too long for the drain is cancelled on the server.
+    // A query that outlasts the drain is cancelled on the server.
     watched.handle.send(Command::Run(query(1, "select pg_sleep(60)", &[&node]))).await.unwrap();
     let running = "select count(*) from pg_stat_activity where query like '%pg_sleep(60)%' and state = 'active' \
                    and application_name = 'pgwatch'";
@@ -49,7 +48,7 @@ async fn nodes_come_and_go_while_running() {
     blocking(|| assert_no_sessions(standby, SOON));
     assert_eq!(watched.handle.remove_node(node.clone()).await, Err(CommandError::NoSuchNode(node.clone())));
 
-    // Without a query it is quick.
+    // Without a query the removal is quick.
     watched.handle.add_node(standby.node_config()).await.unwrap();
     watched.until_state(&node, HealthState::Healthy).await;
     let begun = Instant::now();
@@ -61,7 +60,7 @@ async fn nodes_come_and_go_while_running() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_file_read_anew_touches_only_what_changed() {
+async fn a_reloaded_file_touches_only_what_changed() {
     let cluster = blocking(|| cluster().start().unwrap());
     let server = cluster.primary();
     let node = |text: &str| {
@@ -103,7 +102,7 @@ async fn a_file_read_anew_touches_only_what_changed() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_removal_waits_for_an_edit_before_it_and_a_file_takes_back_its_word() {
+async fn a_removal_waits_for_an_earlier_edit_and_a_reload_revokes_an_addition() {
     let cluster = blocking(|| cluster().start().unwrap());
     let server = cluster.primary();
     let (node, config) = (name("primary"), server.node_config());
@@ -111,7 +110,7 @@ async fn a_removal_waits_for_an_edit_before_it_and_a_file_takes_back_its_word() 
     let asleep = || blocking(|| server.psql("select count(*) from pg_stat_activity where query ~ '^select pg_sleep'"));
     let begun = async || (asleep().unwrap() == "1").then_some(());
 
-    // While the node drains, the file names it again, and then no more.
+    // While the node drains, the file names it again, and then no longer.
     watched.handle.send(Command::Run(query(1, "select pg_sleep(60)", &[&node]))).await.unwrap();
     eventually("the query runs", SOON, begun).await;
     for nodes in [vec![], vec![config.clone()], vec![]] {
@@ -120,7 +119,7 @@ async fn a_removal_waits_for_an_edit_before_it_and_a_file_takes_back_its_word() 
     watched.until("removed", |event| matches!(event.kind, EventKind::NodeRemoved { .. }).then_some(())).await;
     assert!(watched.handle.snapshot().await.is_empty());
 
-    // What still runs on the node as it was before an edit goes with the node.
+    // What still runs on the node in its old form ends with that form.
     watched.handle.add_node(config.clone()).await.unwrap();
     watched.until_state(&node, HealthState::Healthy).await;
     watched.handle.send(Command::Run(query(2, "select pg_sleep(60)", &[&node]))).await.unwrap();

@@ -1,4 +1,4 @@
-//! The connection manager on real servers under real faults, with the times that N2, N3, N6 and N13 ask for.
+//! The connection manager on real servers under real faults, within the times that N2, N3, N6 and N13 promise.
 
 use std::time::{Duration, Instant};
 
@@ -15,8 +15,8 @@ use crate::support::servers::{assert_no_sessions, cluster};
 use crate::support::wait::{PATIENCE, SOON};
 use crate::support::watched::{Watched, blocking, name, query};
 
-/// Breaks the node, waits until it is unhealthy, mends it, waits until it is healthy; checks the order of states.
-/// Says how long each took.
+/// Breaks the node, waits until it is unhealthy, mends it, waits until it is healthy, and checks the order of the
+/// states. Prints how long each took.
 async fn break_and_mend(
     watched: &mut Watched,
     node: &NodeName,
@@ -50,7 +50,8 @@ async fn break_and_mend(
     (unhealthy, healthy.saturating_sub(ready), down)
 }
 
-/// Waits until the node has answered for longer than its interval: one that breaks sooner is retried later and later.
+/// Waits until the node has answered for longer than its interval: one that breaks sooner is retried less and less
+/// often.
 async fn steady(watched: &mut Watched, node: &NodeName) {
     watched
         .until("it answers for a while", |event| match &event.kind {
@@ -63,7 +64,7 @@ async fn steady(watched: &mut Watched, node: &NodeName) {
         .await;
 }
 
-/// What N2, N3 and N13 promise within 2 s may take this long on a loaded machine. `make faults` measures it.
+/// How long something that N2, N3 and N13 promise within 2 s may take on a loaded machine. `make faults` measures it.
 const LOADED: Duration = Duration::from_secs(8);
 
 type Fault<'a> = (&'a str, Box<dyn FnOnce() + 'a>);
@@ -112,9 +113,10 @@ async fn a_frozen_node_is_unhealthy_after_three_misses_n3() {
     blocking(|| assert_no_sessions(server, SOON));
 }
 
-/// Retries that hang until the server thaws are no usual connects, by which the next freeze would be waited for.
+/// A retry that hangs until the server thaws must not count as a usual connect: the next freeze would be waited for as
+/// long.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_node_that_was_frozen_for_long_is_noticed_as_soon_the_next_time_n3() {
+async fn a_second_freeze_is_noticed_as_fast_as_a_long_first_one_n3() {
     const RETRY_HANGS: Duration = Duration::from_secs(3);
     let cluster = blocking(|| cluster().start().unwrap());
     let server = cluster.primary();
@@ -286,7 +288,7 @@ async fn a_node_that_refuses_is_no_error_and_comes_up_by_itself() {
     let down = watched.until_state(&node, HealthState::Unhealthy).await;
     assert_eq!(down.error.unwrap().kind, ErrorKind::Refused);
     assert!(down.next_retry.is_some());
-    // Late in the backoff, a port that accepts again is tried at once.
+    // Late in the backoff, a port that accepts connections again is tried at once.
     watched
         .until("the third retry failed", |event| match &event.kind {
             EventKind::Checked { health, .. } if health.attempt >= 4 && health.next_retry.is_some() => Some(()),
@@ -350,10 +352,10 @@ async fn leaving_waits_for_queries_or_cancels_them_n6() {
     assert!(begun.elapsed() < Duration::from_secs(10), "N6");
     blocking(|| assert_no_sessions(server, SOON));
 
-    // Nothing to wait for.
+    // Nothing is running, so there is nothing to wait for.
     let mut watched = Watched::healthy(vec![server.node_config()]).await;
     blocking(|| {
-        // Each has answered a statement, so the manager knows of it too.
+        // Each session has answered a statement, so the manager knows of it too.
         let open = "select count(*) from pg_stat_activity where application_name = 'pgwatch' and query <> ''";
         crate::support::wait::wait_for("all sessions are open", SOON, || {
             (server.psql(open).unwrap().parse::<usize>().unwrap() >= 3).then_some(())
@@ -374,7 +376,7 @@ async fn leaving_is_bounded_while_a_node_is_frozen() {
     let server: &Server = cluster.primary();
     let node = name("primary");
     let query = || Command::Run(query(1, "select pg_sleep(60)", &[&node]));
-    // Before it is noticed, idle and with a query, and after.
+    // Before the freeze is noticed, idle and with a query, and after.
     for (what, running, noticed) in [("idle", false, false), ("with a query", true, false), ("unhealthy", true, true)] {
         let mut watched = Watched::healthy(vec![server.node_config()]).await;
         if running {
@@ -410,8 +412,8 @@ async fn facts_of_primary_and_standby_for_any_role_n11() {
         }
     };
     let mut of_primary = watched.until("facts of the primary", facts("primary")).await;
-    // The standby may still be connecting. Before PostgreSQL 15 a process of its own collects the statistics, and is a
-    // moment behind.
+    // The standby may still be connecting. Before PostgreSQL 15 a separate process collects the statistics, which are a
+    // moment late.
     while of_primary.commits == Some(0) || of_primary.standbys == Some(0) {
         of_primary = watched.until("the first commits and the standby are counted", facts("primary")).await;
     }

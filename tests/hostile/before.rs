@@ -1,4 +1,4 @@
-//! What comes before there is a session: TLS, startup, password, the first answer, the first probe.
+//! What the server sends before there is a session: TLS, startup, password, the first answer, the first probe.
 
 use openssl::pkey::PKey;
 use openssl::ssl::{SslAcceptor, SslMethod};
@@ -20,13 +20,13 @@ pub fn cases() -> Vec<Case> {
     [tls(), startup(), greetings(), password(), first_words()].into_iter().flatten().collect()
 }
 
-/// Bytes that are no message of anybody's, other ones each time.
+/// Bytes that are no valid message, different at each call.
 pub fn garbage() -> Vec<u8> {
-    // A page that was written anew differs only where something changed.
+    // The seed is constant when the page is written, so that the new page differs only where something changed.
     let seed = if std::env::var_os("PGWATCH_BLESS").is_some() { 1 } else { fastrand::u64(..) };
     eprintln!("garbage of seed {seed}");
     let mut random = fastrand::Rng::with_seed(seed);
-    // The first of them may be no letter, or it could be the beginning of a message.
+    // The first byte must be no letter, or it could be the beginning of a message.
     std::iter::once(0x80 | random.u8(..)).chain((0..4095).map(|_| random.u8(..))).collect()
 }
 
@@ -51,7 +51,7 @@ fn tls() -> Vec<Case> {
     ]
 }
 
-/// Shows a certificate, and behind it so many bytes of others.
+/// Presents a certificate, followed by others of this many bytes.
 fn acceptor(bytes: usize) -> SslAcceptor {
     let pair = Authority::new("hostile").server("127.0.0.1");
     let cert = X509::from_pem(&pair.cert).unwrap();
@@ -105,7 +105,7 @@ fn startup() -> Vec<Case> {
     ]
 }
 
-/// Let in, but with what else.
+/// The client is let in, and the greeting contains something else as well.
 fn greetings() -> Vec<Case> {
     let settings = (0..10_000).flat_map(|n| status(format!("setting_{n}").as_bytes(), b"some value")).collect();
     let endless =
@@ -157,7 +157,7 @@ fn password() -> Vec<Case> {
     ]
 }
 
-/// In, and asked for the first time.
+/// The client is let in and asks its first question.
 fn first_words() -> Vec<Case> {
     let (no, odd) = (NOT_POSTGRES, "internal");
     let columns = || row_description(&[("version", 25), ("standby", 25)]);
@@ -169,7 +169,7 @@ fn first_words() -> Vec<Case> {
         case("first-row-that-lies", First, vec![Say(lying)], odd, no),
         case("first-rows-without-end", First, vec![Say(columns()), Forever(row(&[None, None]))], odd, WITHOUT_END),
         case("first-row-undescribed", First, vec![Say([row(&[None]), ready()].concat())], odd, no),
-        // A version and a role that nobody can read are not known, and no more than that.
+        // A version and a role that cannot be read are unknown, and nothing worse happens.
         case("first-answer-too-narrow", First, vec![Say(narrow), Polite], "ok", ""),
         case("first-answer-of-no-text", First, vec![Say(no_text), Polite], "ok", ""),
         case("probe-garbage", Probe, vec![Say(garbage())], odd, no),

@@ -1,5 +1,5 @@
-//! What a case is: a script for a fake server, and what is to be said of it. The table stands in `before.rs` (a session
-//! that never comes to be) and `during.rs`.
+//! A case is a script for a fake server and the error that pgwatch must report. The table is in `before.rs` (the
+//! session is never established) and `during.rs`.
 
 use std::fmt::Write as _;
 use std::fs;
@@ -13,24 +13,24 @@ use pgwatch::model::{NodeConfig, NodeName, PasswordSource, Secret, SslMode};
 use crate::support::fake::{Act, Fake, Script, Stage};
 use crate::support::servers::ConfigFile;
 
-/// How long the fake servers are given to let somebody in.
+/// How long a fake server may take until the session is open.
 pub const CONNECT: Duration = Duration::from_secs(4);
-/// How long the user's statement is given.
+/// The time limit of the user's statement.
 pub const QUERY: Duration = Duration::from_secs(10);
-/// How long where a large result comes to its end, on a machine that is busy.
+/// The time limit for a large result, on a busy machine.
 const LARGE: Duration = Duration::from_secs(30);
-/// What the user asks; the fake servers know it by its last word.
+/// The user's statement; the fake servers recognise it by its last word.
 pub const STATEMENT: &str = "select 1 as hostile";
 
 /// One way to be hostile.
 pub struct Case {
     pub name: &'static str,
     script: Arc<Script>,
-    /// The kind of the error; `ok` where there is none.
+    /// The kind of the error; `ok` if there is none.
     pub kind: &'static str,
-    /// What its text says.
+    /// A part of its text.
     pub says: &'static str,
-    /// A result as large as one may be: measured alone.
+    /// A result of the largest allowed size, measured alone.
     pub is_large: bool,
 }
 
@@ -59,13 +59,13 @@ impl Case {
         self.script.stage
     }
 
-    /// Whether no session ever lasts: the node is down.
+    /// True if no session ever lasts, so that the node is down.
     pub fn is_down(&self) -> bool {
         use Stage::{AfterProbe, First, Hello, Password, Probe, Startup};
         self.kind != "ok" && matches!(self.stage(), Hello | Startup | Password | First | Probe | AfterProbe)
     }
 
-    /// Whether it shows itself in the answer to the user's statement.
+    /// True if the fault appears in the answer to the user's statement.
     pub fn is_asked(&self) -> bool {
         matches!(self.stage(), Stage::Pool | Stage::Prepare | Stage::Query)
     }
@@ -82,7 +82,7 @@ pub fn all() -> &'static [Case] {
     CASES.get_or_init(|| crate::before::cases().into_iter().chain(crate::during::cases()).collect())
 }
 
-/// A case whose server runs.
+/// A case with its running server.
 pub struct Running {
     pub case: &'static Case,
     fake: Fake,
@@ -118,8 +118,8 @@ impl Running {
     }
 }
 
-/// A file with real servers first and fake ones behind them. A machine that runs them all may be late: a probe is given
-/// all of its interval, and nothing else is excused.
+/// A file with real servers first and fake ones after them. A machine that runs all of them may be late, so a probe may
+/// take its whole interval; nothing else is excused.
 pub fn config<'a>(real: impl IntoIterator<Item = &'a Server>, fake: &[Running]) -> ConfigFile {
     let is_large = fake.iter().any(|running| running.case.is_large && running.case.kind == "ok");
     let query = if is_large { LARGE } else { QUERY }.as_secs();

@@ -1,4 +1,4 @@
-//! The commands that programs run, on all of them: bounded in time and memory, one valid object, the right exit code.
+//! The commands for programs, run on all cases: bounded in time and memory, one valid object, the right exit code.
 
 use std::process::Child;
 use std::time::{Duration, Instant};
@@ -11,22 +11,22 @@ use crate::support::process::peak_memory;
 use crate::support::servers::{ConfigFile, cluster};
 use crate::support::wait::{PATIENCE, wait_for};
 
-/// Time allowed for a busy machine. If the servers were asked one after another, it would take minutes.
+/// Time for a busy machine. If the servers were asked one after another, it would take minutes.
 const ROOM: Duration = Duration::from_secs(30);
-/// What a result of 64 MB may cost beside itself: a row that large alone is there twice for a moment, as it came and as
-/// it is kept.
+/// The memory that a result of 64 MB may cost beyond its own size: a single row of that size exists twice for a moment,
+/// as it arrived and as it is kept.
 const TWICE: f64 = 150.0;
 
-/// A node that hangs is bounded by its connect timeout, and all are asked at once.
+/// A node that hangs costs at most its connect timeout, and all nodes are asked at once.
 #[test]
-fn status_is_one_object_within_one_timeout() {
+fn status_prints_one_object_within_one_timeout() {
     let cluster = cluster().start().unwrap();
     let fakes = Running::start(cases::all().iter().filter(|case| !case.is_large));
     let file = config(cluster.servers(), &fakes);
     let begun = Instant::now();
     let (status, code) = object(&["status", "--config", file.arg(), "--format", "json"]);
     let took = begun.elapsed();
-    // The timeout is the real server's, the longest of all.
+    // The timeout is that of the real server, the longest of all.
     assert!(took < Duration::from_secs(5) + ROOM, "{took:?}");
     assert_eq!(code, 2);
     let names: Vec<&str> = each(&status, "name").into_iter().map(|name| name.as_str().unwrap()).collect();
@@ -39,9 +39,9 @@ fn status_is_one_object_within_one_timeout() {
     }
 }
 
-/// Every node's answer or error, and nobody waits for the worst of them.
+/// Every node's answer or error; the worst node delays no other.
 #[test]
-fn query_is_one_object() {
+fn query_prints_one_object() {
     let cluster = cluster().start().unwrap();
     let fakes = Running::start(cases::all().iter().filter(|case| !case.is_large));
     let file = config(cluster.servers(), &fakes);
@@ -59,7 +59,7 @@ fn query_is_one_object() {
         if kind == running.case.kind {
             continue;
         }
-        // On a busy machine its answer may have come too late among so many, so it is asked again alone.
+        // On a busy machine its answer may have been late among this many, so it is asked again alone.
         let alone = Running::start(std::iter::once(running.case));
         let (answers, _) = query(&config([], &alone));
         let kind = each(&answers, "error")[0]["kind"].as_str().unwrap_or("ok");
@@ -72,9 +72,9 @@ fn query(file: &ConfigFile) -> (Value, i32) {
     object(&["query", "--config", file.arg(), "--timeout", &timeout, "--format", "json", STATEMENT])
 }
 
-/// A server that sends without end never costs more than what is kept of it, and a row as large as that.
+/// A server that sends without end costs no more memory than the kept result and one row of the same size.
 #[test]
-fn a_large_result_costs_what_is_kept_of_it() {
+fn a_large_result_costs_no_more_memory_than_is_kept_of_it() {
     let honest = ask(cases::all().iter().find(|case| case.name == "query-ready-without-end").unwrap());
     for case in cases::all().iter().filter(|case| case.is_large) {
         let memory = ask(case) - honest;
@@ -83,7 +83,7 @@ fn a_large_result_costs_what_is_kept_of_it() {
     }
 }
 
-/// Asks one server, and says how much memory that took at most, MB.
+/// Asks one server, and returns the peak memory of that in MB.
 fn ask(case: &'static Case) -> f64 {
     let fakes = Running::start(std::iter::once(case));
     let file = config([], &fakes);

@@ -1,4 +1,4 @@
-//! One dashboard that watches all of them, and two real servers: what the neighbours notice, and what it costs.
+//! One dashboard that watches all cases and two real servers: what the neighbours notice, and what it costs.
 
 use std::fs;
 use std::path::Path;
@@ -13,11 +13,11 @@ use crate::support::pty::Tui;
 use crate::support::servers::{assert_no_sessions, cluster};
 use crate::support::wait::{SOON, wait_for, within};
 
-/// What all of the cases together may cost beside large results: a session of an honest server is about 0.1 MB.
+/// The memory that all cases together may cost beside large results: a session of an honest server takes about 0.1 MB.
 const MEMORY: f64 = 100.0;
-/// Share of a core when all have come to their ends, in an unoptimised build on a busy machine.
+/// The share of a core after all cases have ended, in an unoptimised build on a busy machine.
 const PROCESSOR: f64 = 0.6;
-/// What is measured over a time is measured over this one.
+/// How long each measurement over time lasts.
 const STRETCH: Duration = Duration::from_secs(3);
 
 #[test]
@@ -32,7 +32,7 @@ fn the_neighbours_never_notice_n2_n8_n9() {
     wait_for("the real ones are healthy", SOON, || {
         real.iter().all(|node| state(&events(&log), node) == "healthy").then_some(())
     });
-    // What comes is known by name; what would be left out is named when the time is up.
+    // Cases are waited for by name, so that a timeout can name those that are missing.
     wait(&fakes, &log, |case, events| !case.is_down() || kind_of(case, events).is_some());
     tui.press(&format!(":{STATEMENT}<enter>"));
     wait(&fakes, &log, |case, events| !case.is_asked() || kind_of(case, events).is_some());
@@ -65,7 +65,7 @@ fn the_neighbours_never_notice_n2_n8_n9() {
     assert!(memory < MEMORY, "{memory} MB");
     assert!(share < PROCESSOR, "{share} of a core");
 
-    // All of them are there, a key is answered, and nothing is left behind.
+    // All of them are shown, a key is answered, and nothing remains afterwards.
     tui.press("1");
     tui.wait_text("LAST MINUTE", SOON);
     tui.press("q");
@@ -74,7 +74,7 @@ fn the_neighbours_never_notice_n2_n8_n9() {
     cluster.servers().iter().for_each(|server| assert_no_sessions(server, SOON));
 }
 
-/// Waits until `done` for each case.
+/// Waits until `done` is true for each case.
 #[track_caller]
 fn wait(fakes: &[Running], log: &Path, done: impl Fn(&Case, &[Value]) -> bool) {
     let mut open = Vec::new();
@@ -86,7 +86,7 @@ fn wait(fakes: &[Running], log: &Path, done: impl Fn(&Case, &[Value]) -> bool) {
     assert!(all.is_some(), "no end within {END:?}: {open:?}");
 }
 
-/// All that was logged so far.
+/// Everything logged so far.
 fn events(log: &Path) -> Vec<Value> {
     let text = fs::read_to_string(log).unwrap_or_default();
     // The last line may be half written.
@@ -102,7 +102,7 @@ fn state(events: &[Value], node: &str) -> String {
     last.and_then(|event| event["to"].as_str()).unwrap_or_default().to_owned()
 }
 
-/// The kind of error that a case came to, `ok` where all was well; `None` before.
+/// The kind of error with which a case ended, `ok` if it succeeded; `None` before that.
 fn kind_of(case: &Case, events: &[Value]) -> Option<String> {
     let event = if case.is_asked() {
         events.iter().find(|event| is(event, "query", case.name))?
@@ -112,7 +112,7 @@ fn kind_of(case: &Case, events: &[Value]) -> Option<String> {
     Some(event["error"]["kind"].as_str().unwrap_or("ok").to_owned())
 }
 
-/// The most memory of a dashboard that watches this one server alone, MB.
+/// The peak memory of a dashboard that watches only this server, in MB.
 pub fn costs(case: &'static Case) -> f64 {
     let fakes = Running::start(std::iter::once(case));
     let file = config([], &fakes);
@@ -130,7 +130,7 @@ pub fn costs(case: &'static Case) -> f64 {
         }
         None => !case.is_asked() && !case.is_down() && !state(events, case.name).is_empty(),
     });
-    // Figures come by themselves, and what floods does it again.
+    // Facts are asked for regularly, and a server that floods does it each time.
     let _ = within(STRETCH, || None::<()>);
     let memory = peak_memory(tui.pid()).unwrap();
     tui.press("q");

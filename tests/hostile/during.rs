@@ -1,4 +1,4 @@
-//! What comes in a session: figures, and the user's statement. The node is healthy all the time.
+//! What the server sends within a session: facts, and the answer to the user's statement. The node stays healthy.
 
 use crate::before::{NOT_POSTGRES, WITHOUT_END, garbage};
 use crate::cases::{Case, case};
@@ -18,7 +18,7 @@ pub fn cases() -> Vec<Case> {
 
 fn facts() -> Vec<Case> {
     let (no, odd) = (NOT_POSTGRES, "internal");
-    // The figures are a prepared statement: its rows come without a description.
+    // The facts come from a prepared statement, so their rows have no description.
     let lying = vec![Say(prepared(&[], &[("server_time", 701)])), Wait, Say([message(b'2', b""), row(&[])].concat())];
     vec![
         case("facts-garbage", Facts, vec![Say(garbage())], odd, no),
@@ -124,7 +124,7 @@ fn query() -> Vec<Case> {
     ]
 }
 
-/// Messages that are right, without end.
+/// Valid messages without end.
 fn results() -> Vec<Case> {
     let described = || row_description(&[("hostile", 23)]);
     let endless = |name, bytes: Vec<u8>| case(name, Query, vec![Forever(bytes)], "internal", WITHOUT_END);
@@ -148,7 +148,7 @@ fn results() -> Vec<Case> {
     ]
 }
 
-/// As much as a result may hold.
+/// Results of the largest size that is allowed.
 fn large() -> Vec<Case> {
     let described = || Say(row_description(&[("hostile", 25)]));
     let row_of = |bytes: usize| row(&[Some(&vec![b'x'; bytes])]);

@@ -1,4 +1,4 @@
-//! What is said of each case, by the library half on its own.
+//! The error of each case, in the library half alone.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -12,15 +12,15 @@ use crate::support::fake::Stage;
 use crate::support::report::{keep, table};
 use crate::support::watched::{Watched, blocking};
 
-/// The error that a case came to; `None` where all was well.
+/// The error with which a case ended; `None` if it succeeded.
 type Told = HashMap<String, Option<NodeError>>;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn each_has_a_kind_and_a_text() {
+async fn each_case_has_a_kind_and_a_text() {
     let fakes = Running::start(small());
     let mut watched = Watched::start(fakes.iter().map(Running::node).collect());
     let mut told = Told::new();
-    // Figures may come to their end while the statement runs.
+    // The facts may end while the statement runs.
     let lets_in = |case: &Case| case.is_asked() || case.stage() == Stage::Facts;
     listen(&mut watched, &mut told, |case| !lets_in(case)).await;
     let asked = small().filter(|case| case.is_asked());
@@ -35,7 +35,7 @@ async fn each_has_a_kind_and_a_text() {
     watched.handle.send(Command::Run(request)).await.unwrap();
     listen(&mut watched, &mut told, lets_in).await;
     let mut faults: Vec<String> = small().filter_map(|case| fault(case, told[case.name].as_ref())).collect();
-    // A node of which only figures or an answer were odd was never called down for it.
+    // A node with wrong facts or a wrong answer must never have been unhealthy.
     for case in small().filter(|case| !case.is_down()) {
         let states = watched.states(&NodeName::parse(case.name).unwrap(), 0);
         if states.contains(&HealthState::Unhealthy) {
@@ -50,12 +50,12 @@ async fn each_has_a_kind_and_a_text() {
     }
 }
 
-/// All but the large results: those are measured alone.
+/// All cases but the large results, which are measured alone.
 fn small() -> impl Iterator<Item = &'static Case> {
     cases::all().iter().filter(|case| !case.is_large)
 }
 
-/// Listens until each of these cases came to its end.
+/// Reads events until each of these cases has ended.
 async fn listen(watched: &mut Watched, told: &mut Told, of: impl Fn(&Case) -> bool) {
     let wanted: Vec<&Case> = small().filter(|case| of(case)).collect();
     watched
@@ -66,7 +66,7 @@ async fn listen(watched: &mut Watched, told: &mut Told, of: impl Fn(&Case) -> bo
         .await;
 }
 
-/// What an event says of the case that its node is.
+/// What an event says about the case of its node.
 fn take(told: &mut Told, event: &Event) {
     let find = |node: &NodeName| cases::all().iter().find(|case| case.name == node.as_str());
     match &event.kind {
@@ -88,21 +88,21 @@ fn take(told: &mut Told, event: &Event) {
     }
 }
 
-/// What is not as the table says.
+/// What differs from the table.
 fn fault(case: &Case, error: Option<&NodeError>) -> Option<String> {
     let Some(error) = error else { return (case.kind != "ok").then(|| format!("{}: all was well", case.name)) };
     let kind = error.kind.as_str();
-    // Few words for people, no control characters of a server's, and never a password.
+    // Short for people, without the server's control characters, and never with a password.
     let fits = error.message.chars().count() < 4_200 && !error.message.contains("secret");
     let is_right = kind == case.kind && error.message.contains(case.says) && fits;
     let message: String = error.message.chars().take(300).collect();
     (!is_right).then(|| format!("{}: {kind}: {message}; not {}: {}", case.name, case.kind, case.says))
 }
 
-/// Dashboards that are measured at the same time; most of them wait.
+/// How many dashboards are measured at the same time; most of them wait.
 const AT_ONCE: usize = 6;
 
-/// Writes the table of cases, with what each costs a dashboard that watches nothing else.
+/// Writes the table of cases, with the cost of each for a dashboard that watches nothing else.
 fn bless(told: &Told) {
     let cases = cases::all();
     let costs: Vec<f64> = std::thread::scope(|scope| {
@@ -130,7 +130,7 @@ fn bless(told: &Told) {
     keep("docs/reliability.md", "hostile", &text);
 }
 
-/// What is said of a case, in a line of a page that is the same after each run: without the port, and not at length.
+/// The error of a case in a line that is the same after each run: without the port, and cut.
 fn words(case: &Case, told: &Told) -> String {
     let Some(error) = told.get(case.name).and_then(Option::as_ref) else {
         return if case.is_large { "as much of it as is kept" } else { "nothing" }.to_owned();
@@ -143,5 +143,5 @@ fn words(case: &Case, told: &Told) -> String {
     short.split_whitespace().map(word).collect::<Vec<_>>().join(" ").replace('|', "\\|")
 }
 
-/// How long a case may take to come to its end.
+/// How long a case may take until it has ended.
 pub const END: Duration = Duration::from_secs(40);

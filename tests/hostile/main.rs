@@ -1,5 +1,5 @@
 //! Servers that send what no server should, at each stage of a session: the node fails alone, with an error that says
-//! why, memory and processor stay bounded, and its neighbours never notice.
+//! why, memory and processor time stay bounded, and its neighbours never notice.
 //!
 //! `PGWATCH_BLESS=1` writes the table of cases into `docs/reliability.md`.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]

@@ -20,7 +20,7 @@ use crate::support::watched::Watched;
 /// How long a frame waits for the next event.
 const FRAME: Duration = Duration::from_millis(50);
 
-/// A running manager and the screen that shows what it tells.
+/// A running manager and the screen that shows its events.
 pub struct Live {
     pub scene: Scene,
     pub watched: Watched,
@@ -35,10 +35,10 @@ impl Live {
         Self { scene, watched: Watched::start(nodes.clone()), nodes, theme: scene::theme("dark", ColorDepth::True) }
     }
 
-    /// Presses keys; returns what they asked of the world, which is done.
+    /// Presses keys and performs their effects; returns the effects.
     pub fn press(&mut self, keys: &str) -> Vec<Effect> {
         let asked: Vec<Effect> = Key::sequence(keys).into_iter().flat_map(|key| self.update(Msg::Key(key))).collect();
-        // One frame, as between the keys of a person: it tells the app what was measured.
+        // Draws a frame, as happens between a person's keys: it reports the measured sizes to the app.
         self.frame();
         asked
     }
@@ -59,7 +59,7 @@ impl Live {
         scene::text(&self.scene.draw(120, 40, &self.theme))
     }
 
-    /// Applies events until a frame shows what is wanted.
+    /// Applies events until a frame satisfies the condition.
     pub async fn until(&mut self, what: &str, shown: impl Fn(&str) -> bool) -> String {
         let deadline = Instant::now() + PATIENCE;
         loop {
@@ -72,7 +72,7 @@ impl Live {
         }
     }
 
-    /// Applies the events that wait, or the next one if it comes soon.
+    /// Applies the events that are waiting, or the next one if it arrives soon.
     pub async fn step(&mut self) {
         if let Ok(event) = timeout(FRAME, self.watched.events.recv()).await {
             self.apply(event.expect("the manager runs"));

@@ -1,7 +1,7 @@
-//! Pictures of the states that servers are in: the last answer of each node to the views on the screen, its figures
-//! masked, drawn in a dashboard of its own. What the state is made of (rows, words, who stands under whom) stays what the
-//! servers said; process ids, ports and identifiers are numbered anew, times, sizes, counters and positions in the WAL
-//! become constants. Rows that do not belong to the scene, such as the server's own settings and processes, are left out.
+//! Pictures of the states of servers: the last answer of each node to the views on the screen, its figures masked,
+//! drawn in a separate dashboard. What makes up the state (rows, words, the order of the tree) stays as the servers
+//! sent it; process ids, ports and identifiers are renumbered; times, sizes, counters and positions in the WAL become
+//! constants. Rows that do not belong to the scene, such as the server's own settings and processes, are left out.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -25,15 +25,16 @@ use crate::support::here::not_run;
 use crate::support::wait::{PATIENCE, SOON};
 
 const SIZES: [(u16, u16); 3] = [(80, 24), (120, 40), (200, 60)];
-/// The version whose answers the pictures are of: others know more or less.
+/// The version whose answers the pictures show; other versions report more or less.
 const MAJOR: u32 = 15;
 const PORT: usize = 5432;
 
-/// A row belongs to the scene if each of these columns has one of these values. Columns that a view lacks do not count.
+/// A row belongs to the scene if each of these columns has one of these values. Columns that a view does not have are
+/// ignored.
 pub type Only<'a> = &'a [(&'a str, &'a [&'a str])];
 
-/// Opens a screen, waits until it shows something and every node has answered once more, and compares its pictures at
-/// three sizes. `exact` are the columns whose numbers are part of the state, `only` says which rows are.
+/// Opens a screen, waits until it satisfies the condition and every node has answered once more, and compares its
+/// pictures at three sizes. `exact` are the columns whose numbers are part of the state, `only` says which rows are.
 pub async fn pictures(
     live: &mut Live,
     place: &str,
@@ -54,7 +55,7 @@ pub async fn pictures(
     let views = looked(&opened.clone().press(keys));
     let mut deadline = Instant::now() + PATIENCE;
     let mut texts: Option<[String; 3]> = None;
-    // A transient row may be missing from one answer, and a wait event may differ for a moment: then the next answers count.
+    // An answer may lack a transient row, or have another wait event for a moment: then the next answers count.
     while !texts.as_ref().is_some_and(|texts| is_kept(place, texts)) && Instant::now() < deadline {
         let from = live.watched.seen.len();
         live.press("r");
@@ -88,7 +89,7 @@ fn drawn(scene: &mut Scene, width: u16, height: u16) -> String {
     scene::text(&scene.draw(width, height, &theme("dark", ColorDepth::True)))
 }
 
-/// Whether these are the pictures that are kept.
+/// True if these pictures match the stored ones.
 fn is_kept(place: &str, texts: &[String; 3]) -> bool {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/snapshots");
     SIZES.iter().zip(texts).all(|((width, height), text)| {
@@ -100,7 +101,7 @@ fn is_kept(place: &str, texts: &[String; 3]) -> bool {
 
 type Answers = BTreeMap<(NodeName, String), Arc<ViewRows>>;
 
-/// The dashboard with the screen that the keys open, told of these answers.
+/// The dashboard with the screen that the keys open, after these answers.
 fn told(
     mut scene: Scene,
     keys: &str,
@@ -158,13 +159,13 @@ fn answers(seen: &[Event], views: &[Arc<View>]) -> Answers {
     answered.filter(|((_, name), _)| views.iter().any(|view| view.name == *name)).collect()
 }
 
-/// The values of a column, where there is one of that name.
+/// The values of a column, if there is one with that name.
 fn column<'a>(rows: &'a RowSet, name: &str) -> impl Iterator<Item = &'a str> {
     let at = rows.columns().iter().position(|column| column.name == name);
     (0..rows.len()).filter_map(move |row| rows.cell(row, at?))
 }
 
-/// What stands for the numbers that differ from run to run.
+/// The replacements of numbers that differ from run to run.
 struct Mask<'a> {
     numbers: BTreeMap<String, String>,
     exact: &'a [&'a str],
@@ -183,7 +184,7 @@ impl<'a> Mask<'a> {
         let systems: BTreeSet<&str> = of_all("system_identifier").collect();
         let systems = systems.into_iter().enumerate().map(|found| numbered(found, 7_001));
         let mut mask = Self { numbers: ports.chain(systems).collect(), exact, only };
-        // In the order of what their rows say but for these numbers, whichever process was the first.
+        // In the order of the rows' text without these numbers, so that it does not matter which process came first.
         let unnamed = of_all("pid").map(|pid| (pid.to_owned(), "#".to_owned()));
         let anonymous = Self { numbers: mask.numbers.clone().into_iter().chain(unnamed).collect(), exact, only };
         let mut pids: Vec<&str> = Vec::new();
@@ -208,7 +209,7 @@ impl<'a> Mask<'a> {
         set
     }
 
-    /// The rows of the scene in the order of their masked cells; without sessions of ours, which come and go.
+    /// The rows of the scene in the order of their masked cells; without our own sessions, which come and go.
     fn in_order(&self, view: &View, rows: &RowSet) -> Vec<usize> {
         let at = |name: &str| rows.columns().iter().position(|column| column.name == name);
         let application = at("application");
@@ -239,14 +240,14 @@ impl<'a> Mask<'a> {
             (Some(Unit::Lsn), _) | (_, CellKind::Lsn) => POSITION,
             (Some(Unit::Time), _) | (_, CellKind::Time) => return (NOW - 3600).to_string(),
             (None, kind) if kind.is_number() && !is_identity => "3",
-            // Counters in words.
+            // Counters within a text.
             _ if column.name == "detail" => return self.text(cell, 0),
             _ => return self.text(cell, 1),
         };
         constant.to_owned()
     }
 
-    /// Numbers that are known are named anew, others of more digits than these become 99.
+    /// Known numbers are replaced by their new ones, others with more digits than `kept` become 99.
     fn text(&self, text: &str, kept: usize) -> String {
         let masked = |found: &Captures<'_>| match (self.numbers.get(&found[0]), &found[0]) {
             (_, position) if position.contains('/') => POSITION.to_owned(),

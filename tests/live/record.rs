@@ -1,6 +1,6 @@
-//! What a manager told of a real scene, and the same told again with its figures masked, so that it looks the same
+//! The events of a manager on a real scene, and a replay of them with masked figures, so that it looks the same
 //! wherever and whenever it was recorded: times, ports, round trips, sizes, counters and versions become constants.
-//! States, their order, their reasons, roles, rows and errors stay what the servers made them.
+//! States, their order, their reasons, roles, rows and errors stay as the servers made them.
 
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -13,7 +13,7 @@ use pgwatch::model::{
 
 use crate::scene::{NOW, Scene};
 
-/// A part of the scene: the keys it begins with, the nodes whose state changes in it, and what was told.
+/// A part of the scene: the keys that it begins with, the nodes whose state changes in it, and its events.
 #[derive(Debug, Clone)]
 pub struct Act {
     pub keys: String,
@@ -21,7 +21,7 @@ pub struct Act {
     pub events: Vec<Event>,
 }
 
-/// Seconds that an act takes when it is told again.
+/// How many seconds an act takes in the replay.
 const ACT: u64 = 6;
 const VERSION: &str = "17.2";
 const PORT: u16 = 5432;
@@ -40,12 +40,12 @@ const SETTINGS: [&str; 9] = [
     "fsync",
 ];
 
-/// The nodes of a scene at addresses that are always the same.
+/// The nodes of a scene at constant addresses.
 pub fn at_constant_addresses(nodes: &[NodeConfig]) -> Vec<NodeConfig> {
     nodes.iter().map(|node| NodeConfig { port: PORT, ..node.clone() }).collect()
 }
 
-/// A dashboard that was told all of it.
+/// A dashboard after all of these events.
 pub fn replay(nodes: &[NodeConfig], acts: &[Act]) -> Scene {
     let start = NOW - acts.len() as u64 * ACT;
     let mut scene = Scene::new(at_constant_addresses(nodes), start).with_views();
@@ -61,8 +61,8 @@ pub fn replay(nodes: &[NodeConfig], acts: &[Act]) -> Scene {
     scene
 }
 
-/// One act. The events of a node keep their order; which of two nodes was quicker is chance, and a change of state of a
-/// node that the act is not about is the hiccup of a busy machine.
+/// Applies one act. The events of a node keep their order. Which of two nodes was quicker is random, and a change of
+/// state of a node that the act is not about is only a hiccup of a busy machine.
 fn play(scene: &mut Scene, nodes: &[NodeConfig], act: &Act) {
     scene.press(&act.keys);
     let place = |kind: &EventKind| match subject(kind) {
@@ -110,7 +110,7 @@ fn at(second: u64) -> SystemTime {
     SystemTime::UNIX_EPOCH + Duration::from_secs(second)
 }
 
-/// The node of an event whose place among those of other nodes is chance.
+/// The node of an event whose order relative to other nodes is random.
 fn subject(kind: &EventKind) -> Option<&NodeName> {
     match kind {
         EventKind::Connected { node, .. }
@@ -129,13 +129,13 @@ fn is_change(kind: &EventKind) -> bool {
     matches!(kind, EventKind::Connected { .. } | EventKind::Disconnected { .. } | EventKind::Health { .. })
 }
 
-/// A retry of a lost node that brought nothing: the next one is due.
+/// A retry of a lost node that failed: the next one is due.
 pub fn is_failed_retry(kind: &EventKind, of: &NodeName) -> bool {
     matches!(kind, EventKind::Checked { node, health }
         if node == of && health.state == HealthState::Reconnecting && health.next_retry.is_some())
 }
 
-/// The event with its figures masked; `None` for those that come so often that their number is chance.
+/// The event with its figures masked; `None` for events so frequent that their number is random.
 fn masked(kind: &EventKind, now: u64) -> Option<EventKind> {
     Some(match kind.clone() {
         EventKind::Connected { node, role, .. } => {
@@ -159,7 +159,7 @@ fn masked(kind: &EventKind, now: u64) -> Option<EventKind> {
         EventKind::Query { progress: QueryProgress::Reading { .. }, .. }
         | EventKind::Checked { .. }
         | EventKind::Facts { .. }
-        // When the views of alerts are asked first is chance.
+        // When the views of alerts are first asked is random.
         | EventKind::View { .. }
         | EventKind::Pool { .. } => return None,
         EventKind::Query { batch, progress } => EventKind::Query { batch, progress: masked_progress(progress) },
@@ -199,7 +199,7 @@ fn masked_health(health: Health, now: u64) -> Health {
     }
 }
 
-/// The counters of a steady load; what the server did not say stays unsaid.
+/// The counters of a steady load; a figure that the server did not report stays unknown.
 fn masked_facts(facts: &Facts, now: u64) -> Facts {
     let seconds = now + 1_000 - NOW;
     let total = |counter: Option<u64>, a_second: u64| counter.map(|_| seconds * a_second);
@@ -221,7 +221,7 @@ fn masked_facts(facts: &Facts, now: u64) -> Facts {
         deadlocks: facts.deadlocks.map(|_| 0),
         stats_reset: None,
         wal_position: total(facts.wal_position, 2_200_000),
-        // Whether the last transaction is replayed this very moment is chance.
+        // Whether the last transaction has been replayed at this moment is random.
         replay_lag: (facts.streaming == Some(true)).then_some(Duration::ZERO),
         replay_lag_bytes: (facts.streaming == Some(true)).then_some(0),
         streaming: facts.streaming,
@@ -260,9 +260,9 @@ fn masked_progress(progress: QueryProgress) -> QueryProgress {
     }
 }
 
-/// Without ports, and without times: a number before a unit becomes `N`.
+/// Removes ports and times: a number before a unit becomes `N`.
 fn masked_error(error: NodeError) -> NodeError {
-    // How a killed server's sessions end (with a last word, closed, reset) is a race between its processes.
+    // How a killed server's sessions end (with a last message, closed, reset) is a race between its processes.
     let error = match error.kind {
         ErrorKind::ConnectionLost | ErrorKind::Terminated => {
             NodeError::new(ErrorKind::ConnectionLost, "the connection was lost")

@@ -1,4 +1,4 @@
-//! What a person sees of a frame: its lines, the selected one, the header, the foot.
+//! What a person sees in a frame: its lines, the selected one, the header, the foot.
 
 use pgwatch::app::{Msg, update};
 use pgwatch::tui::{ColorDepth, Theme};
@@ -14,11 +14,11 @@ pub(crate) struct Look {
     pub(crate) lines: Vec<String>,
     /// The colours of each line.
     styles: Vec<Vec<(Color, Color)>>,
-    /// The line of a selection.
+    /// The selected line.
     pub(crate) selected: Option<usize>,
-    /// Where one writes.
+    /// The position of the cursor in a text field.
     cursor: Position,
-    /// The key of the screen that the line of tabs highlights.
+    /// The key of the screen that is highlighted in the line of tabs.
     pub(crate) tab: Option<char>,
 }
 
@@ -27,7 +27,7 @@ fn dark() -> Theme {
 }
 
 impl Look {
-    /// Draws one frame, and tells the app what was measured.
+    /// Draws one frame, and reports the measured sizes to the app.
     pub(crate) fn draw(scene: &mut Scene, (width, height): (u16, u16)) -> Self {
         let theme = dark();
         let mut terminal = Terminal::new(TestBackend::new(width, height)).unwrap();
@@ -54,7 +54,7 @@ impl Look {
         Self { lines, styles: (0..buf.area.height).map(style).collect(), selected, cursor, tab }
     }
 
-    /// What a terminal shows. Digits are hidden, for figures change by themselves.
+    /// What a terminal shows. Digits are replaced, as figures change by themselves.
     pub(crate) fn of_terminal(screen: &vt100::Screen) -> Self {
         let theme = dark();
         let (rows, columns) = (screen.size().0.get(), screen.size().1.get());
@@ -99,12 +99,12 @@ impl Look {
         self.lines.get(self.selected?).map(String::as_str)
     }
 
-    /// Whether the body shows this.
+    /// True if the body shows this.
     pub(crate) fn shows(&self, text: &str) -> bool {
         self.body().iter().any(|line| line.contains(text))
     }
 
-    /// What the body's frames are called, and what stands beside that.
+    /// The titles of the body's frames, including the notes beside them.
     pub(crate) fn frames(&self) -> Vec<&str> {
         let frames = self.body().iter().flat_map(|line| line.split('╭').skip(1));
         frames.filter_map(|rest| rest.split_once('╮')).map(|(title, _)| title.trim_matches(['─', ' '])).collect()
@@ -114,13 +114,13 @@ impl Look {
         self.frames().iter().any(|frame| frame.contains(words))
     }
 
-    /// The body looks otherwise than before, in words or colours.
+    /// True if the body looks different from before, in words or colours.
     pub(crate) fn differs(&self, before: &Self) -> bool {
         let body = 1..self.lines.len() - 2;
         self.body() != before.body() || self.styles[body.clone()] != before.styles[body] || self.cursor != before.cursor
     }
 
-    /// The very same frame.
+    /// True if the frame is exactly the same.
     pub(crate) fn is(&self, other: &Self) -> bool {
         self.lines == other.lines && self.styles == other.styles && self.cursor == other.cursor
     }

@@ -1,11 +1,11 @@
-//! Every key that the help names, in every place where it is named: on each screen and each of its tables, in the
-//! dialogs, with no nodes at all, in a frozen picture. Each key is pressed on a picture of its own, through the message
-//! that the loop makes of it, and the next frame is read: what was promised is there, or the line above the keys says
-//! why not. What is refused where is kept in `tests/snapshots/matrix__refusals.snap`, so that a key that is refused in a
-//! new place is seen by who reads the change.
+//! Every key that the help names, in every place where it is named: on each screen and each of its tabs, in the
+//! dialogs, without nodes, in a frozen picture. Each key is pressed on its own copy of the picture, through the message
+//! that the loop makes of it, and the next frame is read: it shows what the key promises, or the line above the keys
+//! says why not. `tests/snapshots/matrix__refusals.snap` keeps which keys are refused where, so that a reviewer sees a
+//! key that is refused in a new place.
 //!
-//! A new action does not compile before its promise is written down in `promises.rs`; a new view, screen or place is
-//! walked by itself.
+//! A new action does not compile until its promise is written down in `promises.rs`; a new view, screen or place is
+//! walked automatically.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
 #[path = "../scene/mod.rs"]
@@ -31,7 +31,7 @@ use promises::{Hands, Pressed, kept};
 
 const SIZES: [(u16, u16); 2] = [(80, 24), (120, 40)];
 
-/// What became of a key.
+/// The effect of a key.
 enum Outcome {
     Kept,
     /// Why nothing happened, as the screen says it.
@@ -39,7 +39,7 @@ enum Outcome {
     Silent,
 }
 
-/// A picture that is pressed on.
+/// A picture on which keys are pressed.
 struct Picture {
     scene: scene::Scene,
     size: (u16, u16),
@@ -57,7 +57,7 @@ impl Hands for Picture {
     }
 }
 
-/// Presses one key on a picture of its own, which was drawn once.
+/// Presses one key on a copy of the picture, which was drawn once.
 fn press(standing: &Standing, before: &Look, key: Key, action: Action, size: (u16, u16)) -> Outcome {
     let mut scene = standing.scene.clone();
     let effects = update(&mut scene.app, Msg::Key(key));
@@ -72,13 +72,13 @@ fn press(standing: &Standing, before: &Look, key: Key, action: Action, size: (u1
     }
 }
 
-/// The keys of a place, with what they mean there.
+/// The keys of a place and their meaning there.
 fn keys(place: Place) -> Vec<(Action, Key)> {
     let sections = place.chain().iter().flat_map(|section| keymap().section(*section));
     sections.flat_map(|(action, keys)| keys.iter().map(move |key| (action, *key))).collect()
 }
 
-/// What came of all keys.
+/// The effects of all keys.
 #[derive(Default)]
 struct Walk {
     silent: Vec<String>,
@@ -142,7 +142,7 @@ fn every_key_does_what_the_help_says_or_says_why_not() {
     });
 }
 
-/// A key that means nothing where it is pressed says so: what it means elsewhere, or where to look.
+/// A key without a meaning in this place says so: what it means elsewhere, or where to look.
 #[test]
 fn a_key_of_another_screen_says_where_it_belongs() {
     let all: BTreeSet<String> = keymap()

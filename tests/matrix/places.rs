@@ -1,4 +1,4 @@
-//! The pictures on which keys are pressed: each with rows enough to move through, the selection in their midst.
+//! The pictures on which keys are pressed: each has enough rows to move through, with the selection in the middle.
 
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
@@ -15,7 +15,7 @@ use crate::scene::{NOW, Scene, name, production_with_answers};
 const NODES: [&str; 4] = ["primary", "replica-1", "replica-3", "eu-primary"];
 const ROWS: usize = 14;
 
-/// A picture, and what it is called.
+/// A picture and its name.
 #[derive(Clone)]
 pub(crate) struct Standing {
     pub(crate) name: String,
@@ -29,7 +29,7 @@ pub(crate) fn is_screen(place: Place) -> bool {
     )
 }
 
-/// A cell that differs from row to row, and where nodes are compared from node to node.
+/// A cell that differs from row to row and, in tables that compare nodes, from node to node.
 fn cell(view: &View, column: &ViewColumn, node: usize, row: usize) -> String {
     let is_compared = view.compare.is_some_and(|at| view.columns[at].name == column.name);
     let node = if is_compared { node } else { 0 };
@@ -54,7 +54,7 @@ fn cell(view: &View, column: &ViewColumn, node: usize, row: usize) -> String {
     }
 }
 
-/// All nodes answer a view.
+/// Every node answers with rows of this view.
 fn tell(scene: &mut Scene, view: &Arc<View>) {
     let asked: Vec<&ViewColumn> = view.asked().collect();
     let head = |column: &&ViewColumn| Column { name: column.name.clone(), type_name: String::new() };
@@ -70,12 +70,12 @@ fn tell(scene: &mut Scene, view: &Arc<View>) {
     }
 }
 
-/// A picture that keys lead to, drawn once so that pages have their size.
+/// The picture that these keys lead to, drawn once so that pages have their size.
 fn at(scene: &Scene, name: &str, keys: &str) -> Standing {
     let mut scene = scene.clone();
     scene.press(keys);
     Look::draw(&mut scene, (120, 40));
-    // A remark of these keys would hide what the next one says.
+    // A message about these keys would hide the message about the next one.
     scene.tick(10);
     Standing { name: name.to_owned(), scene }
 }
@@ -105,7 +105,7 @@ fn tables(scene: &Scene) -> Vec<Standing> {
     for view in views::ours().values() {
         let table = table(scene, view);
         let with = |what: &str, keys: &str| at(&table.scene, &format!("{}, {what}", table.name), keys);
-        // What these states do is the same for every table.
+        // These states work the same for every table.
         if view.name == "activity" || view.compare.is_some() {
             all.push(with("a row at length", "g<enter>"));
             all.push(with("a note at length", "G<enter>"));
@@ -123,7 +123,7 @@ fn tables(scene: &Scene) -> Vec<Standing> {
     all
 }
 
-/// Every picture; made once, for they take a second.
+/// Every picture, made once, as that takes a second.
 pub(crate) fn all() -> &'static [Standing] {
     static ALL: LazyLock<Vec<Standing>> = LazyLock::new(make);
     &ALL

@@ -5,24 +5,24 @@ use pgwatch::model::Command;
 
 use crate::look::Look;
 
-/// Keys that prove what the first one did, and what comes of them: on a picture, or in a terminal.
+/// Keys that prove the effect of the first one, pressed on a picture or in a terminal.
 pub(crate) trait Hands {
     fn press(&mut self, keys: &[Key]);
 
-    /// Whether the screen satisfies this, now or in a moment.
+    /// True if the screen satisfies this, now or in a moment.
     fn sees(&mut self, condition: &dyn Fn(&Look) -> bool) -> bool;
 }
 
-/// A key that was pressed, and the frames around it.
+/// A pressed key, and the frames around it.
 pub(crate) struct Pressed<'a> {
     pub(crate) key: Key,
-    /// What the key asked the loop for; `None` in a terminal, where only the screen tells.
+    /// The effects that the key asked the loop for; `None` in a terminal, where only the screen shows them.
     pub(crate) effects: Option<&'a [Effect]>,
     pub(crate) before: &'a Look,
     pub(crate) after: &'a Look,
 }
 
-/// More than any list of these pictures needs to come to its end.
+/// More presses than any list of these pictures needs to reach its end.
 const MANY: usize = 120;
 
 impl Pressed<'_> {
@@ -34,13 +34,13 @@ impl Pressed<'_> {
         self.asks(|effect| matches!(effect, Effect::Send(command) if wanted(command)))
     }
 
-    /// The foot says one of these words, which it did not say before.
+    /// The foot shows one of these words, which it did not show before.
     fn says(&self, words: &[&str]) -> bool {
         let said = self.after.said(self.before);
         said.is_some_and(|said| words.iter().any(|word| said.contains(word)))
     }
 
-    /// A dialog or a line that was not there: its words.
+    /// A dialog or a line has opened that contains these words.
     fn opens(&self, words: &str) -> bool {
         self.after.shows(words) && !self.before.shows(words)
     }
@@ -50,37 +50,37 @@ impl Pressed<'_> {
         self.after.tabs() != self.before.tabs() || self.after.frames() != self.before.frames()
     }
 
-    /// The selection is another row, or what is scrolled shows other lines.
+    /// The selection is another row, or the scrolled text shows other lines.
     fn moves(&self) -> bool {
         self.after.differs(self.before)
     }
 
-    /// Pressed next, this key leads back to the row, or to the lines that were shown.
+    /// Pressed next, this key leads back to the same row, or to the lines that were shown.
     fn leads_back(&self, hands: &mut dyn Hands, by: KeyCode) -> bool {
         hands.press(&[Key::from(by)]);
         let row = self.before.row();
         hands.sees(&|look| (row.is_some() && look.row() == row) || !look.differs(self.before))
     }
 
-    /// The same key so many times more goes no further, and says so.
+    /// The same key pressed this many times more goes no further, and the foot says so.
     fn ends(&self, hands: &mut dyn Hands, times: usize, said: &str) -> bool {
         hands.press(&vec![self.key; times]);
         hands.sees(&|look| look.foot().contains(said))
     }
 
-    /// The screen of this key is the one shown, as the line of tabs says.
+    /// The line of tabs shows the screen of this key.
     fn leads_to_its_screen(&self) -> bool {
         let is_there = matches!(self.key.code, KeyCode::Char(letter) if self.after.tab == Some(letter));
         is_there && (self.leads_elsewhere() || self.after.differs(self.before))
     }
 
-    /// What was open is closed: its keys are no longer named.
+    /// What was open is closed: the key line no longer names its keys.
     fn closes(&self) -> bool {
         self.after.keys() != self.before.keys()
     }
 }
 
-/// Whether the frame shows what the key promises.
+/// True if the frame shows what the key promises.
 #[allow(clippy::too_many_lines, reason = "one line for each action: a new one does not compile without its promise")]
 pub(crate) fn kept(action: Action, pressed: &Pressed<'_>, hands: &mut dyn Hands) -> bool {
     let (before, after) = (pressed.before, pressed.after);
@@ -176,8 +176,8 @@ pub(crate) fn kept(action: Action, pressed: &Pressed<'_>, hands: &mut dyn Hands)
     }
 }
 
-/// The open filter line: what is typed is text and nothing else, the frame says it at once, and `Esc` takes it back.
-/// Without nodes there is no frame, and what is typed is text all the same.
+/// The open filter line: what is typed is plain text, the frame shows it at once, and `Esc` takes it back. Without
+/// nodes there is no frame, and what is typed is still plain text.
 fn filters(before: &Look, hands: &mut dyn Hands) -> bool {
     let is_empty = before.shows("adds a node now");
     hands.press(&Key::sequence("qtad"));

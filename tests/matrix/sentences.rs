@@ -1,6 +1,6 @@
-//! The README's sentences about keys, each with a walk that shows it to be true: `sentences.yaml` names the sentence, the
-//! picture to begin on, the keys, and what is on the screen then that was not there before. A sentence about a key
-//! without a walk fails, and so does a walk whose sentence is gone.
+//! The README's sentences about keys, each with a walk that proves it: `sentences.yaml` names the sentence, the picture
+//! to begin on, the keys, and what the screen shows then that it did not show before. A sentence about a key without a
+//! walk fails, and so does a walk whose sentence is gone.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -36,7 +36,7 @@ struct Steps {
     /// Shown before the keys, and not after them.
     #[serde(default)]
     gone: Vec<String>,
-    /// What the clipboard gets holds this.
+    /// The copied text contains this.
     copies: Option<String>,
 }
 
@@ -44,7 +44,7 @@ fn readme() -> String {
     std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md")).unwrap()
 }
 
-/// The prose of the README: no code, no tables, no pictures; each paragraph and each item of a list on one line.
+/// The prose of the README without code, tables and pictures; each paragraph and each item of a list on one line.
 fn prose(readme: &str) -> Vec<String> {
     let mut paragraphs = vec![String::new()];
     let (mut in_code, mut is_generated) = (false, false);

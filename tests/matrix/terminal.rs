@@ -1,5 +1,5 @@
-//! The same keys in a terminal: the program runs on real servers, bytes go in as a terminal sends them, and the screen is
-//! read. What `update` and the drawn frame promise has to come through the decoder, the loop and the effects as well.
+//! The same keys in a terminal: the program runs on real servers, bytes go in as a terminal sends them, and the screen
+//! is read. What `update` and the drawn frame promise has to get through the decoder, the loop and the effects too.
 
 use std::cell::RefCell;
 use std::collections::BTreeSet;
@@ -19,11 +19,12 @@ use crate::support::stage::LEAVING;
 use crate::support::wait::{PATIENCE, SOON, within};
 use crate::{Outcome, keys};
 
-/// Where keys are pressed: what leads there from the first screen, the key of its tab, and what is on the screen then.
+/// Where keys are pressed: the keys that lead there from the first screen, the key of its tab, and what the screen
+/// shows then.
 struct Site {
     name: &'static str,
     place: Place,
-    /// Keys, and what is seen before the next ones are pressed.
+    /// Keys, and what the screen must show before the next ones are pressed.
     steps: &'static [(&'static str, &'static str)],
     tab: char,
 }
@@ -63,15 +64,15 @@ const SITES: [Site; 28] = [
     site("filter line", Place::Filter, '1', &[("/re", "/re")]),
 ];
 
-/// How long a key may take to show what it does. A machine may be busy.
+/// How long a key may take to show its effect. A machine may be busy.
 const ANSWER: Duration = Duration::from_secs(3);
-/// How long the keys pressed after it may take.
+/// How long each of the keys pressed after it may take.
 const NEXT: Duration = Duration::from_secs(1);
-/// How long one key that leads back may take; a longer one is tried again.
+/// How long one key on the way back may take; after this it is pressed again.
 const STEP: Duration = Duration::from_millis(200);
-/// A picture that changed by itself at the wrong moment is no fault.
+/// How often a key is tried: a picture that changed by itself at the wrong moment is no fault.
 const TRIES: usize = 3;
-/// Dashboards at once: most of the time each waits for its terminal.
+/// How many dashboards run at once: each spends most of the time waiting for its terminal.
 const WALKERS: usize = 4;
 
 /// A rule that always finds something, so that there is an alert.
@@ -92,7 +93,7 @@ impl Stage {
         cluster.primary().psql("create table stock as select generate_series(1, 99) item").unwrap();
         cluster.primary().psql("alter system set work_mem = '5MB'").unwrap();
         cluster.primary().psql("select pg_reload_conf()").unwrap();
-        // Figures that do not come are figures that do not change.
+        // Figures that do not arrive do not change the picture.
         let config = ConfigFile::new("refresh: 30s\ndefaults: {health: {interval: 30s}}\n", cluster.servers());
         let home = tempfile::tempdir().unwrap();
         fs::create_dir_all(home.path().join("pgwatch/alerts")).unwrap();
@@ -107,7 +108,7 @@ impl Stage {
         tui.wait_for("all nodes are healthy", PATIENCE, |screen| {
             screen.contents().matches("● healthy").count() == self.cluster.servers().len()
         });
-        // The rules are read, and the views before them.
+        // The rules have been read, and so have the views, which come before them.
         tui.wait_text("▲ 2 alerts", PATIENCE);
         tui.press(":select 1<enter>");
         tui.wait_text("answered", SOON);
@@ -124,7 +125,7 @@ impl Drop for Stage {
     }
 }
 
-/// A key as a terminal is told to send it.
+/// A key in the notation of [`Tui::press`].
 fn token(key: Key) -> String {
     match key.code {
         KeyCode::Char('<') => "<lt>".to_owned(),
@@ -148,20 +149,20 @@ fn token(key: Key) -> String {
     }
 }
 
-/// What is on the screen, once no frame is half written.
+/// The screen, once no frame is half written.
 fn look(tui: &Tui) -> Look {
     let seen = RefCell::new(None);
     let _ = tui.sees_frame(NEXT, |screen| seen.replace(Some(Look::of_terminal(screen))).is_none());
     seen.into_inner().unwrap_or_else(|| tui.screen(Look::of_terminal))
 }
 
-/// Something is open that takes keys.
+/// True if something that takes keys is open.
 fn has_dialog(look: &Look) -> bool {
     let dialogs = ["Add a node", "Edit ", "Remove ", "Help", "Columns"];
     dialogs.iter().any(|dialog| look.has_frame(dialog)) || look.foot().starts_with([':', '/'])
 }
 
-/// The first screen with nothing on top of it, and nothing left for Esc to take back.
+/// True on the first screen with nothing on top of it, and nothing left for Esc to take back.
 fn is_home(look: &Look) -> bool {
     let is_first = look.tab == Some('1') && look.frames().first().is_some_and(|frame| frame.starts_with("Nodes"));
     is_first && !look.keys().contains("Esc") && !has_dialog(look) && !look.header().contains("FROZEN")
@@ -169,7 +170,7 @@ fn is_home(look: &Look) -> bool {
 
 impl Hands for Tui {
     fn press(&mut self, keys: &[Key]) {
-        // Where keys follow each other closely, Esc has to be the one that cannot be the beginning of another.
+        // If keys follow each other closely, Esc must be sent in the form that cannot be the beginning of another key.
         let all: String = keys.iter().map(|key| token(*key).replace("<esc>", "<escape>")).collect();
         Self::press(self, &all);
     }
@@ -183,10 +184,10 @@ struct Walk<'a> {
     stage: &'a Stage,
     size: (u16, u16),
     tui: Tui,
-    /// The line above the keys where nothing is said.
+    /// The line above the keys when it has no message.
     at_rest: String,
     silent: Vec<String>,
-    /// What some key did, in the words of the help.
+    /// The effect of some key, in the words of the help.
     kept: BTreeSet<&'static str>,
 }
 
@@ -201,14 +202,14 @@ impl<'a> Walk<'a> {
         self.at_rest.clear();
     }
 
-    /// To the first screen, by the keys that lead back.
+    /// Returns to the first screen with the keys that lead back.
     fn go_home(&mut self) {
         for _ in 0..20 {
             let look = look(&self.tui);
             if is_home(&look) {
                 break;
             }
-            // A picture is unfrozen by its own key, once nothing is open that takes letters.
+            // A picture is unfrozen by its own key, once no field that takes letters is open.
             let is_frozen = look.header().contains("FROZEN") && look.tab == Some('1') && !has_dialog(&look);
             self.tui.press(if is_frozen { "p" } else { "<escape>" });
             let _ = self.tui.sees_frame(STEP, |screen| !Look::of_terminal(screen).is(&look));
@@ -219,7 +220,8 @@ impl<'a> Walk<'a> {
         }
     }
 
-    /// What was said last may be said again: any key takes it away. What is left is the line at rest.
+    /// The last message may appear again, so any key is pressed to remove it. What is left is the line without a
+    /// message.
     fn clear_notice(&mut self) {
         if look(&self.tui).foot() == self.at_rest {
             return;
@@ -246,7 +248,7 @@ impl<'a> Walk<'a> {
         }
     }
 
-    /// Every key of a place.
+    /// Presses every key of a place.
     fn through(&mut self, site: &Site) {
         self.go_to(site);
         for (action, key) in keys(site.place) {
@@ -290,7 +292,7 @@ impl<'a> Walk<'a> {
         let outcome = self.outcome(action, key, &before);
         let after = look(&self.tui);
         let stays = after.keys() == before.keys() && after.tab == before.tab && after.frames() == before.frames();
-        // A node that is gone and rows in groups are no place for the keys that follow.
+        // After a node is removed or rows are grouped, the picture no longer suits the keys that follow.
         if matches!(action, Action::Yes | Action::Group) {
             self.restart();
             self.go_to(site);
@@ -327,8 +329,8 @@ impl<'a> Walk<'a> {
         Outcome::Kept
     }
 
-    /// The terminal is given back and taken again: without a shell above it, nobody could let the program go on, so the
-    /// kernel does not stop it. `tests/real/terminal.rs` has a shell.
+    /// The terminal is given back and taken again. Without a shell above it, no process could continue the program, so
+    /// the kernel does not stop it. `tests/real/terminal.rs` has a shell.
     fn is_suspended(&mut self, before: usize) -> Outcome {
         let gives_back = || contains(&self.tui.raw()[before..], b"\x1b[?1049l").then_some(());
         match within(ANSWER, gives_back) {
@@ -337,7 +339,7 @@ impl<'a> Walk<'a> {
         }
     }
 
-    /// All of the screen is written anew, and not only what changed.
+    /// The whole screen is redrawn, not only what changed.
     fn is_redrawn(&mut self, before: usize) -> Outcome {
         let lines = usize::from(self.size.1);
         let all = || (self.tui.written() > before + lines * 20).then_some(());
@@ -352,7 +354,7 @@ fn contains(bytes: &[u8], what: &[u8]) -> bool {
     bytes.windows(what.len()).any(|window| window == what)
 }
 
-/// Walks through some places, with servers and a dashboard of its own.
+/// Walks through some places, with its own servers and dashboard.
 fn walk(sites: &[Site], size: (u16, u16)) -> (Vec<String>, BTreeSet<&'static str>) {
     let stage = Stage::new();
     let mut walk = Walk::new(&stage, size);
@@ -385,9 +387,9 @@ fn every_key_does_in_a_terminal_what_the_help_says_or_says_why_not() {
     assert!(never.is_empty(), "no key did this anywhere: {never:#?}");
 }
 
-/// Every place of the key map is among those that are walked in a terminal.
+/// Every place of the key map is among the places that are walked in a terminal.
 #[test]
-fn no_place_is_left_out() {
+fn every_place_is_walked_in_a_terminal() {
     let walked: Vec<Place> = SITES.iter().map(|site| site.place).collect();
     let left: Vec<Place> = keymap().places().filter(|place| !walked.contains(place)).collect();
     assert_eq!(left, [Place::Always, Place::Screen]);

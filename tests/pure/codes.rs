@@ -1,5 +1,6 @@
-//! Comments and names of tests refer to requirements by the codes of the README's table of figures, N1 to N13, and by no
-//! others: a reader could not look those up. Anything else of that form, such as the key `F1`, is put in backticks.
+//! Comments and names of tests refer to requirements by the codes of the README's table of figures, N1 to N13, and by
+//! no others, as a reader could not look those up. Anything else of that form, such as the key `F1`, is put in
+//! backticks.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -8,7 +9,7 @@ use std::sync::LazyLock;
 
 use regex::Regex;
 
-/// Folders with code of ours, and pages that describe it.
+/// Folders with our own code, and the pages that describe it.
 const PLACES: [&str; 8] =
     ["src", "tests", "benches", "examples", "fuzz/fuzz_targets", "docs", "build.rs", "ARCHITECTURE.md"];
 
@@ -26,7 +27,7 @@ fn collect(path: &Path, found: &mut Vec<PathBuf>) {
     }
 }
 
-/// Each file, by its path in the repository, and its text.
+/// Each file as its path in the repository and its text.
 fn files() -> Vec<(String, String)> {
     let mut paths = Vec::new();
     for place in PLACES {
@@ -44,7 +45,7 @@ fn explained() -> BTreeSet<String> {
     row.captures_iter(&readme).map(|row| row[1].to_owned()).collect()
 }
 
-/// What people read of a line: all of a page, the comment of a line of code. Quoted code is left out.
+/// The prose of a line: all of it on a page, only the comment in code. Quoted code is left out.
 fn prose(line: &str, is_code: bool) -> String {
     static COMMENT: LazyLock<Regex> = LazyLock::new(|| Regex::new(r"(?:^|\s)//.*").unwrap());
     let prose = if is_code { COMMENT.find(line).map_or("", |comment| comment.as_str()) } else { line };
@@ -95,7 +96,7 @@ fn every_code_in_a_comment_or_a_name_is_in_the_readme() {
     assert!(unknown.is_empty(), "codes that the README does not explain:\n{}", unknown.join("\n"));
 }
 
-/// Also where a code stands in a text, such as the message of an assertion or the row of a benchmark.
+/// Finds codes also within a text, such as the message of an assertion or the row of a benchmark.
 #[test]
 fn every_n_code_is_in_the_readme() {
     let explained = explained();
@@ -109,7 +110,7 @@ fn every_n_code_is_in_the_readme() {
 
 #[test]
 fn codes_are_found() {
-    // In pieces, so that this file has no such comment.
+    // Built from pieces, so that this file itself has no such comment.
     let line = ["let x = 1; /", "/ late (Z3, N2), see `F1` and 57P03"].concat();
     assert_eq!(codes(&prose(&line, true)), ["Z3", "N2"]);
     assert_eq!(codes(&prose("let x = \"Z3\";", true)), [""; 0]);

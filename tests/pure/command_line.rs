@@ -1,5 +1,5 @@
-//! The line behind `:` through its keys: what a line means is said before `Enter`, a command wins over a statement, what
-//! no rollback undoes is asked about first, and the answers open.
+//! The command line after `:`, driven by keys: it says what a line means before `Enter`, a command wins over a
+//! statement, pgwatch asks before anything that no rollback undoes, and the answers open.
 
 use pgwatch::app::{Effect, Screen};
 use pgwatch::model::{Command, NodeName};
@@ -29,7 +29,7 @@ fn sent(effects: &[Effect]) -> Vec<(String, Vec<String>)> {
 
 #[test]
 fn a_command_wins_over_a_statement() {
-    // What is typed, what the foot says before Enter, and the tab that is open after it.
+    // What a person types, what the foot says before Enter, and the tab that is open after it.
     for (line, foot_says, title) in [
         ("lock", "opens Locks", "Locks"),
         ("locks", "opens Locks", "Locks"),
@@ -93,7 +93,7 @@ fn a_statement_says_where_it_runs_and_its_answers_open() {
 }
 
 #[test]
-fn marks_say_where() {
+fn a_statement_runs_on_the_marked_nodes_and_says_so() {
     let mut scene = production();
     scene.press("<space><space>:select 1");
     assert!(foot(&mut scene).starts_with("⏎ runs on 2 marked nodes"), "{}", foot(&mut scene));
@@ -106,7 +106,7 @@ fn marks_say_where() {
 }
 
 #[test]
-fn what_is_neither_runs_nothing_and_says_what_is_near() {
+fn an_unknown_line_runs_nothing_and_names_the_nearest_command() {
     for (line, said) in [
         ("l0cks", "is neither a command nor a statement"),
         ("lokcs", "locks?"),
@@ -138,7 +138,7 @@ fn what_is_neither_runs_nothing_and_says_what_is_near() {
 }
 
 #[test]
-fn what_no_rollback_undoes_is_asked_about_wherever_it_is_run() {
+fn a_statement_that_no_rollback_undoes_is_always_asked_about() {
     let statement = "select pg_terminate_backend(999999)";
     for keys in [
         format!(":{statement}<enter>"),
@@ -165,7 +165,7 @@ fn what_no_rollback_undoes_is_asked_about_wherever_it_is_run() {
 }
 
 #[test]
-fn again_asks_again_and_runs_where_it_ran() {
+fn again_asks_again_and_runs_on_the_same_nodes() {
     let mut scene = production();
     let batch = {
         scene.press("<space>:checkpoint;<enter>");
@@ -187,7 +187,7 @@ fn again_asks_again_and_runs_where_it_ran() {
 }
 
 #[test]
-fn the_line_says_that_it_will_ask() {
+fn the_foot_says_when_the_line_will_ask_first() {
     let mut scene = production();
     scene.press(":select pg_reload_conf()");
     assert!(foot(&mut scene).contains("asks, then runs on 7 nodes: pg_reload_conf()"), "{}", foot(&mut scene));

@@ -1,7 +1,7 @@
-//! The configuration as people meet it: a folder of files with what is said about each, the example file against the
-//! real defaults, and the precedence of libpq's environment, password and service files.
+//! The configuration as people meet it: a folder of files with what pgwatch says about each, the example file against
+//! the real defaults, and the precedence of libpq's environment, password and service files.
 //!
-//! After a wanted change of the messages: `UPDATE_EXPECT=1 cargo test --test pure config`, then read the difference.
+//! After an intended change of the messages: `UPDATE_EXPECT=1 cargo test --test pure config`, then read the difference.
 
 use std::fmt::Write as _;
 use std::fs;
@@ -13,7 +13,7 @@ use pgwatch::model::{NodeConfig, NodeName, PasswordSource, RootCert, SslMode};
 
 const CASES: &str = "tests/config/cases";
 
-/// Surroundings that are the same on every machine.
+/// An environment that is the same on every machine.
 fn environment() -> Environment {
     Environment::empty().with_user("oncall").with_home("/nonexistent")
 }
@@ -33,7 +33,7 @@ fn load_case(path: &Path) -> Result<Config, Vec<config::Diagnostic>> {
     config::load(path, cluster.as_deref(), &env)
 }
 
-/// What a case gives, as its `.expected` file has it.
+/// What a case yields, in the form of its `.expected` file.
 fn told(outcome: Result<Config, Vec<config::Diagnostic>>) -> String {
     let mut out = String::new();
     match outcome {
@@ -47,7 +47,7 @@ fn told(outcome: Result<Config, Vec<config::Diagnostic>>) -> String {
     out.replace(&format!("{CASES}/"), "")
 }
 
-/// A node in a line: where and as whom, then what is not the default.
+/// A node in one line: address and user, then what differs from the default.
 fn described(node: &NodeConfig) -> String {
     let mut out = format!("{}: {}@{}/{}", node.name, node.user, node.address(), node.database);
     let default = NodeConfig::new(node.name.clone(), &*node.host);
@@ -70,7 +70,7 @@ fn described(node: &NodeConfig) -> String {
     out
 }
 
-/// What stands beside the nodes and is not the default.
+/// The settings beside the nodes that differ from the default.
 fn described_rest(config: &Config) -> String {
     let default = Config::default();
     let mut out = String::new();
@@ -141,7 +141,7 @@ fn leaves(value: &serde_yaml::Value, path: &str, out: &mut Vec<String>) {
 }
 
 #[test]
-fn the_example_loads_and_its_defaults_are_the_real_ones() {
+fn the_example_loads_and_names_the_real_defaults() {
     let env = environment();
     let plain = config::load(Path::new(EXAMPLE), None, &env).unwrap();
     assert_eq!(plain.warnings, []);
@@ -166,7 +166,7 @@ fn the_example_loads_and_its_defaults_are_the_real_ones() {
         (written.refresh, written.query_timeout, written.shutdown_timeout, written.thresholds),
         (default.refresh, default.query_timeout, default.shutdown_timeout, default.thresholds)
     );
-    // Written out or not, the file means the same.
+    // With or without the defaults written out, the file means the same.
     assert_eq!(NodeConfig { read_only: None, ..primary.clone() }, plain.nodes[0]);
 }
 
@@ -207,7 +207,7 @@ fn the_example_documents_every_default() {
             "thresholds.slot_retention.warning",
         ]
     );
-    // Every key there is stands in the file, be it in a comment.
+    // Every key is in the file, if only in a comment.
     let text = fs::read_to_string(EXAMPLE).unwrap();
     let told = load_text(
         "zzz: 1\nnodes: {a: {zzz: 1, pool: {zzz: 1}, health: {zzz: 1}}}\nthresholds: {zzz: 1}\n",
@@ -231,7 +231,7 @@ fn home() -> tempfile::TempDir {
 }
 
 #[test]
-fn passwords_by_precedence() {
+fn passwords_have_the_precedence_of_libpq() {
     let home = home();
     let env = environment().with_home(home.path());
     let source = |text: &str, env: &Environment| load_text(text, env).unwrap().nodes.remove(0).password;
@@ -247,7 +247,7 @@ fn passwords_by_precedence() {
     assert_eq!(source("nodes: {a: {host: x}}", &env), given("env"));
     assert_eq!(source("nodes: {a: {host: x}}\ndefaults: {password: shared}", &env), given("shared"));
     assert_eq!(source("nodes: {a: {host: x, password: own}}\ndefaults: {password_command: c}", &env), given("own"));
-    // A password file of one's own, and one that is not there.
+    // A password file that the node names, and one that does not exist.
     let other = home.path().join("other");
     fs::copy(home.path().join(".pgpass"), &other).unwrap();
     let env = environment().with_home(home.path()).with_var("PGPASSFILE", other.to_str().unwrap());
@@ -306,7 +306,7 @@ fn flags_make_one_node() {
     let node = one(flags("/run/pg", None, "", ""), &env);
     assert_eq!((node.name.as_str(), node.host.as_str(), node.user.as_str()), ("local", "/run/pg", "oncall"));
     assert_eq!(one(flags("fe80::1%eth0", None, "", ""), &env).host, "fe80::1%eth0");
-    // As with psql, the connection string is stronger than the other flags.
+    // As with psql, the connection string overrides the other flags.
     let node = one(flags("other", Some(1), "", "postgres://u@db.example/shop?sslmode=require"), &env);
     assert_eq!((node.name.as_str(), node.address().as_str()), ("db-example", "db.example:1"));
     assert_eq!((node.database.as_str(), node.tls.mode), ("shop", SslMode::Require));
@@ -317,7 +317,7 @@ fn flags_make_one_node() {
         flags("a b", None, "", ""),
         flags("a", Some(0), "", ""),
         flags("", None, "", "host=x passwrd=hunter2"),
-        // A process list shows it to everybody.
+        // A process list shows the password to everybody.
         flags("", None, "", "postgres://u:hunter2@db.example/shop"),
     ] {
         let told = config::from_flags(&bad, &environment()).unwrap_err();
@@ -329,7 +329,7 @@ fn flags_make_one_node() {
 }
 
 #[test]
-fn files_that_are_none() {
+fn missing_binary_and_endless_files_are_refused() {
     let folder = tempfile::tempdir().unwrap();
     let told = |path: &Path| config::load(path, None, &environment()).unwrap_err()[0].to_string();
     assert!(told(&folder.path().join("none.yaml")).ends_with("none.yaml: no such file"));
@@ -343,7 +343,7 @@ fn files_that_are_none() {
 }
 
 #[test]
-fn the_default_file() {
+fn the_default_file_is_in_the_configuration_folder() {
     let path = |env: &Environment| config::default_path(env).map(|path| path.display().to_string());
     assert_eq!(path(&Environment::empty()), None);
     let env = Environment::empty().with_home("/home/me");
@@ -356,7 +356,7 @@ fn the_default_file() {
 }
 
 #[test]
-fn read_only_of_the_file_wins_over_read_write() {
+fn read_only_in_the_file_overrides_read_write() {
     let mut config = load_text(
         "nodes: {a: {host: x}, b: {host: x, read_only: true}, c: {host: x, read_only: false}}",
         &environment(),
@@ -369,7 +369,7 @@ fn read_only_of_the_file_wins_over_read_write() {
 }
 
 #[test]
-fn no_password_in_debug() {
+fn debug_shows_no_password() {
     let text = "nodes:\n  a: {host: x, password: hunter2, sslpassword: hunter2}\n  b: postgres://u:hunter2@x\n";
     let config = load_text(text, &environment().with_var("PGPASSWORD", "hunter2")).unwrap();
     assert!(!format!("{config:?}").contains("hunter2"));
@@ -378,7 +378,7 @@ fn no_password_in_debug() {
 }
 
 #[test]
-fn absurd_files_end_soon() {
+fn absurd_files_are_read_or_refused_soon() {
     let many = |line: fn(usize) -> String, n: usize| (0..n).map(line).collect::<String>();
     let texts = [
         format!(

@@ -1,4 +1,5 @@
-//! Keys as a person presses them, and what the manager tells meanwhile: the screen's state driven from outside.
+//! Keys as a person presses them, and what the manager reports meanwhile: these tests drive the screen's state from
+//! outside.
 
 mod dashboard;
 mod events;

@@ -1,5 +1,5 @@
-//! Looking for something with `/`, `o`, `Enter` on an alert and `w`: each key pressed, the frame drawn, the text read. What
-//! holds of tables is tried on every view there is.
+//! Looking for something with `/`, `o`, `Enter` on an alert and `w`: each test presses keys, draws the frame and reads
+//! the text. What holds for all tables is tried on every view.
 
 mod alert;
 mod answers;

@@ -1,5 +1,5 @@
-//! The form that adds or edits a node, through its keys on the drawn screen: a free name, one Enter to test and add,
-//! what is missing, and that it is for this session.
+//! The form that adds or edits a node, driven by its keys and read on the drawn screen: it proposes a free name, one
+//! Enter tests and adds, it says what is missing and that the change is for this session only.
 
 use std::time::Duration;
 
@@ -23,7 +23,7 @@ fn shows(scene: &mut Scene, words: &[&str]) {
     }
 }
 
-/// The test that was asked for, and its node.
+/// The test that the form asked for, and its node.
 fn test_of(effects: &[Effect]) -> Option<(u64, NodeConfig)> {
     effects.iter().find_map(|effect| match effect {
         Effect::Send(Command::Test { id, node }) => Some((*id, (**node).clone())),
@@ -38,7 +38,7 @@ fn added(effects: &[Effect]) -> Option<NodeConfig> {
     })
 }
 
-/// Tells how a test ended, and gives what comes of it.
+/// Reports how a test ended and returns the effects.
 fn tell(scene: &mut Scene, id: u64, outcome: Result<Tested, NodeError>) -> Vec<Effect> {
     let event = pgwatch::model::Event { seq: 1_000_000, at: scene.app.now, kind: EventKind::Tested { id, outcome } };
     update(&mut scene.app, Msg::Event(event))
@@ -64,7 +64,7 @@ fn a_free_name_is_proposed() {
         let (_, node) = test_of(&scene.press("<enter>")).unwrap_or_else(|| panic!("{typed} is complete"));
         assert_eq!(node.name.as_str(), name, "{typed}");
     }
-    // Host, port and database are taken: then a number.
+    // The names from host, port and database are all taken: a number follows.
     let mut scene = production();
     for expected in ["x", "x-5432", "x-5432-postgres", "x-2", "x-3"] {
         scene.press("a");
@@ -107,7 +107,7 @@ fn a_failed_test_says_why_and_the_next_enter_adds_anyway() {
 }
 
 #[test]
-fn what_is_missing_is_said_and_gone_to() {
+fn a_missing_field_is_named_and_gets_the_cursor() {
     let mut scene = production();
     scene.press("a");
     assert_eq!(scene.press("<enter>"), []);
@@ -122,7 +122,7 @@ fn what_is_missing_is_said_and_gone_to() {
 }
 
 #[test]
-fn hints_are_whole_while_lines_are_free() {
+fn hints_are_shown_in_full_where_there_is_room() {
     let mut scene = production();
     scene.press("a<tab>1<tab>a b<tab>0");
     shows(
@@ -134,7 +134,7 @@ fn hints_are_whole_while_lines_are_free() {
 }
 
 #[test]
-fn what_is_edited_and_removed_is_for_this_session_too() {
+fn edits_and_removals_are_for_this_session_only() {
     let mut scene = production();
     scene.press("e");
     shows(&mut scene, &["Edit primary for this session", "the file is not written"]);

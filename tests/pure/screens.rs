@@ -1,5 +1,5 @@
-//! What a person sees: each screen at the three sizes, drawn from the manager's events, and what holds of all of
-//! them at every size and with whatever a server sends.
+//! What a person sees: each screen at three sizes, drawn from the manager's events, and what must hold for all screens
+//! at every size and with anything that a server sends.
 
 use std::time::Duration;
 
@@ -31,7 +31,7 @@ const PLACES: [(&str, &str); 9] = [
 ];
 
 #[test]
-fn every_screen_at_every_size() {
+fn every_screen_keeps_its_picture_at_every_size() {
     for (place, keys) in PLACES {
         let mut scene = production_with_answers();
         scene.draw(120, 40, &dark());
@@ -52,7 +52,7 @@ fn the_empty_start_offers_the_form_and_a_file() {
 }
 
 #[test]
-fn the_first_screen_answers() {
+fn the_first_screen_shows_the_state_of_every_node() {
     for (width, height) in SIZES {
         let text = scene::text(&production_with_answers().draw(width, height, &dark()));
         for word in [
@@ -80,7 +80,7 @@ fn the_first_screen_answers() {
     }
 }
 
-/// The styles of the first screen, in each theme: a letter for each style, in the order in which they come.
+/// The styles of the first screen in each theme: one letter for each style, in order of appearance.
 #[test]
 fn every_theme_keeps_state_and_selection_apart() {
     let themes = [
@@ -118,17 +118,17 @@ fn line(buf: &Buffer, row: u16) -> String {
 }
 
 #[test]
-fn what_is_wrong_stays_longest_in_the_header() {
+fn warnings_stay_longest_in_the_header() {
     for width in 80..=200 {
         let mut scene = production_with_answers();
         let header = line(&scene.draw(width, 40, &dark()), 0);
         for word in ["● 5", "◐ 1", "✖ 1", "▲ 3", " t ", "production", "read-only", "14:03:22"] {
             assert!(header.contains(word), "{word} at {width}: {header}");
         }
-        // What goes, in its order.
+        // What the header drops as it gets narrower, in order.
         let going = ["alerts", "of 7 nodes", "every 1s", "tps", "cost"].map(|word| header.contains(word));
         assert!(going.is_sorted_by(|earlier, later| earlier >= later), "{width}: {header}");
-        // All at once: what warns stays whole, the name makes room.
+        // With everything at once, warnings stay whole and the cluster's name is cut.
         scene.app.cluster = Some("the-cluster-of-the-whole-company".to_owned());
         scene.app.read_write = true;
         scene.press("p");
@@ -151,7 +151,7 @@ fn a_paused_node_is_not_down() {
     }
 }
 
-/// Every screen is in the line of tabs at every width, the shown one highlighted, also on a node's page.
+/// Every screen has its tab at every width, the shown one highlighted; on a node's page too.
 #[test]
 fn every_screen_has_its_tab() {
     const KEYS: &str = "1 2 3 4 5 6 7 8 9 0 t c";
@@ -178,14 +178,14 @@ fn every_screen_has_its_tab() {
 }
 
 #[test]
-fn below_80x24_it_says_so() {
+fn a_window_below_80x24_says_so() {
     let text = scene::text(&production().draw(79, 24, &dark()));
     assert!(text.contains("needs 80x24") && text.contains("this terminal is 79x24"), "{text}");
     assert!(text.contains("✖ 1"), "it still says how the cluster is:\n{text}");
 }
 
 #[test]
-fn figures_of_a_lost_node_are_old_and_say_so() {
+fn figures_of_a_lost_node_are_marked_as_old() {
     let mut scene = production();
     scene.press("jjjj<enter>");
     let text = scene::text(&scene.draw(120, 40, &dark()));
@@ -255,7 +255,7 @@ fn long_text_is_wrapped_when_asked() {
     assert!(text.matches("word").count() >= 60, "{text}");
 }
 
-/// Everything that a server can put on the screen, set to `text`.
+/// Everything that a server can bring to the screen, set to `text`.
 fn hostile(text: &str) -> Scene {
     let mut scene = production();
     let error = NodeError::new(ErrorKind::Sql, text).with_hint(text);
@@ -301,7 +301,7 @@ fn hostile_text_is_shown_and_not_obeyed() {
     assert!(shown.contains("\\x1b]0;pwned\\x07"), "{shown}");
 }
 
-/// One scene drawn on many sizes: making it is what takes long.
+/// One scene drawn at many sizes, as making it takes most of the time.
 #[test]
 fn no_size_is_too_small_or_too_large() {
     let mut scene = hostile("\x1b[2J 日本 \u{202e}");

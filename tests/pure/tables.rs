@@ -1,5 +1,5 @@
-//! The screens behind the first, drawn at three sizes from answers that are always the same: a chain of blockers, a
-//! cluster with a cascade, statements over all nodes, a setting that differs.
+//! The screens after the first, drawn at three sizes from constant answers: a chain of blockers, a cluster with a
+//! cascade, statements over all nodes, a setting that differs.
 
 use pgwatch::app::Effect;
 use pgwatch::model::{ErrorKind, EventKind, NodeError};
@@ -10,7 +10,7 @@ use crate::scene::{self, Scene, name, production, theme};
 
 const SIZES: [(u16, u16); 3] = [(80, 24), (120, 40), (200, 60)];
 
-/// The screen that these keys open, told of by `tell` twice, two seconds apart, as rates need it.
+/// The screen that these keys open. `tell` reports twice, two seconds apart, as rates need two answers.
 fn told(keys: &str, tell: impl Fn(&mut Scene, u64)) -> Scene {
     let mut scene = production();
     scene.draw(120, 40, &theme("dark", ColorDepth::True));
@@ -63,10 +63,10 @@ fn sessions(scene: &mut Scene, _: u64) {
 }
 
 #[test]
-fn activity() {
+fn the_activity_tables_keep_their_pictures() {
     let mut scene = told("3", sessions);
     shown("activity", &mut scene);
-    // The one that waits: its statement whole, what is known of it, and the chain it stands in.
+    // The waiting session: its full statement, what is known of it, and the chain that it waits in.
     scene.press("jj<enter>");
     waiting(&mut scene);
     holding(&mut scene);
@@ -76,7 +76,7 @@ fn activity() {
     shown("activity_by_user", &mut scene);
 }
 
-/// A transaction that nobody runs any more, and who waits behind it.
+/// A prepared transaction without a session, and the sessions that wait for it.
 fn waiting(scene: &mut Scene) {
     answer(
         scene,
@@ -97,7 +97,7 @@ fn waiting(scene: &mut Scene) {
     answer(scene, "replica-1", "locks", &[]);
 }
 
-/// What the session in the middle of the chain holds and waits for, and a lock of another.
+/// What the session in the middle of the chain holds and waits for, and a lock of another session.
 fn holding(scene: &mut Scene) {
     answer(
         scene,
@@ -125,7 +125,8 @@ fn what_is_copied_is_the_statement_the_row_or_the_selected_value() {
     };
     let statement = "update orders set state = $1 where id = $2";
     let mut scene = told("3", sessions);
-    // Of the row, of its first line at length, of the third, and of the last ones: those of the statement, laid out.
+    // Copied from the row, from the first line of the row at length, from the third, and from the last lines, which
+    // show the formatted statement.
     for (keys, expected) in [("", statement), ("<enter>", "4711"), ("jj", "shop"), ("G", statement)] {
         assert_eq!(copied(&mut scene, keys), expected, "{keys}");
     }
@@ -136,7 +137,7 @@ fn what_is_copied_is_the_statement_the_row_or_the_selected_value() {
 }
 
 #[test]
-fn locks() {
+fn the_lock_tables_keep_their_pictures() {
     let mut scene = told("4", |scene, _| waiting(scene));
     shown("locks", &mut scene);
     scene.press("<tab>");
@@ -145,7 +146,7 @@ fn locks() {
 }
 
 #[test]
-fn replication() {
+fn the_replication_tables_keep_their_pictures() {
     let mut scene = told("5<tab><tab>", |scene, second| {
         let (held, decoded) = (7_300_000_000 + second * 9_000_000, 100_000_000 + second * 4_000_000);
         answer(
@@ -169,7 +170,7 @@ fn replication() {
 }
 
 #[test]
-fn statements() {
+fn the_statement_tables_keep_their_pictures() {
     let mut scene = told("6", |scene, second| {
         for (node, calls) in [("primary", 1_000_000 + second * 900), ("replica-1", 40_000 + second * 30)] {
             answer(
@@ -192,14 +193,14 @@ fn statements() {
         }
     });
     shown("statements", &mut scene);
-    // The same statement of all nodes as one.
+    // The same statement on all nodes as one row.
     scene.press("b");
     shown("statements_by_query", &mut scene);
 }
 
-/// A remedy that is too long for its line is there to be read all the same.
+/// A remedy that is too long for its line can still be read in full.
 #[test]
-fn why_a_node_answers_no_rows_opens_at_length() {
+fn the_reason_for_missing_rows_opens_at_length() {
     const REMEDY: &str = "CREATE EXTENSION pg_stat_statements, in a database that the tool connects to, and restart";
     let mut scene = production();
     scene.draw(80, 24, &theme("dark", ColorDepth::True));
@@ -223,7 +224,7 @@ fn why_a_node_answers_no_rows_opens_at_length() {
 }
 
 #[test]
-fn tables() {
+fn the_table_views_keep_their_pictures() {
     let mut scene = told("7", |scene, _| {
         answer(
             scene,
@@ -249,7 +250,7 @@ fn tables() {
 }
 
 #[test]
-fn topology() {
+fn the_topology_keeps_its_picture() {
     let mut scene = told("2", |scene, _| {
         let own = |role: &str, name: &str, timeline: u32| {
             format!(
@@ -295,7 +296,7 @@ fn topology() {
 }
 
 #[test]
-fn drift() {
+fn the_drift_table_keeps_its_picture() {
     let mut scene = told("c", |scene, _| {
         for (node, work_mem, version) in
             [("primary", "64MB", "1.10"), ("replica-1", "64MB", "1.10"), ("replica-2", "4MB", "1.8")]

@@ -1,5 +1,5 @@
-//! Tables and screens through the keys, read on the drawn screen: the way back, which table opens, numbers and totals,
-//! nodes that are gone, that fail, or that have nothing to show.
+//! Tables and screens, driven by keys and read on the drawn screen: the way back, which table opens, numbers and
+//! totals, nodes that are removed, that fail, or that have nothing to show.
 
 mod explain;
 mod history;
@@ -20,7 +20,7 @@ fn screen(scene: &mut Scene, width: u16, height: u16) -> String {
     scene::text(&scene.draw(width, height, &theme("dark", ColorDepth::True)))
 }
 
-/// Nodes that are connected: each with its role, its version, and what its cluster is called.
+/// Connected nodes, each with its role, its version and the name of its cluster.
 fn fleet(nodes: &[(&str, Role, &str, Option<u64>)]) -> Scene {
     let configs = nodes.iter().map(|(node, ..)| config(node, "10.0.0.1")).collect();
     let mut scene = Scene::new(configs, NOW).with_views();

@@ -1,4 +1,4 @@
-//! The rules of alerts that are part of the program: each file is right, and what they find on real servers.
+//! The built-in rules of alerts: each file is valid, and what the rules find on real servers.
 
 mod dashboard;
 mod status;
@@ -9,7 +9,7 @@ use pgwatch::config::{alerts, views};
 use tempfile::TempDir;
 
 #[test]
-fn every_file_of_ours_is_right() {
+fn every_built_in_rule_is_valid() {
     for (name, text) in alerts::our_files() {
         match alerts::from_text(name, text, &format!("config/alerts/{name}.yaml"), views::ours()) {
             Ok(rule) => assert!(rule.is_some_and(|rule| rule.remedy.is_some()), "{name} has no remedy"),
@@ -22,14 +22,14 @@ fn every_file_of_ours_is_right() {
     assert_eq!(alerts::ours().len(), alerts::our_files().len());
 }
 
-/// The example of a page: its first block of YAML.
+/// The example of a page: its first YAML block.
 fn example(page: &str) -> String {
     let page = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/").to_owned() + page).unwrap();
     page.split("```yaml\n").nth(1).unwrap().split("```").next().unwrap().to_owned()
 }
 
 #[test]
-fn the_example_of_the_page_is_right() {
+fn the_example_in_the_documentation_is_valid() {
     let mut views = views::ours().clone();
     let view = views::from_text("temp", &example("views.md"), "views.md").unwrap();
     views.insert("temp".to_owned(), std::sync::Arc::new(view));
@@ -37,7 +37,7 @@ fn the_example_of_the_page_is_right() {
     assert!(rule.needs_rates() && rule.remedy.is_some());
 }
 
-/// A configuration folder of a user with these rules, by name.
+/// A user's configuration folder with these rules, by name.
 fn home(rules: &[(&str, &str)]) -> TempDir {
     let home = tempfile::tempdir().unwrap();
     let folder = home.path().join("pgwatch/alerts");

@@ -1,4 +1,4 @@
-//! The commands as a script runs them, on real servers: what they print, what they exit with, what they leave behind.
+//! The commands as a script runs them, on real servers: what they print, their exit codes, and what remains after them.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -19,7 +19,7 @@ use crate::support::wait::{PATIENCE, SOON, wait_for};
 // check
 
 #[test]
-fn check_says_right_or_every_fault_and_connects_to_nothing() {
+fn check_reports_every_fault_and_connects_to_nothing() {
     let good = file("nodes:\n  a: {host: 203.0.113.1}\n  b: {host: 203.0.113.2, database: app}\n");
     let output = run(&["check", "--config", good.arg()]);
     assert_eq!((code(&output), err(&output)), (0, ""));
@@ -35,7 +35,7 @@ fn check_says_right_or_every_fault_and_connects_to_nothing() {
 }
 
 #[test]
-fn a_wrong_file_or_flag_exits_with_2_and_with_3_for_status() {
+fn an_invalid_file_or_flag_exits_with_2_or_for_status_with_3() {
     let bad = file("nodes: 7\n");
     for (args, expected) in [
         (["check", "--config", bad.arg()].as_slice(), 2),
@@ -62,7 +62,7 @@ fn a_wrong_file_or_flag_exits_with_2_and_with_3_for_status() {
 }
 
 #[test]
-fn what_cannot_go_on_is_said_in_one_line() {
+fn an_unwritable_output_is_reported_in_one_line() {
     let good = file("nodes:\n  a: {host: 127.0.0.1, port: 1}\n");
     let full = || fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
     for (args, expected) in [(["check", "--config", good.arg()], 1), (["status", "--config", good.arg()], 3)] {
@@ -114,7 +114,7 @@ fn status_of_healthy_nodes_has_the_promised_shape_and_exits_with_0() {
 }
 
 #[test]
-fn status_tells_a_dead_node_from_the_others_and_exits_with_2() {
+fn status_reports_a_dead_node_among_others_and_exits_with_2() {
     let config = with_dead(ConfigFile::new("", [servers().primary()]));
     let (report, code) = object(&["status", "--config", config.arg(), "--format", "json"]);
     assert_eq!(code, 2, "{report:#}");
@@ -181,7 +181,7 @@ fn a_signal_ends_status_at_once() {
     assert!(started.elapsed() < SOON);
 }
 
-/// Whether SIGHUP, the last of the signals that it learns to hear, no longer kills it.
+/// True once SIGHUP no longer kills the process; it is the last of the signals that pgwatch sets a handler for.
 fn hears_signals(child: &Child) -> bool {
     let Ok(status) = fs::read_to_string(format!("/proc/{}/status", child.id())) else { return false };
     let caught = status.lines().find_map(|line| line.strip_prefix("SigCgt:")).unwrap_or_default();
@@ -191,7 +191,7 @@ fn hears_signals(child: &Child) -> bool {
 // query
 
 #[test]
-fn a_query_on_five_nodes_of_which_one_is_dead_and_one_is_slow() {
+fn a_dead_and_a_slow_node_do_not_spoil_a_query_on_five_nodes() {
     let config = with_dead(ConfigFile::new("", servers().servers()));
     // Only the primary sleeps.
     let sql = "select 42 as answer, pg_sleep(case when pg_is_in_recovery() then 0 else 600 end)::text as slept";
@@ -249,7 +249,7 @@ fn csv_and_tables_keep_errors_apart() {
 }
 
 #[test]
-fn rows_are_cut_where_asked_and_notices_are_told() {
+fn rows_are_cut_on_request_and_notices_are_reported() {
     let config = ConfigFile::new("", [servers().primary()]);
     let query = |sql: &str| object(&["query", "--config", config.arg(), "--format", "json", "--max-rows", "3", sql]).0;
     let node = query("select generate_series(1, 10)")["nodes"][0].clone();
@@ -275,7 +275,7 @@ fn a_statement_comes_from_standard_input() {
 }
 
 #[test]
-fn an_unknown_node_is_named_with_the_near_one() {
+fn an_unknown_node_is_named_with_the_nearest_one() {
     let config = ConfigFile::new("", servers().servers());
     let output = run(&["query", "--config", config.arg(), "--nodes", "primary,stanby1", "select 1"]);
     assert_eq!((code(&output), out(&output)), (2, ""));
@@ -327,7 +327,7 @@ fn a_signal_cancels_the_query_on_the_servers() {
 }
 
 #[test]
-fn a_reader_that_has_enough_ends_it_quietly() {
+fn a_command_whose_reader_leaves_ends_quietly() {
     let config = ConfigFile::new("", [servers().primary()]);
     let program = env!("CARGO_BIN_EXE_pgwatch");
     let sql = "select repeat('x', 1000) from generate_series(1, 5000)";
@@ -414,7 +414,7 @@ fn completions_parse_and_the_manual_renders() {
 // --event-log
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_event_log_tells_connect_kill_and_remove_in_order() {
+async fn the_event_log_has_connect_kill_and_remove_in_order() {
     use pgwatch::connection::{ConnectionManager, ManagerConfig};
     use pgwatch::demo::Server;
     use pgwatch::model::protocol::LeaveReason;
@@ -462,7 +462,7 @@ async fn the_event_log_tells_connect_kill_and_remove_in_order() {
             event => event.to_owned(),
         })
         .collect();
-    // A killed server may be seen as degraded first, and is retried more than once.
+    // A killed server may appear as degraded first, and is retried more than once.
     assert!(story.starts_with(&["connected".to_owned(), "connecting>healthy".to_owned()]), "{story:?}");
     let place = |what: &str| story.iter().position(|step| step == what || step.ends_with(what));
     let order = ["disconnected", ">unhealthy", "unhealthy>reconnecting", "node_removed"].map(place);

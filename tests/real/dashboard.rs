@@ -1,5 +1,5 @@
-//! The whole dashboard on real servers, as a person sees it: faults appear and go, queries answer, whatever a server
-//! says and whatever size the window has.
+//! The whole dashboard on real servers, as a person sees it: faults appear and go, queries are answered, whatever a
+//! server says and whatever size the window has.
 
 use crate::support::command::file;
 use crate::support::pty::Tui;
@@ -21,7 +21,7 @@ fn wait_row(tui: &Tui, node: &str, words: &[&str]) {
     });
 }
 
-/// Since when, why and the next try are said in its row; it comes back by itself.
+/// The row shows since when, why and the next try; the node recovers by itself.
 #[test]
 fn a_killed_node_is_shown_down_and_healthy_again() {
     let stage = Stage::new();
@@ -33,7 +33,7 @@ fn a_killed_node_is_shown_down_and_healthy_again() {
     wait_row(&stage.tui, "standby1", &["● healthy"]);
 }
 
-/// Nothing is closed and nobody answers.
+/// Connections stay open, but the node does not answer.
 #[test]
 fn a_frozen_node_is_shown_down_and_thawed_healthy() {
     let stage = Stage::new();
@@ -45,9 +45,9 @@ fn a_frozen_node_is_shown_down_and_thawed_healthy() {
     wait_row(&stage.tui, "standby1", &["● healthy"]);
 }
 
-/// No error, the dashboard opens, says so, and finds the first that answers.
+/// There is no error: the dashboard opens, says that all nodes are down, and finds the first one that answers.
 #[test]
-fn all_nodes_down_at_the_start() {
+fn the_dashboard_opens_while_all_nodes_are_down() {
     let cluster = cluster().start().unwrap();
     cluster.primary().stop(pgwatch::demo::StopMode::Fast).unwrap();
     let config = ConfigFile::new("", cluster.servers());
@@ -57,14 +57,14 @@ fn all_nodes_down_at_the_start() {
     wait_row(&tui, "primary", &["● healthy"]);
 }
 
-/// Each node answers for itself, and what it says is shown, not obeyed.
+/// Each node answers separately, and its answer is shown, not obeyed.
 #[test]
 fn a_query_answers_from_every_node_and_is_shown_not_obeyed() {
     let mut stage = Stage::new();
     stage.cluster.server("standby1").kill().unwrap();
     wait_row(&stage.tui, "standby1", &["✖"]);
     stage.tui.press(":select 41 + 1 as answer, E'\\x1b]0;pwned\\x07\\x1b[2J' as evil<enter>");
-    // Beside the nodes first, where there is little room, and whole on its own screen.
+    // First beside the nodes, where there is little room, then in full on its own screen.
     stage.tui.wait_for("the answer of the primary", SOON, |screen| {
         row(screen, "standby1").contains("✖") && screen.contents().contains(" 42 ")
     });
@@ -80,9 +80,9 @@ fn a_query_answers_from_every_node_and_is_shown_not_obeyed() {
     wait_row(&stage.tui, "primary", &["● healthy"]);
 }
 
-/// Readable from 80x24, says so below, and no size breaks it.
+/// Readable from 80x24; a smaller window says so, and no size breaks it.
 #[test]
-fn any_size_at_any_moment() {
+fn the_window_may_take_any_size_at_any_moment() {
     let mut stage = Stage::new();
     for (cols, rows) in [(80, 24), (300, 100), (81, 25), (200, 60)] {
         stage.tui.resize(cols, rows);
@@ -101,7 +101,7 @@ fn any_size_at_any_moment() {
     stage.assert_left_clean();
 }
 
-/// A key is answered at once, also one that comes with a change of the window's size.
+/// A key is handled at once, even if it arrives together with a change of the window's size.
 #[test]
 fn a_key_with_a_new_size_is_answered() {
     let config = file("nodes: {n: {host: 127.0.0.1, port: 1, user: pgwatch}}\n");

@@ -1,4 +1,4 @@
-//! `pgwatch demo` from outside: what a newcomer sees, and that nothing of it stays on the machine.
+//! `pgwatch demo` from outside: what a newcomer sees, and that nothing remains on the machine.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
@@ -14,7 +14,7 @@ use crate::support::wait::{PATIENCE, SOON, wait_for};
 
 const LEAVING: Duration = Duration::from_secs(20);
 
-/// A temporary folder for the demo to make its own in, open to the user that its servers run as.
+/// A temporary folder in which the demo makes its own, accessible to the user that its servers run as.
 struct Place(TempDir);
 
 impl Place {
@@ -83,10 +83,10 @@ fn without_a_terminal_it_prints_the_status_and_leaves() {
     place.assert_empty(Duration::from_secs(1));
 }
 
-/// Whatever libpq's variables and files, the locale, the time zone and the umask say, the demo starts. Where servers
-/// cannot run in `TMPDIR`, because a socket there would have too long a path, they run elsewhere.
+/// The demo starts whatever libpq's variables and files, the locale, the time zone and the umask are. If servers cannot
+/// run in `TMPDIR`, because the path of a socket there would be too long, they run elsewhere.
 #[test]
-fn nothing_in_the_environment_breaks_it() {
+fn nothing_in_the_environment_breaks_the_demo() {
     let place = Place::new();
     let long = place.path().join("x".repeat(90));
     fs::create_dir(&long).unwrap();
@@ -123,8 +123,8 @@ fn nothing_in_the_environment_breaks_it() {
     assert_eq!(text.matches("● healthy").count(), 4, "{text}{errors}");
 }
 
-/// Every screen: its key in the line of tabs, the keys that open it, what its rows say at 80 columns, and how many of
-/// them there are at least.
+/// Every screen: its key in the line of tabs, the keys that open it, what its rows say at 80 columns, and the least
+/// number of rows.
 const SCREENS: [(char, &str, &str, usize); 12] = [
     ('1', "1", "● healthy", 4),
     ('2', "2", "streaming", 3),
@@ -141,7 +141,7 @@ const SCREENS: [(char, &str, &str, usize); 12] = [
     ('c', "c", "setting", 1),
 ];
 
-/// The key of the tab that is highlighted.
+/// The key of the highlighted tab.
 fn highlighted(screen: &vt100::Screen) -> Option<char> {
     let cells = (0..screen.size().1.get()).filter_map(|col| screen.cell(1, col));
     let lit = cells.filter(|cell| cell.bgcolor() != vt100::Color::Default && !cell.contents().trim().is_empty());
@@ -194,7 +194,7 @@ fn a_closed_terminal_leaves_nothing_behind() {
 }
 
 #[test]
-fn killed_it_leaves_nothing_behind() {
+fn a_killed_demo_leaves_nothing_behind() {
     let place = Place::new();
     let mut tui = place.dashboard(&[]);
     tui.signal(Signal::KILL);
@@ -204,7 +204,7 @@ fn killed_it_leaves_nothing_behind() {
 
 #[test]
 fn without_server_programs_it_says_what_to_install() {
-    // A file system without PostgreSQL cannot be had here; the text is the library's.
+    // A file system without PostgreSQL is not available here, so only the library's text is checked.
     let error = pgwatch::demo::Install::at(Path::new("/nonexistent")).unwrap_err().to_string();
     assert!(error.contains("apt-get install postgresql"), "{error}");
 }

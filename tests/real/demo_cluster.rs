@@ -1,5 +1,5 @@
-//! The throw-away cluster and the other support of the tests themselves: every fault is real, nothing outlives its
-//! holder, and the terminal model tells the truth.
+//! The throw-away cluster and other support code of the tests: every fault is real, no process outlives its holder, and
+//! the terminal model is right.
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::TcpStream;
@@ -17,7 +17,7 @@ use crate::support::servers::cluster;
 use crate::support::tls::{Authority, with_tls};
 use crate::support::wait::{PATIENCE, SOON, wait_for};
 
-/// What a client of no account learns: the answer of a server to a question about TLS, if it comes.
+/// What a client without an account learns: the server's reply to a request for TLS, if it arrives.
 fn answers(port: u16, time: Duration) -> std::io::Result<u8> {
     let mut stream = TcpStream::connect(("127.0.0.1", port))?;
     stream.set_read_timeout(Some(time))?;
@@ -33,7 +33,7 @@ fn streams(server: &Server, standby: &str) -> bool {
 }
 
 #[test]
-fn standbys_stream_also_in_a_cascade() {
+fn standbys_stream_in_a_cascade_too() {
     let cluster = cluster().standbys(2).cascade().config("max_connections", "20").start().unwrap();
     let primary = cluster.primary();
     assert_eq!(primary.psql("show max_connections").unwrap(), "20");
@@ -48,7 +48,7 @@ fn standbys_stream_also_in_a_cascade() {
 }
 
 #[test]
-fn clusters_are_told_apart_by_their_identifier() {
+fn clusters_differ_in_their_identifier() {
     let (one, other) = (cluster().start().unwrap(), cluster().primary_name("other").start().unwrap());
     let identifier = "select system_identifier from pg_control_system()";
     assert_ne!(one.primary().psql(identifier).unwrap(), other.primary().psql(identifier).unwrap());
@@ -56,7 +56,7 @@ fn clusters_are_told_apart_by_their_identifier() {
 }
 
 #[test]
-fn killed_stopped_and_started_again_on_its_port() {
+fn a_killed_or_stopped_server_starts_again_on_its_port() {
     let cluster = cluster().start().unwrap();
     let server = cluster.primary();
     let port = server.port();
@@ -72,10 +72,10 @@ fn killed_stopped_and_started_again_on_its_port() {
 }
 
 #[test]
-fn frozen_means_no_answer_from_anybody_and_thawed_all_of_it() {
+fn a_frozen_server_answers_nobody_until_it_is_thawed() {
     let cluster = cluster().start().unwrap();
     let server = cluster.primary();
-    // An old session as well as a new one: each backend is frozen, not the postmaster alone.
+    // Old and new sessions alike: each backend is frozen, not only the postmaster.
     let mut session = server
         .client("app")
         .args(["-A", "-t", "-h", server.host()])
@@ -103,11 +103,11 @@ fn frozen_means_no_answer_from_anybody_and_thawed_all_of_it() {
 }
 
 #[test]
-fn held_while_starting_up() {
+fn a_server_can_be_held_while_starting_up() {
     let cluster = cluster().standbys(1).start().unwrap();
     let standby = cluster.server("standby1");
     standby.stop(StopMode::Fast).unwrap();
-    // It asks for a piece of the archive before all else, and the archive takes its time.
+    // At the start it asks for a piece of the archive, which takes long.
     standby.set("restore_command", "sleep 600").unwrap();
     standby.spawn().unwrap();
     wait_for("starting up", PATIENCE, || {
@@ -130,7 +130,7 @@ fn a_standby_is_promoted() {
 }
 
 #[test]
-fn dropped_nothing_is_left() {
+fn a_dropped_cluster_leaves_nothing() {
     let cluster = cluster().standbys(1).start().unwrap();
     let folder = cluster.primary().data_dir().parent().unwrap().to_owned();
     cluster.server("standby1").freeze().unwrap();
@@ -139,7 +139,7 @@ fn dropped_nothing_is_left() {
     assert_eq!(processes_in(&folder), Vec::<PathBuf>::new());
 }
 
-/// Not a test by itself: the holder that the next one kills.
+/// Not a test by itself: the next test kills it while it holds a cluster.
 #[test]
 fn holder_to_be_killed() {
     if std::env::var_os("PGWATCH_TEST_HOLD").is_none() {
@@ -154,7 +154,7 @@ fn holder_to_be_killed() {
 }
 
 #[test]
-fn nothing_outlives_a_killed_holder_frozen_servers_neither() {
+fn nothing_outlives_a_killed_holder_not_even_frozen_servers() {
     let mut holder = Command::new(std::env::current_exe().unwrap())
         .args(["--exact", "demo_cluster::holder_to_be_killed", "--nocapture"])
         .env("PGWATCH_TEST_HOLD", "1")
@@ -180,7 +180,7 @@ fn nothing_outlives_a_killed_holder_frozen_servers_neither() {
     assert_eq!(processes_in(&folder), Vec::<PathBuf>::new());
 }
 
-/// Processes that work in a folder.
+/// Processes with their working directory in a folder.
 fn processes_in(folder: &Path) -> Vec<PathBuf> {
     let links =
         std::fs::read_dir("/proc").unwrap().filter_map(|entry| entry.unwrap().path().join("cwd").read_link().ok());
@@ -208,7 +208,7 @@ fn a_server_with_tls_shows_its_own_certificate() {
     assert!(connect(&ours, "127.0.0.1").unwrap_err().contains("does not match"));
 }
 
-/// The demo's load does what it says, survives a killed standby, and leaves nobody behind.
+/// The demo's load does what it says, survives a killed standby, and leaves no session or process.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_load_survives_a_killed_server_and_ends() {
     let cluster = cluster().standbys(1).start().unwrap();
@@ -277,7 +277,7 @@ fn the_terminal_model_sees_what_is_left_on() {
 }
 
 #[test]
-fn a_closed_terminal_is_a_hang_up() {
+fn closing_the_terminal_sends_a_hangup() {
     let mut tui = Tui::start_program(Path::new("/bin/sh"), &["-c", "echo here; exec sleep 600"], 40, 10, &[]);
     tui.wait_text("here", SOON);
     tui.close_terminal();

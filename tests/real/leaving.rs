@@ -1,4 +1,4 @@
-//! The ways out of the commands that have no screen, with a query running: no session of ours is left (N7).
+//! The ways out of the commands that have no screen, with a query running: none of our sessions remains (N7).
 
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
@@ -12,7 +12,7 @@ use crate::support::wait::{SOON, wait_for};
 
 const LONG: &str = "select pg_sleep(600)";
 
-/// Nothing waits for it: a query sent at once waits for the first connection instead.
+/// It does not wait for the node to be up: a query sent at once waits for the first connection.
 fn query(config: &ConfigFile) -> Child {
     Command::new(env!("CARGO_BIN_EXE_pgwatch"))
         .args(["query", "--config", config.arg(), "--timeout", "5m", LONG])
@@ -24,14 +24,14 @@ fn query(config: &ConfigFile) -> Child {
 }
 
 #[test]
-fn a_query_command_that_is_signalled_cancels_on_the_servers() {
+fn a_signalled_query_command_cancels_its_statement_on_the_servers() {
     let cluster = cluster().standbys(1).start().unwrap();
     let config = ConfigFile::new("", cluster.servers());
     for (signal, end, gone) in [
         (Signal::TERM, "code", Duration::from_secs(5)),
         (Signal::INT, "code", Duration::from_secs(5)),
         (Signal::HUP, "code", Duration::from_secs(5)),
-        // Nobody could say goodbye: the sessions see by themselves that their client is gone.
+        // The killed process could not say goodbye: the sessions notice by themselves that their client is gone.
         (Signal::KILL, "signal 9", SOON),
     ] {
         let mut command = query(&config);

@@ -1,5 +1,5 @@
-//! Tests of the program and the library on real servers, in real terminals and on real files. They run in parallel in one
-//! process, so none of them measures that process or shares a server that it changes.
+//! Tests of the program and the library on real servers, in real terminals and on real files. They run in parallel in
+//! one process, so none of them measures that process or changes a server that others use.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
 #[path = "../live/mod.rs"]

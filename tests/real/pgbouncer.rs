@@ -1,4 +1,4 @@
-//! Through PgBouncer, in session and in transaction mode: what works there, and that nothing of ours stays on the
+//! Through PgBouncer, in session and in transaction mode: what works there, and that nothing of ours remains on the
 //! connections that other programs share.
 
 use std::os::unix::fs::{PermissionsExt, chown};
@@ -15,7 +15,7 @@ use pgwatch::model::protocol::{NodeRows, QueryRequest};
 use pgwatch::model::{BatchId, ErrorKind, NodeConfig, NodeError, Role};
 use tokio_util::sync::CancellationToken;
 
-/// A PgBouncer of its own before `server`; ended when dropped.
+/// A PgBouncer in front of `server`, ended when dropped.
 struct Bouncer {
     child: Child,
     port: u16,
@@ -77,7 +77,7 @@ fn start(server: &Server, mode: &str) -> Bouncer {
     let mut command = Command::new("pgbouncer");
     command.arg("-q").arg(&config).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
     if rustix::process::geteuid().is_root() {
-        // It refuses to run as root.
+        // PgBouncer refuses to run as root.
         let (user, group) = (id("-u"), id("-g"));
         chown(dir.path(), Some(user), Some(group)).unwrap();
         command.uid(user).gid(group);
@@ -123,7 +123,7 @@ async fn works_through(mode: &str) {
     assert!(session.version_num >= 100_000);
     session.close(Duration::from_secs(5)).await;
 
-    // Read-only, with limits, though no setting of the session was taken.
+    // Statements are read-only and limited, though PgBouncer ignored the settings of the session.
     let reader = pool(&node);
     for _ in 0..3 {
         assert_eq!(cell(&reader, "select 'ok'::mood").await, "ok");
@@ -141,7 +141,7 @@ async fn works_through(mode: &str) {
     assert_eq!(server.psql(sleeping).unwrap().trim(), "0", "the server works on");
     assert_eq!(cell(&reader, "select 2").await, "2");
 
-    // Whoever shares those connections finds them as they were.
+    // Other users of those connections find them unchanged.
     node.read_only = Some(false);
     let writer = pool(&node);
     for _ in 0..3 {
@@ -162,7 +162,7 @@ async fn works_through(mode: &str) {
         pool.close(Instant::now() + Duration::from_secs(10)).await;
     }
 
-    // Its own refusals are sorted too.
+    // PgBouncer's own refusals are classified too.
     let mut stranger = node.clone();
     "nobody".clone_into(&mut stranger.user);
     let error = session::open(&stranger, SessionKind::Test).await.unwrap_err();
@@ -174,11 +174,11 @@ async fn works_through(mode: &str) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn session_mode() {
+async fn pgwatch_works_through_a_pooler_in_session_mode() {
     works_through("session").await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn transaction_mode() {
+async fn pgwatch_works_through_a_pooler_in_transaction_mode() {
     works_through("transaction").await;
 }

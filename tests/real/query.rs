@@ -1,5 +1,4 @@
-//! One node through the library: sessions, the pool, statements of the user, and what goes wrong with them, on
-//! real servers.
+//! One node through the library: sessions, the pool, statements of the user, and their failures, on real servers.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -13,7 +12,7 @@ use pgwatch::model::protocol::{NodeOutcome, NodeRows, QueryRequest};
 use pgwatch::model::{BatchId, ErrorKind, NodeConfig, NodeError, Role};
 use tokio_util::sync::CancellationToken;
 
-/// A node with a pool, and the little that a manager does with it.
+/// A node with a pool, and the little that a manager does with them.
 struct Node {
     pool: NodePool,
 }
@@ -95,7 +94,7 @@ async fn sessions_open_and_leave_nothing_behind() {
     session.close(Duration::from_secs(5)).await;
     assert_eq!(sessions(server), 0);
 
-    // Statements over the unix socket, cancel included.
+    // Statements over the Unix socket, and their cancellation.
     let node = Node::new(unix);
     assert_eq!(node.cell("select 'over the socket'").await, "over the socket");
     let request = QueryRequest { timeout: Duration::from_millis(300), ..Node::request("select pg_sleep(60)") };
@@ -105,7 +104,7 @@ async fn sessions_open_and_leave_nothing_behind() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn statements_of_a_read_only_node() {
+async fn statements_on_a_read_only_node_write_nothing() {
     let cluster = Cluster::builder().standbys(1).start().unwrap();
     let server = cluster.primary();
     server.psql("create table t (a int); insert into t values (1); create type mood as enum ('ok')").unwrap();
@@ -141,7 +140,7 @@ async fn statements_of_a_read_only_node() {
         assert_eq!(node.cell("show client_connection_check_interval").await, "1s");
     }
 
-    // Nothing is written, whatever is tried, and each answer says why.
+    // Nothing is written, whatever the statement tries, and each error says why.
     for statement in [
         "insert into t values (2)",
         "create table u ()",
@@ -168,7 +167,7 @@ async fn statements_of_a_read_only_node() {
     assert_eq!(node.cell("select count(*) from t").await, "1");
     assert_eq!(node.cell("explain (costs off) select 1").await, "Result");
 
-    // What a statement sets or takes is gone with it.
+    // What a statement sets or locks is gone afterwards.
     assert_eq!(node.cell("select set_config('work_mem', '77kB', false)").await, "77kB");
     assert_ne!(node.cell("show work_mem").await, "77kB");
     node.ask("select pg_advisory_lock(7)").await.unwrap();
@@ -189,7 +188,7 @@ async fn statements_of_a_read_only_node() {
     assert_eq!(standby.cell("select 2").await, "2");
     assert!((1..=2).contains(&standby.close().await));
 
-    // A session is given back once what its statement left behind is cleared away.
+    // A session is given back after the leftovers of its statement are cleared away.
     until("every session is given back", async || node.pool.stats().active == 0).await;
     let stats = node.pool.stats();
     assert_eq!((stats.waiting, stats.timed_out), (0, 0));
@@ -200,7 +199,7 @@ async fn statements_of_a_read_only_node() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn statements_of_a_writable_node() {
+async fn statements_on_a_writable_node_write_and_leave_no_session_state() {
     let cluster = Cluster::builder().start().unwrap();
     let server = cluster.primary();
     let node = Node::new(writable(server));
@@ -211,7 +210,7 @@ async fn statements_of_a_writable_node() {
     node.ask("vacuum t").await.unwrap();
     node.ask("listen news").await.unwrap();
     node.ask("notify news").await.unwrap();
-    // Left open, set, temporary: all gone before the next statement.
+    // An open transaction, a setting, a temporary table: all gone before the next statement.
     node.ask("begin").await.unwrap();
     node.ask("set work_mem = '77kB'").await.unwrap();
     node.ask("create temp table mine ()").await.unwrap();
@@ -226,7 +225,7 @@ async fn statements_of_a_writable_node() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn time_is_bounded_and_servers_stop_working() {
+async fn statements_are_bounded_in_time_and_stopped_on_the_server() {
     let cluster = Cluster::builder().start().unwrap();
     let server = cluster.primary();
     let node = Node::new(server.node_config());
@@ -254,7 +253,7 @@ async fn time_is_bounded_and_servers_stop_working() {
     assert_eq!(outcome.0.result.unwrap_err().kind, ErrorKind::Cancelled);
     assert!(!working(), "the server works on");
 
-    // Dropped half way: nobody waits, and yet the server stops.
+    // Dropped half way: the caller no longer waits, but the server still stops the statement.
     let request = Node::request("select pg_sleep(62)");
     tokio::select! {
         outcome = node.run(&request) => panic!("{outcome:?}"),
@@ -262,7 +261,7 @@ async fn time_is_bounded_and_servers_stop_working() {
     }
     until("it stopped", async || !working()).await;
 
-    // Ended by somebody else, in the middle.
+    // Another session ends it in the middle.
     let request = Node::request("select pg_sleep(63)");
     let (outcome, ()) = tokio::join!(node.run(&request), async {
         until("it runs", async || working()).await;
@@ -271,12 +270,12 @@ async fn time_is_bounded_and_servers_stop_working() {
     let error = outcome.result.unwrap_err();
     assert_eq!((error.kind, error.sqlstate.as_deref()), (ErrorKind::Terminated, Some("57P01")), "{error:?}");
 
-    // Ended while it lay in the pool: the next statement does not notice.
+    // Ended while idle in the pool: the next statement does not notice.
     assert_eq!(node.cell("select 1").await, "1");
     server.psql("select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'pgwatch'").unwrap();
     assert_eq!(node.cell("select 2").await, "2");
 
-    // A lock that somebody holds.
+    // A lock that another session holds.
     server.psql("create table t (a int); grant select on t to public").unwrap();
     let admin = Node::new(writable(server));
     let hold = Node::request("do $$ begin lock table t; perform pg_sleep(60); end $$");
@@ -295,7 +294,7 @@ async fn time_is_bounded_and_servers_stop_working() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_frozen_server_costs_its_time_and_no_more() {
+async fn a_frozen_server_costs_no_more_than_the_timeout() {
     let cluster = Cluster::builder().start().unwrap();
     let server = cluster.primary();
     let node = Node::new(server.node_config());
@@ -306,7 +305,7 @@ async fn a_frozen_server_costs_its_time_and_no_more() {
     let error = node.run(&request).await.result.unwrap_err();
     assert_eq!(error.kind, ErrorKind::Timeout, "{error:?}");
     assert!(began.elapsed() < Duration::from_secs(20), "{:?}", began.elapsed());
-    // Another one runs into it and is dropped; closing waits for no longer than it may.
+    // Another statement runs into the lock and is dropped; closing waits no longer than its limit.
     let request = QueryRequest { timeout: Duration::from_mins(1), ..Node::request("select 3") };
     let dropped = tokio::time::timeout(Duration::from_millis(200), node.run(&request)).await;
     assert!(dropped.is_err());
@@ -377,13 +376,13 @@ async fn a_full_pool_says_so_and_is_counted() {
     assert_eq!(one.result.unwrap_err().kind, ErrorKind::Cancelled);
     assert_eq!(two.result.unwrap_err().kind, ErrorKind::Cancelled);
 
-    // A node that is down answers at once, and comes back with its totals.
+    // A node that is down answers at once, and has its totals when it is back.
     until("min is there again", async || node.pool.stats().open == 1).await;
     let before = node.pool.stats();
     node.pool.set_available(Err(NodeError::new(ErrorKind::Refused, "refused")));
     let began = Instant::now();
     assert_eq!(node.fails("select 1").await.kind, ErrorKind::Refused);
-    // It does not wait for the connect timeout of 5 s.
+    // The caller does not wait for the connect timeout of 5 s.
     assert!(began.elapsed() < Duration::from_secs(3));
     until("nothing is open", async || node.pool.stats().open == 0 && sessions(server) == 0).await;
     node.pool.set_available(Ok(()));
@@ -411,7 +410,7 @@ async fn idle_sessions_beyond_min_are_closed_and_min_is_kept() {
     let later = server.psql("select pid from pg_stat_activity where application_name = 'pgwatch'").unwrap();
     assert_eq!(first, later, "the session that is kept is not opened anew");
     assert_eq!(node.pool.stats().opened, opened);
-    // One that the server ended is replaced without anybody asking.
+    // A session that the server ended is replaced without a request.
     server.psql("select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'pgwatch'").unwrap();
     until("min is there again", async || {
         let now = server.psql("select pid from pg_stat_activity where application_name = 'pgwatch'").unwrap();

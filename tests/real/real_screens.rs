@@ -1,6 +1,6 @@
-//! The screens as a real cluster makes them: a primary and two standbys, a query on all of them, one standby killed
-//! and one frozen, recorded once and drawn at every size and in every theme. Figures that differ from run to run are
-//! masked in what the manager told (`live::record`), so the pictures are the same everywhere.
+//! The screens of a real cluster: a primary and two standbys, a query on all of them, one standby killed and one
+//! frozen, recorded once and drawn at every size and in every theme. Figures that differ from run to run are masked in
+//! the manager's events (`live::record`), so the pictures are always the same.
 
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
@@ -18,10 +18,10 @@ use crate::support::watched::{blocking, name};
 
 const SIZES: [(u16, u16); 3] = [(80, 24), (120, 40), (200, 60)];
 const QUERY: &str = ":select 41 + 1 as answer, null as nothing, 'text' as note<enter>1";
-/// A test of the connection through the form; in the scene told again the port is the constant one.
+/// A test of the connection through the form; the replay has a constant port.
 const FORM: &str = "a<tab>spare<tab>127.0.0.1<tab>";
 
-/// Late enough that a machine at its limits is not taken for a slow server.
+/// Long enough that a machine at its limits is not taken for a slow server.
 const LATE: Duration = Duration::from_secs(2);
 
 fn themes() -> [(&'static str, Theme); 7] {
@@ -37,7 +37,7 @@ fn themes() -> [(&'static str, Theme); 7] {
     ]
 }
 
-/// What was told of the whole scene.
+/// The events of the whole scene.
 struct Recorded {
     nodes: Vec<NodeConfig>,
     acts: Vec<Act>,
@@ -47,7 +47,7 @@ fn recorded() -> &'static Recorded {
     static RECORDED: OnceLock<Recorded> = OnceLock::new();
     RECORDED.get_or_init(|| {
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
-        // On a worker, where blocking is allowed.
+        // On a worker thread, where blocking is allowed.
         #[allow(clippy::disallowed_methods, reason = "it is awaited at once")]
         runtime.block_on(async { tokio::spawn(record()).await.unwrap() })
     })
@@ -101,7 +101,7 @@ async fn record() -> Recorded {
 struct Recording {
     live: Live,
     acts: Vec<Act>,
-    /// Events that belong to the acts so far.
+    /// The events that belong to the acts so far.
     heard: usize,
 }
 
@@ -112,11 +112,11 @@ impl Recording {
         self.acts.push(Act { keys: keys.to_owned(), nodes: nodes.iter().map(|node| name(node)).collect(), events });
     }
 
-    /// Waits until a node's figures of this act have come; a primary sees so many standbys.
+    /// Waits until this act has figures of the node; a primary must see this many standbys.
     async fn figures_of(&mut self, node: &NodeConfig, standbys: u32) {
         let name = &node.name;
         let (mut facts, mut checked) = (false, false);
-        // Those of the pool come seldom while nothing happens in it.
+        // The figures of the pool are rare while nothing happens in it.
         let of_pool = |event: &Event| matches!(&event.kind, EventKind::Pool { node, .. } if node == name);
         let mut pool = self.live.watched.seen.iter().any(of_pool);
         let mut next = self.heard;
@@ -140,7 +140,7 @@ impl Recording {
         }
     }
 
-    /// Waits until a lost node was retried in vain.
+    /// Waits until a lost node has been retried in vain.
     async fn reconnecting(&mut self, node: &str) {
         let (node, from) = (name(node), self.heard);
         let deadline = Instant::now() + PATIENCE;
@@ -152,13 +152,13 @@ impl Recording {
     }
 }
 
-/// The scene up to the end of so many acts.
+/// The scene up to the end of this many acts.
 fn scene(acts: usize) -> Scene {
     let recorded = recorded();
     record::replay(&recorded.nodes, &recorded.acts[..acts])
 }
 
-/// Every screen and dialog: acts that were played, and the keys that open it then.
+/// Every screen and dialog: the acts to play, and the keys that open it then.
 const PLACES: [(&str, usize, &str); 8] = [
     ("healthy", 2, ""),
     ("nodes", 5, ""),
@@ -171,7 +171,7 @@ const PLACES: [(&str, usize, &str); 8] = [
 ];
 
 #[test]
-fn every_screen_at_every_size_in_every_theme() {
+fn every_screen_keeps_its_picture_at_every_size_in_every_theme() {
     for (place, acts, keys) in PLACES {
         let mut scene = scene(acts);
         scene.draw(120, 40, &theme("dark", ColorDepth::True));
@@ -179,7 +179,7 @@ fn every_screen_at_every_size_in_every_theme() {
         for (width, height) in SIZES {
             let dark = scene::text(&scene.draw(width, height, &theme("dark", ColorDepth::True)));
             insta::assert_snapshot!(format!("{place}_{width}x{height}"), dark);
-            // A theme changes colours, never a word; ASCII changes signs, never a place.
+            // A theme changes colours, never words; ASCII changes characters, never their places.
             for (name, theme) in themes() {
                 let text = scene::text(&scene.draw(width, height, &theme));
                 if theme.ascii {
@@ -195,7 +195,7 @@ fn every_screen_at_every_size_in_every_theme() {
 }
 
 #[test]
-fn the_first_screen_in_every_theme() {
+fn the_first_screen_keeps_its_picture_in_every_theme() {
     let mut scene = scene(5);
     for (name, theme) in themes() {
         let buf = scene.draw(120, 40, &theme);

@@ -1,4 +1,4 @@
-//! Every way in which a connection can fail, by real faults: each has its kind, its clear text and a remedy, and none
+//! Every way in which a connection can fail, by real faults: each has its kind, a clear text and a remedy, and none
 //! takes longer than the attempt may.
 
 use std::os::unix::fs::PermissionsExt;
@@ -14,7 +14,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
-/// Opens a session alone and one of a pool: both must say the same.
+/// Opens a session alone and one through a pool: both must report the same error.
 async fn refused(node: &NodeConfig) -> NodeError {
     let began = Instant::now();
     let alone = session::open(node, SessionKind::Probe).await.map(|_| ()).expect_err("it opened");
@@ -38,7 +38,7 @@ async fn refused(node: &NodeConfig) -> NodeError {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn real_servers_that_refuse() {
+async fn every_refusal_of_a_real_server_has_its_kind_and_text() {
     let cluster = Cluster::builder().start().unwrap();
     let server = cluster.primary();
     let good = server.node_config();
@@ -116,11 +116,11 @@ async fn real_servers_that_refuse() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn servers_that_are_full_or_stopping() {
+async fn a_full_or_stopping_server_says_so() {
     let cluster = Cluster::builder().config("max_connections", "12").start().unwrap();
     let server = cluster.primary();
     let good = server.node_config();
-    // Used up.
+    // All connections are used.
     let mut held = Vec::new();
     let full = loop {
         match session::open(&good, SessionKind::Probe).await {
@@ -130,7 +130,7 @@ async fn servers_that_are_full_or_stopping() {
         assert!(held.len() < 20);
     };
     assert_eq!((full.kind, full.sqlstate.as_deref()), (ErrorKind::TooManyConnections, Some("53300")), "{full:?}");
-    // Told to stop while somebody is still there.
+    // Asked to stop while a client is still connected.
     server.request_stop(StopMode::Smart).unwrap();
     let deadline = Instant::now() + Duration::from_secs(20);
     loop {
@@ -142,7 +142,7 @@ async fn servers_that_are_full_or_stopping() {
         assert!(Instant::now() < deadline, "{error:?}");
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
-    // And one whose sessions are ended says why.
+    // Our ended sessions report the reason too.
     let session = held.pop().unwrap();
     server.request_stop(StopMode::Fast).unwrap();
     let mut driver = session.driver;
@@ -158,7 +158,7 @@ async fn servers_that_are_full_or_stopping() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn passwords_from_files_and_commands() {
+async fn passwords_are_taken_from_files_and_commands() {
     let cluster = Cluster::builder().start().unwrap();
     let server = cluster.primary();
     let secret = server.password().expose().to_owned();
@@ -173,14 +173,14 @@ async fn passwords_from_files_and_commands() {
     std::fs::set_permissions(&passfile, std::fs::Permissions::from_mode(0o644)).unwrap();
     let error = session::open(&node, SessionKind::Probe).await.unwrap_err();
     assert_eq!(error.kind, ErrorKind::Authentication);
-    // As libpq does it: not used, and said where the server then wants a password.
+    // As in libpq, the file is not used, and the error says so if the server then wants a password.
     assert!(error.message.contains("none is configured"), "{error:?}");
     assert!(
         error.hint.as_ref().unwrap().contains("chmod 0600") && !format!("{error:?}").contains(&secret),
         "{error:?}"
     );
 
-    // Looked up at each connect: one that was rotated is found.
+    // The password is looked up at each connect, so a rotated one is found.
     let rotating = dir.path().join("rotating");
     std::fs::write(&rotating, "old\n").unwrap();
     node.password = PasswordSource::Command(format!("cat {}", rotating.display()));
@@ -197,7 +197,7 @@ async fn passwords_from_files_and_commands() {
     assert_eq!(refused(&node).await.kind, ErrorKind::Timeout);
 }
 
-/// A server that is none: does `serve` with every connection.
+/// A server that does not speak PostgreSQL: runs `serve` for every connection.
 async fn impostor<F>(serve: impl Fn(tokio::net::TcpStream) -> F + Send + 'static) -> NodeConfig
 where
     F: Future<Output = ()> + Send + 'static,
@@ -225,10 +225,10 @@ async fn let_in(socket: &mut tokio::net::TcpStream) {
     let _ = socket.write_all(b"R\0\0\0\x08\0\0\0\0K\0\0\0\x0c\0\0\0\x01\0\0\0\x02Z\0\0\0\x05I").await;
 }
 
-/// What else a server may send that is none stands in `hostile/`.
+/// What else such a server may send is tested in `hostile/`.
 #[tokio::test(flavor = "multi_thread")]
-async fn servers_that_are_none() {
-    // Accepts, and never says a word; so does one that speaks TLS and then nothing.
+async fn servers_that_do_not_speak_postgresql_are_refused_in_time() {
+    // Accepts and never sends a word; so does one that speaks TLS and then nothing.
     let silent = impostor(async |_socket| std::future::pending::<()>().await).await;
     let error = refused(&silent).await;
     assert_eq!(error.kind, ErrorKind::Timeout);
@@ -241,7 +241,7 @@ async fn servers_that_are_none() {
     .await;
     assert_eq!(refused(&stuck).await.kind, ErrorKind::Timeout);
 
-    // Lets in and is silent then: the first answer counts too.
+    // Lets the client in and is silent then: the first answer counts too.
     let half = impostor(async |mut socket| {
         let_in(&mut socket).await;
         std::future::pending::<()>().await;
@@ -250,11 +250,11 @@ async fn servers_that_are_none() {
     let error = session::open(&half, SessionKind::Probe).await.unwrap_err();
     assert_eq!(error.kind, ErrorKind::Timeout, "{error:?}");
 
-    // Hangs up at once.
+    // Closes the connection at once.
     let error = refused(&impostor(async |socket| drop(socket)).await).await;
     assert_eq!(error.kind, ErrorKind::ConnectionLost, "{error:?}");
 
-    // Speaks something else, with and without TLS asked for.
+    // Speaks another protocol, with and without a request for TLS.
     for encrypted in [false, true] {
         let mut web = impostor(async |mut socket| {
             let _ = socket.read(&mut [0; 64]).await;

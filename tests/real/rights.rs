@@ -1,5 +1,5 @@
-//! What a role may see: a plain one that may only log in, a member of `pg_monitor`, a superuser. Each
-//! watches and asks; what a role may not see is unknown, never 0, and the screen names the remedy.
+//! What a role may see: a plain one that may only log in, a member of `pg_monitor`, a superuser. Each watches and runs
+//! statements. What a role may not see is unknown, never 0, and the screen names the remedy.
 #![allow(clippy::print_stdout, reason = "what the screens said")]
 
 use std::sync::OnceLock;
@@ -14,13 +14,13 @@ use crate::support::servers::{ConfigFile, cluster};
 use crate::support::stage::LEAVING;
 use crate::support::wait::{PATIENCE, SOON, wait_for};
 
-/// The setting that only `pg_read_all_settings` shows, which `pg_monitor` brings.
+/// A setting that only members of `pg_read_all_settings` see; `pg_monitor` is one.
 const HIDDEN_SETTING: &str = "shared_preload_libraries";
-/// Whether it is shown what the standby's own session on the primary does.
+/// True if the role sees what the standby's own session on the primary does.
 const OTHERS: &str = "select count(*) > 0 as seen from pg_stat_activity where usename = 'repl' and state is not null";
 const NO_RIGHT: &str = "select * from secrets";
 
-/// What the detail screen says of a node.
+/// What the detail screen shows of a node.
 #[derive(Debug, PartialEq, Eq)]
 #[allow(clippy::struct_excessive_bools, reason = "a table of what is known")]
 struct Facts {
@@ -31,10 +31,10 @@ struct Facts {
     idle_in_transaction: bool,
     oldest_transaction: bool,
     standbys: bool,
-    /// Of the standby: whether it streams, and how far it is behind.
+    /// Of the standby: whether it streams, and how far it lags.
     streaming: bool,
     replay_lag: bool,
-    /// The setting that is not for everybody.
+    /// The setting that not every role may see.
     hidden_setting: bool,
     /// Why figures are missing, with the remedy.
     remedy: bool,
@@ -44,7 +44,7 @@ struct Facts {
 fn servers() -> &'static Cluster {
     static CLUSTER: OnceLock<&'static Cluster> = OnceLock::new();
     CLUSTER.get_or_init(|| {
-        // Until the end of the program, as the statements run.
+        // Until the program ends, as long as the statements run.
         let cluster: &'static Cluster = Box::leak(Box::new(cluster().standbys(1).start().unwrap()));
         let password = cluster.primary().password().expose();
         let plain = format!("create role plain login password '{password}'; create table secrets (n int)");
@@ -67,24 +67,24 @@ fn config(role: &str) -> ConfigFile {
     file(&format!("nodes:\n{}", servers().servers().iter().map(node).collect::<String>()))
 }
 
-/// A window that shows all there is to see of a node: figures on the left, settings on the right.
+/// A window large enough for everything about a node: figures on the left, settings on the right.
 const SIZE: (u16, u16) = (160, 110);
 const LEFT: u16 = 88;
 
-/// The words of one side of the screen: what is wrapped reads on.
+/// The words of one side of the screen, with wrapped lines joined.
 fn words(screen: &vt100::Screen, left: bool) -> String {
     let columns = if left { (0, LEFT) } else { (LEFT, SIZE.0 - LEFT) };
     let text = screen.rows(columns.0, columns.1).collect::<Vec<_>>().join(" ").replace(['│', '─', '╭', '╮'], " ");
     text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
-/// Whether a figure stands behind these words.
+/// True if a figure follows these words.
 fn known(words: &str, label: &str) -> bool {
     words.split_once(label).is_some_and(|(_, rest)| rest.trim_start().starts_with(|c: char| c.is_ascii_digit()))
 }
 
-/// The detail screens of both nodes tell this, at the latest a few refreshes after they are healthy: a standby that
-/// begins to stream is not behind by anything yet.
+/// Waits until the detail screens of both nodes show this, a few refreshes after they are healthy at the latest: a
+/// standby that begins to stream has no lag yet.
 #[track_caller]
 fn assert_facts(role: &str, expected: &Facts) {
     let config = config(role);
@@ -106,7 +106,7 @@ fn assert_facts(role: &str, expected: &Facts) {
 fn facts(role: &str, tui: &mut Tui) -> Facts {
     let mut read = |node: &str| {
         tui.press(&format!(":node {node}<enter>"));
-        // With the second refresh, from which rates are known.
+        // From the second refresh on, when rates are known.
         tui.wait_for("figures and settings", SOON, |screen| {
             let title = format!("╭─ {node} ");
             screen.contents().contains(&title)
@@ -135,7 +135,7 @@ fn facts(role: &str, tui: &mut Tui) -> Facts {
     }
 }
 
-/// Health and what `status` tells of a node need no right at all.
+/// Health and what `status` reports of a node need no right at all.
 #[track_caller]
 fn assert_status(role: &str) {
     let config = config(role);
@@ -148,15 +148,15 @@ fn assert_status(role: &str) {
     }
 }
 
-/// The answer of the primary to a statement, and how the command ended.
+/// The primary's answer to a statement, and the exit code of the command.
 fn ask(role: &str, sql: &str) -> (Value, i32) {
     let config = config(role);
     let (report, ends) = object(&["query", "--config", config.arg(), "--nodes", "primary", "--format", "json", sql]);
     (report["nodes"][0].clone(), ends)
 }
 
-/// Whether others are seen, and whether a table that is only the superuser's can be read; if not, the kind of the error
-/// and a remedy say so.
+/// Checks whether the role sees other sessions, and whether it can read a table of the superuser's; if not, the error
+/// must have the right kind and a remedy.
 #[track_caller]
 fn assert_queries(role: &str, others: bool, table: bool) {
     let (answer, ends) = ask(role, OTHERS);
@@ -170,7 +170,7 @@ fn assert_queries(role: &str, others: bool, table: bool) {
     }
 }
 
-/// What everybody sees, and nothing else.
+/// What every role sees, and nothing else.
 const FOR_ALL: Facts = Facts {
     version: true,
     connections: true,
@@ -185,7 +185,7 @@ const FOR_ALL: Facts = Facts {
     remedy: true,
 };
 
-/// Everything, and so no remedy.
+/// Everything, so there is no remedy.
 const ALL: Facts = Facts {
     active: true,
     idle_in_transaction: true,
@@ -198,7 +198,7 @@ const ALL: Facts = Facts {
 };
 
 #[test]
-fn a_plain_role_is_told_what_is_hidden_and_why() {
+fn a_plain_role_learns_what_is_hidden_and_why() {
     assert_status("plain");
     assert_facts("plain", &FOR_ALL);
     assert_queries("plain", false, false);

@@ -1,4 +1,4 @@
-//! No password in any output, in clear or as a URL spells it: commands, wrong files and command lines, `Debug`, the
+//! No password in any output, in clear or in its URL encoding: commands, invalid files and command lines, `Debug`, the
 //! screen while it is typed and when logins fail, logs, exported files, the history, a panic, the process list.
 
 mod screen;
@@ -21,10 +21,10 @@ use tempfile::TempDir;
 use crate::support::command::{code, err, file, object, out, pgwatch, run};
 use crate::support::servers::{ConfigFile, cluster};
 
-/// Signs that mean something to URLs, shells, YAML, and one beyond ASCII.
+/// Characters that mean something to URLs, shells and YAML, and one beyond ASCII.
 const PASSWORD: &str = "p@ss:w/rd %20&ü";
 const IN_A_URL: &str = "p%40ss%3Aw%2Frd%20%2520%26%C3%BC";
-/// Pieces of it that are enough to know it by, where a column cuts it too.
+/// Pieces that are enough to recognise it, even where a column cuts it.
 const PIECES: [&str; 4] = ["ss:w/rd", "ss%3aw%2frd", "ss:w\\/rd", "ss\\:w/rd"];
 
 #[track_caller]
@@ -41,7 +41,7 @@ fn assert_file_is_silent(path: &Path) -> String {
     text
 }
 
-/// A server with a role `teller` that has the password, which is wrong for `pgwatch`.
+/// A server with a role `teller` that has this password, which is wrong for `pgwatch`.
 fn server() -> &'static Server {
     static CLUSTER: OnceLock<pgwatch::demo::Cluster> = OnceLock::new();
     let cluster = CLUSTER.get_or_init(|| {
@@ -90,7 +90,7 @@ impl Nodes {
 }
 
 #[test]
-fn no_command_tells_it() {
+fn no_command_reveals_the_password() {
     let nodes = Nodes::new();
     let (status, _) = object(&["status", "--config", nodes.config.arg(), "--format", "json"]);
     let healthy = status["nodes"].as_array().unwrap().iter().filter(|node| node["state"] == "healthy");
@@ -110,7 +110,7 @@ fn no_command_tells_it() {
     assert!(log.contains("connecting") && log.contains("authentication failed"), "the log tells what happens: {log}");
     assert_file_is_silent(&nodes.path("environment"));
 
-    // From the environment, right and wrong.
+    // From the environment, both right and wrong.
     let address = ["--host", "127.0.0.1", "--port", &server().port().to_string(), "--dbname", "postgres"];
     for (user, ends) in [("teller", 0), ("pgwatch", 2)] {
         let args = [&["status"], &address[..], &["--user", user]].concat();
@@ -121,7 +121,7 @@ fn no_command_tells_it() {
 }
 
 #[test]
-fn no_wrong_line_of_the_file_tells_it() {
+fn no_wrong_line_of_the_file_reveals_the_password() {
     let half = "x, ss:w/rd %20&ü";
     for wrong in [
         format!("{{host: h, pasword: \"{PASSWORD}\"}}"),
@@ -160,14 +160,14 @@ fn no_wrong_line_of_the_file_tells_it() {
             let config = file(&text);
             let output = run(&["check", "--config", config.arg()]);
             assert_silent(&text, &format!("{}{}", out(&output), err(&output)));
-            // Some are right in one of the two styles; nothing is to be told of those either.
+            // Some lines are valid in one of the two styles; their output must not contain the password either.
             assert!([0, 2].contains(&code(&output)), "{text}: {}", err(&output));
         }
     }
 }
 
 #[test]
-fn no_wrong_command_line_tells_it() {
+fn no_wrong_command_line_reveals_the_password() {
     for connection in [
         format!("postgres://u:{PASSWORD}@h/d"),
         format!("postgresql://u:{IN_A_URL}@h/d"),
@@ -205,7 +205,7 @@ fn no_wrong_command_line_tells_it() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn no_debug_output_tells_it() {
+async fn no_debug_output_reveals_the_password() {
     let nodes = tokio::task::block_in_place(Nodes::new);
     let environment = Environment::of_process().with_var("PGPASSWORD", PASSWORD);
     let config = config::load(&nodes.config.path, None, &environment).unwrap();

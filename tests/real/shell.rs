@@ -43,7 +43,7 @@ fn completions_know_the_views() {
             assert!(out(&output).split(word).any(|found| found == *name), "{shell} does not know {name}");
         }
     }
-    // A bash that reads the script answers with them.
+    // A bash that has read the script completes with them.
     let script = run(&["completions", "bash"]);
     let ask = "\nCOMP_WORDS=(pgwatch view sl) COMP_CWORD=2\n_pgwatch pgwatch sl view\necho \"${COMPREPLY[@]}\"\n";
     let mut bash = Command::new("bash").stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();

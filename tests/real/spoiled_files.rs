@@ -1,20 +1,20 @@
-//! Files as they go wrong: cut, flipped, mixed up, made to break a reader, or no files at all. Whatever it is, it is
-//! read or refused soon and within bounds, each fault with its place, and nothing panics.
+//! Damaged files: cut, flipped, mixed up, made to break a reader, or no files at all. Each one is read or refused soon
+//! and within bounds, each fault has its place, and nothing panics.
 
 mod changed;
-mod monsters;
-mod no_files;
+mod oversized;
+mod special_files;
 
 use std::sync::mpsc;
 use std::time::Duration;
 
 use pgwatch::config::Environment;
 
-/// For what takes a second at most where nothing else runs and the compiler optimises.
+/// For work that takes a second at most in an optimised build on an idle machine.
 const DEADLINE: Duration = Duration::from_mins(2);
 
-/// Runs it on a thread of its own, so that what hangs fails instead of hanging the tests. The small stack is that of the
-/// threads on which a file is read again.
+/// Runs the work on its own thread, so that work that hangs fails the test instead of blocking it. The small stack is
+/// that of the threads on which a file is reloaded.
 fn in_time<T: Send + 'static>(what: &str, act: impl FnOnce() -> T + Send + 'static) -> T {
     let (done, wait) = mpsc::channel();
     let thread = std::thread::Builder::new().stack_size(2 << 20).spawn(move || done.send(act())).unwrap();

@@ -1,5 +1,5 @@
-//! Every way out of the dashboard, on real servers and in a real terminal, with a query running: no session of ours
-//! is left on any server, and the terminal is as it was before (N6, N7).
+//! Every way out of the dashboard, on real servers and in a real terminal, with a query running: none of our sessions
+//! remains on any server, and the terminal is as it was before (N6, N7).
 
 use std::time::{Duration, Instant};
 
@@ -10,7 +10,7 @@ use crate::support::servers::{ConfigFile, assert_no_sessions, cluster, sessions}
 use crate::support::stage::{LEAVING, Stage, panic_now, panicking, running};
 use crate::support::wait::{PATIENCE, SOON};
 
-/// A query that is on its way out has to be cancelled first: far longer than [`LEAVING`].
+/// A running query has to be cancelled first, which may take far longer than [`LEAVING`].
 const LONG: &str = "select pg_sleep(600)";
 
 #[test]
@@ -32,7 +32,7 @@ fn q_waits_for_a_query_and_says_so() {
         let text = screen.contents().to_lowercase();
         text.contains("waiting for") && text.contains('2')
     });
-    // Waited for, not cancelled.
+    // The dashboard waits for the query and does not cancel it.
     assert_eq!(running(stage.cluster.primary(), "pg_sleep"), 1);
     stage.assert_left_clean();
     let log = std::fs::read_to_string(stage.cluster.primary().log_file()).unwrap();
@@ -58,17 +58,17 @@ fn ctrl_c_cancels_what_runs() {
 }
 
 #[test]
-fn sigterm_leaves_clean() {
+fn sigterm_leaves_cleanly() {
     signal_leaves_clean(Signal::TERM);
 }
 
 #[test]
-fn sigint_leaves_clean() {
+fn sigint_leaves_cleanly() {
     signal_leaves_clean(Signal::INT);
 }
 
 #[test]
-fn sighup_leaves_clean() {
+fn sighup_leaves_cleanly() {
     signal_leaves_clean(Signal::HUP);
 }
 
@@ -100,7 +100,7 @@ fn a_closed_terminal_leaves_no_session() {
 }
 
 #[test]
-fn a_frozen_server_keeps_nobody_from_leaving() {
+fn a_frozen_server_does_not_keep_the_dashboard_open() {
     let mut stage = Stage::new();
     stage.run(LONG);
     let standby = stage.cluster.server("standby1");
@@ -114,9 +114,9 @@ fn a_frozen_server_keeps_nobody_from_leaving() {
     assert_no_sessions(standby, SOON);
 }
 
-/// SIGKILL gives nobody a chance: the sessions themselves notice that their client is gone.
+/// After SIGKILL there is no goodbye: the sessions themselves notice that their client is gone.
 #[test]
-fn killed_its_sessions_end_by_themselves() {
+fn after_sigkill_the_sessions_end_by_themselves() {
     let mut stage = Stage::new();
     stage.run(LONG);
     stage.tui.signal(Signal::KILL);
@@ -126,15 +126,15 @@ fn killed_its_sessions_end_by_themselves() {
     }
 }
 
-/// Not a test by itself: what [`panicking`] runs.
+/// Not a test by itself: [`panicking`] runs it.
 #[test]
 fn dashboard_that_panics() {
     crate::support::stage::dashboard_that_panics();
 }
 
-/// A panic anywhere gives the terminal back first, then says what happened, and the rest leaves in order.
+/// A panic anywhere first gives the terminal back, then the message is printed, and the rest ends in order.
 #[test]
-fn a_panic_leaves_clean() {
+fn a_panic_gives_the_terminal_back_and_leaves_no_session() {
     let cluster = cluster().standbys(1).start().unwrap();
     let config = ConfigFile::new("", cluster.servers());
     let mut stage = Stage { tui: panicking(&config, "terminal::dashboard_that_panics"), config, cluster };
@@ -143,7 +143,7 @@ fn a_panic_leaves_clean() {
     panic_now(&stage.config);
     assert_eq!(ending(stage.tui.wait_exit(LEAVING)), "code 0", "\n{}", stage.tui.screen_text());
     assert_eq!(stage.tui.restored(), Ok(()));
-    // Printed where it stays: after the alternate screen was left.
+    // Printed where it remains visible: after the alternate screen was left.
     let raw = String::from_utf8_lossy(&stage.tui.raw()).into_owned();
     let (_, after) = raw.rsplit_once("\x1b[?1049l").expect("the alternate screen was left");
     assert!(after.contains("a panic for a test"), "{after}");

@@ -1,4 +1,4 @@
-//! Terminals and pipes that are not as one wishes: keys in pieces, outputs that another program left non-blocking, a
+//! Terminals and pipes that behave badly: keys that arrive in pieces, outputs that another program left non-blocking, a
 //! terminal without a size, a tmux in between.
 
 use std::io::{Read as _, Write as _};
@@ -14,15 +14,15 @@ use crate::support::pty::{Tui, ending};
 use crate::support::servers::ConfigFile;
 use crate::support::wait::SOON;
 
-/// One node that nobody is: no server is needed to look at the screen.
+/// One node at an address without a server, as none is needed to look at the screen.
 const NOBODY: &str = "nodes: {n: {host: 127.0.0.1, port: 1, user: pgwatch}}\n";
 
-/// Longer between two reads than any terminal takes, and shorter than the dashboard waits.
+/// Longer than any terminal takes between two reads, and shorter than the dashboard waits.
 const GAP: Duration = Duration::from_millis(5);
 const TOO_LATE: Duration = Duration::from_millis(20);
 
-/// Sends a sequence cut behind its Esc. False where this machine was too busy to send the rest in time: then the Esc was
-/// one, and nothing can be said.
+/// Sends a sequence in two pieces, cut after its Esc. False if this machine was too busy to send the rest in time: then
+/// the Esc counts as a key of its own, and the test proves nothing.
 fn in_two_pieces(tui: &mut Tui, sequence: &[u8]) -> bool {
     let start = Instant::now();
     tui.send(&sequence[..1]);
@@ -33,9 +33,9 @@ fn in_two_pieces(tui: &mut Tui, sequence: &[u8]) -> bool {
 }
 
 #[test]
-fn a_key_in_two_pieces_is_the_key() {
+fn a_key_in_two_pieces_is_one_key() {
     let config = file(NOBODY);
-    // What is sent, what shows that it came, and the keys back.
+    // What is sent, what shows that it arrived, and the keys that lead back.
     let cases: [(&[u8], &str, &str); 5] = [
         (b"\x1bOP", "Help", "<esc>"),
         (b"\x1b[11~", "Help", "<esc>"),
@@ -85,8 +85,8 @@ fn a_lone_escape_is_escape() {
     }
 }
 
-/// Runs a command whose output is a pipe that is full and non-blocking; reads it once it has had to wait. What came out
-/// behind the filling, and how it ended.
+/// Runs a command whose output is a pipe that is full and non-blocking, and reads the pipe once the command has had to
+/// wait. Returns what came after the filling, and how the command ended.
 fn into_a_full_pipe(args: &[&str], to_stderr: bool) -> (Vec<u8>, String) {
     let (mut reader, mut writer) = std::io::pipe().unwrap();
     ioctl_fionbio(&writer, true).unwrap();
@@ -101,7 +101,7 @@ fn into_a_full_pipe(args: &[&str], to_stderr: bool) -> (Vec<u8>, String) {
         command.stdout(writer).stderr(Stdio::inherit()).spawn().unwrap()
     };
     drop(command);
-    // It ends here where it does not wait for room.
+    // A command that does not wait for room would have ended by now.
     let ended = crate::support::wait::within(Duration::from_millis(500), || child.try_wait().unwrap());
     assert_eq!(ended, None, "{args:?} ended while nobody read");
     let mut all = Vec::new();
@@ -145,8 +145,8 @@ fn a_full_pipe_that_does_not_block_gets_everything() {
 
 const UNBLOCKED: &str = "PGWATCH_TEST_UNBLOCKED";
 
-/// Not a test by itself: what the next one runs in a terminal, which becomes the dashboard on a terminal that does not
-/// block.
+/// Not a test by itself: the next test runs it in a terminal, where it becomes the dashboard on a terminal that does
+/// not block.
 #[test]
 fn dashboard_that_does_not_block() {
     let Ok(config) = std::env::var(UNBLOCKED) else { return };
@@ -160,7 +160,7 @@ fn a_terminal_that_does_not_block_gets_every_frame() {
     let config = file(NOBODY);
     let this = std::env::current_exe().unwrap();
     let args = ["--exact", "terminals::dashboard_that_does_not_block", "--nocapture"];
-    // A frame is larger than what a terminal holds back.
+    // A frame is larger than a terminal's buffer.
     let mut tui = Tui::start_program(&this, &args, 300, 100, &[(UNBLOCKED, config.arg())]);
     tui.wait_text("LAST MINUTE", SOON);
     for key in ["?", "<escape>", "0", "1", "<c-l>", "9"].into_iter().cycle().take(60) {
@@ -180,13 +180,13 @@ fn a_terminal_without_a_size_is_80x24() {
     tui.wait_text("q quit", SOON);
     let text = tui.screen_text();
     assert!(text.lines().all(|line| line.chars().count() <= 80), "{text}");
-    // It says more.
+    // The wider window shows more.
     tui.resize(120, 40);
     tui.wait_for("the whole width", SOON, |screen| screen.contents().lines().any(|line| line.chars().count() > 100));
 }
 
 #[test]
-fn a_copied_text_is_sent_and_who_stands_in_between_is_named() {
+fn a_copied_text_is_sent_and_a_multiplexer_in_between_is_named() {
     let config = file(NOBODY);
     for (env, says) in [
         (&[][..], "sent to the terminal"),

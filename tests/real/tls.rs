@@ -130,7 +130,7 @@ fn request(statement: &str, timeout: Duration) -> QueryRequest {
     }
 }
 
-/// Whether the server says that the session is encrypted.
+/// True if the server says that the session is encrypted.
 async fn encrypted(node: &NodeConfig) -> Result<bool, NodeError> {
     let session = session::open(node, SessionKind::Test).await?;
     session.close(Duration::from_secs(5)).await;
@@ -177,7 +177,7 @@ async fn every_mode_keeps_its_promise() {
     }
     assert!(is(&node(server, SslMode::Require, None)).await);
 
-    // Whom pg_hba.conf lets in one way only.
+    // Roles that pg_hba.conf admits only with, or only without, TLS.
     for (user, mode, expected) in [
         ("onlytls", SslMode::Allow, true),
         ("onlytls", SslMode::Prefer, true),
@@ -194,7 +194,7 @@ async fn every_mode_keeps_its_promise() {
         assert_eq!(encrypted(&node).await.unwrap_err().kind, ErrorKind::Authentication, "{user} {mode:?}");
     }
 
-    // A certificate of somebody else.
+    // A certificate from another authority.
     for mode in [SslMode::Require, SslMode::VerifyCa, SslMode::VerifyFull] {
         let message = refused(&node(server, mode, Some(&wrong_root))).await;
         assert!(message.contains("not signed by a trusted authority"), "{message}");
@@ -204,7 +204,7 @@ async fn every_mode_keeps_its_promise() {
     system.tls.root_cert = Some(RootCert::System);
     assert!(refused(&system).await.contains("not signed by a trusted authority"));
 
-    // The right certificate under another name.
+    // The right certificate, but for another host name.
     let mut named = node(server, SslMode::VerifyFull, Some(&root));
     "127.0.0.1".clone_into(&mut named.host);
     let message = refused(&named).await;
@@ -212,7 +212,7 @@ async fn every_mode_keeps_its_promise() {
     named.tls.mode = SslMode::VerifyCa;
     assert!(is(&named).await);
 
-    // Cancel goes the same way.
+    // A cancel request takes the same way.
     let pool = NodePool::new(node(server, SslMode::VerifyFull, Some(&root)).into());
     pool.set_available(Ok(()));
     let request = request("select pg_sleep(60)", Duration::from_millis(700));
@@ -222,7 +222,7 @@ async fn every_mode_keeps_its_promise() {
     let left = server.psql("select count(*) from pg_stat_activity where application_name = 'pgwatch'").unwrap();
     assert_eq!(left.trim(), "0");
 
-    // What cannot be read is said.
+    // A file that cannot be read is reported.
     let garbage = file(dir.path(), "garbage.crt", b"no certificate", 0o644);
     assert!(refused(&node(server, SslMode::VerifyCa, Some(&garbage))).await.contains("contains no certificate"));
     let missing = dir.path().join("missing.crt");
@@ -243,7 +243,7 @@ async fn every_mode_keeps_its_promise() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn client_certificates_of_every_form() {
+async fn client_certificates_of_every_form_are_read() {
     let dir = tempfile::tempdir().unwrap();
     let template = Template::create(Install::find().unwrap()).unwrap();
     let authority = Authority::new("Our authority");
@@ -289,7 +289,7 @@ async fn client_certificates_of_every_form() {
     assert!(refused(&with(&one_cert, open_to_all, None)).await.contains("other users can read it"));
     assert!(refused(&with(&one_cert, dir.path().join("none.key"), None)).await.contains("none.key"));
 
-    // None shown, one of somebody else's, and one for another role.
+    // No client certificate, one from another authority, and one for another role.
     let error = encrypted(&base).await.unwrap_err();
     assert_eq!((error.kind, error.sqlstate.as_deref()), (ErrorKind::Authentication, Some("28000")), "{error:?}");
     let stranger = Authority::new("Another authority").issue("bycert", rsa(), 30);

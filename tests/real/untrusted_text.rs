@@ -1,5 +1,5 @@
-//! Text from elsewhere: whatever a server, a row, a file or a path holds is shown, never obeyed, and never moves
-//! what stands beside it. On real servers in a real terminal, and in what commands print.
+//! Text from elsewhere: whatever a server, a row, a file or a path contains is shown, never obeyed, and never moves
+//! what is next to it. On real servers in a real terminal, and in the output of commands.
 
 mod live;
 mod names;

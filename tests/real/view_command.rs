@@ -1,10 +1,10 @@
-//! `pgwatch view` where nodes have nothing of a view, or do not answer.
+//! `pgwatch view` on nodes that do not have the view, or do not answer.
 
 use crate::support::command::{code, err, object, out, run, servers, with_dead};
 use crate::support::servers::ConfigFile;
 
 #[test]
-fn what_a_node_cannot_have_is_no_error() {
+fn a_view_that_a_node_cannot_have_is_no_error() {
     let config = ConfigFile::new("", servers().servers());
     let view = |more: &[&'static str]| [&["view", "receivers", "--config", config.arg()], more].concat();
     let (told, exit) = object(&view(&["--format", "json"]));
@@ -28,7 +28,7 @@ fn what_a_node_cannot_have_is_no_error() {
 }
 
 #[test]
-fn a_node_that_does_not_answer_is_not_said_to_have_no_rows() {
+fn a_node_that_does_not_answer_is_not_reported_as_empty() {
     let config = with_dead(ConfigFile::new("", servers().servers()));
     let view = |nodes: &'static str| run(&["view", "subscriptions", "--config", config.arg(), "--nodes", nodes]);
     let empty = "this database has no subscriptions";

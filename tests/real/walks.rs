@@ -1,4 +1,4 @@
-//! The two walks through the whole house, each through the real parts: what a key does, and what a dying node does.
+//! Two walks through the whole program, each through its real parts: what a key does, and what a dying node does.
 //! A key -> `app::update` -> the connection manager -> a real server -> an event -> `app::update` -> `tui::draw`.
 
 use pgwatch::app::Effect;
@@ -32,7 +32,7 @@ async fn a_key_becomes_rows_on_the_screen() {
 
     live.press("9");
     let frame = live.until("both answers", |frame| frame.contains("2 of 2 answered")).await;
-    // On the left of its line the node, and on the right what it says: its own answer each.
+    // Its line has the node on the left and its own answer on the right.
     let answer = |node: &str| {
         let lines: Vec<&str> =
             frame.lines().filter(|line| line.trim_start_matches(['│', ' ', '▸']).starts_with(node)).collect();
@@ -54,7 +54,7 @@ async fn a_dying_node_says_so_on_the_screen() {
     let address = standby.node_config().address();
     let mut live = Live::start(nodes);
     live.until("both nodes healthy", |frame| healthy(frame) == 2).await;
-    // With figures, so that there is something to become old.
+    // With figures, so that some can become stale.
     let fresh = |frame: &str| row(frame, "standby1").contains("/60");
     live.until("figures of the standby", fresh).await;
 
@@ -62,7 +62,7 @@ async fn a_dying_node_says_so_on_the_screen() {
     let refused = format!("connection refused by {address}");
     let told = |frame: &str| {
         let row = row(frame, "standby1");
-        // State, how long, why, the next try.
+        // The state, since when, why, and the next try.
         row.contains("✖ down ") && row.contains(&refused) && row.contains(" · try ") && row.contains(" in ")
     };
     let frame = live.until("state, reason and the next try", told).await;
@@ -70,13 +70,13 @@ async fn a_dying_node_says_so_on_the_screen() {
     assert_eq!(healthy(&frame), 1, "{frame}");
     assert!(frame.contains("✖ 1"), "{frame}");
 
-    // The state behind it: the node's figures are kept, and old.
+    // The state in memory: the node's figures are kept and marked as stale.
     let app = &live.scene.app;
     let node = app.picture().nodes.get(&name("standby1")).unwrap();
     assert!(matches!(node.health.state, HealthState::Unhealthy | HealthState::Reconnecting));
     assert!(matches!(node.figures(app.picture().at, app.fleet.refresh), Figures::Stale(..)));
 
-    // At length: since when, and how old what is shown is.
+    // The node's page: since when, and how old the figures are.
     live.press("j<enter>");
     let at_length = |frame: &str| {
         ["✖ down", "since ", "figures of ", " ago", &refused, "try "].iter().all(|word| frame.contains(word))
@@ -90,7 +90,7 @@ async fn a_dying_node_says_so_on_the_screen() {
     let (degraded, unhealthy) = (at("healthy → degraded"), at("degraded → unhealthy"));
     assert!(unhealthy.is_some() && unhealthy < degraded, "{frame}");
 
-    // And it comes back by itself.
+    // The node recovers by itself.
     blocking(|| standby.start().unwrap());
     live.press("1");
     live.until("healthy again with new figures", |frame| healthy(frame) == 2 && fresh(frame)).await;

@@ -1,4 +1,4 @@
-//! What a node of a scene answers to a view.
+//! What a node of a scene answers when it is asked for a view.
 
 use std::sync::Arc;
 
@@ -8,7 +8,7 @@ use pgwatch::model::{Column, EventKind, NodeError, RowSet};
 
 use super::{Scene, ms, name};
 
-/// A node's answer: for each row its cells by the names of their columns; what is not said is NULL.
+/// A node's answer: the cells of each row by the names of their columns. A column that is not named is NULL.
 pub fn answer(scene: &mut Scene, node: &str, view: &str, rows: &[&str]) {
     let asked: Vec<&str> = views::ours()[view].asked().map(|column| column.name.as_str()).collect();
     let column = |name: &&str| Column { name: (*name).to_owned(), type_name: String::new() };

@@ -1,5 +1,5 @@
-//! A cluster of any size, where its number of nodes matters and not what each of them says: two standbys to a primary,
-//! each tenth node slow, one down, and the last minute of each known.
+//! A cluster of any size, for tests where the number of nodes matters and not what each of them reports: two standbys
+//! to a primary, each tenth node slow, one down, and the last minute of each known.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,14 +8,14 @@ use pgwatch::model::{EventKind, Facts, Health, HealthState, Role};
 
 use super::{NOW, Part, Scene, at, config, facts, goes_down, healthy, ms, name, part, pool, probes};
 
-/// A scene and the nodes that tell it something every second.
+/// A scene and the nodes that report to it every second.
 #[derive(Clone)]
 pub struct Fleet {
     pub scene: Scene,
     nodes: Vec<(Part, Facts)>,
 }
 
-/// So many nodes with their last minute, the last two seconds of it with figures.
+/// This many nodes with their last minute; the last two seconds of it have figures.
 pub fn fleet(nodes: usize) -> Fleet {
     let parts: Vec<Part> = (0..nodes).map(numbered).collect();
     let configs = parts.iter().map(|part| config(part.name, part.host)).collect();
@@ -38,7 +38,7 @@ pub fn fleet(nodes: usize) -> Fleet {
 }
 
 fn numbered(n: usize) -> Part {
-    // A `Part` is made of constants elsewhere; these few names live as long as the program does.
+    // A `Part` is made of constants elsewhere, so these few names are leaked.
     let name: &'static str = Box::leak(format!("node-{n:03}").into_boxed_str());
     let role = if n.is_multiple_of(3) { Role::Primary } else { Role::Standby };
     let latency = if n % 10 == 7 { ms(300) } else { Duration::from_micros(400 + n as u64 % 7 * 90) };
@@ -55,7 +55,7 @@ impl Fleet {
         }
     }
 
-    /// A second in which every node is probed and brings its figures.
+    /// A second in which every node is probed and reports its figures.
     pub fn second(&mut self) {
         self.probed();
         for at in 0..self.nodes.len() {
@@ -67,12 +67,12 @@ impl Fleet {
         }
     }
 
-    /// What the `nth` of the nodes that are up tells when it is probed.
+    /// What a probe of the `nth` node that is up reports.
     pub fn checked(&self, nth: usize) -> EventKind {
         checked(&self.nodes[nth].0, self.scene.now)
     }
 
-    /// What it tells when it is refreshed.
+    /// What a refresh of it reports.
     pub fn figures(&self, nth: usize) -> EventKind {
         let (part, first) = &self.nodes[nth];
         let now = self.scene.now;

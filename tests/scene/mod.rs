@@ -1,4 +1,4 @@
-//! A cluster as the connection manager would tell of it, second by second: what the screens are drawn from.
+//! A cluster as the connection manager would report it, second by second. The screens of the tests are drawn from it.
 
 #![allow(dead_code, reason = "each test file uses its own part")]
 #![allow(unreachable_pub, reason = "a test file is a crate of its own")]
@@ -22,7 +22,7 @@ use ratatui::Terminal;
 use ratatui::backend::TestBackend;
 use ratatui::buffer::Buffer;
 
-/// 2026-11-23 14:03:22 UTC: the moment that is drawn.
+/// 2026-11-23 14:03:22 UTC, the time of the picture.
 pub const NOW: u64 = 1_795_442_602;
 
 pub fn name(text: &str) -> NodeName {
@@ -37,7 +37,7 @@ const fn ms(ms: u64) -> Duration {
     Duration::from_millis(ms)
 }
 
-/// One node of the drawing.
+/// One node of the picture.
 #[derive(Clone, Copy)]
 struct Part {
     name: &'static str,
@@ -70,7 +70,7 @@ fn parts() -> Vec<Part> {
     ]
 }
 
-/// The app and the time that its manager tells.
+/// The app and the time of its manager's events.
 #[derive(Clone)]
 pub struct Scene {
     pub app: App,
@@ -79,7 +79,7 @@ pub struct Scene {
 }
 
 impl Scene {
-    /// A dashboard that starts at `start` (seconds of the epoch) and has heard nothing yet.
+    /// A dashboard that starts at `start` (seconds of the epoch) and has had no event yet.
     pub fn new(nodes: Vec<NodeConfig>, start: u64) -> Self {
         let setup = Setup {
             cluster: (!nodes.is_empty()).then(|| "production".to_owned()),
@@ -100,7 +100,7 @@ impl Scene {
         Self { app, now: start, seq: 0 }
     }
 
-    /// The same once the views and rules are read, which takes a debug build a third of a second.
+    /// The same after the views and rules have been read, which takes a debug build a third of a second.
     pub fn with_views(mut self) -> Self {
         let rules = pgwatch::config::alerts::ours().values().cloned().collect();
         let _ = update(&mut self.app, Msg::Views(pgwatch::config::views::ours().clone(), rules, Vec::new()));
@@ -123,7 +123,7 @@ impl Scene {
         Key::sequence(keys).into_iter().flat_map(|key| update(&mut self.app, Msg::Key(key))).collect()
     }
 
-    /// Draws, and tells the app what was measured, as the loop does.
+    /// Draws, and reports the measured sizes to the app, as the loop does.
     pub fn draw(&mut self, width: u16, height: u16, theme: &Theme) -> Buffer {
         let mut terminal = Terminal::new(TestBackend::new(width, height)).unwrap();
         for _ in 0..2 {
@@ -135,12 +135,12 @@ impl Scene {
         terminal.backend().buffer().clone()
     }
 
-    /// The state changes, `ago` seconds before the scene's time.
+    /// The state changes `ago` seconds before the scene's time.
     pub fn health(&mut self, node: &str, from: HealthState, health: Health) {
         self.event(EventKind::Health { node: name(node), from, health: Box::new(health) });
     }
 
-    /// A node answers as it should: connected, healthy, with its facts, pool and settings.
+    /// A node as it should be: connected, healthy, with its facts, pool and settings.
     fn comes_up(&mut self, part: &Part) {
         let node = name(part.name);
         self.event(EventKind::Connected {
@@ -176,7 +176,7 @@ impl Scene {
         self.event(EventKind::Pool { node, pool: pool(part), probes: probes() });
     }
 
-    /// Runs a statement on the nodes of the screen, as `:` and the statement do, and goes back to the first screen.
+    /// Runs a statement on the nodes of the screen, as `:` and the statement do, and returns to the first screen.
     pub fn run(&mut self, statement: &str) -> BatchId {
         let effects = self.press(&format!(":{statement}<enter>1"));
         let batch = effects.into_iter().find_map(|effect| match effect {
@@ -196,7 +196,7 @@ impl Scene {
     }
 }
 
-/// The drawing of the dashboard: seven nodes, one slow, one down, the newest fifteen minutes of their lives.
+/// The picture of the dashboard: seven nodes, one slow, one down, with their last fifteen minutes.
 pub fn production() -> Scene {
     static SCENE: OnceLock<Scene> = OnceLock::new();
     SCENE.get_or_init(play).clone()
@@ -229,7 +229,7 @@ fn play() -> Scene {
     scene
 }
 
-/// With the answers of the drawing: one value that differs, one timeout, one node down.
+/// The same with answers: one value that differs, one timeout, one node down.
 pub fn production_with_answers() -> Scene {
     let mut scene = production();
     let batch = scene.run("select count(*) from orders");
@@ -278,7 +278,7 @@ pub fn goes_down(scene: &mut Scene, node: &str) {
     scene.health(node, HealthState::Degraded, down);
 }
 
-/// The retries of a node that is down: the fourth is due three seconds from the drawing.
+/// The retries of a node that is down: the fourth is due three seconds after the time of the picture.
 fn retried(scene: &mut Scene, node: &str) {
     let health = scene.app.picture().nodes.get(&name(node)).unwrap().health.clone();
     let next = Health {
@@ -309,7 +309,7 @@ pub fn healthy(now: u64, latency: Duration) -> Health {
 }
 
 fn facts(part: &Part, now: u64) -> Facts {
-    // A load that swings by a third in half a minute, and is what the drawing says at its moment.
+    // A load that swings by a third within half a minute, and has the picture's figure at the picture's time.
     let swing = |second: u64| part.tps * (72 + 4 * (second % 30).abs_diff(15)) / 100;
     let total: u64 = (NOW - 1000..=now).map(swing).sum();
     let primary = part.role == Role::Primary;
@@ -426,7 +426,7 @@ pub fn text(buf: &Buffer) -> String {
     out
 }
 
-/// The styles of the first rows: a letter for each style where it stands, and what the letters are.
+/// The styles of the first rows, as a letter per cell, and the meaning of the letters.
 pub fn styles(buf: &Buffer, rows: u16) -> String {
     use std::fmt::Write as _;
 

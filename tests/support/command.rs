@@ -1,4 +1,4 @@
-//! The commands as a script runs them, and what they printed.
+//! Runs the commands as a script does, and keeps what they printed.
 
 use std::fs;
 use std::os::unix::process::ExitStatusExt as _;
@@ -12,7 +12,7 @@ use tempfile::TempDir;
 
 use super::servers::{ConfigFile, NOBODY, cluster};
 
-/// `pgwatch` with nothing of ours in its environment but an empty home.
+/// `pgwatch` with an empty home and none of our environment.
 pub fn pgwatch(args: &[&str]) -> Command {
     static HOME: OnceLock<TempDir> = OnceLock::new();
     let mut command = Command::new(env!("CARGO_BIN_EXE_pgwatch"));
@@ -43,7 +43,7 @@ pub fn err(output: &Output) -> &str {
     std::str::from_utf8(&output.stderr).unwrap()
 }
 
-/// The one object that a command printed, and its exit code.
+/// The single object that a command printed, and its exit code.
 #[track_caller]
 pub fn object(args: &[&str]) -> (Value, i32) {
     let output = run(args);
@@ -55,25 +55,25 @@ pub fn keys(value: &Value) -> Vec<&str> {
     value.as_object().unwrap().keys().map(String::as_str).collect()
 }
 
-/// What stands under `key` for each node.
+/// The value of `key` for each node.
 pub fn each<'a>(report: &'a Value, key: &str) -> Vec<&'a Value> {
     report["nodes"].as_array().unwrap().iter().map(|node| &node[key]).collect()
 }
 
-/// Servers that no test hurts: a primary, two standbys, and one behind the first.
+/// Servers that no test changes: a primary, two standbys, and one that replicates from the first of them.
 pub fn servers() -> &'static Cluster {
     static CLUSTER: OnceLock<Cluster> = OnceLock::new();
     CLUSTER.get_or_init(|| cluster().standbys(2).cascade().start().unwrap())
 }
 
-/// A file of this text.
+/// A file with this text.
 pub fn file(text: &str) -> ConfigFile {
     let file = ConfigFile::new("", []);
     fs::write(&file.path, text).unwrap();
     file
 }
 
-/// The file's nodes, and a node `dead` on a port where nobody listens.
+/// The file's nodes, and a node `dead` on a port where nothing listens.
 pub fn with_dead(file: ConfigFile) -> ConfigFile {
     let text = fs::read_to_string(&file.path).unwrap();
     fs::write(&file.path, format!("{text}  dead: {{host: 127.0.0.1, port: {NOBODY}, user: pgwatch}}\n")).unwrap();

@@ -1,4 +1,4 @@
-//! Records what a test cannot run on this machine. The test says it at once; `make test` lists all of it at its end.
+//! Records what a test cannot run on this machine. The test says so at once; `make test` lists all of it at its end.
 
 use std::fs::OpenOptions;
 use std::io::{self, Write as _};
@@ -9,7 +9,7 @@ const FILE: &str = concat!(env!("CARGO_TARGET_TMPDIR"), "/not-run");
 /// Says that a test, or a part of one, was not run, and why.
 ///
 /// # Panics
-/// If the file cannot be written: nothing is skipped in silence.
+/// If the file cannot be written: nothing is skipped silently.
 pub fn not_run(what: &str, why: &str) {
     let line = format!("not run here: {what}: {why}\n");
     // Not with `eprintln!`: the test harness hides its output unless the test fails.

@@ -1,6 +1,6 @@
-//! What tests on real servers stand on: clusters, a proxy that spoils the network, a terminal to read, deadlines.
+//! The support code of tests on real servers: clusters, a proxy that spoils the network, a terminal to read, deadlines.
 //!
-//! A test file takes it with `mod support;`. Everything blocks except [`wait::eventually`]; in an asynchronous test
+//! A test file includes it with `mod support;`. Everything blocks except [`wait::eventually`]; in an asynchronous test
 //! with one thread call the slow parts through `tokio::task::spawn_blocking`, or give it two threads.
 #![allow(dead_code, reason = "each test file uses its own part")]
 #![allow(unreachable_pub, reason = "a test file is a crate of its own")]

@@ -1,9 +1,9 @@
-//! What a process costs, by the kernel's own account.
+//! What a process costs, according to the kernel.
 
 use std::fs;
 use std::time::Duration;
 
-/// Processor time of a whole process so far, user and system; nothing once it has ended.
+/// Processor time of a whole process so far, user and system; zero once it has ended.
 pub fn processor(pid: i32) -> Duration {
     let mut total = 0;
     for task in fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten().flatten() {
@@ -13,7 +13,7 @@ pub fn processor(pid: i32) -> Duration {
     Duration::from_nanos(total)
 }
 
-/// Resident and proportional memory now, MB.
+/// Resident and proportional memory now, in MB.
 pub fn memory(pid: i32) -> (f64, f64) {
     let text = fs::read_to_string(format!("/proc/{pid}/smaps_rollup")).expect("the process runs");
     let field = |name: &str| {
@@ -23,7 +23,7 @@ pub fn memory(pid: i32) -> (f64, f64) {
     (field("Rss:"), field("Pss:"))
 }
 
-/// Open file descriptors.
+/// The number of open file descriptors.
 pub fn descriptors(pid: i32) -> usize {
     fs::read_dir(format!("/proc/{pid}/fd")).expect("the process runs").count()
 }
@@ -32,7 +32,7 @@ pub fn threads(pid: i32) -> usize {
     fs::read_dir(format!("/proc/{pid}/task")).expect("the process runs").count()
 }
 
-/// The most memory a process ever had resident, MB; `None` when it has ended.
+/// The peak resident memory of a process, in MB; `None` if it has ended.
 pub fn peak_memory(pid: i32) -> Option<f64> {
     let text = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
     let line = text.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;

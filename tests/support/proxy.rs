@@ -1,5 +1,5 @@
-//! A TCP proxy before a server that spoils the network: cut without a word in both directions or in one, refused,
-//! reset, slow, or accepting and never answering. Runs on a thread of its own, beside whatever runtime a test has.
+//! A TCP proxy in front of a server that spoils the network: cut without a word in both directions or in one, refused,
+//! reset, slow, or accepting and never answering. It runs on its own thread, outside any runtime of the test.
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -15,20 +15,20 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until};
 
-/// What happens to bytes.
+/// What happens to the bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Link {
     /// They pass.
     Up,
-    /// None passes, nothing is closed: a cable pulled, a firewall that drops.
+    /// No byte passes and nothing is closed, as with a pulled cable or a firewall that drops packets.
     Blackhole,
-    /// What the client sends is dropped without a word.
+    /// What the client sends is dropped silently.
     BlackholeToServer,
-    /// What the server sends is dropped without a word.
+    /// What the server sends is dropped silently.
     BlackholeToClient,
     /// Old connections go on; new ones are accepted and never answered.
     HangNew,
-    /// Every chunk is this much later, in each direction.
+    /// Every chunk is delayed by this much, in each direction.
     Delay(Duration),
 }
 
@@ -60,14 +60,14 @@ pub struct Proxy {
     link: watch::Sender<Link>,
     /// Counts resets.
     reset: watch::Sender<u32>,
-    /// The port of the server behind it.
+    /// The port of the server.
     server: Arc<AtomicU16>,
     door: mpsc::UnboundedSender<Door>,
     runtime: Option<Runtime>,
 }
 
 impl Proxy {
-    /// Listens on a free port and passes everything on to this port of 127.0.0.1.
+    /// Listens on a free port and forwards everything to this port of 127.0.0.1.
     pub fn to(server_port: u16) -> Self {
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
         let (link, link_seen) = watch::channel(Link::Up);
@@ -88,12 +88,13 @@ impl Proxy {
         self.port
     }
 
-    /// Changes what happens to bytes, at once and for every connection. Bytes held back pass when the link is up.
+    /// Changes what happens to the bytes, at once and for every connection. Bytes that were held back pass when the
+    /// link is up again.
     pub fn set(&self, link: Link) {
         self.link.send_replace(link);
     }
 
-    /// Passes new connections on to this port: another server at the same address.
+    /// Forwards new connections to this port: another server at the same address.
     pub fn point(&self, server_port: u16) {
         self.server.store(server_port, Ordering::Relaxed);
     }
@@ -133,7 +134,7 @@ impl Drop for Proxy {
     }
 }
 
-/// Below the ports that the kernel gives to outgoing connections, which could connect to themselves there.
+/// Below the ports that the kernel uses for outgoing connections, which could connect to themselves there.
 async fn listen_somewhere() -> TcpListener {
     loop {
         if let Ok(listener) = listen(fastrand::u16(12_000..32_000)).await {
@@ -195,7 +196,7 @@ async fn connection(
     reset.mark_unchanged();
     client.set_nodelay(true).unwrap();
     let connect = async {
-        // Held here for good in a link that hangs, so that a link which comes up answers later ones only.
+        // The connection hangs here for good, so that a link that recovers answers only later ones.
         if *link.borrow() == Link::HangNew {
             std::future::pending::<()>().await;
         }
@@ -209,10 +210,10 @@ async fn connection(
             return;
         }
     };
-    // A server that refuses looks like a connection closed at once: refuse() is the real thing.
+    // A server that refuses would look like a connection that closes at once; refuse() really refuses.
     let Some(server) = server else { return };
     server.set_nodelay(true).unwrap();
-    // Only lent below: after a reset both sockets must still be here to be closed the hard way.
+    // Only borrowed below: after a reset both sockets must still be here to be closed with RST.
     let (mut from_client, mut to_client) = client.into_split();
     let (mut from_server, mut to_server) = server.into_split();
     let both = async {
@@ -226,15 +227,15 @@ async fn connection(
         _ = reset.changed() => {
             let _ = from_client.as_ref().set_zero_linger();
             let _ = from_server.as_ref().set_zero_linger();
-            // Their drop would say an orderly farewell first.
+            // Dropping them would close the connection in order first.
             to_client.forget();
             to_server.forget();
         }
     }
 }
 
-/// One direction, until its sender is done; then the receiver is told so. Late chunks are late side by side: a
-/// delay is a long way, not a thin one.
+/// Forwards one direction until its sender is done, and then shuts down the receiver's side. Delayed chunks travel in
+/// parallel: the link has a high latency, not a low bandwidth.
 async fn pump(from: &mut OwnedReadHalf, to: &mut OwnedWriteHalf, way: Way, link: watch::Receiver<Link>) {
     let (queue, mut due) = mpsc::channel::<(Instant, Vec<u8>)>(256);
     let read = async {

@@ -1,5 +1,5 @@
-//! pgwatch in a terminal of ours: a pseudoterminal whose other end we hold, read into a model of a screen. Keys go
-//! in as a person presses them, and what a person would see comes out.
+//! pgwatch in a terminal of ours: a pseudoterminal whose other end we hold, read into a model of a screen. Keys go in
+//! as a person presses them, and tests read what a person would see.
 
 use std::fs::File;
 use std::io::{Read as _, Write as _};
@@ -21,20 +21,20 @@ use vt100::{MouseProtocolMode, Parser, Screen};
 
 use super::wait::{SOON, wait_for};
 
-/// A running pgwatch and the terminal it runs in.
+/// A running pgwatch and its terminal.
 pub struct Tui {
     child: Child,
-    /// `None` once the terminal was closed.
+    /// `None` after the terminal was closed.
     terminal: Option<File>,
     before: Termios,
     seen: Arc<Seen>,
     reader: Option<JoinHandle<()>>,
-    /// Dropping it wakes the reader, which then lets go of the terminal.
+    /// Dropping it wakes the reader, which then closes the terminal.
     wake: Option<std::io::PipeWriter>,
     _home: TempDir,
 }
 
-/// What came out so far.
+/// The output so far.
 struct Seen {
     output: Mutex<Output>,
     more: Condvar,
@@ -63,9 +63,11 @@ impl Tui {
         let before = tcgetattr(&terminal).unwrap();
 
         let home = tempfile::tempdir().unwrap();
-        // `setsid` makes the terminal the controlling one of a new session and becomes the program: std cannot.
+        // `setsid` makes the terminal the controlling one of a new session and then becomes the program, which std
+        // cannot do.
         let mut command = Command::new("setsid");
-        // A shell's background job ignores Ctrl-C, and so would everything we start: a login shell starts with none of it.
+        // A shell's background job ignores Ctrl-C, and would pass that on to every program we start; a login shell
+        // ignores nothing.
         command.args(["--ctty", "env", "--default-signal"]).arg(program).args(args);
         for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("PG") || name.starts_with("XDG_")) {
             command.env_remove(name);
@@ -84,13 +86,14 @@ impl Tui {
             let (terminal, seen) = (terminal.try_clone().unwrap(), Arc::clone(&seen));
             std::thread::spawn(move || read(terminal, &woken.into(), &seen))
         };
-        // Closes our copies of the inside, which the command keeps: else the end of the program would not be seen.
+        // Closes our copies of the program's end, which the command keeps: otherwise we would not notice that the
+        // program ended.
         drop(command);
         Self { child, terminal: Some(terminal), before, seen, reader: Some(reader), wake: Some(wake), _home: home }
     }
 
     /// Presses keys: characters as they are, others by name (`<enter>`, `<esc>`, `<c-c>`, `<pgdn>`, `<lt>` for `<`).
-    /// After `<esc>` wait for what it does: with a key at its heels it would mean Alt.
+    /// After `<esc>` wait for its effect: followed closely by another key it would mean Alt.
     pub fn press(&mut self, keys: &str) {
         let application = self.screen(Screen::application_cursor);
         let terminal = self.terminal.as_mut().expect("the terminal was closed");
@@ -104,7 +107,7 @@ impl Tui {
         }
     }
 
-    /// Sends bytes as they are, in one piece.
+    /// Sends bytes unchanged, in one piece.
     pub fn send(&mut self, bytes: &[u8]) {
         self.terminal.as_mut().expect("the terminal was closed").write_all(bytes).expect("the terminal takes keys");
     }
@@ -117,7 +120,7 @@ impl Tui {
         }
     }
 
-    /// The same for who can go on without: what came instead.
+    /// The same for a caller that can go on without it: returns the screen that was there instead.
     pub fn sees(&self, within: Duration, condition: impl Fn(&Screen) -> bool) -> Result<(), String> {
         let start = Instant::now();
         let mut output = self.seen.output.lock().unwrap();
@@ -132,7 +135,8 @@ impl Tui {
         Ok(())
     }
 
-    /// The same, looking at whole frames alone: between the first byte of one and its last, the screen is neither old
+    /// The same, but for whole frames only: between the first byte of one and its last, the screen is neither old nor
+    /// new.
     /// nor new.
     pub fn sees_frame(&self, within: Duration, condition: impl Fn(&Screen) -> bool) -> Result<(), String> {
         let start = Instant::now();
@@ -157,12 +161,12 @@ impl Tui {
         self.wait_for(&format!("{text:?}"), within, |screen| screen.contents().contains(text));
     }
 
-    /// Looks at the screen model itself.
+    /// Reads the screen model itself.
     pub fn screen<T>(&self, look: impl FnOnce(&Screen) -> T) -> T {
         look(self.seen.output.lock().unwrap().parser.screen())
     }
 
-    /// What a person reads now, line by line.
+    /// The text that a person reads now, line by line.
     pub fn screen_text(&self) -> String {
         self.screen(Screen::contents)
     }
@@ -172,7 +176,7 @@ impl Tui {
         self.seen.output.lock().unwrap().raw.clone()
     }
 
-    /// How many bytes that is.
+    /// The number of those bytes.
     pub fn written(&self) -> usize {
         self.seen.output.lock().unwrap().raw.len()
     }
@@ -190,7 +194,7 @@ impl Tui {
         kill_process(Pid::from_raw(self.pid()).unwrap(), signal).unwrap();
     }
 
-    /// Closes the terminal, as its window does: the program gets SIGHUP and reads and writes fail.
+    /// Closes the terminal, as closing its window does: the program gets SIGHUP, and its reads and writes fail.
     pub fn close_terminal(&mut self) {
         drop(self.wake.take());
         if let Some(reader) = self.reader.take() {
@@ -199,14 +203,14 @@ impl Tui {
         drop(self.terminal.take());
     }
 
-    /// Waits for the end of the program, and for its last words.
+    /// Waits for the end of the program and for its last output.
     #[track_caller]
     pub fn wait_exit(&mut self, within: Duration) -> ExitStatus {
         let end = self.exit_within(within);
         end.unwrap_or_else(|| panic!("still running after {within:?}\n{}", self.screen_text()))
     }
 
-    /// The same for who can go on without.
+    /// The same for a caller that can go on without it.
     pub fn exit_within(&mut self, within: Duration) -> Option<ExitStatus> {
         let status = super::wait::within(within, || self.child.try_wait().unwrap())?;
         if self.terminal.is_some() {
@@ -215,7 +219,7 @@ impl Tui {
         Some(status)
     }
 
-    /// Whether the terminal was given back as it was before; what is not, in words.
+    /// Checks that the terminal was given back as it was before; returns what was not, in words.
     pub fn restored(&self) -> Result<(), String> {
         let mut faults = Vec::new();
         let output = self.seen.output.lock().unwrap();
@@ -232,7 +236,7 @@ impl Tui {
         check(screen.application_cursor(), "the cursor keys are in application mode");
         check(screen.fgcolor() != vt100::Color::Default, "the text is coloured");
         check(screen.bgcolor() != vt100::Color::Default, "the background is coloured");
-        // What the screen model does not know: on as long as the last word is not `l`.
+        // Modes that the screen model does not know: on unless the last sequence ends in `l`.
         for (mode, what) in [("1004", "focus reports are on"), ("2026", "synchronized output is held")] {
             let last = |end: &str| find_last(&output.raw, format!("\x1b[?{mode}{end}").as_bytes());
             check(last("h") > last("l"), what);
@@ -269,7 +273,8 @@ pub fn ending(status: ExitStatus) -> String {
     }
 }
 
-/// Reads until the program ends or the terminal is to be closed, and answers what programs ask a terminal.
+/// Reads until the program ends or the terminal is to be closed, and answers the questions that programs ask a
+/// terminal.
 fn read(mut terminal: File, wake: &OwnedFd, seen: &Seen) {
     let mut buffer = vec![0; 64 << 10];
     loop {
@@ -278,7 +283,7 @@ fn read(mut terminal: File, wake: &OwnedFd, seen: &Seen) {
         if !ready[1].revents().is_empty() {
             break;
         }
-        // Reading fails with EIO once nobody has the inside open any more.
+        // Reading fails with EIO once no process has the other end open.
         let Ok(count @ 1..) = terminal.read(&mut buffer) else { break };
         let bytes = &buffer[..count];
         for (question, answer) in [("\x1b[c", "\x1b[?62;22c"), ("\x1b[6n", "\x1b[1;1R"), ("\x1b[?u", "\x1b[?0u")] {
@@ -315,7 +320,7 @@ fn named_key(name: &str) -> Vec<u8> {
     let bytes: &[u8] = match name {
         "enter" => b"\r",
         "esc" => b"\x1b",
-        // As terminals with the keyboard protocol say it: another key may be at its heels.
+        // Terminals with the keyboard protocol send Esc like this, so that another key may follow closely.
         "escape" => b"\x1b[27u",
         "tab" => b"\t",
         "backtab" => b"\x1b[Z",
@@ -346,7 +351,8 @@ fn count_of(bytes: &[u8], what: &[u8]) -> usize {
     bytes.windows(what.len()).filter(|window| *window == what).count()
 }
 
-/// How often the keyboard protocol was pushed (`>`) or popped (`<`): `CSI > FLAGS u`. Without the `u` it is a question.
+/// How many times the keyboard protocol was pushed (`>`) or popped (`<`): `CSI > FLAGS u`. Without the `u` it is a
+/// question.
 fn keyboard_protocol(bytes: &[u8], sign: u8) -> usize {
     let begins = bytes.windows(3).enumerate().filter(|(_, window)| *window == [0x1b, b'[', sign]);
     let last = |(at, _)| bytes[at + 3..].iter().find(|byte| !byte.is_ascii_digit() && **byte != b';');

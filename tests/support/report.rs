@@ -1,14 +1,14 @@
-//! Tables that a command measures and keeps in the repository: what stands between two marks of a page is replaced, so
-//! that a table in a document is what the command printed.
+//! Tables that a command measures and keeps in the repository: the text between two marks of a page is replaced, so
+//! that a table in a document is exactly what the command printed.
 
 use std::fs;
 use std::path::Path;
 use std::time::Duration;
 
-/// Replaces what stands between `<!-- NAME -->` and `<!-- /NAME -->` in a page of the repository.
+/// Replaces the text between `<!-- NAME -->` and `<!-- /NAME -->` in a page of the repository.
 ///
 /// # Panics
-/// Where the page or its marks are missing.
+/// If the page or its marks are missing.
 pub fn keep(page: &str, name: &str, text: &str) {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(page);
     let before = fs::read_to_string(&path).unwrap_or_else(|error| panic!("{page}: {error}"));
@@ -19,14 +19,14 @@ pub fn keep(page: &str, name: &str, text: &str) {
     fs::write(&path, format!("{head}{begin}{text}\n{end}{tail}")).unwrap_or_else(|error| panic!("{page}: {error}"));
 }
 
-/// Rows of cells as a table in Markdown.
+/// Rows of cells as a Markdown table.
 pub fn table<'a>(head: &[&str], rows: impl IntoIterator<Item = &'a [String]>) -> String {
     let mut lines = vec![format!("| {} |", head.join(" | ")), format!("|{}", " --- |".repeat(head.len()))];
     lines.extend(rows.into_iter().map(|row| format!("| {} |", row.join(" | "))));
     lines.join("\n") + "\n"
 }
 
-/// What it was measured on, in a line.
+/// The machine of a measurement, in one line.
 pub fn machine() -> String {
     let cores = std::thread::available_parallelism().map_or(0, usize::from);
     let info = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
@@ -34,7 +34,7 @@ pub fn machine() -> String {
     format!("{cores} cores ({model}), servers and dashboard on the same machine")
 }
 
-/// The sample below which this share of all lies: 0.5 is the median, 1.0 the worst.
+/// The sample below which this share of all samples lies: 0.5 is the median, 1.0 the worst.
 pub fn quantile(samples: &mut [Duration], share: f64) -> Duration {
     samples.sort_unstable();
     let rank = (share * samples.len() as f64).ceil() as usize;

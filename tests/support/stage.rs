@@ -1,4 +1,4 @@
-//! A cluster and a dashboard that watches it: the stage of tests that look at the whole.
+//! A cluster and a dashboard that watches it, for tests of the whole program.
 
 use std::path::Path;
 use std::process::ExitCode;
@@ -10,12 +10,12 @@ use super::pty::{Tui, ending};
 use super::servers::{ConfigFile, assert_no_sessions, cluster};
 use super::wait::{PATIENCE, SOON, wait_for};
 
-/// What the dashboard promises at most (`shutdown_timeout`), and room for a busy machine.
+/// The dashboard's own limit (`shutdown_timeout`), with room for a busy machine.
 pub const LEAVING: Duration = Duration::from_secs(15);
 
 /// A primary, a standby, and a dashboard that shows both as healthy.
 pub struct Stage {
-    // In the order of their end: the dashboard first.
+    // The fields are dropped in this order: the dashboard first.
     pub tui: Tui,
     pub config: ConfigFile,
     pub cluster: Cluster,
@@ -31,7 +31,7 @@ impl Stage {
         stage
     }
 
-    /// Waits until so many rows of the Nodes screen say healthy.
+    /// Waits until this many rows of the Nodes screen say healthy.
     #[track_caller]
     pub fn wait_healthy(&self, nodes: usize) {
         self.tui.wait_for(&format!("{nodes} nodes are healthy"), PATIENCE, |screen| {
@@ -39,7 +39,7 @@ impl Stage {
         });
     }
 
-    /// Types a statement and waits until it runs on every server; ends on the Nodes screen.
+    /// Types a statement and waits until it runs on every server; returns to the Nodes screen.
     #[track_caller]
     pub fn run(&mut self, statement: &str) {
         self.tui.press(&format!(":{statement}<enter>"));
@@ -50,7 +50,7 @@ impl Stage {
         self.tui.wait_text("LAST MINUTE", SOON);
     }
 
-    /// The program ends well and soon, gives the terminal back, and has left no session behind.
+    /// The program exits with success in time, gives the terminal back, and leaves no session.
     #[track_caller]
     pub fn assert_left_clean(&mut self) {
         assert_eq!(ending(self.tui.wait_exit(LEAVING)), "code 0", "\n{}", self.tui.screen_text());
@@ -61,7 +61,7 @@ impl Stage {
     #[track_caller]
     pub fn assert_no_sessions(&self) {
         for server in self.cluster.servers() {
-            // Gone at once; a moment for a backend to end after its socket closed.
+            // The sessions must end at once; a backend needs a moment after its socket closed.
             assert_no_sessions(server, Duration::from_secs(5));
         }
     }
@@ -73,11 +73,11 @@ pub fn running(server: &Server, statement: &str) -> u32 {
     server.psql(&format!("{sql} and query like '%{statement}%'")).unwrap().parse().unwrap()
 }
 
-/// The variable that asks for a dashboard that panics, and names its file.
+/// The variable that asks for a dashboard that panics; its value is the configuration file.
 const PANIC: &str = "PGWATCH_TEST_PANIC";
 
-/// A dashboard in which something panics on [`panic_now`]: a test of this name, which calls [`dashboard_that_panics`], is
-/// run again as a program in a terminal.
+/// A dashboard in which something panics on [`panic_now`]: the test with this name, which calls
+/// [`dashboard_that_panics`], is run again as a program in a terminal.
 pub fn panicking(config: &ConfigFile, test: &str) -> Tui {
     let this = std::env::current_exe().unwrap();
     let args = ["--exact", test, "--nocapture"];
@@ -88,7 +88,7 @@ pub fn panic_now(config: &ConfigFile) {
     std::fs::write(config.path.with_extension("panic"), "").unwrap();
 }
 
-/// Does nothing where [`panicking`] did not ask for it.
+/// Does nothing unless [`panicking`] set the variable.
 pub fn dashboard_that_panics() {
     let Ok(config) = std::env::var(PANIC) else { return };
     std::thread::spawn({

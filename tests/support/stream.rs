@@ -1,16 +1,16 @@
-//! What a program wrote to a terminal, taken apart as a terminal does it: which of it no screen of ours writes.
+//! What a program wrote to a terminal, split as a terminal does it, and the parts that none of our screens may write.
 
 use std::sync::LazyLock;
 
 use regex_syntax::hir::{Class, HirKind};
 
-/// What Unicode calls a control, a format character, private, a line separator, or ignorable where it is not known.
+/// What Unicode calls a control, a format character, private, a line separator, or ignorable if unknown.
 const HIDDEN: &str = r"[\p{Cc}\p{Cf}\p{Co}\p{Zl}\p{Zp}\p{Default_Ignorable_Code_Point}]";
 
 /// Modes of a terminal that we switch: cursor, mouse, alternate screen, bracketed paste, synchronized output.
 const MODES: [&str; 9] = ["?25", "?1000", "?1002", "?1003", "?1006", "?1015", "?1049", "?2004", "?2026"];
 
-/// Whether a terminal obeys the character, or shows nothing for it.
+/// True if a terminal obeys the character, or shows nothing for it.
 pub fn is_hidden(c: char) -> bool {
     static RANGES: LazyLock<Vec<(char, char)>> = LazyLock::new(|| {
         let hir = regex_syntax::parse(HIDDEN).expect("a class");
@@ -20,7 +20,7 @@ pub fn is_hidden(c: char) -> bool {
     RANGES.iter().any(|(first, last)| (*first..=*last).contains(&c))
 }
 
-/// Everything in the bytes that is neither text to be seen nor one of our own sequences, each with what follows it.
+/// Everything in the bytes that is neither visible text nor one of our own sequences, each with the text after it.
 pub fn foreign(bytes: &[u8]) -> Vec<String> {
     let text = match std::str::from_utf8(bytes) {
         Ok(text) => text,
@@ -40,7 +40,7 @@ pub fn foreign(bytes: &[u8]) -> Vec<String> {
     found
 }
 
-/// What was put on the clipboard, by OSC 52, one text for each time.
+/// What was copied to the clipboard with OSC 52, one text per copy.
 pub fn clipboard(bytes: &[u8]) -> Vec<String> {
     let text = String::from_utf8_lossy(bytes);
     let parts = text.split("\x1b]52;c;").skip(1);
@@ -50,7 +50,7 @@ pub fn clipboard(bytes: &[u8]) -> Vec<String> {
         .collect()
 }
 
-/// How long the sequence at the start of the text is.
+/// The length of the sequence at the start of the text.
 fn sequence(text: &str) -> usize {
     let Some(kind) = text.chars().nth(1) else { return text.len() };
     let end = match kind {

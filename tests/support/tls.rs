@@ -1,4 +1,4 @@
-//! Certificates for tests: an authority of our own, what it signs, and a server that shows it.
+//! Certificates for tests: our own authority, the certificates that it signs, and servers that use them.
 
 use openssl::asn1::Asn1Time;
 use openssl::bn::{BigNum, MsbOption};
@@ -11,10 +11,10 @@ use openssl::x509::{X509, X509Builder, X509Name};
 
 use pgwatch::demo::Builder;
 
-/// Seconds.
+/// In seconds.
 const DAY: i64 = 86_400;
 
-/// Signs certificates; its own is what `sslrootcert` names.
+/// Signs certificates; `sslrootcert` names its own.
 pub struct Authority {
     cert: X509,
     key: PKey<Private>,
@@ -42,7 +42,7 @@ impl Authority {
         self.cert.to_pem().unwrap()
     }
 
-    /// For a server that is reached by this host name or address.
+    /// For a server with this host name or address.
     pub fn server(&self, host: &str) -> Pair {
         let mut names = SubjectAlternativeName::new();
         if host.parse::<std::net::IpAddr>().is_ok() {
@@ -53,14 +53,14 @@ impl Authority {
         self.sign(host, Some(&names))
     }
 
-    /// The same, but its time is over.
+    /// The same, but expired.
     pub fn expired(&self, host: &str) -> Pair {
         let mut names = SubjectAlternativeName::new();
         names.ip(host);
         self.sign_until(now() - 60, host, Some(&names))
     }
 
-    /// For a client that comes as this role.
+    /// For a client that logs in as this role.
     pub fn client(&self, role: &str) -> Pair {
         self.sign(role, None)
     }
@@ -107,7 +107,7 @@ fn begin(name: &str, key: &PKey<Private>) -> X509Builder {
     serial.rand(120, MsbOption::MAYBE_ZERO, false).unwrap();
     cert.set_serial_number(&serial.to_asn1_integer().unwrap()).unwrap();
     cert.set_subject_name(&common_name(name)).unwrap();
-    // From yesterday: clocks differ.
+    // Valid from yesterday, as clocks differ.
     cert.set_not_before(&Asn1Time::from_unix(now() - DAY).unwrap()).unwrap();
     cert.set_not_after(&Asn1Time::from_unix(now() + DAY).unwrap()).unwrap();
     cert.set_pubkey(key).unwrap();

@@ -2,20 +2,20 @@
 
 use std::time::{Duration, Instant};
 
-/// For what takes a moment.
+/// For something that takes a moment.
 pub const SOON: Duration = Duration::from_secs(20);
-/// For what takes processes to start.
+/// For something that starts processes.
 pub const PATIENCE: Duration = Duration::from_mins(1);
 
 const LOOK: Duration = Duration::from_millis(10);
 
-/// Looks until `condition` gives something; fails the test with `what` when the time is up.
+/// Calls `condition` until it returns something; fails the test with `what` when the time is up.
 #[track_caller]
 pub fn wait_for<T>(what: &str, time: Duration, condition: impl FnMut() -> Option<T>) -> T {
     within(time, condition).unwrap_or_else(|| panic!("not within {time:?}: {what}"))
 }
 
-/// Looks until `condition` gives something, or the time is up.
+/// Calls `condition` until it returns something, or the time is up.
 pub fn within<T>(time: Duration, mut condition: impl FnMut() -> Option<T>) -> Option<T> {
     let start = Instant::now();
     loop {
@@ -28,7 +28,7 @@ pub fn within<T>(time: Duration, mut condition: impl FnMut() -> Option<T>) -> Op
     }
 }
 
-/// [`wait_for`] a condition that has to be awaited.
+/// [`wait_for`] with a condition that has to be awaited.
 pub async fn eventually<T>(what: &str, within: Duration, mut condition: impl AsyncFnMut() -> Option<T>) -> T {
     let start = Instant::now();
     loop {

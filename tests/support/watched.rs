@@ -1,4 +1,4 @@
-//! A connection manager and all the events it told, for tests that wait for one of them.
+//! A connection manager with all of its events, for tests that wait for one of them.
 #![allow(clippy::print_stdout, reason = "the times it measured")]
 
 use std::time::{Duration, Instant};
@@ -10,7 +10,7 @@ use tokio::sync::mpsc;
 
 use super::wait::PATIENCE;
 
-/// A manager, and all it told so far.
+/// A manager, and all of its events so far.
 pub struct Watched {
     pub handle: Handle,
     pub events: mpsc::Receiver<Event>,
@@ -40,7 +40,7 @@ impl Watched {
         nodes.into_iter().find(|node| node.config.name == *name).map(|node| node.health.state)
     }
 
-    /// Finds it among the events so far, or reads on until it comes.
+    /// Looks for the event among those so far, or reads on until it arrives.
     pub async fn ever<T>(&mut self, what: &str, mut find: impl FnMut(&Event) -> Option<T>) -> T {
         match self.seen.iter().find_map(&mut find) {
             Some(found) => found,
@@ -48,7 +48,7 @@ impl Watched {
         }
     }
 
-    /// Reads events until `find` finds what it wants.
+    /// Reads events until `find` returns something.
     pub async fn until<T>(&mut self, what: &str, mut find: impl FnMut(&Event) -> Option<T>) -> T {
         let deadline = tokio::time::Instant::now() + PATIENCE;
         loop {
@@ -84,7 +84,7 @@ impl Watched {
         .await
     }
 
-    /// The states that a node went through since `from` events were seen.
+    /// The states of a node after the first `from` events.
     pub fn states(&self, node: &NodeName, from: usize) -> Vec<HealthState> {
         let changes = self.seen.iter().skip(from).filter_map(|event| match &event.kind {
             EventKind::Health { node: name, health, .. } if name == node => Some(health.state),
@@ -125,7 +125,7 @@ pub fn query(batch: u64, statement: &str, nodes: &[&NodeName]) -> QueryRequest {
     }
 }
 
-/// Blocking work of a test beside the runtime.
+/// Runs blocking work of a test outside the runtime's threads.
 pub fn blocking<T>(work: impl FnOnce() -> T) -> T {
     tokio::task::block_in_place(work)
 }

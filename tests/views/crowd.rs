@@ -1,4 +1,4 @@
-//! Two thousand sessions on one server: they are shown, and they are those that psql counts.
+//! Two thousand sessions on one server: pgwatch shows all of them, and they are those that psql counts.
 
 use pgwatch::demo::Server;
 
@@ -8,11 +8,11 @@ use crate::states::{Row, configs, rows, same};
 use crate::support::servers::{ConfigFile, cluster};
 use crate::support::watched::blocking;
 
-/// As many as a large server has: the screen shows them, and the rows are those that psql counts.
+/// As many sessions as a large server has: the screen shows them, and the rows are those that psql counts.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn two_thousand_sessions() {
+async fn two_thousand_sessions_are_shown_and_counted() {
     let cluster = blocking(|| {
-        // Without a password: that takes both sides ten times as long as the rest of a login.
+        // Without a password, whose check takes both sides ten times as long as the rest of a login.
         let cluster = cluster().hba("host all app 127.0.0.1/32 trust").config("autovacuum", "off");
         cluster.config("max_connections", "2050").start().unwrap()
     });
@@ -35,7 +35,7 @@ async fn two_thousand_sessions() {
     drop(crowd);
 }
 
-/// A session that is there and idle, until its client is dropped.
+/// An idle session that lasts until its client is dropped.
 async fn idle_session(server: &Server) -> tokio_postgres::Client {
     let mut config = tokio_postgres::Config::new();
     config.host("127.0.0.1").port(server.port()).user("app").dbname("postgres").application_name("crowd");

@@ -1,4 +1,4 @@
-//! The views that are part of the program: each file is right, and each of its variants is asked of real servers.
+//! The built-in views: each file is valid, and each of its variants is run on real servers.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 #![allow(clippy::print_stdout, reason = "which versions were there to be asked")]
 
@@ -15,9 +15,9 @@ mod versions;
 
 use pgwatch::config::views;
 
-/// The ten lines that the README and docs/views.md show are a view.
+/// The ten lines that the README and docs/views.md show are a valid view.
 #[test]
-fn the_view_that_the_documents_show_is_one() {
+fn the_view_in_the_documentation_is_valid() {
     for page in ["README.md", "docs/views.md"] {
         let text = std::fs::read_to_string(std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join(page)).unwrap();
         let view = text.split("```yaml\n").find(|part| part.starts_with("title: ")).expect("a view");
@@ -28,7 +28,7 @@ fn the_view_that_the_documents_show_is_one() {
 }
 
 #[test]
-fn every_file_of_ours_is_right() {
+fn every_built_in_view_is_valid() {
     for (name, text) in views::our_files() {
         if let Err(problems) = views::from_text(name, text, &format!("config/views/{name}.yaml")) {
             let problems: Vec<String> = problems.iter().map(ToString::to_string).collect();

@@ -1,5 +1,5 @@
-//! States made on real servers: what the screens show of them, and the rows that programs get, held against what psql
-//! finds out by itself.
+//! States made on real servers: what the screens show of them, and the rows that programs get, compared with what psql
+//! reports.
 
 use std::collections::BTreeMap;
 use std::io::Write as _;
@@ -23,7 +23,7 @@ fn psql(server: &Server) -> Command {
     psql
 }
 
-/// A session that runs these statements, one after the other, to their end or that of its server.
+/// A session that runs these statements one after the other, until they or the server end.
 pub(super) fn session(server: &Server, statements: &[&str]) {
     let mut psql = psql(server);
     for statement in statements {
@@ -32,7 +32,7 @@ pub(super) fn session(server: &Server, statements: &[&str]) {
     std::thread::spawn(move || psql.status());
 }
 
-/// A session that waits for its client after these statements; it ends with this value.
+/// A session that waits for its client after these statements; it ends when this value is dropped.
 pub(super) struct Sleeper(Child);
 
 impl Sleeper {
@@ -71,7 +71,7 @@ pub(super) fn rows(config: &ConfigFile, view: &str) -> BTreeMap<String, Vec<Row>
         .collect()
 }
 
-/// A cell as psql prints it.
+/// A cell in the format of psql.
 fn text(value: &Value) -> String {
     match value {
         Value::Null => String::new(),
@@ -81,7 +81,7 @@ fn text(value: &Value) -> String {
     }
 }
 
-/// What the view says of these columns, and what psql says by itself: the same lines.
+/// Compares these columns of the view with what psql reports: the lines must be the same.
 #[track_caller]
 pub(super) fn same(server: &Server, told: &[Row], columns: &[&str], sql: &str) {
     let line = |row: &Row| columns.iter().map(|column| text(&row[*column])).collect::<Vec<_>>().join("|");
@@ -97,14 +97,14 @@ pub(super) fn configs(cluster: &Cluster) -> Vec<NodeConfig> {
     cluster.servers().iter().map(Server::node_config).collect()
 }
 
-/// Each of the lines holds its words, in this order from top to bottom.
+/// Each of the lines contains its words, in this order from top to bottom.
 fn in_order(frame: &str, lines: &[&[&str]]) -> bool {
     let mut left = frame.lines();
     lines.iter().all(|words| left.any(|line| words.iter().all(|word| line.contains(word))))
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_chain_of_blockers_with_a_prepared_transaction_at_its_root() {
+async fn a_chain_of_blockers_is_shown_up_to_a_prepared_transaction() {
     let cluster = blocking(|| cluster().config("max_prepared_transactions", "5").start().unwrap());
     let server = cluster.primary();
     blocking(|| {
@@ -132,12 +132,13 @@ async fn a_chain_of_blockers_with_a_prepared_transaction_at_its_root() {
     let root = told.iter().find(|row| row["id"] == "prepared:root");
     assert_eq!(root.as_ref().map(behind), Some(("4".to_owned(), "1".to_owned())), "{told:?}");
     let waiting: Vec<Row> = told.into_iter().filter(|row| row["id"] != "prepared:root").collect();
-    // psql knows a prepared transaction by 0 alone.
+    // PostgreSQL reports a prepared transaction only as pid 0.
     let blockers = "select pid, translate(replace(pg_blocking_pids(pid)::text, '{0}', '{prepared:root}'), '\"', '')
         from pg_stat_activity where wait_event_type = 'Lock'";
     blocking(|| same(server, &waiting, &["id", "blocked_by"], blockers));
 
-    // Each lock that they hold or want, by name; of the prepared one as well, which holds its row's transaction.
+    // Each lock that they hold or want, by name, including those of the prepared transaction, which locks its row's
+    // transaction.
     let held = blocking(|| rows(&config, "held_locks").remove("primary").unwrap());
     let of_sessions: Vec<Row> = held.iter().filter(|row| row["application"] == "psql").cloned().collect();
     let by_psql = "select pid, replace(mode, 'Lock', ''), case when granted then 'held' else 'wanted' end
@@ -161,7 +162,7 @@ async fn a_chain_of_blockers_with_a_prepared_transaction_at_its_root() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn replication_as_it_is_and_as_it_should_not_be() {
+async fn sound_and_broken_replication_is_shown() {
     let cluster = blocking(|| cluster().standbys(1).cascade().config("hot_standby_feedback", "off").start().unwrap());
     let server = cluster.primary();
     let slot = "select pg_create_physical_replication_slot('orphan', true)";
@@ -185,7 +186,7 @@ async fn replication_as_it_is_and_as_it_should_not_be() {
     let slots = blocking(|| rows(&config, "slots").remove("primary").unwrap());
     let by_psql = "select slot_name, active, wal_status from pg_replication_slots";
     blocking(|| same(server, &slots, &["slot", "active", "wal_status"], by_psql));
-    // While WAL is written it holds back ever more.
+    // As WAL is written, the slot retains more of it.
     let retained = |slots: &[Row]| {
         let orphan = slots.iter().find(|row| row["slot"] == "orphan").unwrap();
         text(&orphan["retained_bytes"]).parse::<u64>().unwrap()
@@ -200,7 +201,7 @@ async fn replication_as_it_is_and_as_it_should_not_be() {
         blocking(|| same(cluster.server(name), &senders[name], &["application", "state", "sync_state"], by_psql));
     }
 
-    // An index that could not be built: only its primary knows that nobody builds it now.
+    // An index whose build failed: only its primary knows that no session builds it now.
     blocking(|| {
         server.psql("create table twice as select 1 as id from generate_series(1, 2)").unwrap();
         assert!(server.psql("create unique index concurrently broken on twice (id)").is_err());
@@ -212,7 +213,7 @@ async fn replication_as_it_is_and_as_it_should_not_be() {
         assert_eq!(broken.as_deref(), Some(state), "{name}");
     }
 
-    // A standby that was promoted while its primary lives.
+    // A standby that was promoted while its primary was still running.
     blocking(|| cluster.server("standby1").promote().unwrap());
     pictures(&mut live, "split_brain", "2", &["timeline"], &[], |frame| {
         frame.contains("split brain: primary (timeline 1) and standby1 (timeline 2)")
@@ -222,7 +223,7 @@ async fn replication_as_it_is_and_as_it_should_not_be() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_subscription_whose_apply_fails() {
+async fn a_subscription_whose_apply_fails_is_shown() {
     let publisher = blocking(|| cluster().primary_name("pub").config("wal_level", "logical").start().unwrap());
     let subscriber = blocking(|| cluster().primary_name("sub").start().unwrap());
     let (from, to) = (publisher.primary(), subscriber.primary());
@@ -242,7 +243,7 @@ async fn a_subscription_whose_apply_fails() {
     live.until("the subscriber under its publisher", |frame| in_order(frame, &tree)).await;
     pictures(&mut live, "subscriber", "2", &["timeline"], &[], |frame| in_order(frame, &tree)).await;
 
-    // A row of the subscriber's own stands in the way.
+    // A row that the subscriber inserted itself causes a conflict.
     blocking(|| {
         to.psql("insert into t values (1)").unwrap();
         from.psql("insert into t values (1)").unwrap();
@@ -256,7 +257,7 @@ async fn a_subscription_whose_apply_fails() {
         not_run("the errors of an apply worker", "PostgreSQL counts them from 15 on");
     } else {
         blocking(|| wait_for("errors of the apply worker", SOON, failed));
-        // Between two tries, which is most of the time.
+        // Between two tries, where it is most of the time.
         let failing: [&[&str]; 1] = [&["sub", "s", "no worker"]];
         let keys = ":subscriptions<enter>";
         pictures(&mut live, "failing_apply", keys, &["tables", "tables_not_ready", "sync_errors"], &[], |frame| {
@@ -268,7 +269,7 @@ async fn a_subscription_whose_apply_fails() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_is_under_way_and_who_sleeps_on_a_transaction() {
+async fn progress_and_idle_transactions_are_shown() {
     let cluster = blocking(|| cluster().config("autovacuum", "off").start().unwrap());
     let server = cluster.primary();
     blocking(|| {
@@ -302,7 +303,7 @@ async fn what_is_under_way_and_who_sleeps_on_a_transaction() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_replay_that_cancels_an_idle_transaction_of_a_standby() {
+async fn a_replay_conflict_on_a_standby_is_shown() {
     let cluster = blocking(|| {
         let cluster = cluster().standbys(1).config("hot_standby_feedback", "off").config("autovacuum", "off");
         cluster.config("max_standby_streaming_delay", "10ms").start().unwrap()
@@ -336,7 +337,7 @@ async fn a_replay_that_cancels_an_idle_transaction_of_a_standby() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_table_near_the_age_at_which_it_must_be_frozen() {
+async fn a_table_near_its_freeze_age_is_shown() {
     const LOWEST: &str = "100000";
     let lowered = |cluster: pgwatch::demo::Builder<'static>| cluster.config("autovacuum_freeze_max_age", LOWEST);
     let cluster = blocking(|| lowered(cluster().config("autovacuum", "off")).start().unwrap());
@@ -396,7 +397,7 @@ async fn figures_are_those_that_psql_finds() {
     let duplicate = twins.iter().find(|row| row["index"] == "b").unwrap();
     assert_eq!(text(&duplicate["duplicate_of"]), "a", "of two on the same column the unique one is kept");
 
-    // pg_monitor may not read it: then it is unknown, never 0.
+    // pg_monitor may not read it: the value is unknown, never 0.
     let near = || -> Vec<Row> {
         let sequences = rows(&config, "sequences").remove("primary").unwrap();
         sequences.into_iter().filter(|row| row["sequence"] == "near").collect()
@@ -424,10 +425,10 @@ async fn figures_are_those_that_psql_finds() {
     live.watched.stop().await;
 }
 
-/// What an installed pglogical records is read; it is not there to be installed, so its table stands in for it, as its own
-/// upgrade script makes it.
+/// Reads the conflicts that an installed pglogical records. The extension cannot be installed here, so its table is
+/// replaced by one made as in its own upgrade script.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn conflicts_that_pglogical_recorded() {
+async fn conflicts_recorded_by_pglogical_are_shown() {
     let cluster = blocking(|| cluster().start().unwrap());
     let server = cluster.primary();
     let config = ConfigFile::new("", [server]);
@@ -447,7 +448,7 @@ async fn conflicts_that_pglogical_recorded() {
                  grant usage on schema pglogical to public; grant select on pglogical.conflict_history to public",
             )
             .unwrap();
-        // From 12 on the oid is a column like any other.
+        // From 12 on the oid is an ordinary column.
         server
             .psql(
                 "set allow_system_table_mods = on; insert into pg_extension select (jsonb_populate_record(null::pg_extension,

@@ -1,6 +1,6 @@
-//! Every view asked as it is asked in earnest: of a primary, a standby and a standby behind that one, as a superuser, a
-//! member of `pg_monitor` and a role that may only log in. On the newest PostgreSQL of this machine, or on each of those
-//! whose folders of programs stand in `PGWATCH_TEST_BINS`, with colons between (`make test-versions`).
+//! Runs every view as pgwatch does: on a primary, a standby and a cascading standby, as a superuser, a member of
+//! `pg_monitor` and a role that may only log in. On the newest PostgreSQL of this machine, or on each of those whose
+//! program folders `PGWATCH_TEST_BINS` lists, separated by colons (`make test-versions`).
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -17,10 +17,10 @@ use crate::states::{Sleeper, session, until};
 use crate::support::here::not_run;
 use crate::support::watched::blocking;
 
-/// Thirty views of nine nodes, on a machine that builds something else meanwhile.
+/// Thirty views of nine nodes, on a machine that may be busy with a build.
 const PATIENCE: Duration = Duration::from_mins(2);
 const ROLES: [&str; 3] = ["postgres", "pgwatch", "plain"];
-/// Views that have rows on every server, whatever happens there, where they are not refused.
+/// Views that have rows on every server, whatever it does, unless the role may not read them.
 const NEVER_EMPTY: [&str; 9] =
     ["activity", "databases", "connections", "wal", "checkpoints", "settings", "topology", "tables", "wraparound"];
 
@@ -34,7 +34,7 @@ fn installs() -> Vec<Install> {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn every_variant_of_every_view() {
+async fn every_variant_of_every_view_is_answered() {
     let mut faults = Vec::new();
     // Views that no version answered, and why.
     let mut unasked: BTreeMap<&String, String> = BTreeMap::new();
@@ -47,7 +47,7 @@ async fn every_variant_of_every_view() {
         let cluster = cluster.start().unwrap();
         let password = cluster.primary().password().expose();
         let roles = format!("create role plain login password '{password}'; create extension pg_stat_statements");
-        // The extension may be there already, for the load of a demo.
+        // The extension may exist already, for the load of a demo.
         let _ = cluster.primary().psql(&roles.replace("create extension", "create extension if not exists"));
         let busy = blocking(|| something_of_all(&cluster));
         let answers = ask_all(&cluster).await;
@@ -64,7 +64,7 @@ async fn every_variant_of_every_view() {
         println!("PostgreSQL {major}: {} views x {} sessions, {rows} rows", views::ours().len(), 3 * ROLES.len());
     }
     assert!(faults.is_empty(), "{}", faults.join("\n"));
-    // `conflicts_that_pglogical_recorded` tests its view against a stand-in for the extension.
+    // `conflicts_recorded_by_pglogical_are_shown` tests its view with a replacement for the extension.
     for (view, why) in unasked.iter().filter(|(view, _)| !asked.contains(*view) && !view.starts_with("pglogical")) {
         not_run(&format!("the view {view}"), why);
     }
@@ -76,7 +76,7 @@ fn why_not(view: &str, answers: &BTreeMap<Asked, Outcome>) -> String {
     outcome.as_ref().err().map(|error| error.message.clone()).unwrap_or_default()
 }
 
-/// Makes something for each view to show: what is cancelled, retained, published, under way, waits and is prepared.
+/// Makes something for each view to show: something cancelled, retained, published, in progress, waiting and prepared.
 fn something_of_all(cluster: &Cluster) -> Vec<Sleeper> {
     let (primary, standby) = (cluster.primary(), cluster.server("standby1"));
     let run = |statements: &[&str]| statements.iter().for_each(|statement| drop(primary.psql(statement).unwrap()));
@@ -114,7 +114,7 @@ fn something_of_all(cluster: &Cluster) -> Vec<Sleeper> {
 /// View, server and role.
 type Asked = (String, String, String);
 
-/// What each server answered each role to each view.
+/// What each server answered to each view, by role.
 async fn ask_all(cluster: &Cluster) -> BTreeMap<Asked, Outcome> {
     let mut nodes = Vec::new();
     let mut of = BTreeMap::new();
@@ -175,7 +175,7 @@ fn fault(major: u32, (view, server, role): &Asked, outcome: &Outcome) -> Option<
     }
 }
 
-/// A view that was answered, but whose rows were seen on no server.
+/// A view that was answered, but returned rows on no server.
 fn nowhere(major: u32, view: &str, answers: &BTreeMap<Asked, Outcome>) -> Option<String> {
     let of_view = answers.iter().filter(|((of, ..), _)| of == view);
     let answered = of_view.filter_map(|(_, outcome)| outcome.as_ref().ok());
@@ -185,7 +185,7 @@ fn nowhere(major: u32, view: &str, answers: &BTreeMap<Asked, Outcome>) -> Option
     none.then(|| format!("PostgreSQL {major}: {view} has no row on any server"))
 }
 
-/// Two rows of the same key could not be told apart.
+/// Two rows with the same key could not be told apart.
 fn without_key(view: &pgwatch::model::View, rows: &RowSet) -> Option<String> {
     use pgwatch::model::view::Source;
     let columns: Vec<usize> = view

@@ -246,7 +246,7 @@ mod tests {
     }
 
     #[test]
-    fn a_right_rule() {
+    fn a_valid_rule_is_read() {
         let rule = read(RIGHT).unwrap().unwrap();
         assert_eq!((rule.lasting, rule.every), (Duration::from_secs(10), Duration::from_secs(30)));
         let Check::Column { column, limits: Limits::Own { warning: Some(warning), .. } } = &rule.check else {
@@ -264,7 +264,7 @@ mod tests {
     }
 
     #[test]
-    fn every_fault_is_told_with_its_place() {
+    fn every_fault_is_reported_with_its_place() {
         let problems = |text: &str| read(text).unwrap_err().iter().map(ToString::to_string).collect::<Vec<_>>();
         assert_eq!(
             problems(

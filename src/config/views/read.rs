@@ -183,7 +183,7 @@ mod tests {
         rate: {rate_of: n, unit: bytes/s, about: x, total: sum}\n";
 
     #[test]
-    fn a_right_view() {
+    fn a_valid_view_is_read() {
         let view = from_text("t", RIGHT, "t.yaml").unwrap();
         assert_eq!((view.screen, view.every, view.place), (Some(ViewScreen::Io), Some(Duration::from_secs(10)), 100));
         assert_eq!((view.key.as_slice(), view.sort), (&[0][..], Some((3, true))));
@@ -201,7 +201,7 @@ mod tests {
     }
 
     #[test]
-    fn every_fault_is_told_with_its_place() {
+    fn every_fault_is_reported_with_its_place() {
         let told = problems(
             "titel: T\nabout: a\nkey: [ide]\nfrom: {x: t}\nsort: n down\nscreen: disk\ncolumns:\n  id: {type: int, about: x}\n  \
              n: {type: int8, unit: byte, about: x, warning: 1GB}\n  r: {rate_of: m, type: int4, about: x}\n  \

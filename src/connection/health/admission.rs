@@ -161,10 +161,11 @@ mod tests {
     }
 
     #[test]
-    fn what_a_fresh_connection_is_for() {
+    fn a_fresh_connection_confirms_or_checks() {
         let now = Instant::now();
         let cases = [
-            // Own connection, misses, connections under way; confirmation, check: of a node that admits connections.
+            // Own connection, misses, connections in progress; then the confirmation and the check of a node that
+            // admits connections.
             (Own::Idle, 0, 0, false, true),
             (Own::Asked, 0, 0, false, false),
             (Own::Idle, 0, 1, false, false),
@@ -184,7 +185,7 @@ mod tests {
             let due = (admission.next_confirmation(situation).is_some(), admission.next_check(situation).is_some());
             assert_eq!(due, (confirmation, check), "{situation:?}");
         }
-        // A node that refuses is asked by one connection at a time, and by no check beside them.
+        // A node that refuses is asked by one connection at a time, without a check at the same time.
         let mut admission = Admission::new(now, false, 0.0);
         admission.refused(refusal(), now);
         for (own, opening, confirmation) in [(Own::Idle, 0, true), (Own::Asked, 0, true), (Own::Idle, 1, false)] {
@@ -195,14 +196,14 @@ mod tests {
     }
 
     #[test]
-    fn a_threshold_of_none_is_one() {
+    fn a_threshold_of_zero_counts_as_one() {
         let admission = Admission::new(Instant::now(), false, 0.0);
         let situation = Situation { unhealthy_after: 0, ..situation(Own::Gone, 0, 0) };
         assert!(admission.next_confirmation(situation).is_some());
     }
 
     #[test]
-    fn when_the_first_check_comes() {
+    fn the_first_check_of_a_doubtful_node_comes_early() {
         let now = Instant::now();
         for (doubtful, jitter, seconds) in [(false, 1.0, 120), (true, 0.0, 2), (true, 0.5, 7), (true, 1.0, 12)] {
             let check = Admission::new(now, doubtful, jitter).next_check(situation(Own::Idle, 0, 0));
@@ -240,7 +241,7 @@ mod tests {
     }
 
     #[test]
-    fn refusals_are_asked_about_less_and_less_often() {
+    fn a_node_that_refuses_is_checked_less_and_less_often() {
         let (now, idle) = (Instant::now(), situation(Own::Idle, 0, 0));
         let mut admission = Admission::new(now, false, 0.0);
         for seconds in [1, 2, 4, 8, 16, 30, 30] {

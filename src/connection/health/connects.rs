@@ -46,7 +46,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn one_slow_connect_is_doubted_and_a_second_one_settles_it_n3() {
+    fn one_slow_connect_is_doubtful_and_a_second_one_confirms_it_n3() {
         let ms = Duration::from_millis;
         let timeout = ms(400);
         let cases: [(&[u64], u64, bool); 8] = [

@@ -90,7 +90,7 @@ mod tests {
 
     /// The network came back during the attempt, but too late for it.
     #[test]
-    fn what_was_shut_before_a_silent_attempt_is_shut_after_it_n13() {
+    fn a_shut_port_counts_as_shut_after_a_silent_attempt_n13() {
         let mut port = Port::default();
         port.failed(ErrorKind::Timeout);
         assert!(!port.knocked(false));

@@ -239,7 +239,7 @@ mod tests {
     }
 
     #[test]
-    fn newer_news_replace_older_and_changes_stay_in_order() {
+    fn newer_events_replace_older_ones_and_changes_keep_their_order() {
         let (sender, mut reader) = mpsc::channel(2);
         let mut outbox = Outbox::new(sender);
         for seq in 1..=3 {
@@ -308,7 +308,7 @@ mod tests {
     }
 
     #[test]
-    fn a_listener_that_left_costs_nothing() {
+    fn a_receiver_that_left_costs_nothing() {
         let (sender, reader) = mpsc::channel(1);
         let mut outbox = Outbox::new(sender);
         outbox.push(changed(1, "a"));

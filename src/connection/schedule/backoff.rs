@@ -24,7 +24,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn doubles_up_to_thirty_seconds() {
+    fn the_delay_doubles_up_to_thirty_seconds() {
         let waits: Vec<u64> = (0..9).map(|failed| delay(failed, 0.0).as_secs()).collect();
         assert_eq!(waits, [1, 2, 4, 8, 16, 30, 30, 30, 30]);
         assert_eq!(delay(u32::MAX, 0.0), Duration::from_secs(30));

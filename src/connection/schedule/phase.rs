@@ -49,7 +49,7 @@ mod tests {
     const SECOND: Duration = Duration::from_secs(1);
 
     #[test]
-    fn however_many_nodes_they_are_asked_evenly_n8() {
+    fn nodes_are_asked_evenly_however_many_there_are_n8() {
         for nodes in [3, 20, 100, 500] {
             let mut tenths = [0; 10];
             for life in 1..=nodes {

@@ -206,7 +206,7 @@ mod tests {
     use crate::demo::Cluster;
     use crate::model::SslMode as Mode;
 
-    /// A session that insists on SCRAM-SHA-256-PLUS opens over our stream, and only over its TLS.
+    /// A session that insists on SCRAM-SHA-256-PLUS opens over our stream, and only over the stream's own TLS.
     #[tokio::test]
     async fn scram_is_bound_to_the_tls_channel() {
         let key = PKey::from_rsa(Rsa::generate(2048).unwrap()).unwrap();

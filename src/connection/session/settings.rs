@@ -138,7 +138,7 @@ mod tests {
     }
 
     #[test]
-    fn late_settings_by_version() {
+    fn late_settings_depend_on_the_version() {
         let sets = |version, name| late(Some(version)).is_some_and(|text| text.contains(name));
         assert_eq!((late(Some("11.22")), late(Some("9.6.24"))), (None, None));
         for (version, check) in [("12.1", false), ("13.14", false), ("14.0", true), ("18beta1", true)] {

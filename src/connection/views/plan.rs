@@ -187,7 +187,7 @@ mod tests {
     }
 
     #[test]
-    fn a_late_view_keeps_no_other_waiting_and_three_are_asked_at_once() {
+    fn a_late_view_delays_no_other_and_three_are_asked_at_once() {
         let now = Instant::now();
         let views = ["a", "b", "c", "d"].map(view);
         let mut plans = Plans::new(now);

@@ -76,7 +76,7 @@ mod tests {
     use crate::model::view::Value;
 
     #[test]
-    fn what_is_not_known_is_no_value() {
+    fn an_unknown_fact_has_no_value() {
         let at = SystemTime::UNIX_EPOCH;
         let facts = Facts {
             replay_lag: Some(Duration::from_millis(1500)),

@@ -192,7 +192,7 @@ mod tests {
     }
 
     #[test]
-    fn what_falls_will_be_gone_and_what_does_not_never() {
+    fn a_falling_value_will_reach_zero_and_another_never() {
         for (change, seconds) in
             [((100.0, -10.0), 10.0), ((0.0, 5.0), 0.0), ((7.0, 0.0), f64::INFINITY), ((7.0, 1.0), f64::INFINITY)]
         {

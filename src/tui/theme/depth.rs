@@ -107,7 +107,7 @@ mod tests {
     }
 
     #[test]
-    fn colours_of_a_terminal() {
+    fn the_colours_of_a_terminal_are_recognised() {
         for (set, depth) in [
             (&[("TERM", "xterm-256color"), ("COLORTERM", "truecolor")][..], ColorDepth::True),
             (&[("TERM", "tmux-256color")], ColorDepth::Indexed),
@@ -123,7 +123,7 @@ mod tests {
     }
 
     #[test]
-    fn signs_of_a_terminal() {
+    fn a_terminal_without_utf_8_wants_ascii() {
         assert!(!wants_ascii(env(&[("LANG", "de_DE.UTF-8")])));
         assert!(!wants_ascii(env(&[("LC_ALL", "C.utf8"), ("LANG", "C")])));
         assert!(!wants_ascii(env(&[])));

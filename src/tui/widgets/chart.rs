@@ -42,7 +42,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn bars_stand_on_the_ground_and_stay_inside() {
+    fn bars_begin_at_the_bottom_and_stay_inside() {
         let mut buf = Buffer::empty(Rect::new(0, 0, 5, 2));
         let level = |height| Bar::Level(height, Style::new());
         let bars = [level(9.0), level(0.0), Bar::Blank, Bar::Miss(Style::new()), level(0.75), level(1.0)];

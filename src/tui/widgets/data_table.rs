@@ -205,7 +205,7 @@ mod tests {
     }
 
     #[test]
-    fn the_least_important_leaves_first_and_the_first_never() {
+    fn the_least_important_column_is_dropped_first_and_the_first_one_never() {
         let columns = [column(8, 12, 0), column(6, 6, 2), column(6, 20, 1)];
         let nths = |width| -> Vec<_> {
             place_by_importance(&columns, Rect::new(0, 0, width, 1)).iter().map(|p| (p.nth, p.width)).collect()

@@ -41,7 +41,7 @@ mod tests {
     }
 
     #[test]
-    fn the_cursor_stays_in_sight() {
+    fn the_cursor_stays_visible() {
         assert_eq!(drawn("abc", 1), (Buffer::with_lines(["abc   "]), 1));
         assert_eq!(drawn("abcdefgh", 8), (Buffer::with_lines(["defgh "]), 5));
         assert_eq!(drawn("abcdefgh", 0), (Buffer::with_lines(["abcde…"]), 0));

@@ -84,10 +84,10 @@ fn badness(second: &Sample) -> (bool, Option<Duration>) {
 mod tests {
     use super::*;
 
-    /// Each second stays in the same cell as long as it is shown, and a full minute always has the same number of
+    /// Each second stays in the same cell for as long as it is shown, and a full minute always has the same number of
     /// cells.
     #[test]
-    fn cells_of_the_last_minute_wander_and_never_flicker() {
+    fn cells_of_the_last_minute_move_without_flickering() {
         for cells in [7, 20, 23, 41, 60, 90] {
             let per_cell = 60_usize.div_ceil(cells.min(60));
             let mut seconds = Ring::new(60);

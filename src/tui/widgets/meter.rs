@@ -37,7 +37,7 @@ mod tests {
     use super::filled;
 
     #[test]
-    fn the_ends_are_honest() {
+    fn a_meter_is_empty_only_at_zero_and_full_only_at_one() {
         assert_eq!([0.0, 0.01, 0.5, 0.99, 1.0, 1.3].map(|share| filled(share, 5)), [0, 1, 3, 4, 5, 5]);
         assert_eq!([0.0, 0.5, 1.0].map(|share| filled(share, 1)), [0, 1, 1]);
         assert_eq!(filled(0.5, 0), 0);

@@ -184,7 +184,7 @@ mod tests {
     }
 
     #[test]
-    fn half_of_a_wide_sign_is_none() {
+    fn half_of_a_wide_character_is_left_blank() {
         let mut buf = Buffer::empty(Rect::new(0, 0, 6, 1));
         Pen::new(&mut buf, Rect::new(0, 0, 6, 1)).put("日本語", Style::new());
         Pen::new(&mut buf, Rect::new(3, 0, 1, 1)).put("x", Style::new());

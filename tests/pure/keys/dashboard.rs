@@ -1,4 +1,5 @@
-//! A dashboard without a terminal and without servers: presses keys, tells events, looks at the state.
+//! A dashboard without a terminal and without servers: it presses keys, applies events, and lets tests look at the
+//! state.
 
 use std::time::{Duration, SystemTime};
 
@@ -47,7 +48,7 @@ impl Dashboard {
         dashboard
     }
 
-    /// Presses keys in the notation of `Key::sequence`; gives the commands that come of it.
+    /// Presses keys in the notation of `Key::sequence`; returns the commands that they cause.
     pub(crate) fn press(&mut self, keys: &str) -> Vec<Command> {
         let effects = self.effects(keys);
         effects
@@ -65,7 +66,7 @@ impl Dashboard {
         update(&mut self.app, Msg::Event(Event { seq: self.seq, at: self.now, kind }))
     }
 
-    /// The node enters a state, for a reason or none.
+    /// Puts the node into a state, with or without a reason.
     pub(crate) fn health(&mut self, node: &str, state: HealthState, error: Option<NodeError>) {
         let from = self.app.picture().nodes.get(&name(node)).unwrap().health.state;
         let health = Health {
@@ -91,7 +92,7 @@ impl Dashboard {
         });
     }
 
-    /// Time passes, a tick a second.
+    /// Lets time pass, with a tick each second.
     pub(crate) fn wait(&mut self, seconds: u64) -> Vec<Effect> {
         let mut effects = Vec::new();
         for _ in 0..seconds {
@@ -101,7 +102,7 @@ impl Dashboard {
         effects
     }
 
-    /// A frame was drawn with one pane of so many rows.
+    /// Reports a drawn frame with one pane of this many rows.
     pub(crate) fn draw(&mut self, pane: Pane, height: u16) {
         let rows = Rect { x: 1, y: 3, width: 78, height };
         let area = Rect { x: 0, y: 1, width: 80, height: height + 3 };

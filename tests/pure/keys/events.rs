@@ -1,4 +1,4 @@
-//! What the manager tells becomes what the screen shows: never fresh when it is old, never 0 when it is unknown.
+//! What the manager reports is what the screen shows: a stale figure never looks fresh, an unknown one is never 0.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -27,7 +27,7 @@ fn tell_facts(dashboard: &mut Dashboard, commits: u64) {
 }
 
 #[test]
-fn figures_grow_old_and_say_so() {
+fn stale_figures_are_marked_as_old() {
     let mut dashboard = Dashboard::healthy();
     let refresh = Duration::from_secs(1);
     let figures = |dashboard: &Dashboard| {
@@ -53,9 +53,9 @@ fn figures_grow_old_and_say_so() {
     assert_eq!(dashboard.app.picture().nodes.transactions(dashboard.now(), refresh), None);
 }
 
-/// N1: later figures may wait for a common frame, the first ones of a node are what the person looks for.
+/// N1: later figures may wait for a common frame, but the first ones of a node are what a person waits for.
 #[test]
-fn the_first_figures_of_a_node_are_awaited_n1() {
+fn the_first_figures_of_a_node_are_drawn_at_once_n1() {
     let mut dashboard = Dashboard::healthy();
     let refresh = |dashboard: &Dashboard, node| EventKind::Facts { node: name(node), facts: Ok(facts(dashboard, 1)) };
     assert!(dashboard.app.awaits(&refresh(&dashboard, "primary")));
@@ -69,7 +69,7 @@ fn the_first_figures_of_a_node_are_awaited_n1() {
 }
 
 #[test]
-fn a_failed_refresh_keeps_the_old_figures_and_is_told_once() {
+fn a_failed_refresh_keeps_the_old_figures_and_is_reported_once() {
     let mut dashboard = Dashboard::healthy();
     tell_facts(&mut dashboard, 1);
     let error = NodeError::new(ErrorKind::Permission, "permission denied for view");
@@ -86,7 +86,7 @@ fn a_failed_refresh_keeps_the_old_figures_and_is_told_once() {
 }
 
 #[test]
-fn counts_and_the_story_of_an_outage() {
+fn the_counts_and_the_journal_follow_an_outage() {
     let mut dashboard = Dashboard::healthy();
     let counts = dashboard.app.picture().nodes.counts();
     assert_eq!((counts.healthy, counts.degraded, counts.down), (3, 0, 0));
@@ -127,7 +127,7 @@ fn nodes_come_and_go_while_it_runs() {
 }
 
 #[test]
-fn removing_asks_first_and_stands_on_no() {
+fn removing_asks_first_and_selects_no() {
     for (keys, removed) in
         [("d<enter>", 0), ("dn", 0), ("d<esc>", 0), ("dy", 1), ("d<tab><enter>", 1), ("d<left><enter>", 1)]
     {
@@ -165,7 +165,7 @@ fn the_events_screen_stays_with_the_selected_line() {
 }
 
 #[test]
-fn the_detail_screen_tells_of_its_node_alone() {
+fn the_detail_screen_shows_only_its_node() {
     let mut dashboard = Dashboard::healthy();
     dashboard.press("<enter>");
     assert_eq!(dashboard.app.events_table.rows, [1]);
@@ -177,7 +177,7 @@ fn the_detail_screen_tells_of_its_node_alone() {
 }
 
 #[test]
-fn a_file_that_became_wrong_changes_nothing() {
+fn a_file_that_became_invalid_changes_nothing() {
     let mut dashboard = Dashboard::healthy();
     let effects = update(&mut dashboard.app, Msg::Reloaded(Err(vec!["x.yaml:3:1: unknown key".to_owned()])));
     assert!(effects.is_empty());
@@ -207,7 +207,7 @@ fn a_file_that_became_wrong_changes_nothing() {
 }
 
 #[test]
-fn only_what_changes_the_picture_is_drawn() {
+fn a_frame_is_drawn_only_if_the_picture_changed() {
     let mut dashboard = Dashboard::healthy();
     dashboard.draw(Pane::Nodes, 10);
     dashboard.app.take_dirty();
@@ -230,9 +230,10 @@ fn a_full_channel_loses_nothing_that_matters() {
     assert_eq!(dashboard.wait(1), []);
 }
 
-/// What answers is not what was watched: a restore, or a wrong address. Said once, and on the node's screen from then on.
+/// The cluster that answers is not the one that was watched: a restore, or a wrong address. Said once, and shown on the
+/// node's page from then on.
 #[test]
-fn another_cluster_at_the_same_address_is_said() {
+fn another_cluster_at_the_same_address_is_reported() {
     let mut dashboard = Dashboard::healthy();
     dashboard.tell(EventKind::Replaced { node: name("primary"), was: 7, now: 8 });
     let line = dashboard.app.picture().journal.newest().unwrap();
@@ -240,7 +241,7 @@ fn another_cluster_at_the_same_address_is_said() {
     assert!(line.text.contains("to 8") && line.text.contains("from 7"), "{}", line.text);
     let replaced = |dashboard: &Dashboard| dashboard.app.picture().nodes.get(&name("primary")).unwrap().replaced;
     assert_eq!(replaced(&dashboard).map(|(_, was)| was), Some(7));
-    // Another address may well be another cluster.
+    // A different address may well be a different cluster.
     let config = NodeConfig::new(name("primary"), "10.0.0.2");
     dashboard.tell(EventKind::NodeEdited { node: Box::new(config) });
     assert_eq!(replaced(&dashboard), None);

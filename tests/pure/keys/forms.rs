@@ -1,4 +1,4 @@
-//! The form: fills itself from a connection string, complains while one types, tests before it adds.
+//! The form: it is filled from a connection string, reports faults as they are typed, and tests before it adds.
 
 use std::time::Duration;
 
@@ -84,7 +84,7 @@ fn a_node_is_tested_then_added_then_selected() {
 }
 
 #[test]
-fn a_failed_test_says_why_and_adds_only_when_told_again() {
+fn a_failed_test_says_why_and_adds_only_when_asked_again() {
     let mut dashboard = Dashboard::new(&[]);
     let commands = dashboard.press("host=10.0.0.9<tab><ctrl-u>n<ctrl-t>");
     let error = NodeError::new(ErrorKind::Refused, "connection refused");
@@ -97,7 +97,7 @@ fn a_failed_test_says_why_and_adds_only_when_told_again() {
 }
 
 #[test]
-fn an_answer_to_an_older_test_is_not_taken() {
+fn an_answer_to_an_older_test_is_ignored() {
     let mut dashboard = Dashboard::new(&[]);
     let commands = dashboard.press("host=h<tab><tab><ctrl-t>");
     dashboard.press("<shift-tab><shift-tab>x");
@@ -106,7 +106,7 @@ fn an_answer_to_an_older_test_is_not_taken() {
 }
 
 #[test]
-fn fields_complain_while_they_are_typed() {
+fn fields_report_faults_while_they_are_typed() {
     for (keys, field, complaint) in [
         ("<tab>1x", Field::Name, Some("start with a letter, then use letters, digits, - and _")),
         ("<tab>primary", Field::Name, Some("a node of that name exists")),
@@ -140,7 +140,7 @@ fn editing_keeps_the_name_and_the_password() {
 }
 
 #[test]
-fn letters_are_letters_and_a_paste_is_one_line() {
+fn letters_are_text_and_a_paste_is_one_line() {
     let mut dashboard = Dashboard::healthy();
     dashboard.press("a<tab>qdjk");
     update(&mut dashboard.app, Msg::Paste("x\ny".to_owned()));
@@ -149,7 +149,7 @@ fn letters_are_letters_and_a_paste_is_one_line() {
 }
 
 #[test]
-fn a_refused_node_is_told() {
+fn a_refused_node_is_reported() {
     let mut dashboard = Dashboard::healthy();
     dashboard.tell(EventKind::Refused { node: None, error: CommandError::Exists(name("primary")) });
     assert!(dashboard.app.notice.as_ref().unwrap().text.contains("exists already"));

@@ -1,4 +1,4 @@
-//! Ways out.
+//! All ways out of the dashboard.
 
 use std::time::Duration;
 

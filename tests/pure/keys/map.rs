@@ -1,4 +1,5 @@
-//! The key map is right: every action has a key, no key has two meanings in one place, the key line tells the truth.
+//! The key map is right: every action has a key, no key has two meanings in one place, and the key line shows the keys
+//! that work.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -41,7 +42,7 @@ fn no_key_has_two_meanings_in_one_place() {
 }
 
 #[test]
-fn where_text_is_written_letters_are_letters() {
+fn letters_are_plain_text_in_every_text_field() {
     for place in [Place::Editor, Place::Form, Place::Command, Place::Filter] {
         for letter in ' '..='~' {
             assert_eq!(

@@ -1,4 +1,4 @@
-//! Any keys in any order, with nodes that come and go meanwhile: nothing breaks, and every selection is a row.
+//! Any keys in any order, while nodes come and go: nothing breaks, and every selection is a row.
 
 use pgwatch::app::update::available::hints::{help, hints};
 use pgwatch::app::{Effect, Mouse, MouseKind, Msg, Pane, update};
@@ -90,7 +90,7 @@ fn step(dashboard: &mut Dashboard, what: usize, which: usize) {
     }
 }
 
-/// Presses keys; statements that begin are over at once.
+/// Presses keys; statements that this starts end at once.
 fn answer(dashboard: &mut Dashboard, keys: &str) {
     for effect in dashboard.effects(keys) {
         if let Effect::Send(Command::Run(request)) = effect {

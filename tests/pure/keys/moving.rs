@@ -1,4 +1,4 @@
-//! Moving about, marking, filtering, sorting, freezing, going back.
+//! Moving, marking, filtering, sorting, freezing, going back.
 
 use std::time::Duration;
 
@@ -28,7 +28,7 @@ fn keys_move_the_selection_and_it_stays_on_every_screen() {
 }
 
 #[test]
-fn screens_and_panes() {
+fn keys_lead_to_every_screen_and_pane() {
     for (keys, screen, pane) in [
         ("", Screen::Nodes, Pane::Nodes),
         ("<tab>", Screen::Nodes, Pane::Summary),
@@ -85,7 +85,7 @@ fn the_filter_works_while_it_is_typed_and_escape_takes_it_back() {
 }
 
 #[test]
-fn problems_only() {
+fn only_nodes_with_problems_are_shown_on_request() {
     let mut dashboard = Dashboard::healthy();
     dashboard.health("replica", HealthState::Degraded, None);
     dashboard.press("!");
@@ -112,7 +112,7 @@ fn rows_keep_their_place_until_a_sort_is_chosen() {
 }
 
 #[test]
-fn actions_take_the_marked_else_the_selected() {
+fn actions_apply_to_the_marked_nodes_or_else_to_the_selected_one() {
     let mut dashboard = Dashboard::healthy();
     assert_eq!(dashboard.press("r"), [Command::Retry(name("primary"))]);
     dashboard.press("g<space>j<space>");
@@ -134,7 +134,7 @@ fn a_paused_node_is_resumed_by_the_same_key() {
 }
 
 #[test]
-fn the_refresh_has_steps_and_ends() {
+fn the_refresh_changes_in_steps_within_limits() {
     let mut dashboard = Dashboard::healthy();
     assert_eq!(dashboard.press("+"), [Command::SetRefresh(Duration::from_secs(2))]);
     assert_eq!(dashboard.press("---"), [1_000, 500, 250].map(|ms| Command::SetRefresh(Duration::from_millis(ms))));
@@ -145,7 +145,7 @@ fn the_refresh_has_steps_and_ends() {
 }
 
 #[test]
-fn a_frozen_picture_stands_still_while_all_goes_on() {
+fn a_frozen_picture_does_not_change_while_events_arrive() {
     let mut dashboard = Dashboard::healthy();
     dashboard.wait(1);
     let frozen_at = dashboard.now();
@@ -162,7 +162,7 @@ fn a_frozen_picture_stands_still_while_all_goes_on() {
 }
 
 #[test]
-fn copying_gives_no_password() {
+fn a_password_is_never_copied() {
     let mut dashboard = Dashboard::healthy();
     assert_eq!(dashboard.effects("y"), [Effect::Copy("postgresql://postgres@10.0.0.1:5432/postgres".to_owned())]);
 }
@@ -183,7 +183,7 @@ fn the_mouse_selects_and_scrolls() {
 }
 
 #[test]
-fn the_command_line_completes_remembers_and_complains() {
+fn the_command_line_completes_remembers_and_reports_faults() {
     let mut dashboard = Dashboard::healthy();
     dashboard.press(":theme l<tab><enter>");
     assert_eq!(dashboard.app.theme, "light");

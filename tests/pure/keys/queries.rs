@@ -1,4 +1,4 @@
-//! A statement on many nodes: to whom it goes, its answers as they come, one table of all of them.
+//! A statement on many nodes: which nodes it goes to, their answers as they arrive, and one table of all of them.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -40,7 +40,7 @@ fn end(dashboard: &mut Dashboard, batch: BatchId) {
     dashboard.tell(EventKind::Query { batch, progress: QueryProgress::Done { elapsed } });
 }
 
-/// The table as text, a line each.
+/// The table as lines of text.
 fn table(dashboard: &Dashboard) -> Vec<String> {
     let results = &dashboard.app.query.results;
     let cell = |cell| match cell {
@@ -147,7 +147,7 @@ fn no_rows_and_rows_affected_are_answers_too() {
 }
 
 #[test]
-fn one_that_differs_is_found() {
+fn the_one_answer_that_differs_is_found() {
     let mut dashboard = Dashboard::healthy();
     let commands = dashboard.press(":select count(*)<enter>");
     let batch = request(&commands).batch;
@@ -201,7 +201,7 @@ fn results_filter_and_sort_by_value() {
 }
 
 #[test]
-fn history_by_keys_in_the_editor_and_to_the_file() {
+fn the_history_is_reached_by_keys_and_saved_to_the_file() {
     let mut dashboard = Dashboard::healthy();
     dashboard.press("9<up>");
     assert_eq!(dashboard.app.query.editor.text(), "select 2");

@@ -1,4 +1,5 @@
-//! The README's table of keys is the key map. After a change of the map: `PGWATCH_BLESS=1 cargo test --test pure keys::readme`.
+//! The README's table of keys matches the key map. After a change of the map: `PGWATCH_BLESS=1 cargo test --test pure
+//! keys::readme`.
 
 use std::fmt::Write as _;
 use std::path::Path;
@@ -10,7 +11,7 @@ use pgwatch::app::{Action, Key};
 const BEGIN: &str = "<!-- keys: made from config/keys.yaml, checked by tests/pure/keys -->\n";
 const END: &str = "<!-- /keys -->";
 
-/// Places that the README tells of; what a dialog takes, it says itself.
+/// Places that the README describes. Dialogs name their own keys.
 const PLACES: [Place; 9] = [
     Place::Screen,
     Place::Nodes,
@@ -27,7 +28,7 @@ fn keys(keys: &[Key]) -> String {
     keys.iter().map(|key| format!("`{}`", key.label(false))).collect::<Vec<_>>().join(" ")
 }
 
-/// Actions whose keys stand in several places are told once, where they come first.
+/// Actions whose keys work in several places are listed once, at the first of them.
 fn table() -> String {
     let mut table = String::from("| where | key | does |\n| --- | --- | --- |\n");
     let mut told: Vec<(Action, String)> = Vec::new();
@@ -50,7 +51,7 @@ fn table() -> String {
 }
 
 #[test]
-fn the_readme_has_the_key_map() {
+fn the_readme_lists_the_key_map() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md");
     let readme = std::fs::read_to_string(&path).unwrap();
     let (head, rest) = readme.split_once(BEGIN).expect("the README marks where the keys stand");

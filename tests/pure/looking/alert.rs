@@ -1,4 +1,5 @@
-//! `Enter` on an alert: its table opens with the cursor on the row that it is about. `t` begins at the worst.
+//! `Enter` on an alert opens its table with the cursor on the row that the alert is about. `t` begins at the worst
+//! alert.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,7 +14,7 @@ use pgwatch::model::{Condition, Rule, View};
 use super::answers::{answer, body, foot, seen, tell};
 use crate::scene::{Scene, production};
 
-/// The line that the cursor stands on.
+/// The line with the cursor.
 fn selected(text: &str) -> String {
     body(text).into_iter().find(|line| line.starts_with('▸')).unwrap_or_else(|| panic!("nothing is selected:\n{text}"))
 }
@@ -32,7 +33,7 @@ fn meeting(condition: &Condition) -> String {
     }
 }
 
-/// What a row must hold for the rule to find it: columns and values. `None` for a rule that no single answer meets.
+/// The columns and values that a row needs for the rule to find it. `None` for a rule that no single answer can meet.
 fn wanted(rule: &Rule) -> Option<Vec<(usize, String)>> {
     let Check::Column { column, limits } = &rule.check else { return None };
     if !rule.asks() || rule.needs_rates() {
@@ -47,7 +48,7 @@ fn wanted(rule: &Rule) -> Option<Vec<(usize, String)>> {
     Some(std::iter::once((*column, value)).chain(others).collect())
 }
 
-/// Forty quiet rows, and the one that the rule is about at the place `target`, called so.
+/// Forty quiet rows, and at place `target` a row named `target` that the rule finds.
 fn rows(scene: &mut Scene, view: &View, wanted: &[(usize, String)], target: usize) {
     let cell = |row: usize, column: &ViewColumn| {
         let at = view.column(&column.name)?;
@@ -73,7 +74,7 @@ fn rows(scene: &mut Scene, view: &View, wanted: &[(usize, String)], target: usiz
     tell(scene, "primary", view, 41, cell);
 }
 
-/// Whether what stands first in a line is "target" or 31415.
+/// True if the first column of the view can show "target" or 31415.
 fn is_telling(view: &View, wanted: &[(usize, String)]) -> bool {
     let sql = |column: &ViewColumn| !column.hidden && matches!(column.source, Source::Sql { .. });
     let first = view.columns.iter().position(sql);
@@ -98,7 +99,7 @@ fn the_cursor_stands_on_the_row_of_the_alert() {
         }
         scene.press("t/node:primary<enter>");
         let text = seen(&mut scene, 200, 30);
-        // The list cuts a long title.
+        // The list cuts long titles.
         let title: String = rule.title.chars().take(20).collect();
         assert!(text.contains(&title), "{}:\n{text}", rule.name);
         let all = body(&text).iter().filter(|line| line.contains("primary")).count();
@@ -106,7 +107,7 @@ fn the_cursor_stands_on_the_row_of_the_alert() {
         assert!(at < all);
         scene.press(&"j".repeat(at));
         let is_it = |text: &str| ["target", "31415"].iter().any(|word| selected(text).contains(word));
-        // Before the answer is there, and once it is: with the rows elsewhere.
+        // Before the answer has arrived, and after it, with the row in different places.
         scene.press("<enter>");
         let text = seen(&mut scene, 200, 30);
         assert!(text.contains("only primary"), "{}:\n{text}", rule.name);
@@ -115,7 +116,7 @@ fn the_cursor_stands_on_the_row_of_the_alert() {
             let text = seen(&mut scene, 200, 30);
             assert!(is_it(&text), "{} at {place}:\n{text}", rule.name);
         }
-        // What is looked at afterwards is the person's own matter.
+        // From here on the person may move the cursor away.
         scene.press("g");
         rows(&mut scene, &rule.view, &wanted, 30);
         scene.press("<esc><esc>");
@@ -124,7 +125,7 @@ fn the_cursor_stands_on_the_row_of_the_alert() {
     assert!(tried >= 6, "{tried} rules were tried");
 }
 
-/// Databases, and a template with wrong checksums, which the view hides at first.
+/// Databases, and a template with wrong checksums, which the view hides by default.
 fn databases(scene: &mut Scene) {
     let template = "database=template1 | template=t | checksum_failures=3";
     answer(scene, "primary", "databases", &["database=shop | template=f", template, "database=app | template=f"]);
@@ -135,7 +136,7 @@ fn idle() -> &'static str {
     &alerts::ours()["idle_in_transaction"].title
 }
 
-/// An alert about a session that is idle in its transaction.
+/// An alert about a session that is idle in a transaction.
 fn with_idle_session() -> Scene {
     let mut scene = production();
     seen(&mut scene, 140, 40);
@@ -158,8 +159,8 @@ fn sessions(scene: &mut Scene, idle: bool) {
 }
 
 #[test]
-fn whatever_hides_the_row_gives_way() {
-    // A filter, a group, a row at length of an earlier visit.
+fn whatever_hides_the_row_is_cleared() {
+    // A filter, a group, or a row opened at length on an earlier visit.
     for earlier in ["3/nobody<enter>t", "3bt", "3<enter>t"] {
         let mut scene = with_idle_session();
         sessions(&mut scene, true);
@@ -177,7 +178,7 @@ fn whatever_hides_the_row_gives_way() {
         let text = seen(&mut other, 140, 40);
         assert!(selected(&text).contains("4711"), "{earlier}:\n{text}");
     }
-    // The view itself hides it.
+    // The view itself hides the row.
     let mut scene = production();
     seen(&mut scene, 140, 40);
     databases(&mut scene);
@@ -191,7 +192,7 @@ fn whatever_hides_the_row_gives_way() {
 }
 
 #[test]
-fn a_row_that_is_gone_is_said() {
+fn a_row_that_is_gone_is_reported() {
     let mut scene = with_idle_session();
     scene.press("<enter>");
     scene.now += 1;
@@ -201,7 +202,7 @@ fn a_row_that_is_gone_is_said() {
 }
 
 #[test]
-fn the_alerts_begin_at_the_worst_and_what_to_do_is_about_it() {
+fn the_alerts_begin_at_the_worst_one_and_show_its_remedy() {
     let mut scene = production();
     let remedy = |scene: &mut Scene| {
         let text = seen(scene, 120, 40);
@@ -218,7 +219,7 @@ fn the_alerts_begin_at_the_worst_and_what_to_do_is_about_it() {
         scene.press(keys);
         assert_eq!(remedy(&mut scene), worst, "{keys}");
     }
-    // Whoever comes back from the node of an alert finds the alert.
+    // The way back from the node of an alert leads to the alert.
     scene.press("G<enter>");
     assert_eq!(scene.app.screen, Screen::Detail);
     scene.press("<esc>");
@@ -252,7 +253,7 @@ fn a_wrong_shape_opens_the_topology_on_its_node() {
     assert!(text.contains(&format!("╭─ {of} ─")), "{of}:\n{text}");
 }
 
-/// The rules are read while the nodes connect: figures that came first are judged too, whatever the refresh.
+/// The rules are read while the nodes connect: figures that arrived first are judged too, whatever the refresh.
 #[test]
 fn figures_that_came_before_the_rules_are_judged() {
     let mut scene = production();

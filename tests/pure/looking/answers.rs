@@ -1,4 +1,4 @@
-//! Answers to views, and what of them stands on the screen.
+//! Answers to views, and which parts of them are on the screen.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,7 +11,7 @@ use pgwatch::tui::ColorDepth;
 
 use crate::scene::{self, Scene, name, theme};
 
-/// A node's answer: for each row its cells by the names of their columns; what is not said is NULL.
+/// A node's answer: the cells of each row by the names of their columns. A column that is not named is NULL.
 pub(crate) fn answer(scene: &mut Scene, node: &str, view: &str, rows: &[&str]) {
     let rows = rows.iter().map(|row| row.split(" | ").map(|cell| cell.split_once('=').expect("name=value")).collect());
     let rows: Vec<Vec<(&str, &str)>> = rows.collect();
@@ -22,8 +22,8 @@ pub(crate) fn answer(scene: &mut Scene, node: &str, view: &str, rows: &[&str]) {
     tell(scene, node, view, rows.len(), cell);
 }
 
-/// Three rows of each of two nodes that differ in every column: what a person sees of them holds `alpha0` to `alpha2`, or
-/// 73010 to 73012.
+/// Three rows from each of two nodes, different in every column. What the screen shows of them contains `alpha0` to
+/// `alpha2`, or 73010 to 73012.
 pub(crate) fn answer_anything(scene: &mut Scene, view: &View) {
     for node in ["primary", "replica-1"] {
         tell(scene, node, view, 3, |row, column| made_up(view, column, row, node));
@@ -63,7 +63,7 @@ pub(crate) fn tell(
     scene.event(EventKind::View { node: name(node), view: view.name.as_str().into(), outcome: Ok(Arc::new(answer)) });
 }
 
-/// The first column on the screen that tells the made-up rows apart, and what it says of each.
+/// The first column on the screen that distinguishes the made-up rows, and its text for each row.
 pub(crate) fn telling(view: &View) -> Option<[String; 3]> {
     let mut shown = view.columns.iter().filter(|column| !column.hidden && matches!(column.source, Source::Sql { .. }));
     let first = shown.next()?;
@@ -78,14 +78,14 @@ pub(crate) fn seen(scene: &mut Scene, width: u16, height: u16) -> String {
     scene::text(&scene.draw(width, height, &theme("dark", ColorDepth::True)))
 }
 
-/// The lines between the frame of the main pane, without the frame: heads and rows.
+/// The lines inside the frame of the main pane: headers and rows.
 pub(crate) fn body(text: &str) -> Vec<String> {
     let lines = text.lines().skip_while(|line| !line.starts_with('╭')).skip(1);
     let inside = lines.take_while(|line| !line.starts_with('╰'));
     inside.map(|line| line.trim_matches('│').trim().to_owned()).filter(|line| !line.is_empty()).collect()
 }
 
-/// The line above the keys and the keys.
+/// The key line and the line above it.
 pub(crate) fn foot(text: &str) -> String {
     let lines: Vec<&str> = text.lines().collect();
     lines[lines.len() - 2..].join("\n")

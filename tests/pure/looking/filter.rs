@@ -1,4 +1,4 @@
-//! `/` on every table: what is typed filters what is seen, the frame says so, `Esc` ends it.
+//! `/` on every table: the rows are filtered while a person types, the frame says so, and `Esc` ends it.
 
 use pgwatch::app::{Mouse, MouseKind, Msg, Screen, update};
 use pgwatch::config::views;
@@ -18,7 +18,7 @@ fn opened(view: &View) -> Scene {
     scene
 }
 
-/// Whether a line of the table is of a row of the primary: its name stands first.
+/// True if a line of the table is a row of the primary, so that the line begins with its name.
 fn is_of_primary(line: &str) -> bool {
     line.trim_start_matches("▸ ").starts_with("primary ")
 }
@@ -30,7 +30,7 @@ fn every_view_is_filtered_as_one_types_and_says_so() {
         let mut scene = opened(view);
         let before = seen(&mut scene, 200, 40);
         let Some([zero, one, two]) = telling(view) else {
-            // No column tells the rows apart, but the node does.
+            // No column distinguishes the rows, but the node does.
             assert!(body(&before).iter().any(|line| is_of_primary(line)), "{}:\n{before}", view.name);
             scene.press("/replica-1");
             let text = seen(&mut scene, 200, 40);
@@ -54,7 +54,7 @@ fn every_view_is_filtered_as_one_types_and_says_so() {
         let text = seen(&mut scene, 200, 40);
         assert!(has(&text, &zero) && !text.contains("left out"), "{}:\n{text}", view.name);
         assert_eq!(scene.app.screen, screen, "{}", view.name);
-        // Inverted, then nothing left, then as it was before the line was opened.
+        // Inverted, then with nothing left, then as it was before the filter line was opened.
         scene.press(&format!("/!{one}"));
         let text = seen(&mut scene, 200, 40);
         assert!(!has(&text, &one) && has(&text, &zero), "{}:\n{text}", view.name);
@@ -96,7 +96,7 @@ fn grouped_tables_are_filtered_too() {
         let text = seen(&mut scene, 200, 40);
         let group = |text: &str, what: &str| body(text).iter().any(|line| line.contains('×') && line.contains(what));
         if !group(&text, "alpha0") {
-            // It is grouped by something that the made-up rows have in common.
+            // The table is grouped by something that the made-up rows have in common.
             continue;
         }
         scene.press("/alpha1");
@@ -132,14 +132,14 @@ fn every_form_of_a_filter_works_on_sessions() {
         ("!duration>1m", &["4712"]),
         ("wait:^$", &["4711", "88"]),
         ("Lock: transactionid", &["4712"]),
-        // As the screen says it.
+        // Values as the screen writes them.
         ("12 min", &["4711"]),
         ("orders set", &["4711"]),
-        // What is sent, but not seen, is not looked at unless it is named.
+        // A column that is sent but not shown is searched only if it is named.
         ("754000", &[]),
         ("client backend", &[]),
         ("backend_type:client", &["88"]),
-        // What is half typed leaves all there is.
+        // A half-typed condition hides nothing.
         ("duration>", &["4711", "4712", "88"]),
         ("application:", &["4711", "4712", "88"]),
     ] {
@@ -155,11 +155,11 @@ fn every_form_of_a_filter_works_on_sessions() {
     assert_eq!(pids(&text), ["4712", "4900"], "the idle one too, once it is shown:\n{text}");
 }
 
-/// The keys that open each place, where a statement was answered.
+/// The keys that open each place, on a screen with the answers to a statement.
 const PLACES: [&str; 13] = ["1", "2", "3", "4", "5", "6", "7", "8", "9", "0", "t", "1c", "1<enter>"];
 
 #[test]
-fn what_cannot_be_read_is_said_and_never_silent() {
+fn an_invalid_filter_is_always_reported() {
     for (typed, said) in [
         ("colour:red", "no column colour, so this is looked for as text"),
         ("colour>5", "no column colour, so this is looked for as text"),
@@ -180,13 +180,13 @@ fn what_cannot_be_read_is_said_and_never_silent() {
     }
 }
 
-/// Every letter that is a key somewhere, typed behind `/` and behind `:`, is text and nothing else.
+/// Every letter that is a key somewhere is plain text after `/` and after `:`.
 #[test]
-fn letters_behind_the_sign_never_run_as_commands() {
+fn letters_after_the_prompt_never_run_as_commands() {
     const LETTERS: &str = "standby1 query aedrPcvxboifpwzyWq!?[]+-E";
     for empty in [true, false] {
         for keys in PLACES.into_iter().chain(["?", "d", "3v", "2?"]) {
-            // In the editor, where there are no answers yet, a letter is a letter.
+            // In the editor, where there are no answers yet, a letter is plain text.
             let keys = if keys == "9" { "9<esc>" } else { keys };
             for sign in ["/", ":"] {
                 let mut scene = production();
@@ -211,7 +211,7 @@ fn letters_behind_the_sign_never_run_as_commands() {
     }
 }
 
-/// `E` without answers opens its line all the same and says below it what is missing: `day.csv` would remove a node.
+/// `E` without answers still opens its line and says below it what is missing: otherwise `day.csv` would remove a node.
 #[test]
 fn the_name_of_a_file_never_runs_as_commands() {
     for mut scene in [production(), Scene::new(Vec::new(), scene::NOW).with_views()] {
@@ -229,14 +229,14 @@ fn the_name_of_a_file_never_runs_as_commands() {
 }
 
 #[test]
-fn each_table_keeps_its_own_and_no_other_screen_is_touched() {
+fn each_table_keeps_its_own_filter() {
     for keys in PLACES {
         let mut scene = production_with_answers();
         seen(&mut scene, 120, 40);
         scene.press(keys);
         scene.press("/zzz<enter>");
         for other in PLACES {
-            // Where no node is left, there is none to open.
+            // The filter leaves no node, so there is no page of a node to open.
             if keys == other || (keys == "1" && other == "1<enter>") {
                 continue;
             }
@@ -259,7 +259,7 @@ fn each_table_keeps_its_own_and_no_other_screen_is_touched() {
 }
 
 #[test]
-fn what_comes_later_is_filtered_too() {
+fn rows_that_arrive_later_are_filtered_too() {
     let mut scene = production();
     seen(&mut scene, 120, 40);
     scene.press("3/metabase<enter>");
@@ -268,9 +268,9 @@ fn what_comes_later_is_filtered_too() {
     assert_eq!(pids(&text), ["88"], "{text}");
 }
 
-/// A click goes to another screen; the line that was open stays behind.
+/// A click goes to another screen; the open line closes.
 #[test]
-fn a_line_that_is_open_never_filters_another_table() {
+fn an_open_filter_line_never_filters_another_table() {
     let mut scene = production();
     seen(&mut scene, 120, 40);
     scene.press("/prim");

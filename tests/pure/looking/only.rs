@@ -1,4 +1,5 @@
-//! One node alone in a table (`o`, `]`, an alert, marked nodes): for the visit of that screen, loudly, and ended by `Esc`.
+//! A table with the rows of one node (`o`, `]`, an alert, marked nodes): it lasts for the visit of that screen, the
+//! screen says so clearly, and `Esc` ends it.
 
 use pgwatch::app::Screen;
 use pgwatch::model::view::ViewScreen;
@@ -32,7 +33,7 @@ fn color_of(buf: &Buffer, wanted: &str) -> ratatui::style::Color {
 }
 
 #[test]
-fn it_is_as_loud_as_a_filter_and_escape_ends_it_first() {
+fn one_node_alone_is_announced_like_a_filter_and_escape_ends_it_first() {
     for (keys, only) in [("o", "only primary"), ("]", "only replica-1"), ("jo", "only replica-1")] {
         let mut scene = activity();
         scene.press("/app<enter>");
@@ -57,7 +58,7 @@ fn it_is_as_loud_as_a_filter_and_escape_ends_it_first() {
 }
 
 #[test]
-fn any_way_out_of_the_screen_ends_it() {
+fn any_way_out_of_the_screen_shows_all_nodes_again() {
     let ways = ["1", "2", "4", "5", "6", "7", "8", "9", "0", "t", "q", ":locks<enter>", ":node primary<enter>"];
     for way in ways {
         for (keys, only) in [("o", "only primary"), ("]", "only replica-1")] {
@@ -75,7 +76,7 @@ fn any_way_out_of_the_screen_ends_it() {
 }
 
 #[test]
-fn the_tables_of_the_same_screen_keep_it() {
+fn the_tables_of_the_same_screen_keep_the_one_node() {
     let mut scene = activity();
     scene.press("o<tab>");
     assert!(seen(&mut scene, 120, 40).contains("only primary"));

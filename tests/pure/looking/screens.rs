@@ -1,4 +1,4 @@
-//! `/` and `!` on the screens that are no views: each has columns of its own to name.
+//! `/` and `!` on the screens that are no views: each has its own columns to name.
 
 use pgwatch::app::Screen;
 use pgwatch::config::alerts;
@@ -6,7 +6,7 @@ use pgwatch::config::alerts;
 use super::answers::{answer, body, pids, seen, sessions};
 use crate::scene::{self, Scene, production};
 
-/// What is typed on a screen, what must be on it then, and what must be gone.
+/// What a person types on a screen, what the screen must show then, and what it must no longer show.
 #[track_caller]
 fn filtered(scene: &mut Scene, cases: &[(&str, &[&str], &[&str])]) {
     let rows = |text: &str| body(text).iter().map(|line| line.trim_start_matches("▸ ").to_owned()).collect::<Vec<_>>();
@@ -35,7 +35,7 @@ fn nodes_are_filtered_by_what_their_rows_show() {
             ("!standby", &["eu-primary"], &["replica-1", down]),
             ("down", &[down], &all),
             ("refused", &[down], &all),
-            // A node that is down is not healthy, whatever its state is called inside.
+            // A node that is down is not healthy, whatever its state is called internally.
             ("healthy", &["primary"], &[down, "◐"]),
             ("state = degraded", &["replica-2"], &["primary"]),
             ("812 ms", &["replica-2"], &["primary"]),
@@ -157,7 +157,7 @@ fn topology_is_filtered_by_nodes_and_notes() {
             ("!node:replica", &["● primary", "reporting"], &["replica-1"]),
         ],
     );
-    // The sentences below it too, and those that are left out are counted.
+    // The filter applies to the sentences below too, and the screen counts the hidden ones.
     scene.press("/has no reader<enter>");
     let text = seen(&mut scene, 140, 50);
     assert!(text.contains("slot reporting on") && text.contains("No node matches the filter."), "{text}");
@@ -185,7 +185,7 @@ fn drift_is_filtered_by_row_and_keeps_all_nodes_of_it() {
     filtered(
         &mut scene,
         &[
-            // The others' values stand beside the one that was looked for.
+            // The values of the other nodes stay beside the one that the filter found.
             ("64MB", &["work_mem", "4MB"], &["pg_stat"]),
             ("^1\\.8$", &["pg_stat_statements", "1.10"], &["work_mem"]),
             ("!64MB", &["pg_stat_statements"], &["work_mem"]),
@@ -193,7 +193,7 @@ fn drift_is_filtered_by_row_and_keeps_all_nodes_of_it() {
             ("replica-2:4MB", &["work_mem"], &["pg_stat"]),
             ("replica-1:4MB", &["64MB"], &["pg_stat"]),
             ("primary=1.10", &["pg_stat_statements"], &["work_mem"]),
-            // The nodes are heads, not rows.
+            // The nodes are column headers, not rows.
             ("replica", &["No row matches the filter."], &["work_mem"]),
         ],
     );
@@ -246,7 +246,7 @@ fn nodes_with_alerts_are_problems() {
     assert!(seen(&mut scene, 140, 50).contains("problems only · 4 left out"));
     scene.press("<esc>");
     assert_eq!(rows(&mut scene), [true; 4]);
-    // Once a person has seen all alerts of a node, it is none.
+    // A node whose alerts have all been acknowledged is no problem.
     scene.press("t/primary<enter><space>1!");
     assert_eq!(rows(&mut scene), [false, false, true, true]);
     scene.press("<tab><tab>!");

@@ -1,4 +1,4 @@
-//! `w` in tables, alerts and the topology: long text is read whole, and selecting, clicking and paging go by rows.
+//! `w` in tables, alerts and the topology: long text is shown in full, and selecting, clicking and paging go by rows.
 
 use pgwatch::app::{Mouse, MouseKind, Msg, update};
 use pgwatch::config::views;
@@ -10,7 +10,7 @@ use crate::scene::{Scene, production};
 
 const LONG: &str = "lorem ipsum dolor sit amet consetetur sadipscing elitr sed diam nonumy eirmod tempor invidunt";
 
-/// Whether the first column that a row shows is text.
+/// True if the first column that a row shows is text.
 fn begins_with_text(view: &View) -> bool {
     let shown = |column: &&ViewColumn| !column.hidden && !matches!(column.source, Source::Trend { .. });
     view.columns.iter().find(shown).is_some_and(|column| column.kind == CellKind::Text)
@@ -44,7 +44,7 @@ fn opened(view: &View, width: u16) -> Scene {
     scene
 }
 
-/// The numbers of the rows on the screen that begin and end there, and that of the selected one.
+/// The numbers of the rows that begin and end on the screen, and that of the selected one.
 fn rows_on(text: &str) -> (Vec<String>, Option<String>) {
     let after =
         |line: &String, word: &str| line.split_once(word).map(|(_, rest)| rest.chars().take(2).collect::<String>());
@@ -67,7 +67,7 @@ fn every_table_wraps_its_long_text_and_goes_by_rows() {
             assert!(shown.len() > 1, "{} at {width}:\n{text}", view.name);
             let mut selected = selected.unwrap_or_else(|| panic!("{} at {width}:\n{text}", view.name));
             assert!(shown.contains(&selected), "{} at {width}: the selected row is whole:\n{text}", view.name);
-            // Down to the end and up again, row by row: the selected row is always there, and whole.
+            // Down to the end and up again, row by row: the selected row is always on the screen, in full.
             let mut seen_rows = vec![selected.clone()];
             for _ in 1..30 {
                 scene.press("j");
@@ -129,7 +129,7 @@ fn groups_compared_values_and_notes_wrap_too() {
 }
 
 #[test]
-fn alerts_wrap() {
+fn alerts_wrap_their_sentences() {
     let mut scene = production();
     seen(&mut scene, 80, 40);
     let user = "a_user_whose_name_is_as_long_as_names_of_users_may_be_in_pg";
@@ -178,7 +178,7 @@ fn the_topology_wraps_names_notes_and_sentences() {
         for word in ["the_last_of_them", "(10.4.0.8)", "not in the file"] {
             assert!(body(&text).iter().any(|line| line.contains(word)), "{word} at {width}:\n{text}");
         }
-        // The cursor goes from node to node.
+        // The cursor moves from node to node.
         let mut lines: Vec<String> = Vec::new();
         for _ in 0..8 {
             scene.press("y").into_iter().for_each(|effect| {
@@ -194,7 +194,7 @@ fn the_topology_wraps_names_notes_and_sentences() {
         scene.press("gw");
         assert_eq!(body(&seen(&mut scene, width, height)), body(&before), "{width}");
     }
-    // What is wrong is never cut.
+    // A fault is never cut.
     let lost = "slot=a_slot_whose_reader_has_been_away_for_so_long_that_its_wal_went | active=f | wal_status=lost";
     answer(&mut scene, "primary", "slots", &[lost]);
     let text = seen(&mut scene, 80, 40);

@@ -1,4 +1,4 @@
-//! Every screen, dialog and line, at many sizes and in many themes, with spoiled text wherever text is not ours.
+//! Every screen, dialog and line, at many sizes and in many themes, with spoiled text wherever the text is not our own.
 
 use pgwatch::tui::{ColorDepth, Theme};
 use proptest::prelude::*;
@@ -12,7 +12,7 @@ use super::spoiled::{self, BEFORE, BEHIND, PIECES};
 use crate::scene::{Scene, theme};
 use crate::stream;
 
-/// What there is to see, and how to get there from screen 1.
+/// The places to see, and how to get there from screen 1.
 type Place = fn(&mut Scene, &str);
 
 const PLACES: &[(&str, Place)] = &[
@@ -76,7 +76,7 @@ fn themes() -> Vec<Theme> {
     vec![dark, ascii, theme("light", ColorDepth::Sixteen), theme("mono", ColorDepth::None)]
 }
 
-/// What is wrong with a picture, as cells and as the bytes that a terminal gets.
+/// What is wrong with a picture, both as cells and as the bytes sent to a terminal.
 fn faults(buf: &Buffer, before: &Buffer, theme: &Theme) -> Vec<String> {
     let mut found = Vec::new();
     for y in 0..buf.area.height {
@@ -101,8 +101,8 @@ fn faults(buf: &Buffer, before: &Buffer, theme: &Theme) -> Vec<String> {
     found
 }
 
-/// Writes first one picture, then what makes the other of it, and reads what a terminal shows then: it adds up widths
-/// character by character, as most do.
+/// Writes the first picture, then the changes that turn it into the second, and reads what a terminal shows: it adds up
+/// the widths of single characters, as most terminals do.
 fn on_a_terminal(buf: &Buffer, before: &Buffer) -> Vec<String> {
     let mut bytes = Vec::new();
     let mut backend = CrosstermBackend::new(&mut bytes);
@@ -112,7 +112,7 @@ fn on_a_terminal(buf: &Buffer, before: &Buffer) -> Vec<String> {
     let mut found = stream::foreign(&bytes);
     let size = |cells: u16| cells.try_into().unwrap();
     let mut terminal = Parser::new(size(buf.area.height), size(buf.area.width), 0);
-    // Our model of a terminal leaves out what real ones show for it.
+    // Our model of a terminal drops this character; real ones show it.
     let stand_in = |text: &str| text.replace('\u{fffd}', "?");
     terminal.process(stand_in(&String::from_utf8_lossy(&bytes)).as_bytes());
     for y in 0..buf.area.height {
@@ -131,14 +131,14 @@ fn on_a_terminal(buf: &Buffer, before: &Buffer) -> Vec<String> {
     found
 }
 
-/// The frames of the panes, and of the lines the letters where they begin.
+/// The corners and edges of the panes; of the horizontal lines, the letters at which they begin.
 fn borders(buf: &Buffer) -> Vec<(u16, u16, &str)> {
     let all = |area: Rect| (0..area.height).flat_map(move |y| (0..area.width).map(move |x| (x, y)));
     let drawn = all(buf.area).map(|(x, y)| (x, y, buf[(x, y)].symbol()));
     drawn.filter(|(.., symbol)| matches!(*symbol, "│" | "╭" | "╮" | "╰" | "╯")).collect()
 }
 
-/// Columns at which the word stands in any line.
+/// The columns at which the word begins, over all lines.
 fn columns_of(buf: &Buffer, word: &str) -> Vec<u16> {
     let letters: Vec<String> = word.chars().map(String::from).collect();
     let mut found = Vec::new();
@@ -152,7 +152,7 @@ fn columns_of(buf: &Buffer, word: &str) -> Vec<u16> {
     found
 }
 
-/// The spoiled cluster on screen 1, from which every place is reached.
+/// The spoiled cluster on screen 1, from which all places are reached.
 struct Start {
     scene: Scene,
     before: Buffer,
@@ -194,9 +194,9 @@ fn what_is_foreign_to_our_screens_is_found() {
     assert_eq!(stream::foreign(b"a\xff").len(), 1);
 }
 
-/// Every piece there is, a few at a time, on every place.
+/// All spoiled pieces, a few at a time, in every place.
 #[test]
-fn every_piece_is_shown_on_every_screen() {
+fn every_spoiled_piece_is_shown_on_every_screen() {
     for (pieces, theme) in PIECES.chunks(4).zip(themes().into_iter().cycle()) {
         let text = pieces.concat();
         let start = Start::new(&text, (120, 40), theme);
@@ -206,10 +206,10 @@ fn every_piece_is_shown_on_every_screen() {
     }
 }
 
-/// The frames of the panes stand where they stand around plain text, and what is behind a spoiled cell begins where it
-/// begins in the other rows.
+/// Frames are where they are with plain text, and what follows a spoiled cell begins at the same column as in the other
+/// rows.
 fn check_columns(text: &str, size: (u16, u16)) -> Result<(), String> {
-    // A border that the text itself holds is none.
+    // A border character within the text itself is no frame.
     let text: String = text.chars().filter(|c| !matches!(c, '│' | '╭' | '╮' | '╰' | '╯')).collect();
     let dark = || theme("dark", ColorDepth::True);
     let (spoiled, plain) = (Start::new(&text, size, dark()), Start::new("plain", size, dark()));
@@ -217,7 +217,7 @@ fn check_columns(text: &str, size: (u16, u16)) -> Result<(), String> {
         let (what, _) = *place;
         let (spoiled, plain) = (spoiled.at(&text, place), plain.at("plain", place));
         let picture = || crate::scene::text(&spoiled);
-        // As high as what it asks or is told is long.
+        // The height of these depends on the length of the text in them.
         let grows = ["remove", "editor", "no nodes"].contains(&what) || what.contains("form");
         if !grows && borders(&spoiled) != borders(&plain) {
             return Err(format!("{what} with {text:?}: a frame moved\n{}", picture()));

@@ -1,4 +1,4 @@
-//! Spoiled text, and a cluster that says nothing else: every word on the screen that is not ours is such a text.
+//! Spoiled text, and a cluster that contains nothing else: every word on the screen that is not our own is such a text.
 
 #![allow(unreachable_pub, reason = "a test file is a crate of its own")]
 
@@ -13,9 +13,10 @@ use proptest::prelude::*;
 
 use crate::scene::{NOW, Scene, healthy, name, production, rows};
 
-/// What has fooled terminals and tables before.
+/// Texts that have fooled terminals and tables before.
 pub const PIECES: &[&str] = &[
-    // Obeyed: the title, the clipboard, questions that a terminal answers into the keys, the screen, the charset.
+    // Obeyed by a terminal: the title, the clipboard, questions that it answers as if keys were pressed, the screen,
+    // the charset.
     "\x1b]0;title\x07",
     "\x1b]52;c;ZXZpbA==\x07",
     "\x1b[6n",
@@ -41,7 +42,7 @@ pub const PIECES: &[&str] = &[
     "\t",
     "\u{85}",
     "\u{2028}",
-    // Read the other way round, or not seen.
+    // Shown in reverse order, or not shown at all.
     "\u{202e}evil\u{202c}",
     "\u{2066}\u{2069}\u{61c}",
     "\u{200b}\u{feff}\u{2060}\u{ad}",
@@ -67,7 +68,7 @@ pub const PIECES: &[&str] = &[
     "ｶﾞ",
     "\u{17d8}",
     "\u{fffd}",
-    // Not spoiled at all, in between.
+    // Plain text, in between.
     "plain",
     " ",
     "│─╭",
@@ -82,7 +83,7 @@ pub fn text() -> impl Strategy<Value = String> {
     proptest::collection::vec(piece, 0..7).prop_map(|pieces| pieces.concat())
 }
 
-/// The cluster of the pictures, where everything that servers, files and people say is `text`.
+/// The cluster of the pictures, in which all text from servers, files and people is `text`.
 pub fn cluster(text: &str) -> Scene {
     let mut scene = production();
     scene.app.cluster = Some(text.to_owned());
@@ -98,7 +99,7 @@ fn error(text: &str) -> NodeError {
     NodeError { sqlstate: Some(text.to_owned()), ..NodeError::new(ErrorKind::Sql, text).with_hint(text) }
 }
 
-/// A node whose configuration, which a person wrote, says it.
+/// A node whose configuration, written by a person, contains the text.
 fn edited(scene: &mut Scene, text: &str) {
     let node = scene.app.picture().nodes.get(&name("eu-primary")).unwrap();
     let mut config = node.config.clone();
@@ -108,7 +109,7 @@ fn edited(scene: &mut Scene, text: &str) {
     scene.event(EventKind::NodeEdited { node: Box::new(config) });
 }
 
-/// What a server says of itself.
+/// What a server reports about itself.
 fn told(scene: &mut Scene, text: &str) {
     for node in ["primary", "eu-primary"].map(name) {
         let known = scene.app.picture().nodes.get(&node).unwrap();
@@ -138,11 +139,11 @@ fn failing(scene: &mut Scene, text: &str) {
     scene.event(EventKind::Facts { node: name("replica-3"), facts: Err(error(text)) });
 }
 
-/// The columns between which the spoiled one stands, and their value.
+/// The columns before and after the spoiled one, and their value.
 pub const BEFORE: &str = "before";
 pub const BEHIND: &str = "behind";
 
-/// Answers of every kind to a statement that says it too.
+/// Answers of every kind to a statement that also contains the text.
 fn answered(scene: &mut Scene, text: &str) {
     scene.press(":");
     let statement = format!("select {text} x");
@@ -167,7 +168,7 @@ fn answered(scene: &mut Scene, text: &str) {
 
 /// The form with a test that ended in `outcome`.
 pub fn tested(scene: &mut Scene, text: &str, passed: bool) {
-    // The node whose fields are sound.
+    // The node whose fields are valid.
     scene.press("ge");
     let id = scene.press("<ctrl-t>").into_iter().find_map(|effect| match effect {
         Effect::Send(Command::Test { id, .. }) => Some(id),
@@ -178,18 +179,18 @@ pub fn tested(scene: &mut Scene, text: &str, passed: bool) {
     scene.event(EventKind::Tested { id: id.expect("the form tests"), outcome });
 }
 
-/// Pastes into whatever takes it.
+/// Pastes into whatever has the focus.
 pub fn paste(scene: &mut Scene, text: &str) {
     let _ = update(&mut scene.app, Msg::Paste(text.to_owned()));
 }
 
-/// A remark, or what is wrong with the file.
+/// A message in the foot, or what is wrong with the file.
 pub fn remark(scene: &mut Scene, text: &str, of_file: bool) {
     let msg = if of_file { Msg::Reloaded(Err(vec![text.to_owned(); 3])) } else { Msg::Failed(text.to_owned()) };
     let _ = update(&mut scene.app, msg);
 }
 
-/// A dashboard without nodes, for which the file's path is shown.
+/// A dashboard without nodes, which shows the path of the file.
 pub fn empty(text: &str) -> Scene {
     let mut scene = Scene::new(Vec::new(), NOW);
     scene.app.config_path = Some(text.into());

@@ -1,4 +1,4 @@
-//! `x` runs nothing but `EXPLAIN`: the text of another client is not run with it.
+//! `x` runs nothing but `EXPLAIN`: the statement of the other client itself is never run.
 
 use pgwatch::app::Effect;
 use pgwatch::model::{Command, Role};
@@ -6,7 +6,7 @@ use pgwatch::model::{Command, Role};
 use super::{fleet, screen};
 use crate::scene::answers::answer;
 
-/// What `x` on the only session sends, or what the foot says instead.
+/// What `x` on the only session sends, or why the foot says that it does not.
 fn explained(statement: &str) -> Result<String, String> {
     let mut scene = fleet(&[("primary", Role::Primary, "15.4", Some(1))]);
     scene.press("3");

@@ -1,4 +1,4 @@
-//! `q` and `Esc` go back where one came from.
+//! `q` and `Esc` go back along the way that a person came.
 
 use pgwatch::app::Effect;
 use pgwatch::model::Command;
@@ -25,7 +25,7 @@ fn dashboard() -> Scene {
     scene
 }
 
-/// What the screen shows: the node of the page, else the title of the first pane and the first word of the selected line.
+/// What the screen shows: the node of the page, or the title of the first pane and the first word of the selected line.
 fn place(scene: &mut Scene) -> String {
     let buf = scene.draw(120, 40, &theme("dark", ColorDepth::True));
     let text = scene::text(&buf);
@@ -43,8 +43,8 @@ fn place(scene: &mut Scene) -> String {
     }
 }
 
-/// What is not as expected where one walks these keys and then presses `q` or `Esc` up to the first screen. Each place on
-/// the way back is one that was left like that.
+/// Walks these keys, then presses `q` or `Esc` up to the first screen, and returns what is not as expected. Each place
+/// on the way back must look as it was left.
 fn wrong_way(start: &Scene, keys: &[&str], back: &[&str]) -> Vec<String> {
     let mut wrong = Vec::new();
     for key in ["q", "<esc>"] {
@@ -60,7 +60,7 @@ fn wrong_way(start: &Scene, keys: &[&str], back: &[&str]) -> Vec<String> {
             places.push(if leaves { "left".to_owned() } else { place(&mut scene) });
         }
         let is_right = |(place, back): (&String, &&str)| place.starts_with(back) && left.contains(place);
-        // From the first screen `q` leaves, `Esc` does nothing.
+        // On the first screen `q` leaves and `Esc` does nothing.
         if !places.iter().zip(back).all(is_right) || leaves(&scene.press(key)) != (key == "q") {
             wrong.push(format!("{keys:?}, then {key}: {places:?}"));
         }
@@ -85,16 +85,16 @@ fn the_way_back_is_the_way_one_came() {
         (&["5", ":senders<enter>", "0"], &["Senders", "Slots", "Nodes at primary"]),
         (&[":slots<enter>", ":settings<enter>", ":drift<enter>"], &["Settings", "Slots", "Nodes at primary"]),
         (&[":node replica-1<enter>", "3"], &["page of replica-1", "Nodes at primary"]),
-        // Each page of a node is a place of its own.
+        // Each page of a node is its own place.
         (&["j", "<enter>", "0", "G", "<enter>"], &["Events at 13:48:22", "page of replica-1", "Nodes at replica-1"]),
         // The pane is the one that was left.
         (&["9", "<esc>", "0"], &["Statement", "Nodes at primary"]),
         (&["9", "<esc>", "0", "2"], &["Events", "Statement", "Nodes at primary"]),
-        // The screen that is shown is no step.
+        // Opening the screen that is already shown is no step.
         (&["3", "3", "3"], &["Nodes at primary"]),
-        // Back and forth between two screens is no longer a way back than the two.
+        // Switching back and forth between two screens makes the way back no longer.
         (&["3", "4", "3", "4", "3", "4"], &["Sessions", "Nodes at primary"]),
-        // The first digit is the way home.
+        // The digit of the first screen leads home.
         (&["3", "4", "2", "1"], &[]),
         (&[":alerts<enter>", ":nodes<enter>"], &[]),
     ];

@@ -15,7 +15,7 @@ fn remove(scene: &mut Scene, node: &str) {
     scene.event(EventKind::NodeRemoved { node: name(node), sessions_closed: 1, cancelled: 0 });
 }
 
-/// A view of each screen, and a row of it.
+/// A view for each screen, and a row of it.
 const ROWS: [(&str, &str, &str); 5] = [
     ("3", "activity", "pid=4711 | query=select 1"),
     ("4<tab>", "held_locks", "id=4711 | pid=4711 | state=held | mode=Exclusive | object=orders | tag=1"),
@@ -39,7 +39,7 @@ fn a_node_that_was_removed_is_gone_from_every_table_at_the_next_frame() {
         assert!(text.contains("replica"), "{view}\n{text}");
         scene.tick(1);
         remove(&mut scene, "replica");
-        // What was under way comes late.
+        // An answer that was under way arrives late.
         answer(&mut scene, "replica", view, &[row]);
         for later in [0, 60] {
             scene.tick(later);
@@ -84,7 +84,7 @@ fn a_frozen_picture_keeps_the_rows_until_it_goes_on() {
 }
 
 #[test]
-fn what_is_wrong_with_a_node_is_seen_however_many_rows_there_are() {
+fn a_fault_of_a_node_is_visible_however_many_rows_there_are() {
     let pids: Vec<String> = (1000..1100).map(|pid| format!("pid={pid} | query=select {pid}")).collect();
     let rows: Vec<&str> = pids.iter().map(String::as_str).collect();
     for (width, height) in [(80, 24), (120, 40), (200, 60)] {
@@ -100,7 +100,7 @@ fn what_is_wrong_with_a_node_is_seen_however_many_rows_there_are() {
             assert!(border.contains("✖ replica: permission denied"), "{keys}\n{text}");
             assert!(border.contains("; 1 of 2"), "{keys}\n{text}");
         }
-        // At the end of the rows stands the note itself.
+        // The last row is the note itself.
         scene.press("G");
         let text = screen(&mut scene, width, height);
         assert_eq!(text.matches("permission denied").count(), 1, "{text}");
@@ -108,7 +108,7 @@ fn what_is_wrong_with_a_node_is_seen_however_many_rows_there_are() {
 }
 
 #[test]
-fn what_a_node_cannot_have_is_dim_last_and_no_fault() {
+fn a_table_that_a_node_cannot_have_is_noted_last_and_is_no_fault() {
     let mut scene = two();
     scene.press("5<tab>");
     lacks(&mut scene, "primary", "receivers", "not available on a primary");
@@ -124,7 +124,7 @@ fn what_a_node_cannot_have_is_dim_last_and_no_fault() {
     let x = lines[note].split("not av").next().unwrap().chars().count() as u16;
     let dim = (0..120).find(|x| buf[(*x, 1)].symbol() == "2").map(|x| buf[(x, 1)].fg);
     assert_eq!(Some(buf[(x, note as u16)].fg), dim, "{text}");
-    // It is asked again once a minute, and is not old for that.
+    // The node is asked again once a minute, and its answer is not stale in between.
     scene.tick(50);
     answer(&mut scene, "replica", "receivers", &["sender_host=10.0.0.1 | sender_port=5432"]);
     let text = screen(&mut scene, 120, 40);
@@ -132,7 +132,7 @@ fn what_a_node_cannot_have_is_dim_last_and_no_fault() {
 }
 
 #[test]
-fn a_table_is_empty_only_when_all_nodes_said_so() {
+fn a_table_counts_as_empty_only_after_all_nodes_answered() {
     let mut scene = two();
     scene.press("4");
     let empty = pgwatch::config::views::ours()["locks"].empty.as_deref().unwrap();

@@ -1,4 +1,4 @@
-//! A number is never cut, in any column of any view, at any width: it is said shorter, or its column is not shown.
+//! A number is never cut, in any column of any view, at any width: it is shortened, or its column is hidden.
 
 use pgwatch::config::views;
 use pgwatch::model::Role;
@@ -8,7 +8,7 @@ use super::{fleet, screen};
 use crate::scene::Scene;
 use crate::scene::answers::answer;
 
-/// Some are usual, some are what a server of ten years has counted.
+/// Some values are usual, some are counters of a server that has run for ten years.
 const NUMBERS: [&str; 9] =
     ["7", "0.034", "999.96", "19012", "431777", "118234567", "1118234567890", "90071992547409910", "-118234567"];
 
@@ -32,7 +32,7 @@ fn row(view: &View, n: usize) -> String {
     view.asked().enumerate().map(cell).collect::<Vec<_>>().join(" | ")
 }
 
-/// Lines with a digit right before a sign that something was cut.
+/// Lines with a digit right before a sign of a cut.
 fn cut(text: &str) -> Vec<&str> {
     let is_cut = |line: &&str| {
         let chars: Vec<char> = line.chars().collect();
@@ -41,7 +41,7 @@ fn cut(text: &str) -> Vec<&str> {
     text.lines().filter(|line| line.starts_with('│')).filter(is_cut).collect()
 }
 
-/// Steps of two columns through those that are shown.
+/// Pairs of neighbouring columns among the shown ones.
 fn columns_of(view: &View) -> usize {
     view.columns.iter().filter(|column| !column.hidden).count().div_ceil(2)
 }
@@ -60,8 +60,8 @@ fn told(view: &View) -> Scene {
     scene
 }
 
-/// The cells of number columns: what stands under a head that is right-aligned cannot be told from the text, so each line is
-/// read for a digit before `…`; names are shorter than any column.
+/// Checks the cells of number columns. The text does not show which header is right-aligned, so each line is searched
+/// for a digit before `…`; names are shorter than any column.
 #[test]
 fn no_view_cuts_a_number() {
     for view in views::ours().values().filter(|view| view.screen != Some(ViewScreen::Other)) {
@@ -82,7 +82,7 @@ fn no_view_cuts_a_number() {
 }
 
 #[test]
-fn numbers_are_said_shorter_where_there_is_no_room() {
+fn numbers_are_shortened_where_there_is_no_room() {
     let mut scene = told(&views::ours()["sequences"]);
     let text = screen(&mut scene, 80, 24);
     for said in ["432k %", "118M %", "1.1T %", "90071992547409910"] {

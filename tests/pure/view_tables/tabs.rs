@@ -1,4 +1,4 @@
-//! Which table a screen opens on, and which of its tabs are dim.
+//! Which table a screen opens, and which of its tabs are dim.
 
 use pgwatch::app::Effect;
 use pgwatch::config::views;
@@ -15,7 +15,7 @@ fn of_version(version: &str) -> Scene {
     fleet(&[("primary", Role::Primary, version, Some(1)), ("replica", Role::Standby, version, Some(1))])
 }
 
-/// The title of the table that is shown.
+/// The title of the shown table.
 fn shown(scene: &mut Scene) -> String {
     let text = screen(scene, 160, 40);
     let title = text.lines().find_map(|line| line.strip_prefix("╭─ ")).and_then(|line| line.split(" ─").next());
@@ -38,7 +38,7 @@ fn a_screen_opens_on_the_first_table_that_a_node_can_have() {
     scene.press("8");
     assert_eq!(shown(&mut scene), "WAL");
     assert_ne!(colour(&mut scene, "I/O"), colour(&mut scene, "SLRU"), "what cannot be is dim");
-    // It is reached all the same, and says why it is empty.
+    // The tab can still be reached, and says why it is empty.
     scene.press("<shift-tab>");
     assert_eq!(shown(&mut scene), "I/O");
     for node in ["primary", "replica"] {
@@ -51,7 +51,7 @@ fn a_screen_opens_on_the_first_table_that_a_node_can_have() {
     let mut scene = of_version("16.4");
     scene.press("8");
     assert_eq!(shown(&mut scene), "I/O");
-    // One node that can have it is enough.
+    // One node that supports it is enough.
     let mut scene = fleet(&[("old", Role::Primary, "13.20", Some(1)), ("new", Role::Primary, "17.2", Some(2))]);
     scene.press(":io<enter>");
     assert_eq!(shown(&mut scene), "I/O");
@@ -119,7 +119,7 @@ fn where_an_extension_is_missing_its_tables_say_so_and_are_dim() {
     scene.press("<tab>");
     screen(&mut scene, 160, 40);
     assert_ne!(colour(&mut scene, "pglogical"), usual);
-    // A right that is missing makes nothing unavailable.
+    // A missing right makes nothing unavailable.
     let mut scene = of_version("17.2");
     scene.press("6");
     for node in ["primary", "replica"] {

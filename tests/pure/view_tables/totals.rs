@@ -1,4 +1,4 @@
-//! The lines of totals: sums are sums, a maximum says so, and copies of the same count once.
+//! The lines of totals: sums are sums, a maximum is called one, and copies of the same data count once.
 
 use pgwatch::model::Role;
 
@@ -6,7 +6,7 @@ use super::{fleet, screen};
 use crate::scene::Scene;
 use crate::scene::answers::answer;
 
-/// The words of a line of totals; none where there is no such line.
+/// The words of a line of totals; empty if there is no such line.
 fn line(text: &str, label: &str) -> Vec<String> {
     let found = text.lines().find_map(|line| line.strip_prefix("│ ")?.strip_prefix(label));
     let words = found.map(|line| line.trim_end_matches('│').split("  ").map(str::trim).map(str::to_owned).collect());
@@ -32,7 +32,7 @@ fn the_copies_of_a_table_count_once() {
     let (primary, standby) = (Role::Primary, Role::Standby);
     let once = ["33 MB", "777,373"];
     for (nodes, label, expected) in [
-        // A primary that stands behind its standby counts, and is named.
+        // A primary listed after its standby is the one that counts, and it is named.
         (&[("replica", standby, Some(1)), ("primary", primary, Some(1))][..], "Σ primary", once),
         (&[("b", standby, Some(1)), ("a", standby, Some(1))], "Σ b", once),
         (&[("a", primary, Some(1)), ("b", primary, Some(2))], "Σ", ["66 MB", "1,554,746"]),
@@ -47,7 +47,7 @@ fn the_copies_of_a_table_count_once() {
         let text = screen(&mut scene, 200, 60);
         assert_eq!(line(&text, label).get(..2), Some(&expected.map(str::to_owned)[..]), "{nodes:?}\n{text}");
     }
-    // Which are copies is not known: there is no total.
+    // It is not known which nodes are copies, so there is no total.
     let mut scene = tables(&[("a", primary, None), ("b", standby, None)]);
     let text = screen(&mut scene, 200, 60);
     assert!(!text.contains("777,373") && !text.contains("1,554,746"), "{text}");

@@ -23,10 +23,10 @@ fn an_alert_comes_is_acknowledged_and_is_over() {
     tui.press("t");
     tui.wait_text("nobody reads nobody", SOON);
     tui.wait_text("drop it", SOON);
-    // The view of the rule, on its node, and back.
+    // To the view of the rule, on its node, and back.
     tui.press("<enter>");
     tui.wait_text("only primary", SOON);
-    // All nodes first, then back.
+    // First all nodes, then back.
     tui.press("<esc>");
     tui.wait_for("all nodes", SOON, |screen| !screen.contents().contains("only primary"));
     tui.press("<esc>");

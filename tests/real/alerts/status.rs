@@ -1,4 +1,4 @@
-//! `pgwatch status` on servers with something that a rule finds.
+//! `pgwatch status` on servers where a rule finds something.
 
 use std::path::Path;
 
@@ -25,7 +25,7 @@ fn told(report: &Value) -> Vec<[&str; 3]> {
     alerts.iter().map(|alert| ["rule", "node", "severity"].map(|key| alert[key].as_str().unwrap())).collect()
 }
 
-/// A session, and what moves its bytes.
+/// A session, and the tasks that drive its connection.
 async fn session(server: &Server) -> (Client, JoinSet<Result<(), tokio_postgres::Error>>) {
     let node = server.node_config_as("postgres");
     let mut config = Config::new();
@@ -37,7 +37,7 @@ async fn session(server: &Server) -> (Client, JoinSet<Result<(), tokio_postgres:
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn status_tells_what_rules_find_and_exits_accordingly() {
+async fn status_reports_what_rules_find_and_exits_accordingly() {
     let cluster = cluster().standbys(1).start().unwrap();
     let primary = cluster.primary();
     let config = ConfigFile::new("", cluster.servers());
@@ -45,7 +45,8 @@ async fn status_tells_what_rules_find_and_exits_accordingly() {
     let (report, code) = status(&config, ours.path());
     assert_eq!((told(&report), code), (vec![], 0), "{report:#}");
 
-    // A slot nobody reads, and an index that is not finished. The standby has it too, but cannot know whether it is built now.
+    // A slot without a reader, and an unfinished index. The standby has the index too, but cannot know whether it is
+    // being built.
     primary.psql("select pg_create_physical_replication_slot('nobody', true)").unwrap();
     primary.psql("create table twice as select 1 as n from generate_series(1, 2)").unwrap();
     primary.psql("create unique index concurrently broken on twice (n)").unwrap_err();
@@ -65,7 +66,7 @@ async fn status_tells_what_rules_find_and_exits_accordingly() {
     assert!(message.starts_with("slot nobody has no reader and retains "), "{message}");
     assert!(alert["since"].as_str().unwrap().ends_with('Z') && alert["remedy"].is_string(), "{alert:#}");
 
-    // A rule of the user's is as good as ours, one of the same name replaces ours, and one that is off finds nothing.
+    // A user's rule counts like ours, one of the same name replaces ours, and one that is off finds nothing.
     let idle = "title: Idle\nview: activity\ncolumn: duration_ms\ncritical: \">10ms\"\nwhere: {state: \"= idle in transaction\"}\n\
                 for: 1h\nsays: \"{user} is idle\"\n";
     let mine = home(&[("idle_in_transaction", idle), ("invalid_index", "off: true\n"), ("slot_unread", "off: true\n")]);
@@ -93,7 +94,7 @@ async fn status_tells_what_rules_find_and_exits_accordingly() {
 }
 
 #[test]
-fn check_and_status_tell_what_is_wrong_with_rules() {
+fn check_and_status_report_faults_in_rules() {
     let config = ConfigFile::new("", []);
     std::fs::write(&config.path, "nodes:\n  a: {host: 127.0.0.1, port: 1, user: x}\n").unwrap();
     let home = home(&[("mine", "title: x\nview: slot\ncolumn: y\nwarning: \">1\"\nsays: x\n")]);

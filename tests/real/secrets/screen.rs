@@ -1,4 +1,4 @@
-//! The dashboard: what it shows, writes and leaves behind while passwords are typed and logins fail.
+//! The dashboard: what it shows, writes and leaves on the machine while passwords are typed and logins fail.
 
 use std::fs;
 
@@ -8,7 +8,7 @@ use crate::support::pty::{Tui, ending};
 use crate::support::stage::{LEAVING, panic_now, panicking};
 use crate::support::wait::{PATIENCE, SOON, wait_for};
 
-/// A dashboard on all of them that logs everything.
+/// A dashboard on all of these nodes that logs everything.
 struct Stage {
     nodes: Nodes,
     tui: Tui,
@@ -32,11 +32,11 @@ impl Stage {
 
     #[track_caller]
     fn assert_screen_is_silent(&self) {
-        // A line that is cut or wrapped is the same line.
+        // `assert_silent` also finds pieces of the password, as a line may be cut or wrapped.
         assert_silent("the screen", &self.tui.screen_text());
     }
 
-    /// Keys, and a look at the screen once it shows what they do.
+    /// Presses keys, and searches the screen once it shows their effect.
     #[track_caller]
     fn see(&mut self, keys: &str, shown: &str) {
         self.tui.press(keys);
@@ -44,7 +44,7 @@ impl Stage {
         self.assert_screen_is_silent();
     }
 
-    /// Types key by key, with a look at the screen after each.
+    /// Types key by key, and searches the screen after each.
     #[track_caller]
     fn type_out(&mut self, text: &str) {
         for c in text.chars() {
@@ -55,7 +55,7 @@ impl Stage {
         self.assert_screen_is_silent();
     }
 
-    /// Leaves; every byte to the terminal, and every file, is searched.
+    /// Leaves, and searches every byte sent to the terminal and every file.
     #[track_caller]
     fn leave(mut self) -> Nodes {
         self.tui.press("<escape><escape>q");
@@ -69,7 +69,7 @@ impl Stage {
 }
 
 #[test]
-fn no_screen_and_no_file_tells_it() {
+fn no_screen_and_no_file_reveals_the_password() {
     let mut stage = Stage::new();
     for node in ["given", "url", "pairs", "command", "passfile", "wrong", "nowhere", "insists", "dead", "failing"] {
         stage.see(&format!(":node {node}<enter>"), "sslmode");
@@ -81,7 +81,7 @@ fn no_screen_and_no_file_tells_it() {
     let answers = stage.nodes.path("answers.json");
     stage.see(&format!(":export {}<enter>", answers.display()), "written to");
     assert!(assert_file_is_silent(&answers).contains("teller"));
-    // A file that became wrong is told on the screen.
+    // A file that became invalid is reported on the screen.
     let right = fs::read_to_string(&stage.nodes.config.path).unwrap();
     fs::write(
         &stage.nodes.config.path,
@@ -102,7 +102,7 @@ fn no_screen_and_no_file_tells_it() {
 }
 
 #[test]
-fn no_form_tells_it_while_it_is_typed() {
+fn no_form_reveals_the_password_while_it_is_typed() {
     let mut stage = Stage::new();
     let port = server().port();
     for string in [
@@ -124,7 +124,7 @@ fn no_form_tells_it_while_it_is_typed() {
     }
     for (node, tested) in [("given", "connected in"), ("wrong", "anyway")] {
         stage.see(&format!("1:edit {node}<enter>"), "Password");
-        // From the host to the password.
+        // From the field of the host to that of the password.
         stage.tui.press("<tab><tab><tab><tab>");
         stage.type_out(PASSWORD);
         stage.see("<c-t>", tested);
@@ -133,9 +133,9 @@ fn no_form_tells_it_while_it_is_typed() {
     stage.leave();
 }
 
-/// What is typed as a statement is shown, as it has to be, and kept nowhere.
+/// A typed statement is shown, as it has to be, and saved nowhere.
 #[test]
-fn no_file_keeps_a_statement_with_it() {
+fn no_file_keeps_a_statement_with_the_password() {
     let mut stage = Stage::new();
     stage.tui.press(&format!(":alter role teller password '{PASSWORD}'<enter>9"));
     stage.tui.wait_text("read-only", SOON);
@@ -151,14 +151,14 @@ fn no_file_keeps_a_statement_with_it() {
     }
 }
 
-/// Not a test by itself: what [`panicking`] runs.
+/// Not a test by itself: [`panicking`] runs it.
 #[test]
 fn dashboard_that_panics() {
     crate::support::stage::dashboard_that_panics();
 }
 
 #[test]
-fn no_panic_tells_it() {
+fn no_panic_reveals_the_password() {
     let port = server().port();
     let config = file(&format!("nodes: {{n: \"postgres://teller:{IN_A_URL}@127.0.0.1:{port}/postgres\"}}\n"));
     let mut tui = panicking(&config, "secrets::screen::dashboard_that_panics");

@@ -1,4 +1,4 @@
-//! Sound files that something happened to, and lines of YAML in any order.
+//! Valid files after some damage, and lines of YAML in any order.
 
 use std::fs;
 use std::path::PathBuf;
@@ -8,7 +8,7 @@ use proptest::prelude::*;
 
 use super::{environment, in_time};
 
-/// Loads bytes as a file; each fault must have its place in it.
+/// Loads bytes as a file; each fault must point to a place in it.
 fn load(bytes: &[u8]) -> Result<(), String> {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("cluster.yaml");
@@ -28,7 +28,7 @@ fn load(bytes: &[u8]) -> Result<(), String> {
     }
 }
 
-/// Files to begin with: all the cases of the configuration's own tests, and the example.
+/// Files to begin with: all cases of the configuration's own tests, and the example.
 fn sound() -> Vec<Vec<u8>> {
     let cases = fs::read_dir("tests/config/cases").unwrap().map(|entry| entry.unwrap().path());
     let mut paths: Vec<PathBuf> = cases.filter(|path| path.extension().is_some_and(|end| end == "yaml")).collect();
@@ -37,7 +37,7 @@ fn sound() -> Vec<Vec<u8>> {
     paths.iter().map(|path| fs::read(path).unwrap()).collect()
 }
 
-/// What turns up in files, or turns them into others.
+/// Bytes that turn up in files, or that change their meaning.
 const SPLINTERS: &[&[u8]] = &[
     b"\t",
     b"\r\n",

@@ -1,5 +1,5 @@
-//! The same on a real server: names, rows, errors, notices and settings that it really sends, through the dashboard in a
-//! terminal and through what commands print.
+//! The same on a real server: names, rows, errors, notices and settings that it really sends, through the dashboard in
+//! a terminal and in the output of commands.
 
 use std::sync::OnceLock;
 
@@ -14,10 +14,10 @@ use crate::support::stage::LEAVING;
 use crate::support::stream::{clipboard, foreign};
 use crate::support::wait::{PATIENCE, SOON};
 
-/// As SQL and YAML both write it in double quotes or `E''`: the title, a question to the terminal, a control character
-/// above 127, right to left, zero width, a tag, a family.
+/// Written as both SQL and YAML escape it in double quotes or `E''`: a title, a question to the terminal, a control
+/// character above 127, right to left, zero width, a tag, a family.
 const EVIL: &str = r"\x1b]0;pwned\x07\x1b[6n\u009b31m\u202e\u200b\U000e0041日本\U0001f469\u200d\U0001f467";
-/// What the start of it looks like.
+/// How the start of it is shown.
 const SHOWN: &str = r"\x1b]0;pwned\x07\x1b[6n\x9b31m\u202e\u200b\U000e0041日本";
 
 /// What the server makes of [`EVIL`].
@@ -30,7 +30,7 @@ fn server() -> &'static Server {
     CLUSTER.get_or_init(prepared).primary()
 }
 
-/// A role, databases, tables, functions and settings with names and texts that nobody would give by accident.
+/// A role, databases, tables, functions and settings with names and texts that no person would give by accident.
 fn prepared() -> Cluster {
     let evil = EVIL;
     let cluster = cluster().start().unwrap();
@@ -67,8 +67,8 @@ create function fails() returns int language plpgsql as $$ begin raise exception
     cluster
 }
 
-/// The server as several nodes: as it should be, with an evil role and database, with ones that are not there, and one
-/// whose rows are no UTF-8.
+/// The server as several nodes: a good one, one with an evil role and database, one whose role and database do not
+/// exist, and one whose rows are not UTF-8.
 fn config() -> ConfigFile {
     let server = server();
     let (host, port, password) = (server.host(), server.port(), server.password().expose());
@@ -88,7 +88,7 @@ fn config() -> ConfigFile {
     ))
 }
 
-/// Through the dashboard. Every byte that the terminal got is text or a sequence of our own.
+/// Through the dashboard. Every byte sent to the terminal is text or one of our own sequences.
 #[test]
 fn what_a_server_says_is_shown_in_a_terminal_and_never_obeyed() {
     let config = config();
@@ -129,7 +129,7 @@ fn what_a_server_says_is_shown_in_a_terminal_and_never_obeyed() {
     assert_seen_and_left(&mut tui);
 }
 
-/// The clipboard gets the text itself, wrapped so that no terminal reads it.
+/// The clipboard gets the text itself, encoded so that no terminal obeys it.
 fn copies(tui: &mut Tui) {
     tui.press(":select * from evil<enter>");
     tui.press("9");
@@ -139,7 +139,7 @@ fn copies(tui: &mut Tui) {
     assert!(copied.contains(&evil()), "{copied:?}");
 }
 
-/// Leaves, and looks at every byte that came before the terminal was given back.
+/// Leaves, and checks every byte that came before the terminal was given back.
 fn assert_seen_and_left(tui: &mut Tui) {
     tui.signal(Signal::TERM);
     assert_eq!(ending(tui.wait_exit(LEAVING)), "code 0");
@@ -149,7 +149,7 @@ fn assert_seen_and_left(tui: &mut Tui) {
     assert_eq!(foreign(&raw[..end]), Vec::<String>::new());
 }
 
-/// What is printed for people holds nothing that a terminal obeys, and no line that a server made up.
+/// What is printed for people contains nothing that a terminal obeys, and no line made up by a server.
 #[test]
 fn tables_and_messages_show_what_csv_and_json_keep() {
     let config = config();
@@ -182,10 +182,10 @@ fn tables_and_messages_show_what_csv_and_json_keep() {
     }
 }
 
-/// Bytes that are no UTF-8 are an answer like any other: the server's own error or the value, never a panic, and
-/// the node goes on.
+/// Bytes that are not UTF-8 are an answer like any other: the server's own error or the value, never a panic, and the
+/// node stays in use.
 #[test]
-fn bytes_that_are_no_utf_8_are_told_and_the_node_goes_on() {
+fn bytes_that_are_not_utf_8_are_reported_and_the_node_stays_in_use() {
     let config = config();
     for (sql, seen) in [
         ("select word from bytes", "invalid byte sequence"),

@@ -1,4 +1,5 @@
-//! Names and paths that people give: quoted in messages, shown on the screen, and no less able to hold anything.
+//! Names and paths that people give: they appear in messages and on the screen, and may contain anything, as other text
+//! may.
 
 use std::fs;
 
@@ -10,7 +11,7 @@ use crate::support::wait::PATIENCE;
 const EVIL: &str = "\x1b]0;pwned\x07\u{202e}\u{9b}2J\nall is well";
 const SHOWN: &str = r"\x1b]0;pwned\x07\u202e\x9b2J\nall is well";
 
-/// Nothing of it is obeyed, and it makes no line of its own.
+/// Nothing in the output is obeyed, and the text starts no line of its own.
 #[track_caller]
 fn assert_told(args: &[&str], expected: i32, lines: usize) {
     let output = run(args);
@@ -82,7 +83,7 @@ fn names_in_a_file_and_on_the_command_line_are_shown_not_obeyed() {
     }
 }
 
-/// The start without nodes names the file.
+/// Without nodes, the first screen names the file.
 #[test]
 fn the_path_of_an_empty_file_is_shown_on_the_screen() {
     let folder = tempfile::tempdir().unwrap();

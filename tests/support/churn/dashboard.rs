@@ -1,5 +1,5 @@
-//! The whole program in a terminal, by keys and by the file it watches; measured from outside, by the kernel's
-//! and the servers' own accounts.
+//! The whole program in a terminal, driven by keys and by the file that it watches; measured from outside, by the
+//! kernel's and the servers' own counts.
 
 use std::fmt::Write as _;
 use std::fs;
@@ -15,7 +15,8 @@ use super::super::wait::{PATIENCE, SOON, wait_for, within};
 use super::weather::Weather;
 use super::{A_MOMENT, Course, Figure, Length, NAMES, Outcome, pass, settled, settled_as};
 
-/// Pools shrink soon, so that calm is calm; a place where nobody answers is given up soon.
+/// Pools shrink soon, so that no idle session remains when the run is calm; a place where nothing answers is given up
+/// soon.
 const HEAD: &str = "refresh: 500ms\nquery_timeout: 5s\n\
                     defaults: {user: pgwatch, pool: {max: 3, idle_timeout: 2s, connect_timeout: 2s}}\n";
 const STATEMENTS: [&str; 6] = [
@@ -41,11 +42,11 @@ const LOOKS: [&str; 12] = [
     ":theme light<enter>",
 ];
 const SIZES: [(u16, u16); 4] = [(120, 40), (80, 24), (200, 60), (100, 30)];
-/// Between two cycles at most, ms.
+/// The longest pause between two cycles, in ms.
 const PAUSE: u64 = 30;
-/// Every so many cycles the screen has to answer a key.
+/// Once in this many cycles the screen has to answer a key.
 const ANSWERS: u64 = 20;
-/// What the process and the servers say is held.
+/// The resources that the process and the servers report.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Held {
     sessions: usize,
@@ -60,7 +61,7 @@ struct Churn {
     rng: Rng,
 }
 
-/// Runs it, and compares.
+/// Runs it and compares.
 pub fn run(length: Length, seed: u64) -> Outcome {
     let mut course = Course::begin(length, seed);
     let mut churn = Churn::start(seed);
@@ -102,7 +103,7 @@ impl Churn {
         let weather = Weather::start();
         let config = ConfigFile::new(HEAD, []);
         let mut tui = Tui::start(&["--config", config.arg()], 120, 40, &[]);
-        // Without nodes it starts with the form, into which commands would be typed.
+        // Without nodes the program starts with the form, which would take the typed commands.
         tui.wait_text("Add a node", PATIENCE);
         tui.press("<escape>");
         tui.wait_for("the form is closed", PATIENCE, |screen| !screen.contents().contains("Add a node"));
@@ -147,7 +148,7 @@ impl Churn {
         "cancel"
     }
 
-    /// Another screen, pane, order, size.
+    /// Another screen, pane, order or size.
     fn look(&mut self) -> &'static str {
         if self.rng.u32(..20) == 0 {
             let (cols, rows) = *self.rng.choice(&SIZES).unwrap();
@@ -169,13 +170,13 @@ impl Churn {
     fn edit(&mut self) -> &'static str {
         let ((_, port), name) = (self.weather.place(&mut self.rng), self.name());
         self.tui.press(&format!(":edit {name}<enter>"));
-        // From the host to the port.
+        // From the field of the host to that of the port.
         self.tui.press(&format!("<tab><c-u>{port}"));
         self.submit();
         "edit by form"
     }
 
-    /// Tests what is in the form and takes it over, or thinks better of it while the test runs.
+    /// Tests what is in the form and takes it over, or goes back while the test runs.
     fn submit(&mut self) {
         self.tui.press("<c-t>");
         let tested = || {
@@ -188,7 +189,7 @@ impl Churn {
         self.tui.press("<escape><c-u><enter>1");
     }
 
-    /// A file with other nodes, or the old one once more; now and then a wrong one, or written in place.
+    /// A file with other nodes, or the old one again; now and then an invalid one, or one written in place.
     fn reload(&mut self) -> &'static str {
         match self.rng.u32(..8) {
             0 => self.tui.press(":reload<enter><c-u><enter>1"),
@@ -223,14 +224,14 @@ impl Churn {
         }
     }
 
-    /// A key is answered on the screen, whatever goes on.
+    /// A key is answered on the screen, whatever else happens.
     fn answers(&mut self, number: u64) {
         self.tui.press(&format!("<c-u><enter>1:#{number}"));
         self.tui.wait_text(&format!(":#{number}"), SOON);
         self.tui.press("<c-u><enter>1");
     }
 
-    /// Everything as it is when nobody does anything: all nodes healthy, nothing open, marked, filtered or running.
+    /// Returns to a state of rest: all nodes healthy, nothing open, marked, filtered or running.
     fn calm(&mut self) {
         self.weather.calm();
         self.tui.resize(120, 40);
@@ -246,13 +247,13 @@ impl Churn {
         });
         let all = all.join(",");
         wait_for("all nodes are healthy", PATIENCE, || {
-            // What was paused, what waits for its next try, and what was read anew only now.
+            // Nodes that were paused, that wait for the next try, or that were reloaded only now.
             self.tui.press(&format!(":resume {all}<enter><c-u><enter>1:retry {all}<enter><c-u><enter>1"));
             pass(Duration::from_secs(1));
             let text = self.tui.screen_text();
             (text.lines().filter(|line| line.contains("● healthy")).count() == NAMES).then_some(())
         });
-        // The answer of thousands of rows that is still shown makes room.
+        // A small answer replaces the one with thousands of rows that is still shown.
         self.tui.press(":select 1<enter><c-u><enter>1");
     }
 
@@ -261,7 +262,7 @@ impl Churn {
         Held { sessions: self.weather.sessions(), descriptors: descriptors(pid), threads: threads(pid) }
     }
 
-    /// Resident memory in MB: the median of some seconds.
+    /// Resident memory in MB: the median over several seconds.
     fn memory(&self) -> f64 {
         let mut samples: Vec<f64> = Vec::new();
         for _ in 0..9 {
@@ -272,7 +273,7 @@ impl Churn {
         samples[samples.len() / 2]
     }
 
-    /// Sessions that are left after leaving.
+    /// Sessions that remain after the program has left.
     fn leave(&mut self) -> usize {
         self.tui.press("q");
         assert_eq!(ending(self.tui.wait_exit(LEAVING)), "code 0", "\n{}", self.tui.screen_text());

@@ -1,5 +1,5 @@
-//! The connection manager as a library: commands in an order that chance made, on nodes that live, hang and are dead.
-//! Leaks are measured by the runtime's own account of its tasks, which a process does not show.
+//! The connection manager as a library: commands in random order, on nodes that live, hang and are dead. Leaks are
+//! measured by the runtime's own count of its tasks, which a process does not show.
 
 use std::collections::HashSet;
 use std::time::Duration;
@@ -24,27 +24,27 @@ const STATEMENTS: [&str; 5] = [
     "select * from nowhere",
     "select generate_series(1, 50000)",
 ];
-/// One step of so many is weather; all the others are commands.
+/// One step in this many is weather; all the others are commands.
 const WEATHER: u32 = 20;
-/// The actor is asked how everything stands this often, and answers within this time.
+/// The manager is asked for its state once in this many steps, and must answer within [`ANSWERS`].
 const ASKED: u64 = 100;
 const ANSWERS: Duration = Duration::from_secs(2);
 
-/// What commands are made of.
+/// The parts that commands are made of.
 struct Chance {
     rng: Rng,
     weather: Weather,
     batches: u64,
 }
 
-/// What is held, by the runtime and by the servers.
+/// The resources held by the runtime and the servers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Held {
     tasks: usize,
     sessions: usize,
 }
 
-/// Runs it, and compares. Needs a runtime of two threads, of which nothing else makes use.
+/// Runs it and compares. Needs a runtime of two threads that runs nothing else.
 pub async fn run(length: Length, seed: u64) -> Outcome {
     let mut course = Course::begin(length, seed);
     let mut rng = Rng::with_seed(seed);
@@ -70,7 +70,7 @@ pub async fn run(length: Length, seed: u64) -> Outcome {
     let warm = warm.expect("a run is long enough to be warm");
     chance.calm(&handle).await;
     let end = blocking(|| settled_as(|| chance.held(), |held| *held == warm));
-    // It leaves from the midst of things.
+    // The manager leaves in the middle of its work.
     for _ in 0..ASKED {
         chance.step(&handle).await;
     }
@@ -101,8 +101,8 @@ fn tasks() -> usize {
     tokio::runtime::Handle::current().metrics().num_alive_tasks()
 }
 
-/// Takes what comes, now and then late; how many batches never ended. Events come in order, batches begin and end once,
-/// and nothing comes after the last word.
+/// Takes the events, now and then late; returns how many batches never ended. Events arrive in order, batches begin and
+/// end once, and nothing follows the last event.
 async fn read(mut events: mpsc::Receiver<Event>, mut rng: Rng) -> usize {
     let (mut open, mut stopped, mut seq) = (HashSet::new(), false, 0);
     while let Some(event) = events.recv().await {
@@ -163,7 +163,7 @@ impl Chance {
         node
     }
 
-    /// Its pool shrinks soon, so that calm is calm.
+    /// Its pool shrinks soon, so that no idle session remains when the run is calm.
     fn node_at(&self, name: NodeName, (host, port): (&str, u16)) -> NodeConfig {
         let pool = PoolConfig { idle_timeout: Duration::from_secs(2), ..PoolConfig::default() };
         NodeConfig { name, host: host.to_owned(), port, pool, ..self.weather.servers()[0].node_config() }

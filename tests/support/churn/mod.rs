@@ -1,9 +1,9 @@
-//! Churn: nodes, servers, the network and statements change at random for as long as is asked, and what the program
-//! holds at the end is compared with what it held once it was warm. [`dashboard`] drives the whole program in a
-//! terminal, [`manager`] the connection manager as a library, both in one [`weather`].
+//! Churn: nodes, servers, the network and statements change at random for a given time. Then the resources that the
+//! program holds at the end are compared with those that it held once it was warm. [`dashboard`] drives the whole
+//! program in a terminal, [`manager`] the connection manager as a library, both in one [`weather`].
 //!
-//! All that chance decides comes from one seed, which is printed: `PGWATCH_SEED` repeats a run, as far as the servers'
-//! own timing allows.
+//! All random choices come from one seed, which is printed: `PGWATCH_SEED` repeats a run, as far as the servers' own
+//! timing allows.
 #![allow(clippy::print_stdout, reason = "the seed, and how to repeat a run that failed")]
 
 pub mod dashboard;
@@ -15,24 +15,24 @@ use std::time::{Duration, Instant};
 
 use super::report::{seconds, table};
 
-/// Names that nodes take turns to have.
+/// How many names the nodes share.
 pub const NAMES: usize = 8;
-/// The program is warm after a tenth of a run, and after this at the latest.
+/// The program is warm after a tenth of a run, or after this, whichever comes first.
 const WARM: Duration = Duration::from_mins(5);
-/// What is measured counts once it has been the same for so long, longer than an idle thread or session is kept.
+/// How long a figure must stay the same before it counts: longer than an idle thread or session is kept.
 const STILL: Duration = Duration::from_secs(6);
-/// For that to come.
+/// How long to wait for that.
 const SETTLING: Duration = Duration::from_mins(2);
-/// For a session to end after its socket closed.
+/// How long a session may take to end after its socket closed.
 const A_MOMENT: Duration = Duration::from_secs(5);
 
-/// The seed of a run, from `PGWATCH_SEED` or by chance.
+/// The seed of a run, from `PGWATCH_SEED` or random.
 pub fn seed() -> u64 {
     let given = std::env::var("PGWATCH_SEED").ok().map(|seed| seed.parse().expect("PGWATCH_SEED is a number"));
     given.unwrap_or_else(|| fastrand::u64(..))
 }
 
-/// How long a run is.
+/// The length of a run.
 #[derive(Debug, Clone, Copy)]
 pub enum Length {
     Cycles(u64),
@@ -40,7 +40,7 @@ pub enum Length {
 }
 
 impl Length {
-    /// This share of it.
+    /// This share of the run.
     pub fn part(self, share: f64) -> Self {
         match self {
             Self::Cycles(cycles) => Self::Cycles((cycles as f64 * share).round() as u64),
@@ -49,7 +49,7 @@ impl Length {
     }
 }
 
-/// How far a run is, and what was done in it. Says how to repeat it if it fails.
+/// The progress of a run and what was done in it. Says how to repeat the run if it fails.
 struct Course {
     length: Length,
     seed: u64,
@@ -98,29 +98,30 @@ impl Drop for Course {
     }
 }
 
-/// Something that is held, when the program was warm and at the end.
+/// A resource: how much was held when the program was warm, and at the end.
 #[derive(Debug, Clone)]
 pub struct Figure {
     pub what: &'static str,
     pub unit: &'static str,
     pub warm: f64,
     pub end: f64,
-    /// The most that it may be at the end.
+    /// The most that may be held at the end.
     pub allowed: f64,
 }
 
 impl Figure {
-    /// Counts, of which there may be no more than before.
+    /// A count that must not have grown.
     fn same(what: &'static str, warm: usize, end: usize) -> Self {
         Self { what, unit: "", warm: warm as f64, end: end as f64, allowed: warm as f64 }
     }
 
-    /// What must be gone at the end.
+    /// A count that must be zero at the end.
     fn gone(what: &'static str, end: usize) -> Self {
         Self { what, unit: "", warm: 0.0, end: end as f64, allowed: 0.0 }
     }
 
-    /// Memory in MB, which is never the same twice: the journal of 5,000 events alone takes two while it fills up.
+    /// Memory in MB, which is never exactly the same twice: the journal of 5,000 events alone takes two while it fills
+    /// up.
     fn memory(warm: f64, end: f64) -> Self {
         Self { what: "resident memory", unit: " MB", warm, end, allowed: (warm * 1.1).max(warm + 4.0) }
     }
@@ -130,7 +131,7 @@ impl Figure {
     }
 }
 
-/// What a run came to.
+/// The result of a run.
 #[derive(Debug)]
 pub struct Outcome {
     pub part: &'static str,
@@ -172,7 +173,7 @@ impl Outcome {
         format!("{head}\n\n{table}")
     }
 
-    /// Fails the test with the table and the way to repeat it unless everything holds.
+    /// Fails the test with the table and the way to repeat it unless every resource is within its limit.
     #[track_caller]
     pub fn assert_holds(&self) {
         println!("{}", self.text());
@@ -180,13 +181,13 @@ impl Outcome {
     }
 }
 
-/// Lets time pass where passing time is what is wanted: between two cycles, and between two looks at slow things.
+/// Sleeps where passing time is the purpose: between two cycles, and between two samples of slow things.
 pub fn pass(time: Duration) {
     #[allow(clippy::disallowed_methods, reason = "a pause is part of the churn")]
     std::thread::sleep(time);
 }
 
-/// Measures until it has been the same for a while.
+/// Measures until the value has been the same for a while.
 fn settled<T: PartialEq + std::fmt::Debug>(mut measure: impl FnMut() -> T) -> T {
     let begun = Instant::now();
     let (mut last, mut since) = (measure(), Instant::now());
@@ -201,7 +202,7 @@ fn settled<T: PartialEq + std::fmt::Debug>(mut measure: impl FnMut() -> T) -> T 
     last
 }
 
-/// Measures until it is good, or for as long as settling may take: what it was last.
+/// Measures until the value is good, or for as long as settling may take; returns the last value.
 fn settled_as<T>(mut measure: impl FnMut() -> T, good: impl Fn(&T) -> bool) -> T {
     let begun = Instant::now();
     loop {

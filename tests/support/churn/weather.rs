@@ -1,4 +1,4 @@
-//! What befalls servers and the network before them: one fault after the other, of which every one can be mended.
+//! What happens to servers and to the network before them: one fault after another, each of which can be mended.
 
 use std::time::Duration;
 
@@ -17,7 +17,7 @@ const LINKS: [Link; 6] = [
     Link::Delay(Duration::from_millis(150)),
 ];
 
-/// Two servers, each with a proxy before it, and what is wrong with them now.
+/// Two servers, each with a proxy in front, and their current faults.
 pub struct Weather {
     cluster: Cluster,
     proxies: Vec<Proxy>,
@@ -26,7 +26,7 @@ pub struct Weather {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum State {
-    /// It runs, or is on its way.
+    /// The server runs or is starting.
     Runs,
     Killed,
     Frozen,
@@ -44,7 +44,7 @@ impl Weather {
         self.cluster.servers()
     }
 
-    /// A server by turns, directly or through its proxy: places where a node is healthy in calm weather.
+    /// One of the servers, directly or through its proxy: places where a node is healthy in calm weather.
     pub fn good_place(&self, number: usize) -> (&'static str, u16) {
         let at = number % self.proxies.len();
         let through = number / self.proxies.len() % 2 == 1;
@@ -52,7 +52,7 @@ impl Weather {
         ("127.0.0.1", port)
     }
 
-    /// Mostly a good place; now and then one where nobody listens, or no place at all.
+    /// Usually a good place; now and then one where nothing listens, or an address that does not exist.
     pub fn place(&self, rng: &mut Rng) -> (&'static str, u16) {
         match rng.u32(..16) {
             0 => ("127.0.0.1", 1),
@@ -61,7 +61,7 @@ impl Weather {
         }
     }
 
-    /// One fault more or less; its name.
+    /// Makes or mends one fault; returns its name.
     pub fn change(&mut self, rng: &mut Rng) -> &'static str {
         let at = rng.usize(..self.state.len());
         let (server, proxy) = (&self.cluster.servers()[at], &self.proxies[at]);
@@ -76,13 +76,13 @@ impl Weather {
             }
             (State::Runs, 10..14) => {
                 let ours = "select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'pgwatch'";
-                // It may be starting up, or full.
+                // The server may be starting, or full.
                 drop(server.psql(ours));
                 (State::Runs, "terminate backends")
             }
             (State::Runs, 14..17) if server.freeze().is_ok() => (State::Frozen, "freeze"),
             (State::Runs, _) if server.kill().is_ok() => (State::Killed, "kill"),
-            // It ended by itself, or was killed.
+            // The server ended by itself, or was killed.
             (State::Runs | State::Killed, _) => {
                 server.spawn().unwrap();
                 (State::Runs, "start")

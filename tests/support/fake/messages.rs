@@ -1,22 +1,22 @@
-//! A server's messages, byte by byte.
+//! The messages of a server, byte by byte.
 
-/// Any message: what it is, how long it is, its body.
+/// Any message: its type, its length, its body.
 pub fn message(tag: u8, body: &[u8]) -> Vec<u8> {
     announced(tag, body.len() as u32 + 4, body)
 }
 
-/// One whose length may be a lie.
+/// A message whose length may be a lie.
 pub fn announced(tag: u8, length: u32, body: &[u8]) -> Vec<u8> {
     [&[tag], length.to_be_bytes().as_slice(), body].concat()
 }
 
-/// "You are in": authentication, a version, a key to cancel with, ready.
+/// "You are in": authentication, a version, a key for cancel requests, ready.
 pub fn greeting() -> Vec<u8> {
     let version = status(b"server_version", b"15.4");
     [welcome(), version, message(b'K', &[0, 0, 0, 1, 0, 0, 0, 2]), ready()].concat()
 }
 
-/// The authentication is done.
+/// The authentication is complete.
 pub fn welcome() -> Vec<u8> {
     message(b'R', &[0; 4])
 }
@@ -67,7 +67,7 @@ pub fn complete(tag: &str) -> Vec<u8> {
     message(b'C', format!("{tag}\0").as_bytes())
 }
 
-/// A statement was parsed: its parameters and its columns.
+/// The answer to a parsed statement: its parameters and its columns.
 pub fn prepared(parameters: &[u32], columns: &[(&str, u32)]) -> Vec<u8> {
     let mut types = (parameters.len() as u16).to_be_bytes().to_vec();
     types.extend(parameters.iter().flat_map(|of_type| of_type.to_be_bytes()));

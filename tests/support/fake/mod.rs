@@ -1,8 +1,8 @@
-//! Servers that lie: each is as polite as PostgreSQL up to a stage of a session, and then does what its script says.
+//! Servers that lie: each behaves like PostgreSQL up to a stage of a session, and then does what its script says.
 //!
-//! Written by hand and not on a crate that speaks the protocol: such a crate owns the socket and keeps the order of
-//! messages, and to break both at any moment is all that these servers are for. Threads that block, one a connection:
-//! no runtime of theirs can hold up, or be held up by, the one that is tested.
+//! Written by hand and not with a crate that speaks the protocol: such a crate owns the socket and keeps the order of
+//! messages, and these servers exist to break both at any moment. They use blocking threads, one per connection, so
+//! that no runtime of theirs can delay the tested one or be delayed by it.
 
 pub mod messages;
 mod peer;
@@ -17,30 +17,30 @@ use openssl::ssl::SslAcceptor;
 use messages::{complete, error, greeting, message, ready, row, row_description};
 use peer::{Ask, Peer};
 
-/// Where a session stops being polite.
+/// The stage of a session at which the server starts to follow its script.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Stage {
-    /// Nowhere.
+    /// Never.
     Never,
-    /// When it is asked for TLS.
+    /// When the client asks for TLS.
     Hello,
-    /// When it is told who comes.
+    /// When the client sends its startup packet.
     Startup,
     /// When a password is due, by SCRAM.
     Password,
-    /// When it is asked for its version and role.
+    /// When the client asks for its version and role.
     First,
-    /// When it is probed.
+    /// When the client probes it.
     Probe,
-    /// As soon as it has answered a probe.
+    /// Right after it has answered a probe.
     AfterProbe,
-    /// When it is asked for its figures.
+    /// When the client asks for its facts.
     Facts,
     /// When a session of the pool begins.
     Pool,
     /// When the user's statement is to be parsed.
     Prepare,
-    /// When it is to be run.
+    /// When the user's statement is to be run.
     Query,
 }
 
@@ -48,11 +48,11 @@ pub enum Stage {
 #[derive(Debug, Clone)]
 pub enum Act {
     Say(Vec<u8>),
-    /// The same again and again, as long as it is taken.
+    /// Sends the same again and again, as long as the client takes it.
     Forever(Vec<u8>),
-    /// A byte a second.
+    /// Sends a byte a second.
     Drip(Vec<u8>),
-    /// Until the client has asked the next thing.
+    /// Waits until the client has asked for the next thing.
     Wait,
     /// The server's part of SCRAM; `{}` in the nonce is the client's own.
     Scram {
@@ -60,23 +60,23 @@ pub enum Act {
         salt: String,
         iterations: &'static str,
     },
-    /// Answers all that is asked from here on as PostgreSQL would.
+    /// Answers everything from here on as PostgreSQL would.
     Polite,
-    /// Says of each type that it is made of another.
+    /// Describes each type as made of another one.
     Types,
     Hangup,
 }
 
-/// What a fake server does.
+/// The behaviour of a fake server.
 pub struct Script {
     pub stage: Stage,
     pub acts: Vec<Act>,
-    /// The answer to a request to cancel.
+    /// The answer to a cancel request.
     pub cancel: Vec<Act>,
     pub tls: Option<SslAcceptor>,
 }
 
-/// A server that runs; dropping it closes its port, and with it what is still said on old connections.
+/// A running server; dropping it closes its port and its old connections.
 pub struct Fake {
     port: u16,
     ended: Arc<AtomicBool>,
@@ -94,7 +94,7 @@ impl Fake {
                     return;
                 }
                 let (script, stop) = (Arc::clone(&script), Arc::clone(&stop));
-                // It ends with its connection, whose other end is what is tested.
+                // The thread ends with its connection, whose other end is under test.
                 std::thread::spawn(move || drop(serve(socket, &script, stop)));
             }
         });
@@ -137,7 +137,7 @@ fn serve(socket: TcpStream, script: &Script, ended: Arc<AtomicBool>) -> io::Resu
     if packet.code == CANCEL_REQUEST {
         return peer.play(&script.cancel);
     }
-    // Sessions of our own statements look for names in the catalog alone.
+    // Only the sessions for our own statements set a `search_path`, with nothing but the catalog in it.
     let is_pooled = !String::from_utf8_lossy(&packet.body).contains("search_path");
     if script.stage == Stage::Startup || (script.stage == Stage::Pool && is_pooled) {
         return peer.play(&script.acts);
@@ -160,7 +160,7 @@ fn serve(socket: TcpStream, script: &Script, ended: Arc<AtomicBool>) -> io::Resu
     }
 }
 
-/// What is asked, told by its text; a statement of the user says that it is `hostile`. `None`: to set something.
+/// Recognises a request by its text; a statement of the user contains `hostile`. `None`: to set something.
 fn stage_of(ask: &Ask) -> Option<Stage> {
     Some(match (&ask.query, &ask.parse) {
         (Some(text), _) if text.contains("server_version_num") => Stage::First,
@@ -180,7 +180,7 @@ fn polite_answer(stage: Option<Stage>) -> Vec<u8> {
             let columns = row_description(&[("current_setting", 25), ("pg_is_in_recovery", 25)]);
             vec![columns, row(&[Some(b"150004"), Some(b"f")]), complete("SELECT 1")]
         }
-        // Figures are refused as a server refuses them, which is no reason to call it down.
+        // The facts are refused as a server refuses them, which does not make the node unhealthy.
         Some(Stage::Facts) => vec![error("ERROR", "42501", "permission denied for view pg_stat_activity")],
         Some(Stage::Prepare) => vec![message(b'1', b""), message(b't', &[0, 0]), hostile()],
         Some(Stage::Query) => vec![hostile(), row(&[Some(b"1")]), complete("SELECT 1")],

@@ -1,4 +1,4 @@
-//! The client's side of a fake server's connection: what it asks is understood, what a script says is said.
+//! One connection of a fake server: it understands what the client asks and sends what the script says.
 
 use std::io::{self, Read, Write};
 use std::net::TcpStream;
@@ -22,7 +22,7 @@ pub struct Packet {
 pub struct Ask {
     /// A statement of the simple protocol.
     pub query: Option<String>,
-    /// A statement to be parsed.
+    /// A statement to parse.
     pub parse: Option<String>,
 }
 
@@ -33,7 +33,7 @@ enum Socket {
 
 pub struct Peer {
     socket: Socket,
-    /// The client's first words in SCRAM.
+    /// The client's first message in SCRAM.
     said: Vec<u8>,
     ended: Arc<AtomicBool>,
 }
@@ -71,7 +71,7 @@ impl Peer {
         Ok((tag, body))
     }
 
-    /// What is asked next, whole: up to a simple query or a Sync.
+    /// The client's next request as a whole: up to a simple query or a Sync.
     pub fn ask(&mut self) -> io::Result<Ask> {
         let mut ask = Ask::default();
         loop {
@@ -87,13 +87,13 @@ impl Peer {
         }
     }
 
-    /// Does what the script says, and is silent then until the client hangs up.
+    /// Does what the script says, then is silent until the client closes the connection.
     pub fn play(mut self, acts: &[Act]) -> io::Result<()> {
         for act in acts {
             match act {
                 Act::Say(bytes) => self.write_all(bytes)?,
                 Act::Forever(bytes) => {
-                    // In pieces that are worth a system call.
+                    // In pieces that are large enough to be worth a system call.
                     let bytes = bytes.repeat((16 << 10) / bytes.len().max(1) + 1);
                     while !self.ended.load(Ordering::SeqCst) {
                         self.write_all(&bytes)?;
@@ -103,7 +103,7 @@ impl Peer {
                 Act::Wait => drop(self.ask()?),
                 Act::Scram { nonce, salt, iterations } => {
                     let said = String::from_utf8_lossy(&self.said).into_owned();
-                    // A nonce may hold anything but a comma.
+                    // A nonce may contain anything but a comma.
                     let theirs = said.rsplit(",r=").next().unwrap_or_default();
                     let first = format!("r={},s={salt},i={iterations}", nonce.replace("{}", theirs));
                     self.write_all(&message(b'R', &[b"\0\0\0\x0b", first.as_bytes()].concat()))?;

@@ -1,4 +1,4 @@
-//! Pipes, folders and devices where a file is meant, and names without end.
+//! Pipes, folders and devices where a file is expected, and names of any length.
 
 use std::fs;
 use std::io::Write as _;
@@ -20,7 +20,7 @@ fn fifo(folder: &TempDir, name: &str) -> PathBuf {
     path
 }
 
-/// What cannot take the log is said before the dashboard opens; nothing waits for whoever might read it some day.
+/// A log that cannot be written is refused before the dashboard opens; pgwatch does not wait for a reader of a pipe.
 #[test]
 fn logs_that_cannot_be_written_are_refused_at_once() {
     let folder = tempfile::tempdir().unwrap();
@@ -55,7 +55,7 @@ fn a_pipe_with_a_reader_gets_every_event() {
     let reading = pipe.clone();
     std::thread::spawn(move || read.send(fs::read_to_string(reading).unwrap()));
     let config = file("nodes: {a: {host: 127.0.0.1, port: 1, user: u}}\n");
-    // The reader opens it when it comes to it: until then it is a pipe that nobody reads.
+    // The reader opens the pipe a moment later: until then the pipe has no reader.
     let mut tui = wait_for("a reader", PATIENCE, || {
         let args = ["--config", config.arg(), "--event-log", pipe.to_str().unwrap()];
         let mut tui = Tui::start(&args, 100, 30, &[]);
@@ -77,9 +77,9 @@ fn a_pipe_with_a_reader_gets_every_event() {
     assert!(log.contains(r#""event":"started""#) && log.contains(r#""event":"stopped""#), "{log}");
 }
 
-/// Files that are no files neither hang nor fill the memory.
+/// Files that are no files neither hang pgwatch nor fill its memory.
 #[test]
-fn pipes_and_devices_in_place_of_files_are_refused_or_read() {
+fn pipes_and_devices_are_read_or_refused_as_files() {
     let folder = tempfile::tempdir().unwrap();
     let pipe = fifo(&folder, "pipe");
     let check = |path: &Path| {
@@ -90,7 +90,7 @@ fn pipes_and_devices_in_place_of_files_are_refused_or_read() {
         let faults = check(path).unwrap_err();
         assert_eq!(faults.len(), 1, "{faults:?}");
     }
-    // Another one: who gave up on the first still waits for it.
+    // A new pipe: the thread that gave up on the first one still waits for it.
     let pipe = fifo(&folder, "written");
     let writing = pipe.clone();
     std::thread::spawn(move || {
@@ -109,7 +109,7 @@ fn pipes_and_devices_in_place_of_files_are_refused_or_read() {
     }
 }
 
-/// A name has no limit, and nothing on the screen is pushed out by one.
+/// The length of a name has no limit, and a long one pushes nothing off the screen.
 #[test]
 fn a_name_of_a_thousand_letters_pushes_nothing_out() {
     let name = "n".repeat(1_000);

@@ -1,4 +1,4 @@
-//! Texts made to overflow a stack, to fill a memory, or to take for ever; and as many nodes as a file may have.
+//! Texts made to overflow a stack, to fill the memory, or to take forever; and as many nodes as a file may have.
 
 use std::fmt::Write as _;
 use std::fs;
@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use super::in_time;
 use crate::support::command::{err, out};
 
-/// `pgwatch check` of a text, with the stack of a thread and little memory: a stack that overflows or a heap without end
+/// Runs `pgwatch check` on a text, with the stack of a thread and little memory: a stack overflow or an endless heap
 /// ends the process by a signal.
 fn check(text: &[u8]) -> (Output, Duration) {
     let folder = tempfile::tempdir().unwrap();
@@ -17,7 +17,7 @@ fn check(text: &[u8]) -> (Output, Duration) {
     let limits = format!("ulimit -s 2048; ulimit -v {MEMORY_KB}; exec \"$0\" \"$@\"");
     let mut command = Command::new("sh");
     command.args(["-c", &limits, env!("CARGO_BIN_EXE_pgwatch"), "check", "--config"]).arg(&path).env_clear();
-    // Without HOME the account's own folder would be read.
+    // Without HOME, pgwatch would read the account's own folder.
     command.env("USER", "oncall").env("HOME", folder.path());
     let started = Instant::now();
     let output = in_time("check", move || command.output().unwrap());
@@ -26,8 +26,8 @@ fn check(text: &[u8]) -> (Output, Duration) {
 
 const MEMORY_KB: u32 = 2 << 20;
 
-/// Texts made to overflow, to explode, or to take for ever.
-fn monsters() -> Vec<(&'static str, Vec<u8>)> {
+/// Texts made to overflow, to explode, or to take forever.
+fn oversized_texts() -> Vec<(&'static str, Vec<u8>)> {
     let nested =
         |open: &str, close: &str, levels: usize| (open.repeat(levels) + "x" + &close.repeat(levels)).into_bytes();
     let lines = |count: usize, line: &dyn Fn(usize) -> String| (0..count).map(line).collect::<String>().into_bytes();
@@ -99,7 +99,7 @@ fn monsters() -> Vec<(&'static str, Vec<u8>)> {
 #[test]
 fn texts_made_to_break_a_reader_are_refused_within_bounds() {
     let mut slowest = (Duration::ZERO, "");
-    for (what, text) in monsters() {
+    for (what, text) in oversized_texts() {
         let (output, took) = check(&text);
         let code = output.status.code();
         let said: String = err(&output).chars().take(300).collect();
@@ -125,7 +125,7 @@ fn ten_thousand_nodes_are_loaded_and_checked() {
     assert_eq!(output.status.code(), Some(0), "{}", err(&output));
     assert!(out(&output).contains("10000 of its nodes in cluster all"));
     eprintln!("10,000 nodes are checked in {took:?}");
-    // None of them is there, which is told for each, with a hint as long as somebody may read them.
+    // None of these nodes exists. Each gets its own line, with a hint for as many as a person may read.
     let (output, took) = check(text.replace("- node-", "- nod-").as_bytes());
     assert_eq!((output.status.code(), err(&output).lines().count()), (Some(2), 10_000));
     eprintln!("10,000 wrong names are told in {took:?}");
