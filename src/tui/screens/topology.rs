@@ -5,7 +5,7 @@ use ratatui::layout::Rect;
 use ratatui::style::Style;
 
 use crate::app::{App, Pane};
-use crate::fleet::topology::{Branch, Edge};
+use crate::fleet::topology::{Branch, Edge, VIEWS};
 use crate::model::Role;
 use crate::text;
 use crate::tui::Theme;
@@ -65,8 +65,8 @@ fn shape(canvas: &mut Canvas<'_>, area: Rect) {
     if faults.is_empty() && left_out > 0 {
         Pen::row(canvas.buf, inner, 0).put(&none_left("problem", &app.topology.filter), theme.dim);
     } else if faults.is_empty() {
-        let answered =
-            app.views.get("topology").is_some_and(|table| table.nodes().any(|(_, node)| node.reading.is_some()));
+        let readings = app.picture().readings.of(VIEWS[0]);
+        let answered = readings.is_some_and(|of| of.nodes().any(|(_, node)| node.newest().is_some()));
         let said = if answered { "No problems found." } else { "Asking the nodes …" };
         Pen::row(canvas.buf, inner, 0).put(said, theme.dim);
     }

@@ -2,9 +2,10 @@
 
 use pgwatch::app::Screen;
 use pgwatch::config::alerts;
+use pgwatch::model::NodeConfig;
 
 use super::answers::{answer, body, pids, seen, sessions};
-use crate::scene::{self, Scene, production};
+use crate::scene::{self, NOW, Scene, name, production};
 
 /// What a person types on a screen, what the screen must show then, and what it must no longer show.
 #[track_caller]
@@ -135,6 +136,17 @@ fn shape(scene: &mut Scene) {
         answer(scene, node, "topology", &[&own("standby", node), &receives]);
     }
     answer(scene, "primary", "slots", &["slot=reporting | active=f | retained_bytes=7300000000"]);
+}
+
+#[test]
+fn a_shape_without_problems_is_told_from_one_that_is_not_known_yet() {
+    let node = NodeConfig::new(name("primary"), "10.0.0.1");
+    let mut scene = Scene::new(vec![node], NOW).with_views();
+    scene.press("2");
+    assert!(seen(&mut scene, 140, 50).contains("Asking the nodes …"));
+    let own = "kind=self | name=primary | role=primary | timeline=3 | system_identifier=7712 | port=5432";
+    answer(&mut scene, "primary", "topology", &[own]);
+    assert!(seen(&mut scene, 140, 50).contains("No problems found."));
 }
 
 #[test]
