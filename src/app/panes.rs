@@ -13,7 +13,7 @@ mod view;
 use super::rows::cursor::{Cursor, Move};
 use super::rows::filter::Filter;
 use super::rows::table::Sort;
-use crate::model::NodeName;
+use crate::fleet::Nodes;
 
 /// How much of a list is visible.
 #[derive(Debug, Clone, Copy)]
@@ -41,7 +41,7 @@ pub(in crate::app) trait Rows {
 
     fn filter(&self) -> &Filter;
     /// Sets the filter. `nodes` are the columns of a table that compares nodes.
-    fn set_filter(&mut self, source: &str, nodes: &[NodeName]);
+    fn set_filter(&mut self, source: &str, nodes: &Nodes);
 
     /// Whether only rows with a problem are shown; `None` if the list cannot do that.
     fn problems_only(&mut self) -> Option<&mut bool> {

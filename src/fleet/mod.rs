@@ -88,15 +88,9 @@ impl Fleet {
         self.now.at
     }
 
-    /// Drops the kept picture and returns its time; `None` if none was kept.
-    pub fn release(&mut self) -> Option<SystemTime> {
+    /// Drops the kept picture.
+    pub fn release(&mut self) {
         self.kept = None;
-        None
-    }
-
-    /// All views by name.
-    pub fn views(&self) -> &IndexMap<String, Arc<View>> {
-        &self.views
     }
 
     /// All alerts.
@@ -248,7 +242,9 @@ impl Fleet {
     /// dropped.
     pub fn take_rules(&mut self, views: IndexMap<String, Arc<View>>, rules: Vec<Arc<Rule>>) {
         self.views = views;
-        self.now.readings.take_views(&self.views);
+        for picture in std::iter::once(&mut self.now).chain(self.kept.as_deref_mut()) {
+            picture.readings.take_views(&self.views);
+        }
         self.now.readings.take_needs(rules.iter().filter(|rule| rule.asks()).map(|rule| {
             let compared = rule.check == crate::model::alert::Check::Shape;
             (&rule.view, compared, rule.needs_rates())

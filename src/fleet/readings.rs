@@ -56,11 +56,6 @@ impl Readings {
         self.0.get(view)
     }
 
-    /// The newest answer of a node to a view, even if a later query failed.
-    pub fn newest(&self, view: &str, node: &NodeName) -> Option<&Arc<Reading>> {
-        self.of(view)?.newest(node)
-    }
-
     /// Keeps what nodes answer to this view from now on.
     pub(super) fn follow(&mut self, view: &Arc<View>) {
         self.entry(view).followed = true;
@@ -143,11 +138,6 @@ impl ViewReadings {
     /// What one node answered; `None` before its first answer.
     pub fn node(&self, node: &NodeName) -> Option<&NodeReadings> {
         self.nodes.get(node).map(AsRef::as_ref)
-    }
-
-    /// The newest answer of a node, even if a later query failed.
-    pub fn newest(&self, node: &NodeName) -> Option<&Arc<Reading>> {
-        self.node(node)?.newest.as_ref()
     }
 
     /// The recent values of a figure of a row; `None` where they are not kept.
@@ -236,6 +226,10 @@ mod tests {
         Arc::new(ViewRows { rows, ..ViewRows::default() })
     }
 
+    fn newest<'a>(readings: &'a Readings, node: &NodeName) -> Option<&'a Arc<Reading>> {
+        readings.of("receivers")?.node(node)?.newest()
+    }
+
     #[test]
     fn a_table_takes_rates_over_three_seconds_and_a_rule_over_ten() {
         let view = Arc::clone(&views::ours()["receivers"]);
@@ -262,7 +256,7 @@ mod tests {
         for (second, counter, of_table, of_rule) in steps {
             let outcome = Ok(receivers(&view, counter));
             let for_rules = readings.take(at(second), &node, &view, &outcome).unwrap();
-            let newest = readings.newest("receivers", &node).unwrap();
+            let newest = newest(&readings, &node).unwrap();
             assert_eq!((value(newest), value(&for_rules)), (of_table, of_rule), "at {second} s");
         }
         assert!(readings.of("receivers").unwrap().node(&node).unwrap().earlier.len() <= 7);
@@ -277,8 +271,8 @@ mod tests {
         assert!(readings.of("receivers").is_none());
         readings.follow(&view);
         assert!(readings.take(at(1), &node, &view, &Ok(receivers(&view, 1))).is_some());
-        assert!(readings.newest("receivers", &node).is_some());
+        assert!(newest(&readings, &node).is_some());
         readings.forget(&node);
-        assert!(readings.newest("receivers", &node).is_none());
+        assert!(newest(&readings, &node).is_none());
     }
 }

@@ -1,6 +1,7 @@
 //! All answers of a batch as one table with the node in front of each row. The rows stay where the manager put them:
 //! this is an index over them, so that drawing a frame costs the same with a hundred thousand rows.
 
+use crate::fleet::Nodes;
 use std::borrow::Cow;
 
 use unicode_width::UnicodeWidthChar as _;
@@ -398,7 +399,7 @@ impl Rows for Results {
         &self.filter
     }
 
-    fn set_filter(&mut self, source: &str, _nodes: &[NodeName]) {
+    fn set_filter(&mut self, source: &str, _nodes: &Nodes) {
         self.filter = self.filter_of(source);
     }
 

@@ -3,7 +3,7 @@
 use super::{Rows, Visible};
 use crate::app::rows::cursor::Move;
 use crate::app::{Cursor, Filter};
-use crate::model::NodeName;
+use crate::fleet::Nodes;
 
 /// How far lines are scrolled, and which of them are shown.
 #[derive(Debug, Clone, Default)]
@@ -33,7 +33,7 @@ impl Rows for Lines {
         &self.filter
     }
 
-    fn set_filter(&mut self, source: &str, _nodes: &[NodeName]) {
+    fn set_filter(&mut self, source: &str, _nodes: &Nodes) {
         self.filter = Filter::new(source, &[]);
         self.cursor = Cursor::default();
     }

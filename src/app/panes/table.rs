@@ -4,7 +4,7 @@ use super::{NextSort, Rows, Visible};
 use crate::app::rows::cursor::{Cursor, Move};
 use crate::app::rows::filter::Filter;
 use crate::app::rows::table::{Key, Sort, Table};
-use crate::model::NodeName;
+use crate::fleet::Nodes;
 
 impl<K: Key> Rows for Table<K> {
     fn can_move(&self, _visible: Visible) -> bool {
@@ -34,7 +34,7 @@ impl<K: Key> Rows for Table<K> {
         &self.filter
     }
 
-    fn set_filter(&mut self, source: &str, _nodes: &[NodeName]) {
+    fn set_filter(&mut self, source: &str, _nodes: &Nodes) {
         self.filter = Filter::new(source, &K::filtered());
     }
 

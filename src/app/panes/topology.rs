@@ -1,5 +1,6 @@
 //! The list of the topology screen: its lines, what its filter sees, and the lines that the filter leaves.
 
+use crate::fleet::Nodes;
 use std::borrow::Cow;
 
 use super::{Rows, Visible};
@@ -75,7 +76,7 @@ impl Rows for Topology {
         &self.filter
     }
 
-    fn set_filter(&mut self, source: &str, _nodes: &[NodeName]) {
+    fn set_filter(&mut self, source: &str, _nodes: &Nodes) {
         self.filter = Filter::new(source, &COLUMNS);
     }
 

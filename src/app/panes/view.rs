@@ -6,6 +6,7 @@ use crate::app::rows::filter::Filter;
 use crate::app::rows::table::Sort;
 use crate::app::views::ViewTable;
 use crate::app::views::filter::filter;
+use crate::fleet::Nodes;
 use crate::model::NodeName;
 
 /// The header of the first column, the node, which is no column of the view.
@@ -46,10 +47,13 @@ impl Rows for ViewTable {
         self.opened.as_ref().map_or(&self.filter, |opened| &opened.filter)
     }
 
-    fn set_filter(&mut self, source: &str, nodes: &[NodeName]) {
+    fn set_filter(&mut self, source: &str, nodes: &Nodes) {
         match &mut self.opened {
             Some(opened) => opened.filter = Filter::new(source, &[]),
-            None => self.filter = filter(source, &self.view, nodes),
+            None => {
+                let names: Vec<NodeName> = nodes.names().cloned().collect();
+                self.filter = filter(source, &self.view, &names);
+            }
         }
     }
 

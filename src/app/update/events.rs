@@ -97,7 +97,7 @@ impl App {
     }
 
     fn node_removed(&mut self) {
-        self.forget_removed_nodes();
+        self.unsettle_view();
         self.arrange_nodes();
         if self.screen == Screen::Detail && self.selected().is_none() {
             self.return_to_previous();

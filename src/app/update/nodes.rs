@@ -113,8 +113,12 @@ impl App {
     }
 
     pub(in crate::app) fn toggle_frozen(&mut self) {
-        self.frozen = if self.frozen.is_some() { self.fleet.release() } else { Some(self.fleet.keep()) };
-        self.forget_removed_nodes();
+        if self.frozen.take().is_some() {
+            self.fleet.release();
+        } else {
+            self.frozen = Some(self.fleet.keep());
+        }
+        self.unsettle_view();
         self.arrange_nodes();
         self.arrange_events();
         self.arrange_view();

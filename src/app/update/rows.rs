@@ -8,8 +8,7 @@ use crate::app::rows::filter::Filter;
 use crate::app::rows::table::{Sort, next_sort, shift_sort};
 use crate::app::visit::Shared;
 use crate::app::{App, Pane, Screen};
-use crate::fleet::Severity;
-use crate::model::NodeName;
+use crate::fleet::{Nodes, Severity};
 
 impl App {
     /// The list of a pane; `None` for the editor, and for a view before the views are read.
@@ -155,7 +154,7 @@ impl App {
 
     pub(in crate::app) fn set_filter(&mut self, source: &str) {
         let pane = self.filter_pane();
-        let nodes: Vec<NodeName> = self.fleet.now().nodes.names().cloned().collect();
+        let nodes = self.fleet.now().nodes.clone();
         if let Some(rows) = self.rows_mut(pane) {
             rows.set_filter(source, &nodes);
         }
@@ -269,7 +268,7 @@ impl App {
         let unfiltered = left.answers.is_empty() && next.answers.is_empty();
         self.parked.0.insert(self.screen, left);
         if !unfiltered {
-            answers.set_filter(next.answers.source(), &[]);
+            answers.set_filter(next.answers.source(), &Nodes::default());
             answers.arrange();
         }
         self.settings.filter = Filter::default();

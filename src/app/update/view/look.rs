@@ -138,13 +138,6 @@ impl App {
         Some(self.view_table_mut()?.view.name.clone())
     }
 
-    /// Drops removed nodes from the tables. A frozen picture keeps them until it is released.
-    pub(in crate::app) fn forget_removed_nodes(&mut self) {
-        if self.frozen.is_none() {
-            self.unsettle_view();
-        }
-    }
-
     /// Why a node does not answer; `None` if it does.
     fn why_silent(&self, name: &NodeName) -> Option<String> {
         let health = &self.picture().nodes.get(name)?.health;
