@@ -48,12 +48,11 @@ impl Rows for ViewTable {
     }
 
     fn set_filter(&mut self, source: &str, nodes: &Nodes) {
-        match &mut self.opened {
-            Some(opened) => opened.filter = Filter::new(source, &[]),
-            None => {
-                let names: Vec<NodeName> = nodes.names().cloned().collect();
-                self.filter = filter(source, &self.view, &names);
-            }
+        if let Some(opened) = &mut self.opened {
+            opened.filter = Filter::new(source, &[]);
+        } else {
+            let names: Vec<NodeName> = nodes.names().cloned().collect();
+            self.filter = filter(source, &self.view, &names);
         }
     }
 
