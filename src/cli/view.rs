@@ -167,7 +167,7 @@ impl Answers {
                     (node, answer)
                 }
                 EventKind::Health { node, health, .. } if health.state == HealthState::Unhealthy => {
-                    let Some(error) = health.error else { continue };
+                    let Some(error) = health.error.clone() else { continue };
                     (node, Err(error))
                 }
                 _ => continue,

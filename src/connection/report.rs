@@ -27,7 +27,7 @@ pub(super) enum Report {
 pub(super) enum News {
     Connected { role: Role, server_version: String, connect_time: Duration, attempt: u32 },
     Disconnected(NodeError),
-    Health(Box<Health>, ProbeStats),
+    Health(Arc<Health>, ProbeStats),
     Facts(Result<Arc<Facts>, NodeError>),
     Server(Arc<ServerFacts>),
     View(Arc<str>, Result<Arc<ViewRows>, NodeError>),

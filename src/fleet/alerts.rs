@@ -5,6 +5,7 @@
 //! ends when its condition no longer holds, after a quiet time where its rule has a duration: a condition that comes
 //! and goes is one alert. Nothing is known of a node that does not answer, so its alerts stay as they are.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
@@ -35,7 +36,7 @@ pub struct Alerts {
     shape: Option<SystemTime>,
     unshaped: bool,
     /// Entries that the journal does not have yet.
-    news: Vec<Entry>,
+    news: VecDeque<Entry>,
     /// Counts what happened to alerts: a list of them that was made at a lower count is out of date.
     changes: u64,
 }
@@ -173,8 +174,9 @@ impl Alerts {
         !self.rules.is_empty()
     }
 
-    pub(super) fn take_news(&mut self) -> Vec<Entry> {
-        std::mem::take(&mut self.news)
+    /// The next entry for the journal: an alert that began or ended.
+    pub(super) fn next_news(&mut self) -> Option<Entry> {
+        self.news.pop_front()
     }
 
     pub(super) fn forget(&mut self, node: &NodeName) {
@@ -269,7 +271,7 @@ impl Alerts {
                 one.fired = true;
                 // Whoever acknowledged the warning has not seen that it became critical.
                 one.acknowledged = false;
-                self.news.push(one.began(at));
+                self.news.push_back(one.began(at));
                 self.changes += 1;
             }
         }
@@ -283,7 +285,7 @@ impl Alerts {
             let over = one.is_over(at);
             if over && one.fired {
                 self.changes += 1;
-                self.news.push(one.ended(at));
+                self.news.push_back(one.ended(at));
             }
             !over && (one.fired || one.gone.is_none())
         });

@@ -145,7 +145,7 @@ impl Fleet {
             }),
             EventKind::Disconnected { node, .. } => self.of(node, |node| node.connected_at = None),
             EventKind::Health { node, health, .. } | EventKind::Checked { node, health } => {
-                self.of(node, |node| node.set_health(at, (**health).clone()));
+                self.of(node, |node| node.set_health(at, Arc::clone(health)));
             }
             EventKind::NodeAdded { node } => {
                 // The nodes of the configuration are known from the start; the manager reports them as added too.
@@ -230,7 +230,7 @@ impl Fleet {
     }
 
     fn write_alerts(&mut self) {
-        for entry in self.alerts.take_news() {
+        while let Some(entry) = self.alerts.next_news() {
             self.write(entry);
         }
     }

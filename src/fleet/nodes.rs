@@ -21,7 +21,7 @@ pub struct Node {
     /// Its configuration.
     pub config: NodeConfig,
     /// Its health, as last reported.
-    pub health: Health,
+    pub health: Arc<Health>,
     /// Primary or standby; `None` before the first figures.
     pub role: Option<Role>,
     /// The version as the server prints it: `17.2`.
@@ -108,7 +108,7 @@ impl Node {
     pub fn new(config: NodeConfig, now: SystemTime) -> Self {
         Self {
             config,
-            health: Health::new(now),
+            health: Arc::new(Health::new(now)),
             role: None,
             server_version: None,
             connect_time: None,
@@ -227,7 +227,7 @@ impl Node {
     }
 
     /// Takes in a report on its health, true at `at`.
-    pub(in crate::fleet) fn set_health(&mut self, at: SystemTime, health: Health) {
+    pub(in crate::fleet) fn set_health(&mut self, at: SystemTime, health: Arc<Health>) {
         self.history.advance(at, self.health.state);
         if health.last_success != self.health.last_success {
             self.history.probe(health.latency);
@@ -404,7 +404,7 @@ mod tests {
         let mut probed = |second: u64, state: HealthState, ms: u64| {
             let latency = Some(Duration::from_millis(ms));
             let health = Health { state, latency, last_success: Some(at(second)), ..Health::new(at(0)) };
-            node.set_health(at(second), health);
+            node.set_health(at(second), Arc::new(health));
             node.ping().map(|ping| ping.as_millis())
         };
         let pings = [1, 1, 9, 1, 1].into_iter().zip(1..).map(|(ms, second)| probed(second, HealthState::Healthy, ms));

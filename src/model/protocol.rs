@@ -154,14 +154,14 @@ pub enum EventKind {
         /// The state before.
         from: HealthState,
         /// The state now, and why.
-        health: Box<Health>,
+        health: Arc<Health>,
     },
     /// A probe was answered or missed, and the state is the same. Coalesced: a slow listener sees only the newest.
     Checked {
         /// The node.
         node: NodeName,
         /// The state and its figures now.
-        health: Box<Health>,
+        health: Arc<Health>,
     },
     /// The node is watched from now on.
     NodeAdded {

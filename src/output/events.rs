@@ -180,7 +180,7 @@ mod tests {
         health.failures = 3;
         health.next_retry = Some(SystemTime::UNIX_EPOCH + Duration::from_secs(2));
         health.error = Some(refused());
-        let health = Box::new(health);
+        let health = Arc::new(health);
         let failed = |kind| NodeOutcome {
             elapsed: Duration::from_micros(1200),
             result: Err(NodeError::new(kind, "invalid input: \"hunter2\"")),

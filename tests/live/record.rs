@@ -149,7 +149,7 @@ fn masked(kind: &EventKind, now: u64) -> Option<EventKind> {
             EventKind::Disconnected { node, reason }
         }
         EventKind::Health { node, from, health } => {
-            EventKind::Health { node, from, health: Box::new(masked_health(*health, now)) }
+            EventKind::Health { node, from, health: Arc::new(masked_health(&health, now)) }
         }
         EventKind::Server { node, server } => EventKind::Server { node, server: Arc::new(masked_server(&server, now)) },
         EventKind::Tested { id, outcome } => {
@@ -170,7 +170,7 @@ fn masked(kind: &EventKind, now: u64) -> Option<EventKind> {
 fn masked_figures(kind: &EventKind, now: u64) -> EventKind {
     match kind.clone() {
         EventKind::Checked { node, health } => {
-            EventKind::Checked { node, health: Box::new(masked_health(*health, now)) }
+            EventKind::Checked { node, health: Arc::new(masked_health(&health, now)) }
         }
         EventKind::Facts { node, facts } => {
             EventKind::Facts { node, facts: facts.map(|facts| Arc::new(masked_facts(&facts, now))) }
@@ -183,7 +183,7 @@ fn masked_figures(kind: &EventKind, now: u64) -> EventKind {
     }
 }
 
-fn masked_health(health: Health, now: u64) -> Health {
+fn masked_health(health: &Health, now: u64) -> Health {
     let then = |time: Option<SystemTime>| time.map(|_| at(now));
     Health {
         since: at(now),
@@ -193,9 +193,9 @@ fn masked_health(health: Health, now: u64) -> Health {
         failures: health.failures.min(3),
         attempt: health.attempt.min(1),
         next_retry: health.next_retry.map(|_| at(NOW + 3)),
-        error: health.error.map(masked_error),
+        error: health.error.clone().map(masked_error),
         latency: health.latency.map(|_| ROUND_TRIP),
-        ..health
+        ..health.clone()
     }
 }
 

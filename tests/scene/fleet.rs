@@ -85,5 +85,5 @@ impl Fleet {
 fn checked(part: &Part, now: u64) -> EventKind {
     let latency = part.latency + Duration::from_micros(now * 7919 % 97);
     let state = if latency >= ms(250) { HealthState::Degraded } else { HealthState::Healthy };
-    EventKind::Checked { node: name(part.name), health: Box::new(Health { state, ..healthy(now, latency) }) }
+    EventKind::Checked { node: name(part.name), health: Arc::new(Health { state, ..healthy(now, latency) }) }
 }

@@ -137,7 +137,7 @@ impl Scene {
 
     /// The state changes `ago` seconds before the scene's time.
     pub fn health(&mut self, node: &str, from: HealthState, health: Health) {
-        self.event(EventKind::Health { node: name(node), from, health: Box::new(health) });
+        self.event(EventKind::Health { node: name(node), from, health: Arc::new(health) });
     }
 
     /// A node as it should be: connected, healthy, with its facts, pool and settings.
@@ -167,9 +167,9 @@ impl Scene {
         let before = self.app.picture().nodes.get(&node).map(|node| node.health.state);
         let kind = match before {
             Some(before) if before != state => {
-                EventKind::Health { node: node.clone(), from: before, health: Box::new(health) }
+                EventKind::Health { node: node.clone(), from: before, health: Arc::new(health) }
             }
-            _ => EventKind::Checked { node: node.clone(), health: Box::new(health) },
+            _ => EventKind::Checked { node: node.clone(), health: Arc::new(health) },
         };
         self.event(kind);
         self.event(EventKind::Facts { node: node.clone(), facts: Ok(Arc::new(facts(part, self.now))) });
@@ -280,7 +280,7 @@ pub fn goes_down(scene: &mut Scene, node: &str) {
 
 /// The retries of a node that is down: the fourth is due three seconds after the time of the picture.
 fn retried(scene: &mut Scene, node: &str) {
-    let health = scene.app.picture().nodes.get(&name(node)).unwrap().health.clone();
+    let health = Health::clone(&scene.app.picture().nodes.get(&name(node)).unwrap().health);
     let next = Health {
         state: HealthState::Reconnecting,
         since: at(scene.now),

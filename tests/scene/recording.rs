@@ -107,7 +107,7 @@ impl Line {
             let state = all.into_iter().find(|known| known.as_str() == state);
             let error = self.error.as_ref().map(|error| NodeError::new(ErrorKind::Refused, error.clone()));
             let state = state.unwrap_or_else(|| panic!("no state {:?}", self.health));
-            let health = Box::new(Health { state, error, ..Health::new(at) });
+            let health = Arc::new(Health { state, error, ..Health::new(at) });
             let known = fleet.now().nodes.get(&node);
             let from = known.map_or(HealthState::Connecting, |known| known.health.state);
             EventKind::Health { node, from, health }

@@ -127,12 +127,10 @@ impl Keymap {
     /// The action that a key triggers in a place, if any.
     pub fn resolve(&self, key: Key, place: Place) -> Option<Action> {
         let key = key.normal();
-        place
-            .chain()
-            .iter()
-            .filter_map(|place| self.places.get(place))
-            .flatten()
-            .find_map(|(action, keys)| keys.contains(&key).then_some(*action))
+        place.chain().iter().find_map(|place| {
+            let bindings = self.places.get(place)?;
+            bindings.iter().find_map(|(action, keys)| keys.contains(&key).then_some(*action))
+        })
     }
 
     /// The keys of an action in a place.

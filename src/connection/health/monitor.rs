@@ -42,7 +42,7 @@ pub(crate) struct Wakeups {
 /// One node's health loop.
 pub(crate) struct Monitor {
     node: Arc<NodeConfig>,
-    health: Health,
+    health: Arc<Health>,
     stats: ProbeStats,
     reporter: Reporter,
     wakeups: Wakeups,
@@ -56,7 +56,7 @@ pub(crate) struct Monitor {
 impl Monitor {
     pub(crate) fn new(node: Arc<NodeConfig>, reporter: Reporter, wakeups: Wakeups, turns: Arc<Turns>) -> Self {
         Self {
-            health: Health::new(SystemTime::now()),
+            health: Arc::new(Health::new(SystemTime::now())),
             stats: ProbeStats::default(),
             reporter,
             wakeups,
@@ -130,11 +130,11 @@ impl Monitor {
         if matches!(seen, Observation::Answered { .. } | Observation::Late { .. }) {
             self.retries.answered(Instant::now());
         }
-        self.health = step(&self.node.health, &self.health, seen, SystemTime::now());
+        self.health = Arc::new(step(&self.node.health, &self.health, seen, SystemTime::now()));
         self.stats.latency = self.health.latency;
         let answers = self.health.state.answers();
         self.wakeups.up.send_if_modified(|up| std::mem::replace(up, answers) != answers);
-        self.reporter.send(News::Health(Box::new(self.health.clone()), self.stats)).await;
+        self.reporter.send(News::Health(Arc::clone(&self.health), self.stats)).await;
     }
 
     /// Waits until the retry is due, the user asks for it, or the closed port opens.

@@ -19,7 +19,7 @@ use crate::model::{Health, NodeConfig, NodeError, PoolStats, ProbeStats, Role};
 pub(super) struct NodeRecord {
     pub(super) life: LifeId,
     pub(super) config: Arc<NodeConfig>,
-    pub(super) health: Health,
+    pub(super) health: Arc<Health>,
     pub(super) role: Option<Role>,
     pub(super) server_version: Option<String>,
     /// System identifier last seen. A different one means that another cluster answers at this address.
@@ -59,7 +59,7 @@ impl NodeRecord {
             pool_errors: pool.errors(),
             pool,
             config,
-            health: Health::new(SystemTime::now()),
+            health: Arc::new(Health::new(SystemTime::now())),
             role: None,
             server_version: None,
             system_identifier: None,
@@ -76,7 +76,7 @@ impl NodeRecord {
     pub(super) fn snapshot(&self) -> NodeSnapshot {
         NodeSnapshot {
             config: self.config.as_ref().clone(),
-            health: self.health.clone(),
+            health: Health::clone(&self.health),
             role: self.role,
             server_version: self.server_version.clone(),
             connect_time: self.connect_time,

@@ -215,12 +215,12 @@ mod tests {
     }
 
     fn checked(seq: u64, node: &str) -> Event {
-        let health = Box::new(Health::new(SystemTime::UNIX_EPOCH));
+        let health = Arc::new(Health::new(SystemTime::UNIX_EPOCH));
         event(seq, EventKind::Checked { node: name(node), health })
     }
 
     fn changed(seq: u64, node: &str) -> Event {
-        let health = Box::new(Health::new(SystemTime::UNIX_EPOCH));
+        let health = Arc::new(Health::new(SystemTime::UNIX_EPOCH));
         event(seq, EventKind::Health { node: name(node), from: HealthState::Connecting, health })
     }
 

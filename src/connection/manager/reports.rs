@@ -1,6 +1,7 @@
 //! What the tasks of the nodes report: it changes the record of a node and becomes events. Also the figures of the
 //! pools, which the actor reads itself.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -50,7 +51,7 @@ impl Actor {
                 EventKind::Disconnected { node: name, reason: DisconnectReason::Error(error) }
             }
             News::Health(health, probes) => {
-                let from = std::mem::replace(&mut node.health, *health.clone()).state;
+                let from = std::mem::replace(&mut node.health, Arc::clone(&health)).state;
                 node.probes = probes;
                 match (health.state.answers(), &health.error) {
                     (true, _) => node.set_gate(Ok(())),

@@ -2,6 +2,7 @@
 //! events of a change are sent at once; its sessions are closed in a task that reports back.
 
 use std::collections::HashSet;
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use tokio::time::Instant;
@@ -47,7 +48,7 @@ impl Actor {
         let life = LifeId(self.lives);
         let Some(node) = self.nodes.get_mut(name) else { return };
         node.life = life;
-        node.health = Health::new(SystemTime::now());
+        node.health = Arc::new(Health::new(SystemTime::now()));
         node.gate = None;
         node.pool.expect();
         let reporter = Reporter { node: name.clone(), life, reports: self.reports.clone() };
@@ -65,7 +66,7 @@ impl Actor {
         let from = node.health.state;
         let paused = reason == DisconnectReason::Paused;
         let seen = Observation::Left { paused };
-        node.health = health::step(&node.config.health, &node.health, seen, SystemTime::now());
+        node.health = Arc::new(health::step(&node.config.health, &node.health, seen, SystemTime::now()));
         let was_connected = std::mem::take(&mut node.connected);
         let pool = close.then(|| node.pool.clone());
         if close {
@@ -75,7 +76,7 @@ impl Actor {
             node.set_gate(Err(left(&reason)));
         }
         let crew = node.crew.take();
-        let health = Box::new(node.health.clone());
+        let health = Arc::clone(&node.health);
         if was_connected {
             self.emit(EventKind::Disconnected { node: name.clone(), reason });
         }
@@ -123,7 +124,7 @@ impl Actor {
         if node.crew.is_none() {
             let from = node.health.state;
             self.begin(name, Duration::ZERO);
-            let health = Box::new(self.node(name)?.health.clone());
+            let health = Arc::clone(&self.node(name)?.health);
             self.emit(EventKind::Health { node: name.clone(), from, health });
         }
         Ok(())

@@ -182,7 +182,7 @@ fn the_shape_that_all_nodes_tell_together_must_last_too() {
     assert_eq!(rule.lasting, Duration::from_secs(35));
     let mut stage = Stage::new(vec![rule]);
     for node in ["a", "b"] {
-        let health = Box::new(Health { state: HealthState::Healthy, ..Health::new(at(0)) });
+        let health = Arc::new(Health { state: HealthState::Healthy, ..Health::new(at(0)) });
         stage.event(0, EventKind::Health { node: name(node), from: HealthState::Connecting, health });
     }
     let tells = |stage: &mut Stage, second: u64, node: &str, role: &str| {

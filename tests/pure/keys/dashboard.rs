@@ -1,6 +1,7 @@
 //! A dashboard without a terminal and without servers: it presses keys, applies events, and lets tests look at the
 //! state.
 
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use pgwatch::app::{App, Drawn, DrawnPane, Effect, Key, Msg, Pane, Rect, Setup, update};
@@ -79,7 +80,7 @@ impl Dashboard {
             error,
             ..Health::new(self.now)
         };
-        self.tell(EventKind::Health { node: name(node), from, health: Box::new(health) });
+        self.tell(EventKind::Health { node: name(node), from, health: Arc::new(health) });
     }
 
     pub(crate) fn connect(&mut self, node: &str, role: Role) {

@@ -127,8 +127,8 @@ fn a_paused_node_is_resumed_by_the_same_key() {
     dashboard.health("primary", HealthState::Disconnected, None);
     assert_eq!(dashboard.press("P"), [Command::Pause(name("primary"))], "disconnected is not paused");
     let mut health = dashboard.app.selected().unwrap().health.clone();
-    health.paused = true;
-    dashboard.tell(pgwatch::model::EventKind::Checked { node: name("primary"), health: Box::new(health) });
+    std::sync::Arc::make_mut(&mut health).paused = true;
+    dashboard.tell(pgwatch::model::EventKind::Checked { node: name("primary"), health });
     assert!(dashboard.hints().contains("P resume"));
     assert_eq!(dashboard.press("P"), [Command::Resume(name("primary"))]);
 }
