@@ -18,9 +18,8 @@ pub use crate::model::figures::{
 /// escapes.
 const MAX_MARKS: usize = 3;
 
-/// The text with escapes (`
-/// `, `\x1b`, `\u202e`) for everything that a terminal would interpret or hide. The width of the result is the sum of
-/// the widths of its characters on every terminal, including those that do not know graphemes.
+/// The text with escapes (`\n`, `\x1b`, `\u202e`) for everything that a terminal would interpret or hide. The width of
+/// the result is the sum of the widths of its characters on every terminal, including those that do not know graphemes.
 pub fn safe(text: &str) -> Cow<'_, str> {
     if text.bytes().all(|byte| (0x20..0x7f).contains(&byte)) {
         return Cow::Borrowed(text);

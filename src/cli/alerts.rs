@@ -1,5 +1,5 @@
-//! What the rules find on nodes that are asked once, for `pgwatch status`: the views of all rules and the figures of a refresh,
-//! each node's as they come. Nobody waits for what a rule says must last.
+//! The alerts of `pgwatch status`. It asks each node once for the views of all rules and for the figures of a refresh. A
+//! condition counts as soon as it holds, even if its rule wants it to last.
 
 use std::cmp::Reverse;
 use std::sync::Arc;

@@ -85,7 +85,7 @@ fn named(views: &views::Views, name: &str) -> Result<Arc<View>, Exit> {
 /// Asks every node, twice if the view has rates. The second value is the exit code of a signal.
 async fn ask(config: &Config, view: &Arc<View>, interval: Duration) -> io::Result<(Answers, Option<u8>)> {
     let mut signals = Signals::listen()?;
-    let mut answers = Answers::new(config, view);
+    let mut answers = Answers::new(config, view, interval);
     let (handle, mut events) = ConnectionManager::start(ManagerConfig {
         shutdown_timeout: CLOSING.min(config.shutdown_timeout),
         ..ManagerConfig::new(config.nodes.clone())
@@ -116,12 +116,13 @@ struct Answers {
 }
 
 impl Answers {
-    fn new(config: &Config, view: &Arc<View>) -> Self {
+    fn new(config: &Config, view: &Arc<View>, interval: Duration) -> Self {
         let silent = |name: &NodeName| NodeError::new(ErrorKind::Timeout, format!("no answer from {name} in time"));
         let nodes = config.nodes.iter().map(|node| (node.name.clone(), Err(silent(&node.name))));
         let at = SystemTime::now();
         let mut fleet = Fleet::new(config.nodes.clone(), config.refresh, config.thresholds.clone(), at);
         fleet.take_rules(IndexMap::from([(view.name.clone(), Arc::clone(view))]), Vec::new());
+        fleet.rate_span = interval;
         fleet.follow(view);
         Self {
             view: Arc::clone(view),

@@ -16,7 +16,7 @@ pub(super) struct Settings {
     pub port: Option<At<u16>>,
     pub database: Option<At<String>>,
     pub user: Option<At<String>>,
-    /// Given, or a command. Only without it, a password file is looked for.
+    /// The password, or a command that prints it. If there is none, a password file is looked for.
     pub password: Option<At<PasswordSource>>,
     pub passfile: Option<At<PathBuf>>,
     pub service: Option<At<String>>,

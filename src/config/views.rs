@@ -41,9 +41,7 @@ pub fn folder(env: &Environment) -> Option<PathBuf> {
 }
 
 /// The built-in views, replaced and extended by those of the user's folder. Blocks while it reads files.
-///
-/// # Errors
-/// All problems of the user's files. The valid views are returned all the same.
+/// Also returns all problems of the user's files; the valid ones are among the views.
 pub fn load(env: &Environment) -> (Views, Vec<Diagnostic>) {
     let mut views = ours().clone();
     let mut problems = Vec::new();

@@ -90,7 +90,7 @@ impl Job<'_> {
             let session = tokio::select! {
                 biased;
                 () = cancel.cancelled() => return Err(error::cancelled(node)),
-                // The error of the earlier session says more than that no other one was available in time.
+                // The error of the earlier session is reported: it says more than "no session was free in time".
                 session = self.pool.get(self.left()) => session.map_err(|error| earlier.unwrap_or(error))?,
             };
             let running = Running { session: Some(session), pool: self.pool };

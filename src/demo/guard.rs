@@ -12,9 +12,9 @@ use tempfile::TempDir;
 
 use super::{DemoError, Install, install};
 
-/// Finds servers by their working folder, as a process number could long belong to another process. SIGKILL reaches
-/// stopped processes too, but leaves the System V segment that a server keeps as its lock (line 7 of its
-/// `postmaster.pid`).
+/// Finds servers by their working folder, because the number of a process that ended may belong to another one by now.
+/// SIGKILL reaches stopped processes too, but leaves the System V segment that a server keeps as its lock (line 7 of
+/// its `postmaster.pid`).
 const SCRIPT: &str = r#"
 trap '' HUP INT TERM
 root=$1
@@ -70,7 +70,7 @@ impl Folder {
             .prefix("pgwatch-")
             .tempdir_in(parent)
             .map_err(DemoError::io(format!("no temporary folder in {}", parent.display())))?;
-        // The path as the kernel reports it, as the guard compares working folders.
+        // The path in the kernel's own form, because the guard compares it with working folders.
         let path = dir.path().canonicalize().map_err(DemoError::file(dir.path()))?;
         if path.as_os_str().len() > LONGEST {
             let output = "its name is too long for the Unix socket of a server in it".to_owned();

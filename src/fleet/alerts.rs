@@ -255,7 +255,7 @@ impl Alerts {
                 one.gone.get_or_insert(at);
             }
         }
-        for finding in findings {
+        for finding in worst_of_each_key(findings) {
             let known = held.iter_mut().position(|one| one.is(rule, &finding.key));
             let at_place = known.unwrap_or_else(|| {
                 let alert = Alert { rule: Arc::clone(rule), node: node.clone(), finding: finding.clone(), since: at };
@@ -298,6 +298,19 @@ impl Alerts {
             self.end(node, picture.at);
         }
     }
+}
+
+/// One finding for each key: of rows with the same key, the worst counts.
+fn worst_of_each_key(findings: Vec<Finding>) -> impl Iterator<Item = Finding> {
+    let mut worst: IndexMap<String, Finding> = IndexMap::with_capacity(findings.len());
+    for finding in findings {
+        match worst.get_mut(&finding.key) {
+            Some(known) if known.severity > finding.severity => {}
+            Some(known) => *known = finding,
+            None => drop(worst.insert(finding.key.clone(), finding)),
+        }
+    }
+    worst.into_values()
 }
 
 /// The faults that follow from the shape alone, with their nodes.

@@ -16,7 +16,7 @@ pub struct Batch {
     pub statement: String,
     /// When it was sent.
     pub started: SystemTime,
-    /// The answers, in the order of the nodes on the screen.
+    /// The answers, in the order in which the nodes were chosen.
     pub nodes: Vec<NodeAnswer>,
     /// The time from the start to the last answer; `None` while the batch runs.
     pub elapsed: Option<Duration>,

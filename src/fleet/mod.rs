@@ -15,9 +15,9 @@ mod cost;
 mod history;
 pub mod journal;
 pub mod nodes;
-mod past;
 mod picture;
 pub mod readings;
+mod series;
 pub mod topology;
 
 use std::sync::Arc;
@@ -35,9 +35,10 @@ pub use batch::Batch;
 pub use cost::{Cost, CostRate};
 pub use journal::{Entry, Journal, Severity};
 pub use nodes::{Node, Nodes, Unsaved};
-pub use past::Series;
 pub use picture::Picture;
+use readings::TABLE_SPAN;
 pub use readings::{Readings, ViewReadings};
+pub use series::Series;
 
 /// What is known of all nodes.
 #[derive(Debug, Clone)]
@@ -46,6 +47,8 @@ pub struct Fleet {
     pub refresh: Duration,
     /// The limits above which a figure is a warning or critical.
     pub thresholds: Thresholds,
+    /// The span over which the rates of a table are taken. Until an answer is that old, the oldest one is used.
+    pub rate_span: Duration,
     now: Picture,
     /// The picture of an earlier time, while a frozen screen shows it.
     kept: Option<Box<Picture>>,
@@ -63,6 +66,7 @@ impl Fleet {
         Self {
             refresh,
             thresholds,
+            rate_span: TABLE_SPAN,
             now: Picture { at: now, nodes, journal: Arc::default(), readings: Readings::default() },
             kept: None,
             views: IndexMap::new(),
@@ -171,11 +175,12 @@ impl Fleet {
                     Ok(facts) => node.set_facts(at, Arc::clone(facts)),
                     Err(error) => node.facts_error = Some(error.clone()),
                 });
-                if let Some(node) = self.now.nodes.get(name) {
-                    self.alerts.refreshed(at, node, &self.thresholds);
-                }
+                self.judge(at, name);
             }
-            EventKind::Server { node, server } => self.of(node, |node| node.server = Some(Arc::clone(server))),
+            EventKind::Server { node: name, server } => {
+                self.of(name, |node| node.server = Some(Arc::clone(server)));
+                self.judge(at, name);
+            }
             EventKind::View { node, view, outcome } => {
                 if let Ok(answer) = outcome {
                     self.cost.add(at, answer.elapsed);
@@ -195,13 +200,20 @@ impl Fleet {
         }
     }
 
+    /// Applies the rules to the figures of a node.
+    fn judge(&mut self, at: SystemTime, name: &NodeName) {
+        if let Some(node) = self.now.nodes.get(name) {
+            self.alerts.refreshed(at, node, &self.thresholds);
+        }
+    }
+
     /// Takes in a node's answer to a view, or its error.
     fn answered(&mut self, at: SystemTime, node: &NodeName, view: &str, outcome: &Result<Arc<ViewRows>, NodeError>) {
         if self.now.nodes.get(node).is_none() {
             return;
         }
         let Some(view) = self.views.get(view) else { return };
-        match (self.now.readings.take(at, node, view, outcome), outcome) {
+        match (self.now.readings.take(at, node, view, outcome, self.rate_span), outcome) {
             (Some(reading), _) => self.alerts.answered(node, &view.name, &reading, &self.thresholds),
             (None, Err(error)) if error.kind == ErrorKind::Sql => self.alerts.refused(at, node, &view.name),
             (None, _) => {}

@@ -8,7 +8,7 @@ use std::time::{Duration, SystemTime};
 use indexmap::IndexMap;
 
 use super::readings::TABLE_SPAN;
-use crate::model::delta::Rates;
+use crate::model::rates::Rates;
 use crate::model::{
     Facts, Health, HealthState, NodeConfig, NodeError, NodeName, PoolStats, ProbeStats, Role, ServerFacts, Thresholds,
 };
@@ -22,7 +22,7 @@ pub struct Node {
     pub config: NodeConfig,
     /// Its health, as last reported.
     pub health: Arc<Health>,
-    /// Primary or standby; `None` before the first figures.
+    /// Primary or standby; `None` before the first connection.
     pub role: Option<Role>,
     /// The version as the server prints it: `17.2`.
     pub server_version: Option<String>,

@@ -7,7 +7,9 @@ use super::journal::Journal;
 use super::nodes::Nodes;
 use super::readings::Readings;
 
-/// The cluster at one time. A copy is cheap: it shares each part with the original until one of the two changes it.
+/// The cluster at one time. The fleet has the current picture, and keeps another one while a frozen screen shows it
+/// ([`Fleet::keep`](super::Fleet::keep)). A copy is cheap: it shares the nodes, the journal and the answers with the
+/// original until one of the two changes them.
 #[derive(Debug, Clone)]
 pub struct Picture {
     /// The time of this picture: all ages in it are counted up to here.

@@ -1,9 +1,10 @@
 //! What nodes answered to views: the newest answer of each, with the rates since an earlier one, and the recent
-//! values of its figures. This is the only place where answers become readings.
+//! values of its figures. Answers of servers become readings only here; `model/view/rates.rs` computes the rates
+//! against the earlier answer that is chosen here.
 //!
-//! An answer is kept if a screen shows its view ([`Fleet::follow`](super::Fleet::follow)) or a rule compares answers
-//! to it. The answers to other views are read once and dropped: on many nodes they would take more memory than
-//! everything else.
+//! An answer is kept if a screen has shown its view ([`Fleet::follow`](super::Fleet::follow)), or if a rule needs rates
+//! or the answers of all nodes together. Other answers are read once and dropped: on many nodes they would take more
+//! memory than everything else.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
@@ -11,18 +12,19 @@ use std::time::{Duration, SystemTime};
 
 use indexmap::IndexMap;
 
-use super::past::{Past, Series};
+use super::series::{Past, Series};
 use crate::model::protocol::ViewRows;
 use crate::model::view::Reading;
 use crate::model::{ErrorKind, NodeError, NodeName, View};
 
-/// The shortest span over which the rates of a table are taken. A server flushes its statistics once a second at most
-/// and on its own schedule, out of step with our refresh: over one second, a steady load would seem to jump.
+/// The span over which the rates of a table are taken. A server flushes its statistics once a second at most and on its
+/// own schedule, out of step with our refresh: over one second, a steady load would seem to jump.
 pub(super) const TABLE_SPAN: Duration = Duration::from_secs(3);
-/// The shortest span over which a rule takes rates, so that a short burst raises no alert.
+/// The span over which a rule takes rates, so that a short burst raises no alert.
 const RULE_SPAN: Duration = Duration::from_secs(10);
 
-/// What all nodes answered, by the name of the view. A copy shares everything until one of the two changes.
+/// What all nodes answered, by the name of the view. A copy shares what each node answered until one of the two
+/// changes.
 #[derive(Debug, Clone, Default)]
 pub struct Readings(HashMap<String, ViewReadings>);
 
@@ -33,8 +35,9 @@ pub struct ViewReadings {
     pub view: Arc<View>,
     /// True once a screen has shown the view.
     followed: bool,
-    /// True if a rule compares answers to the view; true if one needs rates.
+    /// True if a rule needs the answers of all nodes together.
     compared: bool,
+    /// True if a rule needs rates.
     rule_rates: bool,
     nodes: IndexMap<NodeName, Arc<NodeReadings>>,
 }
@@ -45,6 +48,8 @@ pub struct NodeReadings {
     newest: Option<Arc<Reading>>,
     /// Why the last query failed; `None` if it succeeded.
     error: Option<NodeError>,
+    /// True if the node has refused the view since its newest answer.
+    refused: bool,
     /// The answers that rates are taken against, oldest first.
     earlier: VecDeque<Arc<Reading>>,
     past: Past,
@@ -92,13 +97,15 @@ impl Readings {
         }
     }
 
-    /// Takes in a node's answer to a view, or its error. Returns the answer with the rates that rules use.
+    /// Takes in a node's answer to a view, or its error. The rates of the table are taken over `span`. Returns the answer
+    /// with the rates that rules use.
     pub(super) fn take(
         &mut self,
         at: SystemTime,
         node: &NodeName,
         view: &Arc<View>,
         outcome: &Result<Arc<ViewRows>, NodeError>,
+        span: Duration,
     ) -> Option<Arc<Reading>> {
         let Some(of) = self.0.get_mut(&view.name).filter(|of| of.is_kept()) else {
             let rows = outcome.as_ref().ok()?;
@@ -106,8 +113,9 @@ impl Readings {
         };
         let node = Arc::make_mut(of.nodes.entry(node.clone()).or_default());
         match outcome {
-            Ok(rows) => Some(node.answered(at, &of.view, (of.followed, of.rule_rates), rows)),
+            Ok(rows) => Some(node.answered(at, &of.view, (of.followed, of.rule_rates), rows, span)),
             Err(error) => {
+                node.refused |= error.kind == ErrorKind::Sql;
                 node.error = Some(error.clone());
                 None
             }
@@ -168,8 +176,7 @@ impl NodeReadings {
 
     /// The newest answer, unless the node has since refused the view, for example after a promotion.
     pub fn valid(&self) -> Option<&Reading> {
-        let refused = self.error.as_ref().is_some_and(|error| error.kind == ErrorKind::Sql);
-        self.newest.as_deref().filter(|_| !refused)
+        self.newest.as_deref().filter(|_| !self.refused)
     }
 
     fn answered(
@@ -178,8 +185,9 @@ impl NodeReadings {
         view: &View,
         (followed, rule_rates): (bool, bool),
         rows: &Arc<ViewRows>,
+        span: Duration,
     ) -> Arc<Reading> {
-        let longest = if rule_rates { RULE_SPAN } else { TABLE_SPAN };
+        let longest = if rule_rates { RULE_SPAN.max(span) } else { span };
         let age = |earlier: &Reading| at.duration_since(earlier.at).unwrap_or_default();
         while self.earlier.get(1).is_some_and(|earlier| age(earlier) >= longest) {
             self.earlier.pop_front();
@@ -189,7 +197,7 @@ impl NodeReadings {
             let old = self.earlier.iter().rev().find(|earlier| age(earlier) >= span);
             old.or_else(|| self.earlier.front())
         };
-        let (of_table, of_rule) = (base(TABLE_SPAN), base(RULE_SPAN));
+        let (of_table, of_rule) = (base(span), base(RULE_SPAN));
         let read = |base: Option<&Arc<Reading>>| Reading::new(view, at, Arc::clone(rows), base.map(AsRef::as_ref));
         let newest = Arc::new(read(of_table));
         let same = of_table.map(Arc::as_ptr) == of_rule.map(Arc::as_ptr);
@@ -202,6 +210,7 @@ impl NodeReadings {
         }
         self.newest = Some(newest);
         self.error = None;
+        self.refused = false;
         for_rules
     }
 }
@@ -255,11 +264,52 @@ mod tests {
         ];
         for (second, counter, of_table, of_rule) in steps {
             let outcome = Ok(receivers(&view, counter));
-            let for_rules = readings.take(at(second), &node, &view, &outcome).unwrap();
+            let for_rules = readings.take(at(second), &node, &view, &outcome, TABLE_SPAN).unwrap();
             let newest = newest(&readings, &node).unwrap();
             assert_eq!((value(newest), value(&for_rules)), (of_table, of_rule), "at {second} s");
         }
         assert!(readings.of("receivers").unwrap().node(&node).unwrap().earlier.len() <= 7);
+    }
+
+    /// `pgwatch view --interval` asks for the span. A node that answered several times before counts from its last answer.
+    #[test]
+    fn a_table_takes_rates_over_the_span_that_is_asked_for() {
+        let view = Arc::clone(&views::ours()["receivers"]);
+        let rate = view.column("conflicts_rate").unwrap();
+        let node = NodeName::parse("a").unwrap();
+        for (span, expected) in [(1, 100.0), (3, 34.0), (6, 17.0)] {
+            let mut readings = Readings::default();
+            readings.follow(&view);
+            for (second, counter) in [(0, 0), (1, 0), (2, 0), (3, 1), (4, 2), (5, 2), (6, 102)] {
+                readings.take(at(second), &node, &view, &Ok(receivers(&view, counter)), Duration::from_secs(span));
+            }
+            let value = newest(&readings, &node).unwrap().value(&view, 0, rate).number().unwrap();
+            assert!((value - expected).abs() < 1.0, "over {span} s: {value}");
+        }
+    }
+
+    #[test]
+    fn a_refusal_holds_until_the_node_answers_again() {
+        let view = Arc::clone(&views::ours()["receivers"]);
+        let node = NodeName::parse("a").unwrap();
+        let mut readings = Readings::default();
+        readings.follow(&view);
+        let fails = |kind| Err(NodeError::new(kind, "no answer"));
+        let outcomes = [
+            (Ok(receivers(&view, 1)), true),
+            (fails(ErrorKind::Timeout), true),
+            (fails(ErrorKind::Sql), false),
+            (fails(ErrorKind::Timeout), false),
+            (Ok(receivers(&view, 1)), true),
+        ];
+        for (second, (outcome, valid)) in (0..).zip(outcomes) {
+            readings.take(at(second), &node, &view, &outcome, TABLE_SPAN);
+            assert_eq!(
+                readings.of("receivers").unwrap().node(&node).unwrap().valid().is_some(),
+                valid,
+                "at {second} s"
+            );
+        }
     }
 
     #[test]
@@ -267,10 +317,10 @@ mod tests {
         let view = Arc::clone(&views::ours()["receivers"]);
         let node = NodeName::parse("a").unwrap();
         let mut readings = Readings::default();
-        assert!(readings.take(at(0), &node, &view, &Ok(receivers(&view, 1))).is_some());
+        assert!(readings.take(at(0), &node, &view, &Ok(receivers(&view, 1)), TABLE_SPAN).is_some());
         assert!(readings.of("receivers").is_none());
         readings.follow(&view);
-        assert!(readings.take(at(1), &node, &view, &Ok(receivers(&view, 1))).is_some());
+        assert!(readings.take(at(1), &node, &view, &Ok(receivers(&view, 1)), TABLE_SPAN).is_some());
         assert!(newest(&readings, &node).is_some());
         readings.forget(&node);
         assert!(newest(&readings, &node).is_none());

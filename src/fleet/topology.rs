@@ -1,8 +1,8 @@
 //! The cluster as its nodes report it: which node streams from which, which subscribes to which, and what is wrong
-//! with that shape, in words. It is made from answers to the views `topology` and `slots`, not from the file.
+//! with that shape, in words. It is read from answers to the views `topology` and `slots`, not from the file.
 
+mod branch;
 mod peer;
-mod shape;
 mod tree;
 mod upstream;
 
@@ -14,14 +14,14 @@ use super::picture::Picture;
 use crate::model::NodeName;
 use peer::{Peer, rows_of};
 
-pub use tree::{Branch, Edge, FaultKind, ShapeFault};
+pub use branch::{Branch, Edge, FaultKind, ShapeFault};
 
-/// The views from which the shape is made.
+/// The views that this file reads: the tree is made from the first; the second adds faults of slots.
 pub const VIEWS: [&str; 2] = ["topology", "slots"];
 
 /// The shape as a tree, and everything that is wrong with it, the most severe first.
 pub fn shape(picture: &Picture) -> (Vec<Branch>, Vec<ShapeFault>) {
-    let (branches, mut faults) = shape::of(&peers(picture, VIEWS[0]));
+    let (branches, mut faults) = tree::of(&peers(picture, VIEWS[0]));
     faults.extend(unread_slots(picture));
     faults.sort_by_key(|fault| fault.severity != Severity::Critical);
     (branches, faults)
@@ -29,7 +29,7 @@ pub fn shape(picture: &Picture) -> (Vec<Branch>, Vec<ShapeFault>) {
 
 /// What is wrong with the shape according to the answers to a view.
 pub(super) fn faults(picture: &Picture, view: &str) -> Vec<ShapeFault> {
-    shape::of(&peers(picture, view)).1
+    tree::of(&peers(picture, view)).1
 }
 
 /// What each node reports of itself and of others.

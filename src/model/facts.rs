@@ -26,7 +26,7 @@ impl Role {
 
 /// The answer to the one statement that each refresh sends to a node (N11). `None` means that the server did not say
 /// (rights, version, role), never 0. Counters are totals since the server's statistics were reset; rates are computed
-/// from two of these (`model::delta`).
+/// from two of these (`model::rates`).
 #[derive(Debug, Clone, PartialEq)]
 pub struct Facts {
     /// The server's own clock when it answered (`clock_timestamp()`). Rates divide by differences of it.

@@ -4,7 +4,6 @@
 pub mod alert;
 pub mod condition;
 pub mod contained;
-pub mod delta;
 pub mod error;
 pub mod facts;
 pub mod figures;
@@ -14,6 +13,7 @@ pub mod name;
 pub mod node;
 pub mod pool;
 pub mod protocol;
+pub mod rates;
 pub mod rows;
 pub mod secret;
 pub mod theme;

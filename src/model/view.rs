@@ -8,6 +8,8 @@ use super::{Condition, Role};
 mod by_server;
 mod cell;
 mod column;
+mod key;
+mod rates;
 mod reading;
 mod sql;
 
@@ -79,7 +81,7 @@ pub struct Tree {
     pub parent: usize,
 }
 
-/// The screens that have views as tabs.
+/// The screens that show views, as tabs on all but [`Self::Other`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum ViewScreen {
     /// Sessions.
@@ -166,6 +168,11 @@ impl View {
     pub fn lacks(&self, version: Version, role: Role) -> Option<Lacks> {
         let texts = [Some(&self.from), self.with.as_ref()];
         texts.into_iter().flatten().find_map(|text| text.choose(version, role).err())
+    }
+
+    /// How old an answer may be before it is stale, where figures are refreshed at this interval.
+    pub fn fresh_for(&self, refresh: Duration) -> Duration {
+        self.every.unwrap_or_default().max(refresh) * 3 + Duration::from_secs(2)
     }
 
     /// True if some of its columns need two answers.

@@ -8,6 +8,7 @@ use serde::ser::{SerializeMap as _, SerializeSeq as _};
 use serde::{Serialize, Serializer};
 use serde_json::value::RawValue;
 
+use super::csv::record;
 use super::json::millis;
 use super::table::{Align, Table};
 use crate::model::protocol::{NodeOutcome, NodeRows};
@@ -117,23 +118,6 @@ fn align(type_name: &str) -> Align {
         "int2" | "int4" | "int8" | "oid" | "float4" | "float8" | "numeric" | "money" => Align::Right,
         _ => Align::Left,
     }
-}
-
-/// Writes one line as RFC 4180 says. NULL is an empty field, an empty text is `""`.
-pub(super) fn record<'a>(out: &mut dyn Write, cells: impl Iterator<Item = Option<&'a str>>) -> io::Result<()> {
-    for (at, cell) in cells.enumerate() {
-        if at > 0 {
-            out.write_all(b",")?;
-        }
-        match cell {
-            None => {}
-            Some(text) if text.is_empty() || text.contains(['"', ',', '\n', '\r']) => {
-                write!(out, "\"{}\"", text.replace('"', "\"\""))?;
-            }
-            Some(text) => out.write_all(text.as_bytes())?,
-        }
-    }
-    out.write_all(b"\n")
 }
 
 impl Serialize for Answers {

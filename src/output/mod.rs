@@ -2,6 +2,7 @@
 //! caller passes; nothing here opens a file or knows of the terminal.
 
 pub mod answers;
+mod csv;
 pub mod events;
 mod json;
 pub mod status;

@@ -7,7 +7,8 @@ use std::time::{Duration, SystemTime};
 use serde::ser::{SerializeMap as _, SerializeSeq as _};
 use serde::{Serialize, Serializer};
 
-use super::answers::{JsonValue, record};
+use super::answers::JsonValue;
+use super::csv::record;
 use super::json::{millis, time};
 use super::table::{Align, Table};
 use crate::model::view::{CellKind, Reading, Unit, Value, cell};

@@ -8,7 +8,7 @@ use super::{Token, tokens};
 pub enum Begins {
     /// With a statement.
     Statement,
-    /// With a verb of SQL, but no statement continues like that. Holds how one does.
+    /// With a verb of SQL, but what follows does not make a statement. Holds an example of what would.
     Verb(&'static str),
     /// Without a verb of SQL.
     Nothing,
@@ -74,14 +74,14 @@ const VERBS: [(&str, &str); 52] = [
 const ALONE: [&str; 11] =
     ["abort", "analyze", "begin", "checkpoint", "cluster", "commit", "end", "repack", "rollback", "select", "vacuum"];
 
-/// How a line begins. A word alone does not begin a statement: only a `;` shows that it is meant as one.
+/// How a line begins. A verb alone does not begin a statement; some verbs do if only `;` follows.
 pub fn begins(line: &str) -> Begins {
     let tokens: Vec<Token<'_>> = tokens(line).collect();
     let first = tokens.iter().position(|token| !token.is('(')).unwrap_or(tokens.len());
     let tokens = tokens.get(first..).unwrap_or_default();
     let Some((verb, rest)) = tokens.split_first() else { return Begins::Nothing };
     if verb.word() == "with" {
-        // It names queries before the verb.
+        // `WITH` names queries before the verb.
         let named = rest.iter().any(|token| token.word() == "as");
         return if named { Begins::Statement } else { Begins::Verb("with NAME as (select ...) select ...") };
     }

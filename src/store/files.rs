@@ -1,4 +1,4 @@
-//! How files are opened and written: for their owner alone, or complete under their name.
+//! Opens files that only their owner can read, and writes files that get their name only when they are complete.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, BufWriter, Write as _};
@@ -9,8 +9,8 @@ use tempfile::NamedTempFile;
 
 use crate::text::safe;
 
-/// Opens a file for appending that only its owner can read: logs name hosts, roles and databases. Neither opening nor
-/// writing blocks: a pipe without a reader is an error, and a full one drops what is written.
+/// Opens a file for appending that only its owner can read: logs name hosts, roles and databases. A pipe never blocks:
+/// opening one without a reader is an error, and so is writing to a full one. A file takes as long as its disk does.
 pub fn open_private(path: &Path) -> io::Result<File> {
     let nonblocking = rustix::fs::OFlags::NONBLOCK.bits().cast_signed();
     OpenOptions::new().append(true).create(true).mode(0o600).custom_flags(nonblocking).open(path)

@@ -114,6 +114,23 @@ fn status_of_healthy_nodes_has_the_promised_shape_and_exits_with_0() {
 }
 
 #[test]
+fn status_reports_settings_that_wait_for_a_restart_and_exits_with_1() {
+    let cluster = cluster().start().unwrap();
+    let server = cluster.primary();
+    server.psql("alter system set max_connections = 77").unwrap();
+    server.psql("select pg_reload_conf()").unwrap();
+    wait_for("a setting waits for a restart", SOON, || {
+        (server.psql("select count(*) from pg_settings where pending_restart").unwrap() == "1").then_some(())
+    });
+    let config = ConfigFile::new("", [server]);
+    let (report, code) = object(&["status", "--config", config.arg(), "--format", "json"]);
+    assert_eq!(code, 1, "{report:#}");
+    assert_eq!(report["alerts"][0]["rule"], "pending_restart", "{report:#}");
+    let output = run(&["status", "--config", config.arg()]);
+    assert!(out(&output).contains("changed settings that need a restart: 1"), "{}", out(&output));
+}
+
+#[test]
 fn status_reports_a_dead_node_among_others_and_exits_with_2() {
     let config = with_dead(ConfigFile::new("", [servers().primary()]));
     let (report, code) = object(&["status", "--config", config.arg(), "--format", "json"]);

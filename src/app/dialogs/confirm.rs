@@ -28,8 +28,9 @@ pub enum About {
     },
 }
 
-/// The number of names that a question shows of a long list, and of letters that it shows of a long statement.
+/// How many names of a long list a question shows.
 const NAMES: usize = 12;
+/// How many letters of a long statement a question shows.
 const LETTERS: usize = 300;
 
 impl Confirm {

@@ -7,15 +7,16 @@ use crate::app::dialogs::form::Test;
 use crate::app::{App, Dialog, Effect, Leaving, Reread, Screen};
 use crate::fleet::{Severity, Unsaved, topology};
 use crate::model::protocol::CommandError;
+use crate::model::view::Reading;
 use crate::model::{Command, Event, EventKind, NodeName};
 
 impl App {
     pub(in crate::app) fn apply(&mut self, event: Event) -> Vec<Effect> {
         self.now = self.now.max(event.at);
         self.fleet.apply(&event);
-        let effects = self.follow(event.at, event.kind);
+        // First, since the screen may arrange all entries again.
         self.show_new_entries();
-        effects
+        self.follow(event.at, event.kind)
     }
 
     /// Shows the entries that the journal has got since the last call.
@@ -74,16 +75,17 @@ impl App {
         Vec::new()
     }
 
-    /// True if the event fills a part of the screen that has been empty since the start: the user is waiting for it
-    /// (N1).
+    /// True if the event fills a part of the screen that has been empty since the start, or replaces rows that are stale:
+    /// the user is waiting for it (N1).
     pub fn awaits(&self, kind: &EventKind) -> bool {
         let of = |node| self.fleet.now().nodes.get(node);
         match kind {
             EventKind::Facts { node, .. } => of(node).is_some_and(|of| of.facts.is_none() && of.facts_error.is_none()),
             EventKind::Server { node, .. } => of(node).is_some_and(|of| of.server.is_none()),
             EventKind::View { node, .. } => self.view_table().is_some_and(|table| {
-                let of = self.fleet.now().readings.of(&table.view.name);
-                of.is_none_or(|of| of.node(node).is_none())
+                let known = self.fleet.now().readings.of(&table.view.name).and_then(|of| of.node(node)?.last());
+                let is_stale = |reading: &Reading| reading.age(self.now) > table.view.fresh_for(self.fleet.refresh);
+                known.is_none_or(|last| last.is_ok_and(is_stale))
             }),
             _ => false,
         }

@@ -1,5 +1,6 @@
-//! Leaving: the first `q` waits for the user's queries, the second cancels them. A third one gives up on sessions
-//! that do not close, but only after a while: pressing the key too often must not leave sessions open on the servers.
+//! Leaving: the first `q` waits for the user's running queries, the next one cancels them. Without a running query the
+//! first one already closes all sessions. While sessions close, one more `q` closes the screen, but not within
+//! [`PATIENCE`]: pressing the key too often must not leave sessions open on the servers.
 
 use std::time::Duration;
 
@@ -11,7 +12,7 @@ use crate::app::{App, Effect, Leaving, Pane};
 const PATIENCE: Duration = Duration::from_secs(2);
 
 impl App {
-    /// `q` on the first screen: waits for the user's running queries.
+    /// `q` on the first screen, or `:quit`: waits for the user's running queries.
     pub(in crate::app) fn leave(&mut self) -> Vec<Effect> {
         if self.leaving.is_some() {
             return self.leave_now();
@@ -33,7 +34,7 @@ impl App {
         vec![Effect::Send(Command::Shutdown { drain: false })]
     }
 
-    /// Starts to leave and closes what is open, so that it does not take the next `q`.
+    /// Starts to leave. Closes dialogs and input lines, because they would take the next `q`.
     fn begin_to_leave(&mut self, leaving: Leaving) {
         self.leaving = Some(leaving);
         self.dialog = None;

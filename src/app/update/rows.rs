@@ -1,6 +1,8 @@
 //! Keys that work on every list: moving, scrolling columns, filtering, sorting. What a list does about them is up to
 //! the list ([`Rows`]); this file decides which list a key applies to.
 
+mod arrange;
+
 use crate::app::keys::keymap::Place;
 use crate::app::panes::{NextSort, Rows, Visible};
 use crate::app::rows::cursor::{Cursor, Move};
@@ -116,7 +118,7 @@ impl App {
         !self.is_empty() && column + 1 < columns && self.drawn.pane(self.pane).is_none_or(|drawn| drawn.more_right)
     }
 
-    /// The list that `/`, `!` and the sort apply to.
+    /// The list that `/` and the sort apply to. For `!` see [`App::problems_pane`].
     pub(in crate::app) fn filter_pane(&self) -> Pane {
         match (self.screen, self.pane) {
             (Screen::View(_), _) => Pane::View,
@@ -161,7 +163,8 @@ impl App {
         self.arrange(pane);
     }
 
-    /// `Enter` in the filter line, and `:filter`: keeps the filter, and says what it cannot do.
+    /// Called when the filter line is closed by `Enter`, and by `:filter`: says what is wrong with the filter, if
+    /// anything is.
     pub(in crate::app) fn keep_filter(&mut self) {
         if let Some(fault) = self.filter().fault().map(str::to_owned) {
             self.say(Severity::Warning, fault);
@@ -244,14 +247,13 @@ impl App {
         self.say(Severity::Info, format!("the cursor {text}"));
     }
 
-    /// Closes an open filter line, which would filter a different list from here on. The filter stays as typed so
-    /// far.
+    /// Closes an open filter line, because the same line would now filter another list. The filter typed so far stays.
     pub(in crate::app) fn leave_filter_line(&mut self) {
         self.prompt.take_if(|prompt| prompt.place() == Place::Filter);
     }
 
-    /// Ends the visit of this screen because another one is shown: a limit to some nodes is dropped, and lists that
-    /// both screens have take the filters that they had there.
+    /// Ends the visit of this screen, because another one is shown. A limit to some nodes ends. A list that both
+    /// screens have gets back the filter that it had on the other one.
     pub(in crate::app) fn end_visit(&mut self, to: Screen) {
         self.leave_filter_line();
         if to == self.screen {

@@ -1,10 +1,10 @@
-//! The way back. `q` and `Esc` return to the previous screen. Before that, `Esc` undoes one thing at a time: the
-//! running query of this screen, the zoom, the open row, what is left out (other nodes, then rows by the filter), the
-//! marks, the focus of another pane. On the first screen it then does nothing. Dialogs and input lines handle their
-//! own keys first.
+//! The way back. `q` closes an open row; without one it returns to the previous screen. `Esc` first undoes one thing
+//! at a time: the running query of this screen, the zoom, the open row, what is left out (other nodes, then rows by the
+//! filter), the marks, the focus of another pane. Then it returns to the previous screen; on the first one it does
+//! nothing. Dialogs and input lines handle their own keys first.
 //!
 //! Each screen, view and node is in the history at most once, and going back adds nothing to it, so the way back
-//! always ends on the first screen. Going to the first screen by its digit clears the history.
+//! always ends on the first screen. Going to the first screen directly clears the history.
 
 use crate::app::{App, Effect, Pane, Screen};
 use crate::model::{Command, NodeName};

@@ -8,7 +8,8 @@ use serde::de::{DeserializeSeed, Deserializer, EnumAccess, Error as _, MapAccess
 use super::lines::Lines;
 use crate::config::diagnostic::{Diagnostics, Position};
 
-/// The limit of values in a file after its aliases are expanded. 5,000 nodes with every key have a tenth of it.
+/// The limit of values in a file after its aliases are expanded. A file of 5,000 nodes with every key has a tenth of
+/// that.
 const MAX_VALUES: usize = 1_000_000;
 
 /// The limit of anchors in a file, above what anybody writes.
@@ -46,8 +47,8 @@ fn nested_absurdly(text: &str) -> Option<usize> {
     })
 }
 
-/// The place of the anchor that exceeds the limit. The time to find anchors in the lossless tree grows with the square
-/// of their number.
+/// The place of the anchor that exceeds the limit. `yaml-edit` takes a time that grows with the square of the number of
+/// anchors.
 fn anchored_absurdly(text: &str) -> Option<usize> {
     let bytes = text.as_bytes();
     let mut anchors = text.match_indices('&').map(|(at, _)| at).filter(|at| {
@@ -61,7 +62,7 @@ fn anchored_absurdly(text: &str) -> Option<usize> {
 pub(super) enum RawValue {
     Null,
     Text(String),
-    /// A number as `serde_yaml` understood it; the text of the file is preferred.
+    /// A number or a boolean, as `serde_yaml` read it. The text in the file is preferred.
     Number(String),
     List(Vec<RawValue>),
     Map(Vec<(RawValue, RawValue)>),
@@ -200,7 +201,7 @@ fn syntax_error(told: &str) -> String {
     let told = [" at line ", " at position "].iter().fold(told, |told, place| told.split(place).next().unwrap_or(told));
     let plain = match told {
         "repetition limit exceeded" => TOO_MANY,
-        // The value that was one too many precedes this text.
+        // The reader writes the value that exceeded the limit before this text.
         told if told.ends_with("too many values") => TOO_MANY,
         "recursion limit exceeded" => TOO_DEEP,
         "control characters are not allowed" => {
@@ -226,7 +227,8 @@ fn syntax_error(told: &str) -> String {
     plain.to_owned()
 }
 
-/// The byte at the place of ` at line 2 column 13`. For the reader, some characters end a line that do not for people.
+/// The byte at the place of ` at line 2 column 13`. The reader also ends a line at U+0085, U+2028 and U+2029, which
+/// editors do not.
 fn byte_at(place: &str, text: &str) -> Option<usize> {
     let (line, column) = place.trim().strip_prefix("at line ")?.split_once(" column ")?;
     let wanted: (usize, usize) = (line.parse().ok()?, column.parse().ok()?);

@@ -26,7 +26,7 @@ use crate::connection::schedule::phase::{FASTEST, Phase};
 use crate::connection::schedule::turns::Turns;
 use crate::connection::session::{self, Driver, SessionKind};
 use crate::connection::wire::limit::{OUR_ANSWERS, limited};
-use crate::model::{ErrorKind, Facts, NodeConfig, NodeError, Role, ServerFacts, delta};
+use crate::model::{ErrorKind, Facts, NodeConfig, NodeError, Role, ServerFacts, rates};
 
 /// How long to wait for the facts before giving up the statement and its connection. The session's own statement
 /// timeout is shorter; this is for a server that does not answer at all.
@@ -200,7 +200,7 @@ impl Poller {
         let mut facts = probe_if_late(drive(driver, &self.node, answer), &self.hints.probe_now).await?;
         facts.elapsed = asked.elapsed();
         if let Some(before) = &session.before {
-            facts.replay_lag = delta::proven_replay_lag(before, &facts);
+            facts.replay_lag = rates::proven_replay_lag(before, &facts);
         }
         let config_loaded = facts.config_loaded;
         self.hints.role.send_if_modified(|role| role.replace(facts.role) != Some(facts.role));

@@ -8,9 +8,9 @@ use tokio::time::Instant;
 use crate::connection::schedule::backoff;
 use crate::model::{ErrorKind, NodeError};
 
-/// How often to check that a node which answers also admits new connections. Rarely, as each check costs the server a
-/// process; a hint of trouble (all its connections in use, a query that got none, the user asking) triggers an early
-/// check, at most every [`ADMISSION_AT_MOST`].
+/// How often to check that a node which answers also admits new connections. Rarely, because each check costs the
+/// server a process. A hint of trouble (all its connections in use, a query that got none) brings the check forward,
+/// but not within [`ADMISSION_AT_MOST`] of the last fresh connection. A request of the user is served at once.
 const ADMISSION: Duration = Duration::from_mins(2);
 const ADMISSION_AT_MOST: Duration = Duration::from_secs(10);
 /// When the first check comes if the first connect took suspiciously long. Up to [`ADMISSION_AT_MOST`] is added at random,
@@ -90,8 +90,8 @@ impl Admission {
         (quiet && !self.wants_confirmation(situation)).then_some(self.next_check)
     }
 
-    /// A suspect node needs as many as could bring its misses to the threshold, those under way included; a living one that
-    /// refuses needs one at a time.
+    /// A suspect node may need more misses before it counts as dead: a fresh connection is opened for each of them,
+    /// those under way included. A living node that refuses gets one at a time.
     fn wants_confirmation(&self, situation: Situation) -> bool {
         if situation.is_suspect() {
             return situation.failures as usize + situation.opening < situation.unhealthy_after.max(1) as usize;
@@ -128,7 +128,8 @@ impl Admission {
         self.next_confirmation = now;
     }
 
-    /// Our own connection ended, as did `flaps` in a row that had hardly been open: the next one waits longer after each.
+    /// Our own connection ended. `flaps` is how many in a row were closed at once: the wait for the next one grows with
+    /// them.
     pub(super) fn connection_ended(&mut self, flaps: u32, now: Instant) {
         self.next_confirmation = now + SPACING * flaps;
     }

@@ -48,7 +48,7 @@ impl Retries {
         }
     }
 
-    /// Takes in that a connection was opened, which is our own now.
+    /// A connection was opened, on which the node is probed from now on.
     pub(super) fn connected(&mut self, now: Instant) {
         self.connected_at = now;
         self.starting = 0;

@@ -52,9 +52,9 @@ pub(crate) fn connector(tls: &TlsConfig) -> Result<TlsConnector, TlsError> {
 }
 
 impl Files {
-    /// Follows libpq: if `~/.postgresql/root.crt` exists, it verifies the chain, and unless other files are named,
-    /// `postgresql.crt` and `.key` are shown. Unlike libpq, a `verify` mode without any root trusts the machine's
-    /// roots.
+    /// Follows libpq: if `~/.postgresql/root.crt` exists, the chain is verified with it. If no client certificate is
+    /// named, `postgresql.crt` is shown to the server, with the key in `postgresql.key`. Unlike libpq, a `verify` mode
+    /// without any root trusts the machine's roots.
     fn find(tls: &TlsConfig, home: Option<&Path>) -> Self {
         let default = |name: &str| home.map(|home| home.join(".postgresql").join(name)).filter(|path| path.exists());
         let system = tls.root_cert == Some(RootCert::System);

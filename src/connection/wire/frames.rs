@@ -6,8 +6,8 @@ use super::fault::Fault;
 use super::heard::Heard;
 use crate::model::protocol::QueryRequest;
 
-/// Bytes of the largest message that is not a row: an error that quotes a long statement, the description of a wide
-/// result.
+/// The largest message that is not a row, in bytes. An error that quotes a long statement and the description of a wide
+/// result need this much.
 const MAX_MESSAGE: usize = 1 << 20;
 /// Bytes of a message that are kept to be read here.
 const MAX_KEPT: usize = 64 << 10;
@@ -79,7 +79,7 @@ impl Frames {
             _ => ("", MAX_MESSAGE),
         };
         if length > most {
-            // A row of a user's statement may be large; that is not the server's fault.
+            // Large rows, errors and notices may follow from the user's statement. That is not the server's fault.
             return Err(if limits.rows_are_wanted && self.in_use && !what.is_empty() {
                 Fault::TooLarge { what, length, kept: most.min(QueryRequest::MAX_BYTES) }
             } else {

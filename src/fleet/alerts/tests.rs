@@ -4,7 +4,9 @@ use super::*;
 use crate::config::{alerts, views};
 use crate::fleet::Fleet;
 use crate::model::protocol::ViewRows;
-use crate::model::{Column, ErrorKind, Event, EventKind, Health, HealthState, NodeConfig, NodeError, RowSet};
+use crate::model::{
+    Column, ErrorKind, Event, EventKind, Facts, Health, HealthState, NodeConfig, NodeError, Role, RowSet, ServerFacts,
+};
 
 fn at(second: u64) -> SystemTime {
     SystemTime::UNIX_EPOCH + Duration::from_secs(second)
@@ -137,6 +139,26 @@ fn each_row_of_each_node_is_an_alert_and_one_that_gets_worse_is_reported_again()
     assert_eq!(stage.alerts().count().0, 3);
     // If its rule has no duration, the alert is over with the next answer.
     assert_eq!(stage.answer(3, "b", &[]), ["b alert over Good: after 2 s: slot s holds 20 GB"]);
+}
+
+#[test]
+fn of_rows_with_the_same_key_the_worst_counts() {
+    let mut stage = Stage::new(vec![rule("column: retained_bytes\nthreshold: slot_retention\n")]);
+    let reported = stage.answer(0, "a", &[("s", 20 << 30), ("s", 2 << 30)]);
+    assert_eq!(reported, ["a alert Critical: slot s holds 20 GB"]);
+    assert_eq!(stage.answer(1, "a", &[("s", 2 << 30), ("s", 20 << 30)]), NOTHING);
+    assert_eq!(stage.alerts().worst(&name("a")), Some(AlertSeverity::Critical));
+}
+
+/// The figures of a refresh come before what rarely changes on a server.
+#[test]
+fn a_rule_on_what_rarely_changes_is_judged_as_soon_as_that_is_known() {
+    let mut stage = Stage::new(vec![Arc::clone(&alerts::ours()["pending_restart"])]);
+    let facts = Ok(Arc::new(Facts::unknown(Role::Primary, at(0))));
+    assert_eq!(stage.event(0, EventKind::Facts { node: name("a"), facts }), NOTHING);
+    let server = Arc::new(ServerFacts { pending_restart: Some(2), ..ServerFacts::default() });
+    let reported = stage.event(0, EventKind::Server { node: name("a"), server });
+    assert_eq!(reported, ["a alert Warning: changed settings that need a restart: 2"]);
 }
 
 #[test]

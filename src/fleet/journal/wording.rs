@@ -76,7 +76,7 @@ fn line(node: &NodeName, severity: Severity, what: &str, text: String) -> Wordin
     Wording { node: Some(node.clone()), severity, what: what.to_owned(), text }
 }
 
-/// A connection that ended on request is described by that request.
+/// A connection that ended on request gets no entry: the request has its own.
 fn disconnected(node: &NodeName, reason: &DisconnectReason) -> Option<Wording> {
     match reason {
         DisconnectReason::Error(error) => Some(line(node, Severity::Warning, "connection lost", error.message.clone())),

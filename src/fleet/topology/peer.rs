@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use super::tree::Edge;
+use super::branch::Edge;
 use crate::model::view::{Reading, Value};
 use crate::model::{HealthState, NodeName, Role, View};
 

@@ -1,122 +1,261 @@
-//! The parts of the shape: its branches, the edges that lead to them, and its faults.
+//! Builds one tree from what each node reports. Pure, tested by tables.
+//!
+//! A standby names its sender by the host and port at which it reaches it; the file may name the same server
+//! differently. So the sender is looked for in three ways: by that address; by the name and slot under which the
+//! sender knows the receiver; and, among nodes of the same cluster, by the port alone if only one node has it.
 
-use std::time::Duration;
+use std::collections::HashMap;
 
-use crate::fleet::journal::Severity;
-use crate::model::{HealthState, NodeName, Role, figures};
+use super::branch::{Branch, Edge, ShapeFault};
+use super::peer::{Peer, RowMap, edge_of};
+use super::upstream::{split_brains, standby, subscriber, unreported};
+use crate::model::Role;
 
-/// A line of the tree.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Branch {
-    /// The watched node; `None` for a server that is not in the file.
-    pub node: Option<NodeName>,
-    /// The name of the node, or how another node names the server.
-    pub name: String,
-    /// For each level down to its own: true if more lines follow on that level.
-    pub more: Vec<bool>,
-    /// Primary or standby, where that is known.
-    pub role: Option<Role>,
-    /// The number of its timeline.
-    pub timeline: Option<String>,
-    /// Its position in the WAL, as the server prints it.
-    pub position: Option<String>,
-    /// `synchronous_standby_names`, where it is set.
-    pub quorum: Option<String>,
-    /// The edge that leads to it from the line above.
-    pub edge: Option<Edge>,
-    /// The health of a watched node. If it does not answer, the other fields are stale.
-    pub health: Option<HealthState>,
+/// What is placed under a node.
+#[derive(Clone)]
+enum Child {
+    Node(usize, Edge),
+    /// A peer that a node reports and that is not in the file.
+    Stranger(String, Edge),
 }
 
-/// How a node receives from another.
-#[derive(Debug, Clone, PartialEq, Default)]
-pub struct Edge {
-    /// True if it receives rows of publications; false if it receives WAL.
-    pub logical: bool,
-    /// The state of the sender or receiver, as the server prints it: `streaming`.
-    pub state: Option<String>,
-    /// How it takes part in synchronous replication, as the sender prints it: `quorum`.
-    pub sync: Option<String>,
-    /// How far it is behind, in bytes of WAL.
-    pub lag_bytes: Option<f64>,
-    /// How far it is behind, in milliseconds.
-    pub lag_ms: Option<f64>,
-    /// The replication slot that it uses.
-    pub slot: Option<String>,
-    /// The publications that it subscribes to.
-    pub publications: Option<String>,
-}
-
-/// Something that is wrong with the shape.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ShapeFault {
-    /// What kind of fault it is.
-    pub kind: FaultKind,
-    /// The node that it is about, or the first of several.
-    pub node: NodeName,
-    /// How bad it is.
-    pub severity: Severity,
-    /// What is wrong, in a sentence.
-    pub text: String,
-}
-
-/// The kinds of faults.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum FaultKind {
-    /// Two primaries have the same system identifier.
-    SplitBrain,
-    /// A standby is on another timeline than its upstream.
-    Timeline,
-    /// A standby receives from no server.
-    NoUpstream,
-    /// The upstream is not in the file.
-    Outside,
-    /// The WAL receiver of a standby is not running.
-    Stopped,
-    /// Something is wrong with a subscription.
-    Subscription,
-    /// A replication slot has no reader, or has lost WAL.
-    Slot,
-}
-
-impl FaultKind {
-    /// True if the fault follows from the shape alone; the others follow from what one node reports of itself.
-    pub fn is_of_shape(self) -> bool {
-        matches!(self, Self::SplitBrain | Self::Timeline | Self::NoUpstream)
+/// The tree, and what is wrong with it.
+pub(super) fn of(peers: &[Peer]) -> (Vec<Branch>, Vec<ShapeFault>) {
+    let mut faults = split_brains(peers);
+    let mut children: HashMap<Option<usize>, Vec<Child>> = HashMap::new();
+    let mut used: Vec<(usize, RowMap)> = Vec::new();
+    for (at, peer) in peers.iter().enumerate() {
+        let physical = peer.rows("receiver").next();
+        let (under, edge) = match (peer.role(), physical) {
+            (Some(Role::Standby), Some(receiver)) => standby(peers, at, receiver, &mut used, &mut faults),
+            (role, None) if peer.rows.is_empty() && role != Some(Role::Primary) => unreported(peers, at, &mut used),
+            _ => subscriber(peers, at, &mut used, &mut faults),
+        };
+        children.entry(under).or_default().push(Child::Node(at, edge));
     }
-}
-
-impl Edge {
-    /// The lag as a time.
-    pub fn lag(&self) -> Option<Duration> {
-        self.lag_ms.map(|ms| Duration::from_secs_f64((ms / 1000.0).clamp(0.0, 1e9)))
-    }
-
-    /// What the sender reports of it: `streaming quorum`.
-    pub fn receives(&self) -> String {
-        let sync = self.sync.as_ref().map(|sync| format!(" {sync}")).unwrap_or_default();
-        format!("{}{sync}", self.state.as_deref().unwrap_or(figures::UNKNOWN))
-    }
-}
-
-impl Branch {
-    /// Why its fields are stale; `None` while the node answers, and for a server that is not in the file.
-    pub fn silence(&self) -> Option<&'static str> {
-        self.health.and_then(HealthState::silence)
-    }
-
-    /// The remark beside its figures: our words, and what the server reports.
-    pub fn note(&self) -> (&'static str, &str) {
-        if self.node.is_none() {
-            return ("not in the file", "");
+    for (at, peer) in peers.iter().enumerate() {
+        for row in peer.rows("sender").filter(|row| !used.contains(&(at, (*row).clone()))) {
+            let host = row.get("host").map(|host| format!(" ({host})")).unwrap_or_default();
+            let name = format!("{}{host}", row.get("name").map_or("a receiver", String::as_str));
+            children.entry(Some(at)).or_default().push(Child::Stranger(name, edge_of(row)));
         }
-        if let Some(silence) = self.silence() {
-            return (silence, ": last known");
+    }
+    (draw(peers, &children), faults)
+}
+
+/// The lines of the tree, from the roots down. Nodes that form a cycle have no root, so the first of them is drawn as
+/// one.
+fn draw(peers: &[Peer], children: &HashMap<Option<usize>, Vec<Child>>) -> Vec<Branch> {
+    let mut branches = Vec::new();
+    let mut drawn = vec![false; peers.len()];
+    let mut open: Vec<(Child, Vec<bool>)> = Vec::new();
+    let roots = children.get(&None).cloned().unwrap_or_default();
+    open.extend(roots.into_iter().rev().map(|root| (root, Vec::new())));
+    loop {
+        while let Some((child, more)) = open.pop() {
+            if let Child::Node(at, _) = child
+                && let Some(drawn) = drawn.get_mut(at)
+                && std::mem::replace(drawn, true)
+            {
+                continue;
+            }
+            let below = match child {
+                Child::Node(at, _) => children.get(&Some(at)).cloned().unwrap_or_default(),
+                Child::Stranger(..) => Vec::new(),
+            };
+            let last = below.len().saturating_sub(1);
+            for (nth, below) in below.into_iter().enumerate().rev() {
+                let mut more = more.clone();
+                more.push(nth < last);
+                open.push((below, more));
+            }
+            branches.extend(branch(peers, child, more));
         }
-        match (self.edge.as_ref().and_then(|edge| edge.publications.as_ref()), &self.quorum) {
-            (Some(publications), _) => ("follows ", publications),
-            (None, Some(quorum)) => ("sync: ", quorum),
-            (None, None) => ("", ""),
+        let Some(at) = drawn.iter().position(|drawn| !drawn) else { return branches };
+        open.push((Child::Node(at, Edge::default()), Vec::new()));
+    }
+}
+
+fn branch(peers: &[Peer], child: Child, more: Vec<bool>) -> Option<Branch> {
+    Some(match child {
+        Child::Node(at, edge) => {
+            let peer = peers.get(at)?;
+            Branch {
+                node: Some(peer.name.clone()),
+                name: peer.name.to_string(),
+                role: peer.role(),
+                timeline: peer.timeline(),
+                position: peer.own("position").cloned(),
+                quorum: peer.own("quorum").cloned(),
+                edge: (edge != Edge::default()).then_some(edge),
+                health: Some(peer.health),
+                more,
+            }
         }
+        Child::Stranger(name, edge) => Branch {
+            node: None,
+            name,
+            role: None,
+            timeline: None,
+            position: None,
+            quorum: None,
+            edge: Some(edge),
+            health: None,
+            more,
+        },
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{HealthState, NodeName};
+
+    fn row(cells: &[(&str, &str)]) -> RowMap {
+        cells.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
+    }
+
+    fn peer(name: &str, role: &str, system: &str, timeline: &str, rows: Vec<RowMap>) -> Peer {
+        let own = row(&[
+            ("kind", "self"),
+            ("role", role),
+            ("system_identifier", system),
+            ("timeline", timeline),
+            ("port", "5432"),
+        ]);
+        Peer {
+            name: NodeName::parse(name).unwrap(),
+            host: format!("10.0.0.{}", name.bytes().map(u32::from).sum::<u32>() % 200),
+            port: 5432,
+            role: None,
+            timeline: None,
+            system: None,
+            rows: std::iter::once(own).chain(rows).collect(),
+            health: HealthState::Healthy,
+        }
+    }
+
+    fn sender(name: &str, slot: &str, kind: &str) -> RowMap {
+        row(&[
+            ("kind", "sender"),
+            ("name", name),
+            ("slot", slot),
+            ("slot_type", kind),
+            ("state", "streaming"),
+            ("lag_bytes", "7"),
+        ])
+    }
+
+    fn receiver(name: &str, slot: &str, host: &str) -> RowMap {
+        row(&[
+            ("kind", "receiver"),
+            ("name", name),
+            ("slot", slot),
+            ("host", host),
+            ("peer_port", "5432"),
+            ("state", "streaming"),
+        ])
+    }
+
+    /// The name and depth of each line.
+    fn lines(peers: &[Peer]) -> Vec<(String, usize)> {
+        of(peers).0.into_iter().map(|branch| (branch.name, branch.more.len())).collect()
+    }
+
+    fn said(peers: &[Peer]) -> Vec<String> {
+        of(peers).1.into_iter().map(|fault| fault.text).collect()
+    }
+
+    fn at(name: &str, depth: usize) -> (String, usize) {
+        (name.to_owned(), depth)
+    }
+
+    #[test]
+    fn a_node_that_was_gone_before_it_was_asked_is_placed_where_its_name_is_known() {
+        let unreported =
+            |name: &str| Peer { rows: Vec::new(), health: HealthState::Unhealthy, ..peer(name, "", "1", "1", vec![]) };
+        let sends = |name: &str, to| peer(name, "primary", name, "1", vec![sender(to, to, "physical")]);
+        assert_eq!(lines(&[sends("a", "b"), unreported("b")]), [at("a", 0), at("b", 1)]);
+        let primary = Peer { role: Some(Role::Primary), ..unreported("b") };
+        assert_eq!(
+            lines(&[sends("a", "b"), primary]),
+            [at("a", 0), at("b", 1), at("b", 0)],
+            "a primary receives nothing"
+        );
+        let two = [sends("a", "b"), sends("c", "b"), unreported("b")];
+        assert_eq!(lines(&two), [at("a", 0), at("b", 1), at("c", 0), at("b", 1), at("b", 0)], "two know such a one");
+    }
+
+    #[test]
+    fn a_cascade_and_a_subscriber_are_placed_under_what_they_receive_from() {
+        let peers = [
+            peer("c", "standby", "1", "1", vec![receiver("c", "c", "db-b.internal")]),
+            peer(
+                "a",
+                "primary",
+                "1",
+                "1",
+                vec![sender("b", "b", "physical"), sender("s", "sub", "logical"), sender("x", "x", "physical")],
+            ),
+            peer("b", "standby", "1", "1", vec![receiver("b", "b", "db-a.internal"), sender("c", "c", "physical")]),
+            peer(
+                "s",
+                "primary",
+                "2",
+                "1",
+                vec![row(&[
+                    ("kind", "subscription"),
+                    ("name", "s"),
+                    ("slot", "sub"),
+                    ("state", "running"),
+                    ("publications", "p"),
+                ])],
+            ),
+        ];
+        assert_eq!(lines(&peers), [at("a", 0), at("b", 1), at("c", 2), at("s", 1), at("x", 1)]);
+        assert_eq!(said(&peers), [""; 0]);
+        let (branches, _) = of(&peers);
+        assert_eq!(branches[1].edge.as_ref().unwrap().lag_bytes, Some(7.0), "the sender's own figures");
+        assert!(branches[3].edge.as_ref().unwrap().logical);
+        assert_eq!(branches[4].node, None, "a peer that nobody watches");
+    }
+
+    #[test]
+    fn wrong_shapes_are_described_in_words() {
+        let split = [peer("a", "primary", "1", "1", Vec::new()), peer("b", "primary", "1", "2", Vec::new())];
+        assert_eq!(
+            said(&split),
+            ["split brain: a (timeline 1) and b (timeline 2) are primaries of one and the same cluster"]
+        );
+        let two = [peer("a", "primary", "1", "1", Vec::new()), peer("b", "primary", "2", "1", Vec::new())];
+        assert_eq!(said(&two), [""; 0]);
+        let stopped = row(&[("kind", "receiver"), ("name", "b"), ("state", "stopped")]);
+        assert_eq!(
+            said(&[peer("b", "standby", "1", "1", vec![stopped])]),
+            ["b is a standby without an upstream: it receives nothing"]
+        );
+        assert_eq!(
+            said(&[peer("b", "standby", "1", "1", vec![receiver("b", "b", "10.9.9.9")])]),
+            ["b receives from 10.9.9.9:5432, which is not in the file"]
+        );
+        let behind = [
+            peer("a", "primary", "1", "2", vec![sender("b", "b", "physical")]),
+            peer("b", "standby", "1", "1", vec![receiver("b", "b", "a")]),
+        ];
+        assert_eq!(said(&behind), ["b is on timeline 1 while a, which it receives from, is on 2"]);
+        let subscription = row(&[("kind", "subscription"), ("name", "s"), ("slot", "s"), ("state", "no worker")]);
+        assert_eq!(
+            said(&[peer("b", "primary", "1", "1", vec![subscription])]),
+            ["subscription s on b has no worker: it does not apply"]
+        );
+    }
+
+    #[test]
+    fn nodes_that_receive_from_each_other_are_all_drawn() {
+        let peers = [
+            peer("a", "standby", "1", "1", vec![receiver("a", "a", "b"), sender("b", "b", "physical")]),
+            peer("b", "standby", "1", "1", vec![receiver("b", "b", "a"), sender("a", "a", "physical")]),
+        ];
+        assert_eq!(lines(&peers).len(), 2);
     }
 }

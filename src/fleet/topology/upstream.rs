@@ -2,8 +2,8 @@
 
 use std::collections::HashMap;
 
+use super::branch::{Edge, FaultKind, ShapeFault};
 use super::peer::{Peer, RowMap, edge_of};
-use super::tree::{Edge, FaultKind, ShapeFault};
 use crate::fleet::journal::Severity;
 use crate::model::Role;
 

@@ -1,15 +1,14 @@
 //! A node's answer to a view, with the rates since an earlier answer.
 
-use std::cell::LazyCell;
-use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use super::View;
 use super::column::Source;
+use super::{key, rates};
+use crate::model::Condition;
 use crate::model::protocol::ViewRows;
-use crate::model::{Condition, RowSet};
 
 /// One node's rows as they are shown: the cells of the answer and the rates.
 #[derive(Debug, Clone)]
@@ -69,11 +68,16 @@ impl Reading {
         let rates = match earlier {
             Some(earlier) if view.has_rates() => {
                 let seconds = at.duration_since(earlier.at).map_or(0.0, |passed| passed.as_secs_f64());
-                rates(view, &earlier.answer.rows, &answer.rows, seconds)
+                rates::between(view, &earlier.answer.rows, &answer.rows, seconds)
             }
             _ => Vec::new(),
         };
         Self { at, answer, rates }
+    }
+
+    /// The time since the answer came.
+    pub fn age(&self, now: SystemTime) -> Duration {
+        now.duration_since(self.at).unwrap_or_default()
     }
 
     /// How many rows there are.
@@ -100,76 +104,15 @@ impl Reading {
 
     /// Identifies the row among those of its node.
     pub fn key(&self, view: &View, row: usize) -> String {
-        key(view, &self.answer.rows, row)
-    }
-}
-
-fn key(view: &View, rows: &RowSet, row: usize) -> String {
-    let mut key = String::new();
-    for at in key_cells(view) {
-        key.push_str(rows.cell(row, at).unwrap_or_default());
-        key.push('\u{1f}');
-    }
-    key
-}
-
-/// The positions of the key's cells in a row of the answer.
-fn key_cells(view: &View) -> impl Iterator<Item = usize> {
-    view.key.iter().filter_map(|column| match view.columns.get(*column)?.source {
-        Source::Sql { at, .. } => Some(at),
-        _ => None,
-    })
-}
-
-/// The change of each counter per second, for each row of `after`. A new row has none, nor has a counter that went
-/// down: it was reset, or the server restarted.
-fn rates(view: &View, before: &RowSet, after: &RowSet, seconds: f64) -> Vec<Vec<Option<f64>>> {
-    // Usually each row is where it was before; then no keys are built.
-    let places =
-        LazyCell::new(|| (0..before.len()).map(|row| (key(view, before, row), row)).collect::<HashMap<_, _>>());
-    let keys: Vec<usize> = key_cells(view).collect();
-    let stays = |row: usize| row < before.len() && keys.iter().all(|at| before.cell(row, *at) == after.cell(row, *at));
-    let earlier = |row: usize| if stays(row) { Some(row) } else { places.get(&key(view, after, row)).copied() };
-    let earlier: Vec<Option<usize>> = (0..after.len()).map(earlier).collect();
-    let number = |rows: &RowSet, row: usize, at: usize| rows.cell(row, at).and_then(|text| text.parse::<f64>().ok());
-    // The value now and its change per second, row by row.
-    let changes = |of: usize| -> Vec<Option<(f64, f64)>> {
-        let Some(Source::Sql { at, .. }) = view.columns.get(of).map(|column| &column.source) else { return Vec::new() };
-        let change = |(row, earlier): (usize, &Option<usize>)| {
-            let now = number(after, row, *at)?;
-            let change = now - number(before, (*earlier)?, *at)?;
-            (seconds > 0.0).then(|| (now, change / seconds))
-        };
-        earlier.iter().enumerate().map(change).collect()
-    };
-    let rates = view.columns.iter().map(|each| match each.source {
-        Source::Rate { of } => {
-            changes(of).into_iter().map(|change| Some(change?.1).filter(|rate| *rate >= 0.0)).collect()
-        }
-        Source::Until { of } => changes(of).into_iter().map(|change| change.map(until)).collect(),
-        Source::Sql { .. } | Source::Trend { .. } => Vec::new(),
-    });
-    rates.collect()
-}
-
-/// Seconds until a value that changes at this rate is 0; infinite if it does not fall.
-fn until((now, change): (f64, f64)) -> f64 {
-    if now <= 0.0 {
-        0.0
-    } else if change < 0.0 {
-        now / -change
-    } else {
-        f64::INFINITY
+        key::of(view, &self.answer.rows, row)
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
-    use crate::model::Column;
     use crate::model::view::{ByServer, CellKind, ViewColumn};
+    use crate::model::{Column, RowSet};
 
     fn view() -> View {
         let sql = |at| Source::Sql { sql: ByServer::same("x"), at };
@@ -189,15 +132,6 @@ mod tests {
         }
         let answer = Arc::new(ViewRows { rows: set, ..ViewRows::default() });
         Reading::new(&view(), SystemTime::UNIX_EPOCH + Duration::from_secs(second), answer, earlier)
-    }
-
-    #[test]
-    fn a_falling_value_will_reach_zero_and_another_never() {
-        for (change, seconds) in
-            [((100.0, -10.0), 10.0), ((0.0, 5.0), 0.0), ((7.0, 0.0), f64::INFINITY), ((7.0, 1.0), f64::INFINITY)]
-        {
-            assert!(until(change).total_cmp(&seconds).is_eq(), "{change:?}");
-        }
     }
 
     #[test]

@@ -1,5 +1,5 @@
-//! A pen that writes one row from left to right and never past its end. All text on the screen is written with it, so
-//! foreign text is made safe here and nowhere else.
+//! A pen that writes one row from left to right and never past its end. It makes every text safe before it writes it,
+//! even if the caller has done so.
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
@@ -61,7 +61,7 @@ impl<'b> Pen<'b> {
         self
     }
 
-    /// Writes a text padded to `columns`, or cut to it.
+    /// Writes a text, cut to `columns`, and moves past all of them.
     pub(crate) fn column(&mut self, text: &str, columns: usize, style: Style) -> &mut Self {
         let columns = columns.min(self.room());
         let end = self.x + columns as u16;
@@ -137,7 +137,7 @@ impl<'b> Pen<'b> {
     }
 }
 
-/// Makes a cell visible: a wide sign of the picture below that reaches into it from the left is removed.
+/// Makes a cell visible: a wide sign drawn earlier that reaches into it from the left is erased.
 pub(crate) fn uncover(buf: &mut Buffer, x: u16, y: u16) {
     let Some(left) = x.checked_sub(1).and_then(|x| buf.cell_mut((x, y))) else { return };
     if text::width(left.symbol()) > 1 {

@@ -130,6 +130,13 @@ impl Dashboard {
         self.app.nodes_table.rows.iter().map(NodeName::as_str).collect()
     }
 
+    /// How many entries of this kind the list of events has.
+    pub(crate) fn listed(&self, what: &str) -> usize {
+        let journal = &self.app.picture().journal;
+        let listed = self.app.events_table.rows.iter().filter_map(|seq| journal.get(*seq));
+        listed.filter(|entry| entry.what == what).count()
+    }
+
     pub(crate) fn selected(&self) -> &str {
         self.app.nodes_table.selected().map_or("", NodeName::as_str)
     }

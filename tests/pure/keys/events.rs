@@ -126,6 +126,15 @@ fn nodes_come_and_go_while_it_runs() {
     assert_eq!((dashboard.rows()[0], dashboard.selected()), ("replica", "replica"));
 }
 
+/// A node that is removed while its page is open closes the page, which arranges the entries again.
+#[test]
+fn an_entry_is_listed_once_whatever_else_its_event_changes() {
+    let mut dashboard = Dashboard::healthy();
+    dashboard.press("/primary<enter><enter>dy");
+    dashboard.tell(EventKind::NodeRemoved { node: name("primary"), sessions_closed: 2, cancelled: 1 });
+    assert_eq!(dashboard.listed("node removed"), 1);
+}
+
 #[test]
 fn removing_asks_first_and_selects_no() {
     for (keys, removed) in

@@ -65,7 +65,8 @@ fn no_field_ever_shows_a_part_of_a_password_being_typed() {
 #[test]
 fn a_node_is_tested_then_added_then_selected() {
     let mut dashboard = Dashboard::healthy();
-    dashboard.press("a<tab>extra<tab>10.0.0.9<tab><tab><tab><tab>pw<tab>");
+    // On a node's page, which shows the added one then.
+    dashboard.press("<enter>a<tab>extra<tab>10.0.0.9<tab><tab><tab><tab>pw<tab>");
     let commands = dashboard.press("<right><ctrl-t>");
     assert!(matches!(form(&dashboard).test, Test::Running { .. }));
     let node = tested(&mut dashboard, &commands, Ok(answer()));
@@ -81,6 +82,7 @@ fn a_node_is_tested_then_added_then_selected() {
     assert!(dashboard.app.dialog.is_none());
     dashboard.tell(EventKind::NodeAdded { node: Box::new(node) });
     assert_eq!(dashboard.selected(), "extra");
+    assert_eq!(dashboard.listed("node added"), 1);
 }
 
 #[test]

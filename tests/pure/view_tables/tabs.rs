@@ -97,6 +97,33 @@ fn a_table_that_turns_out_not_to_be_available_gives_way_to_the_next() {
 }
 
 #[test]
+fn what_nodes_can_have_is_known_in_a_frozen_picture_too() {
+    let mut scene = Scene::new(vec![scene::config("primary", "10.0.0.1")], scene::NOW).with_views();
+    scene.press("p8");
+    assert_eq!(shown(&mut scene), "I/O");
+    lacks(&mut scene, "primary", "io", "needs PostgreSQL 16 or newer, this is 15");
+    let _ = pgwatch::app::update(&mut scene.app, pgwatch::app::Msg::Frame);
+    assert_eq!(shown(&mut scene), "WAL");
+}
+
+/// A rule may have kept an answer since long before the table is opened.
+#[test]
+fn a_person_who_opens_a_table_waits_for_the_first_answer_that_is_not_stale() {
+    let mut scene = of_version("17.2");
+    answer(&mut scene, "replica", "receivers", &["status=streaming"]);
+    let next = pgwatch::model::EventKind::View {
+        node: scene::name("replica"),
+        view: "receivers".into(),
+        outcome: Ok(std::sync::Arc::default()),
+    };
+    scene.tick(60);
+    scene.press(":receivers<enter>");
+    assert!(scene.app.awaits(&next), "what is known is a minute old");
+    answer(&mut scene, "replica", "receivers", &["status=streaming"]);
+    assert!(!scene.app.awaits(&next));
+}
+
+#[test]
 fn where_an_extension_is_missing_its_tables_say_so_and_are_dim() {
     let mut scene = of_version("17.2");
     scene.press("6");

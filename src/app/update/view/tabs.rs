@@ -2,7 +2,7 @@
 //!
 //! A screen opens on the first table that at least one node can have. A table that a person chose stays while it has
 //! rows. What a node can have follows from its version, its role and the answers received; no extra query is sent for
-//! it.
+//! it, and answers count in a frozen picture too.
 
 use crate::app::views::tabs::is_empty;
 use crate::app::{App, Screen};
@@ -14,7 +14,7 @@ impl App {
     /// True if no shown node can have rows of a view, as far as that is known.
     pub fn is_unavailable(&self, view: &View) -> bool {
         let mut nodes = self.shown_nodes().peekable();
-        nodes.peek().is_some() && nodes.all(|node| self.views.has(self.picture(), view, node) == Some(false))
+        nodes.peek().is_some() && nodes.all(|node| self.views.has(self.fleet.now(), view, node) == Some(false))
     }
 
     fn shown_nodes(&self) -> impl Iterator<Item = &Node> {
@@ -28,7 +28,7 @@ impl App {
         let Some(shown) = self.views.shown(screen) else { return };
         let stays = self.views.by_hand.contains(&screen)
             && !self.is_unavailable(shown)
-            && !is_empty(self.picture(), shown, self.shown_nodes());
+            && !is_empty(self.fleet.now(), shown, self.shown_nodes());
         if !stays {
             self.views.by_hand.remove(&screen);
             self.views.chosen.remove(&screen);

@@ -4,7 +4,7 @@ use ratatui::style::Style;
 
 use crate::app::App;
 use crate::fleet::nodes::{Level, Node, Sample};
-use crate::model::delta::Rates;
+use crate::model::rates::Rates;
 use crate::model::{Facts, Role};
 use crate::text;
 use crate::tui::Theme;

@@ -1,7 +1,5 @@
 //! How the cells of a view table look: their level by a threshold, their age, and their trend.
 
-use std::time::Duration;
-
 use ratatui::style::Style;
 
 use crate::app::App;
@@ -24,9 +22,7 @@ pub(super) fn is_stale(app: &App, table: &ViewTable, name: &NodeName) -> bool {
         // Such a node is rarely asked again, and it has no rows that could be stale.
         return false;
     }
-    let every = table.view.every.unwrap_or_default().max(app.fleet.refresh);
-    let age = picture.at.duration_since(reading.at).unwrap_or_default();
-    !answers || age > every * 3 + Duration::from_secs(2)
+    !answers || reading.age(picture.at) > table.view.fresh_for(app.fleet.refresh)
 }
 
 /// The recent values of a figure, each relative to the highest.
