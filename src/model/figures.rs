@@ -116,12 +116,14 @@ pub fn number_within(said: &str, room: usize) -> Cow<'_, str> {
     rounded.into_iter().find(|said| said.len() <= room).map_or(Cow::Borrowed(said), Cow::Owned)
 }
 
-/// A rate per second, without the unit: `1,204`, `3`, `0.3`, `0`.
+/// A rate per second, without the unit: `1,204`, `3`, `0.3`, `<0.1`; `0` only if nothing happened.
 pub fn rate(per_second: f64) -> String {
     if per_second >= 0.95 {
         count(per_second.round() as u64)
-    } else if per_second < 0.05 {
+    } else if per_second <= 0.0 {
         "0".to_owned()
+    } else if per_second < 0.05 {
+        "<0.1".to_owned()
     } else {
         short(per_second, 1)
     }
@@ -172,7 +174,7 @@ mod tests {
         assert_eq!(number_within("123456789012345678901234567890", 12), "1.2345679e29");
         assert_eq!(number_within("1234", 4), "1234");
         assert_eq!([0, 999, 1204, 1_204_771].map(count), ["0", "999", "1,204", "1,204,771"]);
-        assert_eq!([0.0, 0.33, 3.42, 88.2, 1204.4].map(rate), ["0", "0.3", "3", "88", "1,204"]);
+        assert_eq!([0.0, 0.01, 0.33, 3.42, 88.2, 1204.4].map(rate), ["0", "<0.1", "0.3", "3", "88", "1,204"]);
         assert_eq!([1.0, 0.99999, 0.997, 0.972, 0.9].map(percent), ["100 %", "99.99 %", "99.7 %", "97.2 %", "90 %"]);
         assert_eq!([0.31, 0.0].map(percent), ["31 %", "0 %"]);
     }
