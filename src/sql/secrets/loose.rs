@@ -52,14 +52,15 @@ pub(super) fn find_pairs(text: &str, hidden: &mut Vec<Range<usize>>) {
     let mut at = 0;
     while let Some(named) = next_password(text, at) {
         at = named;
-        let is_parameter = {
-            let before = text.get(..named - PASSWORD.len()).unwrap_or_default();
-            before.trim_end_matches(|c: char| c.is_ascii_alphabetic()).ends_with(['?', '&'])
-        };
         let sign = skip_blanks(text, named);
         if !tail(text, sign).starts_with('=') {
             continue;
         }
+        // Only here: looking back for each of many passwords would take a time that grows with their square.
+        let is_parameter = {
+            let before = text.get(..named - PASSWORD.len()).unwrap_or_default();
+            before.trim_end_matches(|c: char| c.is_ascii_alphabetic()).ends_with(['?', '&'])
+        };
         let value = skip_blanks(text, sign + 1);
         let is_quoted = tail(text, value).starts_with('\'');
         let (mut escaped, mut end) = (false, text.len());
