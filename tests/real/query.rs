@@ -346,9 +346,9 @@ async fn large_answers_are_cut_in_bounded_memory() {
     let error = node.fails("select repeat('x', 300000000)").await;
     assert!(error.message.contains("a row of 286 MB is larger than the limit of 64 MB"), "{error:?}");
     assert_eq!(node.cell("select 1").await, "1");
-    until("the cut sessions are gone", async || sessions(server) <= 2).await;
     node.close().await;
-    assert_eq!(sessions(server), 0);
+    // A server that was cut off in the middle of a row notices it with its next write.
+    until("no session is left", async || sessions(server) == 0).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
