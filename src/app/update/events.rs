@@ -82,10 +82,10 @@ impl App {
         match kind {
             EventKind::Facts { node, .. } => of(node).is_some_and(|of| of.facts.is_none() && of.facts_error.is_none()),
             EventKind::Server { node, .. } => of(node).is_some_and(|of| of.server.is_none()),
-            EventKind::View { node, .. } => self.view_table().is_some_and(|table| {
-                let known = self.fleet.now().readings.of(&table.view.name).and_then(|of| of.node(node)?.last());
+            EventKind::View { node, view, .. } => self.view_table().is_some_and(|table| {
+                let last = self.fleet.now().readings.of(view).and_then(|of| of.node(node)?.last());
                 let is_stale = |reading: &Reading| reading.age(self.now) > table.view.fresh_for(self.fleet.refresh);
-                known.is_none_or(|last| last.is_ok_and(is_stale))
+                table.view.name == **view && last.is_none_or(|last| last.is_ok_and(is_stale))
             }),
             _ => false,
         }

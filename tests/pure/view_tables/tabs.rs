@@ -111,16 +111,17 @@ fn what_nodes_can_have_is_known_in_a_frozen_picture_too() {
 fn a_person_who_opens_a_table_waits_for_the_first_answer_that_is_not_stale() {
     let mut scene = of_version("17.2");
     answer(&mut scene, "replica", "receivers", &["status=streaming"]);
-    let next = pgwatch::model::EventKind::View {
+    let next = |view: &str| pgwatch::model::EventKind::View {
         node: scene::name("replica"),
-        view: "receivers".into(),
+        view: view.into(),
         outcome: Ok(std::sync::Arc::default()),
     };
     scene.tick(60);
     scene.press(":receivers<enter>");
-    assert!(scene.app.awaits(&next), "what is known is a minute old");
+    assert!(scene.app.awaits(&next("receivers")), "what is known is a minute old");
+    assert!(!scene.app.awaits(&next("locks")), "it is for a rule");
     answer(&mut scene, "replica", "receivers", &["status=streaming"]);
-    assert!(!scene.app.awaits(&next));
+    assert!(!scene.app.awaits(&next("receivers")));
 }
 
 #[test]
