@@ -81,8 +81,8 @@ impl Diagnostics {
         self.problems.len()
     }
 
-    /// [`nearest`] among `known`, for a hint. None after 20 problems: a file with so many is the wrong file, and a
-    /// search among thousands of names takes its time.
+    /// [`nearest`] among `known`, for a hint. None after 20 problems: then it is probably the wrong file, and searching
+    /// thousands of names takes long.
     pub(super) fn nearest<'known>(
         &self,
         word: &str,

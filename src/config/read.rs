@@ -1,5 +1,5 @@
-//! Reads a file that people write. It bounds the size and the time, so that a pipe into which nobody writes does not
-//! hold up the start.
+//! Reads a file that people write. It bounds the size and the time, so that a pipe without a writer does not hold up the
+//! start.
 
 use std::fs::File;
 use std::io::{self, ErrorKind, Read as _};

@@ -237,7 +237,8 @@ enum Failure {
     Broken(NodeError),
 }
 
-/// A session on which a statement runs. On every way out, either the server is told to stop or the session is cleaned.
+/// A session on which a statement runs. On every way out, either the statement is cancelled on the server or the session
+/// is cleaned.
 struct Running<'a> {
     session: Option<Checkout>,
     pool: &'a NodePool,
@@ -256,7 +257,7 @@ impl Running<'_> {
     /// stopped.
     async fn abandon(mut self) -> bool {
         let Some(session) = self.session.take() else { return false };
-        // Spawned, so that the server is told to stop even if this future is dropped.
+        // Spawned, so that the server gets the cancel request even if this future is dropped.
         let stopped = self.pool.tasks().spawn(stop(session));
         stopped.await.unwrap_or(false)
     }

@@ -1,4 +1,4 @@
-//! A key: from the key map to the action that it stands for, and what each action calls.
+//! Finds the action that a key stands for, and performs it. A key without an action is typed.
 
 use crate::app::keys::keymap;
 use crate::app::rows::cursor::Move;

@@ -47,7 +47,7 @@ impl App {
                 });
             }
             Some(TableLine::Note(note)) => {
-                // No row has an empty key: it stands for the reason why the node has no rows.
+                // No row has an empty key, so it marks the line that says why the nodes have no rows.
                 let key = (note.nodes.first().cloned().unwrap_or_default(), String::new());
                 let (nodes, cursor, filter) = (note.nodes.clone(), Cursor::default(), Filter::default());
                 table.opened = Some(Opened { key, nodes, cursor, filter });

@@ -67,7 +67,7 @@ impl Retries {
         self.flaps
     }
 
-    /// True if so many connections in a row were closed at once that the node counts as lost.
+    /// True if [`FLAPS`] connections in a row were closed at once: the node counts as lost.
     pub(super) fn is_flapping(&self) -> bool {
         self.flaps >= FLAPS
     }

@@ -24,8 +24,9 @@ use crate::model::view::{CellKind, Lacks, Version, ViewColumn};
 use crate::model::{Column, ErrorKind, NodeConfig, NodeError, Role, RowSet, View};
 use crate::sql::secrets::masked;
 
-/// How many rows of a view are kept per node, and how many bytes: nobody reads a longer table.
+/// The most rows of a view that are kept per node. No person reads a longer table.
 const MAX_ROWS: usize = 50_000;
+/// The most bytes of a view that are kept per node.
 const MAX_BYTES: usize = 16 << 20;
 /// The session's own `statement_timeout` ends a statement. If the server does not even report that, the session is
 /// given up this much later.
