@@ -2,8 +2,8 @@
 //! journal, the answers to the last statement, and what watching costs the servers. Pure: no tokio, no I/O, no clock.
 //!
 //! What is known changes by an event of the connection manager ([`Fleet::apply`]) and by time ([`Fleet::advance`]).
-//! In addition there are the settings by which it is judged (rules, thresholds, the refresh interval) and the
-//! decisions of a person: a statement that was sent, an alert that was acknowledged, a node that is being removed.
+//! In addition there are the settings by which it is judged (rules, thresholds, the refresh interval, the span of rates)
+//! and the decisions of a person: a statement that was sent, an alert that was acknowledged, a node that is being removed.
 //! Whatever shows the fleet, a screen or a command, reads `&Fleet`.
 //!
 //! [`Fleet::now`] is the current picture. [`Fleet::keep`] keeps it, and [`Fleet::at`] returns the kept picture by its
@@ -29,6 +29,7 @@ use crate::model::protocol::{CommandError, QueryProgress, ViewRows};
 use crate::model::{BatchId, ErrorKind, Event, EventKind, NodeConfig, NodeError, NodeName, Rule, Thresholds, View};
 
 use journal::wording;
+use readings::TABLE_SPAN;
 
 pub use alerts::{AlertId, Alerts};
 pub use batch::Batch;
@@ -36,7 +37,6 @@ pub use cost::{Cost, CostRate};
 pub use journal::{Entry, Journal, Severity};
 pub use nodes::{Node, Nodes, Unsaved};
 pub use picture::Picture;
-use readings::TABLE_SPAN;
 pub use readings::{Readings, ViewReadings};
 pub use series::Series;
 
