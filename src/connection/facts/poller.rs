@@ -26,7 +26,7 @@ use crate::connection::schedule::phase::{FASTEST, Phase};
 use crate::connection::schedule::turns::Turns;
 use crate::connection::session::{self, Driver, SessionKind};
 use crate::connection::wire::limit::{OUR_ANSWERS, limited};
-use crate::model::{ErrorKind, Facts, NodeConfig, NodeError, Role, ServerFacts, rates};
+use crate::model::{ErrorKind, NodeConfig, NodeError, Role, ServerFacts};
 
 /// How long to wait for the facts before giving up the statement and its connection. The session's own statement
 /// timeout is shorter; this is for a server that does not answer at all.
@@ -72,8 +72,6 @@ struct FactsSession {
     busy: bool,
     /// `config_loaded` of the facts with which `ServerFacts` was last reported.
     config_loaded: Option<SystemTime>,
-    /// The facts of the previous refresh.
-    before: Option<Arc<Facts>>,
 }
 
 impl Poller {
@@ -199,17 +197,12 @@ impl Poller {
         let asked = Instant::now();
         let mut facts = probe_if_late(drive(driver, &self.node, answer), &self.hints.probe_now).await?;
         facts.elapsed = asked.elapsed();
-        if let Some(before) = &session.before {
-            facts.replay_lag = rates::proven_replay_lag(before, &facts);
-        }
         let config_loaded = facts.config_loaded;
         self.hints.role.send_if_modified(|role| role.replace(facts.role) != Some(facts.role));
         if facts.connections.zip(facts.max_connections).is_some_and(|(used, of)| used + RESERVED >= of) {
             self.hints.check_admission.notify_one();
         }
-        let facts = Arc::new(facts);
-        session.before = Some(Arc::clone(&facts));
-        self.reporter.send(News::Facts(Ok(facts))).await;
+        self.reporter.send(News::Facts(Ok(Arc::new(facts)))).await;
         if session.config_loaded.is_none() || (config_loaded.is_some() && session.config_loaded != config_loaded) {
             let server = server_facts(session, &self.node).await?;
             session.config_loaded = config_loaded.or(Some(SystemTime::UNIX_EPOCH));
@@ -225,7 +218,7 @@ async fn open(node: &NodeConfig, prepares: bool) -> Result<FactsSession, NodeErr
     let (client, mut driver) = (session.client, session.driver);
     let statement = if prepares { Some(drive(&mut driver, node, client.prepare(sql::FACTS)).await?) } else { None };
     let version = (session.server_version, session.version_num);
-    Ok(FactsSession { client, driver, statement, version, busy: false, config_loaded: None, before: None })
+    Ok(FactsSession { client, driver, statement, version, busy: false, config_loaded: None })
 }
 
 async fn server_facts(session: &mut FactsSession, node: &NodeConfig) -> Result<ServerFacts, NodeError> {
