@@ -214,7 +214,9 @@ impl Fleet {
         }
         let Some(view) = self.views.get(view) else { return };
         match (self.now.readings.take(at, node, view, outcome, self.rate_span), outcome) {
-            (Some(reading), _) => self.alerts.answered(node, &view.name, &reading, &self.thresholds),
+            (Some(reading), _) => {
+                self.alerts.answered(&self.now.nodes, node, &view.name, &reading, &self.thresholds);
+            }
             (None, Err(error)) if error.kind == ErrorKind::Sql => self.alerts.refused(at, node, &view.name),
             (None, _) => {}
         }

@@ -1,6 +1,11 @@
 //! The built-in rules of alerts: each file is valid, and what the rules find on real servers.
 
+mod archiving;
 mod dashboard;
+mod once;
+mod rules;
+mod sequences;
+mod slots;
 mod status;
 
 use std::fs;

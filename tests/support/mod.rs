@@ -9,6 +9,7 @@ pub mod churn;
 pub mod command;
 pub mod fake;
 pub mod here;
+pub mod judged;
 pub mod process;
 pub mod proxy;
 pub mod pty;
