@@ -8,7 +8,7 @@ use std::time::{Duration, SystemTime};
 use serde::Serialize;
 
 use super::node::Thresholds;
-use super::view::{Copies, Reading, Value, cell};
+use super::view::{Copies, Reading, Source, Value, cell};
 use super::{Condition, NodeName, View};
 
 pub mod facts;
@@ -173,11 +173,11 @@ impl Rule {
         self.view.name != facts::NAME
     }
 
-    /// True if it looks at a rate, which needs two answers.
+    /// True if it looks at a rate, or at what follows from one, which needs two answers.
     pub fn needs_rates(&self) -> bool {
         let is_rate = |column: usize| {
             let column = self.view.columns.get(column);
-            column.is_some_and(|column| matches!(column.source, super::view::Source::Rate { .. }))
+            column.is_some_and(|column| matches!(column.source, Source::Rate { .. } | Source::Until { .. }))
         };
         let checked = matches!(self.check, Check::Column { column, .. } if is_rate(column));
         checked || self.filter.iter().any(|(column, _)| is_rate(*column))

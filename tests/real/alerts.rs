@@ -3,6 +3,7 @@
 mod archiving;
 mod dashboard;
 mod once;
+mod quiet;
 mod rules;
 mod sequences;
 mod slots;

@@ -13,6 +13,7 @@ pub mod judged;
 pub mod process;
 pub mod proxy;
 pub mod pty;
+pub mod quiet;
 pub mod report;
 pub mod servers;
 pub mod stage;
