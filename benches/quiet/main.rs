@@ -19,7 +19,7 @@ fn main() -> ExitCode {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
     // The rules as they are.
     let rules = quiet::rules(Duration::MAX, Duration::MAX);
-    let quiet = runtime.block_on(async { tokio::spawn(quiet::time(length, rules)).await.unwrap() });
+    let quiet = runtime.block_on(quiet::time(length, rules));
     println!("{}", quiet.text());
     println!("{}", if quiet.said.is_empty() { "No alert." } else { "There were alerts." });
     if quiet.said.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }

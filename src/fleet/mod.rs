@@ -141,12 +141,15 @@ impl Fleet {
 
     fn take_in(&mut self, at: SystemTime, kind: &EventKind) {
         match kind {
-            EventKind::Connected { node, role, server_version, connect_time, .. } => self.of(node, |node| {
-                node.role = Some(*role);
-                node.server_version = Some(server_version.clone());
-                node.connect_time = Some(*connect_time);
-                node.connected_at = Some(at);
-            }),
+            EventKind::Connected { node, role, server_version, connect_time, .. } => {
+                self.now.readings.connected(node);
+                self.of(node, |node| {
+                    node.role = Some(*role);
+                    node.server_version = Some(server_version.clone());
+                    node.connect_time = Some(*connect_time);
+                    node.connected_at = Some(at);
+                });
+            }
             EventKind::Disconnected { node, .. } => self.of(node, |node| node.connected_at = None),
             EventKind::Health { node, health, .. } | EventKind::Checked { node, health } => {
                 self.of(node, |node| node.set_health(at, Arc::clone(health)));

@@ -28,6 +28,16 @@ fn every_built_in_rule_is_valid() {
     assert_eq!(alerts::ours().len(), alerts::our_files().len());
 }
 
+/// Each rule is in the table that says why its limits are what they are.
+#[test]
+fn every_built_in_rule_is_explained() {
+    let page = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/alerts.md")).unwrap();
+    let rows: Vec<&str> = page.lines().filter_map(|line| line.strip_prefix("| ")?.split(" |").next()).collect();
+    for (name, _) in alerts::our_files() {
+        assert!(rows.iter().any(|row| row.contains(&format!("`{name}`"))), "{name}");
+    }
+}
+
 /// The example of a page: its first YAML block.
 fn example(page: &str) -> String {
     let page = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/").to_owned() + page).unwrap();
