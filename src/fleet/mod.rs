@@ -168,13 +168,16 @@ impl Fleet {
 
     fn take_in(&mut self, at: SystemTime, kind: &EventKind) {
         match kind {
-            EventKind::Connected { node, role, server_version, connect_time, .. } => self.of(node, |node| {
-                node.set_role(at, *role);
-                node.is_identified = false;
-                node.server_version = Some(server_version.clone());
-                node.connect_time = Some(*connect_time);
-                node.connected_at = Some(at);
-            }),
+            EventKind::Connected { node, role, server_version, connect_time, .. } => {
+                self.now.readings.connected(node);
+                self.of(node, |node| {
+                    node.set_role(at, *role);
+                    node.is_identified = false;
+                    node.server_version = Some(server_version.clone());
+                    node.connect_time = Some(*connect_time);
+                    node.connected_at = Some(at);
+                });
+            }
             EventKind::Disconnected { node, .. } => self.of(node, |node| node.connected_at = None),
             EventKind::Health { node, health, .. } | EventKind::Checked { node, health } => {
                 self.of(node, |node| node.set_health(at, Arc::clone(health)));
@@ -279,7 +282,9 @@ impl Fleet {
         let Some(view) = self.views.get(view) else { return };
         let place = Place::of(&self.now.nodes, at, node);
         match (self.now.readings.take(at, node, view, outcome, self.rate_span, &place), outcome) {
-            (Some(reading), _) => self.alerts.answered(node, &view.name, &reading, &self.thresholds),
+            (Some(reading), _) => {
+                self.alerts.answered(&self.now.nodes, node, &view.name, &reading, &self.thresholds);
+            }
             (None, Err(error)) if error.kind == ErrorKind::Sql => self.alerts.refused(at, node, &view.name),
             (None, _) => {}
         }

@@ -95,6 +95,16 @@ impl Readings {
         }
     }
 
+    /// Takes in that a node was connected to anew: another server may answer at its address now, so that no rate is taken
+    /// against earlier answers.
+    pub(super) fn connected(&mut self, node: &NodeName) {
+        for of in self.0.values_mut() {
+            if let Some(node) = of.nodes.get_mut(node).filter(|node| !node.earlier.is_empty()) {
+                Arc::make_mut(node).earlier.clear();
+            }
+        }
+    }
+
     /// Takes in a node's answer to a view, or its error. The rates of the table are taken over `span`. Returns the answer
     /// with the rates that rules use.
     pub(super) fn take(
@@ -303,6 +313,25 @@ mod tests {
             let value = newest(&readings, &node).unwrap().value(&view, 0, rate).number().unwrap();
             assert!((value - expected).abs() < 1.0, "over {span} s: {value}");
         }
+    }
+
+    #[test]
+    fn no_rate_is_taken_over_a_new_connection() {
+        let view = Arc::clone(&views::ours()["receivers"]);
+        let rate = view.column("conflicts_rate").unwrap();
+        let node = NodeName::parse("a").unwrap();
+        let mut readings = Readings::default();
+        readings.follow(&view);
+        let answer = |readings: &mut Readings, second: u64, conflicts: u64| {
+            readings.take(at(second), &node, &view, &Ok(receivers(&view, conflicts)), TABLE_SPAN, &Place::unknown());
+            newest(readings, &node).unwrap().value(&view, 0, rate).number()
+        };
+        assert_eq!(answer(&mut readings, 0, 10), None);
+        assert_eq!(answer(&mut readings, 10, 20), Some(1.0));
+        // The address belongs to another server now, which has counted more.
+        readings.connected(&node);
+        assert_eq!(answer(&mut readings, 20, 5000), None);
+        assert_eq!(answer(&mut readings, 30, 5010), Some(1.0));
     }
 
     #[test]

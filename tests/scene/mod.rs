@@ -62,7 +62,7 @@ fn parts() -> Vec<Part> {
     vec![
         Part { active: 2, connections: (34, 100), tps: 1204, ..primary("primary", "10.0.0.1", tenths(4)) },
         standby("replica-1", "10.0.0.2", tenths(6), ms(12)),
-        Part { active: 10, connections: (97, 100), tps: 88, ..standby("replica-2", "10.0.0.3", ms(812), ms(4100)) },
+        Part { active: 10, connections: (97, 100), tps: 88, ..standby("replica-2", "10.0.0.3", ms(812), ms(14100)) },
         Part { tps: 240, ..standby("replica-3", "10.0.0.4", tenths(5), ms(9)) },
         standby("reporting", "10.0.0.9", tenths(7), ms(80)),
         Part { connections: (51, 200), tps: 640, version: "16.9", ..primary("eu-primary", "10.1.0.1", ms(38)) },
@@ -353,7 +353,7 @@ fn senders(now: u64) -> Vec<Sender> {
         replayed: Some(now * 2_200_000 - lag * 2_200),
         lag: Some(ms(lag)),
     };
-    [(1, "replica-1", 0), (2, "replica-2", 4_100), (3, "replica-3", 0)].map(sender).into()
+    [(1, "replica-1", 0), (2, "replica-2", 14_100), (3, "replica-3", 0)].map(sender).into()
 }
 
 fn server_facts(part: &Part) -> ServerFacts {

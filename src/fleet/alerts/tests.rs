@@ -8,6 +8,8 @@ use crate::model::{
     Column, ErrorKind, Event, EventKind, Facts, Health, HealthState, NodeConfig, NodeError, Role, RowSet, ServerFacts,
 };
 
+mod ours;
+
 fn at(second: u64) -> SystemTime {
     SystemTime::UNIX_EPOCH + Duration::from_secs(second)
 }
