@@ -142,6 +142,7 @@ pub(super) fn read_server(
         cluster_name: row.try_get::<_, Option<String>>("cluster_name")?.filter(|name| !name.is_empty()),
         settings: settings.iter().map(setting).collect::<Result<_, Error>>()?,
         pending_restart: small(row, "pending_restart")?,
+        login_warnings: Vec::new(),
     })
 }
 
