@@ -45,7 +45,7 @@ test: test-deps ## check formatting, lints and documentation, and run all tests;
 	  echo; sort -u $(NOT_RUN); echo "All passed, but $$(sort -u $(NOT_RUN) | wc -l) could not run here."; \
 	else echo; echo 'All passed, and everything ran.'; fi
 
-test-versions: test-deps ## test every view on PostgreSQL 10 to 18; npm fetches missing versions (VERSIONS='16 17')
+test-versions: test-deps ## test every view on PostgreSQL 10 to 19; missing versions are fetched (VERSIONS='16 17')
 	@CARGO=$(CARGO) sh tests/versions.sh
 
 # libFuzzer needs instrumentation that only the nightly compiler has. TIME is for each target, in seconds.

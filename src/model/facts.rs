@@ -187,6 +187,9 @@ pub struct ServerFacts {
     pub settings: Vec<Setting>,
     /// How many settings wait for a restart.
     pub pending_restart: Option<u32>,
+    /// What the server warned of when our session was opened: a password that expires soon, or is stored as MD5, an
+    /// outdated collation. Text of the server: make it safe before it reaches a terminal.
+    pub login_warnings: Vec<String>,
 }
 
 impl ServerFacts {

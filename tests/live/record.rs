@@ -251,6 +251,7 @@ fn masked_server(server: &ServerFacts, now: u64) -> ServerFacts {
         apply_delay: server.apply_delay,
         wal_segment: server.wal_segment,
         rights: server.rights.clone(),
+        login_warnings: server.login_warnings.clone(),
     }
 }
 

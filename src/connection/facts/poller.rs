@@ -68,6 +68,7 @@ struct FactsSession {
     /// `None` behind a pooler that gives each transaction another session, where the statement would not exist.
     statement: Option<Statement>,
     version: (String, u32),
+    warnings: Vec<String>,
     /// True while the server owes an answer.
     busy: bool,
     /// `config_loaded` of the facts with which `ServerFacts` was last reported.
@@ -217,12 +218,12 @@ async fn open(node: &NodeConfig, prepares: bool) -> Result<FactsSession, NodeErr
     let session = session::open(node, SessionKind::Poll).await?;
     let (client, mut driver) = (session.client, session.driver);
     let statement = if prepares { Some(drive(&mut driver, node, client.prepare(sql::FACTS)).await?) } else { None };
-    let version = (session.server_version, session.version_num);
-    Ok(FactsSession { client, driver, statement, version, busy: false, config_loaded: None })
+    let (version, warnings) = ((session.server_version, session.version_num), session.warnings);
+    Ok(FactsSession { client, driver, statement, version, warnings, busy: false, config_loaded: None })
 }
 
 async fn server_facts(session: &mut FactsSession, node: &NodeConfig) -> Result<ServerFacts, NodeError> {
-    let FactsSession { client, driver, version, .. } = session;
+    let FactsSession { client, driver, version, warnings, .. } = session;
     let answer = async {
         let row = client.query_typed_one(sql::SERVER, &[]).await?;
         let identifier = client.query_typed_one(sql::IDENTIFIER, &[]).await;
@@ -230,7 +231,8 @@ async fn server_facts(session: &mut FactsSession, node: &NodeConfig) -> Result<S
         let settings = client.query_typed(sql::SETTINGS, &[]).await?;
         sql::read_server(version.clone(), &row, identifier, &settings)
     };
-    drive(driver, node, answer).await
+    let server = drive(driver, node, answer).await?;
+    Ok(ServerFacts { login_warnings: warnings.clone(), ..server })
 }
 
 async fn probe_if_late<T>(answer: impl Future<Output = T>, probe_now: &Notify) -> T {

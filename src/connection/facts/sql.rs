@@ -1,6 +1,6 @@
 //! The statements that ask a server for its figures, and how their answers become `model::Facts`.
 //!
-//! Each statement has one text for PostgreSQL 10 to 18, for primary and standby, for superuser and plain role. It names
+//! Each statement has one text for PostgreSQL 10 to 19, for primary and standby, for superuser and plain role. It names
 //! only columns that all of these have; a figure that a role may not see comes back as NULL. The texts are constant, so
 //! each is one entry in the server's `pg_stat_statements`.
 
@@ -146,6 +146,7 @@ pub(super) fn read_server(
         rights: row.try_get("rights")?,
         settings: settings.iter().map(setting).collect::<Result<_, Error>>()?,
         pending_restart: small(row, "pending_restart")?,
+        login_warnings: Vec::new(),
     })
 }
 
