@@ -1,4 +1,4 @@
-//! The name of a node: short, cheap to clone, and valid by construction.
+//! The name of a node: short, cheap to clone, and valid by construction; and how a name is written in SQL.
 
 use std::fmt;
 use std::sync::Arc;
@@ -17,6 +17,13 @@ pub struct InvalidName(pub String);
 /// Text that looks like part of a connection string is not repeated: it may contain a password.
 fn shown(text: &str) -> String {
     if text.contains(['@', ':', '/', '=', '%']) { "this".to_owned() } else { format!("{text:?}") }
+}
+
+/// The name of a role, a schema or an object as SQL takes it. In quotes, unless it is a name that only the system
+/// gives: what looks like a plain word may be a key word.
+pub fn quoted(name: &str) -> String {
+    let is_of_system = name.starts_with("pg_") && name.bytes().all(|c| matches!(c, b'a'..=b'z' | b'0'..=b'9' | b'_'));
+    if is_of_system { name.to_owned() } else { format!("\"{}\"", name.replace('"', "\"\"")) }
 }
 
 impl NodeName {
@@ -76,6 +83,20 @@ mod tests {
         }
         for bad in ["", "1a", "-a", "_a", "a b", "a.b", "ä", "aé", "a\n", "a/b"] {
             assert!(NodeName::parse(bad).is_err(), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn names_in_sql_are_quoted_unless_the_system_gave_them() {
+        for (name, sql) in [
+            ("pg_monitor", "pg_monitor"),
+            ("mon-ro", "\"mon-ro\""),
+            ("user", "\"user\""),
+            ("Mon", "\"Mon\""),
+            ("a\"b", "\"a\"\"b\""),
+            ("pg_x; drop", "\"pg_x; drop\""),
+        ] {
+            assert_eq!(quoted(name), sql);
         }
     }
 }

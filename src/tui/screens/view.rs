@@ -9,7 +9,7 @@ mod totals;
 
 use ratatui::layout::Rect;
 
-use crate::app::views::{TableLine, ViewTable};
+use crate::app::views::{Shown, TableLine, ViewTable};
 use crate::app::{App, Pane};
 use crate::model::NodeName;
 use crate::model::view::ViewScreen;
@@ -119,10 +119,18 @@ fn draw_table(canvas: &mut Canvas<'_>, area: Rect, table: &ViewTable) {
         .filter(|at| matches!(table.line(*at), Some(TableLine::Note(_))))
         .take(usize::from(page))
         .count();
-    if table.is_empty() || (table.left_out > 0 && notes == table.len()) {
+    if table.is_empty() || (notes == table.len() && (table.left_out > 0 || is_answered(table))) {
         Pen::row(canvas.buf, drawn.rows, notes as u16).put(&nothing(app, table), theme.dim);
     }
     canvas.note_table(drawn, &rows, table.len());
+}
+
+/// True if no node failed, and one that can have rows has none.
+fn is_answered(table: &ViewTable) -> bool {
+    let is_fault = |at| matches!(table.line(at), Some(TableLine::Note(note)) if note.fault);
+    let has_none =
+        |shown: &Shown| shown.reading.as_ref().is_some_and(|reading| reading.answer.not_applicable.is_none());
+    !(0..table.len()).any(is_fault) && table.nodes().any(|(_, shown)| has_none(shown))
 }
 
 /// Why there are no rows.
