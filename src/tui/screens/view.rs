@@ -22,7 +22,7 @@ use crate::tui::widgets::pen::Pen;
 use crate::tui::widgets::wrapped::Rows;
 use cell::is_stale;
 use grid::Grid;
-use note::{put_faults, put_note};
+use note::{put_faults_beyond, put_note};
 
 pub(crate) fn draw(canvas: &mut Canvas<'_>, area: Rect, screen: ViewScreen) {
     let theme = canvas.theme;
@@ -87,9 +87,7 @@ fn draw_table(canvas: &mut Canvas<'_>, area: Rect, table: &ViewTable) {
     let loud = filtered(only(app), &table.filter, table.left_out);
     let border = Border { title: &table.view.title, loud: &loud, note: &note, foot: &foot, focused: false };
     let inner = canvas.pane(Pane::View, area, border);
-    let beside = text::width(&foot) as u16 + 4;
-    let foot_line = Rect { y: area.bottom().saturating_sub(1), height: 1, ..inner };
-    put_faults(canvas.buf, Rect { width: foot_line.width.saturating_sub(beside), ..foot_line }, table, &window, theme);
+    put_faults_beyond(canvas.buf, area, &foot, table, &window, theme);
     let data_table = DataTable {
         columns: &grid.columns,
         placed: &placed,
@@ -194,6 +192,9 @@ fn foot(app: &App, table: &ViewTable, window: std::ops::Range<usize>) -> String 
     }
     if let Some((name, age)) = oldest(app, table) {
         parts.push(format!("{name} {} old", text::age(age)));
+    }
+    if table.waiting > 0 && !table.is_empty() {
+        parts.push(format!("asking {}", table.waiting));
     }
     let cut = table.nodes().filter(|(_, node)| node.reading.as_ref().is_some_and(|reading| reading.answer.truncated));
     if cut.count() > 0 {
