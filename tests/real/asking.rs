@@ -455,8 +455,6 @@ fn the_fault_of_one_node_stands_on_the_screen_however_many_rows_others_have() {
     tui.wait_for("answers, and the fault", PATIENCE, |screen| {
         screen.contents().contains("5 of 6 answered") && fault(screen)
     });
-    tui.press("<esc>");
-    tui.wait_text("e edit", SOON);
     tui.press("G");
     tui.wait_for("the fault at the end too", SOON, |screen| screen.contents().contains("–251") && fault(screen));
 }

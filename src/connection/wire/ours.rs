@@ -2,16 +2,19 @@
 //! which may call themselves pgwatch too.
 
 use std::collections::{HashMap, HashSet};
-use std::sync::{LazyLock, Mutex};
-
-use super::heard::lock;
+use std::sync::{LazyLock, Mutex, MutexGuard, PoisonError};
 
 /// The process ids at each address, of all nodes of this process. The same server under another address has others.
 static OURS: LazyLock<Mutex<HashMap<String, HashSet<i32>>>> = LazyLock::new(Mutex::default);
 
+/// A poisoned lock is used as usual: the lists are consistent after every step.
+fn ours() -> MutexGuard<'static, HashMap<String, HashSet<i32>>> {
+    OURS.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 /// The process ids of our sessions at this address that do no work for the user.
 pub(crate) fn at(address: &str) -> HashSet<i32> {
-    lock(&OURS).get(address).cloned().unwrap_or_default()
+    ours().get(address).cloned().unwrap_or_default()
 }
 
 /// A session of ours, listed while this lives and the session does no work for the user.
@@ -29,7 +32,7 @@ impl Own {
     }
 
     pub(super) fn list(&self, listed: bool) {
-        let mut ours = lock(&OURS);
+        let mut ours = ours();
         if listed {
             ours.entry(self.address.clone()).or_default().insert(self.pid);
         } else if let Some(pids) = ours.get_mut(&self.address) {
@@ -63,6 +66,6 @@ mod tests {
         assert_eq!(at(address), HashSet::from([8]));
         assert!(at("ours.test:2").is_empty());
         drop(second);
-        assert!(at(address).is_empty() && !lock(&OURS).contains_key(address));
+        assert!(at(address).is_empty() && !ours().contains_key(address));
     }
 }
