@@ -139,6 +139,10 @@ pub struct ServerFacts {
     pub settings: Vec<Setting>,
     /// How many settings wait for a restart.
     pub pending_restart: Option<u32>,
+    /// The role that our sessions act for, which need not be the one that logged in.
+    pub acts_for: Option<String>,
+    /// Whether that role has the rights of `pg_monitor`: `usage`, `member` (without inheriting them) or `none`.
+    pub monitors: Option<String>,
 }
 
 impl ServerFacts {

@@ -26,6 +26,18 @@ pub fn quoted(name: &str) -> String {
     if is_of_system { name.to_owned() } else { format!("\"{}\"", name.replace('"', "\"\"")) }
 }
 
+/// The statement that gives a role the rights of a predefined one; `None` if it has them (`held` is `usage`). A role
+/// that is a `member` without inheriting lacks only that.
+pub fn membership(rights: &str, role: &str, held: &str, version_num: u32) -> Option<String> {
+    let (rights, role) = (quoted(rights), quoted(role));
+    match held {
+        "none" => Some(format!("GRANT {rights} TO {role}")),
+        "member" if version_num >= 160_000 => Some(format!("GRANT {rights} TO {role} WITH INHERIT TRUE")),
+        "member" => Some(format!("ALTER ROLE {role} INHERIT")),
+        _ => None,
+    }
+}
+
 impl NodeName {
     /// Checks `text` against `^[A-Za-z][A-Za-z0-9_-]*$`.
     ///

@@ -246,6 +246,7 @@ fn masked_server(server: &ServerFacts, now: u64) -> ServerFacts {
         cluster_name: server.cluster_name.clone(),
         settings,
         pending_restart: server.pending_restart,
+        ..ServerFacts::default()
     }
 }
 

@@ -266,6 +266,25 @@ fn a_hint_is_a_statement_that_helps_and_names_what_is_not_held_yet() {
     let inherit = server().psql("select current_setting('server_version_num')::int >= 160000").unwrap() == "t";
     let heir =
         if inherit { r#"GRANT pg_monitor TO "no heir" WITH INHERIT TRUE"# } else { r#"ALTER ROLE "no heir" INHERIT"# };
+    for (role, hint) in [
+        ("acts", r#"GRANT pg_monitor TO "As Another""#),
+        ("no heir", heir),
+        ("mon-ro", r#"GRANT pg_monitor TO "mon-ro""#),
+    ] {
+        let config = config(&node, role);
+        let mut tui = Tui::start(&["--config", config.arg()], 160, 60, &[]);
+        tui.wait_text("● 1", PATIENCE);
+        tui.press("<enter>");
+        tui.wait_for(&format!("{role}: {hint}"), SOON, |screen| {
+            // The left half of the page.
+            let words: String = screen
+                .rows(0, 88)
+                .flat_map(|row| row.replace('│', " ").chars().collect::<Vec<_>>())
+                .filter(|c| !c.is_whitespace())
+                .collect();
+            words.contains(&hint.split_whitespace().collect::<String>())
+        });
+    }
     for (role, hints) in [
         (
             r#"'"mon-ro"'"#,

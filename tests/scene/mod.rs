@@ -367,6 +367,7 @@ fn server_facts(part: &Part) -> ServerFacts {
             setting("statement_timeout", "0", "default"),
         ],
         pending_restart: Some(u32::from(part.name == "primary")),
+        ..ServerFacts::default()
     }
 }
 

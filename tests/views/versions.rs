@@ -154,7 +154,7 @@ fn fault(major: u32, (view, server, role): &Asked, outcome: &Outcome) -> Option<
             let needs = why.split(" or newer").next().and_then(|needs| needs.strip_prefix("needs PostgreSQL "));
             let is_newer = needs.and_then(Version::parse).is_some_and(|needed| needed.0 > major);
             let of_extension =
-                definition.extension.is_some() && (why.contains("or newer") || why.starts_with("the server has no "));
+                definition.extension.is_some() && (why.contains("or newer") || why.contains("does not offer it"));
             let of_role = why.starts_with("not available on a ");
             if is_newer || of_extension || of_role { None } else { told(why) }
         }

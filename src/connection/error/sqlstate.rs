@@ -166,7 +166,8 @@ mod tests {
     #[test]
     fn hints_are_sql_for_any_name() {
         let mut node = node();
-        ("mon-ro".clone_into(&mut node.user), "My \"db\"".clone_into(&mut node.database));
+        "mon-ro".clone_into(&mut node.user);
+        "My \"db\"".clone_into(&mut node.database);
         for (code, message, fatal, hint) in [
             ("42501", "no", true, "GRANT CONNECT ON DATABASE \"My \"\"db\"\"\" TO \"mon-ro\""),
             (

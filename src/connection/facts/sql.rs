@@ -67,7 +67,10 @@ from (select pg_is_in_recovery() as standby, pg_last_wal_receive_lsn() as receiv
 pub(super) const SERVER: &str = "\
 select extract(epoch from pg_postmaster_start_time())::float8 as started_at,
   current_setting('cluster_name') as cluster_name,
-  (select count(*) from pg_settings where pending_restart) as pending_restart";
+  (select count(*) from pg_settings where pending_restart) as pending_restart,
+  current_user::text as acts_for,
+  (select case when pg_has_role(oid, 'usage') then 'usage' when pg_has_role(oid, 'member') then 'member' else 'none' end
+    from pg_roles where rolname = 'pg_monitor') as monitors";
 
 /// Separate from [`SERVER`], since a role may lack the right to it.
 pub(super) const IDENTIFIER: &str = "select system_identifier from pg_control_system()";
@@ -142,6 +145,8 @@ pub(super) fn read_server(
         cluster_name: row.try_get::<_, Option<String>>("cluster_name")?.filter(|name| !name.is_empty()),
         settings: settings.iter().map(setting).collect::<Result<_, Error>>()?,
         pending_restart: small(row, "pending_restart")?,
+        acts_for: row.try_get("acts_for")?,
+        monitors: row.try_get("monitors")?,
     })
 }
 

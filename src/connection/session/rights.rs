@@ -4,7 +4,7 @@
 use tokio_postgres::{Client, SimpleQueryMessage};
 
 use crate::connection::error::sqlstate::{Denied, DeniedKind, named};
-use crate::model::{NodeError, quoted};
+use crate::model::{NodeError, membership, quoted};
 
 /// The statement that would help, for the error of a statement of ours or the user's. `rights` is the predefined role
 /// that would be enough for it, where there is one. `None` if the server does not say who we are. Cancel-safe.
@@ -16,17 +16,16 @@ pub(crate) async fn remedy(client: &Client, error: &NodeError, rights: Option<&s
         _ => None,
     })?;
     let cell = |at| row.try_get(at).ok().flatten();
-    let role = quoted(cell(0)?);
-    let is_old = cell(3).and_then(|version| version.parse::<u32>().ok()).is_some_and(|version| version < 160_000);
-    Some(match (rights.map(quoted), cell(1), denied, cell(2)) {
-        (Some(rights), Some("none"), ..) => format!("GRANT {rights} TO {role}"),
-        (Some(_), Some("member"), ..) if is_old => format!("ALTER ROLE {role} INHERIT"),
-        (Some(rights), Some("member"), ..) => format!("GRANT {rights} TO {role} WITH INHERIT TRUE"),
+    let role = cell(0)?;
+    let version = cell(3).and_then(|version| version.parse().ok()).unwrap_or_default();
+    let wanted = rights.zip(cell(1)).and_then(|(rights, held)| membership(rights, role, held, version));
+    let role = quoted(role);
+    Some(match (wanted, denied, cell(2)) {
+        (Some(wanted), ..) => wanted,
         // It may read all of that name: the statement needed something else.
-        (_, _, Some(_), Some("")) => named(&role),
-        (_, _, Some(denied), Some(objects)) => denied.what.grant(objects, &role),
-        (_, _, Some(denied), None) => denied.grant(&role),
-        (_, _, None, _) => named(&role),
+        (None, None, _) | (None, Some(_), Some("")) => named(&role),
+        (None, Some(denied), Some(objects)) => denied.what.grant(objects, &role),
+        (None, Some(denied), None) => denied.grant(&role),
     })
 }
 

@@ -259,9 +259,14 @@ impl ViewSession {
             let version = Version::parse(&version).unwrap_or(Version(0, 0));
             return Ok(Extension { version, schema });
         }
+        // A server with a control file that it cannot read does not say what it offers.
         let available = format!("select 1, null from pg_catalog.pg_available_extensions where name = '{literal}'");
-        if self.first(node, &available).await?.is_none() {
-            return Err(Failure::Lacks(format!("the server has no extension {name}")));
+        match self.first(node, &available).await {
+            Ok(Some(_)) | Err(Failure::Said(_)) => {}
+            Ok(None) => {
+                return Err(Failure::Lacks(format!("{name} is not installed, and the server does not offer it")));
+            }
+            Err(failure) => return Err(failure),
         }
         let error = NodeError::new(ErrorKind::Sql, format!("{name} is not installed in database {}", node.database));
         let place = if role == Role::Standby { "in that database on the primary" } else { "in that database" };
