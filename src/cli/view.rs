@@ -251,17 +251,20 @@ impl Answers {
         }
     }
 
-    /// Says why the table is empty. Nodes that failed, and nodes to which the view does not apply, are reported
-    /// elsewhere.
+    /// Says why the table is empty, unless only what is reported elsewhere says it: nodes that failed, and nodes to which
+    /// the view does not apply.
     fn complain_of_no_rows(&self) {
         let without: Vec<&str> = self
             .answered()
             .filter(|(_, reading)| reading.answer.not_applicable.is_none())
             .map(|(node, _)| node.as_str())
             .collect();
-        if without.len() == self.nodes.len() {
+        if without.is_empty() {
+            return;
+        }
+        if self.all_ok() {
             complain(self.view.empty.as_deref().unwrap_or("no rows"));
-        } else if !without.is_empty() {
+        } else {
             complain(&format!("no rows from {}", without.join(", ")));
         }
     }

@@ -19,8 +19,8 @@ use super::error::sqlstate;
 use super::pool::NodePool;
 use super::pool::pooled::Checkout;
 use super::session::dial::CANCEL;
-use super::session::settings;
-use super::wire::limit::{TYPE_ANSWERS, limited};
+use super::session::{rights, settings};
+use super::wire::limit::{OUR_ANSWERS, TYPE_ANSWERS, limited};
 use crate::model::protocol::{NodeOutcome, NodeRows, QueryRequest};
 use crate::model::{ErrorKind, NodeConfig, NodeError};
 use crate::sql::read_only;
@@ -28,6 +28,9 @@ use rows::Rows;
 
 /// The lowest OID of a type that is not built in.
 const FIRST_USER_TYPE: u32 = 16_384;
+
+/// How long to ask what would help a role that lacks a right.
+const REMEDY: Duration = Duration::from_millis(500);
 
 /// Runs the request's statement on the pool's node. Returns at the latest `request.timeout` after `started`, plus a
 /// second to cancel on the server. Calls `reading` with the number of rows kept so far: every 1,000 rows, or every 200
@@ -96,7 +99,7 @@ impl Job<'_> {
             let running = Running { session: Some(session), pool: self.pool };
             let stop = tokio::select! {
                 biased;
-                outcome = self.on(&running) => match outcome {
+                outcome = self.explained(&running) => match outcome {
                     Ok(done) => return Ok(running.finish(done)),
                     // The session had ended in the pool before the statement reached it: nothing ran.
                     Err(Failure::NotBegun(error)) if tries <= node.pool.max => {
@@ -118,6 +121,27 @@ impl Job<'_> {
                 Stop::TooLate if obeyed => error::too_late(node, self.request.timeout),
                 Stop::TooLate => error::no_answer(node, started.elapsed()),
             });
+        }
+    }
+
+    /// Runs the statement on a session, and asks what would help if it lacks a right.
+    async fn explained(&self, running: &Running<'_>) -> Result<Done, Failure> {
+        match (self.on(running).await, &running.session) {
+            (Err(Failure::Said(error)), Some(session)) if error.kind == ErrorKind::Permission => {
+                let heard = &session.dialled.heard;
+                let ask = async {
+                    if heard.transaction() != b'I' {
+                        session.client.batch_execute("ROLLBACK").await.ok()?;
+                    }
+                    rights::remedy(&session.client, &error, None).await
+                };
+                let asked = limited(heard, OUR_ANSWERS, tokio::time::timeout(REMEDY, ask)).await;
+                Err(Failure::Said(match asked {
+                    Some(Ok(Some(hint))) => error.with_hint(hint),
+                    _ => error,
+                }))
+            }
+            (outcome, _) => outcome,
         }
     }
 

@@ -3,6 +3,7 @@
 mod certificates;
 pub(super) mod dial;
 mod password;
+pub(super) mod rights;
 pub(super) mod settings;
 pub(super) mod tls;
 

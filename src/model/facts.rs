@@ -190,6 +190,10 @@ pub struct ServerFacts {
     /// What the server warned of when our session was opened: a password that expires soon, or is stored as MD5, an
     /// outdated collation. Text of the server: make it safe before it reaches a terminal.
     pub login_warnings: Vec<String>,
+    /// The role that our sessions act for, which need not be the one that logged in.
+    pub acts_for: Option<String>,
+    /// Whether that role has the rights of `pg_monitor`: `usage`, `member` (without inheriting them) or `none`.
+    pub monitors: Option<String>,
 }
 
 impl ServerFacts {

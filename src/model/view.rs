@@ -45,6 +45,8 @@ pub struct View {
     pub sort: Option<(usize, bool)>,
     /// What to say where there are no rows.
     pub empty: Option<String>,
+    /// The column with the process id of a session: rows of pgwatch's own sessions are left out.
+    pub own: Option<usize>,
     /// Rows that are hidden until the user shows them.
     pub hide: Vec<Hide>,
     /// The columns that make its rows a tree, if they are one.
@@ -135,6 +137,7 @@ impl View {
             key: Vec::new(),
             sort: None,
             empty: None,
+            own: None,
             hide: Vec::new(),
             tree: None,
             statement: None,

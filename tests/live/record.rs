@@ -252,6 +252,7 @@ fn masked_server(server: &ServerFacts, now: u64) -> ServerFacts {
         wal_segment: server.wal_segment,
         rights: server.rights.clone(),
         login_warnings: server.login_warnings.clone(),
+        ..ServerFacts::default()
     }
 }
 

@@ -10,6 +10,7 @@ mod scene;
 mod support;
 
 mod alerts;
+mod asking;
 mod cli;
 mod dashboard;
 mod demo;

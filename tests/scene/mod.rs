@@ -385,7 +385,7 @@ fn server_facts(part: &Part) -> ServerFacts {
             setting("statement_timeout", "0", "default"),
         ],
         pending_restart: Some(u32::from(part.name == "primary")),
-        login_warnings: Vec::new(),
+        ..ServerFacts::default()
     }
 }
 

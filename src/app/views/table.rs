@@ -39,6 +39,8 @@ pub struct ViewTable {
     /// The number of nodes shown, and the number of those that have rows.
     pub(in crate::app) asked: usize,
     pub(in crate::app) with_rows: usize,
+    /// The number of nodes shown that have not answered the first time yet.
+    pub waiting: usize,
     /// The number of rows before hiding and filtering.
     pub total: usize,
     /// The number of rows that the view hides.
@@ -106,6 +108,7 @@ impl ViewTable {
             counted: Vec::new(),
             asked: 0,
             with_rows: 0,
+            waiting: 0,
             lines: Vec::new(),
             groups: Vec::new(),
             across: Vec::new(),

@@ -9,7 +9,7 @@ use crate::config::walk;
 use crate::config::yaml::{self, Entry, Value, Yaml};
 use crate::model::view::{Hide, Tree, View, ViewColumn, ViewScreen};
 
-const KEYS: [&str; 18] = [
+const KEYS: [&str; 19] = [
     "title",
     "about",
     "screen",
@@ -21,6 +21,7 @@ const KEYS: [&str; 18] = [
     "key",
     "sort",
     "empty",
+    "own",
     "hide",
     "tree",
     "statement",
@@ -66,6 +67,7 @@ fn view(name: &str, yaml: &Yaml, report: &mut Diagnostics) -> Option<View> {
     let tree = keys.read("tree", report, |entry, report| tree(entry, &names, report));
     let statement = keys.read("statement", report, column_of).map(|at| at.value);
     let compare = keys.read("compare", report, column_of).map(|at| at.value);
+    let own = keys.read("own", report, column_of).map(|at| at.value);
     let hide = keys.get("hide").map(|entry| hide(entry, &columns, &names, report)).unwrap_or_default();
     let every = |entry: &Entry, report: &mut Diagnostics| walk::duration(entry, report, 100 * MS, DAY);
     let timeout = |entry: &Entry, report: &mut Diagnostics| walk::duration(entry, report, 10 * MS, MINUTES);
@@ -88,6 +90,7 @@ fn view(name: &str, yaml: &Yaml, report: &mut Diagnostics) -> Option<View> {
         key: key?.value,
         sort: sort.map(|at| at.value),
         empty,
+        own,
         hide,
         tree: tree.map(|at| at.value),
         statement,

@@ -26,7 +26,7 @@ use crate::connection::schedule::phase::{FASTEST, Phase};
 use crate::connection::schedule::turns::Turns;
 use crate::connection::session::{self, Driver, SessionKind};
 use crate::connection::wire::limit::{OUR_ANSWERS, limited};
-use crate::model::{ErrorKind, NodeConfig, NodeError, Role, ServerFacts};
+use crate::model::{NodeConfig, NodeError, Role, ServerFacts};
 
 /// How long to wait for the facts before giving up the statement and its connection. The session's own statement
 /// timeout is shorter; this is for a server that does not answer at all.
@@ -170,11 +170,7 @@ impl Poller {
             self.prepares = false;
             return Duration::ZERO;
         }
-        let wait = if matches!(error.kind, ErrorKind::Permission | ErrorKind::Sql) {
-            INCURABLE
-        } else {
-            backoff::delay(self.failures - 1, fastrand::f64())
-        };
+        let wait = backoff::after(&error, self.failures - 1, fastrand::f64());
         self.reporter.send(News::Facts(Err(error))).await;
         wait
     }

@@ -67,7 +67,10 @@ select extract(epoch from pg_postmaster_start_time())::float8 as started_at,
   (select setting::int8 from pg_settings where name = 'recovery_min_apply_delay') as apply_delay,
   pg_size_bytes(current_setting('wal_segment_size')) as wal_segment,
   array(select rolname::text from pg_roles where rolname like 'pg\\_%' and pg_has_role(oid, 'usage')) as rights,
-  (select count(*) from pg_settings where pending_restart) as pending_restart";
+  (select count(*) from pg_settings where pending_restart) as pending_restart,
+  current_user::text as acts_for,
+  (select case when pg_has_role(oid, 'usage') then 'usage' when pg_has_role(oid, 'member') then 'member' else 'none' end
+    from pg_roles where rolname = 'pg_monitor') as monitors";
 
 /// Separate from [`SERVER`], since a role may lack the right to it.
 pub(super) const IDENTIFIER: &str = "select system_identifier from pg_control_system()";
@@ -147,6 +150,8 @@ pub(super) fn read_server(
         settings: settings.iter().map(setting).collect::<Result<_, Error>>()?,
         pending_restart: small(row, "pending_restart")?,
         login_warnings: Vec::new(),
+        acts_for: row.try_get("acts_for")?,
+        monitors: row.try_get("monitors")?,
     })
 }
 

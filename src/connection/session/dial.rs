@@ -115,7 +115,13 @@ where
         let config = config(node, found.password.as_ref(), options.as_deref());
         tracing::debug!(node = %node.name, address = %node.address(), purpose = ?kind, ?encryption, "connecting");
         let error = match limited(&dialled.heard, OUR_ANSWERS, connect(config, connector, socket.clone())).await {
-            Some(Ok(opened)) => return Ok((dialled, opened)),
+            Some(Ok(opened)) => {
+                // A pooler does not say which process it will choose.
+                if !dialled.behind_pooler {
+                    dialled.heard.is_ours(node.address());
+                }
+                return Ok((dialled, opened));
+            }
             Some(Err(DialError::Driver(error))) => found.explain(error::classify_with(&error, &dialled.heard, node)),
             Some(Err(DialError::Socket(error))) => error::of_io(&error, node, true),
             None => error::given_up(&dialled.heard, node),

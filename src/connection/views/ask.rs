@@ -3,8 +3,13 @@
 //! The statement is prepared once per session (by `PREPARE`, so that the answer is the server's own text) and then
 //! executed, so the server parses and plans it once instead of every second. Behind a pooler, where the next
 //! transaction may be on another session, it is sent whole.
+//!
+//! What a session remembers may change: its role's settings, the server behind a pooler, what a statement was prepared
+//! for. A view that the session has answered before and that fails now, until a person acts, is asked for once more on
+//! a new session. Where an extension is, and its version, is looked up each time.
 
 use std::borrow::Cow;
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,14 +19,17 @@ use tokio_postgres::{Client, SimpleQueryMessage};
 
 use crate::connection::error;
 use crate::connection::error::sqlstate::is_unprepared;
+use crate::connection::schedule::backoff;
 use crate::connection::schedule::turns::Turns;
 use crate::connection::session::dial::{CANCEL, Dialled};
+use crate::connection::session::rights;
 use crate::connection::session::settings;
 use crate::connection::session::{self, Driver, SessionKind};
-use crate::connection::wire::limit::limited;
+use crate::connection::wire::limit::{OUR_ANSWERS, limited};
+use crate::connection::wire::ours;
 use crate::model::protocol::ViewRows;
-use crate::model::view::{CellKind, Lacks, Version, ViewColumn};
-use crate::model::{Column, ErrorKind, NodeConfig, NodeError, Role, RowSet, View};
+use crate::model::view::{CellKind, Lacks, Source, Version, ViewColumn};
+use crate::model::{Column, ErrorKind, NodeConfig, NodeError, Role, RowSet, View, quoted};
 use crate::sql::secrets::masked;
 
 /// The most rows of a view that are kept per node. No person reads a longer table.
@@ -40,8 +48,8 @@ pub(super) struct ViewSession {
     version: Version,
     /// The server's role when the session was opened.
     role: Role,
-    /// `None` until a view needs an extension.
-    extensions: Option<Vec<Extension>>,
+    /// The views that it has answered.
+    answered: HashSet<String>,
     /// `None` if statements cannot be prepared.
     prepared: Option<Prepared>,
     /// The `statement_timeout` last set.
@@ -73,9 +81,8 @@ impl Prepared {
     }
 }
 
-/// An extension of the connected database (`pg_extension`).
+/// An extension of the connected database.
 struct Extension {
-    name: String,
     version: Version,
     schema: String,
 }
@@ -92,6 +99,16 @@ enum Failure {
     Unprepared,
 }
 
+/// What becomes of a session after a question.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum After {
+    Usable,
+    /// It answered the view before and cannot now: what it remembers may be out of date.
+    Outdated,
+    /// It ended, or the server still owes an answer.
+    Broken,
+}
+
 impl ViewSession {
     /// Opens a session for views once it is this node's turn. Cancel-safe: dropping it closes what was opened.
     pub(super) async fn open(node: &NodeConfig, turns: &Turns) -> Result<Self, NodeError> {
@@ -103,20 +120,20 @@ impl ViewSession {
             client: session.client,
             driver: session.driver,
             dialled: session.dialled,
-            extensions: None,
+            answered: HashSet::new(),
             timeout: None,
             used: Instant::now(),
         })
     }
 
-    /// Asks for a view. Also returns whether the session can be used again. Dropping the future closes the session, but
+    /// Asks for a view. Also returns what becomes of the session. Dropping the future closes the session, but
     /// the server continues the statement until its timeout: to stop that as well, call [`ViewSession::abandon`].
     pub(super) async fn ask(
         &mut self,
         node: &NodeConfig,
         view: &View,
         role: Option<Role>,
-    ) -> (Result<ViewRows, NodeError>, bool) {
+    ) -> (Result<ViewRows, NodeError>, After) {
         let role = role.unwrap_or(self.role);
         let heard = Arc::clone(&self.driver.heard);
         let bound = view.timeout + GRACE;
@@ -133,14 +150,21 @@ impl ViewSession {
                 // If the result was cut, the server is still sending the rest, so the session is not used again.
                 Ok((rows, complete)) => {
                     let rows = ViewRows { rows, elapsed: began.elapsed(), truncated: !complete, not_applicable: None };
-                    return (Ok(rows), complete);
+                    self.answered.insert(view.name.clone());
+                    return (Ok(rows), if complete { After::Usable } else { After::Broken });
                 }
                 Err(Failure::Unprepared) => self.prepared = None,
-                Err(Failure::Said(error)) => return (Err(error), true),
-                Err(Failure::Lacks(why)) => {
-                    return (Ok(ViewRows { not_applicable: Some(why), ..ViewRows::default() }), true);
+                Err(Failure::Said(error)) => {
+                    if self.answered.remove(&view.name) && backoff::is_lasting(&error) {
+                        return (Err(error), After::Outdated);
+                    }
+                    let error = self.with_remedy(view, error).await;
+                    return (Err(error), After::Usable);
                 }
-                Err(Failure::Broken(error)) => return (Err(error), false),
+                Err(Failure::Lacks(why)) => {
+                    return (Ok(ViewRows { not_applicable: Some(why), ..ViewRows::default() }), After::Usable);
+                }
+                Err(Failure::Broken(error)) => return (Err(error), After::Broken),
             }
         }
     }
@@ -165,27 +189,28 @@ impl ViewSession {
             }),
         };
         let execute = if self.prepared.is_some() { format!("EXECUTE {statement}") } else { statement };
+        let address = node.address();
         let Self { client, driver, .. } = self;
         let answer = async {
             // Everything is sent at once, and answered in order.
             let settling = futures_util::future::try_join_all(before.iter().map(|text| client.batch_execute(text)));
-            Ok(futures_util::future::join(settling, read(client, &execute, view)).await)
+            Ok(futures_util::future::join(settling, read(client, &execute, view, &address)).await)
         };
         let (settled, rows) = match driver.until(answer).await {
             Ok(answers) => answers,
-            Err(error) => return Err(self.failed(node, view, &error)),
+            Err(error) => return Err(self.failed(node, &error)),
         };
         if let Err(error) = settled {
             // The reason why it could not be prepared says more than the error that it does not exist.
             if let Some(prepared) = &mut self.prepared {
                 prepared.forget_last();
             }
-            return Err(self.failed(node, view, &error));
+            return Err(self.failed(node, &error));
         }
-        rows.map_err(|error| self.failed(node, view, &error))
+        rows.map_err(|error| self.failed(node, &error))
     }
 
-    fn failed(&self, node: &NodeConfig, view: &View, failure: &tokio_postgres::Error) -> Failure {
+    fn failed(&self, node: &NodeConfig, failure: &tokio_postgres::Error) -> Failure {
         let heard = &self.driver.heard;
         let error = error::classify_with(failure, heard, node);
         if self.prepared.is_some() && error.sqlstate.as_deref().is_some_and(is_unprepared) {
@@ -195,11 +220,22 @@ impl ViewSession {
         if !lives {
             return Failure::Broken(error);
         }
-        let hint = match (error.kind, &view.rights) {
-            (ErrorKind::Permission, Some(rights)) => Some(format!("GRANT {rights} TO {}", node.user)),
-            _ => error.hint.clone(),
-        };
-        Failure::Said(NodeError { hint, ..error })
+        Failure::Said(error)
+    }
+
+    /// Adds what would help to the error of a view that the role may not read.
+    async fn with_remedy(&mut self, view: &View, error: NodeError) -> NodeError {
+        if error.kind != ErrorKind::Permission {
+            return error;
+        }
+        let Self { client, driver, .. } = self;
+        let heard = Arc::clone(&driver.heard);
+        let asking = async { Ok(rights::remedy(client, &error, view.rights.as_deref()).await) };
+        let asked = limited(&heard, OUR_ANSWERS, timeout(GRACE, driver.until(asking))).await;
+        match asked {
+            Some(Ok(Ok(Some(hint)))) => error.with_hint(hint),
+            _ => error,
+        }
     }
 
     /// The statement of a view for this server.
@@ -208,35 +244,45 @@ impl ViewSession {
             let lacks = |lacks| Failure::Lacks(lacking("PostgreSQL", lacks, self.version));
             return view.sql(self.version, role, None).map_err(lacks);
         };
-        if self.extensions.is_none() {
-            self.extensions = Some(self.list_extensions(node).await?);
-        }
-        let known = self.extensions.iter().flatten().find(|extension| extension.name == *name);
-        let Some(extension) = known else {
-            let error =
-                NodeError::new(ErrorKind::Sql, format!("{name} is not installed in database {}", node.database));
-            let hint = format!("run CREATE EXTENSION {name} in that database");
-            // A person may install the extension meanwhile: look again next time.
-            self.extensions = None;
-            return Err(Failure::Said(error.with_hint(hint)));
-        };
-        let lacks = |lacks| Failure::Lacks(lacking(name, lacks, extension.version));
-        view.sql(extension.version, role, Some(&extension.schema)).map_err(lacks)
+        let Extension { version, schema } = self.extension(node, name, role).await?;
+        view.sql(version, role, Some(&schema)).map_err(|lacks| Failure::Lacks(lacking(name, lacks, version)))
     }
 
-    async fn list_extensions(&mut self, node: &NodeConfig) -> Result<Vec<Extension>, Failure> {
-        const EXTENSIONS: &str = "select e.extname, e.extversion, n.nspname \
-            from pg_catalog.pg_extension e join pg_catalog.pg_namespace n on n.oid = e.extnamespace";
+    /// The extension in the connected database, or why it is not there.
+    async fn extension(&mut self, node: &NodeConfig, name: &str, role: Role) -> Result<Extension, Failure> {
+        let literal = name.replace('\'', "''");
+        let installed = format!(
+            "select e.extversion, n.nspname from pg_catalog.pg_extension e \
+             join pg_catalog.pg_namespace n on n.oid = e.extnamespace where e.extname = '{literal}'"
+        );
+        if let Some([Some(version), Some(schema)]) = self.first(node, &installed).await? {
+            let version = Version::parse(&version).unwrap_or(Version(0, 0));
+            return Ok(Extension { version, schema });
+        }
+        // A server with a control file that it cannot read does not say what it offers.
+        let available = format!("select 1, null from pg_catalog.pg_available_extensions where name = '{literal}'");
+        match self.first(node, &available).await {
+            Ok(Some(_)) | Err(Failure::Said(_)) => {}
+            Ok(None) => {
+                return Err(Failure::Lacks(format!("{name} is not installed, and the server does not offer it")));
+            }
+            Err(failure) => return Err(failure),
+        }
+        let error = NodeError::new(ErrorKind::Sql, format!("{name} is not installed in database {}", node.database));
+        let place = if role == Role::Standby { "in that database on the primary" } else { "in that database" };
+        Err(Failure::Said(error.with_hint(format!("run CREATE EXTENSION {} {place}", quoted(name)))))
+    }
+
+    /// The first two cells of the first row of one of our own statements.
+    async fn first(&mut self, node: &NodeConfig, sql: &str) -> Result<Option<[Option<String>; 2]>, Failure> {
         let Self { client, driver, .. } = self;
-        let answer = driver.until(client.simple_query(EXTENSIONS)).await;
-        let messages =
-            answer.map_err(|error| Failure::Broken(error::classify_with(&error, &self.driver.heard, node)))?;
-        let extension = |message: &SimpleQueryMessage| {
+        let answer = driver.until(client.simple_query(sql)).await;
+        let messages = answer.map_err(|error| self.failed(node, &error))?;
+        let cells = |message: &SimpleQueryMessage| {
             let SimpleQueryMessage::Row(row) = message else { return None };
-            let text = |at| row.try_get(at).ok().flatten().map(str::to_owned);
-            Some(Extension { name: text(0)?, version: Version::parse(&text(1)?)?, schema: text(2)? })
+            Some([0, 1].map(|at| row.try_get(at).ok().flatten().map(str::to_owned)))
         };
-        Ok(messages.iter().filter_map(extension).collect())
+        Ok(messages.iter().find_map(cells))
     }
 
     /// Waits until the server ends the session, or sends something that ends it. Cancel-safe.
@@ -265,17 +311,35 @@ impl ViewSession {
 
 /// Reads the rows of a statement. Returns `false` if there were more than are kept, so that the server still sends
 /// them.
-async fn read(client: &Client, statement: &str, view: &View) -> Result<(RowSet, bool), tokio_postgres::Error> {
+async fn read(
+    client: &Client,
+    statement: &str,
+    view: &View,
+    address: &str,
+) -> Result<(RowSet, bool), tokio_postgres::Error> {
     let columns =
         view.asked().map(|column| Column { name: column.name.clone(), type_name: column.kind.pg_type().to_owned() });
     let mut rows = RowSet::new(columns.collect());
     // The columns that may hold texts of statements: all long ones.
     let long = |(at, column): (usize, &ViewColumn)| (column.kind == CellKind::Text && column.wide).then_some(at);
     let statements: Vec<usize> = view.asked().enumerate().filter_map(long).collect();
+    let pid = view.own.and_then(|own| view.columns.get(own)).and_then(|column| match column.source {
+        Source::Sql { at, .. } => Some(at),
+        _ => None,
+    });
+    // Our sessions as of the question, and those that began before its first row came.
+    let mut own = ours::at(address);
     let stream = client.simple_query_raw(statement).await?;
     let mut stream = std::pin::pin!(stream);
     while let Some(message) = stream.next().await {
         if let SimpleQueryMessage::Row(row) = message? {
+            if pid.is_some() && rows.is_empty() {
+                own.extend(ours::at(address));
+            }
+            let pid = pid.and_then(|pid| row.try_get(pid).ok().flatten()?.parse::<i32>().ok());
+            if pid.is_some_and(|pid| own.contains(&pid)) {
+                continue;
+            }
             if rows.len() >= MAX_ROWS || rows.bytes() >= MAX_BYTES {
                 return Ok((rows, false));
             }

@@ -20,7 +20,7 @@ use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
 
-use super::ask::ViewSession;
+use super::ask::{After, ViewSession};
 use super::plan::{Looks, Plans};
 use crate::connection::report::{News, Reporter};
 use crate::connection::schedule::phase::Phase;
@@ -136,6 +136,10 @@ impl Viewer {
                 changed = self.pace.looks.changed() => if changed.is_err() {
                     return std::future::pending().await;
                 },
+                changed = self.role.changed() => match changed {
+                    Ok(()) => self.plans.role_changed(Instant::now()),
+                    Err(_) => return std::future::pending().await,
+                },
                 // A changed refresh interval applies from the next query on. What is due is asked for when the loop
                 // repeats.
                 () = async { sleep_until(wake.unwrap_or(now)).await }, if wake.is_some() => self.close_unused().await,
@@ -209,17 +213,24 @@ async fn ask(
             },
         };
         let asked = quit.run_until_cancelled(on.ask(&node, &view, role)).await;
-        let Some((outcome, lives)) = asked else {
+        let Some((outcome, after)) = asked else {
             on.abandon().await;
             return Asked { outcome: Err(let_go(&node)), view, session: None };
         };
-        if lives {
-            return Asked { view, outcome, session: Some(on) };
-        }
-        let ended = matches!(&outcome, Err(error) if error.kind != ErrorKind::Timeout && error.kind != ErrorKind::StatementTimeout);
-        on.abandon().await;
-        // A session that was open before may have ended before the query: try again on another one.
-        if !(ended && was_open) {
+        let again = match after {
+            After::Usable => return Asked { view, outcome, session: Some(on) },
+            After::Outdated => {
+                on.close().await;
+                true
+            }
+            After::Broken => {
+                on.abandon().await;
+                // It may have ended before the query.
+                matches!(&outcome, Err(error) if error.kind != ErrorKind::Timeout && error.kind != ErrorKind::StatementTimeout)
+            }
+        };
+        // Only a session that was open before: try again on another one.
+        if !(again && was_open) {
             return Asked { view, outcome, session: None };
         }
     }

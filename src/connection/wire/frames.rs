@@ -119,11 +119,12 @@ impl Frames {
     }
 }
 
-/// How many bytes of a message's body are read here: of errors, notices, settings, the state of the transaction, and
-/// the number of columns of a result.
+/// How many bytes of a message's body are read here: of errors, notices, settings, the state of the transaction, the
+/// process id of the session, and the number of columns of a result.
 fn keeps(tag: u8) -> usize {
     match tag {
         b'E' | b'N' | b'S' | b'Z' => MAX_KEPT,
+        b'K' => 4,
         b'T' => 2,
         _ => 0,
     }

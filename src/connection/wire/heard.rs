@@ -10,6 +10,7 @@ use tokio::sync::watch;
 
 use super::allowance::{Allowance, Limits};
 use super::fault::Fault;
+use super::ours::Own;
 use crate::model::protocol::ServerNotice;
 
 /// How many notices of one statement are kept; a server may send millions.
@@ -57,6 +58,9 @@ struct Kept {
     server_version: Option<String>,
     /// True if a `COPY` wants data or sends some.
     copy: bool,
+    /// The process id of the server's process.
+    pid: Option<i32>,
+    own: Option<Own>,
 }
 
 impl Heard {
@@ -105,8 +109,25 @@ impl Heard {
                     lock(&self.kept).server_version = version.map(|text| text.chars().take(MAX_WORD).collect());
                 }
             }
+            b'K' => {
+                let pid = body.first_chunk::<4>();
+                lock(&self.kept).pid = pid.map(|bytes| i32::from_be_bytes(*bytes));
+            }
             b'G' | b'H' | b'W' => lock(&self.kept).copy = true,
             _ => {}
+        }
+    }
+
+    /// Takes in that the session is ours, at this address, for as long as this lives.
+    pub(crate) fn is_ours(&self, address: String) {
+        let mut kept = lock(&self.kept);
+        kept.own = kept.pid.map(|pid| Own::new(address, pid));
+    }
+
+    /// Takes in that the session works for the user now, or has ended that.
+    pub(crate) fn works_for_user(&self, works: bool) {
+        if let Some(own) = &lock(&self.kept).own {
+            own.list(!works);
         }
     }
 

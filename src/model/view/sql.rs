@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use super::View;
 use super::by_server::{Lacks, Version};
 use super::column::{CellKind, Source, Unit, ViewColumn};
-use crate::model::Role;
+use crate::model::{Role, quoted};
 
 /// Placeholder in a view's texts for the schema of its extension.
 const SCHEMA: &str = "@extschema@";
@@ -25,8 +25,7 @@ impl View {
         }
         let cells: Vec<String> = self.columns.iter().filter_map(|column| cell(column, version, role)).collect();
         let _ = write!(sql, "select {} from {from}", cells.join(", "));
-        let quoted = schema.map(|schema| format!("\"{}\"", schema.replace('"', "\"\"")));
-        Ok(quoted.map_or_else(|| sql.clone(), |schema| sql.replace(SCHEMA, &schema)))
+        Ok(schema.map_or_else(|| sql.clone(), |schema| sql.replace(SCHEMA, &quoted(schema))))
     }
 }
 
