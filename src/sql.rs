@@ -6,7 +6,6 @@
 //! the role; a function can hide anything.
 
 pub mod acts;
-mod decoded;
 pub mod plan;
 pub mod read_only;
 pub mod secrets;

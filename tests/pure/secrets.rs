@@ -1,0 +1,34 @@
+//! Random statements around a secret: no part of it is shown.
+
+use std::borrow::Cow;
+
+use pgwatch::sql::secrets::masked;
+use proptest::prelude::*;
+
+use crate::secret_statements::{Bytes, MARKER, pieces, statement};
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(20_000))]
+
+    #[test]
+    fn no_part_of_a_secret_is_shown(bytes in prop::collection::vec(any::<u8>(), 0..64)) {
+        let statement = statement(&mut Bytes(&bytes));
+        let shown = masked(&statement);
+        prop_assert!(!shown.contains(MARKER), "{}\n{}", statement, shown);
+        // What is shown is shown as it is when it is read again.
+        prop_assert!(!masked(&shown).contains(MARKER));
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(200))]
+
+    #[test]
+    fn whatever_is_sent_is_masked_and_its_beginnings_too(bytes in prop::collection::vec(any::<u8>(), 0..64)) {
+        let text = pieces(&mut Bytes(&bytes));
+        for (at, _) in text.char_indices() {
+            let shown = masked(&text[..at]);
+            prop_assert!(matches!(shown, Cow::Owned(_)) || shown == text[..at]);
+        }
+    }
+}
