@@ -21,8 +21,23 @@ const MASK: &str = "'***'";
 const LONG: usize = 4;
 /// What may follow `password =` without being a password.
 const NO_VALUES: [&str; 17] = [
-    "all", "any", "array", "case", "cast", "current_user", "default", "exists", "false", "not", "null", "row", "select",
-    "session_user", "some", "true", "values",
+    "all",
+    "any",
+    "array",
+    "case",
+    "cast",
+    "current_user",
+    "default",
+    "exists",
+    "false",
+    "not",
+    "null",
+    "row",
+    "select",
+    "session_user",
+    "some",
+    "true",
+    "values",
 ];
 
 /// The statement without the secrets in it. Takes a time that grows with its length alone.
@@ -115,9 +130,7 @@ fn mixed_up(pieces: &[Piece<'_>]) -> Option<usize> {
     if is_open && let Some(text) = pieces.iter().find(|piece| piece.is_text()) {
         return Some(text.at);
     }
-    let glued = |pair: &&[Piece<'_>]| {
-        matches!(pair, [text, next] if text.is_text() && !matches!(next.kind, Kind::Blank | Kind::Sign | Kind::Comment))
-    };
+    let glued = |pair: &&[Piece<'_>]| matches!(pair, [text, next] if text.is_text() && !matches!(next.kind, Kind::Blank | Kind::Sign | Kind::Comment));
     pieces.windows(2).find(glued)?.first().map(|text| text.at)
 }
 
@@ -208,7 +221,8 @@ impl Bare<'_> {
 
     /// True for a part of the name in `SET LOCAL app.token = ...`.
     fn is_set(&self, at: usize) -> bool {
-        let more = (0..3).take_while(|part| at.checked_sub(2 * part + 1).is_some_and(|dot| self.is_sign(dot, '.'))).count();
+        let more =
+            (0..3).take_while(|part| at.checked_sub(2 * part + 1).is_some_and(|dot| self.is_sign(dot, '.'))).count();
         let first = at.saturating_sub(2 * more);
         let before = first.saturating_sub(1);
         let before = if self.is(before, &["local", "session"]) { before.saturating_sub(1) } else { before };

@@ -27,8 +27,9 @@ proptest! {
     fn whatever_is_sent_is_masked_and_its_beginnings_too(bytes in prop::collection::vec(any::<u8>(), 0..64)) {
         let text = pieces(&mut Bytes(&bytes));
         for (at, _) in text.char_indices() {
-            let shown = masked(&text[..at]);
-            prop_assert!(matches!(shown, Cow::Owned(_)) || shown == text[..at]);
+            let cut = text.get(..at).unwrap();
+            let shown = masked(cut);
+            prop_assert!(matches!(shown, Cow::Owned(_)) || shown == cut);
         }
     }
 }

@@ -2,6 +2,7 @@
 //! screen while it is typed and when logins fail, logs, exported files, the history, a panic, the process list.
 
 mod screen;
+mod statements;
 
 use std::fmt::Write as _;
 use std::fs;

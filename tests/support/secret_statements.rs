@@ -29,7 +29,10 @@ impl Bytes<'_> {
 pub fn statement(bytes: &mut Bytes<'_>) -> String {
     let mut statement = nested(bytes);
     if bytes.flip() {
-        statement = format!("{}{statement}", bytes.one(&["", "select 'a'; ", "begin;\n", "/* a'b */ ", "-- it's\n", "\n\t", "EXPLAIN "]));
+        statement = format!(
+            "{}{statement}",
+            bytes.one(&["", "select 'a'; ", "begin;\n", "/* a'b */ ", "-- it's\n", "\n\t", "EXPLAIN "])
+        );
     }
     if bytes.flip() {
         statement += bytes.one(&["", ";", "; select 'b'", " -- end", " /* ' */", "\n"]);
@@ -47,8 +50,40 @@ pub fn statement(bytes: &mut Bytes<'_>) -> String {
 /// Anything that the mask should survive: a secret or none, pieces of SQL in any order.
 pub fn pieces(bytes: &mut Bytes<'_>) -> String {
     const PIECES: [&str; 34] = [
-        "password", "'", "''", "\"", "=", " ", "\n", ";", ":", "/", "://u:", "@", "$$", "$a$", "$1", "\\", "\\x70", "%61", "--", "/*",
-        "*/", "(", ")", ",", ".", "e'", "u&'", "set ", "to ", "alter role r ", "identified by ", "execute p(", "é", "12345",
+        "password",
+        "'",
+        "''",
+        "\"",
+        "=",
+        " ",
+        "\n",
+        ";",
+        ":",
+        "/",
+        "://u:",
+        "@",
+        "$$",
+        "$a$",
+        "$1",
+        "\\",
+        "\\x70",
+        "%61",
+        "--",
+        "/*",
+        "*/",
+        "(",
+        ")",
+        ",",
+        ".",
+        "e'",
+        "u&'",
+        "set ",
+        "to ",
+        "alter role r ",
+        "identified by ",
+        "execute p(",
+        "é",
+        "12345",
     ];
     (0..bytes.below(40)).map(|_| bytes.one(&PIECES)).collect()
 }
@@ -59,7 +94,10 @@ fn nested(bytes: &mut Bytes<'_>) -> String {
         0 => format!("do $d$ begin execute {}; end $d$", literal(bytes, &inner)),
         1 => format!("do {}", dollars("begin\n  ", &inner, "; perform 'x'; end", "$body$")),
         2 => format!("select dblink_exec('c', {})", literal(bytes, &inner)),
-        3 => format!("create function f() returns void language plpgsql as {}", literal(bytes, &format!("begin {inner}; end"))),
+        3 => format!(
+            "create function f() returns void language plpgsql as {}",
+            literal(bytes, &format!("begin {inner}; end"))
+        ),
         4 => format!("/* {} */ select 1", inner.replace("*/", "").replace("/*", "")),
         5 => format!("prepare p as {inner}"),
         6 => {
@@ -81,7 +119,11 @@ fn form(bytes: &mut Bytes<'_>) -> String {
     let quoted = literal(bytes, &secret);
     let key = key(bytes);
     match bytes.below(22) {
-        0 => format!("{} r {}password {quoted} valid until 'x'", role(bytes), bytes.one(&["", "with ", "login encrypted ", "ENCRYPTED "])),
+        0 => format!(
+            "{} r {}password {quoted} valid until 'x'",
+            role(bytes),
+            bytes.one(&["", "with ", "login encrypted ", "ENCRYPTED "])
+        ),
         1 => format!("alter role r PASSWORD\n/* it's */ {quoted} login"),
         2 => format!("create user mapping for u server s options (user 'u', {key} {quoted})"),
         3 => format!("alter server s options (set {key} {quoted}, add host 'h')"),
@@ -94,11 +136,17 @@ fn form(bytes: &mut Bytes<'_>) -> String {
         10 => format!("alter database d set app.{key} to {quoted}"),
         11 => format!("select {}", crypto(bytes, &quoted)),
         12 => format!("insert into t (doc) values ({})", document(bytes, &secret)),
-        13 => format!("select * from users u where u.{key} {} {quoted} and a = 'b'", bytes.one(&["=", "<>", "like", "in (''),", "~"])),
+        13 => format!(
+            "select * from users u where u.{key} {} {quoted} and a = 'b'",
+            bytes.one(&["=", "<>", "like", "in (''),", "~"])
+        ),
         14 => format!("update users set \"{key}\" = {quoted}, a = 1 where id = 5"),
         15 => format!("insert into users (id, {key}) values (1, {quoted}) returning *"),
         16 => format!("select f({key} => {quoted}, id := 1)"),
-        17 => format!("create user a identified {} {quoted} account lock", bytes.one(&["by", "by password", "with plugin by", "with plugin as"])),
+        17 => format!(
+            "create user a identified {} {quoted} account lock",
+            bytes.one(&["by", "by password", "with plugin by", "with plugin as"])
+        ),
         18 => format!("select doc #>> '{{a,{key}}}' = {quoted} from t"),
         19 => format!("select {} from t where a = 'x'", connection(bytes, &secret)),
         // Quotes that nobody escaped.
@@ -130,10 +178,11 @@ fn role(bytes: &mut Bytes<'_>) -> String {
 
 fn secret(bytes: &mut Bytes<'_>) -> String {
     const PARTS: [&str; 24] = [
-        "", "a", "0", "'", "''", "\\", "\\'", "\"", "$$", "$d$", "$1", "@", ":", "/", "//", "%", "%41", ";", "--", "/*", "*/", " ", "\n", "é",
+        "", "a", "0", "'", "''", "\\", "\\'", "\"", "$$", "$d$", "$1", "@", ":", "/", "//", "%", "%41", ";", "--",
+        "/*", "*/", " ", "\n", "é",
     ];
     let mut secret = bytes.one(&PARTS).to_owned();
-    for _ in 0..1 + bytes.below(3) {
+    for _ in 0..=bytes.below(3) {
         secret = secret + MARKER + bytes.one(&PARTS) + bytes.one(&["", "b"]);
     }
     secret
@@ -142,9 +191,32 @@ fn secret(bytes: &mut Bytes<'_>) -> String {
 /// A name of a secret, as people write them.
 fn key(bytes: &mut Bytes<'_>) -> String {
     const KEYS: [&str; 26] = [
-        "password", "passwd", "pwd", "pass", "pw", "secret", "token", "api_key", "apikey", "access_key", "secret_key", "private_key",
-        "sslpassword", "bearer", "jwt", "db_password", "PGPASSWORD", "aws_secret_access_key", "dbPassword", "userPwd", "apiKey",
-        "accessToken", "smtp_pass", "client_secret", "password2", "passphrase",
+        "password",
+        "passwd",
+        "pwd",
+        "pass",
+        "pw",
+        "secret",
+        "token",
+        "api_key",
+        "apikey",
+        "access_key",
+        "secret_key",
+        "private_key",
+        "sslpassword",
+        "bearer",
+        "jwt",
+        "db_password",
+        "PGPASSWORD",
+        "aws_secret_access_key",
+        "dbPassword",
+        "userPwd",
+        "apiKey",
+        "accessToken",
+        "smtp_pass",
+        "client_secret",
+        "password2",
+        "passphrase",
     ];
     let key = bytes.one(&KEYS);
     match bytes.below(4) {
@@ -167,8 +239,14 @@ fn literal(bytes: &mut Bytes<'_>, text: &str) -> String {
     let escaped = text.replace('\\', "\\\\").replace('\'', "\\'");
     match bytes.below(12) {
         0 => format!("E'{escaped}'"),
-        1 => format!("e'{}'", text.replace('\\', "\\134").replace('\'', "''").replace('a', "\\x61").replace('p', "\\u0070")),
-        2 => format!("U&'{}'", text.replace('\\', "\\\\").replace('\'', "''").replace('a', "\\0061").replace('p', "\\+000070")),
+        1 => format!(
+            "e'{}'",
+            text.replace('\\', "\\134").replace('\'', "''").replace('a', "\\x61").replace('p', "\\u0070")
+        ),
+        2 => format!(
+            "U&'{}'",
+            text.replace('\\', "\\\\").replace('\'', "''").replace('a', "\\0061").replace('p', "\\+000070")
+        ),
         3 => format!("U&'{}' uescape '!'", text.replace('!', "!!").replace('\'', "''").replace('a', "!0061")),
         4 => format!("N'{doubled}'"),
         5 => dollars("", text, "", "$$"),
@@ -181,7 +259,7 @@ fn literal(bytes: &mut Bytes<'_>, text: &str) -> String {
                 half -= 1;
             }
             // Nobody splits an escape of what is inside.
-            let is_inside = |at: usize| text[at..half].contains(['\\', '%']);
+            let is_inside = |at: usize| text.get(at..half).is_some_and(|near| near.contains(['\\', '%']));
             if text.char_indices().any(|(at, _)| at < half && half - at < 11 && is_inside(at)) {
                 return format!("'{doubled}'");
             }

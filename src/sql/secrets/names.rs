@@ -77,11 +77,16 @@ fn anywhere(text: &str, is: impl Fn(&[u8]) -> bool) -> bool {
     if is(text) {
         return true;
     }
-    if !text.iter().any(|byte| matches!(byte, b'\\' | b'%' | b'\'')) {
+    let holds = |of: &[u8]| text.iter().any(|byte| of.contains(byte));
+    let escapes = holds(b"\\%");
+    if escapes && is(&unescaped(text)) {
+        return true;
+    }
+    if !holds(b"'") {
         return false;
     }
-    let joined = joined(text);
-    is(&joined) || is(&unescaped(&joined))
+    let one = joined(text);
+    is(&one) || escapes && is(&joined(&unescaped(&one)))
 }
 
 /// Calls `found` with the byte after each name of a secret, until it is true.
@@ -119,7 +124,7 @@ fn is_short_name(part: &[u8], rest: &[u8]) -> bool {
     let next = || rest.trim_ascii_start();
     match part {
         // U&'\0070assword', whose escape character may be any.
-        [b'u' | b'U'] => matches!(rest, [b'&', b'\'' | b'"', ..]),
+        [b'u' | b'U'] => matches!(rest, [b'&', b'\'' | b'"' | b'\\', ..]),
         [_, b'w' | b'W'] => is("pw"),
         _ if ["digest", "md5", "sha1", "sha224", "sha256", "sha384", "sha512"].iter().any(|word| is(word)) => {
             next().starts_with(b"(")
@@ -166,11 +171,11 @@ fn has_login(text: &[u8], cut: bool) -> bool {
             run = begin + length;
             let uri = rest.get(..length).unwrap_or_default();
             let login = uri.iter().rposition(|byte| *byte == b'@').and_then(|at| uri.get(..at));
-            if login.is_some_and(|login| login.contains(&b':') || !login.iter().any(ends_host)) {
+            if login.is_some_and(|login| login.contains(&b':') || !login.iter().any(|byte| ends_host(*byte))) {
                 return true;
             }
         }
-        let host = rest.iter().take_while(|byte| !ends_host(byte) && !byte.is_ascii_whitespace()).count();
+        let host = rest.iter().take_while(|byte| !ends_host(**byte) && !byte.is_ascii_whitespace()).count();
         let host = rest.get(..host).unwrap_or_default();
         let is_cut = cut && run == text.len();
         if host.contains(&b'@') || !has_ports_only(host) || is_cut && host.contains(&b':') {
@@ -180,7 +185,7 @@ fn has_login(text: &[u8], cut: bool) -> bool {
     false
 }
 
-fn ends_host(byte: &u8) -> bool {
+fn ends_host(byte: u8) -> bool {
     matches!(byte, b'/' | b'?' | b'#' | b'\'' | b'"')
 }
 
@@ -195,26 +200,36 @@ fn has_ports_only(host: &[u8]) -> bool {
 
 /// The text with its parts in one, also inside another text: `'a' 'b'`, `''a'' || ''b''` and `\'a\' || E\'b\'` are `'ab'`.
 fn joined(text: &[u8]) -> Vec<u8> {
-    let run = |of: &[u8], is: fn(&u8) -> bool| of.iter().take_while(|byte| is(byte)).count();
-    let quotes = |of: &[u8]| run(of, |byte| matches!(byte, b'\'' | b'\\'));
     let mut read = Vec::with_capacity(text.len());
     let mut rest = text;
     while !rest.is_empty() {
         let (closing, after) = rest.split_at_checked(quotes(rest).max(1)).unwrap_or((rest, &[]));
         rest = after;
         if closing.contains(&b'\'') {
-            let between = run(after, |byte| byte.is_ascii_whitespace() || *byte == b'|');
-            let next = after.get(between..).unwrap_or_default();
-            let next = next.strip_prefix(b"E").or(next.strip_prefix(b"e")).unwrap_or(next);
-            let opening = next.get(..quotes(next)).and_then(|run| run.iter().rposition(|byte| *byte == b'\''));
-            if let Some(last) = opening.filter(|_| between > 0) {
-                rest = next.get(last + 1..).unwrap_or_default();
+            while let Some(opened) = opened(rest) {
+                rest = opened;
+            }
+            if rest.len() < after.len() {
                 continue;
             }
         }
         read.extend_from_slice(closing);
     }
     read
+}
+
+/// What follows the quote that opens the next part of a text, where only blanks and `||` precede it.
+fn opened(after: &[u8]) -> Option<&[u8]> {
+    let between = after.iter().take_while(|byte| byte.is_ascii_whitespace() || **byte == b'|').count();
+    let next = after.get(between..).filter(|_| between > 0)?;
+    let next = next.strip_prefix(b"E").or(next.strip_prefix(b"e")).unwrap_or(next);
+    let last = next.get(..quotes(next))?.iter().rposition(|byte| *byte == b'\'')?;
+    next.get(last + 1..)
+}
+
+/// The number of quotes, and of backslashes before them, at the beginning.
+fn quotes(text: &[u8]) -> usize {
+    text.iter().take_while(|byte| matches!(byte, b'\'' | b'\\')).count()
 }
 
 /// The text with the escapes of `E'...'`, JSON and URIs read, at any depth: `\\x77`, `\167`, `\u0077` and `%77` are all `w`.
@@ -269,14 +284,61 @@ mod tests {
     #[test]
     fn secrets_are_known_by_any_spelling_of_their_name() {
         for text in [
-            "password", "db_password", "PGPASSWORD", "dbPassWord", "sslpassword", "passwd", "user-pwd", "smtp_pass", "pass1",
-            "dbPass: x", "passHash", "user_pw", "userPw", "client_secret", "csrf_token", "apiKey", "x-api-key", "api key",
-            "aws_secret_access_key", "aws_access_key_id", "private_key", "-----BEGIN PRIVATE KEY", "Authorization", "bearer",
-            "'pass'\n'word'", "'pass' || 'word'", "pass/**/word", "E'pass\\x77ord'", "E'pass\\167ord'", "E'pass\\u0077ord'",
-            "E'pass\\\\\\\\x77ord'", "pass\\word", "p%61ssword", "U&'p!0061ss' uescape '!'", "u&\"x\"", "pgp_sym_encrypt", "crypt(",
-            "md5 (", "digest(", "sha256(", "dblink_connect", "create user mapping", "identified by", "copy t from program 'x'",
-            "COPY t TO PROGRAM /* c */ $$x$$", "curl -u", "a://u:x@h", "a://u@h", "a://:x@h", "a://u:12/x@h", "a://u:x", "a://u:12",
-            "'http://h/b,a://u:x'", "a://u:a/b@h", "a://u:it''s@h",
+            "password",
+            "db_password",
+            "PGPASSWORD",
+            "dbPassWord",
+            "sslpassword",
+            "passwd",
+            "user-pwd",
+            "smtp_pass",
+            "pass1",
+            "dbPass: x",
+            "passHash",
+            "user_pw",
+            "userPw",
+            "client_secret",
+            "csrf_token",
+            "apiKey",
+            "x-api-key",
+            "api key",
+            "aws_secret_access_key",
+            "aws_access_key_id",
+            "private_key",
+            "-----BEGIN PRIVATE KEY",
+            "Authorization",
+            "bearer",
+            "'pass'\n'word'",
+            "'pass' || 'word'",
+            "pass/**/word",
+            "E'pass\\x77ord'",
+            "E'pass\\167ord'",
+            "E'pass\\u0077ord'",
+            "E'pass\\\\\\\\x77ord'",
+            "pass\\word",
+            "p%61ssword",
+            "U&'p!0061ss' uescape '!'",
+            "u&\"x\"",
+            "pgp_sym_encrypt",
+            "crypt(",
+            "md5 (",
+            "digest(",
+            "sha256(",
+            "dblink_connect",
+            "create user mapping",
+            "identified by",
+            "copy t from program 'x'",
+            "COPY t TO PROGRAM /* c */ $$x$$",
+            "curl -u",
+            "a://u:x@h",
+            "a://u@h",
+            "a://:x@h",
+            "a://u:12/x@h",
+            "a://u:x",
+            "a://u:12",
+            "'http://h/b,a://u:x'",
+            "a://u:a/b@h",
+            "a://u:it''s@h",
         ] {
             assert!(suspicious(text), "{text}");
         }
@@ -285,9 +347,24 @@ mod tests {
     #[test]
     fn other_texts_name_no_secret() {
         for text in [
-            "", "select 1", "passenger, passed, compassion", "select program from programs", "md5sum", "select digest, sha256",
-            "description of an encyclopedia", "public_url", "select '50%', '%a%'", "'\\x41\\d'", "primary key, foreign_key",
-            "'a://h:5432/d' x", "'a://h:5432,i:5433', 'x'", "see a://h:5432/d now", "https://h/a:b", "'https://h/@user'", "'http://h:80', 'a@b'", "x::text",
+            "",
+            "select 1",
+            "passenger, passed, compassion",
+            "select program from programs",
+            "md5sum",
+            "select digest, sha256",
+            "description of an encyclopedia",
+            "public_url",
+            "select '50%', '%a%'",
+            "'\\x41\\d'",
+            "primary key, foreign_key",
+            "'a://h:5432/d' x",
+            "'a://h:5432,i:5433', 'x'",
+            "see a://h:5432/d now",
+            "https://h/a:b",
+            "'https://h/@user'",
+            "'http://h:80', 'a@b'",
+            "x::text",
         ] {
             assert!(!suspicious(text), "{text}");
         }
@@ -296,14 +373,30 @@ mod tests {
     #[test]
     fn a_setting_holds_a_secret_where_a_value_is_given() {
         for value in [
-            "PGPASSWORD=x rsync %p", "host=h password='x'", "curl -u u:x ftp://h", "/usr/bin/wget --x", "sshpass -p x scp", "gpg --passphrase x",
-            "set app.token=x", "{\"api_key\": \"x\"}", "postgres://u:x@h", "openssl enc -pass pass:x", "aws_secret_access_key = x",
+            "PGPASSWORD=x rsync %p",
+            "host=h password='x'",
+            "curl -u u:x ftp://h",
+            "/usr/bin/wget --x",
+            "sshpass -p x scp",
+            "gpg --passphrase x",
+            "set app.token=x",
+            "{\"api_key\": \"x\"}",
+            "postgres://u:x@h",
+            "openssl enc -pass pass:x",
+            "aws_secret_access_key = x",
         ] {
             assert!(suspicious_setting(value), "{value}");
         }
         for value in [
-            "pg_stat_statements,passwordcheck", "$libdir/passwordcheck", "scram-sha-256", "3 columns 3fa5", "on api_tokens 3fa5",
-            "token_schema, public", "cp %p /archive/%f", "login in token_admin", "https://h:80/x",
+            "pg_stat_statements,passwordcheck",
+            "$libdir/passwordcheck",
+            "scram-sha-256",
+            "3 columns 3fa5",
+            "on api_tokens 3fa5",
+            "token_schema, public",
+            "cp %p /archive/%f",
+            "login in token_admin",
+            "https://h:80/x",
         ] {
             assert!(!suspicious_setting(value), "{value}");
         }

@@ -18,13 +18,25 @@ fn values_are_hidden_and_the_rest_is_shown() {
         ("alter role a password /* it's */ 'x'", "alter role a password /*'***'*/ '***'"),
         ("alter role a password -- it's\n'x'", "alter role a password --'***'\n'***'"),
         ("alter role a password $$x$$; select 'y'", "alter role a password '***'; select 'y'"),
-        ("create subscription s connection 'host=h password=x' publication p", "create subscription s connection '***' publication p"),
-        ("create user mapping for a server s options (user 'u', key 'x')", "create user mapping for a server s options (user '***', key '***')"),
+        (
+            "create subscription s connection 'host=h password=x' publication p",
+            "create subscription s connection '***' publication p",
+        ),
+        (
+            "create user mapping for a server s options (user 'u', key 'x')",
+            "create user mapping for a server s options (user '***', key '***')",
+        ),
         ("select dblink('postgres://u:x@h/d', 'select 1')", "select dblink('***', '***')"),
-        ("select password from users where password = 'x' and id = 7", "select password from users where password = '***' and id = 7"),
+        (
+            "select password from users where password = 'x' and id = 7",
+            "select password from users where password = '***' and id = 7",
+        ),
         ("insert into t (token, pin) values (E'x', 123456)", "insert into t (token, pin) values ('***', '***')"),
         ("select j ->> 'token' from t where j @> '{\"api_key\": \"x\"}'", "select j ->> '***' from t where j @> '***'"),
-        ("select pgp_sym_encrypt(d, 'x'), crypt('y', s) from t", "select pgp_sym_encrypt(d, '***'), crypt('***', s) from t"),
+        (
+            "select pgp_sym_encrypt(d, 'x'), crypt('y', s) from t",
+            "select pgp_sym_encrypt(d, '***'), crypt('***', s) from t",
+        ),
         ("select md5('x' || salt) from t", "select md5('***' || salt) from t"),
         ("copy t from program 'curl -u a:x http://h' with csv", "copy t from program '***' with csv"),
         ("select set_config('app.token', 'x', true)", "select set_config('***', '***', true)"),
@@ -33,7 +45,10 @@ fn values_are_hidden_and_the_rest_is_shown() {
         ("select 'a'; EXECUTE p ('x')", "select 'a'; EXECUTE p ('***')"),
         ("select 1, 'x' -- password=y", "select 1, '***' --'***'"),
         ("comment on column t.password is 'the password:'", "comment on column t.password is '***'"),
-        ("comment on column t.a is 'the password:'; select 'x' from t", "comment on column t.a is '***'; select 'x' from t"),
+        (
+            "comment on column t.a is 'the password:'; select 'x' from t",
+            "comment on column t.a is '***'; select 'x' from t",
+        ),
     ] {
         assert_eq!(masked(statement), shown, "{statement}");
         assert_eq!(masked(shown), shown, "masked again: {statement}");
@@ -123,13 +138,37 @@ fn a_setting_is_hidden_as_a_whole() {
 #[test]
 fn the_time_grows_with_the_length_alone() {
     for piece in [
-        "password", "password=", "password=f(", "password '", "password$", "'password ", "$a$password", "a://b:c", "a://",
-        "/*://:", "postgres://a:b/", "E'\\'password ", "token.", "a.token=b.c ", "\\", "%41", "-pass", "program ", "set token to ",
-        "password=x", "execute ", "identified by ", "://a@b ", "password:[", "Pass",
+        "password",
+        "password=",
+        "password=f(",
+        "password '",
+        "password$",
+        "'password ",
+        "$a$password",
+        "a://b:c",
+        "a://",
+        "/*://:",
+        "postgres://a:b/",
+        "E'\\'password ",
+        "token.",
+        "a.token=b.c ",
+        "\\",
+        "%41",
+        "-pass",
+        "program ",
+        "set token to ",
+        "password=x",
+        "execute ",
+        "identified by ",
+        "://a@b ",
+        "password:[",
+        "Pass",
     ] {
         let began = std::time::Instant::now();
         let repeated = piece.repeat((64 << 10) / piece.len());
-        for text in [format!("select '{repeated}"), format!("set {repeated}"), format!("alter role {repeated}"), repeated] {
+        for text in
+            [format!("select '{repeated}"), format!("set {repeated}"), format!("alter role {repeated}"), repeated]
+        {
             let _ = masked(&text);
             let _ = masked_setting(&text);
         }

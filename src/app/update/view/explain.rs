@@ -29,10 +29,14 @@ impl App {
     fn explainable(&self, name: &NodeName, row: usize, statement: &str) -> Result<String, String> {
         let node = self.fleet.now().nodes.get(name).ok_or_else(|| format!("{name} is gone"))?;
         if statement == NOT_SHOWN {
-            return Err("statements are not shown (show_statements is false), so there is nothing to explain".to_owned());
+            return Err(
+                "statements are not shown (show_statements is false), so there is nothing to explain".to_owned()
+            );
         }
         if secrets::is_masked(statement) {
-            return Err("a part of the statement is hidden, as it may hold a secret, so it cannot be explained".to_owned());
+            return Err(
+                "a part of the statement is hidden, as it may hold a secret, so it cannot be explained".to_owned()
+            );
         }
         let table = self.view_table().ok_or("there is no row")?;
         let database = table.view.column("database").map(|column| table.value(name, row, column));
