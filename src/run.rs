@@ -47,8 +47,8 @@ const GRACE: Duration = Duration::from_secs(1);
 const NO_TERMINAL: &str = "the dashboard needs a terminal (`pgwatch status` and `pgwatch query` need none)";
 
 /// Reads all views and rules of alerts, with those of the user, and returns the faults of the user's own. Called on a
-/// thread of its own.
-pub type ReadViews = dyn Fn() -> (Views, Rules, Vec<Diagnostic>) + Send + Sync;
+/// thread of its own, with whether the statements of other clients are to be shown.
+pub type ReadViews = dyn Fn(bool) -> (Views, Rules, Vec<Diagnostic>) + Send + Sync;
 
 /// The newest error outside the dashboard, for example of the event log.
 pub type Troubles = tokio::sync::watch::Receiver<Option<String>>;
@@ -230,9 +230,9 @@ impl Dashboard {
 
     /// Reads the views and rules. The first frame does not wait for them, as it shows no view.
     fn read_views(&mut self) {
-        let views = Arc::clone(&self.views);
+        let (views, show_statements) = (Arc::clone(&self.views), self.config.show_statements);
         self.errands.spawn_blocking(move || {
-            let (views, rules, problems) = views();
+            let (views, rules, problems) = views(show_statements);
             Msg::Views(views, rules.into_values().collect(), problems.iter().map(ToString::to_string).collect())
         });
     }
@@ -241,8 +241,8 @@ impl Dashboard {
         let msg = match loaded {
             Ok(config) => {
                 self.theme = theme(&config, &self.app.theme);
-                self.read_views();
                 let before = std::mem::replace(&mut self.config, config);
+                self.read_views();
                 Msg::Reloaded(Ok(Box::new(reread(&before, &self.config))))
             }
             Err(problems) => Msg::Reloaded(Err(problems.iter().map(ToString::to_string).collect())),

@@ -40,7 +40,7 @@ pub(super) fn run(source: &Source, format: StatusFormat) -> Result<u8, Exit> {
     if config.nodes.is_empty() {
         return Err(no_nodes(&config));
     }
-    let (_, rules, problems) = watched(&Environment::of_process());
+    let (_, rules, problems) = watched(&Environment::of_process(), config.show_statements);
     complain(&list(&problems));
     let seen = match block_on(ask(&config, rules))?? {
         Ok(seen) => seen,

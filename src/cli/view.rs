@@ -35,7 +35,7 @@ pub(super) fn run(args: &ViewArgs) -> Result<u8, Exit> {
         print(listed(&views).as_bytes())?;
         return Ok(if problems.is_empty() { exit::OK } else { exit::USAGE });
     }
-    let view = named(&views, args.name.as_deref().unwrap_or_default())?;
+    let mut view = named(&views, args.name.as_deref().unwrap_or_default())?;
     if args.diff && view.compare.is_none() {
         return Err(Exit::Wrong(format!(
             "--diff: the view {} does not compare nodes; settings and drift do",
@@ -43,6 +43,9 @@ pub(super) fn run(args: &ViewArgs) -> Result<u8, Exit> {
         )));
     }
     let mut config = load(&args.source)?;
+    if !config.show_statements {
+        view = Arc::new(View::clone(&view).without_statements());
+    }
     let names: Vec<&str> = args.nodes.iter().map(|name| name.trim()).collect();
     config.nodes = chosen(&config, &names)?;
     let (answers, signalled) = block_on(ask(&config, &view, args.interval))??;

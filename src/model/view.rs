@@ -15,8 +15,11 @@ mod sql;
 
 pub use by_server::{ByServer, Lacks, Variant, Version};
 pub use cell::{cell, cell_within};
-pub use column::{Bar, CellKind, Copies, LagPart, Source, Total, Unit, ViewColumn};
+pub use column::{Bar, CellKind, Copies, Holds, LagPart, Source, Total, Unit, ViewColumn};
 pub use reading::{Location, Reading, Value};
+
+/// What is shown instead of the statements of other clients if the file says `show_statements: false`.
+pub const NOT_SHOWN: &str = "(not shown: show_statements is false)";
 
 /// A view, as its file defines it.
 #[derive(Debug, Clone, PartialEq)]
@@ -146,6 +149,17 @@ impl View {
             from,
             columns,
         }
+    }
+
+    /// The view that does not ask for the statements of other clients.
+    #[must_use]
+    pub fn without_statements(mut self) -> Self {
+        for column in self.columns.iter_mut().filter(|column| column.holds == Some(Holds::Statement)) {
+            if let Source::Sql { sql, .. } = &mut column.source {
+                *sql = ByServer::same(format!("'{NOT_SHOWN}'"));
+            }
+        }
+        self
     }
 
     /// The place of the column of that name.

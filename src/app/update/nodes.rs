@@ -12,6 +12,7 @@ use crate::app::{App, Confirm, Dialog, Effect, Form, Pane, Screen};
 use crate::fleet::Severity;
 use crate::fleet::batch::Batch;
 use crate::sql::acts::acts;
+use crate::sql::secrets::{is_masked, masked};
 
 /// The refresh intervals that `+` and `-` step through.
 pub(in crate::app) const REFRESH_STEPS: [Duration; 8] = [
@@ -194,10 +195,11 @@ impl App {
         effects
     }
 
-    /// Adds a line to the history, and to the history file unless it may contain a password.
+    /// Adds a line to the history, and to the history file unless it may contain a secret.
     pub(in crate::app) fn remember(&mut self, line: &str) -> Option<Effect> {
         let new = self.query.remember(line);
-        (new && !line.to_ascii_lowercase().contains("password")).then(|| Effect::SaveHistory(line.to_owned()))
+        let secret = line.to_ascii_lowercase().contains("password") || is_masked(&masked(line));
+        (new && !secret).then(|| Effect::SaveHistory(line.to_owned()))
     }
 
     /// What `y` copies: the row of the focused pane, or the statement.

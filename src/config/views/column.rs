@@ -7,9 +7,11 @@ use crate::config::walk::{self, Section};
 use crate::config::yaml::{Entry, Value};
 use crate::model::Role;
 use crate::model::condition::Condition;
-use crate::model::view::{Bar, ByServer, CellKind, Copies, LagPart, Source, Total, Unit, Variant, Version, ViewColumn};
+use crate::model::view::{
+    Bar, ByServer, CellKind, Copies, Holds, LagPart, Source, Total, Unit, Variant, Version, ViewColumn,
+};
 
-const KEYS: [&str; 21] = [
+const KEYS: [&str; 22] = [
     "sql",
     "type",
     "unit",
@@ -25,6 +27,7 @@ const KEYS: [&str; 21] = [
     "wide",
     "width",
     "unusual",
+    "holds",
     "until_zero_of",
     "trend_of",
     "age_of",
@@ -127,6 +130,8 @@ fn column(entry: &Entry, others: &Others<'_>, at: &mut usize, report: &mut Diagn
     let condition = |entry: &Entry, report: &mut Diagnostics| condition_of(entry, kind, unit, report);
     let flag = |key: &str, report: &mut Diagnostics| keys.read(key, report, walk::boolean).is_some_and(|at| at.value);
     let width = |entry: &Entry, report: &mut Diagnostics| walk::integer(entry, report, 3, 200);
+    let wide = flag("wide", report);
+    let holds = keys.read("holds", report, |entry, report| holds(entry, kind, report)).map(|at| at.value);
     Some(ViewColumn {
         name: name.to_owned(),
         title: keys.read("title", report, walk::filled).map_or_else(|| ViewColumn::heading(name), |at| at.value),
@@ -140,10 +145,19 @@ fn column(entry: &Entry, others: &Others<'_>, at: &mut usize, report: &mut Diagn
         bar: keys.read("bar", report, |entry, report| bar(entry, others, report)).map(|at| at.value),
         total: keys.read("total", report, total).map(|at| at.value),
         group: flag("group", report),
-        wide: flag("wide", report),
+        wide,
         unusual: flag("unusual", report),
+        // In doubt a long text is a statement.
+        holds: holds.or_else(|| Some(Holds::Statement).filter(|_| wide && kind == CellKind::Text)),
         width: keys.read("width", report, width).map(|at| at.value as u16),
     })
+}
+
+fn holds(entry: &Entry, kind: CellKind, report: &mut Diagnostics) -> Option<Holds> {
+    if kind != CellKind::Text {
+        report.problem(entry.position, "holds: only a column of type text has it");
+    }
+    walk::one_of(entry, report, &Holds::ALL, Holds::as_str)
 }
 
 /// Reports missing keys of a column, and keys that it must not have.

@@ -28,9 +28,9 @@ use crate::connection::session::{self, Driver, SessionKind};
 use crate::connection::wire::limit::{OUR_ANSWERS, limited};
 use crate::connection::wire::ours;
 use crate::model::protocol::ViewRows;
-use crate::model::view::{CellKind, Lacks, Source, Version, ViewColumn};
+use crate::model::view::{Holds, Lacks, Source, Version};
 use crate::model::{Column, ErrorKind, NodeConfig, NodeError, Role, RowSet, View, quoted};
-use crate::sql::secrets::masked;
+use crate::sql::secrets::{masked, masked_setting};
 
 /// The most rows of a view that are kept per node. No person reads a longer table.
 const MAX_ROWS: usize = 50_000;
@@ -320,9 +320,7 @@ async fn read(
     let columns =
         view.asked().map(|column| Column { name: column.name.clone(), type_name: column.kind.pg_type().to_owned() });
     let mut rows = RowSet::new(columns.collect());
-    // The columns that may hold texts of statements: all long ones.
-    let long = |(at, column): (usize, &ViewColumn)| (column.kind == CellKind::Text && column.wide).then_some(at);
-    let statements: Vec<usize> = view.asked().enumerate().filter_map(long).collect();
+    let holds: Vec<Option<Holds>> = view.asked().map(|column| column.holds).collect();
     let pid = view.own.and_then(|own| view.columns.get(own)).and_then(|column| match column.source {
         Source::Sql { at, .. } => Some(at),
         _ => None,
@@ -345,14 +343,20 @@ async fn read(
             }
             // Bytes that are not UTF-8 (a database of `SQL_ASCII`) become NULL.
             let cells = (0..row.len()).map(|at| row.try_get(at).unwrap_or(None));
-            let cells: Vec<_> = cells
-                .enumerate()
-                .map(|(at, cell)| if statements.contains(&at) { cell.map(masked) } else { cell.map(Cow::Borrowed) })
-                .collect();
+            let cells: Vec<_> = cells.zip(&holds).map(|(cell, holds)| cell.map(|cell| shown(cell, *holds))).collect();
             rows.push(cells.iter().map(Option::as_deref));
         }
     }
     Ok((rows, true))
+}
+
+/// A cell without the secrets in it.
+fn shown(cell: &str, holds: Option<Holds>) -> Cow<'_, str> {
+    match holds {
+        Some(Holds::Statement | Holds::Definition) => masked(cell),
+        Some(Holds::Setting) => masked_setting(cell),
+        None => Cow::Borrowed(cell),
+    }
 }
 
 fn lacking(of: &str, lacks: Lacks, version: Version) -> String {

@@ -35,6 +35,8 @@ pub struct ViewColumn {
     pub wide: bool,
     /// True if values far above those of the last ten minutes are marked.
     pub unusual: bool,
+    /// What its texts are, if they may hold secrets.
+    pub holds: Option<Holds>,
     /// Its width in characters when there is not room for all columns.
     pub width: Option<u16>,
 }
@@ -62,7 +64,33 @@ impl ViewColumn {
             group: false,
             wide: false,
             unusual: false,
+            holds: None,
             width: None,
+        }
+    }
+}
+
+/// What the texts of a column are. Secrets are hidden in all of them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Holds {
+    /// A statement of another client, which is not asked for if the file says `show_statements: false`.
+    Statement,
+    /// Other SQL, such as the definition of an index.
+    Definition,
+    /// The value of a setting, which is no SQL.
+    Setting,
+}
+
+impl Holds {
+    /// All of them, in the order in which messages list them.
+    pub const ALL: [Self; 3] = [Self::Statement, Self::Definition, Self::Setting];
+
+    /// As a view file writes it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Statement => "statement",
+            Self::Definition => "definition",
+            Self::Setting => "setting",
         }
     }
 }

@@ -3,8 +3,8 @@
 use crate::app::{App, Effect};
 use crate::fleet::Severity;
 use crate::model::NodeName;
-use crate::model::view::{Value, Version};
-use crate::sql::plan;
+use crate::model::view::{NOT_SHOWN, Value, Version};
+use crate::sql::{plan, secrets};
 
 /// The first version that can plan a statement without the values of its parameters.
 const GENERIC_PLAN: u32 = 16;
@@ -28,6 +28,16 @@ impl App {
     /// The `EXPLAIN` statement to run, or why there is none.
     fn explainable(&self, name: &NodeName, row: usize, statement: &str) -> Result<String, String> {
         let node = self.fleet.now().nodes.get(name).ok_or_else(|| format!("{name} is gone"))?;
+        if statement == NOT_SHOWN {
+            return Err(
+                "statements are not shown (show_statements is false), so there is nothing to explain".to_owned()
+            );
+        }
+        if secrets::is_masked(statement) {
+            return Err(
+                "a part of the statement is hidden, as it may hold a secret, so it cannot be explained".to_owned()
+            );
+        }
         let table = self.view_table().ok_or("there is no row")?;
         let database = table.view.column("database").map(|column| table.value(name, row, column));
         if let Some(Value::Text(database)) = database
