@@ -10,6 +10,7 @@ use tokio::time::{Instant, sleep, timeout, timeout_at};
 use super::alerts::Watch;
 use super::args::{Source, StatusFormat, exit};
 use super::console::{Exit, block_on, complain, list, load, no_nodes, print_with, watched};
+use crate::clock;
 use crate::config::alerts::Rules;
 use crate::config::{Config, Environment};
 use crate::connection::{ConnectionManager, Handle, ManagerConfig};
@@ -104,7 +105,7 @@ pub(super) async fn ask(config: &Config, rules: Rules) -> io::Result<Result<Seen
 }
 
 fn all_settled(nodes: &[NodeSnapshot]) -> bool {
-    nodes.iter().all(|node| is_settled(node, SystemTime::now()))
+    nodes.iter().all(|node| is_settled(node, clock::now()))
 }
 
 /// A running manager, whose events are read until enough is known.

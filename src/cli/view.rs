@@ -14,6 +14,7 @@ use super::args::{QueryFormat, ViewArgs, exit};
 use super::console::{Exit, block_on, complain, list, load, print, print_with};
 use super::query::chosen;
 use crate::app::views::ViewTable;
+use crate::clock;
 use crate::config::{Config, Environment, nearest, views};
 use crate::connection::{ConnectionManager, Handle, ManagerConfig};
 use crate::fleet::Fleet;
@@ -119,7 +120,7 @@ impl Answers {
     fn new(config: &Config, view: &Arc<View>, interval: Duration) -> Self {
         let silent = |name: &NodeName| NodeError::new(ErrorKind::Timeout, format!("no answer from {name} in time"));
         let nodes = config.nodes.iter().map(|node| (node.name.clone(), Err(silent(&node.name))));
-        let at = SystemTime::now();
+        let at = clock::now();
         let mut fleet = Fleet::new(config.nodes.clone(), config.refresh, config.thresholds.clone(), at);
         fleet.take_rules(IndexMap::from([(view.name.clone(), Arc::clone(view))]), Vec::new());
         fleet.rate_span = interval;
@@ -150,7 +151,7 @@ impl Answers {
                 let _ = timeout_at(Instant::now() + self.view.timeout + GRACE, self.take(events)).await;
             }
         }
-        self.at = SystemTime::now();
+        self.at = clock::now();
     }
 
     /// Reads events until each node that may still answer has answered. Cancel-safe: the answers so far are kept.

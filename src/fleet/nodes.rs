@@ -7,6 +7,7 @@ use std::time::{Duration, SystemTime};
 
 use indexmap::IndexMap;
 
+use super::history::UNWATCHED;
 use super::readings::TABLE_SPAN;
 use crate::model::rates::Rates;
 use crate::model::{
@@ -40,6 +41,8 @@ pub struct Node {
     pub facts_error: Option<NodeError>,
     /// Rates over the newest refreshes, which span at least three seconds if there are enough of them.
     pub rates: Rates,
+    /// When the manager last reported on its health.
+    checked_at: SystemTime,
     /// The refreshes that rates are taken against, oldest first.
     earlier: VecDeque<Arc<Facts>>,
     /// What rarely changes on a server; `None` before the first report.
@@ -118,6 +121,7 @@ impl Node {
             facts: None,
             facts_error: None,
             rates: Rates::default(),
+            checked_at: now,
             earlier: VecDeque::new(),
             server: None,
             replaced: None,
@@ -167,9 +171,20 @@ impl Node {
         self.health.next_retry.map(|next| next.duration_since(at).unwrap_or_default())
     }
 
-    /// The time since the server started.
+    /// The server's own clock at the time `at`, by its newest figures: times of a server are compared with this one, as
+    /// its clock may differ from ours. `None` before the first figures.
+    pub fn clock(&self, at: SystemTime) -> Option<SystemTime> {
+        let (seen, facts) = self.facts.as_ref()?;
+        match at.duration_since(*seen) {
+            Ok(since) => facts.server_time.checked_add(since),
+            Err(before) => facts.server_time.checked_sub(before.duration()),
+        }
+    }
+
+    /// The time since the server started, by its own clock.
     pub fn uptime(&self, at: SystemTime) -> Option<Duration> {
-        at.duration_since(self.server.as_ref()?.started_at?).ok()
+        let started = self.server.as_ref()?.started_at?;
+        Some(self.clock(at)?.duration_since(started).unwrap_or_default())
     }
 
     /// The replay lag of a standby, as it reports it itself.
@@ -188,10 +203,14 @@ impl Node {
         }
     }
 
-    /// True if the filter `!` (problems only) shows it.
+    /// True if the filter `!` (problems only) shows it. A paused node has none: somebody wants it so.
     pub fn has_problem(&self, thresholds: &Thresholds) -> bool {
-        self.health.state != HealthState::Healthy
-            || self.facts_error.is_some()
+        match self.health.state {
+            HealthState::Healthy => {}
+            HealthState::Disconnected => return false,
+            _ => return true,
+        }
+        self.facts_error.is_some()
             || self.pool.is_some_and(|pool| pool.waiting > 0)
             || self.lag_level(thresholds) > Level::Normal
     }
@@ -226,9 +245,45 @@ impl Node {
         if self.health.state == HealthState::Healthy { self.history.usual_latency().or(Some(last)) } else { Some(last) }
     }
 
+    /// Until when its health counts as known, if no further report comes: the next one is due by then, also on a busy
+    /// machine.
+    fn seen_until(&self) -> SystemTime {
+        let health = &self.config.health;
+        let due = if self.health.state.answers() {
+            self.checked_at + health.interval * 2 + health.timeout
+        } else {
+            self.health.next_retry.unwrap_or(self.checked_at) + self.config.pool.connect_timeout
+        };
+        due + UNWATCHED
+    }
+
+    /// Takes in that time passed.
+    fn advance(&mut self, at: SystemTime, refresh: Duration) {
+        // A rate enters the history only while its figures are fresh.
+        let rate = self.fresh(at, refresh).and(self.rates.transactions);
+        self.history.advance(at, self.health.state, self.seen_until());
+        self.history.keep_rate(rate);
+    }
+
+    /// Nobody watched up to `at`: rates begin again.
+    fn skip(&mut self, at: SystemTime) {
+        self.history.skip(at);
+        self.forget_rates();
+    }
+
+    /// Rates begin again: none is taken across a time without figures.
+    fn forget_rates(&mut self) {
+        self.earlier.clear();
+        self.rates = Rates::default();
+    }
+
     /// Takes in a report on its health, true at `at`.
     pub(in crate::fleet) fn set_health(&mut self, at: SystemTime, health: Arc<Health>) {
-        self.history.advance(at, self.health.state);
+        self.history.advance(at, self.health.state, self.seen_until());
+        self.checked_at = at;
+        if !health.state.answers() {
+            self.forget_rates();
+        }
         if health.last_success != self.health.last_success {
             self.history.probe(health.latency);
         }
@@ -347,12 +402,17 @@ impl Nodes {
         self.changing().shift_remove(name);
     }
 
-    /// Takes in that time passed. A rate enters the history only while its figures are fresh.
+    /// Takes in that time passed.
     pub(in crate::fleet) fn advance(&mut self, at: SystemTime, refresh: Duration) {
         for node in self.changing().values_mut() {
-            let rate = node.fresh(at, refresh).and(node.rates.transactions);
-            node.history.advance(at, node.health.state);
-            node.history.keep_rate(rate);
+            node.advance(at, refresh);
+        }
+    }
+
+    /// Takes in that nobody watched up to `at`.
+    pub(in crate::fleet) fn skip(&mut self, at: SystemTime) {
+        for node in self.changing().values_mut() {
+            node.skip(at);
         }
     }
 }

@@ -16,7 +16,7 @@ mod sql;
 pub use by_server::{ByServer, Lacks, Variant, Version};
 pub use cell::{cell, cell_within};
 pub use column::{Bar, CellKind, Copies, Source, Total, Unit, ViewColumn};
-pub use reading::{Reading, Value};
+pub use reading::{Moment, Reading, Value};
 
 /// A view, as its file defines it.
 #[derive(Debug, Clone, PartialEq)]
@@ -177,7 +177,9 @@ impl View {
 
     /// True if some of its columns need two answers.
     pub fn has_rates(&self) -> bool {
-        self.columns.iter().any(|column| matches!(column.source, Source::Rate { .. } | Source::Until { .. }))
+        self.columns.iter().any(|column| {
+            matches!(column.source, Source::Rate { .. } | Source::Until { .. } | Source::Unchanged { .. })
+        })
     }
 
     /// The columns in the machine output, with their places.

@@ -160,6 +160,6 @@ fn right(app: &App, theme: &Theme) -> Vec<Part> {
         }
         None => Part::new(format!("every {}", text::period(app.fleet.refresh)), theme.dim, Stays::Refresh),
     };
-    let clock = if app.now > UNIX_EPOCH { text::clock(app.now, app.now, &theme.zone) } else { String::new() };
+    let clock = if app.now > UNIX_EPOCH { theme.time_of_day(app.now, app.now) } else { String::new() };
     vec![mode, refresh, Part::new(clock, theme.text, Stays::Longest)]
 }

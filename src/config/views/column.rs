@@ -9,7 +9,7 @@ use crate::model::Role;
 use crate::model::condition::Condition;
 use crate::model::view::{Bar, ByServer, CellKind, Copies, Source, Total, Unit, Variant, Version, ViewColumn};
 
-const KEYS: [&str; 17] = [
+const KEYS: [&str; 18] = [
     "sql",
     "type",
     "unit",
@@ -27,10 +27,11 @@ const KEYS: [&str; 17] = [
     "unusual",
     "until_zero_of",
     "trend_of",
+    "unchanged_of",
 ];
 
 /// The keys of a column that is computed from another one, which they name, instead of asked from the server.
-const DERIVED: [&str; 3] = ["rate_of", "until_zero_of", "trend_of"];
+const DERIVED: [&str; 4] = ["rate_of", "until_zero_of", "trend_of", "unchanged_of"];
 
 /// The columns that a key may name.
 pub(super) struct Names<'a>(Vec<&'a str>);
@@ -161,6 +162,7 @@ fn check_keys(entry: &Entry, keys: Section<'_>, derived: Option<&Entry>, report:
 fn derived_source(derived: &Entry, others: &Others<'_>, report: &mut Diagnostics) -> Option<Source> {
     Some(match derived.key.as_str() {
         "trend_of" => Source::Trend { of: others.all.column_of(derived, report)? },
+        "unchanged_of" => Source::Unchanged { of: others.counter(derived, report)? },
         "until_zero_of" => Source::Until { of: others.counter(derived, report)? },
         _ => Source::Rate { of: others.counter(derived, report)? },
     })

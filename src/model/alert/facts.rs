@@ -5,7 +5,7 @@ use std::sync::{Arc, LazyLock};
 use std::time::{Duration, SystemTime};
 
 use crate::model::protocol::ViewRows;
-use crate::model::view::{ByServer, CellKind, Reading, Source, Unit, View, ViewColumn};
+use crate::model::view::{ByServer, CellKind, Moment, Reading, Source, Unit, View, ViewColumn};
 use crate::model::{Column, Facts, RowSet, ServerFacts};
 
 /// The name of the view in a rule.
@@ -66,7 +66,7 @@ pub fn reading(at: SystemTime, facts: &Facts, server: Option<&ServerFacts>) -> R
     let mut rows = RowSet::new(columns.collect());
     rows.push(cells.iter().map(Option::as_deref));
     let answer = Arc::new(ViewRows { rows, ..ViewRows::default() });
-    Reading::new(view(), at, answer, None)
+    Reading::new(view(), Moment::same(at), answer, None)
 }
 
 #[cfg(test)]

@@ -87,6 +87,11 @@ pub enum Source {
         /// That column.
         of: usize,
     },
+    /// Seconds, or milliseconds, since another column last changed, as far as its answers show.
+    Unchanged {
+        /// That column.
+        of: usize,
+    },
     /// The recent values of another column, as a row of bars; not part of the machine output.
     Trend {
         /// That column.

@@ -6,15 +6,34 @@ use std::time::{Duration, SystemTime};
 
 use super::View;
 use super::column::Source;
-use super::{key, rates};
+use super::key;
+use super::rates::{self, Before};
 use crate::model::Condition;
 use crate::model::protocol::ViewRows;
+
+/// When an answer came.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Moment {
+    /// By our clock.
+    pub ours: SystemTime,
+    /// By the clock of the server, with which the times in its answer are compared.
+    pub servers: SystemTime,
+}
+
+impl Moment {
+    /// A moment at which the clock of the server shows what ours does, or is not known.
+    pub fn same(at: SystemTime) -> Self {
+        Self { ours: at, servers: at }
+    }
+}
 
 /// One node's rows as they are shown: the cells of the answer and the rates.
 #[derive(Debug, Clone)]
 pub struct Reading {
-    /// When the answer came.
+    /// When the answer came, by our clock.
     pub at: SystemTime,
+    /// The same by the clock of the server.
+    servers: SystemTime,
     /// The answer.
     pub answer: Arc<ViewRows>,
     /// For each column of the view, a rate per row; empty for columns that are no rates.
@@ -64,20 +83,25 @@ impl Value<'_> {
 
 impl Reading {
     /// The reading of an answer that came at `at`; rates are computed against `earlier`.
-    pub fn new(view: &View, at: SystemTime, answer: Arc<ViewRows>, earlier: Option<&Self>) -> Self {
+    pub fn new(view: &View, at: Moment, answer: Arc<ViewRows>, earlier: Option<&Self>) -> Self {
         let rates = match earlier {
             Some(earlier) if view.has_rates() => {
-                let seconds = at.duration_since(earlier.at).map_or(0.0, |passed| passed.as_secs_f64());
-                rates::between(view, &earlier.answer.rows, &answer.rows, seconds)
+                let before = Before { rows: &earlier.answer.rows, rates: &earlier.rates };
+                rates::between(view, &before, &answer.rows, earlier.age(at.ours).as_secs_f64())
             }
             _ => Vec::new(),
         };
-        Self { at, answer, rates }
+        Self { at: at.ours, servers: at.servers, answer, rates }
     }
 
     /// The time since the answer came.
     pub fn age(&self, now: SystemTime) -> Duration {
         now.duration_since(self.at).unwrap_or_default()
+    }
+
+    /// What the clock of the server shows at the time `now` of ours.
+    pub fn clock(&self, now: SystemTime) -> SystemTime {
+        self.servers.checked_add(self.age(now)).unwrap_or(self.servers)
     }
 
     /// How many rows there are.
@@ -94,7 +118,7 @@ impl Reading {
     pub fn value(&self, view: &View, row: usize, column: usize) -> Value<'_> {
         match view.columns.get(column).map(|column| &column.source) {
             Some(Source::Sql { at, .. }) => self.answer.rows.cell(row, *at).map_or(Value::Unknown, Value::Text),
-            Some(Source::Rate { .. } | Source::Until { .. }) => {
+            Some(Source::Rate { .. } | Source::Until { .. } | Source::Unchanged { .. }) => {
                 let rate = self.rates.get(column).and_then(|rates| rates.get(row)).copied().flatten();
                 rate.map_or(Value::Unknown, Value::Rate)
             }
@@ -131,7 +155,7 @@ mod tests {
             set.push([Some(*id), *n]);
         }
         let answer = Arc::new(ViewRows { rows: set, ..ViewRows::default() });
-        Reading::new(&view(), SystemTime::UNIX_EPOCH + Duration::from_secs(second), answer, earlier)
+        Reading::new(&view(), Moment::same(SystemTime::UNIX_EPOCH + Duration::from_secs(second)), answer, earlier)
     }
 
     #[test]

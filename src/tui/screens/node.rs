@@ -97,9 +97,10 @@ fn lines(node: &Node, canvas: &Canvas<'_>, values: usize) -> Vec<DocLine> {
         lines.push(DocLine::default().text("The server has not reported its settings yet.", theme.dim));
         return lines;
     };
-    if let Some(started) = server.started_at {
-        let up = node.uptime(at).map(text::age).unwrap_or_default();
-        lines.push(pair("started", format!("{} ago, {}", up, text::clock(started, app.now, &theme.zone).trim())));
+    // By our clock, as all times on the screen: that of the server may differ.
+    if let Some(up) = node.uptime(at) {
+        let started = at.checked_sub(up).map(|started| theme.time_of_day(started, app.now)).unwrap_or_default();
+        lines.push(pair("started", format!("{} ago, {}", text::age(up), started.trim())));
     }
     if let Some(name) = server.cluster_name.as_ref().filter(|name| !name.is_empty()) {
         lines.push(pair("cluster_name", name.clone()));
@@ -108,7 +109,7 @@ fn lines(node: &Node, canvas: &Canvas<'_>, values: usize) -> Vec<DocLine> {
         lines.push(pair("system identifier", id.to_string()));
     }
     if let Some((since, before)) = node.replaced {
-        let label = format!("another until {}", text::clock(since, app.now, &theme.zone).trim());
+        let label = format!("another until {}", theme.time_of_day(since, app.now).trim());
         lines.push(DocLine::default().text(label, theme.warn).at(values).text(before.to_string(), theme.warn));
     }
     if let Some(timeline) = node.facts.as_ref().and_then(|(_, facts)| facts.timeline) {

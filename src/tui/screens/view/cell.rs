@@ -25,12 +25,12 @@ pub(super) fn is_stale(app: &App, table: &ViewTable, name: &NodeName) -> bool {
     !answers || reading.age(picture.at) > table.view.fresh_for(app.fleet.refresh)
 }
 
-/// The recent values of a figure, each relative to the highest.
+/// The recent values of a figure, each relative to the highest, with gaps where it was not watched.
 pub(super) fn trend(series: Option<&Series>, theme: &Theme) -> Vec<Bar> {
-    let values: Vec<f64> = series.into_iter().flat_map(Series::recent).collect();
-    let highest = values.iter().copied().fold(0.0, f64::max);
-    let share = |value: &f64| if highest > 0.0 { value / highest } else { 0.0 };
-    values.iter().map(|value| Bar::Level(share(value), theme.secondary)).collect()
+    let values: Vec<Option<f64>> = series.into_iter().flat_map(Series::recent).collect();
+    let highest = values.iter().copied().flatten().fold(0.0, f64::max);
+    let share = |value: f64| if highest > 0.0 { value / highest } else { 0.0 };
+    values.iter().map(|value| value.map_or(Bar::Blank, |value| Bar::Level(share(value), theme.secondary))).collect()
 }
 
 /// The style of a value by its thresholds; `None` if it meets neither.
