@@ -185,6 +185,10 @@ impl Fleet {
                 if !health.state.answers() {
                     self.now.readings.skip(Some(node));
                 }
+                // Somebody wants it so: a paused node has no problem.
+                if health.paused {
+                    self.alerts.forget(node);
+                }
             }
             EventKind::NodeAdded { node } => {
                 // The nodes of the configuration are known from the start; the manager reports them as added too.

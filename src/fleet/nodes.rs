@@ -283,6 +283,8 @@ impl Node {
         self.checked_at = at;
         if !health.state.answers() {
             self.forget_rates();
+            // That there are no figures has another reason now.
+            self.facts_error = None;
         }
         if health.last_success != self.health.last_success {
             self.history.probe(health.latency);
@@ -298,6 +300,8 @@ pub struct Counts {
     pub healthy: usize,
     /// Nodes that answer, but with problems.
     pub degraded: usize,
+    /// Nodes that are connected to for the first time, or again after a pause.
+    pub connecting: usize,
     /// Nodes that do not answer.
     pub down: usize,
     /// Nodes paused by a key, or about to be removed.
@@ -307,7 +311,7 @@ pub struct Counts {
 impl Counts {
     /// The number of all nodes.
     pub fn total(self) -> usize {
-        self.healthy + self.degraded + self.down + self.paused
+        self.healthy + self.degraded + self.connecting + self.down + self.paused
     }
 }
 
@@ -355,7 +359,8 @@ impl Nodes {
                 HealthState::Healthy => counts.healthy += 1,
                 HealthState::Degraded => counts.degraded += 1,
                 HealthState::Disconnected => counts.paused += 1,
-                _ => counts.down += 1,
+                HealthState::Connecting => counts.connecting += 1,
+                HealthState::Unhealthy | HealthState::Reconnecting => counts.down += 1,
             }
         }
         counts

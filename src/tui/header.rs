@@ -19,7 +19,7 @@ use crate::text;
 /// Maximum width of the cluster's name, in columns; the smaller ones are for lines with less room.
 const NAME: [usize; 4] = [24, 16, 8, 4];
 /// How many parts the left side has at most.
-const PARTS: usize = 13;
+const PARTS: usize = 14;
 /// Columns between two parts.
 const GAP: usize = 3;
 
@@ -64,11 +64,12 @@ impl Part {
 }
 
 /// The signs of the states, with the number of nodes in each.
-pub(crate) fn states(counts: Counts, theme: &Theme) -> [(&'static str, usize, Style); 4] {
+pub(crate) fn states(counts: Counts, theme: &Theme) -> [(&'static str, usize, Style); 5] {
     [
         ("●", counts.healthy, theme.ok),
         ("◐", counts.degraded, theme.warn),
         ("✖", counts.down, theme.bad),
+        ("◌", counts.connecting, theme.accent),
         ("○", counts.paused, theme.dim),
     ]
 }

@@ -26,6 +26,7 @@ use crate::connection::schedule::phase::{FASTEST, Phase};
 use crate::connection::schedule::turns::Turns;
 use crate::connection::session::{self, Driver, SessionKind};
 use crate::connection::wire::limit::{OUR_ANSWERS, limited};
+use crate::model::facts::clock_ahead;
 use crate::model::{ErrorKind, Facts, NodeConfig, NodeError, Role, ServerFacts, rates};
 
 /// How long to wait for the facts before giving up the statement and its connection. The session's own statement
@@ -41,6 +42,8 @@ const RESERVED: u32 = 3;
 pub(crate) struct Hints {
     /// Asks for an early check whether the node admits new connections.
     pub(crate) check_admission: Arc<Notify>,
+    /// Says that the node may admit connections again: it admitted one of ours, or sessions ended.
+    pub(crate) has_room: Arc<Notify>,
     /// Asks for a probe at once: the facts are late, so the node may be dead. Late facts do not count as a miss.
     pub(crate) probe_now: Arc<Notify>,
     /// The node's role: primaries and standbys are asked for different views.
@@ -174,7 +177,7 @@ impl Poller {
         let wait = if matches!(error.kind, ErrorKind::Permission | ErrorKind::Sql) {
             INCURABLE
         } else {
-            backoff::delay(self.failures - 1, fastrand::f64())
+            backoff::refused(error.kind, self.failures - 1, fastrand::f64())
         };
         self.reporter.send(News::Facts(Err(error))).await;
         wait
@@ -182,9 +185,12 @@ impl Poller {
 
     /// Asks once, and opens the connection first if there is none.
     async fn refresh(&mut self) -> Result<(), NodeError> {
-        let session = match self.session.take() {
-            Some(session) => session,
-            None => self.turns.later.wait(Box::pin(open(&self.node, self.prepares))).await?,
+        let session = if let Some(session) = self.session.take() {
+            session
+        } else {
+            let opened = self.turns.later.wait(Box::pin(open(&self.node, self.prepares))).await?;
+            self.hints.has_room.notify_one();
+            opened
         };
         let session = self.session.insert(session);
         session.busy = true;
@@ -196,9 +202,10 @@ impl Poller {
             };
             sql::read_facts(&row)
         };
-        let asked = Instant::now();
+        let (asked, shown) = (Instant::now(), SystemTime::now());
         let mut facts = probe_if_late(drive(driver, &self.node, answer), &self.hints.probe_now).await?;
         facts.elapsed = asked.elapsed();
+        facts.clock_ahead = clock_ahead(facts.server_time, (shown, SystemTime::now()));
         if let Some(before) = &session.before {
             facts.replay_lag = rates::proven_replay_lag(before, &facts);
         }
@@ -206,6 +213,10 @@ impl Poller {
         self.hints.role.send_if_modified(|role| role.replace(facts.role) != Some(facts.role));
         if facts.connections.zip(facts.max_connections).is_some_and(|(used, of)| used + RESERVED >= of) {
             self.hints.check_admission.notify_one();
+        }
+        let fewer = session.before.as_ref().is_some_and(|before| facts.connections < before.connections);
+        if fewer {
+            self.hints.has_room.notify_one();
         }
         let facts = Arc::new(facts);
         session.before = Some(Arc::clone(&facts));

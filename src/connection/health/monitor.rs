@@ -36,6 +36,8 @@ pub(crate) struct Wakeups {
     pub(crate) probe_now: Arc<Notify>,
     /// The node may not admit new connections: check that soon.
     pub(crate) check_admission: Arc<Notify>,
+    /// The node may admit new connections again.
+    pub(crate) has_room: Arc<Notify>,
     /// True while the node answers. The poller and the viewer follow it.
     pub(crate) up: watch::Sender<bool>,
 }

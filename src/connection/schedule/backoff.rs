@@ -2,12 +2,18 @@
 
 use std::time::Duration;
 
+use crate::model::ErrorKind;
+
 /// Whole seconds before attempt 1, 2, 3 and so on; the last one repeats.
 const SECONDS: [u64; 6] = [1, 2, 4, 8, 16, 30];
 /// The share of the delay that `jitter` may add, so that nodes lost together are not all dialled again at once.
 const JITTER: f64 = 0.1;
 /// The longest wait: a node that answers again must be noticed within 31 s (N13).
 const LONGEST: Duration = Duration::from_millis(30_500);
+
+/// The longest wait where all connections of a server are in use: one may be free again at any moment, and asking for it
+/// costs the server little.
+const CROWDED: Duration = Duration::from_secs(5);
 
 /// How long to wait before repeating a query that fails until a person acts (rights, a version, an extension).
 pub(crate) const INCURABLE: Duration = Duration::from_mins(1);
@@ -17,6 +23,12 @@ pub(crate) fn delay(failed: u32, jitter: f64) -> Duration {
     let step = usize::try_from(failed).unwrap_or(usize::MAX).min(SECONDS.len() - 1);
     let base = Duration::from_secs(SECONDS.get(step).copied().unwrap_or(30));
     base.mul_f64(1.0 + JITTER * jitter.clamp(0.0, 1.0)).min(LONGEST)
+}
+
+/// The wait after `failed` failed attempts at a server that refuses for this reason.
+pub(crate) fn refused(kind: ErrorKind, failed: u32, jitter: f64) -> Duration {
+    let wait = delay(failed, jitter);
+    if kind == ErrorKind::TooManyConnections { wait.min(CROWDED) } else { wait }
 }
 
 #[cfg(test)]

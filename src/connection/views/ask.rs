@@ -272,6 +272,7 @@ async fn read(client: &Client, statement: &str, view: &View) -> Result<(RowSet, 
     // The columns that may hold texts of statements: all long ones.
     let long = |(at, column): (usize, &ViewColumn)| (column.kind == CellKind::Text && column.wide).then_some(at);
     let statements: Vec<usize> = view.asked().enumerate().filter_map(long).collect();
+    let spans: Vec<bool> = view.asked().map(|column| column.kind == CellKind::Interval).collect();
     let stream = client.simple_query_raw(statement).await?;
     let mut stream = std::pin::pin!(stream);
     while let Some(message) = stream.next().await {
@@ -283,7 +284,12 @@ async fn read(client: &Client, statement: &str, view: &View) -> Result<(RowSet, 
             let cells = (0..row.len()).map(|at| row.try_get(at).unwrap_or(None));
             let cells: Vec<_> = cells
                 .enumerate()
-                .map(|(at, cell)| if statements.contains(&at) { cell.map(masked) } else { cell.map(Cow::Borrowed) })
+                .map(|(at, cell)| match cell {
+                    Some(text) if statements.contains(&at) => Some(masked(text)),
+                    // The server's clock was set back, so something began in its future.
+                    Some(text) if text.starts_with('-') && spans.get(at) == Some(&true) => Some(Cow::Borrowed("0")),
+                    cell => cell.map(Cow::Borrowed),
+                })
                 .collect();
             rows.push(cells.iter().map(Option::as_deref));
         }

@@ -14,7 +14,7 @@ pub const NAME: &str = "facts";
 /// A column: its name, type, unit and meaning.
 type Spec = (&'static str, CellKind, Option<Unit>, &'static str);
 
-const COLUMNS: [Spec; 10] = [
+const COLUMNS: [Spec; 12] = [
     ("role", CellKind::Text, None, "primary or standby"),
     ("replay_lag_ms", CellKind::Interval, Some(Unit::Ms), "how far the replay of a standby lags behind, in time"),
     ("replay_lag_bytes", CellKind::Int8, Some(Unit::Bytes), "WAL that a standby received and has not replayed"),
@@ -25,6 +25,8 @@ const COLUMNS: [Spec; 10] = [
     ("waiting_for_lock", CellKind::Int4, None, "sessions waiting for a lock"),
     ("oldest_transaction_ms", CellKind::Interval, Some(Unit::Ms), "age of the oldest open transaction of a client"),
     ("pending_restart", CellKind::Int4, None, "settings that take effect only after a restart"),
+    ("clock_off_ms", CellKind::Interval, Some(Unit::Ms), "by how much the server's clock differs from ours"),
+    ("clock", CellKind::Text, None, "behind ours or ahead of ours: the server's clock, if it differs"),
 ];
 
 /// The view. No server is asked for it.
@@ -61,6 +63,8 @@ pub fn reading(at: SystemTime, facts: &Facts, server: Option<&ServerFacts>) -> R
         number(facts.waiting_for_lock),
         ms(facts.oldest_transaction),
         number(server.and_then(|server| server.pending_restart)),
+        Some((facts.clock_ahead.unsigned_abs() * 1000).to_string()),
+        (facts.clock_ahead != 0).then(|| facts.clock().to_owned()),
     ];
     let columns = COLUMNS.iter().map(|(name, ..)| Column { name: (*name).to_owned(), type_name: String::new() });
     let mut rows = RowSet::new(columns.collect());

@@ -1,5 +1,7 @@
 //! How the cells of a view table look: their level by a threshold, their age, and their trend.
 
+use std::time::SystemTime;
+
 use ratatui::style::Style;
 
 use crate::app::App;
@@ -23,6 +25,13 @@ pub(super) fn is_stale(app: &App, table: &ViewTable, name: &NodeName) -> bool {
         return false;
     }
     !answers || reading.age(picture.at) > table.view.fresh_for(app.fleet.refresh)
+}
+
+/// The time now by the clock of a node's server, to which the times in its rows belong.
+pub(super) fn clock(app: &App, table: &ViewTable, name: &NodeName) -> SystemTime {
+    let now = app.picture().at;
+    let reading = table.node(name).and_then(|node| node.reading.as_ref());
+    reading.map_or(now, |reading| reading.clock(now))
 }
 
 /// The recent values of a figure, each relative to the highest, with gaps where it was not watched.
