@@ -11,6 +11,7 @@ mod support;
 
 mod alerts;
 mod cli;
+mod clocks;
 mod dashboard;
 mod demo;
 mod demo_cluster;
