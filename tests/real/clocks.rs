@@ -42,6 +42,7 @@ fn time_in_which_the_process_was_stopped_is_a_gap() {
     let tui = &stage.tui;
     tui.wait_text("of the last", SOON);
     tui.signal(Signal::STOP);
+    #[allow(clippy::disallowed_methods, reason = "the time in which it is stopped is what is tried")]
     std::thread::sleep(Duration::from_secs(16));
     tui.signal(Signal::CONT);
     // Each node answers again, and nobody knows what was meanwhile.
