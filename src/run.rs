@@ -15,7 +15,7 @@ pub(crate) mod signals;
 use std::panic::AssertUnwindSafe;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use color_eyre::eyre::{Result, WrapErr as _, eyre};
 use futures_util::FutureExt as _;
@@ -24,6 +24,7 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, MissedTickBehavior, interval_at, sleep_until, timeout};
 
 use crate::app::{App, Effect, Export, ExportFormat, Msg, Query, Reread, Setup, update};
+use crate::clock;
 use crate::config::alerts::Rules;
 use crate::config::views::Views;
 use crate::config::{Config, Diagnostic, Environment};
@@ -154,7 +155,7 @@ impl Dashboard {
         let reload = reload.map(|load| reload::Reloader::start(config.clone(), load));
         let views = Arc::from(views);
         Self {
-            app: App::new(setup, SystemTime::now()),
+            app: App::new(setup, clock::now()),
             screen,
             handle,
             theme,
@@ -198,7 +199,7 @@ impl Dashboard {
                 reloaded = reload::next(&mut self.reload) => self.reloaded(reloaded),
                 Some(Ok(msg)) = self.errands.join_next() => self.update(msg),
                 text = next_trouble(&mut self.troubles) => self.update(Msg::Failed(text)),
-                _ = tick.tick() => self.update(Msg::Tick(SystemTime::now())),
+                _ = tick.tick() => self.update(Msg::Tick(clock::now())),
                 () = async { sleep_until(due.unwrap_or_else(Instant::now)).await }, if due.is_some() => {}
             }
         }
@@ -313,6 +314,7 @@ impl Dashboard {
         if self.theme.name != self.app.theme {
             self.theme = theme(&self.config, &self.app.theme);
         }
+        self.theme.set_back = clock::set_back();
         self.update(Msg::Frame);
         let mut drawn = None;
         let (app, theme) = (&self.app, &self.theme);

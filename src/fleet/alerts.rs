@@ -17,6 +17,7 @@ use super::nodes::{Node, Nodes};
 use super::picture::Picture;
 use super::topology::{self, ShapeFault};
 use crate::model::alert::{AlertSeverity, Check, Finding, facts};
+use crate::model::figures;
 use crate::model::view::Reading;
 use crate::model::{Alert, NodeName, Rule, Thresholds, View};
 
@@ -94,7 +95,9 @@ impl Held {
     }
 
     fn ended(&self, at: SystemTime) -> Entry {
-        let lasted = crate::model::figures::age(at.duration_since(self.alert.since).unwrap_or_default());
+        // It lasted up to the answer in which it was gone, and not up to the end of the quiet time.
+        let gone = self.gone.unwrap_or(at);
+        let lasted = figures::age(gone.duration_since(self.alert.since).unwrap_or_default());
         self.line(at, Severity::Good, "alert over", format!("after {lasted}: {}", self.alert.finding.message))
     }
 
@@ -309,6 +312,13 @@ impl Alerts {
             }
             !over && (one.fired || one.gone.is_none())
         });
+    }
+
+    /// Nobody watched for this time: a condition that must last has not been seen to hold meanwhile.
+    pub(super) fn skip(&mut self, time: Duration) {
+        for held in self.held.values_mut().flatten().filter(|held| !held.fired) {
+            held.alert.since += time;
+        }
     }
 
     /// Advances to the time of the picture. True if the shape was evaluated.

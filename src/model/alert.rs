@@ -244,7 +244,7 @@ impl Sentence {
                 Part::Text(text) => said.push_str(text),
                 Part::Column(at) => {
                     if let Some(column) = view.columns.get(*at) {
-                        said.push_str(&cell(column, reading.value(view, row, *at), reading.at));
+                        said.push_str(&cell(column, reading.value(view, row, *at), reading.clock(reading.at)));
                     }
                 }
             }

@@ -16,7 +16,7 @@ mod sql;
 pub use by_server::{ByServer, Lacks, Variant, Version};
 pub use cell::{cell, cell_within};
 pub use column::{Bar, CellKind, Copies, Holds, LagPart, Source, Total, Unit, ViewColumn};
-pub use reading::{Location, Reading, Value};
+pub use reading::{Location, Moment, Reading, Value};
 
 /// What is shown instead of the statements of other clients if the file says `show_statements: false`.
 pub const NOT_SHOWN: &str = "(not shown: show_statements is false)";
@@ -194,7 +194,9 @@ impl View {
 
     /// True if some of its columns need two answers.
     pub fn has_rates(&self) -> bool {
-        self.columns.iter().any(|column| matches!(column.source, Source::Rate { .. } | Source::Until { .. }))
+        self.columns.iter().any(|column| {
+            matches!(column.source, Source::Rate { .. } | Source::Until { .. } | Source::Unchanged { .. })
+        })
     }
 
     /// True if some of its columns need to know where the primary of the cluster is.

@@ -137,6 +137,29 @@ async fn used_up_connections_at_the_start_are_retried_until_one_is_free() {
     down_from_the_start(config, ErrorKind::TooManyConnections, "", || drop(held)).await;
 }
 
+/// A node that admits no connection is degraded for that, and for no longer: sessions that end are noticed.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_node_is_healthy_again_soon_after_a_connection_is_free() {
+    let cluster = blocking(|| cluster().config("max_connections", "12").start().unwrap());
+    let config = cluster.primary().node_config();
+    let node = config.name.clone();
+    let mut watched = Watched::healthy(vec![config.clone()]).await;
+    let mut held = Vec::new();
+    while let Ok(session) = session::open(&config, SessionKind::Probe).await {
+        held.push(session);
+    }
+    let full = watched.until_state(&node, Degraded).await;
+    assert_eq!(full.error.unwrap().kind, ErrorKind::TooManyConnections);
+    // By now it is asked rarely.
+    tokio::time::sleep(Duration::from_secs(16)).await;
+    let freed = Instant::now();
+    drop(held);
+    watched.until_state(&node, Healthy).await;
+    // Its figures come once a second and tell that sessions ended.
+    assert!(freed.elapsed() < Duration::from_secs(8), "{:?}", freed.elapsed());
+    watched.stop().await;
+}
+
 /// Each node answers when it can; a dead node and a slow one delay no other.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_dead_and_a_slow_node_do_not_delay_a_query_on_five_nodes() {

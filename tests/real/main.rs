@@ -12,6 +12,7 @@ mod support;
 mod alerts;
 mod asking;
 mod cli;
+mod clocks;
 mod dashboard;
 mod demo;
 mod demo_cluster;

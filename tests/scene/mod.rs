@@ -315,6 +315,7 @@ fn facts(part: &Part, now: u64) -> Facts {
     let primary = part.role == Role::Primary;
     Facts {
         server_time: at(now),
+        clock_ahead: 0,
         role: part.role,
         connections: Some(part.connections.0),
         max_connections: Some(part.connections.1),

@@ -8,6 +8,7 @@
 pub mod churn;
 pub mod command;
 pub mod fake;
+pub mod faketime;
 pub mod here;
 pub mod judged;
 pub mod process;

@@ -1,7 +1,7 @@
 //! Reports of the manager, and time: the fleet takes both in, then the screen follows.
 
 use std::sync::Arc;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use crate::app::dialogs::form::Test;
 use crate::app::{App, Dialog, Effect, Leaving, Reread, Screen};
@@ -10,13 +10,22 @@ use crate::model::protocol::CommandError;
 use crate::model::view::Reading;
 use crate::model::{Command, Event, EventKind, NodeName};
 
+/// How often time passes for the screen.
+const TICK: Duration = Duration::from_secs(1);
+
 impl App {
     pub(in crate::app) fn apply(&mut self, event: Event) -> Vec<Effect> {
+        // Of a time that was not watched, the fleet learns before it takes in what came after it.
+        let mut effects = Vec::new();
+        if event.at.duration_since(self.now).is_ok_and(|ahead| ahead > TICK * 2) {
+            effects = self.tick(event.at);
+        }
         self.now = self.now.max(event.at);
         self.fleet.apply(&event);
         // First, since the screen may arrange all entries again.
         self.show_new_entries();
-        self.follow(event.at, event.kind)
+        effects.extend(self.follow(event.at, event.kind));
+        effects
     }
 
     /// Shows the entries that the journal has got since the last call.

@@ -228,7 +228,7 @@ fn note(node: &Asked, said: Option<&Shown>) -> Option<NodeNote> {
     let of = |message: String, hint, fault| Some(NodeNote { nodes: vec![node.name.clone()], message, hint, fault });
     let why_not = || said?.reading.as_ref()?.answer.not_applicable.clone();
     match (&node.silent, said.and_then(|said| said.error.as_ref())) {
-        (Some(silent), _) => of(silent.clone(), None, true),
+        (Some(silent), _) => of(silent.clone(), None, node.is_down),
         (None, Some(error)) => of(error.message.clone(), error.hint.clone(), true),
         (None, None) => of(why_not()?, None, false),
     }

@@ -11,7 +11,7 @@ use crate::model::view::{
     Bar, ByServer, CellKind, Copies, Holds, LagPart, Source, Total, Unit, Variant, Version, ViewColumn,
 };
 
-const KEYS: [&str; 22] = [
+const KEYS: [&str; 23] = [
     "sql",
     "type",
     "unit",
@@ -34,10 +34,11 @@ const KEYS: [&str; 22] = [
     "behind_of",
     "else_of",
     "lag",
+    "unchanged_of",
 ];
 
 /// The keys of a column that is computed from another one, which they name, instead of asked from the server.
-const DERIVED: [&str; 6] = ["rate_of", "until_zero_of", "trend_of", "age_of", "behind_of", "lag"];
+const DERIVED: [&str; 7] = ["rate_of", "until_zero_of", "trend_of", "age_of", "behind_of", "lag", "unchanged_of"];
 
 /// The columns that a key may name.
 pub(super) struct Names<'a>(Vec<&'a str>);
@@ -180,6 +181,7 @@ fn derived_source(derived: &Entry, keys: Section<'_>, others: &Others<'_>, repor
     let otherwise = keys.read("else_of", report, |entry, report| others.counter(entry, report)).map(|at| at.value);
     Some(match derived.key.as_str() {
         "trend_of" => Source::Trend { of: others.all.column_of(derived, report)? },
+        "unchanged_of" => Source::Unchanged { of: others.counter(derived, report)? },
         "until_zero_of" => Source::Until { of: others.counter(derived, report)? },
         "age_of" => Source::Age { of: others.counter(derived, report)?, otherwise },
         "behind_of" => Source::Behind { of: others.counter(derived, report)? },

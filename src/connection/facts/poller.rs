@@ -26,6 +26,7 @@ use crate::connection::schedule::phase::{FASTEST, Phase};
 use crate::connection::schedule::turns::Turns;
 use crate::connection::session::{self, Driver, SessionKind};
 use crate::connection::wire::limit::{OUR_ANSWERS, limited};
+use crate::model::facts::clock_ahead;
 use crate::model::{NodeConfig, NodeError, Role, ServerFacts};
 
 /// How long to wait for the facts before giving up the statement and its connection. The session's own statement
@@ -41,6 +42,8 @@ const RESERVED: u32 = 3;
 pub(crate) struct Hints {
     /// Asks for an early check whether the node admits new connections.
     pub(crate) check_admission: Arc<Notify>,
+    /// Says that the node may admit connections again: it admitted one of ours, or sessions ended.
+    pub(crate) has_room: Arc<Notify>,
     /// Asks for a probe at once: the facts are late, so the node may be dead. Late facts do not count as a miss.
     pub(crate) probe_now: Arc<Notify>,
     /// The node's role: primaries and standbys are asked for different views.
@@ -73,6 +76,8 @@ struct FactsSession {
     busy: bool,
     /// `config_loaded` of the facts with which `ServerFacts` was last reported.
     config_loaded: Option<SystemTime>,
+    /// The client connections at the last refresh.
+    connections: Option<u32>,
 }
 
 impl Poller {
@@ -177,9 +182,12 @@ impl Poller {
 
     /// Asks once, and opens the connection first if there is none.
     async fn refresh(&mut self) -> Result<(), NodeError> {
-        let session = match self.session.take() {
-            Some(session) => session,
-            None => self.turns.later.wait(Box::pin(open(&self.node, self.prepares))).await?,
+        let session = if let Some(session) = self.session.take() {
+            session
+        } else {
+            let opened = self.turns.later.wait(Box::pin(open(&self.node, self.prepares))).await?;
+            self.hints.has_room.notify_one();
+            opened
         };
         let session = self.session.insert(session);
         session.busy = true;
@@ -191,14 +199,19 @@ impl Poller {
             };
             sql::read_facts(&row)
         };
-        let asked = Instant::now();
+        let (asked, shown) = (Instant::now(), SystemTime::now());
         let mut facts = probe_if_late(drive(driver, &self.node, answer), &self.hints.probe_now).await?;
         facts.elapsed = asked.elapsed();
+        facts.clock_ahead = clock_ahead(facts.server_time, (shown, SystemTime::now()));
         let config_loaded = facts.config_loaded;
         self.hints.role.send_if_modified(|role| role.replace(facts.role) != Some(facts.role));
         if facts.connections.zip(facts.max_connections).is_some_and(|(used, of)| used + RESERVED >= of) {
             self.hints.check_admission.notify_one();
         }
+        if facts.connections < session.connections {
+            self.hints.has_room.notify_one();
+        }
+        session.connections = facts.connections;
         self.reporter.send(News::Facts(Ok(Arc::new(facts)))).await;
         if session.config_loaded.is_none() || (config_loaded.is_some() && session.config_loaded != config_loaded) {
             let server = server_facts(session, &self.node).await?;
@@ -215,7 +228,16 @@ async fn open(node: &NodeConfig, prepares: bool) -> Result<FactsSession, NodeErr
     let (client, mut driver) = (session.client, session.driver);
     let statement = if prepares { Some(drive(&mut driver, node, client.prepare(sql::FACTS)).await?) } else { None };
     let (version, warnings) = ((session.server_version, session.version_num), session.warnings);
-    Ok(FactsSession { client, driver, statement, version, warnings, busy: false, config_loaded: None })
+    Ok(FactsSession {
+        client,
+        driver,
+        statement,
+        version,
+        warnings,
+        busy: false,
+        config_loaded: None,
+        connections: None,
+    })
 }
 
 async fn server_facts(session: &mut FactsSession, node: &NodeConfig) -> Result<ServerFacts, NodeError> {

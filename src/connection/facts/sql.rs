@@ -92,6 +92,7 @@ join pg_settings s on s.name = wanted.name order by wanted.place";
 pub(super) fn read_facts(row: &Row) -> Result<Facts, Error> {
     Ok(Facts {
         server_time: time(row.try_get("server_time")?),
+        clock_ahead: 0,
         role: if row.try_get("standby")? { Role::Standby } else { Role::Primary },
         connections: small(row, "connections")?,
         max_connections: small(row, "max_connections")?,

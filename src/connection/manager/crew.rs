@@ -60,10 +60,15 @@ impl Crew {
         };
         let (up, is_up) = watch::channel(false);
         let (retry_now, check_admission) = (Arc::clone(&crew.retry_now), Arc::clone(&crew.check_admission));
-        let probe_now = Arc::new(Notify::new());
+        let (probe_now, has_room) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
         let (role, roles) = watch::channel(None);
-        let hints = Hints { check_admission: Arc::clone(&check_admission), probe_now: Arc::clone(&probe_now), role };
-        let wakeups = Wakeups { retry_now, probe_now, check_admission, up };
+        let hints = Hints {
+            check_admission: Arc::clone(&check_admission),
+            has_room: Arc::clone(&has_room),
+            probe_now: Arc::clone(&probe_now),
+            role,
+        };
+        let wakeups = Wakeups { retry_now, probe_now, check_admission, has_room, up };
         let monitor = Monitor::new(Arc::clone(config), reporter.clone(), wakeups, Arc::clone(turns));
         let (stop, closed) = (crew.stop.clone(), Arc::clone(&crew.closed));
         tasks.spawn(crew.loops.track_future(async move {

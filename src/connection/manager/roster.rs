@@ -3,13 +3,14 @@
 
 use std::collections::HashSet;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use tokio::time::Instant;
 
 use super::Actor;
 use super::crew::{Crew, dismiss};
 use super::node::{NodeRecord, Removal};
+use crate::clock;
 use crate::connection::handle::Reply;
 use crate::connection::health::{self, Observation};
 use crate::connection::report::{Dismissed, LifeId, Report, Reporter};
@@ -48,7 +49,7 @@ impl Actor {
         let life = LifeId(self.lives);
         let Some(node) = self.nodes.get_mut(name) else { return };
         node.life = life;
-        node.health = Arc::new(Health::new(SystemTime::now()));
+        node.health = Arc::new(Health::new(clock::now()));
         node.gate = None;
         node.pool.expect();
         let reporter = Reporter { node: name.clone(), life, reports: self.reports.clone() };
@@ -66,7 +67,7 @@ impl Actor {
         let from = node.health.state;
         let paused = reason == DisconnectReason::Paused;
         let seen = Observation::Left { paused };
-        node.health = Arc::new(health::step(&node.config.health, &node.health, seen, SystemTime::now()));
+        node.health = Arc::new(health::step(&node.config.health, &node.health, seen, clock::now()));
         let was_connected = std::mem::take(&mut node.connected);
         let pool = close.then(|| node.pool.clone());
         if close {

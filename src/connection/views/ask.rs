@@ -28,7 +28,7 @@ use crate::connection::session::{self, Driver, SessionKind};
 use crate::connection::wire::limit::{OUR_ANSWERS, limited};
 use crate::connection::wire::ours;
 use crate::model::protocol::ViewRows;
-use crate::model::view::{Holds, Lacks, Source, Version};
+use crate::model::view::{CellKind, Holds, Lacks, Source, Version};
 use crate::model::{Column, ErrorKind, NodeConfig, NodeError, Role, RowSet, View, quoted};
 use crate::sql::secrets::{masked, masked_setting};
 
@@ -321,6 +321,7 @@ async fn read(
         view.asked().map(|column| Column { name: column.name.clone(), type_name: column.kind.pg_type().to_owned() });
     let mut rows = RowSet::new(columns.collect());
     let holds: Vec<Option<Holds>> = view.asked().map(|column| column.holds).collect();
+    let spans: Vec<bool> = view.asked().map(|column| column.kind == CellKind::Interval).collect();
     let pid = view.own.and_then(|own| view.columns.get(own)).and_then(|column| match column.source {
         Source::Sql { at, .. } => Some(at),
         _ => None,
@@ -343,7 +344,15 @@ async fn read(
             }
             // Bytes that are not UTF-8 (a database of `SQL_ASCII`) become NULL.
             let cells = (0..row.len()).map(|at| row.try_get(at).unwrap_or(None));
-            let cells: Vec<_> = cells.zip(&holds).map(|(cell, holds)| cell.map(|cell| shown(cell, *holds))).collect();
+            let cells: Vec<_> = cells
+                .zip(&holds)
+                .zip(&spans)
+                .map(|((cell, holds), is_span)| match cell {
+                    // The server's clock was set back, so something began in its future.
+                    Some(text) if *is_span && text.starts_with('-') => Some(Cow::Borrowed("0")),
+                    cell => cell.map(|cell| shown(cell, *holds)),
+                })
+                .collect();
             rows.push(cells.iter().map(Option::as_deref));
         }
     }

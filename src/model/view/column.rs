@@ -129,6 +129,11 @@ pub enum Source {
     },
     /// How far the node itself is behind, as the Nodes screen says.
     Lag(LagPart),
+    /// Seconds, or milliseconds, since another column last changed, as far as its answers show.
+    Unchanged {
+        /// That column.
+        of: usize,
+    },
     /// The recent values of another column, as a row of bars; not part of the machine output.
     Trend {
         /// That column.

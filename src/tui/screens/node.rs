@@ -4,6 +4,8 @@
 mod figures;
 pub(super) mod summary;
 
+use std::time::Duration;
+
 use ratatui::layout::Rect;
 
 use super::events;
@@ -16,6 +18,8 @@ use crate::tui::widgets::border::Border;
 use crate::tui::widgets::doc::{DocLine, draw_lines};
 use crate::tui::widgets::filtered::{filtered, none_left};
 
+/// The difference in seconds between the server's clock and ours from which it is highlighted.
+const CLOCK: u64 = 2;
 /// Minimum width for summary and settings side by side, in columns.
 const SIDE_BY_SIDE: u16 = 100;
 
@@ -99,9 +103,15 @@ fn lines(node: &Node, canvas: &Canvas<'_>, values: usize, room: usize) -> Vec<Do
         lines.push(DocLine::default().text("The server has not reported its settings yet.", theme.dim));
         return lines;
     };
-    if let Some(started) = server.started_at {
-        let up = node.uptime(at).map(text::age).unwrap_or_default();
-        lines.push(pair("started", format!("{} ago, {}", up, text::clock(started, app.now, &theme.zone).trim())));
+    // By our clock, as all times on the screen: that of the server may differ.
+    if let Some(up) = node.uptime(at) {
+        let started = at.checked_sub(up).map(|started| theme.time_of_day(started, app.now)).unwrap_or_default();
+        lines.push(pair("started", format!("{} ago, {}", text::age(up), started.trim())));
+    }
+    if let Some(off) = node.facts.as_ref().map(|(_, facts)| facts).filter(|facts| facts.clock_ahead != 0) {
+        let said = format!("{} {}", text::age(Duration::from_secs(off.clock_ahead.unsigned_abs())), off.clock());
+        let style = if off.clock_ahead.unsigned_abs() > CLOCK { theme.warn } else { theme.text };
+        lines.push(DocLine::default().text("clock", theme.dim).at(values).text(said, style));
     }
     if let Some(name) = server.cluster_name.as_ref().filter(|name| !name.is_empty()) {
         lines.push(pair("cluster_name", name.clone()));
@@ -110,7 +120,7 @@ fn lines(node: &Node, canvas: &Canvas<'_>, values: usize, room: usize) -> Vec<Do
         lines.push(pair("system identifier", id.to_string()));
     }
     if let Some((since, before)) = node.replaced {
-        let label = format!("another until {}", text::clock(since, app.now, &theme.zone).trim());
+        let label = format!("another until {}", theme.time_of_day(since, app.now).trim());
         lines.push(DocLine::default().text(label, theme.warn).at(values).text(before.to_string(), theme.warn));
     }
     if let Some(timeline) = node.facts.as_ref().and_then(|(_, facts)| facts.timeline) {

@@ -2,7 +2,7 @@
 
 use ratatui::layout::Rect;
 
-use super::cell::{TREND, level, trend};
+use super::cell::{TREND, clock, level, trend};
 use crate::app::views::{NodeNote, Opened, ViewTable};
 use crate::app::{App, Filter, Pane};
 use crate::model::view::{Source, Value, cell};
@@ -78,7 +78,7 @@ fn lines(canvas: &Canvas<'_>, table: &ViewTable, width: usize) -> Lines {
             lines.push((None, line.at(label + 2 + VALUE + 2).text(column.about.clone(), theme.dim)));
             continue;
         }
-        let said = cell(column, value, app.picture().at);
+        let said = cell(column, value, clock(app, table, node));
         let style =
             level(column, value, theme).unwrap_or(if value == Value::Unknown { theme.dim } else { theme.bright });
         let about = column.about.clone();
@@ -144,7 +144,7 @@ fn chain(app: &App, theme: &Theme) -> Vec<DocLine> {
             let column = locks.view.columns.get(at)?;
             match locks.value(&row.node, row.at, at) {
                 Value::Unknown => None,
-                value => Some(cell(column, value, app.picture().at).into_owned()),
+                value => Some(cell(column, value, clock(app, locks, &row.node)).into_owned()),
             }
         };
         let indent = "  ".repeat(usize::from(row.depth) + 1);
