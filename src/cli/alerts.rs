@@ -14,7 +14,7 @@ use crate::fleet::Fleet;
 use crate::model::alert::Check;
 use crate::model::protocol::{Look, NodeSnapshot};
 use crate::model::view::Reading;
-use crate::model::{Alert, Event, Rule, View};
+use crate::model::{Alert, Event, Role, Rule, View};
 use crate::output::status::Asked;
 
 /// The fleet as these rules judge it.
@@ -112,6 +112,11 @@ impl Watch {
             own.sort_by_key(|alert| (Reverse(alert.finding.severity), alert.rule.check == Check::Shape, place(alert)));
             alerts.extend(own);
         }
-        Asked { nodes, alerts, not_judged: self.fleet.not_judged(), verdict: self.fleet.final_verdict() }
+        let lag = |node: &NodeSnapshot| {
+            let node = self.fleet.now().nodes.get(&node.config.name)?;
+            (node.role == Some(Role::Standby)).then(|| node.lag.summary())
+        };
+        let lags = nodes.iter().map(lag).collect();
+        Asked { nodes, lags, alerts, not_judged: self.fleet.not_judged(), verdict: self.fleet.final_verdict() }
     }
 }
