@@ -91,7 +91,7 @@ async fn ask(config: &Config, view: &Arc<View>, interval: Duration) -> io::Resul
         ..ManagerConfig::new(config.nodes.clone())
     });
     let longest = config.nodes.iter().map(|node| node.pool.connect_timeout).max().unwrap_or_default();
-    let deadline = Instant::now() + longest + view.timeout + GRACE;
+    let deadline = Instant::now() + longest + view.patience() + GRACE;
     let look = Command::Look(vec![Look { view: Arc::clone(view), nodes: None, pace: None }]);
     if let Err(error) = handle.send(look).await {
         return Err(io::Error::other(error));
@@ -147,7 +147,7 @@ impl Answers {
             // Drops answers that the manager asked for by itself meanwhile: they are not the second ones.
             while events.try_recv().is_ok() {}
             if handle.send(Command::LookNow).await.is_ok() {
-                let _ = timeout_at(Instant::now() + self.view.timeout + GRACE, self.take(events)).await;
+                let _ = timeout_at(Instant::now() + self.view.patience() + GRACE, self.take(events)).await;
             }
         }
         self.at = SystemTime::now();
@@ -229,6 +229,9 @@ impl Answers {
             match answer {
                 Ok(reading) => {
                     if let Some(why) = &reading.answer.not_applicable {
+                        complain(&format!("{node}: {}", safe(why)));
+                    }
+                    if let Some(why) = &reading.answer.missing {
                         complain(&format!("{node}: {}", safe(why)));
                     }
                     if reading.answer.truncated {

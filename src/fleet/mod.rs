@@ -190,7 +190,7 @@ impl Fleet {
             EventKind::Replaced { node, was, .. } => self.of(node, |node| node.replaced = Some((at, *was))),
             EventKind::Query { batch, progress } => self.progress(*batch, progress),
             EventKind::Refused { node, error } => self.refused(node.as_ref(), error),
-            EventKind::Tested { .. } | EventKind::Draining { .. } | EventKind::Stopped(_) => {}
+            EventKind::Text { .. } | EventKind::Tested { .. } | EventKind::Draining { .. } | EventKind::Stopped(_) => {}
         }
     }
 

@@ -17,6 +17,7 @@ pub use by_server::{ByServer, Lacks, Variant, Version};
 pub use cell::{cell, cell_within};
 pub use column::{Bar, CellKind, Copies, Source, Total, Unit, ViewColumn};
 pub use reading::{Reading, Value};
+pub use sql::{Limit, Target};
 
 /// A view, as its file defines it.
 #[derive(Debug, Clone, PartialEq)]
@@ -168,6 +169,11 @@ impl View {
     pub fn lacks(&self, version: Version, role: Role) -> Option<Lacks> {
         let texts = [Some(&self.from), self.with.as_ref()];
         texts.into_iter().flatten().find_map(|text| text.choose(version, role).err())
+    }
+
+    /// How long a server may take for all statements of one answer: texts that are asked once have one of their own.
+    pub fn patience(&self) -> Duration {
+        self.timeout * if self.columns.iter().any(|column| column.once.is_some()) { 2 } else { 1 }
     }
 
     /// How old an answer may be before it is stale, where figures are refreshed at this interval.

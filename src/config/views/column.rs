@@ -9,9 +9,11 @@ use crate::model::Role;
 use crate::model::condition::Condition;
 use crate::model::view::{Bar, ByServer, CellKind, Copies, Source, Total, Unit, Variant, Version, ViewColumn};
 
-const KEYS: [&str; 17] = [
+const KEYS: [&str; 19] = [
     "sql",
     "type",
+    "encoding",
+    "once",
     "unit",
     "about",
     "title",
@@ -137,6 +139,8 @@ fn column(entry: &Entry, others: &Others<'_>, at: &mut usize, report: &mut Diagn
         total: keys.read("total", report, total).map(|at| at.value),
         group: flag("group", report),
         wide: flag("wide", report),
+        encoding: keys.read("encoding", report, walk::filled).map(|at| at.value),
+        once: keys.read("once", report, by_server).map(|at| at.value),
         unusual: flag("unusual", report),
         width: keys.read("width", report, width).map(|at| at.value as u16),
     })

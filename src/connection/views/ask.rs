@@ -5,24 +5,25 @@
 //! transaction may be on another session, it is sent whole.
 
 use std::borrow::Cow;
-use std::sync::Arc;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use futures_util::StreamExt;
 use tokio::time::{Instant, timeout};
-use tokio_postgres::{Client, SimpleQueryMessage};
+use tokio_postgres::{Client, SimpleQueryMessage, SimpleQueryRow};
 
+use super::texts::{self, Texts};
 use crate::connection::error;
-use crate::connection::error::sqlstate::is_unprepared;
+use crate::connection::error::sqlstate::{is_of_encoding, is_unprepared};
 use crate::connection::schedule::turns::Turns;
 use crate::connection::session::dial::{CANCEL, Dialled};
 use crate::connection::session::settings;
 use crate::connection::session::{self, Driver, SessionKind};
 use crate::connection::wire::limit::limited;
-use crate::model::protocol::ViewRows;
-use crate::model::view::{CellKind, Lacks, Version, ViewColumn};
+use crate::model::protocol::{TextRequest, ViewRows, WholeText};
+use crate::model::view::{CellKind, Lacks, Source, Target, Version, ViewColumn};
 use crate::model::{Column, ErrorKind, NodeConfig, NodeError, Role, RowSet, View};
-use crate::sql::secrets::masked;
 
 /// The most rows of a view that are kept per node. No person reads a longer table.
 const MAX_ROWS: usize = 50_000;
@@ -31,6 +32,8 @@ const MAX_BYTES: usize = 16 << 20;
 /// The session's own `statement_timeout` ends a statement. If the server does not even report that, the session is
 /// given up this much later.
 const GRACE: Duration = Duration::from_millis(500);
+/// A view with a text in no known encoding is asked for bytes for this long, and then as usual again.
+const AS_BYTES: Duration = Duration::from_mins(1);
 
 /// A session over which views are asked for, one after the other.
 pub(super) struct ViewSession {
@@ -46,8 +49,18 @@ pub(super) struct ViewSession {
     prepared: Option<Prepared>,
     /// The `statement_timeout` last set.
     timeout: Option<Duration>,
+    /// Until when views are asked for the bytes of their texts.
+    as_bytes: HashMap<String, Instant>,
     /// When its last answer arrived.
     pub(super) used: Instant,
+}
+
+/// The texts that all sessions of a node have asked for.
+pub(super) type SharedTexts = Arc<Mutex<Texts>>;
+
+/// A poisoned lock is used as usual: what it guards is consistent after every step.
+pub(super) fn lock(texts: &SharedTexts) -> MutexGuard<'_, Texts> {
+    texts.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// The statements prepared on a session: each text with the number in its name, which is never reused.
@@ -105,35 +118,37 @@ impl ViewSession {
             dialled: session.dialled,
             extensions: None,
             timeout: None,
+            as_bytes: HashMap::new(),
             used: Instant::now(),
         })
     }
 
     /// Asks for a view. Also returns whether the session can be used again. Dropping the future closes the session, but
     /// the server continues the statement until its timeout: to stop that as well, call [`ViewSession::abandon`].
+    /// `wish` counts up when the user wants everything at once.
     pub(super) async fn ask(
         &mut self,
         node: &NodeConfig,
         view: &View,
         role: Option<Role>,
+        shared: &SharedTexts,
+        wish: u64,
     ) -> (Result<ViewRows, NodeError>, bool) {
         let role = role.unwrap_or(self.role);
-        let heard = Arc::clone(&self.driver.heard);
-        let bound = view.timeout + GRACE;
         loop {
             let began = Instant::now();
-            let asked = limited(&heard, u64::MAX, timeout(bound, self.rows_of(node, view, role))).await;
-            self.used = Instant::now();
-            let outcome = match asked {
-                Some(Ok(outcome)) => outcome,
-                Some(Err(_)) => Err(Failure::Broken(error::too_late(node, view.timeout))),
-                None => Err(Failure::Broken(error::given_up(&heard, node))),
-            };
+            let outcome = self.in_time(node, view.timeout, async |on| on.rows_of(node, view, role).await).await;
             match outcome {
+                // A text in no known encoding: its bytes can always be sent.
+                Ok(answer) if answer.unread && !self.asks_bytes(view) => self.ask_bytes(view),
+                Err(Failure::Said(error)) if is_encoding(&error) && !self.asks_bytes(view) => self.ask_bytes(view),
                 // If the result was cut, the server is still sending the rest, so the session is not used again.
-                Ok((rows, complete)) => {
-                    let rows = ViewRows { rows, elapsed: began.elapsed(), truncated: !complete, not_applicable: None };
-                    return (Ok(rows), complete);
+                Ok(answer) => {
+                    let Answer { rows, cuts, complete, .. } = answer;
+                    let mut rows = ViewRows { rows, cuts, truncated: !complete, ..ViewRows::default() };
+                    let lives = complete && self.add_texts(node, view, role, &mut rows, shared, wish).await;
+                    rows.elapsed = began.elapsed();
+                    return (Ok(rows), lives);
                 }
                 Err(Failure::Unprepared) => self.prepared = None,
                 Err(Failure::Said(error)) => return (Err(error), true),
@@ -145,9 +160,139 @@ impl ViewSession {
         }
     }
 
-    /// The rows, and whether they are complete.
-    async fn rows_of(&mut self, node: &NodeConfig, view: &View, role: Role) -> Result<(RowSet, bool), Failure> {
-        let sql = self.statement(node, view, role).await?;
+    /// Runs `work` and gives it up some time after the server should have.
+    async fn in_time<T>(
+        &mut self,
+        node: &NodeConfig,
+        within: Duration,
+        work: impl AsyncFnOnce(&mut Self) -> Result<T, Failure>,
+    ) -> Result<T, Failure> {
+        let heard = Arc::clone(&self.driver.heard);
+        let done = limited(&heard, u64::MAX, timeout(within + GRACE, work(self))).await;
+        self.used = Instant::now();
+        match done {
+            Some(Ok(outcome)) => outcome,
+            Some(Err(_)) => Err(Failure::Broken(error::too_late(node, within))),
+            None => Err(Failure::Broken(error::given_up(&heard, node))),
+        }
+    }
+
+    fn asks_bytes(&self, view: &View) -> bool {
+        self.as_bytes.get(&view.name).is_some_and(|until| Instant::now() < *until)
+    }
+
+    fn ask_bytes(&mut self, view: &View) {
+        self.as_bytes.insert(view.name.clone(), Instant::now() + AS_BYTES);
+    }
+
+    /// Adds the texts that are asked once for each row. Without them the rows are worth as much: a failure leaves its
+    /// reason. Returns whether the session can be used again.
+    async fn add_texts(
+        &mut self,
+        node: &NodeConfig,
+        view: &View,
+        role: Role,
+        answer: &mut ViewRows,
+        shared: &SharedTexts,
+        wish: u64,
+    ) -> bool {
+        let once = (0..view.columns.len()).find(|column| view.once(*column).is_some());
+        let at = once.and_then(|column| view.columns.get(column)).map(|column| &column.source);
+        let (Some(column), Some(Source::Sql { at, .. })) = (once, at) else { return true };
+        let began = Instant::now();
+        let wanted = lock(shared).of(view).wanted(view, &answer.rows, wish, began);
+        let mut lives = true;
+        if let Some(keys) = wanted {
+            let failed = loop {
+                let asked = self.in_time(node, view.timeout, async |on| {
+                    let sql =
+                        on.statement(node, view, role, |view, target| view.once_sql(column, &keys, target)).await?;
+                    let as_bytes = on.asks_bytes(view);
+                    on.texts(node, view, &sql, |cells| lock(shared).of(view).add(cells, as_bytes)).await
+                });
+                match asked.await {
+                    Ok(()) => break None,
+                    Err(Failure::Said(error)) if is_encoding(&error) && !self.asks_bytes(view) => self.ask_bytes(view),
+                    Err(failure) => {
+                        lives = !matches!(failure, Failure::Broken(_));
+                        break Some(missing(view, column, failure));
+                    }
+                }
+            };
+            lock(shared).of(view).asked(began, Instant::now(), wish, failed);
+        }
+        lock(shared).of(view).fill(view, *at, answer);
+        lives
+    }
+
+    /// Asks for one text as a whole. Also returns whether the session can be used again.
+    pub(super) async fn whole(
+        &mut self,
+        node: &NodeConfig,
+        request: &TextRequest,
+        role: Option<Role>,
+    ) -> (Result<Option<WholeText>, NodeError>, bool) {
+        let (view, role) = (&*request.view, role.unwrap_or(self.role));
+        loop {
+            let mut whole = None;
+            let asked = self.in_time(node, view.timeout, async |on| {
+                let (key, column) = (&request.key, request.column);
+                let sql = on.statement(node, view, role, |view, target| view.whole_sql(column, key, target)).await?;
+                let as_bytes = on.asks_bytes(view);
+                let read = |cells: &[Option<&str>]| {
+                    let size = cells.get(1).copied().flatten();
+                    whole = cells.first().copied().flatten().map(|text| texts::whole(text, size, as_bytes));
+                };
+                on.texts(node, view, &sql, read).await
+            });
+            return match asked.await {
+                Ok(()) => (Ok(whole), true),
+                Err(Failure::Said(error)) if is_encoding(&error) && !self.asks_bytes(view) => {
+                    self.ask_bytes(view);
+                    continue;
+                }
+                Err(Failure::Lacks(why)) => (Err(NodeError::new(ErrorKind::Sql, why)), true),
+                Err(Failure::Said(error)) => (Err(error), true),
+                Err(Failure::Broken(error)) => (Err(error), false),
+                Err(Failure::Unprepared) => (Ok(None), true),
+            };
+        }
+    }
+
+    /// Runs a statement that is not prepared, and hands over the cells of each of its rows.
+    async fn texts(
+        &mut self,
+        node: &NodeConfig,
+        view: &View,
+        sql: &str,
+        mut each: impl FnMut(&[Option<&str>]),
+    ) -> Result<(), Failure> {
+        let before = self.settings(view).join("; ");
+        let Self { client, driver, .. } = self;
+        let answer = async {
+            let settling = async { if before.is_empty() { Ok(()) } else { client.batch_execute(&before).await } };
+            let rows = async {
+                let mut stream = std::pin::pin!(client.simple_query_raw(sql).await?);
+                let mut bytes = 0;
+                while let Some(message) = stream.next().await {
+                    let SimpleQueryMessage::Row(row) = message? else { continue };
+                    let cells: Vec<Option<&str>> = cells(&row).map(Option::flatten).collect();
+                    bytes += cells.iter().flatten().map(|cell| cell.len()).sum::<usize>();
+                    // The rest is read, for the sake of the session, and asked for again.
+                    if bytes <= MAX_BYTES {
+                        each(&cells);
+                    }
+                }
+                Ok(())
+            };
+            let (settled, rows) = futures_util::future::join(settling, rows).await;
+            settled.and(rows)
+        };
+        driver.until(answer).await.map_err(|error| self.failed(node, view, &error))
+    }
+
+    /// What is to be set before a statement of this view.
+    fn settings(&mut self, view: &View) -> Vec<String> {
         let mut before = Vec::new();
         if !self.dialled.behind_pooler && self.timeout.is_none() {
             before.push(settings::of_views(self.version.0).to_owned());
@@ -156,6 +301,13 @@ impl ViewSession {
             before.push(format!("SET statement_timeout = {}", view.timeout.as_millis()));
             self.timeout = Some(view.timeout);
         }
+        before
+    }
+
+    async fn rows_of(&mut self, node: &NodeConfig, view: &View, role: Role) -> Result<Answer, Failure> {
+        let sql = self.statement(node, view, role, View::sql).await?;
+        let as_bytes = self.asks_bytes(view);
+        let mut before = self.settings(view);
         let statement = match &mut self.prepared {
             None => sql,
             Some(prepared) => prepared.name(&sql).unwrap_or_else(|| {
@@ -169,7 +321,7 @@ impl ViewSession {
         let answer = async {
             // Everything is sent at once, and answered in order.
             let settling = futures_util::future::try_join_all(before.iter().map(|text| client.batch_execute(text)));
-            Ok(futures_util::future::join(settling, read(client, &execute, view)).await)
+            Ok(futures_util::future::join(settling, read(client, &execute, view, as_bytes)).await)
         };
         let (settled, rows) = match driver.until(answer).await {
             Ok(answers) => answers,
@@ -202,11 +354,18 @@ impl ViewSession {
         Failure::Said(NodeError { hint, ..error })
     }
 
-    /// The statement of a view for this server.
-    async fn statement(&mut self, node: &NodeConfig, view: &View, role: Role) -> Result<String, Failure> {
+    /// A statement of a view for this server, as `sql` makes it.
+    async fn statement(
+        &mut self,
+        node: &NodeConfig,
+        view: &View,
+        role: Role,
+        sql: impl for<'a> FnOnce(&'a View, Target<'a>) -> Result<String, Lacks>,
+    ) -> Result<String, Failure> {
+        let as_bytes = self.asks_bytes(view);
         let Some(name) = &view.extension else {
             let lacks = |lacks| Failure::Lacks(lacking("PostgreSQL", lacks, self.version));
-            return view.sql(self.version, role, None).map_err(lacks);
+            return sql(view, Target { version: self.version, role, schema: None, as_bytes }).map_err(lacks);
         };
         if self.extensions.is_none() {
             self.extensions = Some(self.list_extensions(node).await?);
@@ -221,7 +380,7 @@ impl ViewSession {
             return Err(Failure::Said(error.with_hint(hint)));
         };
         let lacks = |lacks| Failure::Lacks(lacking(name, lacks, extension.version));
-        view.sql(extension.version, role, Some(&extension.schema)).map_err(lacks)
+        sql(view, Target { version: extension.version, role, schema: Some(&extension.schema), as_bytes }).map_err(lacks)
     }
 
     async fn list_extensions(&mut self, node: &NodeConfig) -> Result<Vec<Extension>, Failure> {
@@ -263,32 +422,84 @@ impl ViewSession {
     }
 }
 
-/// Reads the rows of a statement. Returns `false` if there were more than are kept, so that the server still sends
-/// them.
-async fn read(client: &Client, statement: &str, view: &View) -> Result<(RowSet, bool), tokio_postgres::Error> {
-    let columns =
-        view.asked().map(|column| Column { name: column.name.clone(), type_name: column.kind.pg_type().to_owned() });
-    let mut rows = RowSet::new(columns.collect());
-    // The columns that may hold texts of statements: all long ones.
-    let long = |(at, column): (usize, &ViewColumn)| (column.kind == CellKind::Text && column.wide).then_some(at);
-    let statements: Vec<usize> = view.asked().enumerate().filter_map(long).collect();
+/// What a server answered to a view.
+struct Answer {
+    rows: RowSet,
+    cuts: Vec<(u32, u32)>,
+    /// False if there were more rows than are kept, so that the server still sends them.
+    complete: bool,
+    /// True if there is a text that is not UTF-8.
+    unread: bool,
+}
+
+/// The cells of a row; the outer `None` is one whose bytes are not UTF-8.
+fn cells(row: &SimpleQueryRow) -> impl Iterator<Item = Option<Option<&str>>> {
+    (0..row.len()).map(|at| row.try_get(at).ok())
+}
+
+/// Reads the rows of a statement.
+async fn read(client: &Client, statement: &str, view: &View, as_bytes: bool) -> Result<Answer, tokio_postgres::Error> {
+    let columns: Vec<&ViewColumn> = view.asked().collect();
+    let column = |of: &&ViewColumn| Column { name: of.name.clone(), type_name: of.kind.pg_type().to_owned() };
+    let rows = RowSet::new(columns.iter().map(column).collect());
+    let mut answer = Answer { rows, cuts: Vec::new(), complete: true, unread: false };
+    // For each column the cell with the size of its text, which follow all the others.
+    let mut sizes = columns.len()..;
+    let sized: Vec<&str> = view.sized().map(|column| column.name.as_str()).collect();
+    let size = |of: &&ViewColumn| if sized.contains(&of.name.as_str()) { sizes.next() } else { None };
+    let sizes: Vec<Option<usize>> = columns.iter().map(size).collect();
     let stream = client.simple_query_raw(statement).await?;
     let mut stream = std::pin::pin!(stream);
     while let Some(message) = stream.next().await {
         if let SimpleQueryMessage::Row(row) = message? {
-            if rows.len() >= MAX_ROWS || rows.bytes() >= MAX_BYTES {
-                return Ok((rows, false));
+            if answer.rows.len() >= MAX_ROWS || answer.rows.bytes() >= MAX_BYTES {
+                answer.complete = false;
+                return Ok(answer);
             }
-            // Bytes that are not UTF-8 (a database of `SQL_ASCII`) become NULL.
-            let cells = (0..row.len()).map(|at| row.try_get(at).unwrap_or(None));
-            let cells: Vec<_> = cells
-                .enumerate()
-                .map(|(at, cell)| if statements.contains(&at) { cell.map(masked) } else { cell.map(Cow::Borrowed) })
-                .collect();
-            rows.push(cells.iter().map(Option::as_deref));
+            let told: Vec<Option<Option<&str>>> = cells(&row).collect();
+            answer.unread |= told.iter().any(Option::is_none);
+            let told = |at: usize| told.get(at).copied().flatten().flatten();
+            let place = answer.rows.len() as u32;
+            let mut cuts = Vec::new();
+            let shown = |(at, column): (usize, &&ViewColumn)| {
+                let cell = told(at)?;
+                if column.kind != CellKind::Text {
+                    return Some(Cow::Borrowed(cell));
+                }
+                let size = sizes.get(at).copied().flatten().and_then(told);
+                // The columns that may hold texts of statements: all long ones.
+                let (text, cut) = texts::of_row(cell, size, as_bytes, column.wide);
+                if cut {
+                    cuts.push((place, at as u32));
+                }
+                Some(text)
+            };
+            let shown: Vec<Option<Cow<'_, str>>> = columns.iter().enumerate().map(shown).collect();
+            answer.rows.push(shown.iter().map(Option::as_deref));
+            answer.cuts.append(&mut cuts);
         }
     }
-    Ok((rows, true))
+    Ok(answer)
+}
+
+fn is_encoding(error: &NodeError) -> bool {
+    error.sqlstate.as_deref().is_some_and(is_of_encoding)
+}
+
+/// Why the texts of a column are missing.
+fn missing(view: &View, column: usize, failure: Failure) -> String {
+    let title = view.columns.get(column).map_or("", |column| column.title.as_str());
+    // 42883: there is no conversion from one encoding to the other.
+    let is_unconverted = |error: &NodeError| is_encoding(error) || error.sqlstate.as_deref() == Some("42883");
+    match failure {
+        Failure::Said(error) if is_unconverted(&error) => format!(
+            "{title} is missing: one of the texts cannot be converted ({}); a node for a database in UTF8 may show them",
+            error.message
+        ),
+        Failure::Said(error) | Failure::Broken(error) => format!("{title} is missing: {}", error.message),
+        Failure::Lacks(why) => format!("{title} is missing: {why}"),
+        Failure::Unprepared => format!("{title} is missing"),
+    }
 }
 
 fn lacking(of: &str, lacks: Lacks, version: Version) -> String {
