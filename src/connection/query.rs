@@ -299,10 +299,10 @@ async fn stop(session: Checkout) -> bool {
 fn clean(session: &Checkout) {
     let (client, dialled) = (&session.client, &session.dialled);
     let open = dialled.heard.transaction() != b'I';
-    let rollback = open.then_some("ROLLBACK");
+    let rollback = open.then(|| "ROLLBACK".to_owned());
     // Behind a pooler, other programs use the session too.
-    let discard = (!dialled.behind_pooler).then_some("DISCARD ALL");
+    let discard = (!dialled.behind_pooler).then(|| "DISCARD ALL".to_owned());
     for statement in [rollback, discard, dialled.late_settings()].into_iter().flatten() {
-        drop(client.batch_execute(statement).now_or_never());
+        drop(client.batch_execute(&statement).now_or_never());
     }
 }

@@ -211,7 +211,8 @@ impl ViewSession {
                     on.texts(node, view, &sql, |cells| lock(shared).of(view).add(cells, as_bytes)).await
                 });
                 match asked.await {
-                    Ok(()) => break None,
+                    Ok(unread) if unread && !self.asks_bytes(view) => self.ask_bytes(view),
+                    Ok(_) => break None,
                     Err(Failure::Said(error)) if is_encoding(&error) && !self.asks_bytes(view) => self.ask_bytes(view),
                     Err(failure) => {
                         lives = !matches!(failure, Failure::Broken(_));
@@ -246,7 +247,11 @@ impl ViewSession {
                 on.texts(node, view, &sql, read).await
             });
             return match asked.await {
-                Ok(()) => (Ok(whole), true),
+                Ok(unread) if unread && !self.asks_bytes(view) => {
+                    self.ask_bytes(view);
+                    continue;
+                }
+                Ok(_) => (Ok(whole), true),
                 Err(Failure::Said(error)) if is_encoding(&error) && !self.asks_bytes(view) => {
                     self.ask_bytes(view);
                     continue;
@@ -259,31 +264,33 @@ impl ViewSession {
         }
     }
 
-    /// Runs a statement that is not prepared, and hands over the cells of each of its rows.
+    /// Runs a statement that is not prepared, and hands over the cells of each of its rows. Returns true if there was a
+    /// text that is not UTF-8, whose cell is missing.
     async fn texts(
         &mut self,
         node: &NodeConfig,
         view: &View,
         sql: &str,
         mut each: impl FnMut(&[Option<&str>]),
-    ) -> Result<(), Failure> {
+    ) -> Result<bool, Failure> {
         let before = self.settings(view).join("; ");
         let Self { client, driver, .. } = self;
         let answer = async {
             let settling = async { if before.is_empty() { Ok(()) } else { client.batch_execute(&before).await } };
             let rows = async {
                 let mut stream = std::pin::pin!(client.simple_query_raw(sql).await?);
-                let mut bytes = 0;
+                let (mut bytes, mut unread) = (0, false);
                 while let Some(message) = stream.next().await {
                     let SimpleQueryMessage::Row(row) = message? else { continue };
-                    let cells: Vec<Option<&str>> = cells(&row).map(Option::flatten).collect();
+                    let cells: Vec<Option<&str>> =
+                        cells(&row).inspect(|cell| unread |= cell.is_none()).map(Option::flatten).collect();
                     bytes += cells.iter().flatten().map(|cell| cell.len()).sum::<usize>();
                     // The rest is read, for the sake of the session, and asked for again.
                     if bytes <= MAX_BYTES {
                         each(&cells);
                     }
                 }
-                Ok(())
+                Ok(unread)
             };
             let (settled, rows) = futures_util::future::join(settling, rows).await;
             settled.and(rows)
