@@ -85,6 +85,7 @@ impl Job<'_> {
         let node = self.pool.node();
         let mut tries = 0;
         let mut earlier = None;
+        let mut as_bytes = false;
         loop {
             tries += 1;
             let session = tokio::select! {
@@ -96,7 +97,7 @@ impl Job<'_> {
             let running = Running { session: Some(session), pool: self.pool };
             let stop = tokio::select! {
                 biased;
-                outcome = self.on(&running) => match outcome {
+                outcome = self.on(&running, as_bytes) => match outcome {
                     Ok(done) => return Ok(running.finish(done)),
                     // The session had ended in the pool before the statement reached it: nothing ran.
                     Err(Failure::NotBegun(error)) if tries <= node.pool.max => {
@@ -105,7 +106,14 @@ impl Job<'_> {
                     }
                     Err(Failure::Said(error)) => {
                         running.finish(Done { complete: true, ..Done::default() });
-                        return Err(error);
+                        // A value that cannot be converted would cost all rows. What only reads may run again.
+                        let unconverted = error.sqlstate.as_deref().is_some_and(sqlstate::is_of_encoding);
+                        if as_bytes || !unconverted || !node.is_read_only() {
+                            return Err(error);
+                        }
+                        as_bytes = true;
+                        earlier = Some(error);
+                        continue;
                     }
                     Err(Failure::NotBegun(error) | Failure::Broken(error)) => return Err(error),
                 },
@@ -121,8 +129,9 @@ impl Job<'_> {
         }
     }
 
-    /// Runs the statement on a session. The server's answer is not trusted.
-    async fn on(&self, running: &Running<'_>) -> Result<Done, Failure> {
+    /// Runs the statement on a session. The server's answer is not trusted. `as_bytes`: its values come as the server keeps
+    /// them.
+    async fn on(&self, running: &Running<'_>, as_bytes: bool) -> Result<Done, Failure> {
         let Some(session) = &running.session else { return Ok(Done::default()) };
         let node = self.pool.node();
         let heard = &session.dialled.heard;
@@ -132,7 +141,7 @@ impl Job<'_> {
             session.discard();
         }
         heard.clear();
-        limited(heard, u64::MAX, self.read(session, &prepared)).await.ok_or_else(given_up)?
+        limited(heard, u64::MAX, self.read(session, &prepared, as_bytes)).await.ok_or_else(given_up)?
     }
 
     /// Opens the transaction and lets the server parse the statement.
@@ -156,10 +165,13 @@ impl Job<'_> {
     }
 
     /// Runs the statement and collects its rows.
-    async fn read(&self, session: &Checkout, prepared: &Statement) -> Result<Done, Failure> {
+    async fn read(&self, session: &Checkout, prepared: &Statement, as_bytes: bool) -> Result<Done, Failure> {
         let (client, heard) = (&session.client, &session.dialled.heard);
         let failure = |error: tokio_postgres::Error| self.failure(session, &error);
-        let stream = client.simple_query_raw(&self.request.statement).await.map_err(failure)?;
+        // Both in one message, which is read in the encoding of before. The transaction is read-only, and ends it.
+        let raw = as_bytes.then(|| format!("SET LOCAL client_encoding = 'SQL_ASCII'; {}", self.request.statement));
+        let statement = raw.as_deref().unwrap_or(&self.request.statement);
+        let stream = client.simple_query_raw(statement).await.map_err(failure)?;
         let mut stream = std::pin::pin!(stream);
         let mut rows = Rows::new(self.request, prepared.columns());
         let mut affected = 0;

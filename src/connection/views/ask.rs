@@ -340,9 +340,9 @@ async fn read(client: &Client, statement: &str, view: &View, as_bytes: bool) -> 
     let rows = RowSet::new(columns.iter().map(column).collect());
     let mut answer = Answer { rows, cuts: Vec::new(), complete: true, unread: false };
     // For each column the cell with the size of its text, which follow all the others.
-    let mut sizes = columns.len()..;
-    let sized: Vec<&str> = view.sized().map(|column| column.name.as_str()).collect();
-    let size = |of: &&ViewColumn| if sized.contains(&of.name.as_str()) { sizes.next() } else { None };
+    let mut next = columns.len()..;
+    let long: Vec<&str> = view.sized().map(|column| column.name.as_str()).collect();
+    let size = |of: &&ViewColumn| if long.contains(&of.name.as_str()) { next.next() } else { None };
     let sizes: Vec<Option<usize>> = columns.iter().map(size).collect();
     let stream = client.simple_query_raw(statement).await?;
     let mut stream = std::pin::pin!(stream);
@@ -363,8 +363,7 @@ async fn read(client: &Client, statement: &str, view: &View, as_bytes: bool) -> 
                     return Some(Cow::Borrowed(cell));
                 }
                 let size = sizes.get(at).copied().flatten().and_then(told);
-                // The columns that may hold texts of statements: all long ones.
-                let (text, cut) = texts::of_row(cell, size, as_bytes, column.wide);
+                let (text, cut) = texts::of_row(column, cell, size, as_bytes);
                 if cut {
                     cuts.push((place, at as u32));
                 }

@@ -3,13 +3,14 @@
 
 use std::borrow::Cow;
 use std::collections::HashMap;
+use std::fmt::Write as _;
 use std::time::Duration;
 
 use tokio::time::Instant;
 
 use crate::model::figures;
 use crate::model::protocol::{ViewRows, WholeText};
-use crate::model::view::{Limit, Source};
+use crate::model::view::{Limit, Source, ViewColumn};
 use crate::model::{RowSet, View};
 use crate::sql::secrets::masked;
 
@@ -31,9 +32,14 @@ pub(super) struct Text {
 
 /// Reads a text as it was asked for in [`Limit::ROW`]. If it is cut, it ends with `…` and its size. `size` is its cell
 /// with the size, if it has one.
-pub(super) fn of_row<'a>(cell: &'a str, size: Option<&str>, as_bytes: bool, secret: bool) -> (Cow<'a, str>, bool) {
+pub(super) fn of_row<'a>(
+    column: &ViewColumn,
+    cell: &'a str,
+    size: Option<&str>,
+    as_bytes: bool,
+) -> (Cow<'a, str>, bool) {
     let (text, cut) = kept(cell, size, as_bytes, Limit::ROW);
-    let text = if secret { hidden(text) } else { text };
+    let text = hidden(column, text);
     if !cut {
         return (text, false);
     }
@@ -47,16 +53,22 @@ pub(super) fn of_row<'a>(cell: &'a str, size: Option<&str>, as_bytes: bool, secr
 }
 
 /// Reads a text as it was asked for in [`Limit::WHOLE`].
-pub(super) fn whole(cell: &str, size: Option<&str>, as_bytes: bool) -> WholeText {
+pub(super) fn whole(column: &ViewColumn, cell: &str, size: Option<&str>, as_bytes: bool) -> WholeText {
     let (text, cut) = kept(cell, size, as_bytes, Limit::WHOLE);
-    WholeText { text: hidden(text).as_ref().into(), cut }
+    WholeText { text: hidden(column, text).as_ref().into(), cut }
 }
 
-fn hidden(text: Cow<'_, str>) -> Cow<'_, str> {
+fn hidden<'a>(column: &ViewColumn, text: Cow<'a, str>) -> Cow<'a, str> {
     match text {
-        Cow::Borrowed(text) => masked(text),
-        Cow::Owned(text) => Cow::Owned(masked(&text).into_owned()),
+        Cow::Borrowed(text) => without_secrets(column, text),
+        Cow::Owned(text) => Cow::Owned(without_secrets(column, &text).into_owned()),
     }
+}
+
+/// The text without the passwords in it. Every text of a server passes here, after it was cut.
+fn without_secrets<'a>(column: &ViewColumn, text: &'a str) -> Cow<'a, str> {
+    // The columns that may hold texts of statements: all long ones.
+    if column.wide { masked(text) } else { Cow::Borrowed(text) }
 }
 
 /// The text within the limit, and whether there is more of it.
@@ -98,7 +110,7 @@ fn decoded(digits: &str) -> (Cow<'_, str>, bool) {
         // A character that the cut has split is left out.
         let split = !ended && text.len() + chunk.invalid().len() == unquoted.len();
         for byte in chunk.invalid().iter().filter(|_| !split) {
-            text.push_str(&format!("\\x{byte:02x}"));
+            let _ = write!(text, "\\x{byte:02x}");
         }
     }
     (Cow::Owned(text), !ended)
@@ -186,10 +198,10 @@ impl Known {
     }
 
     /// Takes in an answer: the cells of the key, the text and its size.
-    pub(super) fn add<'a>(&mut self, cells: &[Option<&'a str>], as_bytes: bool) {
+    pub(super) fn add(&mut self, column: &ViewColumn, cells: &[Option<&str>], as_bytes: bool) {
         let Some((key, [text, size])) = cells.split_last_chunk::<2>() else { return };
         let text = text.map(|text| {
-            let (text, cut) = of_row(text, *size, as_bytes, true);
+            let (text, cut) = of_row(column, text, *size, as_bytes);
             Text { text: text.into_owned(), cut }
         });
         self.texts.insert(joined(key.iter().copied()), (text, 0.0));
@@ -228,7 +240,10 @@ mod tests {
     use crate::model::Column;
 
     fn digits(bytes: &[u8]) -> String {
-        bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+        bytes.iter().fold(String::new(), |mut text, byte| {
+            let _ = write!(text, "{byte:02x}");
+            text
+        })
     }
 
     #[test]
@@ -249,16 +264,19 @@ mod tests {
 
     #[test]
     fn a_cut_text_says_how_long_it_is() {
+        let view = &views::ours()["statements"];
+        let column = |name: &str| &view.columns[view.column(name).unwrap()];
+        let (query, name) = (column("query"), column("user"));
         let long = "é".repeat(1_001);
-        let (text, cut) = of_row(&long, Some("900000"), false, true);
+        let (text, cut) = of_row(query, &long, Some("900000"), false);
         assert!(cut && text.ends_with("é… 879 kB"), "{text}");
-        let (text, _) = of_row(&long, Some("2002 abc"), false, false);
+        let (text, _) = of_row(name, &long, Some("2002 abc"), false);
         assert!(text.ends_with("… 2.0 kB, md5 abc"), "{text}");
-        assert!(of_row(&long, None, false, false).0.ends_with("é…"));
+        assert!(of_row(name, &long, None, false).0.ends_with("é…"));
         // Many bytes, but no more characters than are shown.
-        assert_eq!(of_row("éé", Some("1002"), false, true), (Cow::Borrowed("éé"), false));
+        assert_eq!(of_row(query, "éé", Some("1002"), false), (Cow::Borrowed("éé"), false));
         let secret = format!("alter role r password 'x{}", "s3cr3t".repeat(200));
-        assert!(!of_row(&secret, Some("1300"), false, true).0.contains("s3cr3t"));
+        assert!(!of_row(query, &secret, Some("1300"), false).0.contains("s3cr3t"));
     }
 
     /// An answer to the view of statements: an id and its execution time in seconds each.
@@ -290,7 +308,7 @@ mod tests {
         };
         assert_eq!(wanted(&mut known, &[("1", "5"), ("2", "5")], 0, began), Some(vec!["1".to_owned(), "2".to_owned()]));
         for id in ["1", "2"] {
-            known.add(&[None, None, Some(id), None, Some("select 1"), None], false);
+            known.add(&view.columns[column], &[None, None, Some(id), None, Some("select 1"), None], false);
         }
         known.asked(began, began + ms(500), 0, None);
         let next = began + ms(500);

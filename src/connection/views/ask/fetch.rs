@@ -22,9 +22,9 @@ impl ViewSession {
         shared: &SharedTexts,
         wish: u64,
     ) -> bool {
-        let once = (0..view.columns.len()).find(|column| view.once(*column).is_some());
-        let at = once.and_then(|column| view.columns.get(column)).map(|column| &column.source);
-        let (Some(column), Some(Source::Sql { at, .. })) = (once, at) else { return true };
+        let once = (0..view.columns.len()).find_map(|column| Some((column, view.once(column)?.0)));
+        let Some((column, of)) = once else { return true };
+        let Source::Sql { at, .. } = &of.source else { return true };
         let began = Instant::now();
         let wanted = lock(shared).of(view).wanted(view, &answer.rows, wish, began);
         let mut lives = true;
@@ -34,7 +34,7 @@ impl ViewSession {
                     let sql =
                         on.statement(node, view, role, |view, target| view.once_sql(column, &keys, target)).await?;
                     let as_bytes = on.asks_bytes(view);
-                    on.texts(node, view, &sql, |cells| lock(shared).of(view).add(cells, as_bytes)).await
+                    on.texts(node, view, &sql, |cells| lock(shared).of(view).add(of, cells, as_bytes)).await
                 });
                 match asked.await {
                     Ok(unread) if unread && !self.asks_bytes(view) => self.ask_bytes(view),
@@ -61,6 +61,7 @@ impl ViewSession {
     ) -> (Result<Option<WholeText>, NodeError>, bool) {
         let (view, role) = (&*request.view, role.unwrap_or(self.role));
         loop {
+            let Some(of) = view.columns.get(request.column) else { return (Ok(None), true) };
             let mut whole = None;
             let asked = self.in_time(node, view.timeout, async |on| {
                 let (key, column) = (&request.key, request.column);
@@ -68,7 +69,7 @@ impl ViewSession {
                 let as_bytes = on.asks_bytes(view);
                 let read = |cells: &[Option<&str>]| {
                     let size = cells.get(1).copied().flatten();
-                    whole = cells.first().copied().flatten().map(|text| texts::whole(text, size, as_bytes));
+                    whole = cells.first().copied().flatten().map(|text| texts::whole(of, text, size, as_bytes));
                 };
                 on.texts(node, view, &sql, read).await
             });
