@@ -12,7 +12,9 @@ use crate::config::alerts::Rules;
 use crate::fleet::Fleet;
 use crate::model::alert::Check;
 use crate::model::protocol::{Look, NodeSnapshot};
+use crate::model::view::Reading;
 use crate::model::{Alert, Event, Rule, View};
+use crate::output::status::Asked;
 
 /// The fleet as these rules judge it.
 #[derive(Debug)]
@@ -60,8 +62,46 @@ impl Watch {
         })
     }
 
-    /// What the rules find, node by node, the worst of each first.
-    pub(super) fn alerts(&mut self, nodes: &[NodeSnapshot]) -> Vec<Alert> {
+    /// True if a second answer would tell more: a standby that looks late may have a long transaction, and a counter that
+    /// is not zero may stand still.
+    pub(super) fn doubts(&self) -> bool {
+        let known = self.fleet.now();
+        known.nodes.iter().any(|node| node.lag.doubtful) || self.rules.iter().any(|rule| self.counts(rule))
+    }
+
+    /// True if a rule looks at a rate whose counter is not zero somewhere.
+    fn counts(&self, rule: &Rule) -> bool {
+        let counters: Vec<usize> = rule.counters().collect();
+        let Some(of) = self.fleet.now().readings.of(&rule.view.name).filter(|_| !counters.is_empty()) else {
+            return false;
+        };
+        let moved = |reading: &Reading| {
+            let rows = 0..reading.len();
+            rows.flat_map(|row| counters.iter().map(move |of| (row, *of)))
+                .any(|(row, of)| reading.value(&rule.view, row, of).number().is_some_and(|number| number != 0.0))
+        };
+        of.nodes().filter_map(|(_, node)| node.newest()).any(|reading| moved(reading))
+    }
+
+    /// True once every node that answers has answered again since then.
+    pub(super) fn has_heard_since(&self, nodes: &[NodeSnapshot], since: SystemTime) -> bool {
+        let known = self.fleet.now();
+        nodes.iter().filter(|node| node.health.state.answers()).all(|node| {
+            let name = &node.config.name;
+            let newer = |view: &String| {
+                let of = known.readings.of(view).and_then(|of| of.node(name));
+                of.is_some_and(|of| of.error().is_some() || of.newest().is_some_and(|reading| reading.at >= since))
+            };
+            let figures = known.nodes.get(name).is_some_and(|node| {
+                node.facts_error.is_some() || node.facts.as_ref().is_some_and(|(at, _)| *at >= since)
+            });
+            figures && self.views.keys().all(newer)
+        })
+    }
+
+    /// What is known of these nodes: what the rules find, node by node, the worst of each first; what they could not judge;
+    /// and the verdict.
+    pub(super) fn judged(&mut self, nodes: Vec<NodeSnapshot>) -> Asked {
         self.fleet.advance(SystemTime::now());
         let place = |alert: &Alert| self.rules.iter().position(|rule| rule.name == alert.rule.name);
         let mut alerts = Vec::new();
@@ -71,6 +111,6 @@ impl Watch {
             own.sort_by_key(|alert| (Reverse(alert.finding.severity), alert.rule.check == Check::Shape, place(alert)));
             alerts.extend(own);
         }
-        alerts
+        Asked { nodes, alerts, not_judged: self.fleet.not_judged(), verdict: self.fleet.final_verdict() }
     }
 }

@@ -70,11 +70,11 @@ async fn print_status_once(config: &Config) -> Result<u8, Exit> {
     let deadline = Instant::now() + PATIENCE;
     loop {
         // Without rules of alerts: what they would find is part of the demo, not a failure of it.
-        let (nodes, alerts) = match status::ask(config, Rules::new()).await? {
-            Ok(nodes) => nodes,
+        let asked = match status::ask(config, Rules::new()).await? {
+            Ok(asked) => asked,
             Err(_signalled) => return Ok(exit::OK),
         };
-        let document = StatusDocument::new(SystemTime::now(), config.cluster.as_deref(), &nodes, &alerts);
+        let document = StatusDocument::new(SystemTime::now(), config.cluster.as_deref(), &asked);
         let is_healthy = status::exit_code(&document) == exit::OK;
         if is_healthy || Instant::now() > deadline {
             print_with(|out| document.write_table(out, false))?;

@@ -14,8 +14,8 @@ use crate::config::alerts::Rules;
 use crate::config::{Config, Environment};
 use crate::connection::{ConnectionManager, Handle, ManagerConfig};
 use crate::model::protocol::NodeSnapshot;
-use crate::model::{Alert, AlertSeverity, Command, Event, HealthState};
-use crate::output::status::{StatusDocument, Summary};
+use crate::model::{AlertSeverity, Command, Event, HealthState};
+use crate::output::status::{Asked, StatusDocument, Summary};
 use crate::run::signals::Signals;
 
 /// How long after the longest connect timeout to wait for a node: its own attempt reports a node that hangs.
@@ -27,6 +27,9 @@ const POOL_PATIENCE: Duration = Duration::from_secs(1);
 const VIEW_PATIENCE: Duration = Duration::from_secs(2);
 /// Longer than the whole command takes, so that everything is asked once.
 const ONCE: Duration = Duration::from_mins(1);
+/// How long after the first answers to ask a second time, where one answer cannot tell, and how long to wait for that.
+const AGAIN: Duration = Duration::from_secs(1);
+const AGAIN_PATIENCE: Duration = Duration::from_secs(2);
 /// How long closing may take. It is short, as no query of a user runs on the servers.
 const CLOSING: Duration = Duration::from_secs(1);
 /// How often to look at the pools, whose figures change without an event.
@@ -39,11 +42,11 @@ pub(super) fn run(source: &Source, format: StatusFormat) -> Result<u8, Exit> {
     }
     let (_, rules, problems) = watched(&Environment::of_process());
     complain(&list(&problems));
-    let (nodes, alerts) = match block_on(ask(&config, rules))?? {
+    let seen = match block_on(ask(&config, rules))?? {
         Ok(seen) => seen,
         Err(signalled) => return Ok(signalled),
     };
-    let document = StatusDocument::new(SystemTime::now(), config.cluster.as_deref(), &nodes, &alerts);
+    let document = StatusDocument::new(SystemTime::now(), config.cluster.as_deref(), &seen);
     print_with(|out| match format {
         StatusFormat::Json => document.write_json(out),
         StatusFormat::Table => document.write_table(out, colours()),
@@ -63,15 +66,14 @@ pub(super) fn exit_code(document: &StatusDocument<'_>) -> u8 {
         Some(AlertSeverity::Warning) => 1,
         None => exit::OK,
     };
-    of_nodes.max(of_alerts)
+    // What could not be judged may be anything: 3 is what plugins exit with then.
+    let of_silence = if document.not_judged.is_empty() { exit::OK } else { exit::UNKNOWN };
+    of_nodes.max(of_alerts).max(of_silence)
 }
-
-/// The nodes, and the alerts on them.
-pub(super) type Seen = (Vec<NodeSnapshot>, Vec<Alert>);
 
 /// Connects to all nodes. Waits until each has answered or failed, and until those that answer have opened their pools
 /// and answered the rules' views. The inner `Err` is the exit code of a signal.
-pub(super) async fn ask(config: &Config, rules: Rules) -> io::Result<Result<Seen, u8>> {
+pub(super) async fn ask(config: &Config, rules: Rules) -> io::Result<Result<Asked, u8>> {
     let mut signals = Signals::listen()?;
     let longest = config.nodes.iter().map(|node| node.pool.connect_timeout).max().unwrap_or_default();
     let deadline = Instant::now() + longest + GRACE;
@@ -92,8 +94,10 @@ pub(super) async fn ask(config: &Config, rules: Rules) -> io::Result<Result<Seen
             Err(_late) => handle.snapshot().await,
         };
         drop(timeout(VIEW_PATIENCE, asking.until(|nodes, watch| watch.has_heard(nodes))).await);
-        let alerts = asking.watch.alerts(&nodes);
-        (nodes, alerts)
+        if asking.watch.doubts() {
+            asking.ask_again().await;
+        }
+        asking.watch.judged(nodes)
     };
     let seen = tokio::select! {
         seen = answered => Ok(seen),
@@ -115,6 +119,18 @@ struct Asking {
 }
 
 impl Asking {
+    /// Takes a second sample, where one cannot tell.
+    async fn ask_again(&mut self) {
+        let began = SystemTime::now();
+        let second = [Command::SetRefresh(AGAIN), Command::LookNow];
+        for command in second {
+            if self.handle.send(command).await.is_err() {
+                return;
+            }
+        }
+        drop(timeout(AGAIN_PATIENCE, self.until(|nodes, watch| watch.has_heard_since(nodes, began))).await);
+    }
+
     /// Waits until the nodes and their answers are `enough`. Cancel-safe: the answers so far are kept.
     async fn until(&mut self, enough: impl Fn(&[NodeSnapshot], &Watch) -> bool) -> Vec<NodeSnapshot> {
         loop {

@@ -82,7 +82,7 @@ fn named(views: &views::Views, name: &str) -> Result<Arc<View>, Exit> {
     })
 }
 
-/// Asks every node, twice if the view has rates. The second value is the exit code of a signal.
+/// Asks every node, twice if the view has rates or compares positions. The second value is the exit code of a signal.
 async fn ask(config: &Config, view: &Arc<View>, interval: Duration) -> io::Result<(Answers, Option<u8>)> {
     let mut signals = Signals::listen()?;
     let mut answers = Answers::new(config, view, interval);
@@ -142,10 +142,16 @@ impl Answers {
         interval: Duration,
     ) {
         let _ = timeout_at(deadline, self.take(events)).await;
-        if self.view.has_rates() && self.nodes.iter().any(|(_, answer)| answer.is_ok()) {
+        let needs_two = self.view.has_rates() || self.view.has_positions();
+        if needs_two && self.nodes.iter().any(|(_, answer)| answer.is_ok()) {
             sleep_until(Instant::now() + interval).await;
-            // Drops answers that the manager asked for by itself meanwhile: they are not the second ones.
-            while events.try_recv().is_ok() {}
+            // Drops answers that the manager asked for by itself meanwhile: they are not the second ones. The figures that
+            // came tell where each node stands in its cluster.
+            while let Ok(event) = events.try_recv() {
+                if !matches!(event.kind, EventKind::View { .. }) {
+                    self.fleet.apply(&event);
+                }
+            }
             if handle.send(Command::LookNow).await.is_ok() {
                 let _ = timeout_at(Instant::now() + self.view.patience() + GRACE, self.take(events)).await;
             }

@@ -46,6 +46,7 @@ impl Settings {
         node.database = value_or(self.database.as_ref(), node.database);
         node.user = value_or(self.user.as_ref(), env.user().unwrap_or_default().to_owned());
         node.read_only = self.read_only.as_ref().map(|at| at.value);
+        node.cluster = self.cluster.as_ref().map(|at| at.value.clone());
         node.pglogical = value_or(self.pglogical.as_ref(), node.pglogical);
         node.password = self.password_source(env);
         node.tls = self.tls(report);

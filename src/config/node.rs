@@ -14,7 +14,7 @@ use super::yaml::{Entry, Value, Yaml};
 use crate::model::{PasswordSource, RootCert, Secret, SslMode};
 
 /// Keys of a node, as messages list them.
-pub(super) const NODE_KEYS: [&str; 18] = [
+pub(super) const NODE_KEYS: [&str; 19] = [
     "host",
     "port",
     "database",
@@ -32,6 +32,7 @@ pub(super) const NODE_KEYS: [&str; 18] = [
     "pool",
     "health",
     "read_only",
+    "cluster",
     "pglogical",
 ];
 
@@ -90,6 +91,7 @@ impl NodeReader<'_> {
             sslkey: keys.read("sslkey", report, file),
             sslpassword: keys.read("sslpassword", report, |e, r| walk::text(e, r).map(Secret::new)),
             read_only: keys.read("read_only", report, walk::boolean),
+            cluster: keys.read("cluster", report, walk::filled),
             pglogical: keys.read("pglogical", report, walk::boolean),
             ..Settings::default()
         };

@@ -35,6 +35,7 @@ pub(super) struct Settings {
     pub unhealthy_after: Option<At<u32>>,
     pub slow_after: Option<At<Duration>>,
     pub read_only: Option<At<bool>>,
+    pub cluster: Option<At<String>>,
     pub pglogical: Option<At<bool>>,
 }
 
@@ -70,6 +71,7 @@ impl Settings {
         fill(&mut self.unhealthy_after, weaker.unhealthy_after);
         fill(&mut self.slow_after, weaker.slow_after);
         fill(&mut self.read_only, weaker.read_only);
+        fill(&mut self.cluster, weaker.cluster);
         fill(&mut self.pglogical, weaker.pglogical);
     }
 }

@@ -45,6 +45,8 @@ pub struct Session {
     pub version_num: u32,
     /// The server's role when the session was opened.
     pub role: Role,
+    /// What the server warned of at the login, such as a password that expires soon. Foreign text.
+    pub warnings: Vec<String>,
     pub(super) dialled: Dialled,
 }
 
@@ -171,7 +173,17 @@ async fn open_unbounded(node: &NodeConfig, kind: SessionKind) -> Result<Session,
     let answer = answer.ok_or_else(|| error::given_up(&dialled.heard, node))?;
     let (version_num, role) = answer.map_err(|error| error::classify_with(&error, &dialled.heard, node))?;
     let server_version = dialled.heard.server_version().unwrap_or_default();
-    Ok(Session { client, driver, connect_time: started.elapsed(), server_version, version_num, role, dialled })
+    let warnings = dialled.heard.warnings();
+    Ok(Session {
+        client,
+        driver,
+        connect_time: started.elapsed(),
+        server_version,
+        version_num,
+        role,
+        warnings,
+        dialled,
+    })
 }
 
 /// Version and role: the first round trip. The late settings are sent along with it.

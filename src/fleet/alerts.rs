@@ -11,13 +11,16 @@ use std::time::{Duration, SystemTime};
 
 use indexmap::IndexMap;
 
+use super::identity;
 use super::journal::{Entry, Severity};
-use super::nodes::Node;
+use super::nodes::{Node, Nodes};
 use super::picture::Picture;
 use super::topology::{self, ShapeFault};
 use crate::model::alert::{AlertSeverity, Check, Finding, facts};
 use crate::model::view::Reading;
 use crate::model::{Alert, NodeName, Rule, Thresholds, View};
+
+mod copies;
 
 /// The longest quiet time before an alert counts as over: a condition that returns within it is the same alert. A
 /// rule with a shorter duration has a shorter quiet time.
@@ -169,6 +172,11 @@ impl Alerts {
         open.map(|held| held.alert.finding.severity).max()
     }
 
+    /// All rules.
+    pub(super) fn rules(&self) -> &[Arc<Rule>] {
+        &self.rules
+    }
+
     /// True if there are any rules.
     pub fn has_rules(&self) -> bool {
         !self.rules.is_empty()
@@ -186,10 +194,19 @@ impl Alerts {
     }
 
     /// Takes in a node's answer to a view.
-    pub(super) fn answered(&mut self, node: &NodeName, view: &str, reading: &Reading, thresholds: &Thresholds) {
+    pub(super) fn answered(
+        &mut self,
+        nodes: &Nodes,
+        node: &NodeName,
+        view: &str,
+        reading: &Reading,
+        thresholds: &Thresholds,
+    ) {
         for rule in self.rules_of(view) {
             if rule.check == Check::Shape {
                 self.unshaped = true;
+            } else if copies::says_another(nodes, node, rule.once) {
+                self.found(&rule, node, reading.at, Vec::new());
             } else {
                 self.found(&rule, node, reading.at, rule.findings(reading, thresholds));
             }
@@ -212,12 +229,13 @@ impl Alerts {
     }
 
     /// Takes in new figures of a node.
-    pub(super) fn refreshed(&mut self, at: SystemTime, node: &Node, thresholds: &Thresholds) {
+    pub(super) fn refreshed(&mut self, at: SystemTime, node: &Node, rivals: &[&Node], thresholds: &Thresholds) {
         if self.rules.iter().all(|rule| rule.asks()) {
             return;
         }
         let Some((_, facts)) = &node.facts else { return };
-        let reading = facts::reading(at, facts, node.server.as_deref());
+        let known = known(node, rivals);
+        let reading = facts::reading(at, facts, node.server.as_deref(), known);
         for rule in self.rules.clone().iter().filter(|rule| !rule.asks()) {
             self.found(rule, node.name(), at, rule.findings(&reading, thresholds));
         }
@@ -225,13 +243,14 @@ impl Alerts {
 
     /// Evaluates the shape that all nodes together report. A node that does not answer takes no part in it: when one
     /// of two primaries is stopped, the split brain is over.
-    fn look_at_shape(&mut self, picture: &Picture) {
+    /// True if it was evaluated.
+    fn look_at_shape(&mut self, picture: &Picture) -> bool {
         let at = picture.at;
         let is_early = |last: SystemTime| at.duration_since(last).unwrap_or_default() < SHAPE;
         // Evaluated without news from a node too: a finding becomes an alert by lasting.
         let pending = self.held.values().flatten().any(|held| held.alert.rule.check == Check::Shape && !held.fired);
         if !(self.unshaped || pending) || self.shape.is_some_and(is_early) {
-            return;
+            return false;
         }
         self.shape = Some(at);
         self.unshaped = false;
@@ -242,6 +261,7 @@ impl Alerts {
                 self.found(rule, node.name(), at, own.collect());
             }
         }
+        true
     }
 
     /// Takes in everything that a rule finds on a node now.
@@ -291,12 +311,34 @@ impl Alerts {
         });
     }
 
-    /// Advances to the time of the picture.
-    pub(super) fn advance(&mut self, picture: &Picture) {
-        self.look_at_shape(picture);
-        for node in picture.nodes.names() {
-            self.end(node, picture.at);
+    /// Advances to the time of the picture. True if the shape was evaluated.
+    pub(super) fn advance(&mut self, picture: &Picture) -> bool {
+        let looked = self.look_at_shape(picture);
+        for node in picture.nodes.iter() {
+            // Which node speaks for the copies of a cluster may not have been known when this one answered.
+            let held = self.held.get_mut(node.name()).filter(|_| node.health.state.answers());
+            for one in held.into_iter().flatten().filter(|one| one.gone.is_none()) {
+                if copies::says_another(&picture.nodes, node.name(), one.alert.rule.once) {
+                    one.gone = Some(picture.at);
+                }
+            }
+            self.end(node.name(), picture.at);
         }
+        looked
+    }
+}
+
+/// What is known of a node beside its own figures.
+pub(super) fn known(node: &Node, rivals: &[&Node]) -> facts::Known {
+    facts::Known {
+        lag: node.lag.time.map(|behind| behind.time),
+        behind_bytes: node.lag.bytes,
+        late: node.lag.late,
+        behind: node.lag.says(),
+        receives: node.lag.receives(),
+        supply: node.lag.why(),
+        sender_down: Some(node.lag.sender_down.is_some()),
+        split_brain: (!rivals.is_empty()).then(|| identity::named_with_timelines(rivals)),
     }
 }
 

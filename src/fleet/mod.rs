@@ -13,12 +13,18 @@ pub mod alerts;
 pub mod batch;
 mod cost;
 mod history;
+pub mod identity;
 pub mod journal;
+pub mod lag;
+mod measure;
 pub mod nodes;
 mod picture;
 pub mod readings;
 mod series;
 pub mod topology;
+mod track;
+mod unjudged;
+mod verdict;
 
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -26,15 +32,19 @@ use std::time::{Duration, SystemTime};
 use indexmap::IndexMap;
 
 use crate::model::protocol::{CommandError, QueryProgress, ViewRows};
-use crate::model::{BatchId, ErrorKind, Event, EventKind, NodeConfig, NodeError, NodeName, Rule, Thresholds, View};
+use crate::model::{
+    BatchId, ErrorKind, Event, EventKind, NodeConfig, NodeError, NodeName, NotJudged, Role, Rule, Thresholds, Verdict,
+    View,
+};
 
 use journal::wording;
-use readings::TABLE_SPAN;
+use measure::{Place, Surroundings};
 
 pub use alerts::{AlertId, Alerts};
 pub use batch::Batch;
 pub use cost::{Cost, CostRate};
 pub use journal::{Entry, Journal, Severity};
+pub use lag::Lag;
 pub use nodes::{Node, Nodes, Unsaved};
 pub use picture::Picture;
 pub use readings::{Readings, ViewReadings};
@@ -66,8 +76,8 @@ impl Fleet {
         Self {
             refresh,
             thresholds,
-            rate_span: TABLE_SPAN,
-            now: Picture { at: now, nodes, journal: Arc::default(), readings: Readings::default() },
+            rate_span: crate::model::rates::TABLE_SPAN,
+            now: Picture::new(now, nodes),
             kept: None,
             views: IndexMap::new(),
             alerts: Alerts::default(),
@@ -107,6 +117,17 @@ impl Fleet {
         self.batch.as_ref()
     }
 
+    /// The verdict of somebody who asked once and waits no longer: what holds now counts at once, and a node that has not
+    /// answered is down.
+    pub fn final_verdict(&self) -> Verdict {
+        verdict::of(&self.now, self.alerts.found_now(), &self.thresholds, true)
+    }
+
+    /// The rules that could not be applied to a node that answers.
+    pub fn not_judged(&self) -> Vec<NotJudged> {
+        unjudged::of(&self.now, self.alerts.rules())
+    }
+
     /// True while a statement runs.
     pub fn runs_statement(&self) -> bool {
         self.batch().is_some_and(Batch::is_running)
@@ -125,6 +146,9 @@ impl Fleet {
         // Worded before it is applied: the text compares the old state with the new one.
         let wording = wording::of(&event.kind, &self.now.nodes, self.batch.as_ref());
         self.take_in(at, &event.kind);
+        if matches!(event.kind, EventKind::Health { .. } | EventKind::NodeRemoved { .. }) {
+            self.judge_all();
+        }
         if let Some(wording::Wording { node, severity, what, text }) = wording {
             self.write(Entry { seq: 0, at, node, severity, what, text });
         }
@@ -135,18 +159,25 @@ impl Fleet {
     pub fn advance(&mut self, now: SystemTime) {
         self.now.at = now;
         self.now.nodes.advance(now, self.refresh);
-        self.alerts.advance(&self.now);
+        if self.alerts.advance(&self.now) {
+            self.now.upstreams = Arc::new(topology::upstreams(&self.now));
+        }
+        self.judge_all();
         self.write_alerts();
     }
 
     fn take_in(&mut self, at: SystemTime, kind: &EventKind) {
         match kind {
-            EventKind::Connected { node, role, server_version, connect_time, .. } => self.of(node, |node| {
-                node.role = Some(*role);
-                node.server_version = Some(server_version.clone());
-                node.connect_time = Some(*connect_time);
-                node.connected_at = Some(at);
-            }),
+            EventKind::Connected { node, role, server_version, connect_time, .. } => {
+                self.now.readings.connected(node);
+                self.of(node, |node| {
+                    node.set_role(at, *role);
+                    node.is_identified = false;
+                    node.server_version = Some(server_version.clone());
+                    node.connect_time = Some(*connect_time);
+                    node.connected_at = Some(at);
+                });
+            }
             EventKind::Disconnected { node, .. } => self.of(node, |node| node.connected_at = None),
             EventKind::Health { node, health, .. } | EventKind::Checked { node, health } => {
                 self.of(node, |node| node.set_health(at, Arc::clone(health)));
@@ -175,10 +206,15 @@ impl Fleet {
                     Ok(facts) => node.set_facts(at, Arc::clone(facts)),
                     Err(error) => node.facts_error = Some(error.clone()),
                 });
+                self.measure(at, name);
                 self.judge(at, name);
             }
             EventKind::Server { node: name, server } => {
-                self.of(name, |node| node.server = Some(Arc::clone(server)));
+                self.of(name, |node| {
+                    node.server = Some(Arc::clone(server));
+                    node.is_identified = true;
+                });
+                self.measure(at, name);
                 self.judge(at, name);
             }
             EventKind::View { node, view, outcome } => {
@@ -187,7 +223,10 @@ impl Fleet {
                 }
                 self.answered(at, node, view, outcome);
             }
-            EventKind::Replaced { node, was, .. } => self.of(node, |node| node.replaced = Some((at, *was))),
+            EventKind::Replaced { node, was, .. } => self.of(node, |node| {
+                node.replaced = Some((at, *was));
+                node.track.clear();
+            }),
             EventKind::Query { batch, progress } => self.progress(*batch, progress),
             EventKind::Refused { node, error } => self.refused(node.as_ref(), error),
             EventKind::Text { .. } | EventKind::Tested { .. } | EventKind::Draining { .. } | EventKind::Stopped(_) => {}
@@ -200,10 +239,38 @@ impl Fleet {
         }
     }
 
+    /// Measures how far a standby is behind, from the figures that it sent last.
+    fn measure(&mut self, at: SystemTime, name: &NodeName) {
+        let nodes = &self.now.nodes;
+        let Some(node) = nodes.get(name) else { return };
+        let lag = match &node.facts {
+            Some((_, facts)) if facts.role == Role::Standby => {
+                let root = measure::root(nodes, node).map(|root| (root, root.fresh(at, self.refresh).is_some()));
+                let upstream = self.now.upstreams.get(name).and_then(|upstream| nodes.get(upstream));
+                let upstream = upstream.map(|upstream| (upstream.name(), upstream.health.state));
+                measure::lag(at, facts, node, Surroundings { root, upstream })
+            }
+            _ => Lag::default(),
+        };
+        if lag != node.lag {
+            self.of(name, |node| node.lag = lag);
+        }
+    }
+
     /// Applies the rules to the figures of a node.
     fn judge(&mut self, at: SystemTime, name: &NodeName) {
         if let Some(node) = self.now.nodes.get(name) {
-            self.alerts.refreshed(at, node, &self.thresholds);
+            let rivals = identity::split_brain(&self.now.nodes, node);
+            self.alerts.refreshed(at, node, &rivals, &self.thresholds);
+        }
+    }
+
+    /// Sums up what is the matter with all of them.
+    fn judge_all(&mut self) {
+        let fired = self.alerts.fired().filter(|held| !held.acknowledged).map(|held| &held.alert);
+        let verdict = verdict::of(&self.now, fired, &self.thresholds, false);
+        if verdict != *self.now.verdict {
+            self.now.verdict = Arc::new(verdict);
         }
     }
 
@@ -213,8 +280,11 @@ impl Fleet {
             return;
         }
         let Some(view) = self.views.get(view) else { return };
-        match (self.now.readings.take(at, node, view, outcome, self.rate_span), outcome) {
-            (Some(reading), _) => self.alerts.answered(node, &view.name, &reading, &self.thresholds),
+        let place = Place::of(&self.now.nodes, at, node);
+        match (self.now.readings.take(at, node, view, outcome, self.rate_span, &place), outcome) {
+            (Some(reading), _) => {
+                self.alerts.answered(&self.now.nodes, node, &view.name, &reading, &self.thresholds);
+            }
             (None, Err(error)) if error.kind == ErrorKind::Sql => self.alerts.refused(at, node, &view.name),
             (None, _) => {}
         }
@@ -265,7 +335,8 @@ impl Fleet {
         // The rules judge the figures that came before them, since the next ones may be a minute away. Figures of a
         // node that is down are stale.
         for node in self.now.nodes.iter().filter(|node| node.health.state.answers()) {
-            self.alerts.refreshed(self.now.at, node, &self.thresholds);
+            let rivals = identity::split_brain(&self.now.nodes, node);
+            self.alerts.refreshed(self.now.at, node, &rivals, &self.thresholds);
         }
     }
 

@@ -7,8 +7,9 @@ use std::time::{Duration, SystemTime};
 
 use indexmap::IndexMap;
 
-use super::readings::TABLE_SPAN;
-use crate::model::rates::Rates;
+use super::lag::Lag;
+use super::track::Track;
+use crate::model::rates::{Rates, TABLE_SPAN};
 use crate::model::{
     Facts, Health, HealthState, NodeConfig, NodeError, NodeName, PoolStats, ProbeStats, Role, ServerFacts, Thresholds,
 };
@@ -44,6 +45,20 @@ pub struct Node {
     earlier: VecDeque<Arc<Facts>>,
     /// What rarely changes on a server; `None` before the first report.
     pub server: Option<Arc<ServerFacts>>,
+    /// True once `server` was read on the present connection: until then another server may answer.
+    pub(in crate::fleet) is_identified: bool,
+    /// Since when it has the role that it has; `None` if it had it from the beginning.
+    pub role_since: Option<SystemTime>,
+    /// Of a standby: how far it is behind.
+    pub lag: Lag,
+    /// Where the end of its WAL was seen, and when.
+    pub(super) track: Track,
+    /// When the replay of a standby was last seen to have gone on.
+    pub(in crate::fleet) replay_moved: Option<SystemTime>,
+    /// Since when the WAL receiver of a standby has not been streaming, and true if it was seen to stop.
+    pub(in crate::fleet) stopped: Option<(SystemTime, bool)>,
+    /// By how many seconds the server's clock is ahead of this machine's; negative if it is behind.
+    pub(in crate::fleet) clock_ahead: Option<f64>,
     /// Since when a different cluster answers at its address, and the system identifier of the previous one.
     pub replaced: Option<(SystemTime, u64)>,
     /// Its last minute and its last hour.
@@ -120,6 +135,13 @@ impl Node {
             rates: Rates::default(),
             earlier: VecDeque::new(),
             server: None,
+            is_identified: false,
+            role_since: None,
+            lag: Lag::default(),
+            track: Track::default(),
+            replay_moved: None,
+            stopped: None,
+            clock_ahead: None,
             replaced: None,
             history: History::new(now),
             removing: false,
@@ -172,18 +194,12 @@ impl Node {
         at.duration_since(self.server.as_ref()?.started_at?).ok()
     }
 
-    /// The replay lag of a standby, as it reports it itself.
-    pub fn lag(&self) -> Option<Duration> {
-        let (_, facts) = self.facts.as_ref()?;
-        (facts.role == Role::Standby).then_some(facts.replay_lag).flatten()
-    }
-
-    /// How bad its replay lag is.
+    /// How bad its lag is: what it is late beyond what it is meant to be.
     pub fn lag_level(&self, thresholds: &Thresholds) -> Level {
         let limit = &thresholds.replication_lag;
-        match self.lag() {
-            Some(lag) if lag >= limit.critical => Level::Critical,
-            Some(lag) if lag >= limit.warning => Level::Warning,
+        match self.lag.late {
+            Some(late) if late >= limit.critical => Level::Critical,
+            Some(late) if late >= limit.warning => Level::Warning,
             _ => Level::Normal,
         }
     }
@@ -200,10 +216,42 @@ impl Node {
     pub(in crate::fleet) fn set_facts(&mut self, at: SystemTime, facts: Arc<Facts>) {
         self.rates = self.rates_up_to(&facts);
         self.earlier.push_back(Arc::clone(&facts));
-        self.role = Some(facts.role);
+        self.set_role(at, facts.role);
+        self.set_positions(at, &facts);
         self.history.keep_rate(self.rates.transactions);
         self.facts = Some((at, facts));
         self.facts_error = None;
+    }
+
+    /// Takes in its role, as it was at `at`.
+    pub(in crate::fleet) fn set_role(&mut self, at: SystemTime, role: Role) {
+        if self.role.replace(role).is_some_and(|before| before != role) {
+            self.role_since = Some(at);
+        }
+    }
+
+    /// Takes in where its WAL ends and whether WAL arrives.
+    fn set_positions(&mut self, at: SystemTime, facts: &Facts) {
+        let replayed = |facts: &Facts| facts.wal_position.filter(|_| facts.role == Role::Standby);
+        let before = self.facts.as_ref().and_then(|(_, before)| replayed(before));
+        if before.zip(replayed(facts)).is_some_and(|(before, now)| now > before) {
+            self.replay_moved = Some(at);
+        }
+        if let Some(end) = facts.wal_end() {
+            self.track.note(at, end);
+        }
+        self.stopped = match facts.streaming().filter(|_| facts.role == Role::Standby) {
+            Some(false) => {
+                let was_streaming = self.facts.as_ref().is_some_and(|(_, before)| before.streaming() == Some(true));
+                self.stopped.or(Some((at, was_streaming)))
+            }
+            Some(true) | None => None,
+        };
+        let answered = at.checked_sub(facts.elapsed / 2).unwrap_or(at);
+        self.clock_ahead = Some(match facts.server_time.duration_since(answered) {
+            Ok(ahead) => ahead.as_secs_f64(),
+            Err(behind) => -behind.duration().as_secs_f64(),
+        });
     }
 
     fn rates_up_to(&mut self, facts: &Facts) -> Rates {
@@ -292,6 +340,11 @@ impl Nodes {
         self.0.keys()
     }
 
+    /// Its place in the order of the file.
+    pub(in crate::fleet) fn place(&self, name: &NodeName) -> Option<usize> {
+        self.0.get_index_of(name)
+    }
+
     /// The number of nodes in each condition.
     pub fn counts(&self) -> Counts {
         let mut counts = Counts::default();
@@ -306,9 +359,10 @@ impl Nodes {
         counts
     }
 
-    /// Transactions per second over all nodes with fresh figures; `None` if no node has any.
+    /// Transactions per second over all servers with fresh figures; `None` if none has any. A server under several names
+    /// counts once.
     pub fn transactions(&self, at: SystemTime, refresh: Duration) -> Option<f64> {
-        self.iter()
+        self.servers()
             .filter(|node| node.fresh(at, refresh).is_some())
             .filter_map(|node| node.rates.transactions)
             .reduce(|sum, rate| sum + rate)
@@ -331,7 +385,10 @@ impl Nodes {
     /// Changes the configuration of a node and keeps its history: to the person watching it is the same server.
     pub(in crate::fleet) fn edit(&mut self, config: NodeConfig, now: SystemTime) {
         match self.get_mut(&config.name) {
-            Some(node) => (node.config, node.replaced) = (config, None),
+            Some(node) => {
+                (node.config, node.replaced) = (config, None);
+                node.track.clear();
+            }
             None => self.put(config, now),
         }
     }

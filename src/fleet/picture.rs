@@ -1,11 +1,14 @@
 //! What is known at one time.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::SystemTime;
 
+use super::identity;
 use super::journal::Journal;
-use super::nodes::Nodes;
+use super::nodes::{Node, Nodes};
 use super::readings::Readings;
+use crate::model::{NodeName, Verdict};
 
 /// The cluster at one time. The fleet has the current picture, and keeps another one while a frozen screen shows it
 /// ([`Fleet::keep`](super::Fleet::keep)). A copy is cheap: it shares the nodes, the journal and the answers with the
@@ -20,4 +23,33 @@ pub struct Picture {
     pub journal: Arc<Journal>,
     /// What the nodes answered to views.
     pub readings: Readings,
+    /// What is the matter with all of them, in one sentence.
+    pub verdict: Arc<Verdict>,
+    /// Which watched node a node receives from, by the last shape.
+    pub(in crate::fleet) upstreams: Arc<HashMap<NodeName, NodeName>>,
+}
+
+impl Picture {
+    /// A picture of these nodes, of which nothing is known yet.
+    pub(in crate::fleet) fn new(at: SystemTime, nodes: Nodes) -> Self {
+        Self {
+            at,
+            nodes,
+            journal: Arc::default(),
+            readings: Readings::default(),
+            verdict: Arc::default(),
+            upstreams: Arc::default(),
+        }
+    }
+
+    /// The servers that are primaries of this node's cluster, in words, if it is one of several.
+    pub fn rivals_of(&self, node: &Node) -> Option<String> {
+        let rivals = identity::split_brain(&self.nodes, node);
+        (!rivals.is_empty()).then(|| identity::named_with_timelines(&rivals))
+    }
+
+    /// The watched node that this one receives from, by the last shape.
+    pub fn upstream(&self, node: &NodeName) -> Option<&NodeName> {
+        self.upstreams.get(node)
+    }
 }

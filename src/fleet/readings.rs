@@ -12,14 +12,12 @@ use std::time::{Duration, SystemTime};
 
 use indexmap::IndexMap;
 
+use super::measure::Place;
 use super::series::{Past, Series};
 use crate::model::protocol::ViewRows;
 use crate::model::view::Reading;
 use crate::model::{ErrorKind, NodeError, NodeName, View};
 
-/// The span over which the rates of a table are taken. A server flushes its statistics once a second at most and on its
-/// own schedule, out of step with our refresh: over one second, a steady load would seem to jump.
-pub(super) const TABLE_SPAN: Duration = Duration::from_secs(3);
 /// The span over which a rule takes rates, so that a short burst raises no alert.
 const RULE_SPAN: Duration = Duration::from_secs(10);
 
@@ -97,6 +95,16 @@ impl Readings {
         }
     }
 
+    /// Takes in that a node was connected to anew: another server may answer at its address now, so that no rate is taken
+    /// against earlier answers.
+    pub(super) fn connected(&mut self, node: &NodeName) {
+        for of in self.0.values_mut() {
+            if let Some(node) = of.nodes.get_mut(node).filter(|node| !node.earlier.is_empty()) {
+                Arc::make_mut(node).earlier.clear();
+            }
+        }
+    }
+
     /// Takes in a node's answer to a view, or its error. The rates of the table are taken over `span`. Returns the answer
     /// with the rates that rules use.
     pub(super) fn take(
@@ -106,14 +114,15 @@ impl Readings {
         view: &Arc<View>,
         outcome: &Result<Arc<ViewRows>, NodeError>,
         span: Duration,
+        place: &Place<'_>,
     ) -> Option<Arc<Reading>> {
         let Some(of) = self.0.get_mut(&view.name).filter(|of| of.is_kept()) else {
             let rows = outcome.as_ref().ok()?;
-            return Some(Arc::new(Reading::new(view, at, Arc::clone(rows), None)));
+            return Some(Arc::new(read(view, at, rows, None, place)));
         };
         let node = Arc::make_mut(of.nodes.entry(node.clone()).or_default());
         match outcome {
-            Ok(rows) => Some(node.answered(at, &of.view, (of.followed, of.rule_rates), rows, span)),
+            Ok(rows) => Some(node.answered(at, &of.view, (of.followed, of.rule_rates), rows, span, place)),
             Err(error) => {
                 node.refused |= error.kind == ErrorKind::Sql;
                 node.error = Some(error.clone());
@@ -186,6 +195,7 @@ impl NodeReadings {
         (followed, rule_rates): (bool, bool),
         rows: &Arc<ViewRows>,
         span: Duration,
+        place: &Place<'_>,
     ) -> Arc<Reading> {
         let longest = if rule_rates { RULE_SPAN.max(span) } else { span };
         let age = |earlier: &Reading| at.duration_since(earlier.at).unwrap_or_default();
@@ -198,7 +208,7 @@ impl NodeReadings {
             old.or_else(|| self.earlier.front())
         };
         let (of_table, of_rule) = (base(span), base(RULE_SPAN));
-        let read = |base: Option<&Arc<Reading>>| Reading::new(view, at, Arc::clone(rows), base.map(AsRef::as_ref));
+        let read = |base: Option<&Arc<Reading>>| read(view, at, rows, base.map(AsRef::as_ref), place);
         let newest = Arc::new(read(of_table));
         let same = of_table.map(Arc::as_ptr) == of_rule.map(Arc::as_ptr);
         let for_rules = if !rule_rates || same { Arc::clone(&newest) } else { Arc::new(read(of_rule)) };
@@ -215,10 +225,20 @@ impl NodeReadings {
     }
 }
 
+/// The reading of an answer, with what is known of the node's place in its cluster.
+fn read(view: &View, at: SystemTime, rows: &Arc<ViewRows>, base: Option<&Reading>, place: &Place<'_>) -> Reading {
+    let mut reading = Reading::new(view, at, Arc::clone(rows), base);
+    if view.has_positions() {
+        reading.locate(view, place);
+    }
+    reading
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::config::views;
+    use crate::model::rates::TABLE_SPAN;
     use crate::model::view::Value;
     use crate::model::{Column, RowSet};
 
@@ -264,7 +284,7 @@ mod tests {
         ];
         for (second, counter, of_table, of_rule) in steps {
             let outcome = Ok(receivers(&view, counter));
-            let for_rules = readings.take(at(second), &node, &view, &outcome, TABLE_SPAN).unwrap();
+            let for_rules = readings.take(at(second), &node, &view, &outcome, TABLE_SPAN, &Place::unknown()).unwrap();
             let newest = newest(&readings, &node).unwrap();
             assert_eq!((value(newest), value(&for_rules)), (of_table, of_rule), "at {second} s");
         }
@@ -281,11 +301,37 @@ mod tests {
             let mut readings = Readings::default();
             readings.follow(&view);
             for (second, counter) in [(0, 0), (1, 0), (2, 0), (3, 1), (4, 2), (5, 2), (6, 102)] {
-                readings.take(at(second), &node, &view, &Ok(receivers(&view, counter)), Duration::from_secs(span));
+                readings.take(
+                    at(second),
+                    &node,
+                    &view,
+                    &Ok(receivers(&view, counter)),
+                    Duration::from_secs(span),
+                    &Place::unknown(),
+                );
             }
             let value = newest(&readings, &node).unwrap().value(&view, 0, rate).number().unwrap();
             assert!((value - expected).abs() < 1.0, "over {span} s: {value}");
         }
+    }
+
+    #[test]
+    fn no_rate_is_taken_over_a_new_connection() {
+        let view = Arc::clone(&views::ours()["receivers"]);
+        let rate = view.column("conflicts_rate").unwrap();
+        let node = NodeName::parse("a").unwrap();
+        let mut readings = Readings::default();
+        readings.follow(&view);
+        let answer = |readings: &mut Readings, second: u64, conflicts: u64| {
+            readings.take(at(second), &node, &view, &Ok(receivers(&view, conflicts)), TABLE_SPAN, &Place::unknown());
+            newest(readings, &node).unwrap().value(&view, 0, rate).number()
+        };
+        assert_eq!(answer(&mut readings, 0, 10), None);
+        assert_eq!(answer(&mut readings, 10, 20), Some(1.0));
+        // The address belongs to another server now, which has counted more.
+        readings.connected(&node);
+        assert_eq!(answer(&mut readings, 20, 5000), None);
+        assert_eq!(answer(&mut readings, 30, 5010), Some(1.0));
     }
 
     #[test]
@@ -303,7 +349,7 @@ mod tests {
             (Ok(receivers(&view, 1)), true),
         ];
         for (second, (outcome, valid)) in (0..).zip(outcomes) {
-            readings.take(at(second), &node, &view, &outcome, TABLE_SPAN);
+            readings.take(at(second), &node, &view, &outcome, TABLE_SPAN, &Place::unknown());
             assert_eq!(
                 readings.of("receivers").unwrap().node(&node).unwrap().valid().is_some(),
                 valid,
@@ -317,10 +363,10 @@ mod tests {
         let view = Arc::clone(&views::ours()["receivers"]);
         let node = NodeName::parse("a").unwrap();
         let mut readings = Readings::default();
-        assert!(readings.take(at(0), &node, &view, &Ok(receivers(&view, 1)), TABLE_SPAN).is_some());
+        assert!(readings.take(at(0), &node, &view, &Ok(receivers(&view, 1)), TABLE_SPAN, &Place::unknown()).is_some());
         assert!(readings.of("receivers").is_none());
         readings.follow(&view);
-        assert!(readings.take(at(1), &node, &view, &Ok(receivers(&view, 1)), TABLE_SPAN).is_some());
+        assert!(readings.take(at(1), &node, &view, &Ok(receivers(&view, 1)), TABLE_SPAN, &Place::unknown()).is_some());
         assert!(newest(&readings, &node).is_some());
         readings.forget(&node);
         assert!(newest(&readings, &node).is_none());

@@ -6,13 +6,13 @@ mod peer;
 mod tree;
 mod upstream;
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use super::journal::Severity;
 use super::nodes::Node;
 use super::picture::Picture;
 use crate::model::NodeName;
-use peer::{Peer, rows_of};
+use peer::{Peer, RowMap, rows_of};
 
 pub use branch::{Branch, Edge, FaultKind, ShapeFault};
 
@@ -27,6 +27,20 @@ pub fn shape(picture: &Picture) -> (Vec<Branch>, Vec<ShapeFault>) {
     (branches, faults)
 }
 
+/// Which watched node each node receives from.
+pub(super) fn upstreams(picture: &Picture) -> HashMap<NodeName, NodeName> {
+    let mut above: Vec<Option<NodeName>> = Vec::new();
+    let mut upstreams = HashMap::new();
+    for branch in tree::of(&peers(picture, VIEWS[0])).0 {
+        above.truncate(branch.more.len());
+        if let (Some(node), Some(Some(upstream))) = (&branch.node, above.last()) {
+            upstreams.insert(node.clone(), upstream.clone());
+        }
+        above.push(branch.node);
+    }
+    upstreams
+}
+
 /// What is wrong with the shape according to the answers to a view.
 pub(super) fn faults(picture: &Picture, view: &str) -> Vec<ShapeFault> {
     tree::of(&peers(picture, view)).1
@@ -35,18 +49,36 @@ pub(super) fn faults(picture: &Picture, view: &str) -> Vec<ShapeFault> {
 /// What each node reports of itself and of others.
 fn peers(picture: &Picture, view: &str) -> Vec<Peer> {
     let of = picture.readings.of(view);
-    let rows = |name: &NodeName| of.and_then(|of| Some(rows_of(&of.view, of.node(name)?.valid()?)));
-    let peer = |node: &Node| Peer {
-        name: node.name().clone(),
-        host: node.config.host.clone(),
-        port: node.config.port,
-        role: node.role,
-        timeline: node.facts.as_ref().and_then(|(_, facts)| facts.timeline),
-        system: node.server.as_ref().and_then(|server| server.system_identifier).map(|system| system.to_string()),
-        rows: rows(node.name()).unwrap_or_default(),
-        health: node.health.state,
+    let rows =
+        |node: &Node| of.and_then(|of| Some(rows_of(&of.view, of.node(node.name())?.valid()?))).unwrap_or_default();
+    let peer = |node: &Node| {
+        let others: Vec<&Node> = picture.nodes.other_names(node).collect();
+        // A server under several names is drawn once: at its first name that answers, else at its first one.
+        let rank = |node: &Node| (!node.health.state.answers(), picture.nodes.place(node.name()));
+        if others.iter().any(|other| rank(other) < rank(node)) {
+            return None;
+        }
+        let mut own = rows(node);
+        // Publications belong to the database that a name connects to.
+        let kind = |row: &RowMap| row.get("kind").map(String::as_str) == Some("publication");
+        own.extend(others.iter().flat_map(|other| rows(other)).filter(kind));
+        Some(Peer {
+            name: node.name().clone(),
+            other_names: others.iter().map(|other| other.name().clone()).collect(),
+            addresses: std::iter::once(node)
+                .chain(others)
+                .map(|node| (node.config.host.clone(), node.config.port))
+                .collect(),
+            cluster: node.config.cluster.clone(),
+            role: node.role,
+            timeline: node.facts.as_ref().and_then(|(_, facts)| facts.timeline),
+            system: node.server.as_ref().and_then(|server| server.system_identifier).map(|system| system.to_string()),
+            rows: own,
+            health: node.health.state,
+            lag: node.lag.clone(),
+        })
     };
-    picture.nodes.iter().map(peer).collect()
+    picture.nodes.iter().filter_map(peer).collect()
 }
 
 /// Replication slots without a reader that retain WAL, and slots that have lost WAL.

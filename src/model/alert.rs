@@ -8,7 +8,7 @@ use std::time::{Duration, SystemTime};
 use serde::Serialize;
 
 use super::node::Thresholds;
-use super::view::{Reading, Value, cell};
+use super::view::{Copies, Reading, Source, Value, cell};
 use super::{Condition, NodeName, View};
 
 pub mod facts;
@@ -46,6 +46,9 @@ pub struct Rule {
     pub check: Check,
     /// Conditions on other columns that must hold too.
     pub filter: Vec<(usize, Condition)>,
+    /// Which nodes say the same, because they hold copies of what it looks at: only one of them says it. `None`: each
+    /// node speaks for itself.
+    pub once: Option<Copies>,
     /// How long it must hold before it is an alert.
     pub lasting: Duration,
     /// Minimum interval between two queries of the view on a node, as long as only this rule needs them.
@@ -165,19 +168,37 @@ pub struct Finding {
 }
 
 impl Rule {
+    /// True if it looks at how the nodes of a cluster hang together.
+    pub fn is_about_shape(&self) -> bool {
+        match self.check {
+            Check::Shape => true,
+            Check::Column { column, .. } => {
+                !self.asks() && self.view.columns.get(column).is_some_and(|column| column.name == facts::SPLIT_BRAIN)
+            }
+        }
+    }
+
     /// True if its view must be asked. The facts are there anyway.
     pub fn asks(&self) -> bool {
         self.view.name != facts::NAME
     }
 
-    /// True if it looks at a rate, which needs two answers.
+    /// True if it looks at a rate, or at what follows from one, which needs two answers.
     pub fn needs_rates(&self) -> bool {
-        let is_rate = |column: usize| {
-            let column = self.view.columns.get(column);
-            column.is_some_and(|column| matches!(column.source, super::view::Source::Rate { .. }))
+        self.counters().next().is_some()
+    }
+
+    /// The columns of the rates that it looks at.
+    pub fn counters(&self) -> impl Iterator<Item = usize> {
+        let checked = match self.check {
+            Check::Column { column, .. } => Some(column),
+            Check::Shape => None,
         };
-        let checked = matches!(self.check, Check::Column { column, .. } if is_rate(column));
-        checked || self.filter.iter().any(|(column, _)| is_rate(*column))
+        let columns = checked.into_iter().chain(self.filter.iter().map(|(column, _)| *column));
+        columns.filter_map(|column| match self.view.columns.get(column)?.source {
+            Source::Rate { of } | Source::Until { of } => Some(of),
+            _ => None,
+        })
     }
 
     /// The rows of a node's answer that meet the rule; none for a rule on the topology.

@@ -64,20 +64,19 @@ pub struct Facts {
     pub stats_reset: Option<SystemTime>,
     /// WAL position in bytes: written on a primary, replayed on a standby.
     pub wal_position: Option<u64>,
-    /// Standby: how far the replay lags behind, in time. 0 when all received WAL is replayed and the receiver streams.
-    pub replay_lag: Option<Duration>,
-    /// Standby: bytes of WAL received and not yet replayed.
-    pub replay_lag_bytes: Option<u64>,
-    /// Standby: true if a WAL receiver is streaming.
-    pub streaming: Option<bool>,
-    /// Primary or cascading standby: how many standbys stream from it.
-    pub standbys: Option<u32>,
-    /// `application_name` of the standby that has replayed least.
-    pub worst_standby: Option<String>,
-    /// The longest replay lag that the server reports for any standby.
-    pub worst_standby_lag: Option<Duration>,
-    /// How far the standby that has replayed least lags behind, in bytes of WAL.
-    pub worst_standby_lag_bytes: Option<u64>,
+    /// Standby: the position up to which WAL was received and flushed since the server started; `None` where nothing was.
+    pub received: Option<u64>,
+    /// Standby: seconds from the commit of the last transaction replayed (the primary's clock) to the answer (the
+    /// standby's clock); negative where the clocks differ. While nothing is written, it grows without any lag.
+    pub commit_age: Option<f64>,
+    /// Standby: true if somebody paused replay.
+    pub replay_paused: Option<bool>,
+    /// Standby: `pg_stat_wal_receiver.status`, or `stopped` without a receiver; `None` where the role may not see it.
+    pub receiver: Option<String>,
+    /// Standby: the time since the receiver last heard from its sender, by the standby's own clock.
+    pub receiver_silent: Option<Duration>,
+    /// The WAL senders of standbys; base backups and logical ones left out. `None` where they could not be read.
+    pub senders: Option<Vec<Sender>>,
     /// The timeline that the server writes or replays.
     pub timeline: Option<u32>,
     /// When the server last read its configuration (`pg_conf_load_time()`). A change means that `ServerFacts` must be
@@ -108,18 +107,57 @@ impl Facts {
             deadlocks: None,
             stats_reset: None,
             wal_position: None,
-            replay_lag: None,
-            replay_lag_bytes: None,
-            streaming: None,
-            standbys: None,
-            worst_standby: None,
-            worst_standby_lag: None,
-            worst_standby_lag_bytes: None,
+            received: None,
+            commit_age: None,
+            replay_paused: None,
+            receiver: None,
+            receiver_silent: None,
+            senders: None,
             timeline: None,
             config_loaded: None,
             elapsed: Duration::ZERO,
         }
     }
+
+    /// Standby: true if WAL arrives as it is written; `None` where the role may not see it.
+    pub fn streaming(&self) -> Option<bool> {
+        self.receiver.as_deref().map(|status| status == STREAMING)
+    }
+
+    /// Standby: bytes of WAL received and not yet replayed. Right after a start, more is replayed than was received.
+    pub fn unreplayed(&self) -> Option<u64> {
+        let replayed = self.wal_position.filter(|_| self.role == Role::Standby)?;
+        Some(self.received?.saturating_sub(replayed))
+    }
+
+    /// The end of the WAL that the server has: written on a primary; received, or replayed from elsewhere, on a standby.
+    pub fn wal_end(&self) -> Option<u64> {
+        self.wal_position.max(self.received)
+    }
+
+    /// The sender whose standby has replayed least. `None` where positions are hidden from the role.
+    pub fn worst_sender(&self) -> Option<&Sender> {
+        self.senders.iter().flatten().filter(|sender| sender.replayed.is_some()).min_by_key(|sender| sender.replayed)
+    }
+}
+
+/// The status of a WAL receiver and the state of a WAL sender while WAL is sent as it is written.
+pub const STREAMING: &str = "streaming";
+
+/// A WAL sender, from `pg_stat_replication`. A plain role sees only the process.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Sender {
+    /// The process that sends.
+    pub pid: i32,
+    /// The `application_name` of the receiver.
+    pub name: Option<String>,
+    /// `streaming`, `catchup`, `startup` or `stopping`.
+    pub state: Option<String>,
+    /// How far the standby said that it has replayed.
+    pub replayed: Option<u64>,
+    /// `replay_lag`: how long ago the sender flushed what the standby last reported as replayed, as measured by the
+    /// sender's clock. It keeps its last value while no reports come.
+    pub lag: Option<Duration>,
 }
 
 /// What is asked once per connection, and again after the server reread its configuration.
@@ -135,10 +173,23 @@ pub struct ServerFacts {
     pub system_identifier: Option<u64>,
     /// The setting `cluster_name`; `None` where it is empty.
     pub cluster_name: Option<String>,
+    /// The setting `port`: its own, whatever address it is reached at.
+    pub port: Option<u16>,
+    /// True if `restore_command` is set: a standby can get WAL from an archive. `None` before 12.
+    pub restores: Option<bool>,
+    /// `recovery_min_apply_delay`; `None` before 12.
+    pub apply_delay: Option<Duration>,
+    /// `wal_segment_size`, in bytes.
+    pub wal_segment: Option<u64>,
+    /// The predefined roles whose rights we have; all of them as a superuser.
+    pub rights: Vec<String>,
     /// Settings worth showing, in the order to show them.
     pub settings: Vec<Setting>,
     /// How many settings wait for a restart.
     pub pending_restart: Option<u32>,
+    /// What the server warned of when our session was opened: a password that expires soon, or is stored as MD5, an
+    /// outdated collation. Text of the server: make it safe before it reaches a terminal.
+    pub login_warnings: Vec<String>,
 }
 
 impl ServerFacts {

@@ -17,6 +17,7 @@ pub mod rates;
 pub mod rows;
 pub mod secret;
 pub mod theme;
+pub mod verdict;
 pub mod view;
 
 pub use alert::{Alert, AlertSeverity, Rule};
@@ -31,4 +32,5 @@ pub use protocol::{BatchId, Command, Event, EventKind};
 pub use rows::{Column, RowSet};
 pub use secret::Secret;
 pub use theme::{ColorRole, Rgb, THEMES};
+pub use verdict::{Grade, NotJudged, Verdict};
 pub use view::View;

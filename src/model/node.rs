@@ -29,6 +29,8 @@ pub struct NodeConfig {
     pub health: HealthConfig,
     /// `read_only` of the file; `None` means the default, which is read-only unless `--read-write` was given.
     pub read_only: Option<bool>,
+    /// What cluster it belongs to, where the system identifier does not tell: a restored clone has that of its origin.
+    pub cluster: Option<String>,
     /// True if the node replicates with pglogical (a key of the earlier format, kept for the replication screens).
     pub pglogical: bool,
 }
@@ -47,6 +49,7 @@ impl NodeConfig {
             pool: PoolConfig::default(),
             health: HealthConfig::default(),
             read_only: None,
+            cluster: None,
             pglogical: false,
         }
     }
@@ -220,7 +223,7 @@ pub struct Thresholds {
 impl Default for Thresholds {
     fn default() -> Self {
         Self {
-            replication_lag: Limit { warning: Duration::from_secs(1), critical: Duration::from_secs(10) },
+            replication_lag: Limit { warning: Duration::from_secs(10), critical: Duration::from_mins(1) },
             slot_retention: Limit { warning: 1 << 30, critical: 10 << 30 },
             conflict_rate: Limit { warning: 1.0, critical: 10.0 },
         }

@@ -5,23 +5,14 @@ use std::time::{Duration, SystemTime};
 
 use super::Facts;
 
+/// The span over which the rates of a table are taken. A server flushes its statistics once a second at most and on its
+/// own schedule, out of step with our refresh: over one second, a steady load would seem to jump.
+pub const TABLE_SPAN: Duration = Duration::from_secs(3);
+
 /// Change of a counter per second; `None` if it went down or no time passed.
 pub fn rate(before: Option<u64>, after: Option<u64>, seconds: f64) -> Option<f64> {
     let change = after?.checked_sub(before?)?;
     (seconds > 0.0).then(|| change as f64 / seconds)
-}
-
-/// The replay lag of a standby, limited to what two consecutive refreshes can prove. `now() -
-/// pg_last_xact_replay_timestamp()` counts from the last *commit* that was replayed. That commit may be old because the
-/// primary was quiet, while the next one is just coming in; or the primary's clock may be wrong. WAL that had been
-/// received at the earlier refresh and is replayed now lags by less than the time between the two; half of that time is
-/// the best estimate.
-pub fn proven_replay_lag(before: &Facts, after: &Facts) -> Option<Duration> {
-    let lag = after.replay_lag?;
-    let received = before.wal_position.zip(before.replay_lag_bytes).map(|(replayed, behind)| replayed + behind);
-    let caught_up = received.zip(after.wal_position).is_some_and(|(received, replayed)| replayed >= received);
-    let between = after.server_time.duration_since(before.server_time).ok();
-    Some(between.filter(|_| caught_up && before.role == after.role).map_or(lag, |between| lag.min(between / 2)))
 }
 
 /// What two refreshes of one node give together.
@@ -83,30 +74,6 @@ fn ratio(part: f64, whole: f64) -> Option<f64> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::Role;
-
-    fn standby(at: u64, replayed: u64, behind: u64, lag: u64) -> Facts {
-        Facts {
-            server_time: SystemTime::UNIX_EPOCH + Duration::from_secs(at),
-            wal_position: Some(replayed),
-            replay_lag_bytes: Some(behind),
-            replay_lag: Some(Duration::from_secs(lag)),
-            ..Facts::unknown(Role::Standby, SystemTime::UNIX_EPOCH)
-        }
-    }
-
-    #[test]
-    fn a_quiet_primary_causes_no_lag() {
-        let lag = |before: &Facts, after: &Facts| proven_replay_lag(before, after).map(|lag| lag.as_secs_f64());
-        let before = standby(100, 1000, 50, 0);
-        // Everything of a second ago has been replayed, so the age of the last commit does not matter.
-        assert_eq!(lag(&before, &standby(101, 1050, 200, 60)), Some(0.5));
-        assert_eq!(lag(&before, &standby(101, 1300, 0, 0)), Some(0.0));
-        // Some of it has not been replayed yet: the lag is real.
-        assert_eq!(lag(&before, &standby(101, 1049, 200, 60)), Some(60.0));
-        assert_eq!(lag(&before, &Facts { replay_lag: None, ..standby(101, 2000, 0, 0) }), None);
-    }
-
     #[test]
     fn a_counter_that_went_back_has_no_rate() {
         assert_eq!(rate(Some(10), Some(30), 2.0), Some(10.0));

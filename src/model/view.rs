@@ -15,8 +15,8 @@ mod sql;
 
 pub use by_server::{ByServer, Lacks, Variant, Version};
 pub use cell::{cell, cell_within};
-pub use column::{Bar, CellKind, Copies, Source, Total, Unit, ViewColumn};
-pub use reading::{Reading, Value};
+pub use column::{Bar, CellKind, Copies, LagPart, Source, Total, Unit, ViewColumn};
+pub use reading::{Location, Reading, Value};
 pub use sql::{Limit, Target};
 
 /// A view, as its file defines it.
@@ -184,6 +184,13 @@ impl View {
     /// True if some of its columns need two answers.
     pub fn has_rates(&self) -> bool {
         self.columns.iter().any(|column| matches!(column.source, Source::Rate { .. } | Source::Until { .. }))
+    }
+
+    /// True if some of its columns need to know where the primary of the cluster is.
+    pub fn has_positions(&self) -> bool {
+        self.columns
+            .iter()
+            .any(|column| matches!(column.source, Source::Age { .. } | Source::Behind { .. } | Source::Lag(_)))
     }
 
     /// The columns in the machine output, with their places.

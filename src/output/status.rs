@@ -3,22 +3,38 @@
 use std::io::{self, Write};
 use std::time::SystemTime;
 
+use indexmap::IndexMap;
 use serde::Serialize;
 
 use super::json::{PoolGauge, millis, time};
 use super::table::{Align, Table};
 use crate::model::protocol::NodeSnapshot;
-use crate::model::{Alert, AlertSeverity, ErrorKind, HealthState, NodeError, Role};
+use crate::model::{Alert, AlertSeverity, ErrorKind, Grade, HealthState, NodeError, NotJudged, Role, Verdict};
 use crate::text::{self, UNKNOWN, safe};
+
+/// What was learned from asking once.
+#[derive(Debug, Clone, Default)]
+pub struct Asked {
+    /// The nodes, in the order of the file.
+    pub nodes: Vec<NodeSnapshot>,
+    /// What the rules find on them.
+    pub alerts: Vec<Alert>,
+    /// What the rules could not judge.
+    pub not_judged: Vec<NotJudged>,
+    /// What is the matter with all of them.
+    pub verdict: Verdict,
+}
 
 /// The state of a cluster at one moment.
 #[derive(Debug, Serialize)]
 pub struct StatusDocument<'a> {
     at: String,
     cluster: Option<&'a str>,
+    verdict: &'a Verdict,
     pub summary: Summary,
     nodes: Vec<NodeStatus<'a>>,
     alerts: Vec<AlertStatus<'a>>,
+    pub not_judged: &'a [NotJudged],
 }
 
 #[derive(Debug, Serialize)]
@@ -124,7 +140,8 @@ fn no_answer(node: &NodeSnapshot) -> NodeError {
 }
 
 impl<'a> StatusDocument<'a> {
-    pub fn new(at: SystemTime, cluster: Option<&'a str>, nodes: &'a [NodeSnapshot], alerts: &'a [Alert]) -> Self {
+    pub fn new(at: SystemTime, cluster: Option<&'a str>, asked: &'a Asked) -> Self {
+        let Asked { nodes, alerts, not_judged, verdict } = asked;
         let nodes: Vec<_> = nodes.iter().map(NodeStatus::new).collect();
         let mut summary = Summary::default();
         for node in &nodes {
@@ -135,7 +152,7 @@ impl<'a> StatusDocument<'a> {
             } += 1;
         }
         let alerts = alerts.iter().map(AlertStatus::new).collect();
-        Self { at: time(at), cluster, summary, nodes, alerts }
+        Self { at: time(at), cluster, verdict, summary, nodes, alerts, not_judged }
     }
 
     /// The severity of the worst alert.
@@ -171,10 +188,37 @@ impl<'a> StatusDocument<'a> {
         })?;
         let Summary { healthy, degraded, down } = self.summary;
         writeln!(out, "\n{healthy} healthy, {degraded} degraded, {down} down")?;
+        self.write_verdict(out, colours)?;
         if !self.alerts.is_empty() {
             writeln!(out)?;
         }
-        self.alerts.iter().try_for_each(|alert| alert.write(out, colours))
+        self.alerts.iter().try_for_each(|alert| alert.write(out, colours))?;
+        self.write_not_judged(out)
+    }
+
+    fn write_verdict(&self, out: &mut dyn Write, colours: bool) -> io::Result<()> {
+        let said = safe(&self.verdict.message);
+        match (self.verdict.severity, colours) {
+            (Grade::Warning, true) => writeln!(out, "\x1b[33m{said}\x1b[0m"),
+            (Grade::Critical, true) => writeln!(out, "\x1b[31m{said}\x1b[0m"),
+            _ => writeln!(out, "{said}"),
+        }
+    }
+
+    /// What could not be judged: the same reason on the same node is written once, with all of its rules.
+    fn write_not_judged(&self, out: &mut dyn Write) -> io::Result<()> {
+        let mut reasons: IndexMap<(&str, &str), Vec<&str>> = IndexMap::new();
+        for NotJudged { rule, node, reason } in self.not_judged {
+            reasons.entry((node.as_str(), reason)).or_default().push(rule);
+        }
+        if !reasons.is_empty() {
+            writeln!(out)?;
+        }
+        for ((node, reason), rules) in reasons {
+            writeln!(out, "? not judged  {}: {}", safe(node), rules.join(", "))?;
+            writeln!(out, "    {}", safe(reason))?;
+        }
+        Ok(())
     }
 }
 

@@ -89,6 +89,9 @@ impl ViewDocument<'_> {
 fn written(view: &View, column: usize, value: Value<'_>) -> Option<String> {
     match value {
         Value::Unknown => None,
+        Value::Rate(rate) if view.columns.get(column).is_some_and(|column| column.kind == CellKind::Int8) => {
+            Some(format!("{rate:.0}"))
+        }
         Value::Rate(rate) => rate.is_finite().then(|| format!("{rate:.3}")),
         Value::Text(text) => Some(match view.columns.get(column).map(|column| column.kind) {
             Some(CellKind::Time) => moment(text)?,
@@ -173,6 +176,9 @@ impl Serialize for JsonRow<'_> {
         for (at, column) in view.reported() {
             match reading.value(view, row, at) {
                 Value::Unknown => cells.serialize_element(&None::<f64>)?,
+                Value::Rate(_) if column.kind == CellKind::Int8 => {
+                    cells.serialize_element(&written(view, at, reading.value(view, row, at)))?;
+                }
                 // JSON has no infinity: a rate without end is written as unknown.
                 Value::Rate(rate) => {
                     cells.serialize_element(&rate.is_finite().then_some((rate * 1000.0).round() / 1000.0))?;

@@ -1,5 +1,5 @@
-//! The first line: the cluster, its nodes by state, its alerts; on the right the mode, the refresh and the clock. Where
-//! there is little room, problems stay longest.
+//! The first line: the cluster, its nodes by state, its alerts, the verdict; on the right the mode, the refresh and the
+//! clock. Where there is little room, problems stay longest.
 
 use std::borrow::Cow;
 use std::time::UNIX_EPOCH;
@@ -14,12 +14,17 @@ use super::widgets::severity::alert_sign;
 use crate::app::keys::keymap::{Place, keymap, labels};
 use crate::app::{Action, App, Screen};
 use crate::fleet::nodes::Counts;
+use crate::model::{Grade, Verdict};
 use crate::text;
 
 /// Maximum width of the cluster's name, in columns; the smaller ones are for lines with less room.
 const NAME: [usize; 4] = [24, 16, 8, 4];
 /// How many parts the left side has at most.
-const PARTS: usize = 13;
+const PARTS: usize = 14;
+/// How many columns of a verdict on something wrong stay at least.
+const WRONG: usize = 16;
+/// With less room than this, it says nothing.
+const LEAST: usize = 8;
 /// Columns between two parts.
 const GAP: usize = 3;
 
@@ -28,8 +33,12 @@ const GAP: usize = 3;
 enum Stays {
     Cost,
     Transactions,
+    /// The verdict where nothing is wrong.
+    Quiet,
     Refresh,
     Nodes,
+    /// The name of the program.
+    Brand,
     /// The word next to the sign and the number.
     Word,
     Longest,
@@ -41,13 +50,15 @@ struct Part {
     style: Style,
     stays: Stays,
     gap: usize,
+    /// True if it may be cut to [`WRONG`] columns.
+    elastic: bool,
     /// True if a click on it opens the alerts.
     alerts: bool,
 }
 
 impl Part {
     fn new(text: impl Into<Cow<'static, str>>, style: Style, stays: Stays) -> Self {
-        Self { text: text.into(), style, stays, gap: GAP, alerts: false }
+        Self { text: text.into(), style, stays, gap: GAP, elastic: false, alerts: false }
     }
 
     fn gap(self, gap: usize) -> Self {
@@ -58,8 +69,10 @@ impl Part {
         Self { alerts: true, ..self }
     }
 
+    /// The columns that it takes at least.
     fn width(&self) -> usize {
-        text::width(&self.text) + self.gap
+        let width = text::width(&self.text);
+        self.gap + if self.elastic { width.min(WRONG) } else { width }
     }
 }
 
@@ -84,10 +97,19 @@ pub(crate) fn draw(canvas: &mut Canvas<'_>, line: Rect) {
         if first < Stays::Longest {
             left.retain(|part| part.stays != first);
             right.retain(|part| part.stays != first);
-        } else if let (Some(cluster), Some(columns), Some(name)) = (&app.cluster, shorter.next(), left.get_mut(1)) {
+        } else if let (Some(cluster), Some(columns), Some(name)) = (&app.cluster, shorter.next(), left.first_mut()) {
             name.text = text::fit(cluster, *columns).into_owned().into();
         } else {
             break;
+        }
+    }
+    let taken = 2 + width(&left) + width(&right);
+    if let Some(at) = left.iter().position(|part| part.elastic) {
+        let others = taken - left.get(at).map_or(0, |part| part.width() - part.gap);
+        let room = (usize::from(line.width) + GAP).saturating_sub(others);
+        match left.get_mut(at).filter(|_| room >= LEAST) {
+            Some(verdict) => verdict.text = text::fit(&verdict.text, room).into_owned().into(),
+            None => drop(left.remove(at)),
         }
     }
     let start = line.right().saturating_sub((width(&right) + 1).saturating_sub(GAP) as u16).max(line.x);
@@ -111,7 +133,7 @@ fn left(app: &App, theme: &Theme) -> Vec<Part> {
     let picture = app.picture();
     let counts = picture.nodes.counts();
     let mut parts = Vec::with_capacity(PARTS);
-    parts.push(Part::new("pgwatch", theme.accent_bold, Stays::Longest).gap(2));
+    parts.push(Part::new("pgwatch", theme.accent_bold, Stays::Brand).gap(2));
     if let Some(cluster) = &app.cluster {
         parts.push(Part::new(text::fit(cluster, NAME[0]).into_owned(), theme.bright, Stays::Longest));
     }
@@ -133,6 +155,7 @@ fn left(app: &App, theme: &Theme) -> Vec<Part> {
         let key = labels(keymap().keys(Action::ScreenAlerts, Place::Screen), app.ascii);
         parts.push(Part::new(key, theme.accent_bold, Stays::Longest).of_alerts());
     }
+    parts.extend(verdict(app, theme));
     if let Some(rate) = picture.nodes.transactions(picture.at, app.fleet.refresh) {
         parts.push(Part::new(text::rate(rate), theme.bright, Stays::Transactions).gap(1));
         parts.push(Part::new("tps", theme.dim, Stays::Transactions));
@@ -145,6 +168,22 @@ fn left(app: &App, theme: &Theme) -> Vec<Part> {
         parts.push(Part::new(said, theme.dim, Stays::Cost));
     }
     parts
+}
+
+/// The verdict: in quiet words where there is room, or what is wrong in any case.
+fn verdict(app: &App, theme: &Theme) -> Option<Part> {
+    let picture = app.picture();
+    let Verdict { severity, message } = &*picture.verdict;
+    // A single node says it on its row.
+    if picture.nodes.len() < 2 {
+        return None;
+    }
+    let said = text::safe(message).into_owned();
+    Some(match severity {
+        Grade::Ok => Part::new(said, theme.dim, Stays::Quiet),
+        Grade::Warning => Part { elastic: true, ..Part::new(said, theme.warn, Stays::Longest) },
+        Grade::Critical => Part { elastic: true, ..Part::new(said, theme.bad, Stays::Longest) },
+    })
 }
 
 fn right(app: &App, theme: &Theme) -> Vec<Part> {

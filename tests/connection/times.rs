@@ -6,8 +6,8 @@ use HealthState::{Degraded, Healthy, Reconnecting, Unhealthy};
 use pgwatch::demo::{Server, StopMode};
 use pgwatch::model::protocol::CommandError;
 use pgwatch::model::{
-    BatchId, Command, ErrorKind, Event, EventKind, Health, HealthState, NodeConfig, NodeName, PasswordSource, Role,
-    Secret,
+    BatchId, Command, ErrorKind, Event, EventKind, Facts, Health, HealthState, NodeConfig, NodeName, PasswordSource,
+    Role, Secret,
 };
 
 use crate::support::proxy::{Link, Proxy};
@@ -402,6 +402,7 @@ async fn facts_of_primary_and_standby_for_any_role_n11() {
     let mut plain = primary.node_config_as("app");
     plain.name = name("plain");
     let mut watched = Watched::start(vec![primary.node_config(), standby.node_config(), plain]);
+    let standbys = |facts: &Facts| facts.senders.as_ref().map(Vec::len);
     let facts = |node: &'static str| {
         let node = name(node);
         move |event: &Event| match &event.kind {
@@ -413,23 +414,24 @@ async fn facts_of_primary_and_standby_for_any_role_n11() {
     let mut of_primary = watched.until("facts of the primary", facts("primary")).await;
     // The standby may still be connecting. Before PostgreSQL 15 a separate process collects the statistics, which are a
     // moment late.
-    while of_primary.commits == Some(0) || of_primary.standbys == Some(0) {
+    while of_primary.commits == Some(0) || standbys(&of_primary) == Some(0) {
         of_primary = watched.until("the first commits and the standby are counted", facts("primary")).await;
     }
     assert_eq!(of_primary.role, Role::Primary);
     assert!(of_primary.commits > Some(0) && of_primary.connections > Some(0) && of_primary.timeline == Some(1));
-    assert!(of_primary.wal_position > Some(0) && of_primary.standbys == Some(1), "{of_primary:?}");
+    assert!(of_primary.wal_position > Some(0) && standbys(&of_primary) == Some(1), "{of_primary:?}");
     let mut of_standby = watched.until("facts of the standby", facts("standby1")).await;
-    while of_standby.streaming != Some(true) || of_standby.replay_lag_bytes != Some(0) {
+    while of_standby.streaming() != Some(true) || of_standby.unreplayed() != Some(0) {
         of_standby = watched.until("the standby has caught up", facts("standby1")).await;
     }
-    assert_eq!((of_standby.role, of_standby.replay_lag), (Role::Standby, Some(Duration::ZERO)));
+    assert_eq!((of_standby.role, of_standby.replay_paused), (Role::Standby, Some(false)));
+    assert!(of_standby.receiver_silent < Some(Duration::from_mins(1)), "{of_standby:?}");
     let mut of_plain = watched.until("facts for a plain role", facts("plain")).await;
     while of_plain.commits == Some(0) {
         of_plain = watched.until("the first commits are counted", facts("plain")).await;
     }
     assert!(of_plain.commits > Some(0) && of_plain.connections > Some(0));
-    assert_eq!((of_plain.active, of_plain.worst_standby_lag), (None, None), "{of_plain:?}");
+    assert_eq!((of_plain.active, of_plain.worst_sender()), (None, None), "{of_plain:?}");
     let server = watched
         .ever("version and settings", |event| match &event.kind {
             EventKind::Server { server, .. } => Some(server.clone()),

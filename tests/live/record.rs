@@ -5,6 +5,7 @@
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
+use pgwatch::model::facts::Sender;
 use pgwatch::model::protocol::{DisconnectReason, NodeOutcome, QueryProgress, Tested};
 use pgwatch::model::{
     ErrorKind, Event, EventKind, Facts, Health, HealthState, NodeConfig, NodeError, NodeName, PoolStats, ProbeStats,
@@ -222,13 +223,12 @@ fn masked_facts(facts: &Facts, now: u64) -> Facts {
         stats_reset: None,
         wal_position: total(facts.wal_position, 2_200_000),
         // Whether the last transaction has been replayed at this moment is random.
-        replay_lag: (facts.streaming == Some(true)).then_some(Duration::ZERO),
-        replay_lag_bytes: (facts.streaming == Some(true)).then_some(0),
-        streaming: facts.streaming,
-        standbys: facts.standbys,
-        worst_standby: None,
-        worst_standby_lag: None,
-        worst_standby_lag_bytes: None,
+        received: total(facts.received, 2_200_000),
+        commit_age: facts.commit_age.map(|_| 0.0),
+        replay_paused: facts.replay_paused,
+        receiver: facts.receiver.clone(),
+        receiver_silent: facts.receiver_silent.map(|_| Duration::ZERO),
+        senders: facts.senders.as_ref().map(|senders| senders.iter().map(|_| Sender::default()).collect()),
         timeline: facts.timeline,
         config_loaded: None,
         elapsed: Duration::from_millis(1),
@@ -246,6 +246,12 @@ fn masked_server(server: &ServerFacts, now: u64) -> ServerFacts {
         cluster_name: server.cluster_name.clone(),
         settings,
         pending_restart: server.pending_restart,
+        port: None,
+        restores: server.restores,
+        apply_delay: server.apply_delay,
+        wal_segment: server.wal_segment,
+        rights: server.rights.clone(),
+        login_warnings: server.login_warnings.clone(),
     }
 }
 

@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use pgwatch::model::facts::Sender;
 use pgwatch::model::{ErrorKind, EventKind, Health, HealthState, NodeError};
 use pgwatch::text;
 use pgwatch::tui::{ColorDepth, Theme};
@@ -68,7 +69,7 @@ fn the_first_screen_shows_the_state_of_every_node() {
             "10/10 +3",
             "97/100",
             "1,204",
-            "4.1 s",
+            "14 s ▲",
             "connection refused",
             "try 4 in 3 s",
             "read-only",
@@ -272,7 +273,7 @@ fn hostile(text: &str) -> Scene {
         text.clone_into(&mut setting.value);
     }
     let mut facts = node.facts.as_ref().unwrap().1.as_ref().clone();
-    facts.worst_standby = Some(text.to_owned());
+    facts.senders = Some(vec![Sender { name: Some(text.to_owned()), replayed: Some(1), ..Sender::default() }]);
     scene.event(EventKind::Server { node: primary.clone(), server: server.into() });
     scene.event(EventKind::Facts { node: primary.clone(), facts: Ok(facts.into()) });
     scene.event(EventKind::Facts { node: scene::name("replica-3"), facts: Err(error.clone()) });

@@ -113,7 +113,7 @@ impl Recording {
     }
 
     /// Waits until this act has figures of the node; a primary must see this many standbys.
-    async fn figures_of(&mut self, node: &NodeConfig, standbys: u32) {
+    async fn figures_of(&mut self, node: &NodeConfig, standbys: usize) {
         let name = &node.name;
         let (mut facts, mut checked) = (false, false);
         // The figures of the pool are rare while nothing happens in it.
@@ -127,7 +127,7 @@ impl Recording {
             for event in &self.live.watched.seen[next..] {
                 match &event.kind {
                     EventKind::Facts { node, facts: Ok(told) } if node == name => {
-                        facts = told.streaming == Some(true) || told.standbys == Some(standbys);
+                        facts = told.streaming() == Some(true) || told.senders.as_ref().map(Vec::len) == Some(standbys);
                     }
                     _ if of_pool(event) => pool = true,
                     EventKind::Checked { node, health } if node == name => {

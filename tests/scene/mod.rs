@@ -11,7 +11,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::{Duration, SystemTime};
 
 use pgwatch::app::{App, Key, Msg, Setup, update};
-use pgwatch::model::facts::Setting;
+use pgwatch::model::facts::{Sender, Setting};
 use pgwatch::model::protocol::{NodeOutcome, NodeRows, QueryProgress};
 use pgwatch::model::{
     BatchId, Column, Command, ErrorKind, Event, EventKind, Facts, Health, HealthState, NodeConfig, NodeError, NodeName,
@@ -62,7 +62,7 @@ fn parts() -> Vec<Part> {
     vec![
         Part { active: 2, connections: (34, 100), tps: 1204, ..primary("primary", "10.0.0.1", tenths(4)) },
         standby("replica-1", "10.0.0.2", tenths(6), ms(12)),
-        Part { active: 10, connections: (97, 100), tps: 88, ..standby("replica-2", "10.0.0.3", ms(812), ms(4100)) },
+        Part { active: 10, connections: (97, 100), tps: 88, ..standby("replica-2", "10.0.0.3", ms(812), ms(14100)) },
         Part { tps: 240, ..standby("replica-3", "10.0.0.4", tenths(5), ms(9)) },
         standby("reporting", "10.0.0.9", tenths(7), ms(80)),
         Part { connections: (51, 200), tps: 640, version: "16.9", ..primary("eu-primary", "10.1.0.1", ms(38)) },
@@ -335,18 +335,30 @@ fn facts(part: &Part, now: u64) -> Facts {
         temp_bytes: Some(0),
         deadlocks: Some(0),
         stats_reset: None,
-        wal_position: Some(now * 2_200_000),
-        replay_lag: part.lag,
-        replay_lag_bytes: part.lag.map(|lag| lag.as_millis() as u64 * 3000),
-        streaming: (!primary).then_some(true),
-        standbys: Some(if primary { 3 } else { 0 }),
-        worst_standby: primary.then(|| "replica-2".to_owned()),
-        worst_standby_lag: primary.then_some(ms(4100)),
-        worst_standby_lag_bytes: primary.then_some(12_300_000),
+        // What a standby has not replayed is as old as its lag.
+        wal_position: Some(now * 2_200_000 - part.lag.map_or(0, |lag| lag.as_millis() as u64 * 2_200)),
+        received: part.lag.map(|_| now * 2_200_000),
+        commit_age: part.lag.map(|lag| lag.as_secs_f64()),
+        replay_paused: (!primary).then_some(false),
+        receiver: (!primary).then(|| "streaming".to_owned()),
+        receiver_silent: (!primary).then_some(ms(500)),
+        senders: Some(if primary { senders(now) } else { Vec::new() }),
         timeline: Some(1),
         config_loaded: None,
         elapsed: Duration::from_millis(1),
     }
+}
+
+/// The standbys of the primary, as it sees them.
+fn senders(now: u64) -> Vec<Sender> {
+    let sender = |(pid, name, lag): (i32, &str, u64)| Sender {
+        pid,
+        name: Some(name.to_owned()),
+        state: Some("streaming".to_owned()),
+        replayed: Some(now * 2_200_000 - lag * 2_200),
+        lag: Some(ms(lag)),
+    };
+    [(1, "replica-1", 0), (2, "replica-2", 14_100), (3, "replica-3", 0)].map(sender).into()
 }
 
 fn server_facts(part: &Part) -> ServerFacts {
@@ -360,8 +372,14 @@ fn server_facts(part: &Part) -> ServerFacts {
         version: part.version.to_owned(),
         version_num: 170_002,
         started_at: Some(at(NOW - 41 * 86_400)),
-        system_identifier: Some(7_441_290_887_651_234_567),
+        // The European ones are a cluster of their own.
+        system_identifier: Some(7_441_290_887_651_234_567 + u64::from(part.name.starts_with("eu-"))),
         cluster_name: Some("main".to_owned()),
+        port: None,
+        restores: Some(false),
+        apply_delay: Some(Duration::ZERO),
+        wal_segment: Some(16 << 20),
+        rights: vec!["pg_monitor".to_owned(), "pg_read_all_settings".to_owned(), "pg_read_all_stats".to_owned()],
         settings: vec![
             setting("max_connections", "100", "configuration file"),
             setting("shared_buffers", "4GB", "configuration file"),
@@ -372,6 +390,7 @@ fn server_facts(part: &Part) -> ServerFacts {
             setting("statement_timeout", "0", "default"),
         ],
         pending_restart: Some(u32::from(part.name == "primary")),
+        login_warnings: Vec::new(),
     }
 }
 

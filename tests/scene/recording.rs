@@ -43,9 +43,17 @@ pub struct Line {
     pub facts: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub timeline: Option<u32>,
-    /// Seconds.
+    /// Seconds since the last commit that a standby replayed.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub replay_lag: Option<f64>,
+    pub commit_age: Option<f64>,
+    /// The status of the WAL receiver.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub receiver: Option<String>,
+    /// Where WAL ends on a primary; on a standby, what is replayed and what was received.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub position: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub received: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub connections: Option<(u32, u32)>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -114,7 +122,10 @@ impl Line {
         } else if let Some(text) = &self.facts {
             let facts = Facts {
                 timeline: self.timeline,
-                replay_lag: self.replay_lag.map(Duration::from_secs_f64),
+                commit_age: self.commit_age,
+                receiver: self.receiver.clone(),
+                wal_position: self.position,
+                received: self.received,
                 connections: self.connections.map(|(open, _)| open),
                 max_connections: self.connections.map(|(_, most)| most),
                 ..Facts::unknown(role(text), at)
@@ -154,7 +165,10 @@ impl Line {
                 node: Some(node.to_string()),
                 facts: Some(facts.role.as_str().to_owned()),
                 timeline: facts.timeline,
-                replay_lag: facts.replay_lag.map(|lag| lag.as_secs_f64()),
+                commit_age: facts.commit_age.map(|age| (age * 10.0).round() / 10.0),
+                receiver: facts.receiver.clone(),
+                position: facts.wal_position,
+                received: facts.received,
                 ..Self::default()
             },
             EventKind::Server { node, server } => {

@@ -26,7 +26,7 @@ const NEVER_EMPTY: [&str; 9] =
 
 type Outcome = Result<std::sync::Arc<ViewRows>, NodeError>;
 
-fn installs() -> Vec<Install> {
+pub(super) fn installs() -> Vec<Install> {
     match std::env::var("PGWATCH_TEST_BINS") {
         Ok(bins) => bins.split(':').map(|bin| Install::at(Path::new(bin)).unwrap()).collect(),
         Err(_) => vec![Install::find().expect("tests need a PostgreSQL server")],

@@ -120,7 +120,7 @@ impl NodeColumn {
                 .map(|pool| f64::from(pool.active) / f64::from(pool.max) + f64::from(pool.waiting)),
             Self::Conns => fresh.and_then(|facts| facts.connections).map(f64::from),
             Self::Tps => fresh.and(node.rates.transactions),
-            Self::Lag => fresh.and(node.lag()).map(|lag| lag.as_secs_f64()),
+            Self::Lag => fresh.and(node.lag.time).map(|behind| behind.time.as_secs_f64()),
             Self::Node | Self::Role | Self::State | Self::LastMinute => None,
         }
     }

@@ -97,7 +97,7 @@ impl Fields for Branch {
             1 => self.role.map(|role| Cow::Borrowed(role.as_str())),
             TIMELINE => self.timeline.as_deref().map(Cow::Borrowed),
             3 => edge.map(|edge| Cow::Owned(edge.receives())),
-            LAG => edge.and_then(Edge::lag).map(|lag| Cow::Owned(figures::duration(lag))),
+            LAG => edge.and_then(Edge::lag_said).map(Cow::Owned),
             BYTES => edge.and_then(|edge| edge.lag_bytes).map(|bytes| Cow::Owned(figures::bytes(bytes))),
             6 => edge.and_then(|edge| edge.slot.as_deref()).map(Cow::Borrowed),
             7 => self.position.as_deref().map(Cow::Borrowed),

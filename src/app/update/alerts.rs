@@ -4,7 +4,7 @@ use std::cmp::Reverse;
 
 use crate::app::rows::cursor::Move;
 use crate::app::{Action, App, Pane, Screen};
-use crate::model::alert::{Check, facts};
+use crate::model::alert::facts;
 
 use crate::app::panes::alerts::Seen;
 use crate::fleet::alerts::{AlertId, Held};
@@ -74,7 +74,7 @@ impl App {
         let key = held.alert.finding.key.clone();
         self.travel(|app| {
             app.select_node(&node);
-            if rule.check == Check::Shape {
+            if rule.is_about_shape() {
                 app.enter(Screen::Topology);
                 app.seek_branch(node);
             } else if rule.view.name == facts::NAME {

@@ -149,6 +149,8 @@ impl App {
             self.notice = None;
             self.dirty = true;
         }
+        // The tree shows how far each standby is behind, which its figures tell.
+        self.topology.unsettled = true;
         self.figures_changed();
         self.settle();
         std::mem::take(&mut self.unsent).into_iter().map(Effect::Send).collect()

@@ -7,9 +7,9 @@ use crate::config::walk::{self, Section};
 use crate::config::yaml::{Entry, Value};
 use crate::model::Role;
 use crate::model::condition::Condition;
-use crate::model::view::{Bar, ByServer, CellKind, Copies, Source, Total, Unit, Variant, Version, ViewColumn};
+use crate::model::view::{Bar, ByServer, CellKind, Copies, LagPart, Source, Total, Unit, Variant, Version, ViewColumn};
 
-const KEYS: [&str; 19] = [
+const KEYS: [&str; 23] = [
     "sql",
     "type",
     "encoding",
@@ -29,10 +29,14 @@ const KEYS: [&str; 19] = [
     "unusual",
     "until_zero_of",
     "trend_of",
+    "age_of",
+    "behind_of",
+    "else_of",
+    "lag",
 ];
 
 /// The keys of a column that is computed from another one, which they name, instead of asked from the server.
-const DERIVED: [&str; 3] = ["rate_of", "until_zero_of", "trend_of"];
+const DERIVED: [&str; 6] = ["rate_of", "until_zero_of", "trend_of", "age_of", "behind_of", "lag"];
 
 /// The columns that a key may name.
 pub(super) struct Names<'a>(Vec<&'a str>);
@@ -115,13 +119,13 @@ fn column(entry: &Entry, others: &Others<'_>, at: &mut usize, report: &mut Diagn
     let derived = DERIVED.iter().find_map(|key| keys.get(key));
     check_keys(entry, keys, derived, report);
     let source = if let Some(derived) = derived {
-        derived_source(derived, others, report)?
+        derived_source(derived, keys, others, report)?
     } else {
         let sql = keys.read("sql", report, by_server).map_or_else(|| ByServer::same(name), |at| at.value);
         *at += 1;
         Source::Sql { sql, at: *at - 1 }
     };
-    let (kind, unit) = kind_and_unit(entry, keys, derived.is_some(), report);
+    let (kind, unit) = kind_and_unit(entry, keys, &source, report);
     let condition = |entry: &Entry, report: &mut Diagnostics| condition_of(entry, kind, unit, report);
     let flag = |key: &str, report: &mut Diagnostics| keys.read(key, report, walk::boolean).is_some_and(|at| at.value);
     let width = |entry: &Entry, report: &mut Diagnostics| walk::integer(entry, report, 3, 200);
@@ -162,10 +166,14 @@ fn check_keys(entry: &Entry, keys: Section<'_>, derived: Option<&Entry>, report:
     }
 }
 
-fn derived_source(derived: &Entry, others: &Others<'_>, report: &mut Diagnostics) -> Option<Source> {
+fn derived_source(derived: &Entry, keys: Section<'_>, others: &Others<'_>, report: &mut Diagnostics) -> Option<Source> {
+    let otherwise = keys.read("else_of", report, |entry, report| others.counter(entry, report)).map(|at| at.value);
     Some(match derived.key.as_str() {
         "trend_of" => Source::Trend { of: others.all.column_of(derived, report)? },
         "until_zero_of" => Source::Until { of: others.counter(derived, report)? },
+        "age_of" => Source::Age { of: others.counter(derived, report)?, otherwise },
+        "behind_of" => Source::Behind { of: others.counter(derived, report)? },
+        "lag" => Source::Lag(walk::one_of(derived, report, &LagPart::ALL, LagPart::as_str)?),
         _ => Source::Rate { of: others.counter(derived, report)? },
     })
 }
@@ -174,11 +182,16 @@ fn derived_source(derived: &Entry, others: &Others<'_>, report: &mut Diagnostics
 fn kind_and_unit(
     entry: &Entry,
     keys: Section<'_>,
-    is_derived: bool,
+    source: &Source,
     report: &mut Diagnostics,
 ) -> (CellKind, Option<Unit>) {
     let kind = |entry: &Entry, report: &mut Diagnostics| walk::one_of(entry, report, &CellKind::ALL, CellKind::as_str);
-    let kind = if is_derived { Some(CellKind::Float8) } else { keys.read("type", report, kind).map(|at| at.value) };
+    let kind = match source {
+        Source::Sql { .. } => keys.read("type", report, kind).map(|at| at.value),
+        Source::Lag(LagPart::Why) => Some(CellKind::Text),
+        Source::Lag(LagPart::Bytes) | Source::Behind { .. } => Some(CellKind::Int8),
+        _ => Some(CellKind::Float8),
+    };
     let unit = keys
         .read("unit", report, |entry, report| walk::one_of(entry, report, &Unit::ALL, Unit::as_str))
         .map(|at| at.value)

@@ -26,7 +26,7 @@ use crate::connection::schedule::phase::{FASTEST, Phase};
 use crate::connection::schedule::turns::Turns;
 use crate::connection::session::{self, Driver, SessionKind};
 use crate::connection::wire::limit::{OUR_ANSWERS, limited};
-use crate::model::{ErrorKind, Facts, NodeConfig, NodeError, Role, ServerFacts, rates};
+use crate::model::{ErrorKind, NodeConfig, NodeError, Role, ServerFacts};
 
 /// How long to wait for the facts before giving up the statement and its connection. The session's own statement
 /// timeout is shorter; this is for a server that does not answer at all.
@@ -68,12 +68,11 @@ struct FactsSession {
     /// `None` behind a pooler that gives each transaction another session, where the statement would not exist.
     statement: Option<Statement>,
     version: (String, u32),
+    warnings: Vec<String>,
     /// True while the server owes an answer.
     busy: bool,
     /// `config_loaded` of the facts with which `ServerFacts` was last reported.
     config_loaded: Option<SystemTime>,
-    /// The facts of the previous refresh.
-    before: Option<Arc<Facts>>,
 }
 
 impl Poller {
@@ -199,17 +198,12 @@ impl Poller {
         let asked = Instant::now();
         let mut facts = probe_if_late(drive(driver, &self.node, answer), &self.hints.probe_now).await?;
         facts.elapsed = asked.elapsed();
-        if let Some(before) = &session.before {
-            facts.replay_lag = rates::proven_replay_lag(before, &facts);
-        }
         let config_loaded = facts.config_loaded;
         self.hints.role.send_if_modified(|role| role.replace(facts.role) != Some(facts.role));
         if facts.connections.zip(facts.max_connections).is_some_and(|(used, of)| used + RESERVED >= of) {
             self.hints.check_admission.notify_one();
         }
-        let facts = Arc::new(facts);
-        session.before = Some(Arc::clone(&facts));
-        self.reporter.send(News::Facts(Ok(facts))).await;
+        self.reporter.send(News::Facts(Ok(Arc::new(facts)))).await;
         if session.config_loaded.is_none() || (config_loaded.is_some() && session.config_loaded != config_loaded) {
             let server = server_facts(session, &self.node).await?;
             session.config_loaded = config_loaded.or(Some(SystemTime::UNIX_EPOCH));
@@ -224,12 +218,12 @@ async fn open(node: &NodeConfig, prepares: bool) -> Result<FactsSession, NodeErr
     let session = session::open(node, SessionKind::Poll).await?;
     let (client, mut driver) = (session.client, session.driver);
     let statement = if prepares { Some(drive(&mut driver, node, client.prepare(sql::FACTS)).await?) } else { None };
-    let version = (session.server_version, session.version_num);
-    Ok(FactsSession { client, driver, statement, version, busy: false, config_loaded: None, before: None })
+    let (version, warnings) = ((session.server_version, session.version_num), session.warnings);
+    Ok(FactsSession { client, driver, statement, version, warnings, busy: false, config_loaded: None })
 }
 
 async fn server_facts(session: &mut FactsSession, node: &NodeConfig) -> Result<ServerFacts, NodeError> {
-    let FactsSession { client, driver, version, .. } = session;
+    let FactsSession { client, driver, version, warnings, .. } = session;
     let answer = async {
         let row = client.query_typed_one(sql::SERVER, &[]).await?;
         let identifier = client.query_typed_one(sql::IDENTIFIER, &[]).await;
@@ -237,7 +231,8 @@ async fn server_facts(session: &mut FactsSession, node: &NodeConfig) -> Result<S
         let settings = client.query_typed(sql::SETTINGS, &[]).await?;
         sql::read_server(version.clone(), &row, identifier, &settings)
     };
-    drive(driver, node, answer).await
+    let server = drive(driver, node, answer).await?;
+    Ok(ServerFacts { login_warnings: warnings.clone(), ..server })
 }
 
 async fn probe_if_late<T>(answer: impl Future<Output = T>, probe_now: &Notify) -> T {

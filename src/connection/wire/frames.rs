@@ -169,6 +169,22 @@ mod tests {
         }
     }
 
+    #[test]
+    fn what_comes_with_a_warning_before_the_session_is_ready_is_a_warning_at_the_login() {
+        let notice = |fields: &[u8]| message(b'N', fields);
+        let (heard, mut frames) = (Heard::new(QUERY), Frames::default());
+        let mut bytes = notice(b"SWARNING\0VWARNING\0C01000\0Mexpires soon\0Din 2 days\0\0");
+        bytes.extend(notice(b"SNOTICE\0VNOTICE\0C00000\0Mwelcome\0\0"));
+        bytes.extend(notice(b"SWARNUNG\0VWARNING\0C01000\0Mold\0\0"));
+        bytes.extend(message(b'Z', b"I"));
+        bytes.extend(notice(b"SWARNING\0VWARNING\0C01000\0Mof a statement\0\0"));
+        frames.feed(&bytes, &heard).unwrap();
+        assert_eq!(heard.warnings(), ["expires soon: in 2 days", "old"]);
+        let (heard, mut frames) = (Heard::new(QUERY), Frames::default());
+        frames.feed(&notice(b"C01000\0Magain\0\0").repeat(1000), &heard).unwrap();
+        assert_eq!(heard.warnings().len(), 5, "few of many are kept");
+    }
+
     /// The fault found in these bytes, sent after a session has begun.
     fn fault(limits: Limits, bytes: &[u8]) -> String {
         let (heard, mut frames) = (Heard::new(limits), Frames::default());

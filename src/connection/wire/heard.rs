@@ -14,6 +14,8 @@ use crate::model::protocol::ServerNotice;
 
 /// How many notices of one statement are kept; a server may send millions.
 const MAX_NOTICES: usize = 100;
+/// How many warnings at the login are kept; a trigger of the server may raise any number.
+const MAX_WARNINGS: usize = 5;
 /// How many characters of a notice are kept.
 const MAX_NOTICE: usize = 4_000;
 /// How many characters of a severity, a SQLSTATE or a version are kept.
@@ -42,6 +44,8 @@ pub(crate) struct Heard {
 
 #[derive(Default)]
 struct Kept {
+    /// Warnings that came before the session was ready: about the password, the database's collation.
+    warnings: Vec<String>,
     notices: Vec<ServerNotice>,
     more_notices: usize,
     /// The error that ended the session.
@@ -84,6 +88,9 @@ impl Heard {
                 if matches!(notice.sqlstate.as_str(), "57P01" | "57P02") {
                     lock(&self.kept).fatal = Some(notice.clone());
                 }
+                if self.transaction() == 0 && notice.sqlstate.starts_with("01") {
+                    self.warning(&notice.message, field(body, b'D'));
+                }
                 self.notice(notice);
             }
             b'E' => {
@@ -113,6 +120,13 @@ impl Heard {
             kept.notices.push(notice);
         } else {
             kept.more_notices += 1;
+        }
+    }
+
+    fn warning(&self, message: &str, detail: Option<String>) {
+        let mut kept = lock(&self.kept);
+        if kept.warnings.len() < MAX_WARNINGS {
+            kept.warnings.push(detail.map_or(message.to_owned(), |detail| format!("{message}: {detail}")));
         }
     }
 
@@ -164,6 +178,11 @@ impl Heard {
         notices
     }
 
+    /// What the server warned of while the session was opened.
+    pub(crate) fn warnings(&self) -> Vec<String> {
+        lock(&self.kept).warnings.clone()
+    }
+
     pub(crate) fn transaction(&self) -> u8 {
         self.transaction.load(Ordering::Acquire)
     }
@@ -203,6 +222,12 @@ impl fmt::Debug for Heard {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Heard").field("cut", &self.cut).finish_non_exhaustive()
     }
+}
+
+/// One field of an error or a notice.
+fn field(body: &[u8], code: u8) -> Option<String> {
+    let text = body.split(|&byte| byte == 0).find_map(|field| field.strip_prefix(&[code]))?;
+    Some(String::from_utf8_lossy(text).chars().take(MAX_NOTICE).collect())
 }
 
 /// The fields of an error or a notice that we show. `V` is the severity in English, whatever the server's language.

@@ -8,6 +8,8 @@ use crate::model::{
     Column, ErrorKind, Event, EventKind, Facts, Health, HealthState, NodeConfig, NodeError, Role, RowSet, ServerFacts,
 };
 
+mod ours;
+
 fn at(second: u64) -> SystemTime {
     SystemTime::UNIX_EPOCH + Duration::from_secs(second)
 }
@@ -207,22 +209,24 @@ fn the_shape_that_all_nodes_tell_together_must_last_too() {
         let health = Arc::new(Health { state: HealthState::Healthy, ..Health::new(at(0)) });
         stage.event(0, EventKind::Health { node: name(node), from: HealthState::Connecting, health });
     }
-    let tells = |stage: &mut Stage, second: u64, node: &str, role: &str| {
-        let own = [("kind", "self"), ("name", "x"), ("role", role), ("system_identifier", "7"), ("timeline", "1")];
-        let own = own.map(|(name, value)| (name, value.to_owned())).to_vec();
-        stage.outcome(second, node, "topology", Ok(answer("topology", &[own])));
+    let tells = |stage: &mut Stage, second: u64, node: &str, role: &str, timeline: &str| {
+        let own =
+            [("kind", "self"), ("name", node), ("role", role), ("system_identifier", "7"), ("timeline", timeline)];
+        let kind = if role == "primary" { "sender" } else { "receiver" };
+        let edge = [("kind", kind), ("name", "b"), ("state", "streaming")];
+        let row = |cells: &[(&'static str, &str)]| {
+            cells.iter().map(|(name, value)| (*name, (*value).to_owned())).collect::<Vec<_>>()
+        };
+        stage.outcome(second, node, "topology", Ok(answer("topology", &[row(&own), row(&edge)])));
         stage.tick(second)
     };
-    assert_eq!(tells(&mut stage, 0, "a", "primary"), NOTHING);
-    assert_eq!(tells(&mut stage, 10, "b", "primary"), NOTHING);
-    assert_eq!(tells(&mut stage, 30, "a", "primary"), NOTHING);
-    assert_eq!(
-        stage.tick(45),
-        ["a alert Critical: split brain: a (timeline 1) and b (timeline 1) are primaries of one and the same cluster"]
-    );
-    assert_eq!(stage.alerts().worst(&name("a")), Some(AlertSeverity::Critical));
-    // One of them belongs to another cluster after all.
-    assert_eq!(tells(&mut stage, 60, "b", "standby"), NOTHING);
+    assert_eq!(tells(&mut stage, 0, "a", "primary", "2"), NOTHING);
+    assert_eq!(tells(&mut stage, 10, "b", "standby", "1"), NOTHING);
+    assert_eq!(tells(&mut stage, 30, "a", "primary", "2"), NOTHING);
+    assert_eq!(stage.tick(45), ["b alert Critical: b is on timeline 1 while a, which it receives from, is on 2"]);
+    assert_eq!(stage.alerts().worst(&name("b")), Some(AlertSeverity::Critical));
+    // It has followed after all.
+    assert_eq!(tells(&mut stage, 60, "b", "standby", "2"), NOTHING);
     assert_eq!(stage.tick(71).len(), 1, "over");
 }
 

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::fleet::journal::Severity;
+use crate::fleet::lag::Behind;
 use crate::model::{HealthState, NodeName, Role, figures};
 
 /// A line of the tree.
@@ -10,7 +11,7 @@ use crate::model::{HealthState, NodeName, Role, figures};
 pub struct Branch {
     /// The watched node; `None` for a server that is not in the file.
     pub node: Option<NodeName>,
-    /// The name of the node, or how another node names the server.
+    /// The names of the node, or how another node names the server.
     pub name: String,
     /// For each level down to its own: true if more lines follow on that level.
     pub more: Vec<bool>,
@@ -22,6 +23,8 @@ pub struct Branch {
     pub position: Option<String>,
     /// `synchronous_standby_names`, where it is set.
     pub quorum: Option<String>,
+    /// Why it is behind or how it receives WAL, in words; `None` while it streams and replays.
+    pub why: Option<String>,
     /// The edge that leads to it from the line above.
     pub edge: Option<Edge>,
     /// The health of a watched node. If it does not answer, the other fields are stale.
@@ -41,6 +44,8 @@ pub struct Edge {
     pub lag_bytes: Option<f64>,
     /// How far it is behind, in milliseconds.
     pub lag_ms: Option<f64>,
+    /// True if it may be more.
+    pub at_least: bool,
     /// The replication slot that it uses.
     pub slot: Option<String>,
     /// The publications that it subscribes to.
@@ -71,7 +76,7 @@ pub enum FaultKind {
     NoUpstream,
     /// The upstream is not in the file.
     Outside,
-    /// The WAL receiver of a standby is not running.
+    /// A standby receives nothing from its upstream.
     Stopped,
     /// Something is wrong with a subscription.
     Subscription,
@@ -80,9 +85,9 @@ pub enum FaultKind {
 }
 
 impl FaultKind {
-    /// True if the fault follows from the shape alone; the others follow from what one node reports of itself.
+    /// True if a rule looks at the shape for it. The others have rules of their own, on what one node reports.
     pub fn is_of_shape(self) -> bool {
-        matches!(self, Self::SplitBrain | Self::Timeline | Self::NoUpstream)
+        matches!(self, Self::Timeline)
     }
 }
 
@@ -90,6 +95,12 @@ impl Edge {
     /// The lag as a time.
     pub fn lag(&self) -> Option<Duration> {
         self.lag_ms.map(|ms| Duration::from_secs_f64((ms / 1000.0).clamp(0.0, 1e9)))
+    }
+
+    /// The lag in words: `41 s`, or `≥41 s` if it may be more.
+    pub fn lag_said(&self) -> Option<String> {
+        let time = self.lag()?;
+        Some(Behind { time, at_least: self.at_least }.said())
     }
 
     /// What the sender reports of it: `streaming quorum`.
@@ -113,10 +124,11 @@ impl Branch {
         if let Some(silence) = self.silence() {
             return (silence, ": last known");
         }
-        match (self.edge.as_ref().and_then(|edge| edge.publications.as_ref()), &self.quorum) {
-            (Some(publications), _) => ("follows ", publications),
-            (None, Some(quorum)) => ("sync: ", quorum),
-            (None, None) => ("", ""),
+        match (&self.why, self.edge.as_ref().and_then(|edge| edge.publications.as_ref()), &self.quorum) {
+            (Some(why), ..) => ("", why),
+            (None, Some(publications), _) => ("follows ", publications),
+            (None, None, Some(quorum)) => ("sync: ", quorum),
+            (None, None, None) => ("", ""),
         }
     }
 }

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use super::branch::Edge;
+use crate::fleet::lag::Lag;
 use crate::model::view::{Reading, Value};
 use crate::model::{HealthState, NodeName, Role, View};
 
@@ -10,13 +11,20 @@ use crate::model::{HealthState, NodeName, Role, View};
 #[derive(Debug, Clone)]
 pub(super) struct Peer {
     pub(super) name: NodeName,
-    pub(super) host: String,
-    pub(super) port: u16,
+    /// Further names of the same server.
+    pub(super) other_names: Vec<NodeName>,
+    /// The addresses at which it is reached, one for each name.
+    pub(super) addresses: Vec<(String, u16)>,
+    /// The cluster that the user says it belongs to.
+    pub(super) cluster: Option<String>,
+    /// Its role and timeline, of its last figures: these are never older than those of its rows.
     pub(super) role: Option<Role>,
     pub(super) timeline: Option<u32>,
     pub(super) system: Option<String>,
     pub(super) rows: Vec<RowMap>,
     pub(super) health: HealthState,
+    /// Of a standby: how far it is behind.
+    pub(super) lag: Lag,
 }
 
 impl Peer {
@@ -29,30 +37,37 @@ impl Peer {
     }
 
     pub(super) fn role(&self) -> Option<Role> {
-        match self.own("role").map(String::as_str) {
+        self.role.or_else(|| match self.own("role").map(String::as_str) {
             Some("primary") => Some(Role::Primary),
             Some("standby") => Some(Role::Standby),
-            _ => self.role,
-        }
+            _ => None,
+        })
     }
 
     pub(super) fn system(&self) -> Option<&String> {
-        self.own("system_identifier").or(self.system.as_ref())
+        self.system.as_ref().or_else(|| self.own("system_identifier"))
     }
 
     pub(super) fn timeline(&self) -> Option<String> {
-        self.own("timeline").cloned().or_else(|| self.timeline.map(|timeline| timeline.to_string()))
+        self.timeline.map(|timeline| timeline.to_string()).or_else(|| self.own("timeline").cloned())
     }
 
     /// True if an address is this node's, as far as text can tell: names are not resolved.
     pub(super) fn is_at(&self, host: Option<&String>, port: Option<&String>) -> bool {
-        let own = self.own("port").cloned().unwrap_or_else(|| self.port.to_string());
-        let port = port.is_some_and(|port| *port == own || *port == self.port.to_string());
-        port && host.is_some_and(|host| same_host(host, &self.host))
+        let own = self.own("port");
+        self.addresses.iter().any(|(at, reached)| {
+            let port = port.is_some_and(|port| Some(port) == own || *port == reached.to_string());
+            port && host.is_some_and(|host| same_host(host, at))
+        })
     }
 
     pub(super) fn is_of_the_cluster_of(&self, other: &Self) -> bool {
-        self.system().is_some() && self.system() == other.system()
+        self.system().is_some() && self.system() == other.system() && self.cluster == other.cluster
+    }
+
+    /// Its name, and its further ones.
+    pub(super) fn names(&self) -> String {
+        std::iter::once(&self.name).chain(&self.other_names).map(NodeName::as_str).collect::<Vec<_>>().join(", ")
     }
 }
 
@@ -70,6 +85,7 @@ pub(super) fn edge_of(row: &RowMap) -> Edge {
         sync: row.get("sync_state").cloned(),
         lag_bytes: number("lag_bytes"),
         lag_ms: number("lag_ms"),
+        at_least: false,
         slot: row.get("slot").cloned(),
         publications: None,
     }
@@ -83,7 +99,8 @@ pub(super) fn rows_of(view: &View, reading: &Reading) -> Vec<RowMap> {
         let columns = view.columns.iter().enumerate();
         let cells = columns.filter_map(|(at, column)| match reading.value(view, row, at) {
             Value::Text(text) => Some((column.name.clone(), text.to_owned())),
-            _ => None,
+            Value::Rate(number) => Some((column.name.clone(), number.to_string())),
+            Value::Unknown => None,
         });
         cells.collect()
     };

@@ -78,11 +78,17 @@ fn draw(peers: &[Peer], children: &HashMap<Option<usize>, Vec<Child>>) -> Vec<Br
 
 fn branch(peers: &[Peer], child: Child, more: Vec<bool>) -> Option<Branch> {
     Some(match child {
-        Child::Node(at, edge) => {
+        Child::Node(at, mut edge) => {
             let peer = peers.get(at)?;
+            if peer.lag.bytes.is_some() && !edge.logical && edge != Edge::default() {
+                edge.lag_ms = peer.lag.time.map(|behind| behind.time.as_secs_f64() * 1e3);
+                edge.at_least = peer.lag.time.is_some_and(|behind| behind.at_least);
+                edge.lag_bytes = peer.lag.bytes.map(|bytes| bytes as f64);
+            }
             Branch {
                 node: Some(peer.name.clone()),
-                name: peer.name.to_string(),
+                name: peer.names(),
+                why: peer.lag.why().filter(|_| peer.role() == Some(Role::Standby)),
                 role: peer.role(),
                 timeline: peer.timeline(),
                 position: peer.own("position").cloned(),
@@ -95,6 +101,7 @@ fn branch(peers: &[Peer], child: Child, more: Vec<bool>) -> Option<Branch> {
         Child::Stranger(name, edge) => Branch {
             node: None,
             name,
+            why: None,
             role: None,
             timeline: None,
             position: None,
@@ -109,6 +116,7 @@ fn branch(peers: &[Peer], child: Child, more: Vec<bool>) -> Option<Branch> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::fleet::lag::Lag;
     use crate::model::{HealthState, NodeName};
 
     fn row(cells: &[(&str, &str)]) -> RowMap {
@@ -125,13 +133,15 @@ mod tests {
         ]);
         Peer {
             name: NodeName::parse(name).unwrap(),
-            host: format!("10.0.0.{}", name.bytes().map(u32::from).sum::<u32>() % 200),
-            port: 5432,
+            other_names: Vec::new(),
+            addresses: vec![(format!("10.0.0.{}", name.bytes().map(u32::from).sum::<u32>() % 200), 5432)],
+            cluster: None,
             role: None,
             timeline: None,
             system: None,
             rows: std::iter::once(own).chain(rows).collect(),
             health: HealthState::Healthy,
+            lag: Lag::default(),
         }
     }
 

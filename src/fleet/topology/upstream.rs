@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use super::branch::{Edge, FaultKind, ShapeFault};
-use super::peer::{Peer, RowMap, edge_of};
+use super::peer::{Peer, RowMap, edge_of, same_host};
 use crate::fleet::journal::Severity;
 use crate::model::Role;
 
@@ -31,7 +31,13 @@ pub(super) fn standby(
             faults.push(ShapeFault { kind, node: peer.name.clone(), severity, text });
         }
     };
-    match upstream(peers, at, receiver) {
+    // A node whose figures are not there yet is judged by its row.
+    let silent = match peer.lag.receives() {
+        Some(supplied) => !supplied,
+        None => own.state.as_deref() == Some("stopped"),
+    };
+    let silence = || peer.lag.why().unwrap_or_else(|| "receives nothing".to_owned());
+    match upstream(peers, at, receiver, used) {
         Upstream::Watched(of, sender) => {
             let upstream = peers.get(of);
             if let (Some(mine), Some(theirs)) = (peer.timeline(), upstream.and_then(Peer::timeline))
@@ -42,15 +48,11 @@ pub(super) fn standby(
                     format!("{} is on timeline {mine} while {name}, which it receives from, is on {theirs}", peer.name);
                 fault(FaultKind::Timeline, Severity::Critical, text);
             }
-            if own.state.as_deref() == Some("stopped") {
-                let text = format!("{} receives nothing: its WAL receiver is not running", peer.name);
-                fault(FaultKind::Stopped, Severity::Critical, text);
+            if silent {
+                fault(FaultKind::Stopped, Severity::Critical, format!("{} {}", peer.name, silence()));
             }
-            let stopped = own.state.as_deref() == Some("stopped");
-            let edge = match sender
-                .as_ref()
-                .filter(|_| !stopped && upstream.is_some_and(|upstream| upstream.health.answers()))
-            {
+            let told = upstream.is_some_and(|upstream| upstream.health.answers());
+            let edge = match sender.as_ref().filter(|_| !silent && told) {
                 // While both answer, the sender knows best how far the receiver is.
                 Some(row) => Edge { slot: edge_of(row).slot.or(own.slot), ..edge_of(row) },
                 None => own,
@@ -64,8 +66,10 @@ pub(super) fn standby(
             (None, own)
         }
         Upstream::None => {
-            let text = format!("{} is a standby without an upstream: it receives nothing", peer.name);
-            fault(FaultKind::NoUpstream, Severity::Critical, text);
+            if silent {
+                let text = format!("{} is a standby without an upstream: it {}", peer.name, silence());
+                fault(FaultKind::NoUpstream, Severity::Critical, text);
+            }
             (None, own)
         }
     }
@@ -81,30 +85,46 @@ pub(super) fn unreported(peers: &[Peer], at: usize, used: &mut Vec<(usize, RowMa
     (Some(of), edge_of(row))
 }
 
-fn upstream(peers: &[Peer], at: usize, receiver: &RowMap) -> Upstream {
+fn upstream(peers: &[Peer], at: usize, receiver: &RowMap, used: &[(usize, RowMap)]) -> Upstream {
     let Some(peer) = peers.get(at) else { return Upstream::None };
     let (host, port) = (receiver.get("host"), receiver.get("peer_port"));
     let others = || peers.iter().enumerate().filter(|(of, _)| *of != at);
     let kin = || others().filter(|(_, other)| other.is_of_the_cluster_of(peer));
-    let sender = |other: &Peer| {
+    // A row of a sender belongs to one receiver, and a receiver that does not run has none. Several standbys may have the
+    // name that the server gives by default, so that the address decides where it can.
+    let runs = receiver.get("state").map(String::as_str) != Some("stopped");
+    let sender = |of: usize, other: &Peer| {
         let slot = receiver.get("slot");
-        let mut rows = other.rows("sender").filter(|row| row.get("slot_type").map(String::as_str) != Some("logical"));
-        rows.find(|row| row.get("name") == receiver.get("name") && (slot.is_none() || row.get("slot") == slot)).cloned()
+        let is_mine = |row: &&RowMap| {
+            row.get("slot_type").map(String::as_str) != Some("logical")
+                && row.get("name") == receiver.get("name")
+                && (slot.is_none() || row.get("slot") == slot)
+                && !used.contains(&(of, (*row).clone()))
+        };
+        let mine: Vec<&RowMap> = other.rows("sender").filter(is_mine).filter(|_| runs).collect();
+        let from_here = |row: &&&RowMap| {
+            let host = row.get("host");
+            host.is_some_and(|host| peer.addresses.iter().any(|(own, _)| same_host(host, own)))
+        };
+        mine.iter().find(from_here).or_else(|| mine.first()).map(|row| (*row).clone())
     };
     let by_address = kin().find(|(_, other)| other.is_at(host, port));
     let by_name = || {
-        let mut named = kin().filter(|(_, other)| sender(other).is_some());
+        let mut named = kin().filter(|(of, other)| sender(*of, other).is_some());
         named.next().filter(|_| named.next().is_none())
     };
     let by_port = || {
-        let own = |other: &Peer| other.own("port").cloned().unwrap_or_else(|| other.port.to_string());
-        let mut listening = kin().filter(|(_, other)| port.is_some_and(|port| *port == own(other)));
+        let listens = |other: &Peer, port: &String| match other.own("port") {
+            Some(own) => own == port,
+            None => other.addresses.iter().any(|(_, reached)| *port == reached.to_string()),
+        };
+        let mut listening = kin().filter(|(_, other)| port.is_some_and(|port| listens(other, port)));
         listening.next().filter(|_| listening.next().is_none())
     };
     // A node that has not reported its cluster may belong to the same one.
     let silent = || others().find(|(_, other)| other.system().is_none() && other.is_at(host, port));
     match by_address.or_else(by_name).or_else(by_port).or_else(silent) {
-        Some((of, other)) => Upstream::Watched(of, sender(other)),
+        Some((of, other)) => Upstream::Watched(of, sender(of, other)),
         None => match (host, port) {
             (Some(host), port) => Upstream::Outside(port.map_or_else(|| host.clone(), |port| format!("{host}:{port}"))),
             (None, _) => Upstream::None,
@@ -156,10 +176,10 @@ pub(super) fn subscriber(
 
 /// Finds primaries with the same system identifier.
 pub(super) fn split_brains(peers: &[Peer]) -> Vec<ShapeFault> {
-    let mut clusters: HashMap<&String, Vec<&Peer>> = HashMap::new();
+    let mut clusters: HashMap<(&String, &Option<String>), Vec<&Peer>> = HashMap::new();
     for peer in peers.iter().filter(|peer| peer.health.answers() && peer.role() == Some(Role::Primary)) {
         if let Some(system) = peer.system() {
-            clusters.entry(system).or_default().push(peer);
+            clusters.entry((system, &peer.cluster)).or_default().push(peer);
         }
     }
     let mut faults: Vec<ShapeFault> = clusters

@@ -6,19 +6,28 @@ use std::time::{Duration, SystemTime};
 
 use crate::model::protocol::ViewRows;
 use crate::model::view::{ByServer, CellKind, Reading, Source, Unit, View, ViewColumn};
-use crate::model::{Column, Facts, RowSet, ServerFacts};
+use crate::model::{Column, Facts, Role, RowSet, ServerFacts};
 
 /// The name of the view in a rule.
 pub const NAME: &str = "facts";
+/// The column that names several primaries of one cluster.
+pub const SPLIT_BRAIN: &str = "split_brain";
 
 /// A column: its name, type, unit and meaning.
 type Spec = (&'static str, CellKind, Option<Unit>, &'static str);
 
-const COLUMNS: [Spec; 10] = [
+const COLUMNS: [Spec; 17] = [
     ("role", CellKind::Text, None, "primary or standby"),
-    ("replay_lag_ms", CellKind::Interval, Some(Unit::Ms), "how far the replay of a standby lags behind, in time"),
-    ("replay_lag_bytes", CellKind::Int8, Some(Unit::Bytes), "WAL that a standby received and has not replayed"),
+    ("replay_lag_ms", CellKind::Interval, Some(Unit::Ms), "how old the data of a standby is"),
+    ("replay_lag_bytes", CellKind::Int8, Some(Unit::Bytes), "WAL of its primary that a standby has not replayed"),
+    ("late_ms", CellKind::Interval, Some(Unit::Ms), "by how much a standby is later than it is meant to be"),
+    ("behind", CellKind::Text, None, "the age of the data of a standby, and why, in words"),
     ("streaming", CellKind::Bool, None, "a standby receives WAL as it is written"),
+    ("receives", CellKind::Bool, None, "WAL reaches a standby: streamed, or from an archive"),
+    ("supply", CellKind::Text, None, "how WAL reaches a standby that does not just stream and replay, in words"),
+    ("sender_down", CellKind::Bool, None, "the watched node that a standby receives from does not answer"),
+    ("replay_paused", CellKind::Bool, None, "the replay of a standby is paused"),
+    (SPLIT_BRAIN, CellKind::Text, None, "the servers that are primaries of one and the same cluster"),
     ("connections", CellKind::Int4, None, "client connections"),
     ("max_connections", CellKind::Int4, None, "max_connections"),
     ("connections_percent", CellKind::Float8, Some(Unit::Percent), "client connections, in percent of max_connections"),
@@ -45,16 +54,45 @@ pub fn view() -> &'static Arc<View> {
     &VIEW
 }
 
+/// What follows from the figures of several nodes.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Known {
+    /// How old the data of a standby is.
+    pub lag: Option<Duration>,
+    /// WAL of its primary that it has not replayed.
+    pub behind_bytes: Option<u64>,
+    /// By how much it is later than it is meant to be.
+    pub late: Option<Duration>,
+    /// The age of its data, and why, in words.
+    pub behind: Option<String>,
+    /// True if WAL reaches it.
+    pub receives: Option<bool>,
+    /// How WAL reaches it, in words.
+    pub supply: Option<String>,
+    /// True if the watched node that it receives from does not answer.
+    pub sender_down: Option<bool>,
+    /// The primaries of its cluster, if there are several.
+    pub split_brain: Option<String>,
+}
+
 /// The one row, filled with what is known at `at`.
-pub fn reading(at: SystemTime, facts: &Facts, server: Option<&ServerFacts>) -> Reading {
+pub fn reading(at: SystemTime, facts: &Facts, server: Option<&ServerFacts>, known: Known) -> Reading {
+    let flag = |flag: Option<bool>| flag.map(|flag| if flag { "t" } else { "f" }.to_owned());
     let ms = |time: Option<Duration>| time.map(|time| (time.as_secs_f64() * 1e3).to_string());
     let number = |number: Option<u32>| number.map(|number| number.to_string());
     let share = facts.connections.zip(facts.max_connections.filter(|max| *max > 0));
     let cells = [
         Some(facts.role.as_str().to_owned()),
-        ms(facts.replay_lag),
-        facts.replay_lag_bytes.map(|bytes| bytes.to_string()),
-        facts.streaming.map(|streaming| if streaming { "t" } else { "f" }.to_owned()),
+        ms(known.lag),
+        known.behind_bytes.map(|bytes| bytes.to_string()),
+        ms(known.late),
+        known.behind,
+        flag(facts.streaming().filter(|_| facts.role == Role::Standby)),
+        flag(known.receives),
+        known.supply,
+        flag(known.sender_down),
+        flag(facts.replay_paused),
+        known.split_brain,
         number(facts.connections),
         number(facts.max_connections),
         share.map(|(used, max)| (100.0 * f64::from(used) / f64::from(max)).to_string()),
@@ -78,13 +116,9 @@ mod tests {
     #[test]
     fn an_unknown_fact_has_no_value() {
         let at = SystemTime::UNIX_EPOCH;
-        let facts = Facts {
-            replay_lag: Some(Duration::from_millis(1500)),
-            connections: Some(97),
-            max_connections: Some(100),
-            ..Facts::unknown(Role::Standby, at)
-        };
-        let reading = reading(at, &facts, None);
+        let facts = Facts { connections: Some(97), max_connections: Some(100), ..Facts::unknown(Role::Standby, at) };
+        let known = Known { lag: Some(Duration::from_millis(1500)), ..Known::default() };
+        let reading = reading(at, &facts, None, known);
         let value = |name: &str| reading.value(view(), 0, view().column(name).unwrap());
         assert_eq!(value("role"), Value::Text("standby"));
         assert_eq!(value("replay_lag_ms").number(), Some(1500.0));

@@ -93,6 +93,20 @@ pub enum Source {
         /// That column.
         of: usize,
     },
+    /// The age of the WAL position in another column: how long ago the primary of the cluster was there.
+    Age {
+        /// That column.
+        of: usize,
+        /// A column with a measured age, in milliseconds, for positions older than those that were seen.
+        otherwise: Option<usize>,
+    },
+    /// The bytes of WAL from the position in another column to where the primary of the cluster is.
+    Behind {
+        /// That column.
+        of: usize,
+    },
+    /// How far the node itself is behind, as the Nodes screen says.
+    Lag(LagPart),
     /// The recent values of another column, as a row of bars; not part of the machine output.
     Trend {
         /// That column.
@@ -216,6 +230,31 @@ impl Unit {
             Self::Percent => "percent",
             Self::Lsn => "lsn",
             Self::Time => "time",
+        }
+    }
+}
+
+/// A part of what is known of the lag of a node.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LagPart {
+    /// The age of its data, in milliseconds.
+    Time,
+    /// Bytes of WAL that it has not replayed.
+    Bytes,
+    /// Why it is behind or how it receives WAL, in words.
+    Why,
+}
+
+impl LagPart {
+    /// All parts, in the order in which messages list them.
+    pub const ALL: [Self; 3] = [Self::Time, Self::Bytes, Self::Why];
+
+    /// As a view file writes it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Time => "time",
+            Self::Bytes => "bytes",
+            Self::Why => "why",
         }
     }
 }

@@ -33,7 +33,9 @@ pub(super) fn between(view: &View, before: &RowSet, after: &RowSet, seconds: f64
             changes(of).into_iter().map(|change| Some(change?.1).filter(|rate| *rate >= 0.0)).collect()
         }
         Source::Until { of } => changes(of).into_iter().map(|change| change.map(until)).collect(),
-        Source::Sql { .. } | Source::Trend { .. } => Vec::new(),
+        Source::Sql { .. } | Source::Age { .. } | Source::Behind { .. } | Source::Lag(_) | Source::Trend { .. } => {
+            Vec::new()
+        }
     });
     rates.collect()
 }

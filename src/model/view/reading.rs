@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use super::View;
-use super::column::Source;
+use super::column::{LagPart, Source};
 use super::{key, rates};
 use crate::model::Condition;
 use crate::model::protocol::ViewRows;
@@ -17,8 +17,25 @@ pub struct Reading {
     pub at: SystemTime,
     /// The answer.
     pub answer: Arc<ViewRows>,
-    /// For each column of the view, a rate per row; empty for columns that are no rates.
-    rates: Vec<Vec<Option<f64>>>,
+    /// For each column of the view, a number per row; empty for columns that are not computed.
+    computed: Vec<Vec<Option<f64>>>,
+    /// Why the node is behind, where a column says so.
+    why: Option<String>,
+}
+
+/// What is known of a node's place in its cluster: where the primary was, and how far the node is behind.
+pub trait Location {
+    /// How many milliseconds ago the primary was at a position; at least `measured` for one that is older than all that
+    /// were seen.
+    fn age(&self, position: u64, measured: Option<f64>) -> Option<f64>;
+    /// How many bytes the primary is beyond a position.
+    fn behind(&self, position: u64) -> Option<f64>;
+    /// How old the data of the node is, in milliseconds.
+    fn lag(&self) -> Option<f64>;
+    /// The bytes of WAL that it has not replayed.
+    fn lag_bytes(&self) -> Option<f64>;
+    /// Why it is behind.
+    fn why(&self) -> Option<String>;
 }
 
 /// The value of a cell.
@@ -28,7 +45,7 @@ pub enum Value<'a> {
     Unknown,
     /// As the server prints it.
     Text(&'a str),
-    /// A change per second, or seconds until 0: computed from two answers.
+    /// A number that pgwatch computed: a change per second, seconds until 0, an age, bytes behind.
     Rate(f64),
 }
 
@@ -65,14 +82,39 @@ impl Value<'_> {
 impl Reading {
     /// The reading of an answer that came at `at`; rates are computed against `earlier`.
     pub fn new(view: &View, at: SystemTime, answer: Arc<ViewRows>, earlier: Option<&Self>) -> Self {
-        let rates = match earlier {
+        let computed = match earlier {
             Some(earlier) if view.has_rates() => {
                 let seconds = at.duration_since(earlier.at).map_or(0.0, |passed| passed.as_secs_f64());
                 rates::between(view, &earlier.answer.rows, &answer.rows, seconds)
             }
             _ => Vec::new(),
         };
-        Self { at, answer, rates }
+        Self { at, answer, computed, why: None }
+    }
+
+    /// Fills the columns that depend on what is known of the cluster.
+    pub fn locate(&mut self, view: &View, known: &impl Location) {
+        self.computed.resize_with(view.columns.len(), Vec::new);
+        self.why = known.why();
+        let rows = &self.answer.rows;
+        let place = |of: usize| match view.columns.get(of).map(|column| &column.source) {
+            Some(Source::Sql { at, .. }) => Some(*at),
+            _ => None,
+        };
+        let at = |row: usize, of: usize| position(rows.cell(row, place(of)?)?);
+        let number = |row: usize, of: usize| rows.cell(row, place(of)?)?.parse().ok();
+        for (column, computed) in view.columns.iter().zip(&mut self.computed) {
+            let value = |row: usize| match column.source {
+                Source::Age { of, otherwise } => known.age(at(row, of)?, otherwise.and_then(|of| number(row, of))),
+                Source::Behind { of } => known.behind(at(row, of)?),
+                Source::Lag(LagPart::Time) => known.lag(),
+                Source::Lag(LagPart::Bytes) => known.lag_bytes(),
+                _ => None,
+            };
+            if matches!(column.source, Source::Age { .. } | Source::Behind { .. } | Source::Lag(_)) {
+                *computed = (0..rows.len()).map(value).collect();
+            }
+        }
     }
 
     /// The time since the answer came.
@@ -94,9 +136,16 @@ impl Reading {
     pub fn value(&self, view: &View, row: usize, column: usize) -> Value<'_> {
         match view.columns.get(column).map(|column| &column.source) {
             Some(Source::Sql { at, .. }) => self.answer.rows.cell(row, *at).map_or(Value::Unknown, Value::Text),
-            Some(Source::Rate { .. } | Source::Until { .. }) => {
-                let rate = self.rates.get(column).and_then(|rates| rates.get(row)).copied().flatten();
-                rate.map_or(Value::Unknown, Value::Rate)
+            Some(Source::Lag(LagPart::Why)) => self.why.as_deref().map_or(Value::Unknown, Value::Text),
+            Some(
+                Source::Rate { .. }
+                | Source::Until { .. }
+                | Source::Age { .. }
+                | Source::Behind { .. }
+                | Source::Lag(_),
+            ) => {
+                let number = self.computed.get(column).and_then(|rows| rows.get(row)).copied().flatten();
+                number.map_or(Value::Unknown, Value::Rate)
             }
             Some(Source::Trend { .. }) | None => Value::Unknown,
         }
@@ -113,6 +162,13 @@ impl Reading {
     pub fn key(&self, view: &View, row: usize) -> String {
         key::of(view, &self.answer.rows, row)
     }
+}
+
+/// A WAL position as the server prints it (`16/B374D848`), in bytes.
+fn position(text: &str) -> Option<u64> {
+    let (high, low) = text.split_once('/')?;
+    let part = |digits: &str| u32::from_str_radix(digits, 16).ok().map(u64::from);
+    Some((part(high)? << 32) | part(low)?)
 }
 
 #[cfg(test)]

@@ -50,7 +50,8 @@ fn draw_pane(canvas: &mut Canvas<'_>, pane: Pane, area: Rect) {
 fn settings(canvas: &mut Canvas<'_>, area: Rect) {
     let (app, theme) = (canvas.app, canvas.theme);
     let values = if area.width < 70 { 24 } else { 36 };
-    let mut lines = app.selected().map(|node| lines(node, canvas, values)).unwrap_or_default();
+    let room = usize::from(area.width).saturating_sub(values + 4);
+    let mut lines = app.selected().map(|node| lines(node, canvas, values, room)).unwrap_or_default();
     let filter = &app.settings.filter;
     let all = lines.len();
     if !filter.passes_all() {
@@ -68,7 +69,8 @@ fn settings(canvas: &mut Canvas<'_>, area: Rect) {
     }
 }
 
-fn lines(node: &Node, canvas: &Canvas<'_>, values: usize) -> Vec<DocLine> {
+/// `values`: where values begin; `room`: how wide they may be.
+fn lines(node: &Node, canvas: &Canvas<'_>, values: usize, room: usize) -> Vec<DocLine> {
     let (app, theme) = (canvas.app, canvas.theme);
     let at = app.picture().at;
     let pair = |label: &'static str, value: String| {
@@ -113,6 +115,13 @@ fn lines(node: &Node, canvas: &Canvas<'_>, values: usize) -> Vec<DocLine> {
     }
     if let Some(timeline) = node.facts.as_ref().and_then(|(_, facts)| facts.timeline) {
         lines.push(pair("timeline", timeline.to_string()));
+    }
+    for (n, warning) in server.login_warnings.iter().enumerate() {
+        let label = if n == 0 { "warned at login" } else { "" };
+        for (n, part) in text::wrap(warning, room.max(20)).into_iter().enumerate() {
+            let label = if n == 0 { label } else { "" };
+            lines.push(DocLine::default().text(label, theme.dim).at(values).text(part, theme.warn));
+        }
     }
     if let Some(waiting) = server.pending_restart.filter(|waiting| *waiting > 0) {
         let said = format!("{waiting} wait for a restart");

@@ -5,6 +5,7 @@ use ratatui::layout::Rect;
 use ratatui::style::Style;
 
 use crate::app::{App, Pane};
+use crate::fleet::nodes::Level;
 use crate::fleet::topology::{Branch, Edge, VIEWS};
 use crate::model::Role;
 use crate::text;
@@ -188,7 +189,10 @@ impl Columns {
         let timeline = branch.timeline.as_deref().unwrap_or(text::UNKNOWN);
         pen.column(role, 8, theme.dim).gap(1).column_right(timeline, 3, theme.dim).gap(2);
         match &branch.edge {
-            Some(edge) => self.edge(&mut pen, edge, app, old, theme),
+            Some(edge) => {
+                let level = node.map_or(Level::Normal, |node| node.lag_level(&app.fleet.thresholds));
+                self.edge(&mut pen, edge, level, old, theme);
+            }
             None => {
                 pen.gap(self.state + 2 * LAG + self.slot + 6);
             }
@@ -223,11 +227,16 @@ impl Columns {
         wrapped::put(buf, part(slot, self.slot), edge.slot.as_deref().unwrap_or(text::UNKNOWN), theme.dim);
     }
 
-    fn edge(&self, pen: &mut Pen<'_>, edge: &Edge, app: &App, old: bool, theme: &Theme) {
+    fn edge(&self, pen: &mut Pen<'_>, edge: &Edge, level: Level, old: bool, theme: &Theme) {
         pen.column(&edge.receives(), self.state, state_style(edge, old, theme)).gap(1);
-        let lag = edge.lag();
-        let said = lag.map_or_else(|| text::UNKNOWN.to_owned(), text::duration);
-        pen.column_right(&said, LAG, if old { theme.dim } else { lag_style(lag, app, theme) }).gap(1);
+        let said = edge.lag_said().unwrap_or_else(|| text::UNKNOWN.to_owned());
+        let style = match level {
+            _ if old || edge.lag().is_none() => theme.dim,
+            Level::Critical => theme.bad,
+            Level::Warning => theme.warn,
+            Level::Normal => theme.text,
+        };
+        pen.column_right(&said, LAG, style).gap(1);
         let bytes = edge.lag_bytes.map_or_else(|| text::UNKNOWN.to_owned(), text::bytes);
         pen.column_right(&bytes, LAG, theme.dim).gap(2);
         pen.column(edge.slot.as_deref().unwrap_or(text::UNKNOWN), self.slot, theme.dim).gap(2);
@@ -245,17 +254,6 @@ fn state_style(edge: &Edge, old: bool, theme: &Theme) -> Style {
         Some("stopped" | "no worker") => theme.bad,
         Some("streaming" | "running") => theme.ok,
         _ => theme.warn,
-    }
-}
-
-/// The style of a lag by the thresholds of the file.
-fn lag_style(lag: Option<std::time::Duration>, app: &App, theme: &Theme) -> Style {
-    let limit = &app.fleet.thresholds.replication_lag;
-    match lag {
-        Some(lag) if lag >= limit.critical => theme.bad,
-        Some(lag) if lag >= limit.warning => theme.warn,
-        Some(_) => theme.text,
-        None => theme.dim,
     }
 }
 

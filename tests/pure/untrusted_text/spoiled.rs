@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use pgwatch::app::{Effect, Msg, update};
-use pgwatch::model::facts::Setting;
+use pgwatch::model::facts::{Sender, Setting};
 use pgwatch::model::protocol::{DisconnectReason, NodeRows, ServerNotice, Tested};
 use pgwatch::model::{Command, ErrorKind, EventKind, HealthState, NodeError, Role};
 use proptest::prelude::*;
@@ -119,7 +119,7 @@ fn told(scene: &mut Scene, text: &str) {
         server.cluster_name = Some(text.to_owned());
         let word = || text.to_owned();
         server.settings.insert(1, Setting { name: word(), value: word(), source: word(), pending_restart: true });
-        facts.worst_standby = Some(word());
+        facts.senders = Some(vec![Sender { name: Some(word()), replayed: Some(1), ..Sender::default() }]);
         let (role, server_version) = (Role::Primary, word());
         let connect_time = Duration::from_millis(1);
         scene.event(EventKind::Connected { node: node.clone(), role, server_version, connect_time, attempt: 1 });
@@ -141,7 +141,7 @@ fn failing(scene: &mut Scene, text: &str) {
 
 /// The columns before and after the spoiled one, and their value.
 pub const BEFORE: &str = "before";
-pub const BEHIND: &str = "behind";
+pub const BEHIND: &str = "afterwards";
 
 /// Answers of every kind to a statement that also contains the text.
 fn answered(scene: &mut Scene, text: &str) {

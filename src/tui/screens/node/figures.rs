@@ -3,6 +3,7 @@
 use ratatui::style::Style;
 
 use crate::app::App;
+use crate::fleet::lag::{Behind, Supply};
 use crate::fleet::nodes::{Level, Node, Sample};
 use crate::model::rates::Rates;
 use crate::model::{Facts, Role};
@@ -41,7 +42,7 @@ impl FiguresText<'_> {
             lines.push(self.replay());
         }
         let primary = self.facts.role == Role::Primary;
-        let standbys = self.facts.standbys.filter(|standbys| *standbys > 0 || primary);
+        let standbys = self.facts.senders.as_ref().map(Vec::len).filter(|standbys| *standbys > 0 || primary);
         lines.extend(standbys.map(|standbys| self.standbys(standbys)));
         lines.extend(self.oldest());
         self.hidden(lines);
@@ -127,7 +128,7 @@ impl FiguresText<'_> {
     }
 
     fn replay(&self) -> DocLine {
-        let (facts, theme) = (self.facts, self.theme);
+        let (lag, theme) = (&self.node.lag, self.theme);
         let level = match self.node.lag_level(&self.app.fleet.thresholds) {
             Level::Normal => theme.text,
             Level::Warning => theme.warn,
@@ -135,34 +136,41 @@ impl FiguresText<'_> {
         };
         let mut row = self
             .label("Replay")
-            .text(facts.replay_lag.map_or(text::UNKNOWN.to_owned(), text::duration), self.tone(level))
+            .text(lag.time.map_or(text::UNKNOWN.to_owned(), Behind::said), self.tone(level))
             .text(" behind", theme.dim);
-        if let Some(bytes) = facts.replay_lag_bytes {
+        if let Some(bytes) = lag.bytes {
             row = row.text(format!("   {}", text::bytes(bytes as f64)), self.value()).text(" to replay", theme.dim);
         }
-        match facts.streaming {
-            Some(true) => row.text("   streaming", self.tone(theme.ok)),
-            Some(false) => row.text("   not streaming", self.tone(theme.warn)),
-            None => row,
+        let fine = lag.supply == Supply::Streaming && !lag.paused;
+        match (lag.why(), fine) {
+            (Some(why), true) => row.text(format!("   streaming, {why}"), self.tone(theme.ok)),
+            (Some(why), false) if lag.receives() == Some(true) && !lag.paused => {
+                row.text(format!("   {why}"), self.value())
+            }
+            (Some(why), false) => row.text(format!("   {why}"), self.tone(theme.warn)),
+            (None, true) => row.text("   streaming", self.tone(theme.ok)),
+            (None, false) => row,
         }
     }
 
-    fn standbys(&self, standbys: u32) -> DocLine {
+    fn standbys(&self, standbys: usize) -> DocLine {
         let (facts, theme) = (self.facts, self.theme);
         let level = if standbys > 0 { theme.ok } else { theme.text };
         let mut row = self.label("Standbys").text(format!("{standbys} streaming"), self.tone(level));
-        // An idle primary reports no lag, so no standby is the worst.
-        let Some((worst, lag)) = facts.worst_standby.as_ref().zip(facts.worst_standby_lag) else { return row };
-        let over = lag >= self.app.fleet.thresholds.replication_lag.warning;
-        row = row
-            .text("   worst ", theme.dim)
-            .text(worst.clone(), self.value())
-            .text(" ", theme.dim)
-            .text(text::duration(lag), self.tone(if over { theme.warn } else { theme.text }));
-        match facts.worst_standby_lag_bytes {
-            Some(bytes @ 1..) => row.text(format!("  {}", text::bytes(bytes as f64)), theme.dim),
-            _ => row,
+        // If all have replayed everything, none is the worst.
+        let worst = facts.worst_sender().and_then(|sender| Some((sender.name.as_ref()?, sender.replayed?)));
+        let Some((worst, replayed)) = worst else { return row };
+        let bytes = facts.wal_end().unwrap_or_default().saturating_sub(replayed);
+        if bytes == 0 {
+            return row;
         }
+        row = row.text("   worst ", theme.dim).text(worst.clone(), self.value());
+        if let Some(behind) = self.node.age_of(replayed, self.app.picture().at) {
+            let over = behind.time >= self.app.fleet.thresholds.replication_lag.warning;
+            let tone = self.tone(if over { theme.warn } else { theme.text });
+            row = row.text(" ", theme.dim).text(behind.said(), tone);
+        }
+        row.text(format!("  {}", text::bytes(bytes as f64)), theme.dim)
     }
 
     fn oldest(&self) -> Option<DocLine> {

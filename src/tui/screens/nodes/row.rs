@@ -106,21 +106,37 @@ impl Row<'_> {
                 pen.column_right(&said, width, style);
             }
             NodeColumn::Lag => {
-                let (said, style) = match (facts.and(node.lag()), node.lag_level(&self.app.fleet.thresholds)) {
-                    (Some(lag), Level::Normal) => known(text::duration(lag), theme.text),
+                let (said, style) = match (facts.and(node.lag.time), node.lag_level(&self.app.fleet.thresholds)) {
+                    (Some(lag), Level::Normal) => known(lag.said(), theme.text),
                     (Some(lag), level) => known(
-                        format!("{} ▲", text::duration(lag)),
+                        format!("{} ▲", lag.said()),
                         if level == Level::Critical { theme.bad } else { theme.warn },
                     ),
                     (None, _) => unknown,
                 };
                 pen.column_right(&said, width, style);
             }
+            NodeColumn::LastMinute if facts.is_some() && self.finding().is_some() => {
+                let (said, style) = self.finding().unwrap_or_default();
+                pen.put(&text::fit(&said, width), style);
+            }
             NodeColumn::LastMinute => {
                 let bars = last_minute(node, self.app.picture().at, width, theme);
                 spark(pen, bars.into_iter(), width);
             }
         }
+    }
+
+    /// Why the node is not as it should be, in place of its last minute: two primaries, or a standby without WAL.
+    fn finding(&self) -> Option<(String, Style)> {
+        let (node, theme) = (self.node, self.theme);
+        if let Some(rivals) = self.app.picture().rivals_of(node) {
+            return Some((format!("split brain: {rivals}"), theme.bad));
+        }
+        let level = node.lag_level(&self.app.fleet.thresholds);
+        let wrong = level > Level::Normal || node.lag.paused || node.lag.receives() == Some(false);
+        let style = if level == Level::Critical { theme.bad } else { theme.warn };
+        node.lag.why().filter(|_| wrong).map(|why| (why, style))
     }
 
     fn state(&self, pen: &mut Pen<'_>) {

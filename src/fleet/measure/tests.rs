@@ -1,0 +1,267 @@
+//! How far standbys are behind, in a fleet of a primary and its standbys. Times are seconds of this machine's clock.
+
+use std::sync::Arc;
+
+use super::*;
+use crate::fleet::Fleet;
+use crate::model::{Event, EventKind, Health, NodeConfig, ServerFacts, Thresholds};
+
+/// 2 MB of WAL a second.
+const PACE: u64 = 2_000_000;
+
+fn at(second: f64) -> SystemTime {
+    SystemTime::UNIX_EPOCH + Duration::from_secs_f64(10_000.0 + second)
+}
+
+/// What happens to the figures of a standby.
+type Cut = fn(&mut Facts);
+
+struct Stage(Fleet);
+
+impl Stage {
+    /// The primary `p` and the standbys `s` and `c`, all of one cluster.
+    fn new() -> Self {
+        let nodes = ["p", "s", "c"].map(|name| NodeConfig::new(NodeName::parse(name).unwrap(), name));
+        let mut stage = Self(Fleet::new(nodes.into(), Duration::from_secs(1), Thresholds::default(), at(0.0)));
+        for name in ["p", "s", "c"] {
+            stage.health(0.0, name, HealthState::Healthy);
+            stage.server(name, |_| {});
+        }
+        stage
+    }
+
+    fn event(&mut self, second: f64, kind: EventKind) {
+        self.0.apply(&Event { seq: 0, at: at(second), kind });
+    }
+
+    fn health(&mut self, second: f64, node: &str, state: HealthState) {
+        let health = Arc::new(Health { state, ..Health::new(at(second)) });
+        let node = NodeName::parse(node).unwrap();
+        self.event(second, EventKind::Health { node, from: HealthState::Connecting, health });
+    }
+
+    fn server(&mut self, node: &str, change: impl FnOnce(&mut ServerFacts)) {
+        let mut server = ServerFacts { system_identifier: Some(7), restores: Some(false), ..ServerFacts::default() };
+        change(&mut server);
+        self.event(0.0, EventKind::Server { node: NodeName::parse(node).unwrap(), server: Arc::new(server) });
+    }
+
+    /// The primary is at this position.
+    fn primary(&mut self, second: f64, position: u64) {
+        let facts =
+            Facts { wal_position: Some(position), timeline: Some(1), ..Facts::unknown(Role::Primary, at(second)) };
+        self.facts(second, "p", facts);
+    }
+
+    /// A standby has received and replayed up to these positions.
+    fn standby(&mut self, second: f64, received: u64, replayed: u64, change: impl FnOnce(&mut Facts)) -> Lag {
+        let mut facts = Facts {
+            wal_position: Some(replayed),
+            received: Some(received),
+            receiver: Some("streaming".to_owned()),
+            receiver_silent: Some(Duration::from_millis(300)),
+            replay_paused: Some(false),
+            timeline: Some(1),
+            ..Facts::unknown(Role::Standby, at(second))
+        };
+        change(&mut facts);
+        self.facts(second, "s", facts);
+        self.0.now().nodes.get(&NodeName::parse("s").unwrap()).unwrap().lag.clone()
+    }
+
+    fn facts(&mut self, second: f64, node: &str, facts: Facts) {
+        self.event(second, EventKind::Facts { node: NodeName::parse(node).unwrap(), facts: Ok(Arc::new(facts)) });
+    }
+}
+
+fn seconds(lag: &Lag) -> Option<f64> {
+    lag.time.map(|behind| (behind.time.as_secs_f64() * 10.0).round() / 10.0)
+}
+
+fn late(lag: &Lag) -> Option<u64> {
+    lag.late.map(|late| late.as_secs())
+}
+
+fn stopped(facts: &mut Facts) {
+    facts.receiver = Some("stopped".to_owned());
+    facts.receiver_silent = None;
+    facts.timeline = None;
+}
+
+#[test]
+fn a_standby_that_streams_is_not_late_whatever_the_age_of_the_last_commit() {
+    let mut stage = Stage::new();
+    for second in 0..30_u32 {
+        let (now, end) = (f64::from(second), u64::from(second) * PACE);
+        stage.primary(now, end);
+        // One transaction has been writing for all of the time.
+        let lag = stage.standby(now + 0.1, end + 1000, end, |facts| facts.commit_age = Some(now + 20.0));
+        assert!(seconds(&lag) <= Some(0.1) && lag.why().is_none(), "{second}: {lag:?}");
+    }
+    // Even if it is measured just before the primary.
+    let lag = stage.standby(29.2, 29 * PACE - 1000, 29 * PACE - 2000, |facts| facts.commit_age = Some(49.0));
+    assert_eq!(seconds(&lag), Some(0.2));
+}
+
+#[test]
+fn the_first_answer_of_a_long_transaction_is_in_doubt_and_the_second_tells() {
+    let mut stage = Stage::new();
+    stage.primary(0.0, 1000);
+    let lag = stage.standby(0.0, 990, 900, |facts| facts.commit_age = Some(20.0));
+    assert_eq!((lag.time, lag.late, lag.doubtful), (None, None, true));
+    stage.primary(1.0, 2000);
+    let lag = stage.standby(1.0, 1990, 1900, |facts| facts.commit_age = Some(21.0));
+    assert_eq!((seconds(&lag), lag.doubtful), (Some(0.1), false));
+    // It is late indeed.
+    let mut stage = Stage::new();
+    stage.primary(0.0, 1000);
+    stage.standby(0.0, 990, 900, |facts| facts.commit_age = Some(20.0));
+    stage.primary(1.0, 2000);
+    let lag = stage.standby(1.0, 1990, 900, |facts| facts.commit_age = Some(21.0));
+    assert_eq!((seconds(&lag), late(&lag)), (Some(21.0), Some(21)));
+}
+
+#[test]
+fn a_standby_that_receives_nothing_gets_older_by_the_second() {
+    // Cut off, connecting, waiting, or without a position since its start.
+    let cases: [(&str, Cut); 4] = [
+        ("stopped", stopped),
+        ("connecting", |facts| facts.receiver = Some("connecting".to_owned())),
+        ("waiting", |facts| facts.receiver = Some("waiting".to_owned())),
+        ("nothing received since the start", |facts| {
+            stopped(facts);
+            facts.received = None;
+        }),
+    ];
+    for (case, cut) in cases {
+        let mut stage = Stage::new();
+        stage.primary(0.0, 1);
+        stage.standby(0.0, 1, 1, |_| {});
+        let mut why = None;
+        for second in 1..60_u32 {
+            let now = f64::from(second);
+            stage.primary(now, u64::from(second) * PACE + 1);
+            let lag = stage.standby(now, 1, 1, |facts| {
+                facts.commit_age = Some(now + 0.5);
+                facts.receiver_silent = None;
+                cut(facts);
+            });
+            if second > 1 {
+                assert!((seconds(&lag).unwrap() - now).abs() <= 1.1, "{case} at {second}: {lag:?}");
+                assert_eq!(lag.bytes, Some(u64::from(second) * PACE), "{case}");
+            }
+            assert_eq!(lag.receives(), Some(false), "{case}");
+            why = lag.why();
+        }
+        let status = match case {
+            "connecting" | "waiting" => format!("is {case}"),
+            _ => "does not run".to_owned(),
+        };
+        assert_eq!(why, Some(format!("receives nothing for 58 s: its WAL receiver {status}")));
+    }
+}
+
+#[test]
+fn a_frozen_receiver_or_sender_still_calls_itself_streaming() {
+    let mut stage = Stage::new();
+    for second in 0..20_u32 {
+        let now = f64::from(second);
+        stage.primary(now, u64::from(second) * PACE);
+        let lag = stage.standby(now, 5 * PACE, 5 * PACE, |facts| {
+            facts.receiver_silent = Some(Duration::from_secs_f64((now - 5.0).max(0.0)));
+            facts.commit_age = Some((now - 5.0).max(0.0));
+        });
+        if second > 11 {
+            assert_eq!((seconds(&lag), lag.receives()), (Some(now - 5.0), Some(false)), "{lag:?}");
+            assert!(lag.why().unwrap().ends_with("its sender is silent"), "{:?}", lag.why());
+        }
+    }
+    // Where no primary is watched, only a silence longer than the protocol allows tells.
+    let mut stage = Stage::new();
+    for (silent, receives) in [(29_u32, Some(true)), (36, Some(false))] {
+        let lag = stage.standby(f64::from(silent), 100, 100, |facts| {
+            facts.receiver_silent = Some(Duration::from_secs(u64::from(silent)));
+        });
+        assert_eq!(lag.receives(), receives, "{silent}");
+    }
+}
+
+#[test]
+fn a_paused_replay_a_delay_and_an_archive_have_their_words() {
+    let mut stage = Stage::new();
+    for second in 0..120_u32 {
+        let now = f64::from(second);
+        stage.primary(now, u64::from(second) * PACE);
+        let lag = stage.standby(now, u64::from(second) * PACE, 0, |facts| facts.replay_paused = Some(true));
+        if second == 119 {
+            assert_eq!((seconds(&lag), late(&lag)), (Some(119.0), Some(119)));
+            assert_eq!(lag.says().as_deref(), Some("1 min old: replay is paused"));
+        }
+    }
+    // Late on purpose by an hour: two minutes are what it is meant to be.
+    stage.server("s", |server| server.apply_delay = Some(Duration::from_hours(1)));
+    let lag = stage.standby(120.0, 119 * PACE, 0, |_| {});
+    assert_eq!((seconds(&lag), late(&lag)), (Some(120.0), Some(0)));
+    assert_eq!(lag.why().as_deref(), Some("delayed by 1 h"));
+    // Fed from an archive: the last files are not there yet.
+    stage.server("s", |server| {
+        server.restores = Some(true);
+        server.wal_segment = Some(16 << 20);
+    });
+    let files = 119 * PACE / (16 << 20) * (16 << 20);
+    let lag = stage.standby(121.0, files, files - (16 << 20), stopped);
+    assert_eq!((late(&lag), lag.receives(), lag.why().as_deref()), (Some(0), Some(true), Some("from the archive")));
+    // It is far behind its archive.
+    let lag = stage.standby(122.0, 0, 10 * PACE, stopped);
+    assert!(late(&lag) > Some(80), "{lag:?}");
+}
+
+#[test]
+fn clocks_of_two_servers_are_not_taken_for_one() {
+    // The standby's clock is an hour ahead: its last commit seems to be an hour old.
+    let mut stage = Stage::new();
+    stage.primary(0.0, 1000);
+    let hour = Duration::from_hours(1);
+    let ahead = |facts: &mut Facts| {
+        facts.server_time += hour;
+        facts.commit_age = Some(3600.4);
+    };
+    let lag = stage.standby(0.0, 990, 900, ahead);
+    assert_eq!(seconds(&lag), Some(0.4), "{lag:?}");
+    // And an hour behind: never a negative age.
+    let mut stage = Stage::new();
+    stage.primary(0.0, 1000);
+    let lag = stage.standby(0.0, 990, 900, |facts| {
+        facts.server_time -= hour;
+        facts.commit_age = Some(-3599.7);
+    });
+    assert_eq!(seconds(&lag), Some(0.3), "{lag:?}");
+}
+
+#[test]
+fn a_standby_whose_primary_is_down_is_not_late_for_what_nobody_wrote() {
+    let mut stage = Stage::new();
+    stage.primary(0.0, 1000);
+    stage.standby(0.0, 1000, 1000, |_| {});
+    stage.health(1.0, "p", HealthState::Unhealthy);
+    for second in 1..200_u32 {
+        let lag = stage.standby(f64::from(second), 1000, 1000, |facts| {
+            facts.commit_age = Some(f64::from(second));
+            stopped(facts);
+        });
+        assert_eq!(late(&lag), Some(0), "{second}");
+    }
+    // But what it had not replayed before is missing.
+    let lag = stage.standby(200.0, 900, 900, stopped);
+    assert!(late(&lag) >= Some(199), "{lag:?}");
+}
+
+#[test]
+fn of_two_primaries_the_one_on_the_standbys_timeline_counts() {
+    let mut stage = Stage::new();
+    stage.primary(0.0, 1000);
+    let rival = Facts { wal_position: Some(5000), timeline: Some(2), ..Facts::unknown(Role::Primary, at(0.0)) };
+    stage.facts(0.0, "c", rival);
+    let lag = stage.standby(0.0, 1000, 1000, |_| {});
+    assert_eq!((lag.against.map(|name| name.to_string()).as_deref(), lag.bytes), (Some("p"), Some(0)));
+}

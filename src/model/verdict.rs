@@ -1,0 +1,39 @@
+//! What is the matter with the whole fleet, in one sentence, and what could not be judged.
+
+use serde::Serialize;
+
+use super::NodeName;
+
+/// How bad it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Grade {
+    /// Nothing is wrong that is known.
+    #[default]
+    Ok,
+    /// Somebody should look at it.
+    Warning,
+    /// Somebody should act on it.
+    Critical,
+}
+
+/// The state of the fleet in one sentence.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
+pub struct Verdict {
+    /// The severity of the worst that is wrong.
+    pub severity: Grade,
+    /// What is wrong, the worst first; what there is, if nothing is. It may hold text of a server: make it safe before it
+    /// reaches a terminal.
+    pub message: String,
+}
+
+/// A rule that could not be applied to a node.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct NotJudged {
+    /// The name of the rule.
+    pub rule: String,
+    /// The node.
+    pub node: NodeName,
+    /// Why not, and what would help. It may hold text of a server: make it safe before it reaches a terminal.
+    pub reason: String,
+}
