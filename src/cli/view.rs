@@ -95,7 +95,7 @@ async fn ask(config: &Config, view: &Arc<View>, interval: Duration) -> io::Resul
         ..ManagerConfig::new(config.nodes.clone())
     });
     let longest = config.nodes.iter().map(|node| node.pool.connect_timeout).max().unwrap_or_default();
-    let deadline = Instant::now() + longest + view.timeout + GRACE;
+    let deadline = Instant::now() + longest + view.patience() + GRACE;
     let look = Command::Look(vec![Look { view: Arc::clone(view), nodes: None, pace: None }]);
     if let Err(error) = handle.send(look).await {
         return Err(io::Error::other(error));
@@ -160,7 +160,7 @@ impl Answers {
                 }
             }
             if handle.send(Command::LookNow).await.is_ok() {
-                let _ = timeout_at(Instant::now() + self.view.timeout + GRACE, self.take(events)).await;
+                let _ = timeout_at(Instant::now() + self.view.patience() + GRACE, self.take(events)).await;
             }
         }
         for event in std::mem::take(&mut self.early) {
@@ -268,6 +268,9 @@ impl Answers {
             match answer {
                 Ok(reading) => {
                     if let Some(why) = &reading.answer.not_applicable {
+                        complain(&format!("{node}: {}", safe(why)));
+                    }
+                    if let Some(why) = &reading.answer.missing {
                         complain(&format!("{node}: {}", safe(why)));
                     }
                     if reading.answer.truncated {

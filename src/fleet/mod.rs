@@ -269,7 +269,7 @@ impl Fleet {
             }),
             EventKind::Query { batch, progress } => self.progress(*batch, progress),
             EventKind::Refused { node, error } => self.refused(node.as_ref(), error),
-            EventKind::Tested { .. } | EventKind::Draining { .. } | EventKind::Stopped(_) => {}
+            EventKind::Text { .. } | EventKind::Tested { .. } | EventKind::Draining { .. } | EventKind::Stopped(_) => {}
         }
     }
 

@@ -17,6 +17,7 @@ pub use by_server::{ByServer, Lacks, Variant, Version};
 pub use cell::{cell, cell_within};
 pub use column::{Bar, CellKind, Copies, Holds, LagPart, Source, Total, Unit, ViewColumn};
 pub use reading::{Location, Moment, Reading, Value};
+pub use sql::{Limit, Target};
 
 /// What is shown instead of the statements of other clients if the file says `show_statements: false`.
 pub const NOT_SHOWN: &str = "(not shown: show_statements is false)";
@@ -157,6 +158,7 @@ impl View {
         for column in self.columns.iter_mut().filter(|column| column.holds == Some(Holds::Statement)) {
             if let Source::Sql { sql, .. } = &mut column.source {
                 *sql = ByServer::same(format!("'{NOT_SHOWN}'"));
+                (column.once, column.encoding) = (None, None);
             }
         }
         self
@@ -185,6 +187,11 @@ impl View {
     pub fn lacks(&self, version: Version, role: Role) -> Option<Lacks> {
         let texts = [Some(&self.from), self.with.as_ref()];
         texts.into_iter().flatten().find_map(|text| text.choose(version, role).err())
+    }
+
+    /// How long a server may take for all statements of one answer: texts that are asked once have one of their own.
+    pub fn patience(&self) -> Duration {
+        self.timeout * if self.columns.iter().any(|column| column.once.is_some()) { 2 } else { 1 }
     }
 
     /// How old an answer may be before it is stale, where figures are refreshed at this interval.

@@ -90,6 +90,7 @@ fn describe(event: &Event) -> Option<(&'static str, Option<&NodeName>, Value)> {
         | EventKind::Facts { .. }
         | EventKind::Server { .. }
         | EventKind::View { .. }
+        | EventKind::Text { .. }
         | EventKind::Refused { .. }
         | EventKind::Tested { .. }
         | EventKind::Draining { .. }

@@ -153,6 +153,9 @@ impl Serialize for JsonNode<'_> {
                 let rows: Vec<JsonRow<'_>> = rows.iter().map(|row| JsonRow(view, reading, *row)).collect();
                 map.serialize_entry("rows", &rows)?;
                 map.serialize_entry("truncated", &reading.answer.truncated)?;
+                if let Some(why) = &reading.answer.missing {
+                    map.serialize_entry("missing", why)?;
+                }
                 if let Some(why) = &reading.answer.not_applicable {
                     map.serialize_entry("not_applicable", why)?;
                 }

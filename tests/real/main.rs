@@ -28,6 +28,7 @@ mod shell;
 mod spoiled_files;
 mod terminal;
 mod terminals;
+mod texts;
 mod tls;
 mod untrusted_text;
 mod view_command;

@@ -108,8 +108,13 @@ impl Scene {
     }
 
     pub fn event(&mut self, kind: EventKind) {
+        let _ = self.effects_of(kind);
+    }
+
+    /// What an event makes the dashboard do.
+    pub fn effects_of(&mut self, kind: EventKind) -> Vec<pgwatch::app::Effect> {
         self.seq += 1;
-        let _ = update(&mut self.app, Msg::Event(Event { seq: self.seq, at: at(self.now), kind }));
+        update(&mut self.app, Msg::Event(Event { seq: self.seq, at: at(self.now), kind }))
     }
 
     pub fn tick(&mut self, seconds: u64) {

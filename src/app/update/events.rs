@@ -8,7 +8,7 @@ use crate::app::{App, Dialog, Effect, Leaving, Reread, Screen};
 use crate::fleet::{Severity, Unsaved, topology};
 use crate::model::protocol::CommandError;
 use crate::model::view::Reading;
-use crate::model::{Command, Event, EventKind, NodeName};
+use crate::model::{Command, ErrorKind, Event, EventKind, NodeError, NodeName};
 
 /// How often time passes for the screen.
 const TICK: Duration = Duration::from_secs(1);
@@ -61,6 +61,7 @@ impl App {
             EventKind::NodeRemoved { .. } => self.node_removed(),
             EventKind::View { node, view, .. } => self.view_answered(&node, &view),
             EventKind::Query { batch, progress } => self.query.follow(self.fleet.batch(), batch, &progress),
+            EventKind::Text { id, outcome, .. } => return self.text_came(id, outcome),
             EventKind::Refused { error, .. } => self.refused(&error),
             EventKind::Tested { id, outcome } => {
                 return self.tested(id, outcome.map_or_else(Test::Failed, Test::Passed));
@@ -180,6 +181,10 @@ impl App {
                 self.fleet.refuse(request.batch, busy);
             }
             Command::Test { id, .. } => drop(self.tested(id, Test::Idle)),
+            Command::Text(request) => {
+                let busy = NodeError::new(ErrorKind::Busy, CommandError::Busy.to_string());
+                return self.text_came(request.id, Err(busy));
+            }
             Command::RemoveNode(name) => self.fleet.set_removing(&name, false),
             _ => {}
         }

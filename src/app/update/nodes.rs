@@ -8,6 +8,7 @@ use crate::model::protocol::QueryRequest;
 use crate::model::{BatchId, Command, NodeName};
 
 use crate::app::panes::answers::{AnswerLine, Cell};
+use crate::app::views::whole::Then;
 use crate::app::{App, Confirm, Dialog, Effect, Form, Pane, Screen};
 use crate::fleet::Severity;
 use crate::fleet::batch::Batch;
@@ -251,6 +252,14 @@ impl App {
     }
 
     pub(in crate::app) fn copy(&mut self) -> Vec<Effect> {
+        if self.pane == Pane::View
+            && let Some((node, row, column)) = self.copied_cut()
+        {
+            return match self.whole_or_ask((&node, row, column), Then::Copy) {
+                Ok(whole) => self.copy_whole(&whole),
+                Err(effects) => effects,
+            };
+        }
         let Some(text) = self.copied() else { return Vec::new() };
         self.say(Severity::Info, "sent to the terminal");
         vec![Effect::Copy(text)]

@@ -223,14 +223,17 @@ fn total_of(total: Total, values: impl Iterator<Item = f64>) -> Option<f64> {
     }
 }
 
-/// The message of a node in place of its rows, or beside its old ones.
+/// The message of a node in place of its rows, or beside them.
 fn note(node: &Asked, said: Option<&Shown>) -> Option<NodeNote> {
     let of = |message: String, hint, fault| Some(NodeNote { nodes: vec![node.name.clone()], message, hint, fault });
     let why_not = || said?.reading.as_ref()?.answer.not_applicable.clone();
     match (&node.silent, said.and_then(|said| said.error.as_ref())) {
         (Some(silent), _) => of(silent.clone(), None, node.is_down),
         (None, Some(error)) => of(error.message.clone(), error.hint.clone(), true),
-        (None, None) => of(why_not()?, None, false),
+        (None, None) => match said?.reading.as_ref()?.answer.missing.clone() {
+            Some(missing) => of(missing, None, true),
+            None => of(why_not()?, None, false),
+        },
     }
 }
 

@@ -317,6 +317,17 @@ impl ViewTable {
         reading.map_or(Value::Unknown, |reading| reading.value(&self.view, row, column))
     }
 
+    /// True if the table shows the beginning of a text only.
+    pub fn is_cut(&self, node: &NodeName, row: usize, column: usize) -> bool {
+        let reading = self.nodes.get(node).and_then(|node| node.reading.as_ref());
+        reading.is_some_and(|reading| reading.is_cut(&self.view, row, column))
+    }
+
+    /// Why a text is missing from the rows of a node; `None` if none is.
+    pub fn missing(&self, node: &NodeName) -> Option<&str> {
+        self.nodes.get(node)?.reading.as_ref()?.answer.missing.as_deref()
+    }
+
     /// The key of a node's row, which distinguishes it from the node's other rows.
     pub fn key(&self, node: &NodeName, row: usize) -> Option<String> {
         Some(self.nodes.get(node)?.reading.as_ref()?.key(&self.view, row))

@@ -11,9 +11,11 @@ use crate::model::view::{
     Bar, ByServer, CellKind, Copies, Holds, LagPart, Source, Total, Unit, Variant, Version, ViewColumn,
 };
 
-const KEYS: [&str; 23] = [
+const KEYS: [&str; 25] = [
     "sql",
     "type",
+    "encoding",
+    "once",
     "unit",
     "about",
     "title",
@@ -147,6 +149,8 @@ fn column(entry: &Entry, others: &Others<'_>, at: &mut usize, report: &mut Diagn
         total: keys.read("total", report, total).map(|at| at.value),
         group: flag("group", report),
         wide,
+        encoding: keys.read("encoding", report, walk::filled).map(|at| at.value),
+        once: keys.read("once", report, by_server).map(|at| at.value),
         unusual: flag("unusual", report),
         // In doubt a long text is a statement.
         holds: holds.or_else(|| Some(Holds::Statement).filter(|_| wide && kind == CellKind::Text)),

@@ -5,6 +5,7 @@ use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::sync::mpsc;
 use tokio::time::Instant;
 
 use super::Actor;
@@ -14,7 +15,7 @@ use crate::clock;
 use crate::connection::handle::Reply;
 use crate::connection::health::{self, Observation};
 use crate::connection::report::{Dismissed, LifeId, Report, Reporter};
-use crate::connection::views::viewer::Pace;
+use crate::connection::views::viewer::{Pace, WHOLE_TEXTS};
 use crate::model::protocol::{CommandError, DisconnectReason};
 use crate::model::{ErrorKind, EventKind, Health, HealthState, NodeConfig, NodeError, NodeName};
 
@@ -53,8 +54,9 @@ impl Actor {
         node.gate = None;
         node.pool.expect();
         let reporter = Reporter { node: name.clone(), life, reports: self.reports.clone() };
-        let pace = Pace { refresh: self.refresh.subscribe(), looks: self.looks.subscribe() };
-        node.crew = Some(Crew::start(&node.config, &reporter, pace, delay, &self.turns, &mut self.tasks));
+        let (texts, wanted) = mpsc::channel(WHOLE_TEXTS);
+        let pace = Pace { refresh: self.refresh.subscribe(), looks: self.looks.subscribe(), texts: wanted };
+        node.crew = Some(Crew::start(&node.config, &reporter, (pace, texts), delay, &self.turns, &mut self.tasks));
     }
 
     /// Ends a node's life: events and the record say so at once, while a task dismisses its crew. `close` also closes

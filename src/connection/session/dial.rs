@@ -57,16 +57,19 @@ pub(crate) struct Dialled {
 }
 
 impl Dialled {
-    /// Makes the settings that only some versions know, once the version is known.
+    /// Makes the settings that only some servers know, or need, once the version is known.
     pub(crate) async fn settle(&self, client: &Client) {
         if let Some(statement) = self.late_settings() {
             // The server's platform may lack a setting; the session works without it.
-            let _ = client.batch_execute(statement).await;
+            let _ = client.batch_execute(&statement).await;
         }
     }
 
-    pub(crate) fn late_settings(&self) -> Option<&'static str> {
-        if self.behind_pooler { None } else { settings::late(self.heard.server_version().as_deref()) }
+    pub(crate) fn late_settings(&self) -> Option<String> {
+        if self.behind_pooler {
+            return None;
+        }
+        settings::late(self.heard.server_version().as_deref(), self.heard.server_encoding().as_deref())
     }
 
     /// Asks the server to stop the session's statement, `within` this time. Returns true if the request was delivered.

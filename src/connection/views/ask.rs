@@ -8,17 +8,20 @@
 //! for. A view that the session has answered before and that fails now, until a person acts, is asked for once more on
 //! a new session. Where an extension is, and its version, is looked up each time.
 
+mod fetch;
+
 use std::borrow::Cow;
-use std::collections::HashSet;
-use std::sync::Arc;
+use std::collections::{HashMap, HashSet};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use futures_util::StreamExt;
 use tokio::time::{Instant, timeout};
-use tokio_postgres::{Client, SimpleQueryMessage};
+use tokio_postgres::{Client, SimpleQueryMessage, SimpleQueryRow};
 
+use super::texts::{self, Texts};
 use crate::connection::error;
-use crate::connection::error::sqlstate::is_unprepared;
+use crate::connection::error::sqlstate::{is_of_encoding, is_unprepared};
 use crate::connection::schedule::backoff;
 use crate::connection::schedule::turns::Turns;
 use crate::connection::session::dial::{CANCEL, Dialled};
@@ -28,9 +31,8 @@ use crate::connection::session::{self, Driver, SessionKind};
 use crate::connection::wire::limit::{OUR_ANSWERS, limited};
 use crate::connection::wire::ours;
 use crate::model::protocol::ViewRows;
-use crate::model::view::{CellKind, Holds, Lacks, Source, Version};
+use crate::model::view::{CellKind, Lacks, Source, Target, Version, ViewColumn};
 use crate::model::{Column, ErrorKind, NodeConfig, NodeError, Role, RowSet, View, quoted};
-use crate::sql::secrets::{masked, masked_setting};
 
 /// The most rows of a view that are kept per node. No person reads a longer table.
 const MAX_ROWS: usize = 50_000;
@@ -39,6 +41,8 @@ const MAX_BYTES: usize = 16 << 20;
 /// The session's own `statement_timeout` ends a statement. If the server does not even report that, the session is
 /// given up this much later.
 const GRACE: Duration = Duration::from_millis(500);
+/// A view with a text in no known encoding is asked for bytes for this long, and then as usual again.
+const AS_BYTES: Duration = Duration::from_mins(1);
 
 /// A session over which views are asked for, one after the other.
 pub(super) struct ViewSession {
@@ -54,8 +58,18 @@ pub(super) struct ViewSession {
     prepared: Option<Prepared>,
     /// The `statement_timeout` last set.
     timeout: Option<Duration>,
+    /// Until when views are asked for the bytes of their texts.
+    as_bytes: HashMap<String, Instant>,
     /// When its last answer arrived.
     pub(super) used: Instant,
+}
+
+/// The texts that all sessions of a node have asked for.
+pub(super) type SharedTexts = Arc<Mutex<Texts>>;
+
+/// A poisoned lock is used as usual: what it guards is consistent after every step.
+pub(super) fn lock(texts: &SharedTexts) -> MutexGuard<'_, Texts> {
+    texts.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// The statements prepared on a session: each text with the number in its name, which is never reused.
@@ -122,36 +136,38 @@ impl ViewSession {
             dialled: session.dialled,
             answered: HashSet::new(),
             timeout: None,
+            as_bytes: HashMap::new(),
             used: Instant::now(),
         })
     }
 
     /// Asks for a view. Also returns what becomes of the session. Dropping the future closes the session, but
     /// the server continues the statement until its timeout: to stop that as well, call [`ViewSession::abandon`].
+    /// `wish` counts up when the user wants everything at once.
     pub(super) async fn ask(
         &mut self,
         node: &NodeConfig,
         view: &View,
         role: Option<Role>,
+        shared: &SharedTexts,
+        wish: u64,
     ) -> (Result<ViewRows, NodeError>, After) {
         let role = role.unwrap_or(self.role);
-        let heard = Arc::clone(&self.driver.heard);
-        let bound = view.timeout + GRACE;
         loop {
             let began = Instant::now();
-            let asked = limited(&heard, u64::MAX, timeout(bound, self.rows_of(node, view, role))).await;
-            self.used = Instant::now();
-            let outcome = match asked {
-                Some(Ok(outcome)) => outcome,
-                Some(Err(_)) => Err(Failure::Broken(error::too_late(node, view.timeout))),
-                None => Err(Failure::Broken(error::given_up(&heard, node))),
-            };
+            let outcome = self.in_time(node, view.timeout, async |on| on.rows_of(node, view, role).await).await;
             match outcome {
+                // A text in no known encoding: its bytes can always be sent.
+                Ok(answer) if answer.unread && !self.asks_bytes(view) => self.ask_bytes(view),
+                Err(Failure::Said(error)) if is_encoding(&error) && !self.asks_bytes(view) => self.ask_bytes(view),
                 // If the result was cut, the server is still sending the rest, so the session is not used again.
-                Ok((rows, complete)) => {
-                    let rows = ViewRows { rows, elapsed: began.elapsed(), truncated: !complete, not_applicable: None };
+                Ok(answer) => {
+                    let Answer { rows, cuts, complete, .. } = answer;
+                    let mut rows = ViewRows { rows, cuts, truncated: !complete, ..ViewRows::default() };
+                    let lives = complete && self.add_texts(node, view, role, &mut rows, shared, wish).await;
+                    rows.elapsed = began.elapsed();
                     self.answered.insert(view.name.clone());
-                    return (Ok(rows), if complete { After::Usable } else { After::Broken });
+                    return (Ok(rows), if lives { After::Usable } else { After::Broken });
                 }
                 Err(Failure::Unprepared) => self.prepared = None,
                 Err(Failure::Said(error)) => {
@@ -169,9 +185,33 @@ impl ViewSession {
         }
     }
 
-    /// The rows, and whether they are complete.
-    async fn rows_of(&mut self, node: &NodeConfig, view: &View, role: Role) -> Result<(RowSet, bool), Failure> {
-        let sql = self.statement(node, view, role).await?;
+    /// Runs `work` and gives it up some time after the server should have.
+    async fn in_time<T>(
+        &mut self,
+        node: &NodeConfig,
+        within: Duration,
+        work: impl AsyncFnOnce(&mut Self) -> Result<T, Failure>,
+    ) -> Result<T, Failure> {
+        let heard = Arc::clone(&self.driver.heard);
+        let done = limited(&heard, u64::MAX, timeout(within + GRACE, work(self))).await;
+        self.used = Instant::now();
+        match done {
+            Some(Ok(outcome)) => outcome,
+            Some(Err(_)) => Err(Failure::Broken(error::too_late(node, within))),
+            None => Err(Failure::Broken(error::given_up(&heard, node))),
+        }
+    }
+
+    fn asks_bytes(&self, view: &View) -> bool {
+        self.as_bytes.get(&view.name).is_some_and(|until| Instant::now() < *until)
+    }
+
+    fn ask_bytes(&mut self, view: &View) {
+        self.as_bytes.insert(view.name.clone(), Instant::now() + AS_BYTES);
+    }
+
+    /// What is to be set before a statement of this view.
+    fn settings(&mut self, view: &View) -> Vec<String> {
         let mut before = Vec::new();
         if !self.dialled.behind_pooler && self.timeout.is_none() {
             before.push(settings::of_views(self.version.0).to_owned());
@@ -180,6 +220,13 @@ impl ViewSession {
             before.push(format!("SET statement_timeout = {}", view.timeout.as_millis()));
             self.timeout = Some(view.timeout);
         }
+        before
+    }
+
+    async fn rows_of(&mut self, node: &NodeConfig, view: &View, role: Role) -> Result<Answer, Failure> {
+        let sql = self.statement(node, view, role, View::sql).await?;
+        let as_bytes = self.asks_bytes(view);
+        let mut before = self.settings(view);
         let statement = match &mut self.prepared {
             None => sql,
             Some(prepared) => prepared.name(&sql).unwrap_or_else(|| {
@@ -194,7 +241,7 @@ impl ViewSession {
         let answer = async {
             // Everything is sent at once, and answered in order.
             let settling = futures_util::future::try_join_all(before.iter().map(|text| client.batch_execute(text)));
-            Ok(futures_util::future::join(settling, read(client, &execute, view, &address)).await)
+            Ok(futures_util::future::join(settling, read(client, &execute, view, &address, as_bytes)).await)
         };
         let (settled, rows) = match driver.until(answer).await {
             Ok(answers) => answers,
@@ -238,14 +285,22 @@ impl ViewSession {
         }
     }
 
-    /// The statement of a view for this server.
-    async fn statement(&mut self, node: &NodeConfig, view: &View, role: Role) -> Result<String, Failure> {
+    /// A statement of a view for this server, as `sql` makes it.
+    async fn statement(
+        &mut self,
+        node: &NodeConfig,
+        view: &View,
+        role: Role,
+        sql: impl for<'a> FnOnce(&'a View, Target<'a>) -> Result<String, Lacks>,
+    ) -> Result<String, Failure> {
+        let as_bytes = self.asks_bytes(view);
         let Some(name) = &view.extension else {
             let lacks = |lacks| Failure::Lacks(lacking("PostgreSQL", lacks, self.version));
-            return view.sql(self.version, role, None).map_err(lacks);
+            return sql(view, Target { version: self.version, role, schema: None, as_bytes }).map_err(lacks);
         };
         let Extension { version, schema } = self.extension(node, name, role).await?;
-        view.sql(version, role, Some(&schema)).map_err(|lacks| Failure::Lacks(lacking(name, lacks, version)))
+        let lacks = |lacks| Failure::Lacks(lacking(name, lacks, version));
+        sql(view, Target { version, role, schema: Some(&schema), as_bytes }).map_err(lacks)
     }
 
     /// The extension in the connected database, or why it is not there.
@@ -309,19 +364,38 @@ impl ViewSession {
     }
 }
 
-/// Reads the rows of a statement. Returns `false` if there were more than are kept, so that the server still sends
-/// them.
+/// What a server answered to a view.
+struct Answer {
+    rows: RowSet,
+    cuts: Vec<(u32, u32)>,
+    /// False if there were more rows than are kept, so that the server still sends them.
+    complete: bool,
+    /// True if there is a text that is not UTF-8.
+    unread: bool,
+}
+
+/// The cells of a row; the outer `None` is one whose bytes are not UTF-8.
+fn cells(row: &SimpleQueryRow) -> impl Iterator<Item = Option<Option<&str>>> {
+    (0..row.len()).map(|at| row.try_get(at).ok())
+}
+
+/// Reads the rows of a statement.
 async fn read(
     client: &Client,
     statement: &str,
     view: &View,
     address: &str,
-) -> Result<(RowSet, bool), tokio_postgres::Error> {
-    let columns =
-        view.asked().map(|column| Column { name: column.name.clone(), type_name: column.kind.pg_type().to_owned() });
-    let mut rows = RowSet::new(columns.collect());
-    let holds: Vec<Option<Holds>> = view.asked().map(|column| column.holds).collect();
-    let spans: Vec<bool> = view.asked().map(|column| column.kind == CellKind::Interval).collect();
+    as_bytes: bool,
+) -> Result<Answer, tokio_postgres::Error> {
+    let columns: Vec<&ViewColumn> = view.asked().collect();
+    let column = |of: &&ViewColumn| Column { name: of.name.clone(), type_name: of.kind.pg_type().to_owned() };
+    let rows = RowSet::new(columns.iter().map(column).collect());
+    let mut answer = Answer { rows, cuts: Vec::new(), complete: true, unread: false };
+    // For each column the cell with the size of its text, which follow all the others.
+    let mut next = columns.len()..;
+    let long: Vec<&str> = view.sized().map(|column| column.name.as_str()).collect();
+    let size = |of: &&ViewColumn| if long.contains(&of.name.as_str()) { next.next() } else { None };
+    let sizes: Vec<Option<usize>> = columns.iter().map(size).collect();
     let pid = view.own.and_then(|own| view.columns.get(own)).and_then(|column| match column.source {
         Source::Sql { at, .. } => Some(at),
         _ => None,
@@ -332,40 +406,46 @@ async fn read(
     let mut stream = std::pin::pin!(stream);
     while let Some(message) = stream.next().await {
         if let SimpleQueryMessage::Row(row) = message? {
-            if pid.is_some() && rows.is_empty() {
+            if pid.is_some() && answer.rows.is_empty() {
                 own.extend(ours::at(address));
             }
             let pid = pid.and_then(|pid| row.try_get(pid).ok().flatten()?.parse::<i32>().ok());
             if pid.is_some_and(|pid| own.contains(&pid)) {
                 continue;
             }
-            if rows.len() >= MAX_ROWS || rows.bytes() >= MAX_BYTES {
-                return Ok((rows, false));
+            if answer.rows.len() >= MAX_ROWS || answer.rows.bytes() >= MAX_BYTES {
+                answer.complete = false;
+                return Ok(answer);
             }
-            // Bytes that are not UTF-8 (a database of `SQL_ASCII`) become NULL.
-            let cells = (0..row.len()).map(|at| row.try_get(at).unwrap_or(None));
-            let cells: Vec<_> = cells
-                .zip(&holds)
-                .zip(&spans)
-                .map(|((cell, holds), is_span)| match cell {
+            let told: Vec<Option<Option<&str>>> = cells(&row).collect();
+            answer.unread |= told.iter().any(Option::is_none);
+            let told = |at: usize| told.get(at).copied().flatten().flatten();
+            let place = answer.rows.len() as u32;
+            let mut cuts = Vec::new();
+            let shown = |(at, column): (usize, &&ViewColumn)| {
+                let cell = told(at)?;
+                if column.kind != CellKind::Text {
                     // The server's clock was set back, so something began in its future.
-                    Some(text) if *is_span && text.starts_with('-') => Some(Cow::Borrowed("0")),
-                    cell => cell.map(|cell| shown(cell, *holds)),
-                })
-                .collect();
-            rows.push(cells.iter().map(Option::as_deref));
+                    let in_future = column.kind == CellKind::Interval && cell.starts_with('-');
+                    return Some(Cow::Borrowed(if in_future { "0" } else { cell }));
+                }
+                let size = sizes.get(at).copied().flatten().and_then(told);
+                let (text, cut) = texts::of_row(column, cell, size, as_bytes);
+                if cut {
+                    cuts.push((place, at as u32));
+                }
+                Some(text)
+            };
+            let shown: Vec<Option<Cow<'_, str>>> = columns.iter().enumerate().map(shown).collect();
+            answer.rows.push(shown.iter().map(Option::as_deref));
+            answer.cuts.append(&mut cuts);
         }
     }
-    Ok((rows, true))
+    Ok(answer)
 }
 
-/// A cell without the secrets in it.
-fn shown(cell: &str, holds: Option<Holds>) -> Cow<'_, str> {
-    match holds {
-        Some(Holds::Statement | Holds::Definition) => masked(cell),
-        Some(Holds::Setting) => masked_setting(cell),
-        None => Cow::Borrowed(cell),
-    }
+fn is_encoding(error: &NodeError) -> bool {
+    error.sqlstate.as_deref().is_some_and(is_of_encoding)
 }
 
 fn lacking(of: &str, lacks: Lacks, version: Version) -> String {

@@ -56,6 +56,7 @@ struct Kept {
     /// Set when the stream has ended; holds the system's reason, if there is one.
     ended: Option<String>,
     server_version: Option<String>,
+    server_encoding: Option<String>,
     /// True if a `COPY` wants data or sends some.
     copy: bool,
     /// The process id of the server's process.
@@ -104,9 +105,12 @@ impl Heard {
             }
             b'S' => {
                 let mut texts = body.split(|&byte| byte == 0).map(String::from_utf8_lossy);
-                if let (Some("server_version"), Some(version)) = (texts.next().as_deref(), texts.next()) {
-                    let version = version.split_whitespace().next();
-                    lock(&self.kept).server_version = version.map(|text| text.chars().take(MAX_WORD).collect());
+                let (name, value) = (texts.next().unwrap_or_default(), texts.next().unwrap_or_default());
+                let word = || value.split_whitespace().next().map(|text| text.chars().take(MAX_WORD).collect());
+                match &*name {
+                    "server_version" => lock(&self.kept).server_version = word(),
+                    "server_encoding" => lock(&self.kept).server_encoding = word(),
+                    _ => {}
                 }
             }
             b'K' => {
@@ -223,6 +227,11 @@ impl Heard {
     /// As the server prints it, without the packager's additions.
     pub(crate) fn server_version(&self) -> Option<String> {
         lock(&self.kept).server_version.clone()
+    }
+
+    /// The encoding of the database.
+    pub(crate) fn server_encoding(&self) -> Option<String> {
+        lock(&self.kept).server_encoding.clone()
     }
 
     pub(crate) fn wants_copy(&self) -> bool {

@@ -33,6 +33,10 @@ pub struct ViewColumn {
     pub group: bool,
     /// True for long text, which takes the room that is left.
     pub wide: bool,
+    /// In SQL, the number of the encoding that a text's bytes are in, if that may be another one than the database's.
+    pub encoding: Option<String>,
+    /// For a text that stays the same for each key: the `FROM` of the statement that asks for it, once for each key.
+    pub once: Option<ByServer>,
     /// True if values far above those of the last ten minutes are marked.
     pub unusual: bool,
     /// What its texts are, if they may hold secrets.
@@ -63,6 +67,8 @@ impl ViewColumn {
             total: None,
             group: false,
             wide: false,
+            encoding: None,
+            once: None,
             unusual: false,
             holds: None,
             width: None,

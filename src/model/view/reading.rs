@@ -176,6 +176,13 @@ impl Reading {
         }
     }
 
+    /// True if the text of a cell is only the beginning of it.
+    pub fn is_cut(&self, view: &View, row: usize, column: usize) -> bool {
+        let Some(Source::Sql { at, .. }) = view.columns.get(column).map(|column| &column.source) else { return false };
+        let cell = (u32::try_from(row).unwrap_or(u32::MAX), u32::try_from(*at).unwrap_or(u32::MAX));
+        self.answer.cuts.binary_search(&cell).is_ok()
+    }
+
     /// Identifies the row among those of its node.
     pub fn key(&self, view: &View, row: usize) -> String {
         key::of(view, &self.answer.rows, row)
