@@ -328,7 +328,9 @@ impl Fleet {
             (Some(reading), _) => {
                 self.alerts.answered(&self.now.nodes, node, &view.name, &reading, &self.thresholds);
             }
-            (None, Err(error)) if error.kind == ErrorKind::Sql => self.alerts.refused(at, node, &view.name),
+            (None, Err(error)) if error.kind == ErrorKind::Sql && error.is_lasting() => {
+                self.alerts.refused(at, node, &view.name);
+            }
             (None, _) => {}
         }
     }

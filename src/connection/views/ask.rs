@@ -22,7 +22,6 @@ use tokio_postgres::{Client, SimpleQueryMessage, SimpleQueryRow};
 use super::texts::{self, Texts};
 use crate::connection::error;
 use crate::connection::error::sqlstate::{is_of_encoding, is_unprepared};
-use crate::connection::schedule::backoff;
 use crate::connection::schedule::turns::Turns;
 use crate::connection::session::dial::{CANCEL, Dialled};
 use crate::connection::session::rights;
@@ -171,7 +170,7 @@ impl ViewSession {
                 }
                 Err(Failure::Unprepared) => self.prepared = None,
                 Err(Failure::Said(error)) => {
-                    if self.answered.remove(&view.name) && backoff::is_lasting(&error) {
+                    if self.answered.remove(&view.name) && error.is_lasting() {
                         return (Err(error), After::Outdated);
                     }
                     let error = self.with_remedy(view, error).await;
