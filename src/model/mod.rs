@@ -25,7 +25,7 @@ pub use condition::Condition;
 pub use error::{ErrorKind, NodeError};
 pub use facts::{Facts, Role, ServerFacts};
 pub use health::{Health, HealthState};
-pub use name::{InvalidName, NodeName};
+pub use name::{InvalidName, NodeName, membership, quoted};
 pub use node::{HealthConfig, NodeConfig, PasswordSource, PoolConfig, RootCert, SslMode, Thresholds, TlsConfig};
 pub use pool::{PoolStats, ProbeStats};
 pub use protocol::{BatchId, Command, Event, EventKind};

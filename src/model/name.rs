@@ -1,4 +1,4 @@
-//! The name of a node: short, cheap to clone, and valid by construction.
+//! The name of a node: short, cheap to clone, and valid by construction; and how a name is written in SQL.
 
 use std::fmt;
 use std::sync::Arc;
@@ -17,6 +17,25 @@ pub struct InvalidName(pub String);
 /// Text that looks like part of a connection string is not repeated: it may contain a password.
 fn shown(text: &str) -> String {
     if text.contains(['@', ':', '/', '=', '%']) { "this".to_owned() } else { format!("{text:?}") }
+}
+
+/// The name of a role, a schema or an object as SQL takes it. In quotes, unless it is a name that only the system
+/// gives: what looks like a plain word may be a key word.
+pub fn quoted(name: &str) -> String {
+    let is_of_system = name.starts_with("pg_") && name.bytes().all(|c| matches!(c, b'a'..=b'z' | b'0'..=b'9' | b'_'));
+    if is_of_system { name.to_owned() } else { format!("\"{}\"", name.replace('"', "\"\"")) }
+}
+
+/// The statement that gives a role the rights of a predefined one; `None` if it has them (`held` is `usage`). A role
+/// that is a `member` without inheriting lacks only that.
+pub fn membership(rights: &str, role: &str, held: &str, version_num: u32) -> Option<String> {
+    let (rights, role) = (quoted(rights), quoted(role));
+    match held {
+        "none" => Some(format!("GRANT {rights} TO {role}")),
+        "member" if version_num >= 160_000 => Some(format!("GRANT {rights} TO {role} WITH INHERIT TRUE")),
+        "member" => Some(format!("ALTER ROLE {role} INHERIT")),
+        _ => None,
+    }
 }
 
 impl NodeName {
@@ -76,6 +95,20 @@ mod tests {
         }
         for bad in ["", "1a", "-a", "_a", "a b", "a.b", "ä", "aé", "a\n", "a/b"] {
             assert!(NodeName::parse(bad).is_err(), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn names_in_sql_are_quoted_unless_the_system_gave_them() {
+        for (name, sql) in [
+            ("pg_monitor", "pg_monitor"),
+            ("mon-ro", "\"mon-ro\""),
+            ("user", "\"user\""),
+            ("Mon", "\"Mon\""),
+            ("a\"b", "\"a\"\"b\""),
+            ("pg_x; drop", "\"pg_x; drop\""),
+        ] {
+            assert_eq!(quoted(name), sql);
         }
     }
 }

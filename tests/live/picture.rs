@@ -131,7 +131,7 @@ fn opened(nodes: &[NodeConfig]) -> Scene {
     let mut scene = Scene::new(nodes.clone(), NOW).with_views();
     for node in nodes {
         let (connect_time, server_version) = (Duration::from_millis(6), format!("{MAJOR}.0"));
-        let (node, role) = (node.name, Role::Primary);
+        let (node, role) = (node.name, Some(Role::Primary));
         scene.health(node.as_str(), HealthState::Connecting, healthy(NOW, Duration::from_millis(1)));
         scene.event(EventKind::Connected { node, role, server_version, connect_time, attempt: 1 });
     }

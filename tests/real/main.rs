@@ -15,6 +15,7 @@ mod dashboard;
 mod demo;
 mod demo_cluster;
 mod leaving;
+mod parts;
 mod pgbouncer;
 mod query;
 mod real_screens;

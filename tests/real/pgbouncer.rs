@@ -119,7 +119,7 @@ async fn works_through(mode: &str) {
     node.port = bouncer.port;
 
     let session = session::open(&node, SessionKind::Probe).await.unwrap();
-    assert_eq!(session.role, Role::Primary);
+    assert_eq!(session.role, Some(Role::Primary));
     assert!(session.version_num >= 100_000);
     session.close(Duration::from_secs(5)).await;
 

@@ -1,6 +1,6 @@
 //! What a server's SQLSTATE means for people: its kind and a remedy.
 
-use crate::model::{ErrorKind, NodeConfig, NodeError, SslMode};
+use crate::model::{ErrorKind, NodeConfig, NodeError, SslMode, quoted};
 
 /// True if a prepared statement does not exist, or exists already: a pooler gave us the session of another client.
 pub(crate) fn is_unprepared(sqlstate: &str) -> bool {
@@ -12,7 +12,7 @@ pub(crate) fn is_unprepared(sqlstate: &str) -> bool {
 pub(super) fn of_sqlstate(code: &str, message: &str, fatal: bool, node: &NodeConfig) -> NodeError {
     use ErrorKind as Kind;
     let says = |word: &str| message.contains(word);
-    let user = &node.user;
+    let (user, database) = (quoted(&node.user), quoted(&node.database));
     let (kind, hint) = match code {
         "28P01" => (Kind::Authentication, "check user and password".to_owned()),
         "28000" if says("pg_hba.conf") => (Kind::Authentication, hba_hint(node)),
@@ -29,19 +29,14 @@ pub(super) fn of_sqlstate(code: &str, message: &str, fatal: bool, node: &NodeCon
         "08P01" if fatal && (says("no such database") || says("does not exist")) => {
             (Kind::NoDatabase, "check the database name".to_owned())
         }
-        "42501" if fatal => {
-            (Kind::Permission, format!("GRANT CONNECT ON DATABASE \"{}\" TO \"{user}\"", node.database))
-        }
-        "42501" => {
-            (Kind::Permission, format!("GRANT the missing privilege, or for statistics GRANT pg_monitor TO \"{user}\""))
-        }
+        "42501" if fatal => (Kind::Permission, format!("GRANT CONNECT ON DATABASE {database} TO {user}")),
+        "42501" => (Kind::Permission, Denied::of(message).map_or_else(|| named(&user), |denied| denied.grant(&user))),
         "53300" if says("for role") => {
-            (Kind::TooManyConnections, format!("close sessions, or ALTER ROLE \"{user}\" CONNECTION LIMIT ..."))
+            (Kind::TooManyConnections, format!("close sessions, or ALTER ROLE {user} CONNECTION LIMIT ..."))
         }
-        "53300" if says("for database") => (
-            Kind::TooManyConnections,
-            format!("close sessions, or ALTER DATABASE \"{}\" CONNECTION LIMIT ...", node.database),
-        ),
+        "53300" if says("for database") => {
+            (Kind::TooManyConnections, format!("close sessions, or ALTER DATABASE {database} CONNECTION LIMIT ..."))
+        }
         "53300" => {
             (Kind::TooManyConnections, "close sessions, raise max_connections, or use a connection pooler".to_owned())
         }
@@ -85,6 +80,61 @@ pub(super) fn of_sqlstate(code: &str, message: &str, fatal: bool, node: &NodeCon
     NodeError { kind, sqlstate, message, hint: (!hint.is_empty()).then_some(hint) }
 }
 
+/// What a role may not use, by the message of a server that speaks English.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Denied<'a> {
+    pub(crate) what: DeniedKind,
+    pub(crate) name: &'a str,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum DeniedKind {
+    Function,
+    Relation,
+    Schema,
+}
+
+impl<'a> Denied<'a> {
+    pub(crate) fn of(message: &'a str) -> Option<Self> {
+        let rest = message.strip_prefix("permission denied for ")?;
+        let kinds = [
+            ("function ", DeniedKind::Function),
+            ("table ", DeniedKind::Relation),
+            ("view ", DeniedKind::Relation),
+            ("materialized view ", DeniedKind::Relation),
+            ("foreign table ", DeniedKind::Relation),
+            ("sequence ", DeniedKind::Relation),
+            // Of any kind, before version 11.
+            ("relation ", DeniedKind::Relation),
+            ("schema ", DeniedKind::Schema),
+        ];
+        let (what, rest) = kinds.into_iter().find_map(|(word, what)| Some((what, rest.strip_prefix(word)?)))?;
+        let end = [": ", " (at character "].into_iter().filter_map(|end| rest.find(end)).min().unwrap_or(rest.len());
+        Some(Self { what, name: rest.get(..end)? })
+    }
+
+    /// The statement that grants the role, which is quoted, what a query needs.
+    pub(crate) fn grant(self, role: &str) -> String {
+        self.what.grant(&quoted(self.name), role)
+    }
+}
+
+impl DeniedKind {
+    /// The same for objects that are named as SQL takes them.
+    pub(crate) fn grant(self, objects: &str, role: &str) -> String {
+        match self {
+            Self::Function => format!("GRANT EXECUTE ON FUNCTION {objects} TO {role}"),
+            Self::Relation => format!("GRANT SELECT ON {objects} TO {role}"),
+            Self::Schema => format!("GRANT USAGE ON SCHEMA {objects} TO {role}"),
+        }
+    }
+}
+
+/// The remedy where only the message says what is missing.
+pub(crate) fn named(role: &str) -> String {
+    format!("grant {role} the privilege that the message names")
+}
+
 /// What a server that speaks English sends before it accepts connections.
 const STARTS: [&str; 3] = ["starting up", "accepting connections", "recovery"];
 
@@ -111,6 +161,35 @@ mod tests {
 
     fn node() -> NodeConfig {
         NodeConfig::new(NodeName::parse("n1").unwrap(), "10.0.0.9")
+    }
+
+    #[test]
+    fn hints_are_sql_for_any_name() {
+        let mut node = node();
+        "mon-ro".clone_into(&mut node.user);
+        "My \"db\"".clone_into(&mut node.database);
+        for (code, message, fatal, hint) in [
+            ("42501", "no", true, "GRANT CONNECT ON DATABASE \"My \"\"db\"\"\" TO \"mon-ro\""),
+            (
+                "42501",
+                "permission denied for function pg_ls_waldir",
+                false,
+                "GRANT EXECUTE ON FUNCTION pg_ls_waldir TO \"mon-ro\"",
+            ),
+            ("42501", "permission denied for table My Table", false, "GRANT SELECT ON \"My Table\" TO \"mon-ro\""),
+            (
+                "42501",
+                "permission denied for relation t (at character 9)",
+                false,
+                "GRANT SELECT ON \"t\" TO \"mon-ro\"",
+            ),
+            ("42501", "permission denied for schema s: why", false, "GRANT USAGE ON SCHEMA \"s\" TO \"mon-ro\""),
+            ("42501", "keine Berechtigung", false, "grant \"mon-ro\" the privilege that the message names"),
+            ("42501", "must be owner of table t", false, "grant \"mon-ro\" the privilege that the message names"),
+            ("53300", "for role", true, "close sessions, or ALTER ROLE \"mon-ro\" CONNECTION LIMIT ..."),
+        ] {
+            assert_eq!(of_sqlstate(code, message, fatal, &node).hint.as_deref(), Some(hint), "{message}");
+        }
     }
 
     #[test]

@@ -1,6 +1,8 @@
-//! How long to wait before a lost node is tried again. Pure.
+//! How long to wait before a lost node is tried again, and before a question that failed is asked again. Pure.
 
 use std::time::Duration;
+
+use crate::model::{ErrorKind, NodeError};
 
 /// Whole seconds before attempt 1, 2, 3 and so on; the last one repeats.
 const SECONDS: [u64; 6] = [1, 2, 4, 8, 16, 30];
@@ -11,6 +13,26 @@ const LONGEST: Duration = Duration::from_millis(30_500);
 
 /// How long to wait before repeating a query that fails until a person acts (rights, a version, an extension).
 pub(crate) const INCURABLE: Duration = Duration::from_mins(1);
+
+/// The wait after a question has failed with this error and had failed `failed` times before in a row: a minute if the
+/// next second cannot cure it, else the backoff of [`delay`].
+pub(crate) fn after(error: &NodeError, failed: u32, jitter: f64) -> Duration {
+    if is_lasting(error) { INCURABLE } else { delay(failed, jitter) }
+}
+
+/// True if the question fails until a person acts: a missing right, or a statement that does not fit the server. A
+/// conflict, a shortage, a timeout, a fault of the system and whatever a function raises may be over in a second.
+pub(crate) fn is_lasting(error: &NodeError) -> bool {
+    match error.sqlstate.as_deref() {
+        Some(code) if matches!(error.kind, ErrorKind::Permission | ErrorKind::Sql) => {
+            // Syntax or access rule, feature not supported, no such schema.
+            code.starts_with("42") || matches!(code, "0A000" | "3F000")
+        }
+        Some(_) => false,
+        // What we ourselves say: a role, an extension or a size of rows that will be the same in a second.
+        None => matches!(error.kind, ErrorKind::Permission | ErrorKind::Sql),
+    }
+}
 
 /// The wait after `failed` failed retries, plus up to ten percent by `jitter` (0 to 1); at most [`LONGEST`].
 pub(crate) fn delay(failed: u32, jitter: f64) -> Duration {
@@ -28,6 +50,36 @@ mod tests {
         let waits: Vec<u64> = (0..9).map(|failed| delay(failed, 0.0).as_secs()).collect();
         assert_eq!(waits, [1, 2, 4, 8, 16, 30, 30, 30, 30]);
         assert_eq!(delay(u32::MAX, 0.0), Duration::from_secs(30));
+    }
+
+    #[test]
+    fn what_the_next_second_may_cure_is_asked_again_at_once() {
+        let error = |kind, sqlstate: Option<&str>| NodeError {
+            sqlstate: sqlstate.map(str::to_owned),
+            ..NodeError::new(kind, "no")
+        };
+        let passing =
+            ["40001", "40P01", "53200", "55000", "55006", "57014", "58030", "XX000", "XX001", "22012", "P0001"];
+        for sqlstate in passing {
+            let error = error(ErrorKind::Sql, Some(sqlstate));
+            assert!(!is_lasting(&error), "{sqlstate}");
+            assert_eq!([0, 1, 9].map(|failed| after(&error, failed, 0.0).as_secs()), [1, 2, 30], "{sqlstate}");
+        }
+        for sqlstate in ["42P01", "42883", "42703", "42601", "42501", "0A000", "3F000"] {
+            assert_eq!(after(&error(ErrorKind::Sql, Some(sqlstate)), 0, 0.0), INCURABLE, "{sqlstate}");
+        }
+        for (kind, sqlstate, lasts) in [
+            (ErrorKind::Permission, Some("42501"), true),
+            (ErrorKind::Sql, None, true),
+            (ErrorKind::TooManyConnections, Some("53300"), false),
+            (ErrorKind::LockTimeout, Some("55P03"), false),
+            (ErrorKind::StatementTimeout, Some("57014"), false),
+            (ErrorKind::Terminated, Some("57P01"), false),
+            (ErrorKind::ConnectionLost, None, false),
+            (ErrorKind::Timeout, None, false),
+        ] {
+            assert_eq!(is_lasting(&error(kind, sqlstate)), lasts, "{kind:?} {sqlstate:?}");
+        }
     }
 
     #[test]

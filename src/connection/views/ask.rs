@@ -39,7 +39,7 @@ pub(super) struct ViewSession {
     dialled: Dialled,
     version: Version,
     /// The server's role when the session was opened.
-    role: Role,
+    role: Option<Role>,
     /// `None` until a view needs an extension.
     extensions: Option<Vec<Extension>>,
     /// `None` if statements cannot be prepared.
@@ -117,7 +117,8 @@ impl ViewSession {
         view: &View,
         role: Option<Role>,
     ) -> (Result<ViewRows, NodeError>, bool) {
-        let role = role.unwrap_or(self.role);
+        // A server that does not tell its role is asked as a primary: most servers that hide it have no standbys.
+        let role = role.or(self.role).unwrap_or(Role::Primary);
         let heard = Arc::clone(&self.driver.heard);
         let bound = view.timeout + GRACE;
         loop {
@@ -199,7 +200,7 @@ impl ViewSession {
             (ErrorKind::Permission, Some(rights)) => Some(format!("GRANT {rights} TO {}", node.user)),
             _ => error.hint.clone(),
         };
-        Failure::Said(NodeError { hint, ..error })
+        Failure::Said(error::of_ours(NodeError { hint, ..error }))
     }
 
     /// The statement of a view for this server.
