@@ -2,4 +2,5 @@
 
 mod ask;
 pub(super) mod plan;
+mod stand_ins;
 pub(super) mod viewer;

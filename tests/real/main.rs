@@ -17,6 +17,7 @@ mod demo_cluster;
 mod leaving;
 mod parts;
 mod pgbouncer;
+mod platforms;
 mod query;
 mod real_screens;
 mod recording;

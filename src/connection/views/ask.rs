@@ -12,6 +12,7 @@ use futures_util::StreamExt;
 use tokio::time::{Instant, timeout};
 use tokio_postgres::{Client, SimpleQueryMessage};
 
+use super::stand_ins::StandIns;
 use crate::connection::error;
 use crate::connection::error::sqlstate::is_unprepared;
 use crate::connection::schedule::turns::Turns;
@@ -44,6 +45,8 @@ pub(super) struct ViewSession {
     extensions: Option<Vec<Extension>>,
     /// `None` if statements cannot be prepared.
     prepared: Option<Prepared>,
+    /// The functions that do not work here.
+    stand_ins: StandIns,
     /// The `statement_timeout` last set.
     timeout: Option<Duration>,
     /// When its last answer arrived.
@@ -104,6 +107,7 @@ impl ViewSession {
             driver: session.driver,
             dialled: session.dialled,
             extensions: None,
+            stand_ins: StandIns::default(),
             timeout: None,
             used: Instant::now(),
         })
@@ -121,6 +125,7 @@ impl ViewSession {
         let role = role.or(self.role).unwrap_or(Role::Primary);
         let heard = Arc::clone(&self.driver.heard);
         let bound = view.timeout + GRACE;
+        let mut probed = false;
         loop {
             let began = Instant::now();
             let asked = limited(&heard, u64::MAX, timeout(bound, self.rows_of(node, view, role))).await;
@@ -137,7 +142,15 @@ impl ViewSession {
                     return (Ok(rows), complete);
                 }
                 Err(Failure::Unprepared) => self.prepared = None,
-                Err(Failure::Said(error)) => return (Err(error), true),
+                Err(Failure::Said(error)) => {
+                    // A function that does not work takes away what needs it, not the whole view.
+                    match limited(&heard, u64::MAX, timeout(bound, self.find(node, view, role, &error, probed))).await {
+                        Some(Ok(Ok(true))) => probed = true,
+                        Some(Ok(Ok(false))) => return (Err(error), true),
+                        Some(Ok(Err(broken))) => return (Err(broken), false),
+                        Some(Err(_)) | None => return (Err(error), false),
+                    }
+                }
                 Err(Failure::Lacks(why)) => {
                     return (Ok(ViewRows { not_applicable: Some(why), ..ViewRows::default() }), true);
                 }
@@ -149,6 +162,7 @@ impl ViewSession {
     /// The rows, and whether they are complete.
     async fn rows_of(&mut self, node: &NodeConfig, view: &View, role: Role) -> Result<(RowSet, bool), Failure> {
         let sql = self.statement(node, view, role).await?;
+        let sql = self.stand_ins.apply(sql, role, Instant::now());
         let mut before = Vec::new();
         if !self.dialled.behind_pooler && self.timeout.is_none() {
             before.push(settings::of_views(self.version.0).to_owned());
@@ -184,6 +198,30 @@ impl ViewSession {
             return Err(self.failed(node, view, &error));
         }
         rows.map_err(|error| self.failed(node, view, &error))
+    }
+
+    /// After an error of a view: finds the functions in it that do not work, once. True if there are any.
+    async fn find(
+        &mut self,
+        node: &NodeConfig,
+        view: &View,
+        role: Role,
+        error: &NodeError,
+        probed: bool,
+    ) -> Result<bool, NodeError> {
+        let Ok(sql) = self.statement(node, view, role).await else { return Ok(false) };
+        let probes = if probed { Vec::new() } else { self.stand_ins.probes(&sql, error, role) };
+        let mut found = false;
+        for (probe, text) in probes {
+            if let Err(error) = self.driver.until(self.client.batch_execute(&text)).await {
+                if error.as_db_error().is_none() || self.client.is_closed() {
+                    return Err(self.driver.explain(&error, node));
+                }
+                self.stand_ins.failed(probe, Instant::now());
+                found = true;
+            }
+        }
+        Ok(found)
     }
 
     fn failed(&self, node: &NodeConfig, view: &View, failure: &tokio_postgres::Error) -> Failure {
