@@ -4,11 +4,10 @@
 use std::collections::BTreeSet;
 use std::process::{Child, Stdio};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
 
 use pgwatch::demo::{Cluster, Server};
 use pgwatch::model::facts::Part;
-use pgwatch::model::{EventKind, Facts, HealthState, NodeConfig, NodeName, Role, ServerFacts};
+use pgwatch::model::{EventKind, Facts, NodeConfig, NodeName, Role, ServerFacts};
 
 use crate::support::command::object;
 use crate::support::pty::{Tui, ending};
@@ -194,4 +193,152 @@ async fn a_forbidden_function_takes_away_only_what_needs_it() {
             servers.until(&may(""));
         });
     }
+}
+
+/// Makes a function of the system catalog fail with this SQLSTATE while the table `broken` names it.
+fn fragile(function: &str, result: &str, sqlstate: &str) -> String {
+    let name = function.split('(').next().unwrap();
+    format!(
+        "alter function pg_catalog.{function} rename to hidden_{name}; \
+         create function pg_catalog.{name}() returns {result} language plpgsql as $body$ begin \
+           if exists (select from public.broken where name = '{function}') then \
+             raise exception 'not now' using errcode = '{sqlstate}'; \
+           end if; \
+           return pg_catalog.hidden_{function}; \
+         end $body$"
+    )
+}
+
+/// The next figures of a node that this is true of.
+async fn figures(watched: &mut Watched, name: &NodeName, what: &str, wanted: impl Fn(&Facts) -> bool) -> Arc<Facts> {
+    let facts = watched.until(what, |event| match &event.kind {
+        EventKind::Facts { node, facts: Ok(facts) } if node == name && wanted(facts) => Some(Arc::clone(facts)),
+        _ => None,
+    });
+    facts.await
+}
+
+fn lacks(facts: &Facts, part: Part) -> bool {
+    facts.missing.iter().any(|missing| missing.part == part)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_function_that_fails_takes_away_only_what_needs_it_until_it_works_again() {
+    let functions = [
+        ("pg_conf_load_time()", "timestamptz", Part::ConfigLoaded, "40001"),
+        ("pg_current_wal_lsn()", "pg_lsn", Part::Written, "XX000"),
+        ("pg_last_wal_receive_lsn()", "pg_lsn", Part::Received, "55000"),
+        ("pg_is_wal_replay_paused()", "bool", Part::ReplayPaused, "22012"),
+    ];
+    let servers = blocking(Servers::start);
+    blocking(|| {
+        servers.run("create table broken (name text); grant select on broken to public");
+        for (function, result, _, sqlstate) in functions {
+            servers.run(&fragile(function, result, sqlstate));
+        }
+        servers.until("select count(*) = 4 from pg_proc where proname like 'hidden_%'");
+    });
+    let nodes = servers.nodes();
+    let (primary, standby) = (nodes[0].name.clone(), nodes[1].name.clone());
+    let mut watched = Watched::healthy(nodes).await;
+    for (function, _, part, _) in functions {
+        let of = if part.only_of() == Some(Role::Standby) { &standby } else { &primary };
+        figures(&mut watched, of, "everything", |facts| facts.missing.is_empty()).await;
+        // The statement that worked so far fails.
+        blocking(|| servers.run(&format!("insert into broken values ('{function}')")));
+        let facts = figures(&mut watched, of, function, |facts| lacks(facts, part)).await;
+        assert!(facts.missing.iter().all(|missing| missing.error.message == "not now"), "{:?}", facts.missing);
+        // The timeline of a primary is read from its position.
+        let gone = if part == Part::Written { 2 } else { 1 };
+        assert_eq!(facts.missing.len(), gone, "{function}: {:?}", facts.missing);
+        assert!(facts.connections.is_some() && facts.oldest_transaction.is_some(), "{function}: {facts:?}");
+        blocking(|| servers.run("truncate broken"));
+        figures(&mut watched, of, "it works again", |facts| facts.missing.is_empty()).await;
+    }
+    watched.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_view_or_a_column_that_is_missing_takes_away_only_what_needs_it() {
+    let servers = blocking(Servers::start);
+    let nodes = servers.nodes();
+    let hidden = "alter view pg_catalog.{} rename to hidden";
+    let other = "create view pg_catalog.{} as select null::int8 as other; grant select on pg_catalog.{} to public";
+    for (view, part, with) in [
+        ("pg_stat_database", Part::Databases, other),
+        ("pg_stat_wal_receiver", Part::Receiver, ""),
+        ("pg_settings", Part::PendingRestart, ""),
+    ] {
+        blocking(|| {
+            servers.run(&format!("{hidden}; {with}").replace("{}", view));
+            servers.until("select to_regclass('pg_catalog.hidden') is not null");
+        });
+        let mut watched = Watched::healthy(nodes.clone()).await;
+        let told = told(&mut watched, &nodes[1].name).await;
+        let missing = told.0.missing.iter().chain(&told.1.missing).find(|missing| missing.part == part);
+        let said = &missing.unwrap_or_else(|| panic!("{view}: {told:?}")).error.message;
+        assert!(said.starts_with("this server has no "), "{view}: {said}");
+        assert!(
+            told.0.active.is_some() && told.0.received.is_some() && told.1.started_at.is_some(),
+            "{view}: {told:?}"
+        );
+        watched.stop().await;
+        blocking(|| {
+            let gone = if with.is_empty() { "" } else { "drop view pg_catalog.{};" };
+            servers.run(&format!("{gone} alter view pg_catalog.hidden rename to {{}}").replace("{}", view));
+            servers.until("select to_regclass('pg_catalog.hidden') is null");
+        });
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_standby_that_may_not_say_that_it_is_one_is_told_as_one_until_it_is_promoted() {
+    let servers = blocking(Servers::start);
+    blocking(|| {
+        servers.run("revoke execute on function pg_is_in_recovery() from public");
+        servers.until("select not has_function_privilege('pgwatch', 'pg_is_in_recovery()', 'execute')");
+    });
+    let nodes = servers.nodes();
+    let standby = nodes[1].name.clone();
+    let mut watched = Watched::healthy(nodes).await;
+    let facts = figures(&mut watched, &standby, "the role", |_| true).await;
+    assert_eq!(facts.role, Role::Standby);
+    assert!(facts.missing.is_empty() && facts.received.is_some(), "{facts:?}");
+    blocking(|| drop(servers.cluster.server("standby1").psql("select pg_promote()").unwrap()));
+    let facts = figures(&mut watched, &standby, "a primary", |facts| facts.role == Role::Primary).await;
+    assert!(facts.wal_position.is_some(), "{facts:?}");
+    watched.stop().await;
+}
+
+/// A rule that needs what is missing is named with the reason; the figures that are there are judged.
+#[test]
+fn status_names_the_rules_that_miss_a_function_and_the_screen_says_which() {
+    let servers = Servers::start();
+    for function in ["pg_is_wal_replay_paused()", "pg_stat_get_activity(int4)"] {
+        servers.run(&format!("revoke execute on function {function} from public"));
+        servers.until(&format!("select not has_function_privilege('pgwatch', '{function}', 'execute')"));
+    }
+    let config = ConfigFile::new("", servers.cluster.servers());
+    let (status, ends) = object(&["status", "--config", config.arg(), "--format", "json"]);
+    assert_eq!(ends, 3, "{status:#}");
+    let unjudged = status["not_judged"].as_array().unwrap();
+    let reason = unjudged.iter().find(|rule| rule["rule"] == "replay_paused" && rule["node"] == "standby1");
+    let reason = reason.unwrap_or_else(|| panic!("{status:#}"))["reason"].as_str().unwrap();
+    let grant = "permission denied for function pg_is_wal_replay_paused: \
+                 GRANT EXECUTE ON FUNCTION pg_is_wal_replay_paused TO \"pgwatch\"";
+    assert_eq!(reason, grant);
+    assert!(unjudged.iter().all(|rule| rule["rule"] != "connections"), "{status:#}");
+
+    let mut tui = Tui::start(&["--config", config.arg()], 160, 60, &[]);
+    tui.wait_for("both are healthy", PATIENCE, |screen| {
+        screen.contents().lines().filter(|line| line.contains("● healthy") && line.contains("/60")).count() == 2
+    });
+    tui.press(":node primary<enter>");
+    tui.wait_text("sessions, standbys: permission denied for function pg_stat_get_activity", SOON);
+    tui.wait_text("GRANT EXECUTE ON FUNCTION pg_stat_get_activity TO \"pgwatch\"", SOON);
+    for figure in ["of 60   active –", "Standbys  –", "Oldest    transaction –"] {
+        tui.wait_text(figure, SOON);
+    }
+    tui.press("1q");
+    assert_eq!(ending(tui.wait_exit(LEAVING)), "code 0");
 }

@@ -7,7 +7,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write as _;
 use std::path::Path;
 use std::process::Stdio;
-use std::time::Instant;
 
 use pgwatch::config::views;
 use pgwatch::demo::{Cluster, Server};
@@ -78,6 +77,13 @@ end $$;
 ";
 
 impl Profile {
+    /// True if there is nothing that a rule could miss.
+    fn tells_all(&self) -> bool {
+        let views = ["wal_files", "temp_files"];
+        let figures = self.primary.is_empty() && self.standby.as_ref().is_none_or(Vec::is_empty);
+        figures && self.no_views.iter().all(|view| views.contains(&view.as_str()))
+    }
+
     /// The statements that make a database of this platform.
     fn sql(&self) -> String {
         let mut sql = BEND.to_owned() + &self.sql;
@@ -233,4 +239,43 @@ async fn platforms_tell_what_they_can_and_why_they_do_not_tell_the_rest() {
         }
     }
     assert!(faults.is_empty(), "{}", faults.join("\n"));
+}
+
+/// What a person and a script read of one platform.
+#[test]
+fn status_names_what_it_could_not_judge_on_a_platform() {
+    let platforms = Platforms::start();
+    std::thread::scope(|scope| {
+        for name in platforms.profiles.keys() {
+            let platforms = &platforms;
+            scope.spawn(move || assert_status(platforms, name));
+        }
+    });
+    let config = platforms.config("aurora");
+    let mut tui = Tui::start(&["--config", config.arg()], 160, 60, &[]);
+    tui.wait_for("both are healthy", PATIENCE, |screen| {
+        screen.contents().lines().filter(|line| line.contains("● healthy")).count() == 2
+    });
+    tui.press(":node standby1<enter>");
+    tui.wait_text("WAL replayed: Function pg_last_wal_replay_lsn() is currently not supported", SOON);
+    tui.wait_text("– behind", SOON);
+    tui.press("1q");
+    assert_eq!(ending(tui.wait_exit(LEAVING)), "code 0");
+}
+
+#[track_caller]
+fn assert_status(platforms: &Platforms, name: &str) {
+    let config = platforms.config(name);
+    let (status, ends) = object(&["status", "--config", config.arg(), "--format", "json"]);
+    let roles: Vec<&str> = platforms.servers(name).iter().map(|(_, role, _)| role.as_str()).collect();
+    assert_eq!(each(&status, "state"), vec!["healthy"; roles.len()], "{name}: {status:#}");
+    assert_eq!(each(&status, "role"), roles, "{name}: {status:#}");
+    assert_eq!(status["alerts"].as_array().unwrap().len(), 0, "{name}: {status:#}");
+    let unjudged = status["not_judged"].as_array().unwrap();
+    assert_eq!(ends, if unjudged.is_empty() { 0 } else { 3 }, "{name}: {status:#}");
+    for rule in unjudged {
+        let reason = rule["reason"].as_str().unwrap();
+        assert!(!reason.contains("does not exist") && !reason.contains("(at character"), "{name}: {reason}");
+    }
+    assert_eq!(unjudged.is_empty(), platforms.profiles[name].tells_all(), "{name}: {status:#}");
 }

@@ -16,7 +16,7 @@ use crate::model::{Facts, Role, ServerFacts};
 /// Lists the sessions once for all parts of [`FACTS`] that need them.
 pub(super) const SESSIONS: &str = "\
 with a as (select pid, datid, application_name, backend_type, state, wait_event_type, xact_start
-  from pg_stat_get_activity(null))
+  from pg_stat_get_activity(null::int4))
 ";
 
 const fn value(part: Part, columns: &'static str) -> PartSql {
