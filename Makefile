@@ -23,7 +23,7 @@ WRITTEN_WITH := $(shell sed -n 's/^rust-version = "\(.*\)"/\1/p' Cargo.toml)
 STRICT := $(if $(findstring rustc $(WRITTEN_WITH).,$(shell rustc --version 2> /dev/null)),-D warnings)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-versions bench counts pictures scale faults soak fuzz peers build install uninstall deps test-deps fault-deps
+.PHONY: help demo test test-versions bench counts pictures scale faults soak quiet fuzz peers build install uninstall deps test-deps fault-deps
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -45,7 +45,7 @@ test: test-deps ## check formatting, lints and documentation, and run all tests;
 	  echo; sort -u $(NOT_RUN); echo "All passed, but $$(sort -u $(NOT_RUN) | wc -l) could not run here."; \
 	else echo; echo 'All passed, and everything ran.'; fi
 
-test-versions: test-deps ## test every view on PostgreSQL 10 to 18; npm fetches missing versions (VERSIONS='16 17')
+test-versions: test-deps ## test every view on PostgreSQL 10 to 19; missing versions are fetched (VERSIONS='16 17')
 	@CARGO=$(CARGO) sh tests/versions.sh
 
 # libFuzzer needs instrumentation that only the nightly compiler has. TIME is for each target, in seconds.
@@ -77,6 +77,10 @@ faults: fault-deps ## inject every fault and measure the reaction (ARGS='freeze 
 
 soak: test-deps ## run ten minutes of random changes and check for leaks (ARGS='--minutes 60')
 	$(CARGO) bench --bench soak -- $(ARGS)
+
+# The dev profile: what is measured is what is said, not how fast.
+quiet: test-deps ## run a healthy fleet at work for five minutes and fail on any alert (ARGS='--minutes 60')
+	$(CARGO) bench --profile dev --bench quiet -- $(ARGS)
 
 # The build that the tests have made already: nothing is compiled twice.
 counts: test-deps $(GUNGRAUN_RUNNER) ## compare instructions and allocations with the recorded ones (ARGS=--bless: record new ones)

@@ -4,6 +4,7 @@
 //!
 //! - [`model`]: plain facts and the protocol between the halves.
 //! - [`sql`]: SQL as words.
+//! - [`clock`]: the time by which pgwatch measures.
 //! - [`text`]: foreign text made safe for a terminal, measured and cut.
 //! - [`config`]: YAML, libpq's environment and files, into validated nodes.
 //! - [`fleet`]: what is known of all nodes, from events and time; pure.
@@ -18,6 +19,7 @@
 
 pub mod app;
 pub mod cli;
+pub mod clock;
 pub mod config;
 pub mod connection;
 pub mod demo;

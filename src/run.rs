@@ -15,7 +15,7 @@ pub(crate) mod signals;
 use std::panic::AssertUnwindSafe;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use color_eyre::eyre::{Result, WrapErr as _, eyre};
 use futures_util::FutureExt as _;
@@ -24,6 +24,7 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, MissedTickBehavior, interval_at, sleep_until, timeout};
 
 use crate::app::{App, Effect, Export, ExportFormat, Msg, Query, Reread, Setup, update};
+use crate::clock;
 use crate::config::alerts::Rules;
 use crate::config::views::Views;
 use crate::config::{Config, Diagnostic, Environment};
@@ -47,8 +48,8 @@ const GRACE: Duration = Duration::from_secs(1);
 const NO_TERMINAL: &str = "the dashboard needs a terminal (`pgwatch status` and `pgwatch query` need none)";
 
 /// Reads all views and rules of alerts, with those of the user, and returns the faults of the user's own. Called on a
-/// thread of its own.
-pub type ReadViews = dyn Fn() -> (Views, Rules, Vec<Diagnostic>) + Send + Sync;
+/// thread of its own, with whether the statements of other clients are to be shown.
+pub type ReadViews = dyn Fn(bool) -> (Views, Rules, Vec<Diagnostic>) + Send + Sync;
 
 /// The newest error outside the dashboard, for example of the event log.
 pub type Troubles = tokio::sync::watch::Receiver<Option<String>>;
@@ -154,7 +155,7 @@ impl Dashboard {
         let reload = reload.map(|load| reload::Reloader::start(config.clone(), load));
         let views = Arc::from(views);
         Self {
-            app: App::new(setup, SystemTime::now()),
+            app: App::new(setup, clock::now()),
             screen,
             handle,
             theme,
@@ -198,7 +199,7 @@ impl Dashboard {
                 reloaded = reload::next(&mut self.reload) => self.reloaded(reloaded),
                 Some(Ok(msg)) = self.errands.join_next() => self.update(msg),
                 text = next_trouble(&mut self.troubles) => self.update(Msg::Failed(text)),
-                _ = tick.tick() => self.update(Msg::Tick(SystemTime::now())),
+                _ = tick.tick() => self.update(Msg::Tick(clock::now())),
                 () = async { sleep_until(due.unwrap_or_else(Instant::now)).await }, if due.is_some() => {}
             }
         }
@@ -230,9 +231,9 @@ impl Dashboard {
 
     /// Reads the views and rules. The first frame does not wait for them, as it shows no view.
     fn read_views(&mut self) {
-        let views = Arc::clone(&self.views);
+        let (views, show_statements) = (Arc::clone(&self.views), self.config.show_statements);
         self.errands.spawn_blocking(move || {
-            let (views, rules, problems) = views();
+            let (views, rules, problems) = views(show_statements);
             Msg::Views(views, rules.into_values().collect(), problems.iter().map(ToString::to_string).collect())
         });
     }
@@ -241,8 +242,8 @@ impl Dashboard {
         let msg = match loaded {
             Ok(config) => {
                 self.theme = theme(&config, &self.app.theme);
-                self.read_views();
                 let before = std::mem::replace(&mut self.config, config);
+                self.read_views();
                 Msg::Reloaded(Ok(Box::new(reread(&before, &self.config))))
             }
             Err(problems) => Msg::Reloaded(Err(problems.iter().map(ToString::to_string).collect())),
@@ -313,6 +314,7 @@ impl Dashboard {
         if self.theme.name != self.app.theme {
             self.theme = theme(&self.config, &self.app.theme);
         }
+        self.theme.set_back = clock::set_back();
         self.update(Msg::Frame);
         let mut drawn = None;
         let (app, theme) = (&self.app, &self.theme);

@@ -1,12 +1,11 @@
 //! SQL as words: what a typed line begins, whether it would leave read-only mode, whether it does something that no
-//! rollback undoes, whether `EXPLAIN` may take it, and the passwords in it. All of it reads one lexer ([`words`]), also
+//! rollback undoes, whether `EXPLAIN` may take it, and the secrets in it. All of it reads one lexer ([`words`]), also
 //! statements that are half typed or cut off.
 //!
 //! None of this is a safeguard. What keeps a read-only node read-only is the server's `BEGIN READ ONLY` and the rights of
 //! the role; a function can hide anything.
 
 pub mod acts;
-mod decoded;
 pub mod plan;
 pub mod read_only;
 pub mod secrets;

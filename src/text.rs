@@ -160,10 +160,16 @@ pub fn wrap(text: &str, columns: usize) -> Vec<String> {
         let mut line = String::new();
         let mut used = 0;
         for word in paragraph.split_inclusive(' ') {
-            let bare = width(word.trim_end());
+            let bare = if word.is_ascii() { word.trim_end().len() } else { width(word.trim_end()) };
             if used > 0 && used + bare > columns {
                 lines.push(std::mem::take(&mut line).trim_end().to_owned());
                 used = 0;
+            }
+            // Most words: their characters are one column each.
+            if word.is_ascii() && used + word.len() <= columns {
+                line.push_str(word);
+                used += word.len();
+                continue;
             }
             for (piece, wide) in pieces(word) {
                 if used > 0 && used + wide > columns && piece != " " {

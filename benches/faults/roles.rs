@@ -1,19 +1,14 @@
 //! Servers that change their identity: a standby promoted, an old primary restored next to the new one, a wrong clock,
 //! another cluster at the same address.
 
-use std::fmt::Write as _;
-use std::fs::{self, Permissions};
-use std::os::unix::fs::{PermissionsExt as _, symlink};
-use std::path::{Path, PathBuf};
-use std::sync::OnceLock;
 use std::time::{Duration, SystemTime};
 
-use pgwatch::demo::{Builder, Cluster, Install, StopMode, Template};
-use tempfile::TempDir;
+use pgwatch::demo::{Builder, Cluster};
 
 use crate::fault::{Begun, Fault, Truth, begun};
 use crate::network::proxied;
 use crate::stage::{Leftover, Set, Stage};
+use crate::support::faketime;
 use crate::support::servers::cluster;
 use crate::support::wait::SOON;
 
@@ -118,71 +113,24 @@ fn says_replaced(stage: &mut Stage) -> Result<(), String> {
     Err(format!("said in the event log: {event}, among the events: {line}, on the node's screen: {screen}"))
 }
 
-/// The path of libfaketime, where distributions install it.
-fn faketime() -> Option<PathBuf> {
-    let places = ["x86_64-linux-gnu/faketime", "aarch64-linux-gnu/faketime", "faketime"];
-    places.iter().map(|place| Path::new("/usr/lib").join(place).join("libfaketime.so.1")).find(|path| path.exists())
-}
-
 fn has_faketime() -> Result<(), String> {
-    faketime().map(drop).ok_or_else(|| "no libfaketime (faketime)".to_owned())
-}
-
-/// Programs of the server of which one reads the time from a file `clock` in its folder, if there is one.
-fn programs() -> &'static Template {
-    static MADE: OnceLock<(TempDir, Template)> = OnceLock::new();
-    let (_, template) = MADE.get_or_init(|| {
-        let real = Install::find().expect("a PostgreSQL server");
-        let folder = tempfile::tempdir().expect("a temporary folder");
-        fs::set_permissions(folder.path(), Permissions::from_mode(0o755)).expect("for everybody");
-        let bin = folder.path().join("bin");
-        fs::create_dir(&bin).expect("a folder");
-        for program in fs::read_dir(real.bin()).expect("the server's programs").flatten() {
-            if program.file_name() != "postgres" {
-                symlink(program.path(), bin.join(program.file_name())).expect("a link");
-            }
-        }
-        let mut script = "#!/bin/sh\nif [ -f clock ]; then\n".to_owned();
-        let library = faketime().expect("libfaketime");
-        // Intervals are right; only the time of day is wrong.
-        writeln!(
-            script,
-            "  export LD_PRELOAD={} FAKETIME=$(cat clock) FAKETIME_DONT_FAKE_MONOTONIC=1",
-            library.display()
-        )
-        .unwrap();
-        writeln!(script, "fi\nexec {} \"$@\"", real.bin().join("postgres").display()).unwrap();
-        fs::write(bin.join("postgres"), script).expect("a script");
-        fs::set_permissions(bin.join("postgres"), Permissions::from_mode(0o755)).expect("for everybody");
-        let template = Template::create(Install::at(&bin).expect("programs")).expect("initdb");
-        (folder, template)
-    });
-    template
+    faketime::library().map(drop).ok_or_else(|| "no libfaketime (faketime)".to_owned())
 }
 
 /// The victim's clock differs from the others' all the time.
 fn ahead() -> Set {
-    Set { cluster: with_clocks, prepare: |cluster| set_clock(cluster, "+3600"), ..Set::default() }
+    Set { cluster: with_clocks, prepare: |cluster| set_clock(cluster, 3600), ..Set::default() }
 }
 
 fn behind() -> Set {
-    Set { cluster: with_clocks, prepare: |cluster| set_clock(cluster, "-3600"), ..Set::default() }
+    Set { cluster: with_clocks, prepare: |cluster| set_clock(cluster, -3600), ..Set::default() }
 }
 
 fn with_clocks() -> Builder<'static> {
-    Cluster::builder().template(programs())
+    Cluster::builder().template(faketime::servers())
 }
 
-fn set_clock(cluster: &Cluster, seconds: &str) -> Option<Leftover> {
-    let server = cluster.server("standby1");
-    server.stop(StopMode::Fast).expect("stopped");
-    let file = server.data_dir().join("clock");
-    fs::write(&file, seconds).expect("a file");
-    fs::set_permissions(&file, Permissions::from_mode(0o644)).expect("for everybody");
-    server.start().expect("started with another clock");
-    let asked = server.psql("select extract(epoch from clock_timestamp())").expect("it answers");
-    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).expect("a time").as_secs_f64();
-    let differs = asked.parse::<f64>().expect("a time") - now;
-    assert!((differs.abs() - 3600.0).abs() < 60.0, "the clock differs by {differs} s");
+fn set_clock(cluster: &Cluster, seconds: i64) -> Option<Leftover> {
+    faketime::set(cluster.server("standby1"), seconds);
     None
 }

@@ -29,6 +29,7 @@ pub fn update(app: &mut App, msg: Msg) -> Vec<Effect> {
     let mut effects = take(app, msg);
     if may_look_elsewhere {
         effects.extend(app.look());
+        effects.extend(app.fetch_opened());
     }
     effects
 }

@@ -6,6 +6,7 @@ mod order;
 pub(in crate::app) mod table;
 pub(in crate::app) mod tabs;
 mod tree;
+pub(in crate::app) mod whole;
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -20,6 +21,7 @@ use super::ChosenColumns;
 
 pub use lines::{Across, Group, GroupCell, NodeNote, RowAt, TableLine};
 pub use table::{Opened, Shown, ViewTable};
+pub use whole::Whole;
 
 /// All views and their tables.
 #[derive(Debug, Clone, Default)]
@@ -38,6 +40,10 @@ pub struct Views {
     pub only: Option<Vec<NodeName>>,
     /// What the manager was last asked to look at.
     pub(super) looked: Vec<Look>,
+    /// The texts that were asked for as a whole: those of the row shown in full.
+    pub(super) whole: Vec<Whole>,
+    /// How many texts were asked for as a whole.
+    pub(super) texts_asked: u64,
     /// The columns that were shown or hidden, in this run and earlier ones.
     pub(super) columns: ChosenColumns,
 }

@@ -7,13 +7,14 @@ use std::time::SystemTime;
 
 use indexmap::IndexMap;
 
+use crate::clock;
 use crate::config::Config;
 use crate::config::alerts::Rules;
 use crate::fleet::Fleet;
 use crate::model::alert::Check;
 use crate::model::protocol::{Look, NodeSnapshot};
 use crate::model::view::Reading;
-use crate::model::{Alert, Event, Rule, View};
+use crate::model::{Alert, Event, Role, Rule, View};
 use crate::output::status::Asked;
 
 /// The fleet as these rules judge it.
@@ -30,7 +31,7 @@ impl Watch {
         let asked = rules.iter().filter(|rule| rule.asks());
         let views: IndexMap<_, _> = asked.map(|rule| (rule.view.name.clone(), Arc::clone(&rule.view))).collect();
         let (refresh, thresholds) = (config.refresh, config.thresholds.clone());
-        let mut fleet = Fleet::new(config.nodes.clone(), refresh, thresholds, SystemTime::now());
+        let mut fleet = Fleet::new(config.nodes.clone(), refresh, thresholds, clock::now());
         fleet.take_rules(views.clone(), rules.clone());
         for view in views.values() {
             fleet.follow(view);
@@ -102,7 +103,7 @@ impl Watch {
     /// What is known of these nodes: what the rules find, node by node, the worst of each first; what they could not judge;
     /// and the verdict.
     pub(super) fn judged(&mut self, nodes: Vec<NodeSnapshot>) -> Asked {
-        self.fleet.advance(SystemTime::now());
+        self.fleet.advance(clock::now());
         let place = |alert: &Alert| self.rules.iter().position(|rule| rule.name == alert.rule.name);
         let mut alerts = Vec::new();
         for node in nodes.iter().filter(|node| node.health.state.answers()) {
@@ -111,6 +112,11 @@ impl Watch {
             own.sort_by_key(|alert| (Reverse(alert.finding.severity), alert.rule.check == Check::Shape, place(alert)));
             alerts.extend(own);
         }
-        Asked { nodes, alerts, not_judged: self.fleet.not_judged(), verdict: self.fleet.final_verdict() }
+        let lag = |node: &NodeSnapshot| {
+            let node = self.fleet.now().nodes.get(&node.config.name)?;
+            (node.role == Some(Role::Standby)).then(|| node.lag.summary())
+        };
+        let lags = nodes.iter().map(lag).collect();
+        Asked { nodes, lags, alerts, not_judged: self.fleet.not_judged(), verdict: self.fleet.final_verdict() }
     }
 }

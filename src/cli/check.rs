@@ -8,7 +8,7 @@ use crate::config::Environment;
 use crate::text::safe;
 
 pub(super) fn run(source: &Source) -> Result<u8, Exit> {
-    let (_, _, problems) = watched(&Environment::of_process());
+    let (_, _, problems) = watched(&Environment::of_process(), true);
     let config = match load(source) {
         // Reports all faults at once.
         Err(Exit::Wrong(text)) => return Err(Exit::Wrong(text + &list(&problems))),

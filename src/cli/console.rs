@@ -83,9 +83,13 @@ pub(super) fn load(source: &Source) -> Result<Config, Exit> {
     Ok(config)
 }
 
-/// The views and the rules of alerts, with those of the user, and the faults of the user's own.
-pub(super) fn watched(env: &Environment) -> (Views, Rules, Vec<Diagnostic>) {
-    let (views, mut faults) = config::views::load(env);
+/// The views and the rules of alerts, with those of the user, and the faults of the user's own. The statements of other
+/// clients are asked for only if they are to be shown.
+pub(super) fn watched(env: &Environment, show_statements: bool) -> (Views, Rules, Vec<Diagnostic>) {
+    let (mut views, mut faults) = config::views::load(env);
+    if !show_statements {
+        config::views::hide_statements(&mut views);
+    }
     let (rules, more) = config::alerts::load(env, &views);
     faults.extend(more);
     (views, rules, faults)

@@ -25,7 +25,7 @@ pub(super) async fn open(config: Config, options: &DashboardOptions, source: Opt
         config,
         read_write: options.read_write,
         reload: source.map(|source| reload(source.clone(), options.clone())),
-        views: Box::new(|| watched(&Environment::of_process())),
+        views: Box::new(|show_statements| watched(&Environment::of_process(), show_statements)),
         history: history(&Environment::of_process()),
         tap: event_log.as_ref().map(EventLog::tap),
         troubles: event_log.as_ref().map(EventLog::failure),

@@ -2,12 +2,13 @@
 
 use std::io;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use tokio::time::{Instant, timeout_at};
 
 use super::args::{QueryArgs, QueryFormat, exit};
 use super::console::{Exit, block_on, complain, load, no_nodes, print_with};
+use crate::clock;
 use crate::config::{Config, nearest};
 use crate::connection::{ConnectionManager, Handle, ManagerConfig};
 use crate::fleet::batch::{self, NodeAnswer};
@@ -140,7 +141,7 @@ struct Asking {
 
 impl Asking {
     fn new(config: &Config, request: &QueryRequest, report: fn(&Answer)) -> Self {
-        let started = SystemTime::now();
+        let started = clock::now();
         let mut fleet = Fleet::new(config.nodes.clone(), config.refresh, config.thresholds.clone(), started);
         fleet.begin(Batch::new(BATCH, request.statement.clone(), started, request.nodes.iter().cloned()));
         Self { fleet, report }

@@ -10,6 +10,7 @@ use tokio::time::{Instant, sleep, timeout, timeout_at};
 use super::alerts::Watch;
 use super::args::{Source, StatusFormat, exit};
 use super::console::{Exit, block_on, complain, list, load, no_nodes, print_with, watched};
+use crate::clock;
 use crate::config::alerts::Rules;
 use crate::config::{Config, Environment};
 use crate::connection::{ConnectionManager, Handle, ManagerConfig};
@@ -40,7 +41,7 @@ pub(super) fn run(source: &Source, format: StatusFormat) -> Result<u8, Exit> {
     if config.nodes.is_empty() {
         return Err(no_nodes(&config));
     }
-    let (_, rules, problems) = watched(&Environment::of_process());
+    let (_, rules, problems) = watched(&Environment::of_process(), config.show_statements);
     complain(&list(&problems));
     let seen = match block_on(ask(&config, rules))?? {
         Ok(seen) => seen,
@@ -108,7 +109,7 @@ pub(super) async fn ask(config: &Config, rules: Rules) -> io::Result<Result<Aske
 }
 
 fn all_settled(nodes: &[NodeSnapshot]) -> bool {
-    nodes.iter().all(|node| is_settled(node, SystemTime::now()))
+    nodes.iter().all(|node| is_settled(node, clock::now()))
 }
 
 /// A running manager, whose events are read until enough is known.
@@ -121,7 +122,7 @@ struct Asking {
 impl Asking {
     /// Takes a second sample, where one cannot tell.
     async fn ask_again(&mut self) {
-        let began = SystemTime::now();
+        let began = clock::now();
         let second = [Command::SetRefresh(AGAIN), Command::LookNow];
         for command in second {
             if self.handle.send(command).await.is_err() {

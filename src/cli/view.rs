@@ -14,11 +14,12 @@ use super::args::{QueryFormat, ViewArgs, exit};
 use super::console::{Exit, block_on, complain, list, load, print, print_with};
 use super::query::chosen;
 use crate::app::views::ViewTable;
+use crate::clock;
 use crate::config::{Config, Environment, nearest, views};
 use crate::connection::{ConnectionManager, Handle, ManagerConfig};
 use crate::fleet::Fleet;
 use crate::model::protocol::Look;
-use crate::model::view::Reading;
+use crate::model::view::{CellKind, Reading};
 use crate::model::{Command, ErrorKind, Event, EventKind, HealthState, NodeError, NodeName, View};
 use crate::output::view::{ViewAnswer, ViewDocument};
 use crate::run::signals::Signals;
@@ -35,7 +36,7 @@ pub(super) fn run(args: &ViewArgs) -> Result<u8, Exit> {
         print(listed(&views).as_bytes())?;
         return Ok(if problems.is_empty() { exit::OK } else { exit::USAGE });
     }
-    let view = named(&views, args.name.as_deref().unwrap_or_default())?;
+    let mut view = named(&views, args.name.as_deref().unwrap_or_default())?;
     if args.diff && view.compare.is_none() {
         return Err(Exit::Wrong(format!(
             "--diff: the view {} does not compare nodes; settings and drift do",
@@ -43,6 +44,9 @@ pub(super) fn run(args: &ViewArgs) -> Result<u8, Exit> {
         )));
     }
     let mut config = load(&args.source)?;
+    if !config.show_statements {
+        view = Arc::new(View::clone(&view).without_statements());
+    }
     let names: Vec<&str> = args.nodes.iter().map(|name| name.trim()).collect();
     config.nodes = chosen(&config, &names)?;
     let (answers, signalled) = block_on(ask(&config, &view, args.interval))??;
@@ -91,7 +95,7 @@ async fn ask(config: &Config, view: &Arc<View>, interval: Duration) -> io::Resul
         ..ManagerConfig::new(config.nodes.clone())
     });
     let longest = config.nodes.iter().map(|node| node.pool.connect_timeout).max().unwrap_or_default();
-    let deadline = Instant::now() + longest + view.timeout + GRACE;
+    let deadline = Instant::now() + longest + view.patience() + GRACE;
     let look = Command::Look(vec![Look { view: Arc::clone(view), nodes: None, pace: None }]);
     if let Err(error) = handle.send(look).await {
         return Err(io::Error::other(error));
@@ -108,6 +112,8 @@ async fn ask(config: &Config, view: &Arc<View>, interval: Duration) -> io::Resul
 struct Answers {
     view: Arc<View>,
     fleet: Fleet,
+    /// Answers of nodes whose clock is not known yet: it comes with their figures.
+    early: Vec<Event>,
     at: SystemTime,
     nodes: Vec<(NodeName, Result<Arc<Reading>, NodeError>)>,
     /// How long it took nodes to fail.
@@ -119,7 +125,7 @@ impl Answers {
     fn new(config: &Config, view: &Arc<View>, interval: Duration) -> Self {
         let silent = |name: &NodeName| NodeError::new(ErrorKind::Timeout, format!("no answer from {name} in time"));
         let nodes = config.nodes.iter().map(|node| (node.name.clone(), Err(silent(&node.name))));
-        let at = SystemTime::now();
+        let at = clock::now();
         let mut fleet = Fleet::new(config.nodes.clone(), config.refresh, config.thresholds.clone(), at);
         fleet.take_rules(IndexMap::from([(view.name.clone(), Arc::clone(view))]), Vec::new());
         fleet.rate_span = interval;
@@ -127,6 +133,7 @@ impl Answers {
         Self {
             view: Arc::clone(view),
             fleet,
+            early: Vec::new(),
             at,
             nodes: nodes.collect(),
             failed: HashMap::new(),
@@ -153,10 +160,13 @@ impl Answers {
                 }
             }
             if handle.send(Command::LookNow).await.is_ok() {
-                let _ = timeout_at(Instant::now() + self.view.timeout + GRACE, self.take(events)).await;
+                let _ = timeout_at(Instant::now() + self.view.patience() + GRACE, self.take(events)).await;
             }
         }
-        self.at = SystemTime::now();
+        for event in std::mem::take(&mut self.early) {
+            self.apply(&event);
+        }
+        self.at = clock::now();
     }
 
     /// Reads events until each node that may still answer has answered. Cancel-safe: the answers so far are kept.
@@ -167,26 +177,49 @@ impl Answers {
             self.nodes.iter().filter(|(_, answer)| !lost(answer)).map(|(node, _)| node.clone()).collect();
         while !waiting.is_empty() {
             let Some(event) = events.recv().await else { return };
-            self.fleet.apply(&event);
-            let (node, answer) = match event.kind {
-                EventKind::View { node, .. } => {
-                    let Some(answer) = self.answer_of(&node) else { continue };
-                    (node, answer)
-                }
-                EventKind::Health { node, health, .. } if health.state == HealthState::Unhealthy => {
-                    let Some(error) = health.error.clone() else { continue };
-                    (node, Err(error))
-                }
-                _ => continue,
-            };
-            waiting.retain(|waiting| *waiting != node);
-            if answer.is_err() {
-                self.failed.insert(node.clone(), self.began.elapsed());
+            if self.is_early(&event) {
+                self.early.push(event);
+                continue;
             }
-            if let Some((_, known)) = self.nodes.iter_mut().find(|(name, _)| *name == node) {
-                *known = answer;
+            let of_figures = matches!(event.kind, EventKind::Facts { .. });
+            let answered = self.apply(&event);
+            waiting.retain(|node| answered.as_ref() != Some(node));
+            if of_figures {
+                let (early, due) = std::mem::take(&mut self.early).into_iter().partition(|event| self.is_early(event));
+                self.early = early;
+                for event in due {
+                    let answered = self.apply(&event);
+                    waiting.retain(|node| answered.as_ref() != Some(node));
+                }
             }
         }
+    }
+
+    /// True for an answer with times of a server whose clock is not known yet.
+    fn is_early(&self, event: &Event) -> bool {
+        let EventKind::View { node, .. } = &event.kind else { return false };
+        let known = self.fleet.now().nodes.get(node);
+        self.view.columns.iter().any(|column| column.kind == CellKind::Time && !column.hidden)
+            && known.is_some_and(|node| node.facts.is_none() && node.facts_error.is_none())
+    }
+
+    /// Takes in an event. Returns the node that it answers for.
+    fn apply(&mut self, event: &Event) -> Option<NodeName> {
+        self.fleet.apply(event);
+        let (node, answer) = match &event.kind {
+            EventKind::View { node, .. } => (node, self.answer_of(node)?),
+            EventKind::Health { node, health, .. } if health.state == HealthState::Unhealthy => {
+                (node, Err(health.error.clone()?))
+            }
+            _ => return None,
+        };
+        if answer.is_err() {
+            self.failed.insert(node.clone(), self.began.elapsed());
+        }
+        if let Some((_, known)) = self.nodes.iter_mut().find(|(name, _)| name == node) {
+            *known = answer;
+        }
+        Some(node.clone())
     }
 
     /// What a node answered last.
@@ -237,6 +270,9 @@ impl Answers {
                     if let Some(why) = &reading.answer.not_applicable {
                         complain(&format!("{node}: {}", safe(why)));
                     }
+                    if let Some(why) = &reading.answer.missing {
+                        complain(&format!("{node}: {}", safe(why)));
+                    }
                     if reading.answer.truncated {
                         complain(&format!("{node}: cut at {} rows", reading.len()));
                     }
@@ -251,17 +287,20 @@ impl Answers {
         }
     }
 
-    /// Says why the table is empty. Nodes that failed, and nodes to which the view does not apply, are reported
-    /// elsewhere.
+    /// Says why the table is empty, unless only what is reported elsewhere says it: nodes that failed, and nodes to which
+    /// the view does not apply.
     fn complain_of_no_rows(&self) {
         let without: Vec<&str> = self
             .answered()
             .filter(|(_, reading)| reading.answer.not_applicable.is_none())
             .map(|(node, _)| node.as_str())
             .collect();
-        if without.len() == self.nodes.len() {
+        if without.is_empty() {
+            return;
+        }
+        if self.all_ok() {
             complain(self.view.empty.as_deref().unwrap_or("no rows"));
-        } else if !without.is_empty() {
+        } else {
             complain(&format!("no rows from {}", without.join(", ")));
         }
     }

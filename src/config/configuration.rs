@@ -27,6 +27,8 @@ pub struct Config {
     pub query_timeout: Duration,
     /// How long leaving may take.
     pub shutdown_timeout: Duration,
+    /// False if the statements of other clients are not to be shown.
+    pub show_statements: bool,
     /// One of [`crate::model::THEMES`], if the file names one.
     pub theme: Option<String>,
     /// Colours that replace the theme's.
@@ -48,6 +50,7 @@ impl Default for Config {
             refresh: Duration::from_secs(1),
             query_timeout: Duration::from_secs(30),
             shutdown_timeout: Duration::from_secs(10),
+            show_statements: true,
             theme: None,
             colors: Vec::new(),
             thresholds: Thresholds::default(),

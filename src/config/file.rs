@@ -15,8 +15,18 @@ use super::{interpolate, libpq, passfile};
 use crate::model::node::Limit;
 use crate::model::{ColorRole, NodeConfig, NodeName, PasswordSource, Rgb, THEMES, Thresholds};
 
-const KEYS: [&str; 9] =
-    ["nodes", "defaults", "clusters", "refresh", "health", "query_timeout", "shutdown_timeout", "theme", "thresholds"];
+const KEYS: [&str; 10] = [
+    "nodes",
+    "defaults",
+    "clusters",
+    "refresh",
+    "health",
+    "query_timeout",
+    "shutdown_timeout",
+    "show_statements",
+    "theme",
+    "thresholds",
+];
 /// A top-level key of the earlier format that sets `pglogical` for all nodes.
 const PGLOGICAL: &str = "pglogical";
 
@@ -79,6 +89,7 @@ fn fill(config: &mut Config, tree: &Yaml, cluster: Option<&str>, reader: NodeRea
     set(&mut config.refresh, top.read("refresh", report, range(250 * MS, 60_000 * MS)));
     set(&mut config.query_timeout, top.read("query_timeout", report, range(MS, 24 * HOUR)));
     set(&mut config.shutdown_timeout, top.read("shutdown_timeout", report, range(100 * MS, HOUR)));
+    set(&mut config.show_statements, top.read("show_statements", report, walk::boolean));
     if let Some(entry) = top.get("theme") {
         theme(entry, config, report);
     }

@@ -54,6 +54,13 @@ pub fn load(env: &Environment) -> (Views, Vec<Diagnostic>) {
     (views, problems)
 }
 
+/// Makes views that do not ask for the statements of other clients (`show_statements: false`).
+pub fn hide_statements(views: &mut Views) {
+    for view in views.values_mut() {
+        *view = Arc::new(View::clone(view).without_statements());
+    }
+}
+
 /// The YAML files of a folder, by name.
 pub(super) fn files(folder: Option<&Path>) -> Vec<PathBuf> {
     let entries = folder.and_then(|folder| std::fs::read_dir(folder).ok());

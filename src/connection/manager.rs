@@ -17,7 +17,7 @@ mod trace;
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use indexmap::IndexMap;
 use tokio::sync::{mpsc, oneshot, watch};
@@ -30,6 +30,7 @@ use super::handle::{Handle, ManagerConfig, Request};
 use super::report::{LifeId, Report};
 use super::schedule::turns::Turns;
 use super::views::plan::Looks;
+use crate::clock;
 use crate::model::protocol::ShutdownReport;
 use crate::model::{BatchId, Event, EventKind, NodeConfig, NodeName};
 use node::NodeRecord;
@@ -227,7 +228,7 @@ impl Actor {
     pub(super) fn emit(&mut self, kind: EventKind) {
         trace::event(&kind);
         self.seq += 1;
-        let event = Event { seq: self.seq, at: SystemTime::now(), kind };
+        let event = Event { seq: self.seq, at: clock::now(), kind };
         if let Some((last, others)) = self.listeners.split_last_mut() {
             for listener in others {
                 listener.push(event.clone());

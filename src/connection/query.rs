@@ -19,8 +19,8 @@ use super::error::sqlstate;
 use super::pool::NodePool;
 use super::pool::pooled::Checkout;
 use super::session::dial::CANCEL;
-use super::session::settings;
-use super::wire::limit::{TYPE_ANSWERS, limited};
+use super::session::{rights, settings};
+use super::wire::limit::{OUR_ANSWERS, TYPE_ANSWERS, limited};
 use crate::model::protocol::{NodeOutcome, NodeRows, QueryRequest};
 use crate::model::{ErrorKind, NodeConfig, NodeError};
 use crate::sql::read_only;
@@ -28,6 +28,9 @@ use rows::Rows;
 
 /// The lowest OID of a type that is not built in.
 const FIRST_USER_TYPE: u32 = 16_384;
+
+/// How long to ask what would help a role that lacks a right.
+const REMEDY: Duration = Duration::from_millis(500);
 
 /// Runs the request's statement on the pool's node. Returns at the latest `request.timeout` after `started`, plus a
 /// second to cancel on the server. Calls `reading` with the number of rows kept so far: every 1,000 rows, or every 200
@@ -85,6 +88,7 @@ impl Job<'_> {
         let node = self.pool.node();
         let mut tries = 0;
         let mut earlier = None;
+        let mut as_bytes = false;
         loop {
             tries += 1;
             let session = tokio::select! {
@@ -96,7 +100,7 @@ impl Job<'_> {
             let running = Running { session: Some(session), pool: self.pool };
             let stop = tokio::select! {
                 biased;
-                outcome = self.on(&running) => match outcome {
+                outcome = self.explained(&running, as_bytes) => match outcome {
                     Ok(done) => return Ok(running.finish(done)),
                     // The session had ended in the pool before the statement reached it: nothing ran.
                     Err(Failure::NotBegun(error)) if tries <= node.pool.max => {
@@ -105,7 +109,14 @@ impl Job<'_> {
                     }
                     Err(Failure::Said(error)) => {
                         running.finish(Done { complete: true, ..Done::default() });
-                        return Err(error);
+                        // A value that cannot be converted would cost all rows. What only reads may run again.
+                        let unconverted = error.sqlstate.as_deref().is_some_and(sqlstate::is_of_encoding);
+                        if as_bytes || !unconverted || !node.is_read_only() {
+                            return Err(error);
+                        }
+                        as_bytes = true;
+                        earlier = Some(error);
+                        continue;
                     }
                     Err(Failure::NotBegun(error) | Failure::Broken(error)) => return Err(error),
                 },
@@ -121,8 +132,30 @@ impl Job<'_> {
         }
     }
 
-    /// Runs the statement on a session. The server's answer is not trusted.
-    async fn on(&self, running: &Running<'_>) -> Result<Done, Failure> {
+    /// Runs the statement on a session, and asks what would help if it lacks a right.
+    async fn explained(&self, running: &Running<'_>, as_bytes: bool) -> Result<Done, Failure> {
+        match (self.on(running, as_bytes).await, &running.session) {
+            (Err(Failure::Said(error)), Some(session)) if error.kind == ErrorKind::Permission => {
+                let heard = &session.dialled.heard;
+                let ask = async {
+                    if heard.transaction() != b'I' {
+                        session.client.batch_execute("ROLLBACK").await.ok()?;
+                    }
+                    rights::remedy(&session.client, &error, None).await
+                };
+                let asked = limited(heard, OUR_ANSWERS, tokio::time::timeout(REMEDY, ask)).await;
+                Err(Failure::Said(match asked {
+                    Some(Ok(Some(hint))) => error.with_hint(hint),
+                    _ => error,
+                }))
+            }
+            (outcome, _) => outcome,
+        }
+    }
+
+    /// Runs the statement on a session. The server's answer is not trusted. `as_bytes`: its values come as the server keeps
+    /// them.
+    async fn on(&self, running: &Running<'_>, as_bytes: bool) -> Result<Done, Failure> {
         let Some(session) = &running.session else { return Ok(Done::default()) };
         let node = self.pool.node();
         let heard = &session.dialled.heard;
@@ -132,7 +165,7 @@ impl Job<'_> {
             session.discard();
         }
         heard.clear();
-        limited(heard, u64::MAX, self.read(session, &prepared)).await.ok_or_else(given_up)?
+        limited(heard, u64::MAX, self.read(session, &prepared, as_bytes)).await.ok_or_else(given_up)?
     }
 
     /// Opens the transaction and lets the server parse the statement.
@@ -156,10 +189,13 @@ impl Job<'_> {
     }
 
     /// Runs the statement and collects its rows.
-    async fn read(&self, session: &Checkout, prepared: &Statement) -> Result<Done, Failure> {
+    async fn read(&self, session: &Checkout, prepared: &Statement, as_bytes: bool) -> Result<Done, Failure> {
         let (client, heard) = (&session.client, &session.dialled.heard);
         let failure = |error: tokio_postgres::Error| self.failure(session, &error);
-        let stream = client.simple_query_raw(&self.request.statement).await.map_err(failure)?;
+        // Both in one message, which is read in the encoding of before. The transaction is read-only, and ends it.
+        let raw = as_bytes.then(|| format!("SET LOCAL client_encoding = 'SQL_ASCII'; {}", self.request.statement));
+        let statement = raw.as_deref().unwrap_or(&self.request.statement);
+        let stream = client.simple_query_raw(statement).await.map_err(failure)?;
         let mut stream = std::pin::pin!(stream);
         let mut rows = Rows::new(self.request, prepared.columns());
         let mut affected = 0;
@@ -299,10 +335,10 @@ async fn stop(session: Checkout) -> bool {
 fn clean(session: &Checkout) {
     let (client, dialled) = (&session.client, &session.dialled);
     let open = dialled.heard.transaction() != b'I';
-    let rollback = open.then_some("ROLLBACK");
+    let rollback = open.then(|| "ROLLBACK".to_owned());
     // Behind a pooler, other programs use the session too.
-    let discard = (!dialled.behind_pooler).then_some("DISCARD ALL");
+    let discard = (!dialled.behind_pooler).then(|| "DISCARD ALL".to_owned());
     for statement in [rollback, discard, dialled.late_settings()].into_iter().flatten() {
-        drop(client.batch_execute(statement).now_or_never());
+        drop(client.batch_execute(&statement).now_or_never());
     }
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tokio::sync::mpsc;
 
-use crate::model::protocol::{NodeOutcome, QueryProgress, Tested, ViewRows};
+use crate::model::protocol::{NodeOutcome, QueryProgress, Tested, ViewRows, WholeText};
 use crate::model::{BatchId, Facts, Health, NodeError, NodeName, ProbeStats, Role, ServerFacts};
 
 /// Identifies one life of a node (from start to pause, edit or removal). The actor drops late reports of an earlier
@@ -31,6 +31,7 @@ pub(super) enum News {
     Facts(Result<Arc<Facts>, NodeError>),
     Server(Arc<ServerFacts>),
     View(Arc<str>, Result<Arc<ViewRows>, NodeError>),
+    Text(u64, Result<Option<WholeText>, NodeError>),
 }
 
 /// What was closed and cancelled when a crew was dismissed.

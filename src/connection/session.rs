@@ -3,6 +3,7 @@
 mod certificates;
 pub(super) mod dial;
 mod password;
+pub(super) mod rights;
 pub(super) mod settings;
 pub(super) mod tls;
 
@@ -46,6 +47,8 @@ pub struct Session {
     pub version_num: u32,
     /// The server's role when the session was opened; `None` if it does not tell.
     pub role: Option<Role>,
+    /// What the server warned of at the login, such as a password that expires soon. Foreign text.
+    pub warnings: Vec<String>,
     pub(super) dialled: Dialled,
 }
 
@@ -173,7 +176,17 @@ async fn open_unbounded(node: &NodeConfig, kind: SessionKind) -> Result<Session,
     let (version_num, role) = answer.map_err(|error| error::classify_with(&error, &dialled.heard, node))?;
     let server_version = dialled.heard.server_version().unwrap_or_default();
     let version_num = version_num.or_else(|| number(&server_version)).unwrap_or(0);
-    Ok(Session { client, driver, connect_time: started.elapsed(), server_version, version_num, role, dialled })
+    let warnings = dialled.heard.warnings();
+    Ok(Session {
+        client,
+        driver,
+        connect_time: started.elapsed(),
+        server_version,
+        version_num,
+        role,
+        warnings,
+        dialled,
+    })
 }
 
 /// Version and role: the first round trip. The late settings are sent along with it. A server that refuses to tell them so

@@ -1,6 +1,8 @@
-//! The views of a node: the loop that asks for them, which view is due, and the sessions over which they are asked for.
+//! The views of a node: the loop that asks for them, which view is due, the sessions over which they are asked for,
+//! and the texts of their rows.
 
 mod ask;
 pub(super) mod plan;
 mod stand_ins;
+mod texts;
 pub(super) mod viewer;

@@ -13,6 +13,7 @@ mod frames;
 pub(super) mod heard;
 pub(super) mod limit;
 pub(super) mod metered;
+pub(super) mod ours;
 pub(super) mod sockets;
 
 use std::io;

@@ -13,12 +13,15 @@ use indexmap::IndexMap;
 
 use super::identity;
 use super::journal::{Entry, Severity};
-use super::nodes::Node;
+use super::nodes::{Node, Nodes};
 use super::picture::Picture;
 use super::topology::{self, ShapeFault};
 use crate::model::alert::{AlertSeverity, Check, Finding, facts};
+use crate::model::figures;
 use crate::model::view::Reading;
 use crate::model::{Alert, NodeName, Rule, Thresholds, View};
+
+mod copies;
 
 /// The longest quiet time before an alert counts as over: a condition that returns within it is the same alert. A
 /// rule with a shorter duration has a shorter quiet time.
@@ -92,7 +95,9 @@ impl Held {
     }
 
     fn ended(&self, at: SystemTime) -> Entry {
-        let lasted = crate::model::figures::age(at.duration_since(self.alert.since).unwrap_or_default());
+        // It lasted up to the answer in which it was gone, and not up to the end of the quiet time.
+        let gone = self.gone.unwrap_or(at);
+        let lasted = figures::age(gone.duration_since(self.alert.since).unwrap_or_default());
         self.line(at, Severity::Good, "alert over", format!("after {lasted}: {}", self.alert.finding.message))
     }
 
@@ -192,10 +197,19 @@ impl Alerts {
     }
 
     /// Takes in a node's answer to a view.
-    pub(super) fn answered(&mut self, node: &NodeName, view: &str, reading: &Reading, thresholds: &Thresholds) {
+    pub(super) fn answered(
+        &mut self,
+        nodes: &Nodes,
+        node: &NodeName,
+        view: &str,
+        reading: &Reading,
+        thresholds: &Thresholds,
+    ) {
         for rule in self.rules_of(view) {
             if rule.check == Check::Shape {
                 self.unshaped = true;
+            } else if copies::says_another(nodes, node, rule.once) {
+                self.found(&rule, node, reading.at, Vec::new());
             } else {
                 self.found(&rule, node, reading.at, rule.findings(reading, thresholds));
             }
@@ -300,11 +314,25 @@ impl Alerts {
         });
     }
 
+    /// Nobody watched for this time: a condition that must last has not been seen to hold meanwhile.
+    pub(super) fn skip(&mut self, time: Duration) {
+        for held in self.held.values_mut().flatten().filter(|held| !held.fired) {
+            held.alert.since += time;
+        }
+    }
+
     /// Advances to the time of the picture. True if the shape was evaluated.
     pub(super) fn advance(&mut self, picture: &Picture) -> bool {
         let looked = self.look_at_shape(picture);
-        for node in picture.nodes.names() {
-            self.end(node, picture.at);
+        for node in picture.nodes.iter() {
+            // Which node speaks for the copies of a cluster may not have been known when this one answered.
+            let held = self.held.get_mut(node.name()).filter(|_| node.health.state.answers());
+            for one in held.into_iter().flatten().filter(|one| one.gone.is_none()) {
+                if copies::says_another(&picture.nodes, node.name(), one.alert.rule.once) {
+                    one.gone = Some(picture.at);
+                }
+            }
+            self.end(node.name(), picture.at);
         }
         looked
     }

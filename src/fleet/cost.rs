@@ -30,6 +30,11 @@ impl Cost {
         self.forget(at);
     }
 
+    /// Begins again: nobody watched for a while.
+    pub(in crate::fleet) fn restart(&mut self) {
+        *self = Self::default();
+    }
+
     fn forget(&mut self, now: SystemTime) {
         let old = |at: SystemTime| now.duration_since(at).is_ok_and(|age| age > SPAN);
         while self.answers.front().is_some_and(|(at, _)| old(*at)) {

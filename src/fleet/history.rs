@@ -1,11 +1,17 @@
 //! A node's past: one sample per second for the last minute, one span per ten seconds for the last hour, and the
 //! round trips of its newest probes. Time is passed in with events and ticks; memory is fixed.
+//!
+//! Time in which nobody watched the node is a gap: it belongs to no state, and no figure is drawn for it.
 
 use std::time::{Duration, SystemTime};
 
 use crate::model::HealthState;
 use crate::model::history::{Ring, percentiles};
 
+/// Time passes once a second, or a little later on a busy machine. After more than this, nobody watched.
+pub(super) const UNWATCHED: Duration = Duration::from_secs(3);
+/// The state of time in which nobody watched: nothing is known of the node.
+const UNKNOWN: HealthState = HealthState::Connecting;
 const SECOND: Duration = Duration::from_secs(1);
 /// The length of one span of the last hour.
 const SPAN: Duration = Duration::from_secs(10);
@@ -17,11 +23,11 @@ const LATENCIES: usize = 600;
 /// One second of the last minute.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Sample {
-    /// The worst state in that second.
+    /// The worst state in that second; one of those without an answer where nobody watched.
     pub state: HealthState,
     /// The slowest probe answered in that second; `None` if none was answered.
     pub latency: Option<Duration>,
-    /// Transactions per second, as of the newest refresh.
+    /// Transactions per second, as of the newest refresh; `None` where nobody watched.
     pub transactions: Option<f64>,
 }
 
@@ -34,7 +40,7 @@ pub struct Span {
     pub degraded: Duration,
     /// The time spent unhealthy or reconnecting.
     pub down: Duration,
-    /// The time without a check: paused, or before the first answer.
+    /// The time without a check: paused, before the first answer, or while nobody watched.
     pub unknown: Duration,
 }
 
@@ -47,6 +53,10 @@ impl Span {
             HealthState::Connecting | HealthState::Disconnected => &mut self.unknown,
         };
         *part += time;
+    }
+
+    fn known(&self) -> Duration {
+        self.healthy + self.degraded + self.down
     }
 
     /// The worst state in the span; `None` where nothing is known.
@@ -133,7 +143,15 @@ impl History {
 
     /// How much of the last hour is known.
     pub fn known(&self) -> Duration {
-        self.spans().map(|span| span.healthy + span.degraded + span.down).sum()
+        self.spans().map(Span::known).sum()
+    }
+
+    /// True if nothing is known of some time after the first that is known.
+    pub fn has_gaps(&self) -> bool {
+        let mut spans = self.spans().skip_while(|span| span.known().is_zero());
+        // Nothing is known of the beginning of the first one: of the time before the first answer.
+        spans.next();
+        spans.any(|span| !span.unknown.is_zero())
     }
 
     /// The round trips of the newest probes in milliseconds, oldest first.
@@ -158,7 +176,7 @@ impl History {
         let (mut up, mut known) = (Duration::ZERO, Duration::ZERO);
         for span in self.spans() {
             up += span.healthy + span.degraded;
-            known += span.healthy + span.degraded + span.down;
+            known += span.known();
         }
         (!known.is_zero()).then(|| up.as_secs_f64() / known.as_secs_f64())
     }
@@ -175,11 +193,27 @@ impl History {
         self.second.transactions = rate;
     }
 
-    /// Accounts the time up to `at`, all of it spent in `state`. If the clock went back, nothing is accounted. After
-    /// the machine slept, time beyond the length of the history is left out.
-    pub(super) fn advance(&mut self, at: SystemTime, state: HealthState) {
-        let mut left = at.duration_since(self.until).unwrap_or_default().min(SPAN * SPANS as u32);
+    /// Accounts the time up to `at`: it was spent in `state` up to `seen`, and nobody watched after that. If time went
+    /// back, nothing is accounted.
+    pub(super) fn advance(&mut self, at: SystemTime, state: HealthState, seen: SystemTime) {
+        let time = at.duration_since(self.until).unwrap_or_default();
+        let watched = seen.min(at).duration_since(self.until).unwrap_or_default();
         self.until = at;
+        self.spend(watched, state);
+        if watched < time {
+            self.second.transactions = None;
+            self.spend(time.saturating_sub(watched), UNKNOWN);
+        }
+    }
+
+    /// Accounts the time up to `at`, in which nobody watched.
+    pub(super) fn skip(&mut self, at: SystemTime) {
+        self.advance(at, UNKNOWN, SystemTime::UNIX_EPOCH);
+    }
+
+    /// Accounts time. What is longer than the history is left out.
+    fn spend(&mut self, time: Duration, state: HealthState) {
+        let mut left = time.min(SPAN * SPANS as u32);
         self.second.state = worse(self.second.state, state);
         while !left.is_zero() {
             let step = left.min(SECOND.saturating_sub(self.in_second)).min(SPAN.saturating_sub(self.in_span));
@@ -226,14 +260,49 @@ mod tests {
         SystemTime::UNIX_EPOCH + Duration::from_millis(ms)
     }
 
+    /// Accounts time in which somebody watched.
+    fn watched(history: &mut History, at: SystemTime, state: HealthState) {
+        history.advance(at, state, at);
+    }
+
+    #[test]
+    fn time_in_which_nobody_watched_is_a_gap() {
+        let mut history = History::new(at(0));
+        history.keep_rate(Some(5.0));
+        watched(&mut history, at(6_000), HealthState::Healthy);
+        assert!(!history.has_gaps());
+        history.skip(at(66_000));
+        history.keep_rate(Some(7.0));
+        watched(&mut history, at(72_000), HealthState::Healthy);
+        assert_eq!((history.known(), history.availability()), (Duration::from_secs(12), Some(1.0)));
+        assert!(history.has_gaps());
+        let drawn: Vec<_> = history.seconds().iter().map(|second| (second.state, second.transactions)).collect();
+        let (newest, unwatched) = drawn.iter().rev().partition::<Vec<_>, _>(|(_, rate)| rate.is_some());
+        assert!(
+            newest.len() == 6 && newest.iter().all(|second| *second == (HealthState::Healthy, Some(7.0))),
+            "{newest:?}"
+        );
+        assert!(unwatched.iter().all(|(state, _)| *state == UNKNOWN), "{unwatched:?}");
+        assert_eq!(history.strip(30).iter().filter(|state| state.is_none()).count(), 5);
+        // Seen up to a moment only: the rest is not known.
+        history.advance(at(80_000), HealthState::Unhealthy, at(75_000));
+        assert_eq!(history.known(), Duration::from_secs(15));
+        assert_eq!(history.availability(), Some(0.8));
+        // An hour later, nothing is known, and what comes then counts alone.
+        history.skip(at(9_000_000));
+        assert_eq!((history.known(), history.availability()), (Duration::ZERO, None));
+        watched(&mut history, at(9_005_000), HealthState::Unhealthy);
+        assert_eq!((history.availability(), history.has_gaps()), (Some(0.0), false));
+    }
+
     #[test]
     fn seconds_keep_the_worst_state_and_the_slowest_probe() {
         let mut history = History::new(at(0));
         history.probe(Some(Duration::from_millis(3)));
         history.probe(Some(Duration::from_millis(1)));
-        history.advance(at(400), HealthState::Healthy);
-        history.advance(at(600), HealthState::Unhealthy);
-        history.advance(at(2_000), HealthState::Healthy);
+        watched(&mut history, at(400), HealthState::Healthy);
+        watched(&mut history, at(600), HealthState::Unhealthy);
+        watched(&mut history, at(2_000), HealthState::Healthy);
         let seconds: Vec<_> = history.seconds().iter().map(|second| (second.state, second.latency)).collect();
         assert_eq!(seconds, [(HealthState::Unhealthy, Some(Duration::from_millis(3))), (HealthState::Healthy, None)]);
     }
@@ -242,13 +311,13 @@ mod tests {
     fn an_hour_is_kept_and_its_availability_known() {
         let mut history = History::new(at(0));
         assert_eq!(history.availability(), None);
-        history.advance(at(60_000), HealthState::Connecting);
+        watched(&mut history, at(60_000), HealthState::Connecting);
         assert_eq!(history.availability(), None);
-        history.advance(at(150_000), HealthState::Healthy);
-        history.advance(at(180_000), HealthState::Unhealthy);
+        watched(&mut history, at(150_000), HealthState::Healthy);
+        watched(&mut history, at(180_000), HealthState::Unhealthy);
         assert_eq!(history.availability(), Some(0.75));
         assert_eq!(history.known(), Duration::from_mins(2));
-        history.advance(at(10_000_000), HealthState::Healthy);
+        watched(&mut history, at(10_000_000), HealthState::Healthy);
         assert_eq!(history.spans().count(), SPANS);
         assert_eq!(history.seconds().len(), 60);
     }
@@ -257,35 +326,35 @@ mod tests {
     fn the_strip_is_fine_at_first_and_keeps_trouble_in_its_place() {
         let mut history = History::new(at(0));
         assert_eq!(history.strip(30), []);
-        history.advance(at(10_000), HealthState::Connecting);
-        history.advance(at(25_000), HealthState::Healthy);
-        history.advance(at(26_000), HealthState::Unhealthy);
-        history.advance(at(35_000), HealthState::Healthy);
+        watched(&mut history, at(10_000), HealthState::Connecting);
+        watched(&mut history, at(25_000), HealthState::Healthy);
+        watched(&mut history, at(26_000), HealthState::Unhealthy);
+        watched(&mut history, at(35_000), HealthState::Healthy);
         let (up, down) = (Some(HealthState::Healthy), Some(HealthState::Unhealthy));
         assert_eq!(history.strip(30), [None, up, down, up]);
-        history.advance(at(600_000), HealthState::Healthy);
+        watched(&mut history, at(600_000), HealthState::Healthy);
         assert_eq!(history.strip(30).len(), 20, "half a minute each");
         assert_eq!(history.strip(30).first(), Some(&down));
         for minute in 11..180 {
-            history.advance(at(minute * 60_000 - 30_000), HealthState::Healthy);
-            history.advance(at(minute * 60_000), HealthState::Healthy);
+            watched(&mut history, at(minute * 60_000 - 30_000), HealthState::Healthy);
+            watched(&mut history, at(minute * 60_000), HealthState::Healthy);
             assert!(history.strip(30).len() <= 30, "{minute}");
         }
-        history.advance(at(180 * 60_000 + 5_000), HealthState::Unhealthy);
+        watched(&mut history, at(180 * 60_000 + 5_000), HealthState::Unhealthy);
         let ends = |history: &History| history.strip(30).iter().rev().position(|state| *state == down);
         assert_eq!(ends(&history), Some(0));
-        history.advance(at(181 * 60_000 + 50_000), HealthState::Healthy);
+        watched(&mut history, at(181 * 60_000 + 50_000), HealthState::Healthy);
         assert_eq!(ends(&history), Some(0), "still within its two minutes");
-        history.advance(at(183 * 60_000), HealthState::Healthy);
+        watched(&mut history, at(183 * 60_000), HealthState::Healthy);
         assert_eq!(ends(&history), Some(1));
     }
 
     #[test]
     fn a_clock_that_goes_back_accounts_nothing() {
         let mut history = History::new(at(5_000));
-        history.advance(at(1_000), HealthState::Healthy);
+        watched(&mut history, at(1_000), HealthState::Healthy);
         assert_eq!(history.availability(), None);
-        history.advance(at(2_000), HealthState::Healthy);
+        watched(&mut history, at(2_000), HealthState::Healthy);
         assert_eq!(history.availability(), Some(1.0));
     }
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::model::facts::STREAMING;
-use crate::model::{NodeName, figures};
+use crate::model::{LagSummary, NodeName, figures};
 
 /// How far a standby is behind.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -79,6 +79,16 @@ impl Lag {
             }
             Supply::Archive => Some("from the archive".to_owned()),
             Supply::Streaming | Supply::Hidden => delayed(),
+        }
+    }
+
+    /// The same as programs read it.
+    pub fn summary(&self) -> LagSummary {
+        LagSummary {
+            time_ms: self.time.map(|behind| (behind.time.as_secs_f64() * 1e6).round() / 1e3),
+            at_least: self.time.is_some_and(|behind| behind.at_least),
+            bytes: self.bytes,
+            why: self.why(),
         }
     }
 

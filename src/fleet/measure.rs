@@ -69,7 +69,7 @@ pub(super) fn lag(at: SystemTime, facts: &Facts, node: &Node, around: Surroundin
         Some(end) => Some(end.saturating_sub(replayed)),
         None => facts.unreplayed(),
     };
-    let commit = commit_age(facts, node, around.root.map(|(root, _)| root));
+    let commit = commit_age(facts, around.root.map(|(root, _)| root));
     let (time, doubtful) = match root {
         Some((_, true, Reached::Now)) => (Some(exactly(Duration::ZERO)), false),
         Some((_, _, reached @ (Reached::At(_) | Reached::Before(_)))) => behind(at, reached, commit),
@@ -225,10 +225,9 @@ fn no_less(least: Duration, commit: Option<Duration>) -> (Option<Behind>, bool) 
 
 /// The age of the last commit by one clock: the difference of the clocks of the two servers, as each differs from this
 /// machine's, is taken out. The clock of a primary that is not watched is taken for this machine's.
-fn commit_age(facts: &Facts, node: &Node, root: Option<&Node>) -> Option<Duration> {
-    let ahead = node.clock_ahead.unwrap_or_default() - root.and_then(|root| root.clock_ahead).unwrap_or_default();
-    // Below a second, it is the way of the answer and not the clock.
-    let ahead = if ahead.abs() < 1.0 { 0.0 } else { ahead };
+fn commit_age(facts: &Facts, root: Option<&Node>) -> Option<Duration> {
+    let of_root = root.and_then(|root| root.facts.as_ref()).map_or(0, |(_, facts)| facts.clock_ahead);
+    let ahead = (facts.clock_ahead - of_root) as f64;
     Duration::try_from_secs_f64((facts.commit_age? - ahead).max(0.0)).ok()
 }
 

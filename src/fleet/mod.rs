@@ -32,14 +32,18 @@ use std::time::{Duration, SystemTime};
 
 use indexmap::IndexMap;
 
+use crate::model::figures;
 use crate::model::protocol::{CommandError, QueryProgress, ViewRows};
+use crate::model::view::Moment;
 use crate::model::{
     BatchId, ErrorKind, Event, EventKind, NodeConfig, NodeError, NodeName, NotJudged, Role, Rule, Thresholds, Verdict,
     View,
 };
 
+use history::UNWATCHED;
 use journal::wording;
 use measure::{Place, Surroundings};
+use readings::Pace;
 
 pub use alerts::{AlertId, Alerts};
 pub use batch::Batch;
@@ -50,6 +54,9 @@ pub use nodes::{Node, Nodes, Unsaved};
 pub use picture::Picture;
 pub use readings::{Readings, ViewReadings};
 pub use series::Series;
+
+/// The length of a time in which nobody watched from which the journal mentions it.
+const WORTH_TELLING: Duration = Duration::from_secs(10);
 
 /// What is known of all nodes.
 #[derive(Debug, Clone)]
@@ -68,6 +75,8 @@ pub struct Fleet {
     alerts: Alerts,
     batch: Option<Batch>,
     cost: Cost,
+    /// When time last passed; `None` before the first time.
+    advanced: Option<SystemTime>,
 }
 
 impl Fleet {
@@ -84,6 +93,7 @@ impl Fleet {
             alerts: Alerts::default(),
             batch: None,
             cost: Cost::default(),
+            advanced: None,
         }
     }
 
@@ -157,7 +167,16 @@ impl Fleet {
     }
 
     /// Takes in that time passed: ages and history move on, conditions that lasted become alerts, alerts end.
+    ///
+    /// Whoever calls it does so at least once a second, or only once. If more than three seconds have passed, nobody
+    /// watched: the machine slept, or the process was stopped or blocked.
     pub fn advance(&mut self, now: SystemTime) {
+        if let Some(since) = self.advanced.replace(now)
+            && let Ok(time) = now.duration_since(since)
+            && time > UNWATCHED
+        {
+            self.skip(now, time);
+        }
         self.now.at = now;
         self.now.nodes.advance(now, self.refresh);
         if self.alerts.advance(&self.now) {
@@ -167,20 +186,44 @@ impl Fleet {
         self.write_alerts();
     }
 
+    /// Takes in that nobody watched for this time up to `now`: the history has a gap, rates begin again, and the time does
+    /// not count for conditions that must last.
+    fn skip(&mut self, now: SystemTime, time: Duration) {
+        self.now.nodes.skip(now);
+        self.now.readings.skip(None);
+        self.alerts.skip(time);
+        self.cost.restart();
+        if time >= WORTH_TELLING {
+            let what = "not watched".to_owned();
+            let text = format!("for {}: the machine slept, or pgwatch was stopped", figures::age(time));
+            self.write(Entry { seq: 0, at: now, node: None, severity: Severity::Info, what, text });
+        }
+    }
+
     fn take_in(&mut self, at: SystemTime, kind: &EventKind) {
         match kind {
-            EventKind::Connected { node, role, server_version, connect_time, .. } => self.of(node, |node| {
-                if let Some(role) = role {
-                    node.set_role(at, *role);
-                }
-                node.is_identified = false;
-                node.server_version = Some(server_version.clone());
-                node.connect_time = Some(*connect_time);
-                node.connected_at = Some(at);
-            }),
+            EventKind::Connected { node, role, server_version, connect_time, .. } => {
+                self.now.readings.connected(node);
+                self.of(node, |node| {
+                    if let Some(role) = role {
+                        node.set_role(at, *role);
+                    }
+                    node.is_identified = false;
+                    node.server_version = Some(server_version.clone());
+                    node.connect_time = Some(*connect_time);
+                    node.connected_at = Some(at);
+                });
+            }
             EventKind::Disconnected { node, .. } => self.of(node, |node| node.connected_at = None),
             EventKind::Health { node, health, .. } | EventKind::Checked { node, health } => {
                 self.of(node, |node| node.set_health(at, Arc::clone(health)));
+                if !health.state.answers() {
+                    self.now.readings.skip(Some(node));
+                }
+                // Somebody wants it so: a paused node has no problem.
+                if health.paused {
+                    self.alerts.forget(node);
+                }
             }
             EventKind::NodeAdded { node } => {
                 // The nodes of the configuration are known from the start; the manager reports them as added too.
@@ -229,7 +272,7 @@ impl Fleet {
             }),
             EventKind::Query { batch, progress } => self.progress(*batch, progress),
             EventKind::Refused { node, error } => self.refused(node.as_ref(), error),
-            EventKind::Tested { .. } | EventKind::Draining { .. } | EventKind::Stopped(_) => {}
+            EventKind::Text { .. } | EventKind::Tested { .. } | EventKind::Draining { .. } | EventKind::Stopped(_) => {}
         }
     }
 
@@ -280,9 +323,14 @@ impl Fleet {
             return;
         }
         let Some(view) = self.views.get(view) else { return };
-        let place = Place::of(&self.now.nodes, at, node);
-        match (self.now.readings.take(at, node, view, outcome, self.rate_span, &place), outcome) {
-            (Some(reading), _) => self.alerts.answered(node, &view.name, &reading, &self.thresholds),
+        let servers = self.now.nodes.get(node).and_then(|node| node.clock(at)).unwrap_or(at);
+        let pace = Pace { refresh: self.refresh, span: self.rate_span };
+        let here = Place::of(&self.now.nodes, at, node);
+        let at_once = Moment { ours: at, servers };
+        match (self.now.readings.take(at_once, node, view, outcome, pace, &here), outcome) {
+            (Some(reading), _) => {
+                self.alerts.answered(&self.now.nodes, node, &view.name, &reading, &self.thresholds);
+            }
             (None, Err(error)) if error.kind == ErrorKind::Sql => self.alerts.refused(at, node, &view.name),
             (None, _) => {}
         }
@@ -327,7 +375,7 @@ impl Fleet {
         }
         self.now.readings.take_needs(rules.iter().filter(|rule| rule.asks()).map(|rule| {
             let compared = rule.check == crate::model::alert::Check::Shape;
-            (&rule.view, compared, rule.needs_rates())
+            (&rule.view, compared, rule.needs_rates(), rule.every)
         }));
         self.alerts.take_rules(rules);
         // The rules judge the figures that came before them, since the next ones may be a minute away. Figures of a

@@ -7,6 +7,7 @@ use std::time::{Duration, SystemTime};
 
 use indexmap::IndexMap;
 
+use super::history::UNWATCHED;
 use super::lag::Lag;
 use super::track::Track;
 use crate::model::rates::{Rates, TABLE_SPAN};
@@ -41,6 +42,8 @@ pub struct Node {
     pub facts_error: Option<NodeError>,
     /// Rates over the newest refreshes, which span at least three seconds if there are enough of them.
     pub rates: Rates,
+    /// When the manager last reported on its health.
+    checked_at: SystemTime,
     /// The refreshes that rates are taken against, oldest first.
     earlier: VecDeque<Arc<Facts>>,
     /// What rarely changes on a server; `None` before the first report.
@@ -57,8 +60,6 @@ pub struct Node {
     pub(in crate::fleet) replay_moved: Option<SystemTime>,
     /// Since when the WAL receiver of a standby has not been streaming, and true if it was seen to stop.
     pub(in crate::fleet) stopped: Option<(SystemTime, bool)>,
-    /// By how many seconds the server's clock is ahead of this machine's; negative if it is behind.
-    pub(in crate::fleet) clock_ahead: Option<f64>,
     /// Since when a different cluster answers at its address, and the system identifier of the previous one.
     pub replaced: Option<(SystemTime, u64)>,
     /// Its last minute and its last hour.
@@ -133,6 +134,7 @@ impl Node {
             facts: None,
             facts_error: None,
             rates: Rates::default(),
+            checked_at: now,
             earlier: VecDeque::new(),
             server: None,
             is_identified: false,
@@ -141,7 +143,6 @@ impl Node {
             track: Track::default(),
             replay_moved: None,
             stopped: None,
-            clock_ahead: None,
             replaced: None,
             history: History::new(now),
             removing: false,
@@ -189,9 +190,20 @@ impl Node {
         self.health.next_retry.map(|next| next.duration_since(at).unwrap_or_default())
     }
 
-    /// The time since the server started.
+    /// The server's own clock at the time `at`, by its newest figures: times of a server are compared with this one, as
+    /// its clock may differ from ours. `None` before the first figures.
+    pub fn clock(&self, at: SystemTime) -> Option<SystemTime> {
+        let (seen, facts) = self.facts.as_ref()?;
+        match at.duration_since(*seen) {
+            Ok(since) => facts.server_time.checked_add(since),
+            Err(before) => facts.server_time.checked_sub(before.duration()),
+        }
+    }
+
+    /// The time since the server started, by its own clock.
     pub fn uptime(&self, at: SystemTime) -> Option<Duration> {
-        at.duration_since(self.server.as_ref()?.started_at?).ok()
+        let started = self.server.as_ref()?.started_at?;
+        Some(self.clock(at)?.duration_since(started).unwrap_or_default())
     }
 
     /// How bad its lag is: what it is late beyond what it is meant to be.
@@ -204,10 +216,14 @@ impl Node {
         }
     }
 
-    /// True if the filter `!` (problems only) shows it.
+    /// True if the filter `!` (problems only) shows it. A paused node has none: somebody wants it so.
     pub fn has_problem(&self, thresholds: &Thresholds) -> bool {
-        self.health.state != HealthState::Healthy
-            || self.facts_error.is_some()
+        match self.health.state {
+            HealthState::Healthy => {}
+            HealthState::Disconnected => return false,
+            _ => return true,
+        }
+        self.facts_error.is_some()
             || self.pool.is_some_and(|pool| pool.waiting > 0)
             || self.lag_level(thresholds) > Level::Normal
     }
@@ -247,11 +263,6 @@ impl Node {
             }
             Some(true) | None => None,
         };
-        let answered = at.checked_sub(facts.elapsed / 2).unwrap_or(at);
-        self.clock_ahead = Some(match facts.server_time.duration_since(answered) {
-            Ok(ahead) => ahead.as_secs_f64(),
-            Err(behind) => -behind.duration().as_secs_f64(),
-        });
     }
 
     fn rates_up_to(&mut self, facts: &Facts) -> Rates {
@@ -274,9 +285,47 @@ impl Node {
         if self.health.state == HealthState::Healthy { self.history.usual_latency().or(Some(last)) } else { Some(last) }
     }
 
+    /// Until when its health counts as known, if no further report comes: the next one is due by then, also on a busy
+    /// machine.
+    fn seen_until(&self) -> SystemTime {
+        let health = &self.config.health;
+        let due = if self.health.state.answers() {
+            self.checked_at + health.interval * 2 + health.timeout
+        } else {
+            self.health.next_retry.unwrap_or(self.checked_at) + self.config.pool.connect_timeout
+        };
+        due + UNWATCHED
+    }
+
+    /// Takes in that time passed.
+    fn advance(&mut self, at: SystemTime, refresh: Duration) {
+        // A rate enters the history only while its figures are fresh.
+        let rate = self.fresh(at, refresh).and(self.rates.transactions);
+        self.history.advance(at, self.health.state, self.seen_until());
+        self.history.keep_rate(rate);
+    }
+
+    /// Nobody watched up to `at`: rates begin again.
+    fn skip(&mut self, at: SystemTime) {
+        self.history.skip(at);
+        self.forget_rates();
+    }
+
+    /// Rates begin again: none is taken across a time without figures.
+    fn forget_rates(&mut self) {
+        self.earlier.clear();
+        self.rates = Rates::default();
+    }
+
     /// Takes in a report on its health, true at `at`.
     pub(in crate::fleet) fn set_health(&mut self, at: SystemTime, health: Arc<Health>) {
-        self.history.advance(at, self.health.state);
+        self.history.advance(at, self.health.state, self.seen_until());
+        self.checked_at = at;
+        if !health.state.answers() {
+            self.forget_rates();
+            // That there are no figures has another reason now.
+            self.facts_error = None;
+        }
         if health.last_success != self.health.last_success {
             self.history.probe(health.latency);
         }
@@ -291,6 +340,8 @@ pub struct Counts {
     pub healthy: usize,
     /// Nodes that answer, but with problems.
     pub degraded: usize,
+    /// Nodes that are connected to for the first time, or again after a pause.
+    pub connecting: usize,
     /// Nodes that do not answer.
     pub down: usize,
     /// Nodes paused by a key, or about to be removed.
@@ -300,7 +351,7 @@ pub struct Counts {
 impl Counts {
     /// The number of all nodes.
     pub fn total(self) -> usize {
-        self.healthy + self.degraded + self.down + self.paused
+        self.healthy + self.degraded + self.connecting + self.down + self.paused
     }
 }
 
@@ -353,7 +404,8 @@ impl Nodes {
                 HealthState::Healthy => counts.healthy += 1,
                 HealthState::Degraded => counts.degraded += 1,
                 HealthState::Disconnected => counts.paused += 1,
-                _ => counts.down += 1,
+                HealthState::Connecting => counts.connecting += 1,
+                HealthState::Unhealthy | HealthState::Reconnecting => counts.down += 1,
             }
         }
         counts
@@ -404,69 +456,20 @@ impl Nodes {
         self.changing().shift_remove(name);
     }
 
-    /// Takes in that time passed. A rate enters the history only while its figures are fresh.
+    /// Takes in that time passed.
     pub(in crate::fleet) fn advance(&mut self, at: SystemTime, refresh: Duration) {
         for node in self.changing().values_mut() {
-            let rate = node.fresh(at, refresh).and(node.rates.transactions);
-            node.history.advance(at, node.health.state);
-            node.history.keep_rate(rate);
+            node.advance(at, refresh);
+        }
+    }
+
+    /// Takes in that nobody watched up to `at`.
+    pub(in crate::fleet) fn skip(&mut self, at: SystemTime) {
+        for node in self.changing().values_mut() {
+            node.skip(at);
         }
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn node() -> Node {
-        Node::new(NodeConfig::new(NodeName::parse("a").unwrap(), "localhost"), SystemTime::UNIX_EPOCH)
-    }
-
-    fn at(second: u64) -> SystemTime {
-        SystemTime::UNIX_EPOCH + Duration::from_secs(second)
-    }
-
-    fn facts(second: u64, role: Role, commits: u64) -> Arc<Facts> {
-        Arc::new(Facts { commits: Some(commits), rollbacks: Some(0), ..Facts::unknown(role, at(second)) })
-    }
-
-    #[test]
-    fn rates_are_taken_over_three_seconds_and_start_again_with_the_counters() {
-        let mut node = node();
-        let steps = [
-            // A server that flushes its statistics on its own schedule.
-            (0, Role::Standby, 100, None),
-            (1, Role::Standby, 103, Some(3.0)),
-            (2, Role::Standby, 104, Some(2.0)),
-            (3, Role::Standby, 106, Some(2.0)),
-            (4, Role::Standby, 109, Some(2.0)),
-            (5, Role::Standby, 110, Some(2.0)),
-            // After a crash: never a negative rate.
-            (6, Role::Standby, 2, None),
-            (7, Role::Standby, 4, Some(2.0)),
-            // A promotion and a pause.
-            (8, Role::Primary, 6, None),
-            (18, Role::Primary, 26, Some(2.0)),
-        ];
-        for (second, role, commits, rate) in steps {
-            node.set_facts(at(second), facts(second, role, commits));
-            assert_eq!(node.rates.transactions, rate, "at {second} s");
-        }
-        assert!(node.earlier.len() <= 4, "{}", node.earlier.len());
-    }
-
-    #[test]
-    fn a_ping_is_steady_while_the_node_is_well() {
-        let mut node = node();
-        let mut probed = |second: u64, state: HealthState, ms: u64| {
-            let latency = Some(Duration::from_millis(ms));
-            let health = Health { state, latency, last_success: Some(at(second)), ..Health::new(at(0)) };
-            node.set_health(at(second), Arc::new(health));
-            node.ping().map(|ping| ping.as_millis())
-        };
-        let pings = [1, 1, 9, 1, 1].into_iter().zip(1..).map(|(ms, second)| probed(second, HealthState::Healthy, ms));
-        assert_eq!(pings.collect::<Vec<_>>(), [Some(1); 5]);
-        assert_eq!(probed(6, HealthState::Degraded, 812), Some(812), "trouble is told at once");
-        assert_eq!(probed(7, HealthState::Unhealthy, 812), None);
-    }
-}
+mod tests;

@@ -23,6 +23,7 @@ pub const VIEWS: [&str; 2] = ["topology", "slots"];
 pub fn shape(picture: &Picture) -> (Vec<Branch>, Vec<ShapeFault>) {
     let (branches, mut faults) = tree::of(&peers(picture, VIEWS[0]));
     faults.extend(unread_slots(picture));
+    faults.splice(0..0, unreported(picture));
     faults.sort_by_key(|fault| fault.severity != Severity::Critical);
     (branches, faults)
 }
@@ -79,6 +80,25 @@ fn peers(picture: &Picture, view: &str) -> Vec<Peer> {
         })
     };
     picture.nodes.iter().filter_map(peer).collect()
+}
+
+/// The nodes that answer, but not the views that the shape is read from: what is wrong there is not known.
+fn unreported(picture: &Picture) -> Vec<ShapeFault> {
+    let mut faults: Vec<ShapeFault> = Vec::new();
+    for (view, what) in VIEWS.into_iter().zip(["place", "slots"]) {
+        let Some(of) = picture.readings.of(view) else { continue };
+        for node in picture.nodes.iter().filter(|node| node.health.state.answers()) {
+            let Some(error) = of.node(node.name()).and_then(|of| of.error()) else { continue };
+            let text = format!("{} does not report its {what}: {}", node.name(), error.message);
+            faults.push(ShapeFault {
+                kind: FaultKind::Unreported,
+                node: node.name().clone(),
+                severity: Severity::Warning,
+                text,
+            });
+        }
+    }
+    faults
 }
 
 /// Replication slots without a reader that retain WAL, and slots that have lost WAL.

@@ -8,7 +8,7 @@ use std::time::{Duration, SystemTime};
 use serde::Serialize;
 
 use super::node::Thresholds;
-use super::view::{Reading, Source, Value, cell};
+use super::view::{Copies, Reading, Source, Value, cell};
 use super::{Condition, NodeName, View};
 
 pub mod facts;
@@ -46,6 +46,9 @@ pub struct Rule {
     pub check: Check,
     /// Conditions on other columns that must hold too.
     pub filter: Vec<(usize, Condition)>,
+    /// Which nodes say the same, because they hold copies of what it looks at: only one of them says it. `None`: each
+    /// node speaks for itself.
+    pub once: Option<Copies>,
     /// How long it must hold before it is an alert.
     pub lasting: Duration,
     /// Minimum interval between two queries of the view on a node, as long as only this rule needs them.
@@ -180,7 +183,7 @@ impl Rule {
         self.view.name != facts::NAME
     }
 
-    /// True if it looks at a rate, which needs two answers.
+    /// True if it looks at a rate, or at what follows from one, which needs two answers.
     pub fn needs_rates(&self) -> bool {
         self.counters().next().is_some()
     }
@@ -241,7 +244,7 @@ impl Sentence {
                 Part::Text(text) => said.push_str(text),
                 Part::Column(at) => {
                     if let Some(column) = view.columns.get(*at) {
-                        said.push_str(&cell(column, reading.value(view, row, *at), reading.at));
+                        said.push_str(&cell(column, reading.value(view, row, *at), reading.clock(reading.at)));
                     }
                 }
             }

@@ -33,6 +33,9 @@ impl Role {
 pub struct Facts {
     /// The server's own clock when it answered (`clock_timestamp()`). Rates divide by differences of it.
     pub server_time: SystemTime,
+    /// How many seconds the server's clock is ahead of that of our machine, behind it if negative; 0 if the round trip
+    /// explains the difference. No time of a server is compared with a time of ours.
+    pub clock_ahead: i64,
     /// What the server is now.
     pub role: Role,
     /// Client connections now, from `pg_stat_activity`, or from `pg_stat_database.numbackends` where the role does not
@@ -135,6 +138,8 @@ pub enum Part {
     SegmentSize,
     /// [`ServerFacts::rights`].
     Rights,
+    /// [`ServerFacts::acts_for`] and [`ServerFacts::monitors`].
+    Monitors,
     /// [`ServerFacts::pending_restart`].
     PendingRestart,
     /// [`ServerFacts::system_identifier`].
@@ -168,6 +173,7 @@ impl Part {
             Self::ApplyDelay => "recovery_min_apply_delay",
             Self::SegmentSize => "wal_segment_size",
             Self::Rights => "our rights",
+            Self::Monitors => "the role that our sessions act for",
             Self::PendingRestart => "settings that wait for a restart",
             Self::Identifier => "system identifier",
             Self::Settings => "settings",
@@ -196,10 +202,16 @@ pub struct Missing {
 }
 
 impl Facts {
+    /// Where the server's clock is, if it differs from ours: `behind ours` or `ahead of ours`.
+    pub fn clock(&self) -> &'static str {
+        if self.clock_ahead < 0 { "behind ours" } else { "ahead of ours" }
+    }
+
     /// A server that reported its role and its time, and nothing else.
     pub fn unknown(role: Role, server_time: SystemTime) -> Self {
         Self {
             server_time,
+            clock_ahead: 0,
             role,
             connections: None,
             max_connections: None,
@@ -270,6 +282,18 @@ pub struct Sender {
     pub lag: Option<Duration>,
 }
 
+/// How many seconds a server's clock is ahead of ours: it showed `servers` at some moment between our question and the
+/// answer to it, at which our machine's clock showed these times. If our clock was set meanwhile, nothing is known.
+pub fn clock_ahead(servers: SystemTime, (asked, answered): (SystemTime, SystemTime)) -> i64 {
+    let Ok(round_trip) = answered.duration_since(asked) else { return 0 };
+    let middle = asked + round_trip / 2;
+    let (ahead, difference) = match servers.duration_since(middle) {
+        Ok(ahead) => (1, ahead),
+        Err(behind) => (-1, behind.duration()),
+    };
+    if difference <= round_trip / 2 { 0 } else { ahead * difference.as_secs_f64().round() as i64 }
+}
+
 /// What is asked once per connection, and again after the server reread its configuration.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct ServerFacts {
@@ -299,6 +323,13 @@ pub struct ServerFacts {
     pub pending_restart: Option<u32>,
     /// What the server did not answer, and why.
     pub missing: Vec<Missing>,
+    /// What the server warned of when our session was opened: a password that expires soon, or is stored as MD5, an
+    /// outdated collation. Text of the server: make it safe before it reaches a terminal.
+    pub login_warnings: Vec<String>,
+    /// The role that our sessions act for, which need not be the one that logged in.
+    pub acts_for: Option<String>,
+    /// Whether that role has the rights of `pg_monitor`: `usage`, `member` (without inheriting them) or `none`.
+    pub monitors: Option<String>,
 }
 
 impl ServerFacts {
@@ -326,6 +357,23 @@ pub struct Setting {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_clock_differs_if_the_round_trip_does_not_explain_it() {
+        let at = |seconds: f64| SystemTime::UNIX_EPOCH + Duration::from_secs_f64(10_000.0 + seconds);
+        // What the server's clock showed; ours before and after; by how much it is ahead.
+        for (servers, asked, answered, ahead) in [
+            (0.0, 0.0, 0.0, 0),
+            (4.0, 0.0, 5.0, 0),
+            (-3600.0, 0.0, 0.001, -3600),
+            (3600.0, 0.0, 0.001, 3600),
+            (-3.0, 0.0, 2.0, -4),
+            (0.3, 0.0, 0.001, 0),
+            (0.0, 3600.0, 0.001, 0),
+        ] {
+            assert_eq!(clock_ahead(at(servers), (at(asked), at(answered))), ahead, "{servers} {asked} {answered}");
+        }
+    }
 
     #[test]
     fn a_different_identifier_means_another_cluster() {

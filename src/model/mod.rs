@@ -32,5 +32,5 @@ pub use protocol::{BatchId, Command, Event, EventKind};
 pub use rows::{Column, RowSet};
 pub use secret::Secret;
 pub use theme::{ColorRole, Rgb, THEMES};
-pub use verdict::{Grade, NotJudged, Verdict};
+pub use verdict::{Grade, LagSummary, NotJudged, Verdict};
 pub use view::View;

@@ -223,7 +223,7 @@ pub struct Thresholds {
 impl Default for Thresholds {
     fn default() -> Self {
         Self {
-            replication_lag: Limit { warning: Duration::from_secs(1), critical: Duration::from_secs(10) },
+            replication_lag: Limit { warning: Duration::from_secs(10), critical: Duration::from_mins(1) },
             slot_retention: Limit { warning: 1 << 30, critical: 10 << 30 },
             conflict_rate: Limit { warning: 1.0, critical: 10.0 },
         }

@@ -84,6 +84,8 @@ pub enum Command {
     Look(Vec<Look>),
     /// Asks all these views at once.
     LookNow,
+    /// Asks for one text as a whole; answers with [`EventKind::Text`].
+    Text(TextRequest),
     /// Cancels what is still running of the batch, on the servers too.
     CancelBatch(BatchId),
     /// Begins to leave. With `drain`, waits for queries in flight; otherwise cancels them. A second one without `drain`
@@ -214,6 +216,15 @@ pub enum EventKind {
         /// The rows, or why there are none.
         outcome: Result<Arc<ViewRows>, NodeError>,
     },
+    /// The answer to [`Command::Text`].
+    Text {
+        /// The node.
+        node: NodeName,
+        /// The `id` of the request.
+        id: u64,
+        /// The text, or why there is none; `None` if the row is no longer there, or has no such text.
+        outcome: Result<Option<WholeText>, NodeError>,
+    },
     /// Another cluster answers at the node's address.
     Replaced {
         /// The node.
@@ -266,6 +277,34 @@ pub struct ViewRows {
     pub truncated: bool,
     /// Why this server cannot have rows of the view: its role or version lacks the facts. This is not an error.
     pub not_applicable: Option<String>,
+    /// The cells whose text is cut, as row and position in the row, in their order.
+    pub cuts: Vec<(u32, u32)>,
+    /// Why texts are missing from the rows, if some are: a server may be unable to send them.
+    pub missing: Option<String>,
+}
+
+/// One text of a row, of which the table shows the beginning.
+#[derive(Debug, Clone, PartialEq)]
+pub struct TextRequest {
+    /// Chosen by the caller, and returned with the text.
+    pub id: u64,
+    /// The node whose row it is.
+    pub node: NodeName,
+    /// The view.
+    pub view: Arc<View>,
+    /// The cells of the view's key.
+    pub key: Vec<Option<String>>,
+    /// The column.
+    pub column: usize,
+}
+
+/// A text as a whole.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WholeText {
+    /// The text, without the passwords in it.
+    pub text: Arc<str>,
+    /// True if even this is not all of it.
+    pub cut: bool,
 }
 
 /// What a connection test found.

@@ -27,6 +27,19 @@ pub struct Verdict {
     pub message: String,
 }
 
+/// How far a standby is behind, as programs read it.
+#[derive(Debug, Clone, PartialEq, Default, Serialize)]
+pub struct LagSummary {
+    /// How old its data is, in milliseconds; `None` where that is unknown.
+    pub time_ms: Option<f64>,
+    /// True if it may be older.
+    pub at_least: bool,
+    /// Bytes of WAL that it has not replayed.
+    pub bytes: Option<u64>,
+    /// Why it is behind or how it receives WAL, in words; `None` while it streams and replays.
+    pub why: Option<String>,
+}
+
 /// A rule that could not be applied to a node.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct NotJudged {

@@ -15,8 +15,12 @@ mod sql;
 
 pub use by_server::{ByServer, Lacks, Variant, Version};
 pub use cell::{cell, cell_within};
-pub use column::{Bar, CellKind, Copies, LagPart, Source, Total, Unit, ViewColumn};
-pub use reading::{Location, Reading, Value};
+pub use column::{Bar, CellKind, Copies, Holds, LagPart, Source, Total, Unit, ViewColumn};
+pub use reading::{Location, Moment, Reading, Value};
+pub use sql::{Limit, Target};
+
+/// What is shown instead of the statements of other clients if the file says `show_statements: false`.
+pub const NOT_SHOWN: &str = "(not shown: show_statements is false)";
 
 /// A view, as its file defines it.
 #[derive(Debug, Clone, PartialEq)]
@@ -45,6 +49,8 @@ pub struct View {
     pub sort: Option<(usize, bool)>,
     /// What to say where there are no rows.
     pub empty: Option<String>,
+    /// The column with the process id of a session: rows of pgwatch's own sessions are left out.
+    pub own: Option<usize>,
     /// Rows that are hidden until the user shows them.
     pub hide: Vec<Hide>,
     /// The columns that make its rows a tree, if they are one.
@@ -135,6 +141,7 @@ impl View {
             key: Vec::new(),
             sort: None,
             empty: None,
+            own: None,
             hide: Vec::new(),
             tree: None,
             statement: None,
@@ -143,6 +150,18 @@ impl View {
             from,
             columns,
         }
+    }
+
+    /// The view that does not ask for the statements of other clients.
+    #[must_use]
+    pub fn without_statements(mut self) -> Self {
+        for column in self.columns.iter_mut().filter(|column| column.holds == Some(Holds::Statement)) {
+            if let Source::Sql { sql, .. } = &mut column.source {
+                *sql = ByServer::same(format!("'{NOT_SHOWN}'"));
+                (column.once, column.encoding) = (None, None);
+            }
+        }
+        self
     }
 
     /// The place of the column of that name.
@@ -170,6 +189,11 @@ impl View {
         texts.into_iter().flatten().find_map(|text| text.choose(version, role).err())
     }
 
+    /// How long a server may take for all statements of one answer: texts that are asked once have one of their own.
+    pub fn patience(&self) -> Duration {
+        self.timeout * if self.columns.iter().any(|column| column.once.is_some()) { 2 } else { 1 }
+    }
+
     /// How old an answer may be before it is stale, where figures are refreshed at this interval.
     pub fn fresh_for(&self, refresh: Duration) -> Duration {
         self.every.unwrap_or_default().max(refresh) * 3 + Duration::from_secs(2)
@@ -177,7 +201,9 @@ impl View {
 
     /// True if some of its columns need two answers.
     pub fn has_rates(&self) -> bool {
-        self.columns.iter().any(|column| matches!(column.source, Source::Rate { .. } | Source::Until { .. }))
+        self.columns.iter().any(|column| {
+            matches!(column.source, Source::Rate { .. } | Source::Until { .. } | Source::Unchanged { .. })
+        })
     }
 
     /// True if some of its columns need to know where the primary of the cluster is.

@@ -9,10 +9,10 @@ use crate::model::protocol::{DisconnectReason, LeaveReason, QueryProgress, Shutd
 use crate::model::{BatchId, ErrorKind, Event, EventKind, Health, HealthState, NodeError, NodeName};
 
 /// The line of an event, with its number in the log; `None` for what is not logged (answered probes, figures, the
-/// screen's own questions).
-pub fn line(seq: u64, event: &Event) -> Option<String> {
+/// screen's own questions). `set_back` is how far the machine's clock was set back: the line has the time that it shows.
+pub fn line(seq: u64, event: &Event, set_back: Duration) -> Option<String> {
     let (name, node, fields) = describe(event)?;
-    Some(written(seq, event.at, name, node, fields))
+    Some(written(seq, event.at.checked_sub(set_back).unwrap_or(event.at), name, node, fields))
 }
 
 /// The first line of a log: who writes it, and which nodes are watched.
@@ -90,6 +90,7 @@ fn describe(event: &Event) -> Option<(&'static str, Option<&NodeName>, Value)> {
         | EventKind::Facts { .. }
         | EventKind::Server { .. }
         | EventKind::View { .. }
+        | EventKind::Text { .. }
         | EventKind::Refused { .. }
         | EventKind::Tested { .. }
         | EventKind::Draining { .. }

@@ -9,7 +9,9 @@ use serde::Serialize;
 use super::json::{PoolGauge, millis, time};
 use super::table::{Align, Table};
 use crate::model::protocol::NodeSnapshot;
-use crate::model::{Alert, AlertSeverity, ErrorKind, Grade, HealthState, NodeError, NotJudged, Role, Verdict};
+use crate::model::{
+    Alert, AlertSeverity, ErrorKind, Grade, HealthState, LagSummary, NodeError, NotJudged, Role, Verdict,
+};
 use crate::text::{self, UNKNOWN, safe};
 
 /// What was learned from asking once.
@@ -17,6 +19,8 @@ use crate::text::{self, UNKNOWN, safe};
 pub struct Asked {
     /// The nodes, in the order of the file.
     pub nodes: Vec<NodeSnapshot>,
+    /// How far each of them is behind, if it is a standby that answers.
+    pub lags: Vec<Option<LagSummary>>,
     /// What the rules find on them.
     pub alerts: Vec<Alert>,
     /// What the rules could not judge.
@@ -95,13 +99,14 @@ struct NodeStatus<'a> {
     latency_ms: Option<f64>,
     connect_ms: Option<f64>,
     pool: PoolGauge,
+    lag: Option<&'a LagSummary>,
     error: Option<NodeError>,
     #[serde(skip)]
     snapshot: &'a NodeSnapshot,
 }
 
 impl<'a> NodeStatus<'a> {
-    fn new(node: &'a NodeSnapshot) -> Self {
+    fn new(node: &'a NodeSnapshot, lag: Option<&'a LagSummary>) -> Self {
         let health = &node.health;
         let answers = health.state.answers();
         // The status is one moment: a node that is being retried could not be reached, so it is down.
@@ -128,6 +133,7 @@ impl<'a> NodeStatus<'a> {
             latency_ms: health.latency.filter(|_| answers).map(millis),
             connect_ms: node.connect_time.filter(|_| answers).map(millis),
             pool: node.pool.into(),
+            lag: lag.filter(|_| answers),
             error,
             snapshot: node,
         }
@@ -141,8 +147,9 @@ fn no_answer(node: &NodeSnapshot) -> NodeError {
 
 impl<'a> StatusDocument<'a> {
     pub fn new(at: SystemTime, cluster: Option<&'a str>, asked: &'a Asked) -> Self {
-        let Asked { nodes, alerts, not_judged, verdict } = asked;
-        let nodes: Vec<_> = nodes.iter().map(NodeStatus::new).collect();
+        let Asked { nodes, lags, alerts, not_judged, verdict } = asked;
+        let lag = |at: usize| lags.get(at).and_then(Option::as_ref);
+        let nodes: Vec<_> = nodes.iter().enumerate().map(|(at, node)| NodeStatus::new(node, lag(at))).collect();
         let mut summary = Summary::default();
         for node in &nodes {
             *match node.state {

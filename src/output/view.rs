@@ -67,6 +67,8 @@ impl ViewDocument<'_> {
             Some(reading) => reading.value(view, row, column),
             None => Value::Unknown,
         };
+        // The times of a node's rows are those of its server.
+        let clock = |node: &NodeName| readings.get(node).map_or(self.at, |reading| reading.clock(self.at));
         let shown: Vec<usize> = view.reported().filter(|(_, column)| !column.hidden).map(|(at, _)| at).collect();
         let heads = shown.iter().map(|at| {
             let column = &view.columns[*at];
@@ -74,7 +76,7 @@ impl ViewDocument<'_> {
         });
         let mut cells = Vec::new();
         for (node, row) in rows {
-            let values = shown.iter().map(|at| cell(&view.columns[*at], value(node, *row, *at), self.at));
+            let values = shown.iter().map(|at| cell(&view.columns[*at], value(node, *row, *at), clock(node)));
             cells.push((node.as_str(), values.collect::<Vec<_>>()));
         }
         let mut table = Table::new([("NODE".to_owned(), Align::Left)].into_iter().chain(heads));
@@ -151,6 +153,9 @@ impl Serialize for JsonNode<'_> {
                 let rows: Vec<JsonRow<'_>> = rows.iter().map(|row| JsonRow(view, reading, *row)).collect();
                 map.serialize_entry("rows", &rows)?;
                 map.serialize_entry("truncated", &reading.answer.truncated)?;
+                if let Some(why) = &reading.answer.missing {
+                    map.serialize_entry("missing", why)?;
+                }
                 if let Some(why) = &reading.answer.not_applicable {
                     map.serialize_entry("not_applicable", why)?;
                 }

@@ -1,49 +1,74 @@
-//! Passwords in statements of other clients: `pg_stat_activity` and `pg_stat_statements` show `ALTER ROLE ... PASSWORD
-//! '...'` as it was sent. They are hidden before anybody sees the statement.
+//! Secrets in what servers show of other clients: `pg_stat_activity` and `pg_stat_statements` show `ALTER ROLE ... PASSWORD
+//! '...'` as it was sent. They are hidden before anybody sees the text.
 //!
-//! Hidden is the text after a name that ends in `password` and after `IDENTIFIED BY`, in connection strings (`password=`)
-//! and in URIs (`://user:password@`), also where these are inside a text, a quoted name or a comment. A text that is cut
-//! off is hidden to its end. It is not a safeguard: a password under another name is shown.
+//! A statement in which something names a secret ([`names`]: a password, a token, a key, a function that takes one, a URI
+//! with a login), in its words or in what its texts say, is shown without its values: all texts and comments and all long
+//! numbers are hidden, and what follows the name without quotes. So nothing depends on how a value is quoted, escaped or
+//! nested. Where quotes were mixed up or a text was cut off, all from there on is hidden. It is no safeguard: a secret
+//! that nothing names is shown.
 
-mod loose;
+mod names;
 
 use std::borrow::Cow;
+use std::collections::HashSet;
 use std::ops::Range;
 
-use loose::TextEnd;
-
-use super::decoded::Decoded;
 use super::words::{Kind, Piece, Quotes, pieces};
 
-/// What replaces a password.
+/// What replaces a value.
 const MASK: &str = "'***'";
-/// Texts inside texts are read to this depth; one that is deeper is hidden whole.
-const DEEPEST: usize = 4;
+/// Digits from which on a number is hidden.
+const LONG: usize = 4;
+/// What may follow `password =` without being a password.
+const NO_VALUES: [&str; 17] = [
+    "all",
+    "any",
+    "array",
+    "case",
+    "cast",
+    "current_user",
+    "default",
+    "exists",
+    "false",
+    "not",
+    "null",
+    "row",
+    "select",
+    "session_user",
+    "some",
+    "true",
+    "values",
+];
 
-/// The statement without the passwords in it.
+/// The statement without the secrets in it. Takes a time that grows with its length alone.
 pub fn masked(statement: &str) -> Cow<'_, str> {
-    if !is_suspicious(statement) {
+    if !names::suspicious(statement) && !has_word(statement, "execute") {
         return Cow::Borrowed(statement);
     }
     let mut hidden = Vec::new();
-    loose::find(statement, &mut hidden);
-    find(statement, 0, &mut hidden);
-    replaced(statement, hidden).unwrap_or(Cow::Borrowed("(a statement that may hold a password)"))
+    // The server's setting is unknown here: hidden is what is a value by either.
+    let readings = if statement.contains('\\') { 2 } else { 1 };
+    for quotes in [Quotes::Standard, Quotes::Backslashes].into_iter().take(readings) {
+        let pieces: Vec<Piece<'_>> = pieces(statement, quotes).collect();
+        for one in pieces.split_inclusive(|piece| piece.is_sign(';')) {
+            find(statement, one, &mut hidden);
+        }
+    }
+    replaced(statement, hidden).unwrap_or(Cow::Borrowed(MASK))
 }
 
-/// True if the text may hold a password: most statements do not, and are read no further.
-fn is_suspicious(text: &str) -> bool {
-    let bytes = text.as_bytes();
-    let begins =
-        |at: usize, word: &[u8]| bytes.get(at..at + word.len()).is_some_and(|of| of.eq_ignore_ascii_case(word));
-    bytes.iter().enumerate().any(|(at, byte)| match byte {
-        b'p' | b'P' => begins(at, b"password"),
-        b'i' | b'I' => begins(at, b"identified"),
-        b':' => begins(at, b"://"),
-        // The word may be written with escapes: E'pass\x77ord=x'.
-        b'\\' => matches!(bytes.get(at + 1), Some(b'0'..=b'7' | b'x' | b'u' | b'U' | b'+')),
-        _ => false,
-    })
+/// The value of a setting, or of anything else that is no SQL, as a whole or not at all.
+pub fn masked_setting(value: &str) -> Cow<'_, str> {
+    Cow::Borrowed(if names::suspicious_setting(value) { MASK } else { value })
+}
+
+/// True if something was hidden in the text.
+pub fn is_masked(text: &str) -> bool {
+    text.contains(MASK)
+}
+
+fn has_word(text: &str, word: &str) -> bool {
+    text.as_bytes().windows(word.len()).any(|window| window.eq_ignore_ascii_case(word.as_bytes()))
 }
 
 /// The statement with each hidden part replaced; `None` if a part does not begin and end between two characters.
@@ -69,173 +94,184 @@ fn replaced(statement: &str, mut hidden: Vec<Range<usize>>) -> Option<Cow<'_, st
     Some(Cow::Owned(shown))
 }
 
-/// Adds the parts of a text that hold passwords. The text is a statement, or what is inside a text of one (`depth`).
-fn find(text: &str, depth: usize, hidden: &mut Vec<Range<usize>>) {
-    // Not only where a quote is escaped: a server that takes backslashes has those of a connection string doubled.
-    let readings = if text.contains('\\') { 2 } else { 1 };
-    for quotes in [Quotes::Standard, Quotes::Backslashes].into_iter().take(readings) {
-        let words = find_inside_pieces(text, quotes, depth, hidden);
+/// Adds the parts of one statement of `text` that may hold secrets.
+fn find(text: &str, pieces: &[Piece<'_>], hidden: &mut Vec<Range<usize>>) {
+    let (Some(first), Some(last)) = (pieces.first(), pieces.last()) else { return };
+    let words: Vec<Piece<'_>> =
+        pieces.iter().filter(|piece| !matches!(piece.kind, Kind::Blank | Kind::Comment)).copied().collect();
+    // What a prepared statement does with its values is not known.
+    let executes = words.windows(3).any(|three| {
+        matches!(three, [execute, name, sign] if execute.is_word("execute") && is_name(name) && sign.is_sign('('))
+    });
+    if !executes && !text.get(first.at..last.end()).is_some_and(names::suspicious) {
+        return;
+    }
+    if let Some(from) = mixed_up(pieces) {
+        hidden.push(from..text.len());
+    }
+    for piece in pieces {
+        match piece.kind {
+            Kind::Text(_) => hidden.push(piece.range()),
+            Kind::Number if piece.source.len() >= LONG => hidden.push(piece.range()),
+            Kind::Comment => hidden.push(piece.inside_at()..piece.inside_at() + piece.inside().len()),
+            Kind::Name(_) if !is_plain(piece.inside()) => hidden.push(piece.range()),
+            _ => {}
+        }
+    }
+    find_uris(pieces, hidden);
+    let end = if last.is_sign(';') { last.at } else { last.end() };
+    Bare { pieces, words: &words, end, known: known(&words) }.find(hidden);
+}
+
+/// Where a statement cannot be trusted any more, as its quotes were mixed up or it was cut off: a text that lacks its end,
+/// or one with a word right after it (`'it's'`).
+fn mixed_up(pieces: &[Piece<'_>]) -> Option<usize> {
+    let is_open = pieces.last().is_some_and(Piece::is_open);
+    if is_open && let Some(text) = pieces.iter().find(|piece| piece.is_text()) {
+        return Some(text.at);
+    }
+    let glued = |pair: &&[Piece<'_>]| matches!(pair, [text, next] if text.is_text() && !matches!(next.kind, Kind::Blank | Kind::Sign | Kind::Comment));
+    pieces.windows(2).find(glued)?.first().map(|text| text.at)
+}
+
+/// True for a name in quotes that is no more than a name.
+fn is_plain(name: &str) -> bool {
+    name.chars().all(|c| c.is_alphanumeric() || ['_', ' ', '-', '.', '$'].contains(&c))
+}
+
+/// Adds the URIs that are outside of any text, each up to the next blank.
+fn find_uris(pieces: &[Piece<'_>], hidden: &mut Vec<Range<usize>>) {
+    let mut at = 0;
+    while let Some([colon, first, second, ..]) = pieces.get(at..) {
+        at += 1;
+        if colon.is_sign(':') && first.is_sign('/') && second.is_sign('/') {
+            let length = pieces.iter().skip(at + 2).take_while(|piece| piece.kind != Kind::Blank).count();
+            hidden.extend(pieces.get(at + 2..at + 2 + length).unwrap_or_default().iter().map(Piece::range));
+            at += 2 + length;
+        }
+    }
+}
+
+/// The names of a statement that may be tables: a value `a.b` is a column of one.
+fn known(words: &[Piece<'_>]) -> HashSet<String> {
+    let names = words.iter().zip(words.iter().skip(1).map(Some).chain([None]));
+    let names = names.filter(|(word, next)| is_name(word) && !next.is_some_and(|next| next.is_sign('.')));
+    let special = ["excluded", "new", "old"].map(str::to_owned);
+    names.map(|(word, _)| word.inside().to_ascii_lowercase()).chain(special).collect()
+}
+
+fn is_name(piece: &Piece<'_>) -> bool {
+    matches!(piece.kind, Kind::Word | Kind::Name(_))
+}
+
+/// Looks for values without quotes.
+struct Bare<'a> {
+    pieces: &'a [Piece<'a>],
+    /// The pieces without blanks and comments.
+    words: &'a [Piece<'a>],
+    /// The end of the statement.
+    end: usize,
+    known: HashSet<String>,
+}
+
+impl Bare<'_> {
+    fn find(&self, hidden: &mut Vec<Range<usize>>) {
+        let of_role = (0..self.words.len())
+            .any(|at| self.is(at, &["create", "alter"]) && self.is(at + 1, &["role", "user", "group"]));
+        let changes_rows = (0..self.words.len()).any(|at| self.is(at, &["insert", "merge", "update"]));
         let mut end = 0;
-        for (at, word) in words.iter().enumerate() {
+        for (at, word) in self.words.iter().enumerate() {
             // What is hidden already is not read again: this bounds the work.
-            if word.at < end {
+            if word.at < end || !is_name(word) {
                 continue;
             }
-            let rest = words.get(at + 1..).unwrap_or_default();
-            let found = if names_password(word) {
-                after_password(rest)
-            } else if word.is_word("identified") {
-                after_identified(rest, depth == 0)
+            let after = self.after_name(at);
+            let Some(next) = self.words.get(after) else { break };
+            let is_given = self.is_sign(after, '=') || self.is(after, &["to"]);
+            let found = if word.is_word("identified") && self.is(at + 1, &["by", "as", "with"]) {
+                self.words.get(at + 2).map(|value| value.at..self.end)
+            } else if word.is_word("authorization") || !names::suspicious(word.inside()) {
+                None
+            } else if self.is(0, &["set"]) || word.is_word("bearer") || is_given && !changes_rows && self.is_set(at) {
+                self.words.get(after + usize::from(is_given)).map(|value| value.at..self.end)
+            } else if of_role && word.is_word("password") {
+                Some(next.at..self.end).filter(|_| !next.is_text() && !next.is_word("null"))
             } else {
-                continue;
+                self.assigned(after)
             };
-            end = found.last().map_or(end, |part| part.end);
+            end = found.as_ref().map_or(end, |found| found.end);
             hidden.extend(found);
         }
     }
-}
 
-/// Adds the parts that hold passwords inside the texts, names and comments of a text. Returns its pieces without blanks and
-/// comments.
-fn find_inside_pieces<'a>(
-    text: &'a str,
-    quotes: Quotes,
-    depth: usize,
-    hidden: &mut Vec<Range<usize>>,
-) -> Vec<Piece<'a>> {
-    let mut words = Vec::new();
-    // True while the value of a password may follow in another text: 'password=' || 'x', format('... %L', 'x').
-    let mut continues = false;
-    for piece in pieces(text, quotes) {
-        match piece.kind {
-            Kind::Text(_) if continues => hidden.push(piece.range()),
-            Kind::Text(_) => continues = find_inside(&piece, piece.end() == text.len(), depth, hidden),
-            Kind::Comment | Kind::Name(_) => {
-                find_inside(&piece, piece.end() == text.len(), depth, hidden);
+    /// True if the word at that place is one of these.
+    fn is(&self, at: usize, of: &[&str]) -> bool {
+        self.words.get(at).is_some_and(|word| of.iter().any(|of| word.is_word(of)))
+    }
+
+    fn is_sign(&self, at: usize, sign: char) -> bool {
+        self.words.get(at).is_some_and(|word| word.is_sign(sign))
+    }
+
+    /// The place after a name of several parts.
+    fn after_name(&self, at: usize) -> usize {
+        let more = (0..3).take_while(|part| self.is_sign(at + 2 * part + 1, '.')).count();
+        at + 2 * more + 1
+    }
+
+    /// True for a part of the name in `SET LOCAL app.token = ...`.
+    fn is_set(&self, at: usize) -> bool {
+        let more =
+            (0..3).take_while(|part| at.checked_sub(2 * part + 1).is_some_and(|dot| self.is_sign(dot, '.'))).count();
+        let first = at.saturating_sub(2 * more);
+        let before = first.saturating_sub(1);
+        let before = if self.is(before, &["local", "session"]) { before.saturating_sub(1) } else { before };
+        self.is(before, &["set"])
+    }
+
+    /// True if nothing is right after the word at that place but what may be there in a statement.
+    fn stands_alone(&self, at: usize) -> bool {
+        let (Some(word), Some(next)) = (self.words.get(at), self.words.get(at + 1)) else { return true };
+        next.at > word.end() || [')', ']', '}', ',', ';', ':', '('].iter().any(|sign| next.is_sign(*sign))
+    }
+
+    /// The value after the operator at that place: `= x`, `: x`, `=> x`, `:= x`. Not a parameter, nor what can only be
+    /// a part of a statement: a key word, a call, a column of a table that is named.
+    fn assigned(&self, at: usize) -> Option<Range<usize>> {
+        let is_operator = |at: &usize| ['=', ':', '>'].iter().any(|sign| self.is_sign(*at, *sign));
+        let operators = (at..at + 3).take_while(is_operator).count();
+        let is_cast = operators == 2 && self.is_sign(at, ':') && self.is_sign(at + 1, ':');
+        if operators == 0 || is_cast || self.is_sign(at, '>') {
+            return None;
+        }
+        let is_opening = |at: &usize| ['(', '[', '{'].iter().any(|sign| self.is_sign(*at, *sign));
+        let value = at + operators;
+        let value = value + (value..value + 3).take_while(is_opening).count();
+        let first = self.words.get(value)?;
+        let is_part = match first.kind {
+            Kind::Text(_) => true,
+            Kind::Parameter => self.stands_alone(value),
+            Kind::Word | Kind::Name(_) if self.is_sign(value + 1, '.') => {
+                let table = if self.is_sign(value + 3, '.') { value + 2 } else { value };
+                let table = self.words.get(table).map(|table| table.inside().to_ascii_lowercase());
+                table.is_some_and(|table| self.known.contains(&table))
             }
-            _ => continues &= !ends_value(&piece),
+            Kind::Word => self.is_sign(value + 1, '(') || self.is(value, &NO_VALUES) && self.stands_alone(value),
+            _ => false,
+        };
+        if is_part {
+            return None;
         }
-        if !matches!(piece.kind, Kind::Blank | Kind::Comment) {
-            words.push(piece);
-        }
+        // In YAML a value ends with its line.
+        let is_line = operators == 1 && self.is_sign(at, ':');
+        let begin = self.pieces.partition_point(|piece| piece.at < first.at);
+        let ends = |piece: &&Piece<'_>| match piece.kind {
+            Kind::Blank => !is_line || piece.source.contains('\n'),
+            _ => piece.is_sign(';'),
+        };
+        let end = self.pieces.get(begin..)?.iter().find(ends).map_or(self.end, |piece| piece.at);
+        Some(first.at..end)
     }
-    words
-}
-
-/// True for what separates a text from any other that is joined to it or passed to the same call.
-fn ends_value(piece: &Piece<'_>) -> bool {
-    piece.is_sign(';') || ["and", "from", "or", "where"].iter().any(|word| piece.is_word(word))
-}
-
-/// Adds the parts that hold passwords inside a text, a name or a comment. True if a password is named at its end, so that
-/// the value is in another text. `is_last`: nothing follows the piece.
-fn find_inside(piece: &Piece<'_>, is_last: bool, depth: usize, hidden: &mut Vec<Range<usize>>) -> bool {
-    let decoded = Decoded::of(piece);
-    if !is_suspicious(&decoded.text) {
-        return false;
-    }
-    if depth == DEEPEST {
-        hidden.push(piece.range());
-        return false;
-    }
-    let mut found = Vec::new();
-    find(&decoded.text, depth + 1, &mut found);
-    loose::find_pairs(&decoded.text, &mut found);
-    let end = match piece.is_open() {
-        true => TextEnd::Open,
-        false if is_last => TextEnd::Last,
-        false => TextEnd::Closed,
-    };
-    loose::find_uris(&decoded.text, end, &mut found);
-    hidden.extend(found.iter().map(|part| decoded.written(part)));
-    loose::expects_value(&decoded.text)
-}
-
-/// True for a word or a quoted name that ends in `password`.
-fn names_password(piece: &Piece<'_>) -> bool {
-    let name = piece.inside().as_bytes();
-    let ending = name.len().checked_sub(8).and_then(|at| name.get(at..));
-    matches!(piece.kind, Kind::Word | Kind::Name(_)) && ending.is_some_and(|end| end.eq_ignore_ascii_case(b"password"))
-}
-
-/// The parts that hold the password, of what follows its name: `'x'`, `= 'x'`, `TO 'x'`, `= crypt('x', ...)`, `= $1`.
-fn after_password(rest: &[Piece<'_>]) -> Vec<Range<usize>> {
-    let operator = |piece: &&Piece<'_>| ['=', ':', '<', '>', '!'].iter().any(|sign| piece.is_sign(*sign));
-    let mut operators = rest.iter().take_while(operator).count();
-    if operators == 0 && rest.first().is_some_and(|word| word.is_word("to")) {
-        operators = 1;
-    }
-    let value = rest.get(operators..).unwrap_or_default();
-    let texts = texts_of(value);
-    if !texts.is_empty() || operators == 0 {
-        return texts;
-    }
-    let Some(first) = value.first() else { return Vec::new() };
-    if first.kind == Kind::Parameter {
-        return vec![first.range()];
-    }
-    let arguments = value.get(name_length(value)..).unwrap_or_default();
-    match arguments.first() {
-        // A call is hidden with its arguments, and so is an expression in parentheses.
-        Some(next) if next.is_sign('(') => {
-            let call = first.at..closing(arguments);
-            vec![call]
-        }
-        // `text 'x'`
-        Some(next) if next.is_text() => texts_of(arguments),
-        _ => Vec::new(),
-    }
-}
-
-/// The number of pieces of the name that `pieces` begin with: 3 for `a.b`.
-fn name_length(pieces: &[Piece<'_>]) -> usize {
-    let belongs = |(at, piece): &(usize, &Piece<'_>)| {
-        if at % 2 == 0 { matches!(piece.kind, Kind::Word | Kind::Name(_)) } else { piece.is_sign('.') }
-    };
-    pieces.iter().enumerate().take_while(belongs).count()
-}
-
-/// The texts that `rest` begins with: one, or several that continue it or are joined to it (`||`), with `(` before them.
-fn texts_of(rest: &[Piece<'_>]) -> Vec<Range<usize>> {
-    let between = |piece: &&Piece<'_>| piece.is_text() || piece.is_sign('(') || piece.is_sign('|');
-    rest.iter().take_while(between).filter(|piece| piece.is_text()).map(Piece::range).collect()
-}
-
-/// The byte after the parenthesis that closes the first one of `pieces`, or after the last piece.
-fn closing(pieces: &[Piece<'_>]) -> usize {
-    let mut depth = 0;
-    let closes = pieces.iter().find(|piece| {
-        depth += i32::from(piece.is_sign('(')) - i32::from(piece.is_sign(')'));
-        depth == 0
-    });
-    closes.or(pieces.last()).map_or(0, Piece::end)
-}
-
-/// The parts that hold the password after `IDENTIFIED`, as other databases write it: `BY 'x'`, `BY PASSWORD 'x'`, `BY x`,
-/// `WITH plugin BY 'x'`. Without quotes only where it is a statement (`bare`): a text or a comment may be prose.
-fn after_identified(rest: &[Piece<'_>], bare: bool) -> Vec<Range<usize>> {
-    let is_by = |piece: &Piece<'_>| piece.is_word("by") || piece.is_word("as");
-    let Some(by) = rest.iter().take(3).position(is_by) else { return Vec::new() };
-    let value = rest.get(by + 1..).unwrap_or_default();
-    let kinds = value.iter().take_while(|piece| piece.is_word("password") || piece.is_word("values")).count();
-    let value = value.get(kinds..).unwrap_or_default();
-    let Some(first) = value.first() else { return Vec::new() };
-    if first.is_text() {
-        return texts_of(value);
-    }
-    if !bare && !matches!(first.kind, Kind::Name(_)) {
-        return Vec::new();
-    }
-    // Without quotes: up to the next blank or the end of the clause.
-    let mut end = first.at;
-    for piece in value.iter().take_while(|piece| ![',', ';', ')'].iter().any(|sign| piece.is_sign(*sign))) {
-        if piece.at != end {
-            break;
-        }
-        end = piece.end();
-    }
-    let bare = first.at..end;
-    vec![bare]
 }
 
 #[cfg(test)]

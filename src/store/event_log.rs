@@ -13,6 +13,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
 
 use super::files::{fault, open_private};
+use crate::clock;
 use crate::model::protocol::LeaveReason;
 use crate::model::{Event, EventKind, NodeName};
 use crate::output::events;
@@ -91,7 +92,7 @@ fn write_all(
         let mut lines = String::new();
         for event in waiting.drain(..) {
             if let EventKind::Stopped(stopped) = event.kind {
-                report = Some((event.at, stopped));
+                report = Some(stopped);
             } else if let Some(line) = file.event(&event) {
                 lines.push_str(&line);
             }
@@ -99,9 +100,8 @@ fn write_all(
         file.write(&lines)?;
     }
     let reason = reason.blocking_recv().unwrap_or(LeaveReason::Error);
-    let (at, report) = report.unzip();
     let seq = file.next();
-    file.write(&events::stopped(seq, at.unwrap_or_else(SystemTime::now), reason, report))
+    file.write(&events::stopped(seq, SystemTime::now(), reason, report))
 }
 
 /// Makes writing block until the reader of a pipe catches up: the writer has a thread of its own.
@@ -126,7 +126,7 @@ impl LogFile {
 
     /// The event's line; `None` for an event that is not logged.
     fn event(&mut self, event: &Event) -> Option<String> {
-        let line = events::line(self.seq + 1, event)?;
+        let line = events::line(self.seq + 1, event, clock::set_back())?;
         self.seq += 1;
         Some(line)
     }

@@ -77,11 +77,12 @@ impl Part {
 }
 
 /// The signs of the states, with the number of nodes in each.
-pub(crate) fn states(counts: Counts, theme: &Theme) -> [(&'static str, usize, Style); 4] {
+pub(crate) fn states(counts: Counts, theme: &Theme) -> [(&'static str, usize, Style); 5] {
     [
         ("●", counts.healthy, theme.ok),
         ("◐", counts.degraded, theme.warn),
         ("✖", counts.down, theme.bad),
+        ("◌", counts.connecting, theme.accent),
         ("○", counts.paused, theme.dim),
     ]
 }
@@ -199,6 +200,6 @@ fn right(app: &App, theme: &Theme) -> Vec<Part> {
         }
         None => Part::new(format!("every {}", text::period(app.fleet.refresh)), theme.dim, Stays::Refresh),
     };
-    let clock = if app.now > UNIX_EPOCH { text::clock(app.now, app.now, &theme.zone) } else { String::new() };
+    let clock = if app.now > UNIX_EPOCH { theme.time_of_day(app.now, app.now) } else { String::new() };
     vec![mode, refresh, Part::new(clock, theme.text, Stays::Longest)]
 }

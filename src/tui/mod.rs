@@ -97,7 +97,8 @@ fn too_small(canvas: &mut Canvas<'_>, area: Rect) {
     let counts = app.picture().nodes.counts();
     let buf: &mut Buffer = canvas.buf;
     let mut pen = Pen::row(buf, area, 0);
-    for (sign, count, style) in header::states(counts, theme) {
+    let states = header::states(counts, theme).into_iter().filter(|(sign, count, _)| *count > 0 || *sign != "◌");
+    for (sign, count, style) in states {
         pen.sign(sign, style).gap(1).put(&count.to_string(), style).gap(2);
     }
     Pen::row(buf, area, 1).put(&format!("pgwatch needs {}x{}", LEAST.0, LEAST.1), theme.text);

@@ -4,10 +4,13 @@
 mod depth;
 mod palettes;
 
+use std::time::{Duration, SystemTime};
+
 use jiff::tz::TimeZone;
 use ratatui::style::{Color, Modifier, Style};
 
 use crate::model::{ColorRole, Rgb};
+use crate::text;
 use depth::at_depth;
 use palettes::{PALETTES, Palette};
 
@@ -95,6 +98,8 @@ pub struct Theme {
     pub ascii: bool,
     /// The zone in which times of day are shown.
     pub zone: TimeZone,
+    /// How far the machine's clock was set back: a time of day is what that clock shows.
+    pub set_back: Duration,
 }
 
 impl Theme {
@@ -134,6 +139,7 @@ impl Theme {
             patch_bad: reversed.bold(),
             ascii: options.ascii,
             zone: options.zone.clone(),
+            set_back: Duration::ZERO,
         }
     }
 
@@ -198,7 +204,14 @@ impl Theme {
             patch_bad: patch(bad),
             ascii: options.ascii,
             zone: options.zone.clone(),
+            set_back: Duration::ZERO,
         }
+    }
+
+    /// The time of day: `14:03:08`, or `22 Nov` if it is not the day of `now`.
+    pub fn time_of_day(&self, at: SystemTime, now: SystemTime) -> String {
+        let shown = |time: SystemTime| time.checked_sub(self.set_back).unwrap_or(time);
+        text::clock(shown(at), shown(now), &self.zone)
     }
 
     /// True if the selection is a reversed bar. Then the colours of its row are dropped, as they would be coloured

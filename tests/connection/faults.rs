@@ -9,6 +9,7 @@ use pgwatch::demo::{Server, StopMode};
 use pgwatch::model::protocol::{NodeOutcome, QueryProgress};
 use pgwatch::model::{BatchId, Command, ErrorKind, Event, EventKind, HealthState, NodeConfig, NodeName};
 
+use crate::support::here::not_run;
 use crate::support::proxy::Proxy;
 use crate::support::servers::{assert_no_sessions, cluster};
 use crate::support::stage::running;
@@ -136,6 +137,29 @@ async fn used_up_connections_at_the_start_are_retried_until_one_is_free() {
     down_from_the_start(config, ErrorKind::TooManyConnections, "", || drop(held)).await;
 }
 
+/// A node that admits no connection is degraded for that, and for no longer: sessions that end are noticed.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_node_is_healthy_again_soon_after_a_connection_is_free() {
+    let cluster = blocking(|| cluster().config("max_connections", "12").start().unwrap());
+    let config = cluster.primary().node_config();
+    let node = config.name.clone();
+    let mut watched = Watched::healthy(vec![config.clone()]).await;
+    let mut held = Vec::new();
+    while let Ok(session) = session::open(&config, SessionKind::Probe).await {
+        held.push(session);
+    }
+    let full = watched.until_state(&node, Degraded).await;
+    assert_eq!(full.error.unwrap().kind, ErrorKind::TooManyConnections);
+    // By now it is asked rarely.
+    tokio::time::sleep(Duration::from_secs(16)).await;
+    let freed = Instant::now();
+    drop(held);
+    watched.until_state(&node, Healthy).await;
+    // Its figures come once a second and tell that sessions ended.
+    assert!(freed.elapsed() < Duration::from_secs(8), "{:?}", freed.elapsed());
+    watched.stop().await;
+}
+
 /// Each node answers when it can; a dead node and a slow one delay no other.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_dead_and_a_slow_node_do_not_delay_a_query_on_five_nodes() {
@@ -237,6 +261,27 @@ async fn sessions_of_a_client_that_was_cut_off_end_by_themselves() {
     };
     // As the server prints them, the last one in milliseconds.
     assert_eq!(row.get::<_, String>(0), "10 1 15000");
+}
+
+/// A database whose recorded collation version is not that of its system: the server warns of it at each login.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_warning_at_the_login_is_reported_with_what_the_server_is() {
+    let cluster = blocking(|| cluster().start().unwrap());
+    let server = cluster.primary();
+    if server.psql("select current_setting('server_version_num')::int >= 150000").unwrap() == "f" {
+        return not_run("a warning at the login", "PostgreSQL gives one from 15 on");
+    }
+    blocking(|| server.psql("update pg_database set datcollversion = 'none'").unwrap());
+    let mut watched = Watched::healthy(vec![server.node_config()]).await;
+    let warnings = watched
+        .ever("what the server is", |event| match &event.kind {
+            EventKind::Server { server, .. } => Some(server.login_warnings.clone()),
+            _ => None,
+        })
+        .await;
+    assert_eq!(warnings.len(), 1, "{warnings:?}");
+    assert!(warnings[0].contains("collation version"), "{warnings:?}");
+    watched.stop().await;
 }
 
 /// The cluster that answers at the address is not the one that was watched.

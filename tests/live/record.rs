@@ -206,6 +206,7 @@ fn masked_facts(facts: &Facts, now: u64) -> Facts {
     let total = |counter: Option<u64>, a_second: u64| counter.map(|_| seconds * a_second);
     Facts {
         server_time: at(now),
+        clock_ahead: 0,
         role: facts.role,
         connections: facts.connections.map(|_| 4),
         max_connections: facts.max_connections,
@@ -253,6 +254,8 @@ fn masked_server(server: &ServerFacts, now: u64) -> ServerFacts {
         wal_segment: server.wal_segment,
         rights: server.rights.clone(),
         missing: server.missing.clone(),
+        login_warnings: server.login_warnings.clone(),
+        ..ServerFacts::default()
     }
 }
 

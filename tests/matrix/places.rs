@@ -64,7 +64,7 @@ fn tell(scene: &mut Scene, view: &Arc<View>) {
             let cells: Vec<String> = asked.iter().map(|column| cell(view, column, at, row)).collect();
             rows.push(cells.iter().map(|cell| Some(cell.as_str())));
         }
-        let answer = ViewRows { rows, elapsed: Duration::from_millis(1), truncated: false, not_applicable: None };
+        let answer = ViewRows { rows, elapsed: Duration::from_millis(1), ..ViewRows::default() };
         let (node, view) = (name(node), view.name.as_str().into());
         scene.event(EventKind::View { node, view, outcome: Ok(Arc::new(answer)) });
     }

@@ -115,7 +115,10 @@ fn an_unknown_line_runs_nothing_and_names_the_nearest_command() {
         ("locks primary", "locks takes no argument"),
         ("tables t", "tables takes no argument"),
         ("set x", "set NAME = VALUE"),
-        ("re", "\"re\" may be replication, remove, retry, resume, refresh, reload, receivers or recovery_prefetch"),
+        (
+            "re",
+            "\"re\" may be replication, remove, retry, resume, refresh, reload, receivers, recovery or recovery_prefetch",
+        ),
         ("statement", "may be statements or statement_stats"),
         ("analyze", "analyze TABLE"),
         ("vacuum", "vacuum; for the whole database"),

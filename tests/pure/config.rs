@@ -84,6 +84,7 @@ fn described_rest(config: &Config) -> String {
     tell("refresh", format!("{:?}", config.refresh), format!("{:?}", default.refresh));
     tell("query_timeout", format!("{:?}", config.query_timeout), format!("{:?}", default.query_timeout));
     tell("shutdown_timeout", format!("{:?}", config.shutdown_timeout), format!("{:?}", default.shutdown_timeout));
+    tell("show_statements", config.show_statements.to_string(), default.show_statements.to_string());
     tell("theme", format!("{:?}", config.theme), format!("{:?}", default.theme));
     tell("colors", format!("{:?}", config.colors), format!("{:?}", default.colors));
     tell("thresholds", format!("{:?}", config.thresholds), format!("{:?}", default.thresholds));
@@ -163,8 +164,8 @@ fn the_example_loads_and_names_the_real_defaults() {
     assert_eq!(written.theme.as_deref(), Some(pgwatch::model::THEMES[0]));
     let default = Config::default();
     assert_eq!(
-        (written.refresh, written.query_timeout, written.shutdown_timeout, written.thresholds),
-        (default.refresh, default.query_timeout, default.shutdown_timeout, default.thresholds)
+        (written.refresh, written.query_timeout, written.shutdown_timeout, written.show_statements, written.thresholds),
+        (default.refresh, default.query_timeout, default.shutdown_timeout, default.show_statements, default.thresholds)
     );
     // With or without the defaults written out, the file means the same.
     assert_eq!(NodeConfig { read_only: None, ..primary.clone() }, plain.nodes[0]);
@@ -197,6 +198,7 @@ fn the_example_documents_every_default() {
             "nodes.primary.sslmode",
             "query_timeout",
             "refresh",
+            "show_statements",
             "shutdown_timeout",
             "theme",
             "thresholds.conflict_rate.critical",

@@ -4,6 +4,9 @@
 
 #[path = "../scene/mod.rs"]
 mod scene;
+#[path = "../support/secret_statements.rs"]
+#[allow(unreachable_pub, reason = "shared with the fuzz target")]
+mod secret_statements;
 #[path = "../support/stream.rs"]
 #[allow(dead_code, unreachable_pub, reason = "shared with the tests that read a real terminal")]
 mod stream;
@@ -16,6 +19,7 @@ mod looking;
 mod node_form;
 mod scenarios;
 mod screens;
+mod secrets;
 mod tables;
 mod untrusted_text;
 mod view_tables;

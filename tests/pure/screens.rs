@@ -69,7 +69,7 @@ fn the_first_screen_shows_the_state_of_every_node() {
             "10/10 +3",
             "97/100",
             "1,204",
-            "4.1 s",
+            "14 s ▲",
             "connection refused",
             "try 4 in 3 s",
             "read-only",

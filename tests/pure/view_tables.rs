@@ -7,6 +7,7 @@ mod nodes;
 mod numbers;
 mod tabs;
 mod totals;
+mod whole;
 
 use std::time::Duration;
 

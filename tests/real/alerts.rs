@@ -1,6 +1,12 @@
 //! The built-in rules of alerts: each file is valid, and what the rules find on real servers.
 
+mod archiving;
 mod dashboard;
+mod once;
+mod quiet;
+mod rules;
+mod sequences;
+mod slots;
 mod status;
 
 use std::fs;
@@ -20,6 +26,16 @@ fn every_built_in_rule_is_valid() {
         }
     }
     assert_eq!(alerts::ours().len(), alerts::our_files().len());
+}
+
+/// Each rule is in the table that says why its limits are what they are.
+#[test]
+fn every_built_in_rule_is_explained() {
+    let page = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/alerts.md")).unwrap();
+    let rows: Vec<&str> = page.lines().filter_map(|line| line.strip_prefix("| ")?.split(" |").next()).collect();
+    for (name, _) in alerts::our_files() {
+        assert!(rows.iter().any(|row| row.contains(&format!("`{name}`"))), "{name}");
+    }
 }
 
 /// The example of a page: its first YAML block.

@@ -10,7 +10,9 @@ mod scene;
 mod support;
 
 mod alerts;
+mod asking;
 mod cli;
+mod clocks;
 mod dashboard;
 mod demo;
 mod demo_cluster;
@@ -28,6 +30,7 @@ mod shell;
 mod spoiled_files;
 mod terminal;
 mod terminals;
+mod texts;
 mod tls;
 mod untrusted_text;
 mod view_command;

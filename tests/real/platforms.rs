@@ -86,20 +86,15 @@ impl Profile {
 
     /// The statements that make a database of this platform.
     fn sql(&self) -> String {
-        let mut sql = BEND.to_owned() + &self.sql;
-        for what in &self.empty {
-            sql += &format!("select clear('{what}');\n");
-        }
-        for (what, (sqlstate, message)) in &self.fails {
-            sql += &format!("select bend('{what}', $$raise exception '{message}' using errcode = '{sqlstate}'$$);\n");
-        }
-        for what in &self.without {
-            sql += &format!("select hide('{what}');\n");
-        }
-        for what in &self.forbid {
-            sql += &format!("revoke execute on function {what} from public, pg_monitor;\n");
-        }
-        sql
+        let clear = self.empty.iter().map(|what| format!("select clear('{what}');\n"));
+        let fail = self.fails.iter().map(|(what, (sqlstate, message))| {
+            format!("select bend('{what}', $$raise exception '{message}' using errcode = '{sqlstate}'$$);\n")
+        });
+        let hide = self.without.iter().map(|what| format!("select hide('{what}');\n"));
+        let forbid =
+            self.forbid.iter().map(|what| format!("revoke execute on function {what} from public, pg_monitor;\n"));
+        let changes: Vec<String> = clear.chain(fail).chain(hide).chain(forbid).collect();
+        format!("{BEND}{}{}", self.sql, changes.concat())
     }
 }
 
@@ -124,8 +119,10 @@ impl Platforms {
         let primary = cluster.primary();
         let password = primary.password().expose();
         for (name, profile) in &profiles {
-            let rights: String = profile.rights.iter().map(|right| format!("grant {right} to {name};")).collect();
-            primary.psql(&format!("create role {name} login password '{password}'; {rights}")).unwrap();
+            primary.psql(&format!("create role {name} login password '{password}'")).unwrap();
+            for right in &profile.rights {
+                primary.psql(&format!("grant {right} to {name}")).unwrap();
+            }
             primary.psql(&format!("create database {name}")).unwrap();
             run(primary, name, &profile.sql());
         }

@@ -2,6 +2,7 @@
 //! screen while it is typed and when logins fail, logs, exported files, the history, a panic, the process list.
 
 mod screen;
+mod statements;
 
 use std::fmt::Write as _;
 use std::fs;
@@ -234,7 +235,7 @@ async fn no_debug_output_reveals_the_password() {
         write!(said, "{event:?}").unwrap();
     }
     let views =
-        Box::new(|| (pgwatch::config::views::ours().clone(), pgwatch::config::alerts::ours().clone(), Vec::new()));
+        Box::new(|_| (pgwatch::config::views::ours().clone(), pgwatch::config::alerts::ours().clone(), Vec::new()));
     let options =
         RunOptions { config, read_write: false, reload: None, views, history: None, tap: None, troubles: None };
     write!(said, "{options:?}").unwrap();

@@ -36,6 +36,9 @@ fn a_node_that_does_not_answer_is_not_reported_as_empty() {
     assert!(code(&answered) == 0 && err(&answered).contains(empty), "{}", err(&answered));
     let dead = view("dead");
     assert!(code(&dead) == 1 && !err(&dead).contains(empty) && err(&dead).contains("dead: "), "{}", err(&dead));
+    // A standby cannot have any: the primary's own words are the answer then.
+    let all = view("primary,standby1");
+    assert_eq!((code(&all), err(&all)), (0, format!("{empty}\nstandby1: not available on a standby\n").as_str()));
     let both = view("primary,dead");
     let said = err(&both);
     assert!(code(&both) == 1 && !said.contains(empty) && said.contains("no rows from primary"), "{said}{}", out(&both));

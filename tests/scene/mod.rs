@@ -62,7 +62,7 @@ fn parts() -> Vec<Part> {
     vec![
         Part { active: 2, connections: (34, 100), tps: 1204, ..primary("primary", "10.0.0.1", tenths(4)) },
         standby("replica-1", "10.0.0.2", tenths(6), ms(12)),
-        Part { active: 10, connections: (97, 100), tps: 88, ..standby("replica-2", "10.0.0.3", ms(812), ms(4100)) },
+        Part { active: 10, connections: (97, 100), tps: 88, ..standby("replica-2", "10.0.0.3", ms(812), ms(14100)) },
         Part { tps: 240, ..standby("replica-3", "10.0.0.4", tenths(5), ms(9)) },
         standby("reporting", "10.0.0.9", tenths(7), ms(80)),
         Part { connections: (51, 200), tps: 640, version: "16.9", ..primary("eu-primary", "10.1.0.1", ms(38)) },
@@ -108,8 +108,13 @@ impl Scene {
     }
 
     pub fn event(&mut self, kind: EventKind) {
+        let _ = self.effects_of(kind);
+    }
+
+    /// What an event makes the dashboard do.
+    pub fn effects_of(&mut self, kind: EventKind) -> Vec<pgwatch::app::Effect> {
         self.seq += 1;
-        let _ = update(&mut self.app, Msg::Event(Event { seq: self.seq, at: at(self.now), kind }));
+        update(&mut self.app, Msg::Event(Event { seq: self.seq, at: at(self.now), kind }))
     }
 
     pub fn tick(&mut self, seconds: u64) {
@@ -315,6 +320,7 @@ fn facts(part: &Part, now: u64) -> Facts {
     let primary = part.role == Role::Primary;
     Facts {
         server_time: at(now),
+        clock_ahead: 0,
         role: part.role,
         connections: Some(part.connections.0),
         max_connections: Some(part.connections.1),
@@ -354,7 +360,7 @@ fn senders(now: u64) -> Vec<Sender> {
         replayed: Some(now * 2_200_000 - lag * 2_200),
         lag: Some(ms(lag)),
     };
-    [(1, "replica-1", 0), (2, "replica-2", 4_100), (3, "replica-3", 0)].map(sender).into()
+    [(1, "replica-1", 0), (2, "replica-2", 14_100), (3, "replica-3", 0)].map(sender).into()
 }
 
 fn server_facts(part: &Part) -> ServerFacts {
@@ -386,7 +392,7 @@ fn server_facts(part: &Part) -> ServerFacts {
             setting("statement_timeout", "0", "default"),
         ],
         pending_restart: Some(u32::from(part.name == "primary")),
-        missing: Vec::new(),
+        ..ServerFacts::default()
     }
 }
 

@@ -8,10 +8,13 @@
 pub mod churn;
 pub mod command;
 pub mod fake;
+pub mod faketime;
 pub mod here;
+pub mod judged;
 pub mod process;
 pub mod proxy;
 pub mod pty;
+pub mod quiet;
 pub mod report;
 pub mod servers;
 pub mod stage;

@@ -10,6 +10,7 @@ mod scene;
 mod support;
 
 mod crowd;
+mod nineteen;
 mod states;
 mod versions;
 

@@ -72,7 +72,7 @@ pub(super) fn rows(config: &ConfigFile, view: &str) -> BTreeMap<String, Vec<Row>
 }
 
 /// A cell in the format of psql.
-fn text(value: &Value) -> String {
+pub(super) fn text(value: &Value) -> String {
     match value {
         Value::Null => String::new(),
         Value::String(text) => text.clone(),

@@ -26,7 +26,7 @@ const NEVER_EMPTY: [&str; 9] =
 
 type Outcome = Result<std::sync::Arc<ViewRows>, NodeError>;
 
-fn installs() -> Vec<Install> {
+pub(super) fn installs() -> Vec<Install> {
     match std::env::var("PGWATCH_TEST_BINS") {
         Ok(bins) => bins.split(':').map(|bin| Install::at(Path::new(bin)).unwrap()).collect(),
         Err(_) => vec![Install::find().expect("tests need a PostgreSQL server")],
@@ -135,6 +135,10 @@ async fn ask_all(cluster: &Cluster) -> BTreeMap<Asked, Outcome> {
         let left = deadline.saturating_duration_since(Instant::now());
         let Ok(Some(event)) = tokio::time::timeout(left, events.recv()).await else { break };
         if let EventKind::View { node, view, outcome } = event.kind {
+            // A conflict with the replay, for instance: it is asked again.
+            if outcome.as_ref().is_err_and(|error| error.sqlstate.as_deref() == Some("40001")) {
+                continue;
+            }
             let (server, role) = of[&node].clone();
             answers.entry((view.to_string(), server, role)).or_insert(outcome);
         }
@@ -153,7 +157,8 @@ fn fault(major: u32, (view, server, role): &Asked, outcome: &Outcome) -> Option<
             let why = answer.not_applicable.as_deref().unwrap_or_default();
             let needs = why.split(" or newer").next().and_then(|needs| needs.strip_prefix("needs PostgreSQL "));
             let is_newer = needs.and_then(Version::parse).is_some_and(|needed| needed.0 > major);
-            let of_extension = definition.extension.is_some() && why.contains("or newer");
+            let of_extension =
+                definition.extension.is_some() && (why.contains("or newer") || why.contains("does not offer it"));
             let of_role = why.starts_with("not available on a ");
             if is_newer || of_extension || of_role { None } else { told(why) }
         }

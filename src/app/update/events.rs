@@ -1,22 +1,31 @@
 //! Reports of the manager, and time: the fleet takes both in, then the screen follows.
 
 use std::sync::Arc;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use crate::app::dialogs::form::Test;
 use crate::app::{App, Dialog, Effect, Leaving, Reread, Screen};
 use crate::fleet::{Severity, Unsaved, topology};
 use crate::model::protocol::CommandError;
 use crate::model::view::Reading;
-use crate::model::{Command, Event, EventKind, NodeName};
+use crate::model::{Command, ErrorKind, Event, EventKind, NodeError, NodeName};
+
+/// How often time passes for the screen.
+const TICK: Duration = Duration::from_secs(1);
 
 impl App {
     pub(in crate::app) fn apply(&mut self, event: Event) -> Vec<Effect> {
+        // Of a time that was not watched, the fleet learns before it takes in what came after it.
+        let mut effects = Vec::new();
+        if event.at.duration_since(self.now).is_ok_and(|ahead| ahead > TICK * 2) {
+            effects = self.tick(event.at);
+        }
         self.now = self.now.max(event.at);
         self.fleet.apply(&event);
         // First, since the screen may arrange all entries again.
         self.show_new_entries();
-        self.follow(event.at, event.kind)
+        effects.extend(self.follow(event.at, event.kind));
+        effects
     }
 
     /// Shows the entries that the journal has got since the last call.
@@ -52,6 +61,7 @@ impl App {
             EventKind::NodeRemoved { .. } => self.node_removed(),
             EventKind::View { node, view, .. } => self.view_answered(&node, &view),
             EventKind::Query { batch, progress } => self.query.follow(self.fleet.batch(), batch, &progress),
+            EventKind::Text { id, outcome, .. } => return self.text_came(id, outcome),
             EventKind::Refused { error, .. } => self.refused(&error),
             EventKind::Tested { id, outcome } => {
                 return self.tested(id, outcome.map_or_else(Test::Failed, Test::Passed));
@@ -171,6 +181,10 @@ impl App {
                 self.fleet.refuse(request.batch, busy);
             }
             Command::Test { id, .. } => drop(self.tested(id, Test::Idle)),
+            Command::Text(request) => {
+                let busy = NodeError::new(ErrorKind::Busy, CommandError::Busy.to_string());
+                return self.text_came(request.id, Err(busy));
+            }
             Command::RemoveNode(name) => self.fleet.set_removing(&name, false),
             _ => {}
         }

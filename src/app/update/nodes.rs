@@ -8,10 +8,12 @@ use crate::model::protocol::QueryRequest;
 use crate::model::{BatchId, Command, NodeName};
 
 use crate::app::panes::answers::{AnswerLine, Cell};
+use crate::app::views::whole::Then;
 use crate::app::{App, Confirm, Dialog, Effect, Form, Pane, Screen};
 use crate::fleet::Severity;
 use crate::fleet::batch::Batch;
 use crate::sql::acts::acts;
+use crate::sql::secrets::{is_masked, masked};
 
 /// The refresh intervals that `+` and `-` step through.
 pub(in crate::app) const REFRESH_STEPS: [Duration; 8] = [
@@ -194,10 +196,11 @@ impl App {
         effects
     }
 
-    /// Adds a line to the history, and to the history file unless it may contain a password.
+    /// Adds a line to the history, and to the history file unless it may contain a secret.
     pub(in crate::app) fn remember(&mut self, line: &str) -> Option<Effect> {
         let new = self.query.remember(line);
-        (new && !line.to_ascii_lowercase().contains("password")).then(|| Effect::SaveHistory(line.to_owned()))
+        let secret = line.to_ascii_lowercase().contains("password") || is_masked(&masked(line));
+        (new && !secret).then(|| Effect::SaveHistory(line.to_owned()))
     }
 
     /// What `y` copies: the row of the focused pane, or the statement.
@@ -249,6 +252,14 @@ impl App {
     }
 
     pub(in crate::app) fn copy(&mut self) -> Vec<Effect> {
+        if self.pane == Pane::View
+            && let Some((node, row, column)) = self.copied_cut()
+        {
+            return match self.whole_or_ask((&node, row, column), Then::Copy) {
+                Ok(whole) => self.copy_whole(&whole),
+                Err(effects) => effects,
+            };
+        }
         let Some(text) = self.copied() else { return Vec::new() };
         self.say(Severity::Info, "sent to the terminal");
         vec![Effect::Copy(text)]

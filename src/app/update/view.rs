@@ -5,6 +5,7 @@ pub(super) mod look;
 pub(super) mod seek;
 pub(super) mod session;
 pub(super) mod tabs;
+pub(super) mod whole;
 
 use crate::app::rows::cursor::{Cursor, Move};
 use crate::app::rows::filter::Filter;
@@ -214,9 +215,16 @@ impl App {
         if let Some(note) = table.opened_note() {
             return Some(note.message.clone());
         }
+        let (node, row, column) = self.copied_place()?;
+        Some(table.value(&node, row, column).to_string())
+    }
+
+    /// The cell at the selected line of the open row: its node, row and column.
+    pub(in crate::app) fn copied_place(&self) -> Option<(NodeName, usize, usize)> {
+        let table = self.view_table()?;
         let line = table.opened.as_ref()?.cursor.at;
         let (node, row) = table.opened_row()?;
         let column = (*self.drawn.pane(Pane::View)?.columns.get(line)?)?;
-        Some(table.value(node, row, column).to_string())
+        Some((node.clone(), row, column))
     }
 }

@@ -79,7 +79,7 @@ impl Fields for Row<'_> {
             _ if column == 0 => Cow::Borrowed(self.node.as_str()),
             (_, Value::Unknown) | (None, _) => Cow::Borrowed(""),
             (Some(at), value) => match self.table.view.columns.get(at) {
-                Some(column) => cell(column, value, self.reading.at),
+                Some(column) => cell(column, value, self.reading.clock(self.reading.at)),
                 None => Cow::Borrowed(""),
             },
         }
@@ -109,7 +109,7 @@ impl Fields for Row<'_> {
             (Some(at), value) => {
                 let is_time = self.table.view.columns.get(at).is_some_and(|column| column.unit == Some(Unit::Time));
                 match value.number().filter(|_| is_time) {
-                    Some(since) => condition.holds_number(Some(age(self.reading.at, since))),
+                    Some(since) => condition.holds_number(Some(age(self.reading.clock(self.reading.at), since))),
                     None => value.meets(condition),
                 }
             }

@@ -60,6 +60,8 @@ pub(in crate::app) struct Asked {
     pub(in crate::app) name: NodeName,
     /// Why it does not answer at all; `None` if it answers.
     pub(in crate::app) silent: Option<String>,
+    /// True if that is wrong: it is neither paused nor being connected to.
+    pub(in crate::app) is_down: bool,
     /// The system identifier of its cluster, where that is known: nodes with the same one hold the same data.
     pub(in crate::app) system: Option<u64>,
     pub(in crate::app) database: String,
@@ -69,7 +71,7 @@ pub(in crate::app) struct Asked {
 impl Asked {
     /// A node of which nothing more is known.
     pub(in crate::app) fn new(name: NodeName) -> Self {
-        Self { name, silent: None, system: None, database: String::new(), is_primary: false }
+        Self { name, silent: None, is_down: false, system: None, database: String::new(), is_primary: false }
     }
 }
 

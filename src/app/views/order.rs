@@ -54,7 +54,7 @@ impl ViewTable {
             // The filter may name nodes, which come and go.
             self.filter = filter(self.filter.source(), &view, &names);
         }
-        let mut count = 0;
+        let (mut count, mut waiting) = (0, 0);
         let mut rows = Vec::new();
         let mut notes: Vec<NodeNote> = Vec::new();
         let mut with_rows: Vec<(&Asked, Range<usize>)> = Vec::new();
@@ -71,6 +71,8 @@ impl ViewTable {
                     with_rows.push((node, first..rows.len()));
                 }
             }
+            let has_answered = said.is_some_and(|said| said.reading.is_some() || said.error.is_some());
+            waiting += usize::from(!has_answered && node.silent.is_none());
             let Some(note) = note(node, said) else { continue };
             match notes.iter_mut().find(|other| other.message == note.message && other.fault == note.fault) {
                 Some(other) => other.nodes.push(name.clone()),
@@ -79,7 +81,7 @@ impl ViewTable {
         }
         notes.sort_by_key(|note| !note.fault);
         self.counted = count_copies_once(&view, &with_rows, &mut rows);
-        (self.asked, self.with_rows) = (asked.len(), with_rows.len());
+        (self.asked, self.with_rows, self.waiting) = (asked.len(), with_rows.len(), waiting);
         if view.compare.is_some() && !self.shows_hidden {
             keep_differences(&view, &mut rows);
         }
@@ -221,14 +223,17 @@ fn total_of(total: Total, values: impl Iterator<Item = f64>) -> Option<f64> {
     }
 }
 
-/// The message of a node in place of its rows, or beside its old ones.
+/// The message of a node in place of its rows, or beside them.
 fn note(node: &Asked, said: Option<&Shown>) -> Option<NodeNote> {
     let of = |message: String, hint, fault| Some(NodeNote { nodes: vec![node.name.clone()], message, hint, fault });
     let why_not = || said?.reading.as_ref()?.answer.not_applicable.clone();
     match (&node.silent, said.and_then(|said| said.error.as_ref())) {
-        (Some(silent), _) => of(silent.clone(), None, true),
+        (Some(silent), _) => of(silent.clone(), None, node.is_down),
         (None, Some(error)) => of(error.message.clone(), error.hint.clone(), true),
-        (None, None) => of(why_not()?, None, false),
+        (None, None) => match said?.reading.as_ref()?.answer.missing.clone() {
+            Some(missing) => of(missing, None, true),
+            None => of(why_not()?, None, false),
+        },
     }
 }
 

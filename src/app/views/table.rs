@@ -39,6 +39,8 @@ pub struct ViewTable {
     /// The number of nodes shown, and the number of those that have rows.
     pub(in crate::app) asked: usize,
     pub(in crate::app) with_rows: usize,
+    /// The number of nodes shown that have not answered the first time yet.
+    pub waiting: usize,
     /// The number of rows before hiding and filtering.
     pub total: usize,
     /// The number of rows that the view hides.
@@ -106,6 +108,7 @@ impl ViewTable {
             counted: Vec::new(),
             asked: 0,
             with_rows: 0,
+            waiting: 0,
             lines: Vec::new(),
             groups: Vec::new(),
             across: Vec::new(),
@@ -312,6 +315,17 @@ impl ViewTable {
     pub fn value(&self, node: &NodeName, row: usize, column: usize) -> Value<'_> {
         let reading = self.nodes.get(node).and_then(|node| node.reading.as_ref());
         reading.map_or(Value::Unknown, |reading| reading.value(&self.view, row, column))
+    }
+
+    /// True if the table shows the beginning of a text only.
+    pub fn is_cut(&self, node: &NodeName, row: usize, column: usize) -> bool {
+        let reading = self.nodes.get(node).and_then(|node| node.reading.as_ref());
+        reading.is_some_and(|reading| reading.is_cut(&self.view, row, column))
+    }
+
+    /// Why a text is missing from the rows of a node; `None` if none is.
+    pub fn missing(&self, node: &NodeName) -> Option<&str> {
+        self.nodes.get(node)?.reading.as_ref()?.answer.missing.as_deref()
     }
 
     /// The key of a node's row, which distinguishes it from the node's other rows.

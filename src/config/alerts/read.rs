@@ -11,10 +11,10 @@ use crate::config::views::Views;
 use crate::config::walk::{self, Section};
 use crate::config::yaml::{self, Entry, Yaml};
 use crate::model::alert::{Check, Limits, Part, Rule, Sentence, Threshold, facts};
-use crate::model::view::{CellKind, Unit, ViewColumn};
+use crate::model::view::{CellKind, Copies, Unit, ViewColumn};
 use crate::model::{Condition, View};
 
-const KEYS: [&str; 14] = [
+const KEYS: [&str; 15] = [
     "title",
     "view",
     "column",
@@ -23,6 +23,7 @@ const KEYS: [&str; 14] = [
     "critical",
     "threshold",
     "where",
+    "once",
     "for",
     "every",
     "says",
@@ -67,6 +68,7 @@ fn rule(name: &str, keys: Section<'_>, yaml: &Yaml, views: &Views, report: &mut 
     let on = view.as_deref();
     let check = if shape { shape_of(keys, on, report) } else { column_check(keys, yaml, on, report) };
     let filter = filter(keys, on, report);
+    let once = keys.read("once", report, copies).map(|at| at.value);
     let lasting = |entry: &Entry, report: &mut Diagnostics| walk::duration(entry, report, Duration::ZERO, DAY);
     let every = |entry: &Entry, report: &mut Diagnostics| walk::duration(entry, report, SECOND, DAY);
     // Everything is read before the first `?`, so that all problems are reported at once.
@@ -81,6 +83,7 @@ fn rule(name: &str, keys: Section<'_>, yaml: &Yaml, views: &Views, report: &mut 
         view: view?,
         check: check?,
         filter: filter?,
+        once,
         lasting,
         every,
         says: if shape { says.unwrap_or(Sentence(Vec::new())) } else { says? },
@@ -178,6 +181,19 @@ fn fits(threshold: Threshold, column: &ViewColumn) -> bool {
         Threshold::ConflictRate => Unit::PerSecond,
     };
     column.kind.is_number() && column.unit == Some(unit)
+}
+
+fn copies(entry: &Entry, report: &mut Diagnostics) -> Option<Copies> {
+    let text = walk::filled(entry, report)?;
+    let found = match text.trim() {
+        "a_database" => Some(Copies::Database),
+        "a_cluster" => Some(Copies::Cluster),
+        _ => None,
+    };
+    if found.is_none() {
+        report.problem(entry.value.position, "once: this is not one of a_database, a_cluster");
+    }
+    found
 }
 
 fn condition_of(entry: &Entry, column: &ViewColumn, report: &mut Diagnostics) -> Option<Condition> {

@@ -1,4 +1,4 @@
-//! Every keyword of libpq (up to version 18), and how pgwatch treats it.
+//! Every keyword of libpq (up to version 19), and how pgwatch treats it.
 
 use std::time::Duration;
 
@@ -47,11 +47,12 @@ const WITHOUT_EFFECT: [(&str, &str); 15] = [
 ];
 
 /// Keywords that pgwatch cannot honour, their values that ask for what it does anyway, and what to do instead.
-const REFUSED: [(&str, &[&str], &str); 24] = [
+const REFUSED: [(&str, &[&str], &str); 26] = [
     ("channel_binding", &[], "use prefer or require: channel binding is used wherever the server offers it"),
     ("gssencmode", &["disable", "prefer"], "pgwatch does not support GSSAPI: use sslmode"),
     ("max_protocol_version", &["3.0", "latest"], "leave it out: pgwatch speaks version 3.0"),
     ("min_protocol_version", &["3.0"], "leave it out: pgwatch speaks version 3.0"),
+    ("oauth_ca_file", &[], "use a password or password_command"),
     ("oauth_client_id", &[], "use a password or password_command"),
     ("oauth_client_secret", &[], "use a password or password_command"),
     ("oauth_issuer", &[], "use a password or password_command"),
@@ -63,6 +64,7 @@ const REFUSED: [(&str, &[&str], &str); 24] = [
     ("requiressl", &["0"], "write sslmode=require"),
     ("scram_client_key", &[], "give a password"),
     ("scram_server_key", &[], "give a password"),
+    ("servicefile", &[], "set PGSERVICEFILE"),
     ("ssl_max_protocol_version", &[], "leave it out"),
     ("ssl_min_protocol_version", &["TLSv1", "TLSv1.1", "TLSv1.2"], "use TLSv1.2 or lower"),
     ("sslcertmode", &["allow"], "leave it out: a client certificate is sent if sslcert names one"),

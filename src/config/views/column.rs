@@ -7,11 +7,15 @@ use crate::config::walk::{self, Section};
 use crate::config::yaml::{Entry, Value};
 use crate::model::Role;
 use crate::model::condition::Condition;
-use crate::model::view::{Bar, ByServer, CellKind, Copies, LagPart, Source, Total, Unit, Variant, Version, ViewColumn};
+use crate::model::view::{
+    Bar, ByServer, CellKind, Copies, Holds, LagPart, Source, Total, Unit, Variant, Version, ViewColumn,
+};
 
-const KEYS: [&str; 21] = [
+const KEYS: [&str; 25] = [
     "sql",
     "type",
+    "encoding",
+    "once",
     "unit",
     "about",
     "title",
@@ -25,16 +29,18 @@ const KEYS: [&str; 21] = [
     "wide",
     "width",
     "unusual",
+    "holds",
     "until_zero_of",
     "trend_of",
     "age_of",
     "behind_of",
     "else_of",
     "lag",
+    "unchanged_of",
 ];
 
 /// The keys of a column that is computed from another one, which they name, instead of asked from the server.
-const DERIVED: [&str; 6] = ["rate_of", "until_zero_of", "trend_of", "age_of", "behind_of", "lag"];
+const DERIVED: [&str; 7] = ["rate_of", "until_zero_of", "trend_of", "age_of", "behind_of", "lag", "unchanged_of"];
 
 /// The columns that a key may name.
 pub(super) struct Names<'a>(Vec<&'a str>);
@@ -127,6 +133,8 @@ fn column(entry: &Entry, others: &Others<'_>, at: &mut usize, report: &mut Diagn
     let condition = |entry: &Entry, report: &mut Diagnostics| condition_of(entry, kind, unit, report);
     let flag = |key: &str, report: &mut Diagnostics| keys.read(key, report, walk::boolean).is_some_and(|at| at.value);
     let width = |entry: &Entry, report: &mut Diagnostics| walk::integer(entry, report, 3, 200);
+    let wide = flag("wide", report);
+    let holds = keys.read("holds", report, |entry, report| holds(entry, kind, report)).map(|at| at.value);
     Some(ViewColumn {
         name: name.to_owned(),
         title: keys.read("title", report, walk::filled).map_or_else(|| ViewColumn::heading(name), |at| at.value),
@@ -140,10 +148,21 @@ fn column(entry: &Entry, others: &Others<'_>, at: &mut usize, report: &mut Diagn
         bar: keys.read("bar", report, |entry, report| bar(entry, others, report)).map(|at| at.value),
         total: keys.read("total", report, total).map(|at| at.value),
         group: flag("group", report),
-        wide: flag("wide", report),
+        wide,
+        encoding: keys.read("encoding", report, walk::filled).map(|at| at.value),
+        once: keys.read("once", report, by_server).map(|at| at.value),
         unusual: flag("unusual", report),
+        // In doubt a long text is a statement.
+        holds: holds.or_else(|| Some(Holds::Statement).filter(|_| wide && kind == CellKind::Text)),
         width: keys.read("width", report, width).map(|at| at.value as u16),
     })
+}
+
+fn holds(entry: &Entry, kind: CellKind, report: &mut Diagnostics) -> Option<Holds> {
+    if kind != CellKind::Text {
+        report.problem(entry.position, "holds: only a column of type text has it");
+    }
+    walk::one_of(entry, report, &Holds::ALL, Holds::as_str)
 }
 
 /// Reports missing keys of a column, and keys that it must not have.
@@ -166,6 +185,7 @@ fn derived_source(derived: &Entry, keys: Section<'_>, others: &Others<'_>, repor
     let otherwise = keys.read("else_of", report, |entry, report| others.counter(entry, report)).map(|at| at.value);
     Some(match derived.key.as_str() {
         "trend_of" => Source::Trend { of: others.all.column_of(derived, report)? },
+        "unchanged_of" => Source::Unchanged { of: others.counter(derived, report)? },
         "until_zero_of" => Source::Until { of: others.counter(derived, report)? },
         "age_of" => Source::Age { of: others.counter(derived, report)?, otherwise },
         "behind_of" => Source::Behind { of: others.counter(derived, report)? },

@@ -7,9 +7,9 @@ use crate::config::condition;
 use crate::config::diagnostic::{Diagnostic, Diagnostics};
 use crate::config::walk;
 use crate::config::yaml::{self, Entry, Value, Yaml};
-use crate::model::view::{Hide, Tree, View, ViewColumn, ViewScreen};
+use crate::model::view::{Hide, Holds, Tree, View, ViewColumn, ViewScreen};
 
-const KEYS: [&str; 18] = [
+const KEYS: [&str; 19] = [
     "title",
     "about",
     "screen",
@@ -21,6 +21,7 @@ const KEYS: [&str; 18] = [
     "key",
     "sort",
     "empty",
+    "own",
     "hide",
     "tree",
     "statement",
@@ -58,14 +59,20 @@ fn view(name: &str, yaml: &Yaml, report: &mut Diagnostics) -> Option<View> {
     }
     // Everything is read before the first `?`, so that all problems are reported at once.
     let extension = keys.read("extension", report, walk::filled).map(|at| at.value);
-    let columns = columns(keys, report);
-    let names = Names::of(columns.iter().map(|column| column.name.as_str()));
+    let mut columns = columns(keys, report);
+    let all: Vec<String> = columns.iter().map(|column| column.name.clone()).collect();
+    let names = Names::of(all.iter().map(String::as_str));
     let column_of = |entry: &Entry, report: &mut Diagnostics| names.column_of(entry, report);
     let key = keys.read("key", report, |entry, report| key(entry, &names, report));
     let sort = keys.read("sort", report, |entry, report| sort(entry, &names, report));
     let tree = keys.read("tree", report, |entry, report| tree(entry, &names, report));
     let statement = keys.read("statement", report, column_of).map(|at| at.value);
     let compare = keys.read("compare", report, column_of).map(|at| at.value);
+    let own = keys.read("own", report, column_of).map(|at| at.value);
+    // Whatever EXPLAIN is to be used on is a statement.
+    if let Some(column) = statement.and_then(|at| columns.get_mut(at)) {
+        column.holds.get_or_insert(Holds::Statement);
+    }
     let hide = keys.get("hide").map(|entry| hide(entry, &columns, &names, report)).unwrap_or_default();
     let every = |entry: &Entry, report: &mut Diagnostics| walk::duration(entry, report, 100 * MS, DAY);
     let timeout = |entry: &Entry, report: &mut Diagnostics| walk::duration(entry, report, 10 * MS, MINUTES);
@@ -88,6 +95,7 @@ fn view(name: &str, yaml: &Yaml, report: &mut Diagnostics) -> Option<View> {
         key: key?.value,
         sort: sort.map(|at| at.value),
         empty,
+        own,
         hide,
         tree: tree.map(|at| at.value),
         statement,

@@ -7,6 +7,11 @@ pub(crate) fn is_unprepared(sqlstate: &str) -> bool {
     matches!(sqlstate, "26000" | "42P05")
 }
 
+/// True if a text is in no encoding that the server or the client can convert.
+pub(crate) fn is_of_encoding(sqlstate: &str) -> bool {
+    matches!(sqlstate, "22021" | "22P05")
+}
+
 /// Sorts a server's error by its SQLSTATE, and by its English text where one code means two things. For a server that
 /// speaks another language the remedy covers both. `fatal`: the error ended the session.
 pub(super) fn of_sqlstate(code: &str, message: &str, fatal: bool, node: &NodeConfig) -> NodeError {

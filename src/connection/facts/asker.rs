@@ -48,6 +48,8 @@ pub(super) struct FactsSession {
     /// The prepared statement and its text.
     prepared: Option<(String, Statement)>,
     pub(super) version: (String, u32),
+    /// What the server warned of at the login.
+    pub(super) warnings: Vec<String>,
     /// True while the server owes an answer.
     pub(super) busy: bool,
 }
@@ -56,7 +58,15 @@ impl FactsSession {
     pub(super) async fn open(node: &NodeConfig, prepares: bool) -> Result<Self, NodeError> {
         let session = session::open(node, SessionKind::Poll).await?;
         let version = (session.server_version, session.version_num);
-        Ok(Self { client: session.client, driver: session.driver, prepares, prepared: None, version, busy: false })
+        Ok(Self {
+            client: session.client,
+            driver: session.driver,
+            prepares,
+            prepared: None,
+            version,
+            warnings: session.warnings,
+            busy: false,
+        })
     }
 
     /// Asks for the parts that work. If they fail together, finds those that do not work, and leaves them out.

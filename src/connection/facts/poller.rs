@@ -25,7 +25,7 @@ use crate::connection::schedule::backoff;
 use crate::connection::schedule::backoff::INCURABLE;
 use crate::connection::schedule::phase::{FASTEST, Phase};
 use crate::connection::schedule::turns::Turns;
-use crate::model::facts::Part;
+use crate::model::facts::{Part, clock_ahead};
 use crate::model::{ErrorKind, NodeConfig, NodeError, Role};
 
 /// Facts usually take a millisecond. After this long, the node is worth a probe (N3).
@@ -38,6 +38,8 @@ const RESERVED: u32 = 3;
 pub(crate) struct Hints {
     /// Asks for an early check whether the node admits new connections.
     pub(crate) check_admission: Arc<Notify>,
+    /// Says that the node may admit connections again: it admitted one of ours, or sessions ended.
+    pub(crate) has_room: Arc<Notify>,
     /// Asks for a probe at once: the facts are late, so the node may be dead. Late facts do not count as a miss.
     pub(crate) probe_now: Arc<Notify>,
     /// The node's role: primaries and standbys are asked for different views.
@@ -62,6 +64,8 @@ pub(crate) struct Poller {
     role: Option<Role>,
     /// `config_loaded` of the facts with which `ServerFacts` was last reported on this connection.
     config_loaded: Option<SystemTime>,
+    /// The client connections at the last refresh of this connection.
+    connections: Option<u32>,
 }
 
 impl Poller {
@@ -87,6 +91,7 @@ impl Poller {
             server: Parts::new("", &sql::SERVER),
             role: None,
             config_loaded: None,
+            connections: None,
         }
     }
 
@@ -187,16 +192,17 @@ impl Poller {
     /// Asks once, and opens the connection first if there is none. Returns the error of the whole statement if all of its
     /// parts were answered alone.
     async fn refresh(&mut self) -> Result<Option<NodeError>, NodeError> {
-        let session = match self.session.take() {
-            Some(session) => session,
-            None => {
-                self.config_loaded = None;
-                self.turns.later.wait(Box::pin(FactsSession::open(&self.node, self.prepares))).await?
-            }
+        let session = if let Some(session) = self.session.take() {
+            session
+        } else {
+            (self.config_loaded, self.connections) = (None, None);
+            let opened = self.turns.later.wait(Box::pin(FactsSession::open(&self.node, self.prepares))).await?;
+            self.hints.has_room.notify_one();
+            opened
         };
         let session = self.session.insert(session);
         session.busy = true;
-        let asked = Instant::now();
+        let (asked, shown) = (Instant::now(), SystemTime::now());
         let asking = session.ask(&self.node, &mut self.facts, true);
         let Answered { answer, whole } = probe_if_late(asking, &self.hints.probe_now).await?;
         let Some(role) = answer.role() else {
@@ -206,11 +212,16 @@ impl Poller {
         };
         let mut facts = sql::read_facts(&answer, role, self.facts.missing(Some(role)));
         facts.elapsed = asked.elapsed();
+        facts.clock_ahead = clock_ahead(facts.server_time, (shown, SystemTime::now()));
         let config_loaded = facts.config_loaded;
         self.hints.role.send_if_modified(|known| known.replace(role) != Some(role));
         if facts.connections.zip(facts.max_connections).is_some_and(|(used, of)| used + RESERVED >= of) {
             self.hints.check_admission.notify_one();
         }
+        if facts.connections < self.connections {
+            self.hints.has_room.notify_one();
+        }
+        self.connections = facts.connections;
         self.reporter.send(News::Facts(Ok(Arc::new(facts)))).await;
         if self.role.replace(role).is_some_and(|before| before != role) {
             // Other functions work in the other role.
@@ -221,7 +232,8 @@ impl Poller {
         if reloaded || session.retry(&self.node, &mut self.server).await? {
             let answer = session.ask(&self.node, &mut self.server, false).await?.answer;
             self.config_loaded = config_loaded.or(self.config_loaded).or(Some(SystemTime::UNIX_EPOCH));
-            let server = sql::read_server(session.version.clone(), &answer, self.server.missing(Some(role)));
+            let mut server = sql::read_server(session.version.clone(), &answer, self.server.missing(Some(role)));
+            server.login_warnings.clone_from(&session.warnings);
             self.reporter.send(News::Server(Arc::new(server))).await;
         }
         session.busy = false;

@@ -1,6 +1,6 @@
 //! The statements that ask a server for its figures, and how their answers become `model::Facts`.
 //!
-//! Each statement is made of parts (`parts.rs`). While all of them work, it has one text for PostgreSQL 10 to 18, for
+//! Each statement is made of parts (`parts.rs`). While all of them work, it has one text for PostgreSQL 10 to 19, for
 //! primary and standby, for superuser and plain role. It names only columns that all of these have; a figure that a role
 //! may not see comes back as NULL. The texts are constant, so each is one entry in the server's `pg_stat_statements`.
 
@@ -108,7 +108,7 @@ pub(super) static FACTS: [PartSql; 14] = [
 ];
 
 /// Asked once per connection, and again after the server has reloaded its configuration.
-pub(super) static SERVER: [PartSql; 10] = [
+pub(super) static SERVER: [PartSql; 11] = [
     value(Part::Started, "date_part('epoch', pg_postmaster_start_time()) as started_at"),
     value(Part::ClusterName, "current_setting('cluster_name', true) as cluster_name"),
     value(Part::Port, "current_setting('port', true)::int8 as port"),
@@ -121,6 +121,12 @@ pub(super) static SERVER: [PartSql; 10] = [
     value(
         Part::Rights,
         "array(select rolname::text from pg_roles where rolname like 'pg\\_%' and pg_has_role(oid, 'usage')) as rights",
+    ),
+    value(
+        Part::Monitors,
+        "current_user::text as acts_for,
+  (select case when pg_has_role(oid, 'usage') then 'usage' when pg_has_role(oid, 'member') then 'member' else 'none' end
+    from pg_roles where rolname = 'pg_monitor') as monitors",
     ),
     value(Part::PendingRestart, "(select count(*) from pg_settings where pending_restart) as pending_restart"),
     value(Part::Identifier, "(select system_identifier from pg_control_system()) as system_identifier"),
@@ -219,6 +225,7 @@ pub(super) fn read_facts(answer: &Answer, role: Role, missing: Vec<Missing>) -> 
     Facts {
         // Without the server's clock, ours.
         server_time: answer.time("server_time").unwrap_or_else(SystemTime::now),
+        clock_ahead: 0,
         role,
         connections: answer.small("clients").or_else(|| answer.small("backends")),
         max_connections: answer.small("max_connections"),
@@ -264,6 +271,9 @@ pub(super) fn read_server(version: (String, u32), answer: &Answer, missing: Vec<
         rights: answer.get("rights").unwrap_or_default(),
         settings: answer.settings(),
         pending_restart: answer.small("pending_restart"),
+        login_warnings: Vec::new(),
+        acts_for: answer.get("acts_for"),
+        monitors: answer.get("monitors"),
         missing,
     }
 }

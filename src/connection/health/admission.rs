@@ -13,6 +13,8 @@ use crate::model::{ErrorKind, NodeError};
 /// but not within [`ADMISSION_AT_MOST`] of the last fresh connection. A request of the user is served at once.
 const ADMISSION: Duration = Duration::from_mins(2);
 const ADMISSION_AT_MOST: Duration = Duration::from_secs(10);
+/// How soon after a refusal the next attempt may come if there seems to be room again.
+const ROOM_AT_MOST: Duration = Duration::from_secs(2);
 /// When the first check comes if the first connect took suspiciously long. Up to [`ADMISSION_AT_MOST`] is added at random,
 /// so that many nodes are not dialled in one instant again.
 const FIRST_ADMISSION: Duration = Duration::from_secs(2);
@@ -114,7 +116,7 @@ impl Admission {
     /// The living node refused a fresh connection: the next one follows after a delay that grows with each refusal.
     pub(super) fn refused(&mut self, error: NodeError, now: Instant) {
         let times = self.refusal.take().map_or(0, |(_, times)| times);
-        self.next_confirmation = now + backoff::delay(times, 0.0);
+        self.next_confirmation = now + backoff::refused(error.kind, times, 0.0);
         self.refusal = Some((error, times + 1));
     }
 
@@ -137,6 +139,14 @@ impl Admission {
     /// The user asked.
     pub(super) fn check_now(&mut self, now: Instant) {
         (self.next_confirmation, self.next_check) = (now, now);
+    }
+
+    /// Something hints that the node has room again: sessions ended, or another one of ours was admitted.
+    pub(super) fn has_room(&mut self, now: Instant) {
+        if self.refusal.is_some() {
+            let earliest = self.last_opening.map_or(now, |last| now.max(last + ROOM_AT_MOST));
+            self.next_confirmation = self.next_confirmation.min(earliest);
+        }
     }
 
     /// Something hints that the node may not admit connections.
@@ -245,13 +255,41 @@ mod tests {
     fn a_node_that_refuses_is_checked_less_and_less_often() {
         let (now, idle) = (Instant::now(), situation(Own::Idle, 0, 0));
         let mut admission = Admission::new(now, false, 0.0);
+        let denied = NodeError::new(ErrorKind::Authentication, "no");
         for seconds in [1, 2, 4, 8, 16, 30, 30] {
+            admission.refused(denied.clone(), now);
+            assert_eq!(admission.next_confirmation(idle), Some(now + SECOND * seconds));
+            assert_eq!(admission.refusal(), Some(&denied));
+        }
+        admission.admitted();
+        // A connection may be free again at any moment.
+        for seconds in [1, 2, 4, 5, 5] {
             admission.refused(refusal(), now);
             assert_eq!(admission.next_confirmation(idle), Some(now + SECOND * seconds));
-            assert_eq!(admission.refusal(), Some(&refusal()));
         }
         admission.admitted();
         assert_eq!((admission.refusal(), admission.next_confirmation(idle)), (None, None));
+    }
+
+    #[test]
+    fn a_node_that_has_room_again_is_checked_soon() {
+        let (now, idle) = (Instant::now(), situation(Own::Idle, 0, 0));
+        let mut admission = Admission::new(now, false, 0.0);
+        admission.has_room(now);
+        assert_eq!(admission.next_confirmation(idle), None, "it admits connections");
+        let denied = NodeError::new(ErrorKind::Permission, "no");
+        for _ in 0..6 {
+            admission.opening(now);
+            admission.refused(denied.clone(), now);
+        }
+        assert_eq!(admission.next_confirmation(idle), Some(now + SECOND * 30));
+        admission.has_room(now + SECOND);
+        assert_eq!(admission.next_confirmation(idle), Some(now + SECOND * 2), "not at once after the last one");
+        admission.has_room(now + SECOND * 5);
+        assert_eq!(admission.next_confirmation(idle), Some(now + SECOND * 2), "never later");
+        admission.refused(denied, now + SECOND * 2);
+        admission.has_room(now + SECOND * 7);
+        assert_eq!(admission.next_confirmation(idle), Some(now + SECOND * 7));
     }
 
     #[test]

@@ -8,7 +8,7 @@
 mod watching;
 
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use tokio::sync::{Notify, watch};
 use tokio::time::{Instant, sleep, sleep_until};
@@ -19,6 +19,7 @@ use super::port::knock;
 use super::probe::Probe;
 use super::retries::Retries;
 use super::{Observation, step};
+use crate::clock;
 use crate::connection::report::{News, Reporter};
 use crate::connection::schedule::turns::Turns;
 use crate::model::{ErrorKind, Health, HealthState, NodeConfig, ProbeStats};
@@ -35,6 +36,8 @@ pub(crate) struct Wakeups {
     pub(crate) probe_now: Arc<Notify>,
     /// The node may not admit new connections: check that soon.
     pub(crate) check_admission: Arc<Notify>,
+    /// The node may admit new connections again.
+    pub(crate) has_room: Arc<Notify>,
     /// True while the node answers. The poller and the viewer follow it.
     pub(crate) up: watch::Sender<bool>,
 }
@@ -56,7 +59,7 @@ pub(crate) struct Monitor {
 impl Monitor {
     pub(crate) fn new(node: Arc<NodeConfig>, reporter: Reporter, wakeups: Wakeups, turns: Arc<Turns>) -> Self {
         Self {
-            health: Arc::new(Health::new(SystemTime::now())),
+            health: Arc::new(Health::new(clock::now())),
             stats: ProbeStats::default(),
             reporter,
             wakeups,
@@ -130,7 +133,7 @@ impl Monitor {
         if matches!(seen, Observation::Answered { .. } | Observation::Late { .. }) {
             self.retries.answered(Instant::now());
         }
-        self.health = Arc::new(step(&self.node.health, &self.health, seen, SystemTime::now()));
+        self.health = Arc::new(step(&self.node.health, &self.health, seen, clock::now()));
         self.stats.latency = self.health.latency;
         let answers = self.health.state.answers();
         self.wakeups.up.send_if_modified(|up| std::mem::replace(up, answers) != answers);

@@ -8,7 +8,7 @@ use super::node::NodeRecord;
 use crate::connection::handle::{Reply, Request};
 use crate::connection::report::Report;
 use crate::connection::session::{self, SessionKind};
-use crate::model::protocol::{CommandError, Tested};
+use crate::model::protocol::{CommandError, Tested, TextRequest};
 use crate::model::{Command, ErrorKind, EventKind, NodeConfig, NodeError, NodeName};
 
 /// How many connection tests may run at the same time.
@@ -66,6 +66,10 @@ impl Actor {
                 self.looks.send_modify(|now| now.looks = looks.into());
                 Ok(())
             }
+            Command::Text(request) => {
+                self.fetch(request);
+                Ok(())
+            }
             Command::LookNow => {
                 self.looks.send_modify(|now| now.asked += 1);
                 Ok(())
@@ -81,6 +85,18 @@ impl Actor {
         if let Some(answer) = answer {
             drop(answer.send(done));
         }
+    }
+
+    /// Each request has its answer: the viewer's, or the reason why there is none.
+    fn fetch(&mut self, request: TextRequest) {
+        let (node, id) = (request.node.clone(), request.id);
+        let crew = self.nodes.get(&node).and_then(|node| node.crew.as_ref());
+        let error = match crew {
+            Some(crew) if crew.fetch(request) => return,
+            Some(_) => NodeError::new(ErrorKind::Busy, format!("{node} has not sent the last texts yet")),
+            None => NodeError::new(ErrorKind::NotConnected, format!("{node} is not connected")),
+        };
+        self.emit(EventKind::Text { node, id, outcome: Err(error) });
     }
 
     fn test(&mut self, id: u64, node: Box<NodeConfig>) {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-use tokio::sync::{Notify, watch};
+use tokio::sync::{Notify, mpsc, watch};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout, timeout_at};
 use tokio_util::sync::CancellationToken;
@@ -16,6 +16,7 @@ use crate::connection::pool::NodePool;
 use crate::connection::report::{Dismissed, Reporter};
 use crate::connection::schedule::turns::Turns;
 use crate::connection::views::viewer::{Pace, Viewer};
+use crate::model::protocol::TextRequest;
 use crate::model::{NodeConfig, NodeError};
 
 /// How long a cancelled query may take to end, including its cancel request to the server.
@@ -32,6 +33,7 @@ pub(super) struct Crew {
     stop: CancellationToken,
     retry_now: Arc<Notify>,
     check_admission: Arc<Notify>,
+    texts: mpsc::Sender<TextRequest>,
     closed: Arc<AtomicU32>,
     /// The queries that run on this node.
     pub(super) queries: TaskTracker,
@@ -40,11 +42,11 @@ pub(super) struct Crew {
 }
 
 impl Crew {
-    /// Starts the health loop (after `delay`), the poller and the viewer.
+    /// Starts the health loop (after `delay`), the poller and the viewer. The latter asks for the `texts` of its pace.
     pub(super) fn start(
         config: &Arc<NodeConfig>,
         reporter: &Reporter,
-        pace: Pace,
+        (pace, texts): (Pace, mpsc::Sender<TextRequest>),
         delay: Duration,
         turns: &Arc<Turns>,
         tasks: &mut JoinSet<()>,
@@ -54,16 +56,22 @@ impl Crew {
             stop: CancellationToken::new(),
             retry_now: Arc::new(Notify::new()),
             check_admission: Arc::new(Notify::new()),
+            texts,
             closed: Arc::default(),
             queries: TaskTracker::new(),
             kill: CancellationToken::new(),
         };
         let (up, is_up) = watch::channel(false);
         let (retry_now, check_admission) = (Arc::clone(&crew.retry_now), Arc::clone(&crew.check_admission));
-        let probe_now = Arc::new(Notify::new());
+        let (probe_now, has_room) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
         let (role, roles) = watch::channel(None);
-        let hints = Hints { check_admission: Arc::clone(&check_admission), probe_now: Arc::clone(&probe_now), role };
-        let wakeups = Wakeups { retry_now, probe_now, check_admission, up };
+        let hints = Hints {
+            check_admission: Arc::clone(&check_admission),
+            has_room: Arc::clone(&has_room),
+            probe_now: Arc::clone(&probe_now),
+            role,
+        };
+        let wakeups = Wakeups { retry_now, probe_now, check_admission, has_room, up };
         let monitor = Monitor::new(Arc::clone(config), reporter.clone(), wakeups, Arc::clone(turns));
         let (stop, closed) = (crew.stop.clone(), Arc::clone(&crew.closed));
         tasks.spawn(crew.loops.track_future(async move {
@@ -86,6 +94,11 @@ impl Crew {
     /// Retries a lost node at once, or probes a living one.
     pub(super) fn retry_now(&self) {
         self.retry_now.notify_one();
+    }
+
+    /// Asks for a text as a whole. Returns false if too many are waited for.
+    pub(super) fn fetch(&self, request: TextRequest) -> bool {
+        self.texts.try_send(request).is_ok()
     }
 
     /// Call this when a query got no connection. Checks whether the node admits new ones if `error` is the server's own

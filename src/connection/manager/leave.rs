@@ -1,12 +1,13 @@
 //! Shutdown: wait for the user's queries or cancel them, close every session, and report. `shutdown_timeout`
 //! bounds the whole, whatever the servers do.
 
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 
 use super::{Actor, Leaving, Stage};
+use crate::clock;
 use crate::model::protocol::{DisconnectReason, ShutdownReport};
 use crate::model::{EventKind, NodeName};
 
@@ -47,7 +48,7 @@ impl Actor {
         match leaving.stage {
             Stage::Waiting(until) if queries > 0 && now < until => {
                 leaving.reported = now;
-                self.emit(EventKind::Draining { queries, until: SystemTime::now() + (until - now) });
+                self.emit(EventKind::Draining { queries, until: clock::now() + (until - now) });
             }
             Stage::Waiting(_) if queries > 0 => {
                 leaving.report.queries_cancelled += queries;

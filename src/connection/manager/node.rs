@@ -1,12 +1,13 @@
 //! The actor's record of one node.
 
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use tokio::sync::watch;
 use tokio::time::Instant;
 
 use super::crew::Crew;
+use crate::clock;
 use crate::connection::handle::Reply;
 use crate::connection::pool::NodePool;
 use crate::connection::report::{Dismissed, LifeId};
@@ -59,7 +60,7 @@ impl NodeRecord {
             pool_errors: pool.errors(),
             pool,
             config,
-            health: Arc::new(Health::new(SystemTime::now())),
+            health: Arc::new(Health::new(clock::now())),
             role: None,
             server_version: None,
             system_identifier: None,

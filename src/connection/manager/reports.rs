@@ -71,6 +71,7 @@ impl Actor {
                 EventKind::Facts { node: name, facts }
             }
             News::View(view, outcome) => EventKind::View { node: name, view, outcome },
+            News::Text(id, outcome) => EventKind::Text { node: name, id, outcome },
             News::Server(server) => {
                 let replaced = server.replaces(node.system_identifier).zip(server.system_identifier);
                 node.system_identifier = server.system_identifier.or(node.system_identifier);

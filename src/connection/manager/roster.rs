@@ -3,17 +3,19 @@
 
 use std::collections::HashSet;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
+use tokio::sync::mpsc;
 use tokio::time::Instant;
 
 use super::Actor;
 use super::crew::{Crew, dismiss};
 use super::node::{NodeRecord, Removal};
+use crate::clock;
 use crate::connection::handle::Reply;
 use crate::connection::health::{self, Observation};
 use crate::connection::report::{Dismissed, LifeId, Report, Reporter};
-use crate::connection::views::viewer::Pace;
+use crate::connection::views::viewer::{Pace, WHOLE_TEXTS};
 use crate::model::protocol::{CommandError, DisconnectReason};
 use crate::model::{ErrorKind, EventKind, Health, HealthState, NodeConfig, NodeError, NodeName};
 
@@ -48,12 +50,13 @@ impl Actor {
         let life = LifeId(self.lives);
         let Some(node) = self.nodes.get_mut(name) else { return };
         node.life = life;
-        node.health = Arc::new(Health::new(SystemTime::now()));
+        node.health = Arc::new(Health::new(clock::now()));
         node.gate = None;
         node.pool.expect();
         let reporter = Reporter { node: name.clone(), life, reports: self.reports.clone() };
-        let pace = Pace { refresh: self.refresh.subscribe(), looks: self.looks.subscribe() };
-        node.crew = Some(Crew::start(&node.config, &reporter, pace, delay, &self.turns, &mut self.tasks));
+        let (texts, wanted) = mpsc::channel(WHOLE_TEXTS);
+        let pace = Pace { refresh: self.refresh.subscribe(), looks: self.looks.subscribe(), texts: wanted };
+        node.crew = Some(Crew::start(&node.config, &reporter, (pace, texts), delay, &self.turns, &mut self.tasks));
     }
 
     /// Ends a node's life: events and the record say so at once, while a task dismisses its crew. `close` also closes
@@ -66,7 +69,7 @@ impl Actor {
         let from = node.health.state;
         let paused = reason == DisconnectReason::Paused;
         let seen = Observation::Left { paused };
-        node.health = Arc::new(health::step(&node.config.health, &node.health, seen, SystemTime::now()));
+        node.health = Arc::new(health::step(&node.config.health, &node.health, seen, clock::now()));
         let was_connected = std::mem::take(&mut node.connected);
         let pool = close.then(|| node.pool.clone());
         if close {

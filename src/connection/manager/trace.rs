@@ -41,6 +41,9 @@ pub(super) fn event(kind: &EventKind) {
         EventKind::View { node, view, outcome: Err(error) } => {
             debug!(%node, %view, error = ?error.message, "no view");
         }
+        EventKind::Text { node, outcome, .. } => {
+            trace!(%node, error = ?outcome.as_ref().err().map(|error| &error.message), "text");
+        }
         EventKind::Replaced { node, was, now } => warn!(%node, was, now, "another cluster"),
         EventKind::Query { batch, progress } => query(batch.0, progress),
         EventKind::Refused { node, error } => info!(?node, %error, "command refused"),

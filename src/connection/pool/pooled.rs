@@ -129,6 +129,7 @@ pub(crate) struct Checkout {
 impl Checkout {
     pub(crate) fn new(session: bb8::PooledConnection<'static, Manager>, active: &Arc<AtomicU32>) -> Self {
         active.fetch_add(1, Ordering::Relaxed);
+        session.dialled.heard.works_for_user(true);
         Self { session, active: Arc::clone(active) }
     }
 }
@@ -143,6 +144,7 @@ impl Deref for Checkout {
 
 impl Drop for Checkout {
     fn drop(&mut self) {
+        self.session.dialled.heard.works_for_user(false);
         self.active.fetch_sub(1, Ordering::Relaxed);
     }
 }

@@ -11,13 +11,17 @@ const JITTER: f64 = 0.1;
 /// The longest wait: a node that answers again must be noticed within 31 s (N13).
 const LONGEST: Duration = Duration::from_millis(30_500);
 
+/// The longest wait where all connections of a server are in use: one may be free again at any moment, and asking for it
+/// costs the server little.
+const CROWDED: Duration = Duration::from_secs(5);
+
 /// How long to wait before repeating a query that fails until a person acts (rights, a version, an extension).
 pub(crate) const INCURABLE: Duration = Duration::from_mins(1);
 
 /// The wait after a question has failed with this error and had failed `failed` times before in a row: a minute if the
-/// next second cannot cure it, else the backoff of [`delay`].
+/// next second cannot cure it, else the backoff of [`refused`].
 pub(crate) fn after(error: &NodeError, failed: u32, jitter: f64) -> Duration {
-    if is_lasting(error) { INCURABLE } else { delay(failed, jitter) }
+    if is_lasting(error) { INCURABLE } else { refused(error.kind, failed, jitter) }
 }
 
 /// True if the question fails until a person acts: a missing right, or a statement that does not fit the server. A
@@ -39,6 +43,12 @@ pub(crate) fn delay(failed: u32, jitter: f64) -> Duration {
     let step = usize::try_from(failed).unwrap_or(usize::MAX).min(SECONDS.len() - 1);
     let base = Duration::from_secs(SECONDS.get(step).copied().unwrap_or(30));
     base.mul_f64(1.0 + JITTER * jitter.clamp(0.0, 1.0)).min(LONGEST)
+}
+
+/// The wait after `failed` failed attempts at a server that refuses for this reason.
+pub(crate) fn refused(kind: ErrorKind, failed: u32, jitter: f64) -> Duration {
+    let wait = delay(failed, jitter);
+    if kind == ErrorKind::TooManyConnections { wait.min(CROWDED) } else { wait }
 }
 
 #[cfg(test)]

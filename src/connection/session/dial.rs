@@ -57,16 +57,19 @@ pub(crate) struct Dialled {
 }
 
 impl Dialled {
-    /// Makes the settings that only some versions know, once the version is known.
+    /// Makes the settings that only some servers know, or need, once the version is known.
     pub(crate) async fn settle(&self, client: &Client) {
         if let Some(statement) = self.late_settings() {
             // The server's platform may lack a setting; the session works without it.
-            let _ = client.batch_execute(statement).await;
+            let _ = client.batch_execute(&statement).await;
         }
     }
 
-    pub(crate) fn late_settings(&self) -> Option<&'static str> {
-        if self.behind_pooler { None } else { settings::late(self.heard.server_version().as_deref()) }
+    pub(crate) fn late_settings(&self) -> Option<String> {
+        if self.behind_pooler {
+            return None;
+        }
+        settings::late(self.heard.server_version().as_deref(), self.heard.server_encoding().as_deref())
     }
 
     /// Asks the server to stop the session's statement, `within` this time. Returns true if the request was delivered.
@@ -115,7 +118,13 @@ where
         let config = config(node, found.password.as_ref(), options.as_deref());
         tracing::debug!(node = %node.name, address = %node.address(), purpose = ?kind, ?encryption, "connecting");
         let error = match limited(&dialled.heard, OUR_ANSWERS, connect(config, connector, socket.clone())).await {
-            Some(Ok(opened)) => return Ok((dialled, opened)),
+            Some(Ok(opened)) => {
+                // A pooler does not say which process it will choose.
+                if !dialled.behind_pooler {
+                    dialled.heard.is_ours(node.address());
+                }
+                return Ok((dialled, opened));
+            }
             Some(Err(DialError::Driver(error))) => found.explain(error::classify_with(&error, &dialled.heard, node)),
             Some(Err(DialError::Socket(error))) => error::of_io(&error, node, true),
             None => error::given_up(&dialled.heard, node),

@@ -81,15 +81,18 @@ pub(crate) fn startup(node: &NodeConfig, kind: SessionKind) -> String {
 
 /// Settings of newer servers only, since a server refuses a startup packet with a setting it does not know: from
 /// version 12 on a server gives up an answer that the client does not take, from 14 on it also ends a statement whose
-/// client is gone.
-pub(crate) fn late(server_version: Option<&str>) -> Option<&'static str> {
-    const UNTAKEN_ONLY: &str = "SET tcp_user_timeout = '15s'";
-    const BOTH: &str = "SET tcp_user_timeout = '15s'; SET client_connection_check_interval = '1s'";
-    match server_version?.split(|c: char| !c.is_ascii_digit()).next()?.parse::<u32>().ok()? {
-        ..12 => None,
-        12..14 => Some(UNTAKEN_ONLY),
-        _ => Some(BOTH),
-    }
+/// client is gone. A database of `SQL_ASCII` may hold any bytes, and one that is not UTF-8 would fail the whole statement:
+/// there they are sent as they are.
+pub(crate) fn late(server_version: Option<&str>, server_encoding: Option<&str>) -> Option<String> {
+    let digits = server_version.and_then(|version| version.split(|c: char| !c.is_ascii_digit()).next());
+    let major = digits.and_then(|digits| digits.parse().ok()).unwrap_or(0_u32);
+    let settings = [
+        (major >= 12, "SET tcp_user_timeout = '15s'"),
+        (major >= 14, "SET client_connection_check_interval = '1s'"),
+        (server_encoding == Some("SQL_ASCII"), "SET client_encoding = 'SQL_ASCII'"),
+    ];
+    let made: Vec<&str> = settings.into_iter().filter_map(|(needed, text)| needed.then_some(text)).collect();
+    (!made.is_empty()).then(|| made.join("; "))
 }
 
 /// What a session for views sets in addition: the server's work for us stays in one process, uses no temporary files
@@ -139,12 +142,13 @@ mod tests {
 
     #[test]
     fn late_settings_depend_on_the_version() {
-        let sets = |version, name| late(Some(version)).is_some_and(|text| text.contains(name));
-        assert_eq!((late(Some("11.22")), late(Some("9.6.24"))), (None, None));
+        let sets = |version, name| late(Some(version), Some("UTF8")).is_some_and(|text| text.contains(name));
+        assert_eq!((late(Some("11.22"), None), late(Some("9.6.24"), Some("LATIN1"))), (None, None));
+        assert_eq!(late(Some("11.22"), Some("SQL_ASCII")).as_deref(), Some("SET client_encoding = 'SQL_ASCII'"));
         for (version, check) in [("12.1", false), ("13.14", false), ("14.0", true), ("18beta1", true)] {
             assert!(sets(version, "tcp_user_timeout"), "{version}");
             assert_eq!(sets(version, "client_connection_check_interval"), check, "{version}");
         }
-        assert_eq!(late(None), None);
+        assert_eq!(late(None, None), None);
     }
 }

@@ -8,7 +8,7 @@ use tokio::time::Instant;
 use crate::connection::schedule::backoff::{self, INCURABLE};
 use crate::connection::schedule::phase::FASTEST;
 use crate::model::protocol::{Look, ViewRows};
-use crate::model::{ErrorKind, NodeError, NodeName, View};
+use crate::model::{NodeError, NodeName, View};
 
 /// Most views that one node is asked for at the same time, each over a session of its own.
 const AT_ONCE: usize = 3;
@@ -44,6 +44,8 @@ struct Plan {
     due: Instant,
     /// Queries in a row that failed.
     failures: u32,
+    /// True if the node could not have the view in the role that it had.
+    lacking: bool,
     /// When the running query was sent.
     began: Option<Instant>,
 }
@@ -56,6 +58,11 @@ impl Plans {
     /// Takes in that the node is up. No background query is sent before `settled`.
     pub(super) fn node_is_up(&mut self, settled: Instant) {
         self.settled = settled;
+    }
+
+    /// Takes in that the node has another role: what it could not have before may be asked for now.
+    pub(super) fn role_changed(&mut self, now: Instant) {
+        self.views.iter_mut().filter(|plan| plan.lacking).for_each(|plan| plan.due = now);
     }
 
     /// Takes in that the node is down: running queries are lost.
@@ -87,7 +94,7 @@ impl Plans {
                 None => {
                     let (view, pace) = (Arc::clone(&look.view), look.pace);
                     let due = if pace.is_some() { now.max(self.settled) } else { now };
-                    self.views.push(Plan { view, pace, due, failures: 0, began: None });
+                    self.views.push(Plan { view, pace, due, failures: 0, lacking: false, began: None });
                 }
             }
         }
@@ -148,11 +155,11 @@ impl Plans {
         let pace = plan.pace.unwrap_or(refresh);
         let every = view.every.map_or(pace, |every| every.max(pace)).max(FASTEST);
         plan.failures = if outcome.is_ok() { 0 } else { plan.failures.saturating_add(1) };
+        plan.lacking = outcome.as_ref().is_ok_and(|rows| rows.not_applicable.is_some());
         let pause = match outcome {
             Ok(rows) if rows.not_applicable.is_some() => INCURABLE,
             Ok(_) => (now - began) * REST,
-            Err(error) if matches!(error.kind, ErrorKind::Permission | ErrorKind::Sql) => INCURABLE,
-            Err(_) => backoff::delay(plan.failures - 1, jitter),
+            Err(error) => backoff::after(error, plan.failures - 1, jitter),
         };
         plan.due = (began + every).max(now + pause);
         true
@@ -162,6 +169,7 @@ impl Plans {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::ErrorKind;
     use crate::model::view::ByServer;
 
     const REFRESH: Duration = Duration::from_secs(1);
@@ -207,6 +215,7 @@ mod tests {
     #[test]
     fn the_next_query_follows_the_outcome() {
         let failed = |kind| Err(NodeError::new(kind, "no"));
+        let passing = Err(NodeError { sqlstate: Some("40001".to_owned()), ..NodeError::new(ErrorKind::Sql, "no") });
         let lacking = ViewRows { not_applicable: Some("too old".to_owned()), ..ViewRows::default() };
         // The outcome of a query, how long it took, and how long after it was sent the next one is due.
         let cases = [
@@ -215,6 +224,7 @@ mod tests {
             (Ok(lacking), 10, 60_010),
             (failed(ErrorKind::Permission), 10, 60_010),
             (failed(ErrorKind::Sql), 10, 60_010),
+            (passing, 10, 1_010),
             (failed(ErrorKind::ConnectionLost), 10, 1_010),
         ];
         for (outcome, took, due) in cases {
@@ -226,6 +236,23 @@ mod tests {
             assert!(plans.ended(&view, &outcome, REFRESH, now, 0.0));
             assert_eq!(plans.wake(now), Some(begin + ms(due)), "{outcome:?}");
         }
+    }
+
+    #[test]
+    fn what_a_node_lacked_is_asked_for_when_its_role_changes() {
+        let now = Instant::now();
+        let (other, own) = (view("of the other role"), view("of this role"));
+        let mut plans = Plans::new(now);
+        plans.apply(&looks(&[&other, &own], &[]), &node(), now);
+        let lacking = ViewRows { not_applicable: Some("not here".to_owned()), ..ViewRows::default() };
+        for (at, view, rows) in [(0, &other, lacking), (1, &own, ViewRows::default())] {
+            plans.begin(at, now);
+            assert!(plans.ended(view, &Ok(rows), REFRESH, now, 0.0));
+        }
+        let later = now + ms(500);
+        assert_eq!(plans.next(later), None);
+        plans.role_changed(later);
+        assert_eq!(plans.next(later), Some(0));
     }
 
     #[test]

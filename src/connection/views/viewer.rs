@@ -16,26 +16,31 @@ use std::time::Duration;
 use futures_util::StreamExt;
 use futures_util::future::{BoxFuture, FutureExt, select_all};
 use futures_util::stream::FuturesUnordered;
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
 
-use super::ask::ViewSession;
+use super::ask::{After, SharedTexts, ViewSession, lock};
 use super::plan::{Looks, Plans};
 use crate::connection::report::{News, Reporter};
 use crate::connection::schedule::phase::Phase;
 use crate::connection::schedule::turns::{Turn, Turns};
-use crate::model::protocol::ViewRows;
+use crate::model::protocol::{TextRequest, ViewRows, WholeText};
 use crate::model::{ErrorKind, NodeConfig, NodeError, Role, View};
 
 /// How long cancelling running statements and closing the sessions may take when the loop stops.
 const CLOSING: Duration = Duration::from_millis(1500);
+
+/// How many texts one node may be asked for as a whole, one after the other.
+pub(crate) const WHOLE_TEXTS: usize = 8;
 
 /// The refresh interval and the views to ask for. Both follow the user.
 #[derive(Debug)]
 pub(crate) struct Pace {
     pub(crate) refresh: watch::Receiver<Duration>,
     pub(crate) looks: watch::Receiver<Looks>,
+    /// The texts to ask for as a whole.
+    pub(crate) texts: mpsc::Receiver<TextRequest>,
 }
 
 /// The views loop of one node.
@@ -48,6 +53,9 @@ pub(crate) struct Viewer {
     turns: Arc<Turns>,
     plans: Plans,
     running: FuturesUnordered<BoxFuture<'static, Asked>>,
+    /// The one text that is asked for as a whole.
+    fetching: FuturesUnordered<BoxFuture<'static, Fetched>>,
+    texts: SharedTexts,
     /// The session given back last is used first.
     idle: Vec<ViewSession>,
     /// Cancelled when the loop stops.
@@ -58,6 +66,14 @@ pub(crate) struct Viewer {
 struct Asked {
     view: Arc<View>,
     outcome: Result<ViewRows, NodeError>,
+    /// The session, if it can be used again.
+    session: Option<ViewSession>,
+}
+
+/// The outcome of asking for a text as a whole.
+struct Fetched {
+    id: u64,
+    outcome: Result<Option<WholeText>, NodeError>,
     /// The session, if it can be used again.
     session: Option<ViewSession>,
 }
@@ -80,6 +96,8 @@ impl Viewer {
             turns,
             plans: Plans::new(Instant::now()),
             running: FuturesUnordered::new(),
+            fetching: FuturesUnordered::new(),
+            texts: SharedTexts::default(),
             idle: Vec::new(),
             quit: CancellationToken::new(),
         }
@@ -92,16 +110,17 @@ impl Viewer {
             () = self.live() => {}
         }
         self.quit.cancel();
-        let sessions = self.idle.len() + self.running.len();
+        let sessions = self.idle.len() + self.running.len() + self.fetching.len();
         let idle = futures_util::future::join_all(std::mem::take(&mut self.idle).into_iter().map(ViewSession::close));
         let running = async { while self.running.next().await.is_some() {} };
-        drop(timeout(CLOSING, futures_util::future::join(idle, running)).await);
+        let fetching = async { while self.fetching.next().await.is_some() {} };
+        drop(timeout(CLOSING, futures_util::future::join3(idle, running, fetching)).await);
         sessions as u32
     }
 
     async fn live(&mut self) {
         // This ends when the health loop is gone; `stop` follows.
-        while self.up.wait_for(|up| *up).await.is_ok() {
+        while self.is_up().await {
             self.plans.node_is_up(Instant::now() + Phase::of(self.reporter.life).to_background());
             let mut up = self.up.clone();
             tokio::select! {
@@ -110,8 +129,24 @@ impl Viewer {
             }
             // When the node goes down, its connections are closed.
             self.running.clear();
+            self.fetching.clear();
             self.idle.clear();
             self.plans.clear();
+            // Another server may answer next.
+            lock(&self.texts).clear();
+        }
+    }
+
+    /// Waits until the node is up, and meanwhile refuses to ask for texts. Returns false if it will never be.
+    async fn is_up(&mut self) -> bool {
+        loop {
+            let mut up = self.up.clone();
+            let request = tokio::select! {
+                up = up.wait_for(|up| *up) => return up.is_ok(),
+                Some(request) = self.pace.texts.recv() => request,
+            };
+            let error = NodeError::new(ErrorKind::NotConnected, format!("{} does not answer", self.node.name));
+            self.reporter.send(News::Text(request.id, Err(error))).await;
         }
     }
 
@@ -129,12 +164,18 @@ impl Viewer {
             tokio::select! {
                 biased;
                 Some(asked) = self.running.next(), if !self.running.is_empty() => self.answered(asked).await,
+                Some(fetched) = self.fetching.next(), if !self.fetching.is_empty() => self.fetched(fetched).await,
+                Some(request) = self.pace.texts.recv(), if self.fetching.is_empty() => self.fetch(request),
                 turn = self.turns.background.turn(), if background.is_some() => if let Some(at) = background {
                     self.start(at, Some(turn));
                 },
                 () = one_ends(&mut self.idle) => {}
                 changed = self.pace.looks.changed() => if changed.is_err() {
                     return std::future::pending().await;
+                },
+                changed = self.role.changed() => match changed {
+                    Ok(()) => self.plans.role_changed(Instant::now()),
+                    Err(_) => return std::future::pending().await,
                 },
                 // A changed refresh interval applies from the next query on. What is due is asked for when the loop
                 // repeats.
@@ -160,11 +201,23 @@ impl Viewer {
         let session = self.idle.pop();
         let (node, turns, quit) = (Arc::clone(&self.node), Arc::clone(&self.turns), self.quit.clone());
         let role = *self.role.borrow();
-        let ask = ask(node, view, session, role, turns, quit);
+        let (texts, wish) = (Arc::clone(&self.texts), self.pace.looks.borrow().asked);
+        let ask = ask(node, view, session, role, turns, quit, (texts, wish));
         self.running.push(match turn {
             Some(turn) => turn.spend(ask).boxed(),
             None => ask.boxed(),
         });
+    }
+
+    fn fetch(&mut self, request: TextRequest) {
+        let (node, turns, quit) = (Arc::clone(&self.node), Arc::clone(&self.turns), self.quit.clone());
+        let (session, role) = (self.idle.pop(), *self.role.borrow());
+        self.fetching.push(fetch(node, request, session, role, turns, quit).boxed());
+    }
+
+    async fn fetched(&mut self, fetched: Fetched) {
+        self.idle.extend(fetched.session);
+        self.reporter.send(News::Text(fetched.id, fetched.outcome)).await;
     }
 
     async fn answered(&mut self, asked: Asked) {
@@ -197,6 +250,7 @@ async fn ask(
     role: Option<Role>,
     turns: Arc<Turns>,
     quit: CancellationToken,
+    (texts, wish): (SharedTexts, u64),
 ) -> Asked {
     loop {
         let was_open = session.is_some();
@@ -208,21 +262,57 @@ async fn ask(
                 None => return Asked { outcome: Err(let_go(&node)), view, session: None },
             },
         };
-        let asked = quit.run_until_cancelled(on.ask(&node, &view, role)).await;
-        let Some((outcome, lives)) = asked else {
+        let asked = quit.run_until_cancelled(on.ask(&node, &view, role, &texts, wish)).await;
+        let Some((outcome, after)) = asked else {
             on.abandon().await;
             return Asked { outcome: Err(let_go(&node)), view, session: None };
         };
-        if lives {
-            return Asked { view, outcome, session: Some(on) };
-        }
-        let ended = matches!(&outcome, Err(error) if error.kind != ErrorKind::Timeout && error.kind != ErrorKind::StatementTimeout);
-        on.abandon().await;
-        // A session that was open before may have ended before the query: try again on another one.
-        if !(ended && was_open) {
+        let again = match after {
+            After::Usable => return Asked { view, outcome, session: Some(on) },
+            After::Outdated => {
+                on.close().await;
+                true
+            }
+            After::Broken => {
+                on.abandon().await;
+                // It may have ended before the query.
+                matches!(&outcome, Err(error) if error.kind != ErrorKind::Timeout && error.kind != ErrorKind::StatementTimeout)
+            }
+        };
+        // Only a session that was open before: try again on another one.
+        if !(again && was_open) {
             return Asked { view, outcome, session: None };
         }
     }
+}
+
+/// Asks for a text over this session, or a new one. Cancelling `quit` stops it.
+async fn fetch(
+    node: Arc<NodeConfig>,
+    request: TextRequest,
+    session: Option<ViewSession>,
+    role: Option<Role>,
+    turns: Arc<Turns>,
+    quit: CancellationToken,
+) -> Fetched {
+    let id = request.id;
+    let mut on = match session {
+        Some(session) => session,
+        None => match quit.run_until_cancelled(ViewSession::open(&node, &turns)).await {
+            Some(Ok(session)) => session,
+            Some(Err(error)) => return Fetched { id, outcome: Err(error), session: None },
+            None => return Fetched { id, outcome: Err(let_go(&node)), session: None },
+        },
+    };
+    let Some((outcome, lives)) = quit.run_until_cancelled(on.whole(&node, &request, role)).await else {
+        on.abandon().await;
+        return Fetched { id, outcome: Err(let_go(&node)), session: None };
+    };
+    if lives {
+        return Fetched { id, outcome, session: Some(on) };
+    }
+    on.abandon().await;
+    Fetched { id, outcome, session: None }
 }
 
 fn let_go(node: &NodeConfig) -> NodeError {

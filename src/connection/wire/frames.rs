@@ -119,11 +119,12 @@ impl Frames {
     }
 }
 
-/// How many bytes of a message's body are read here: of errors, notices, settings, the state of the transaction, and
-/// the number of columns of a result.
+/// How many bytes of a message's body are read here: of errors, notices, settings, the state of the transaction, the
+/// process id of the session, and the number of columns of a result.
 fn keeps(tag: u8) -> usize {
     match tag {
         b'E' | b'N' | b'S' | b'Z' => MAX_KEPT,
+        b'K' => 4,
         b'T' => 2,
         _ => 0,
     }
@@ -167,6 +168,22 @@ mod tests {
             assert_eq!(heard.take_notices()[0].message, "hello");
             assert_eq!(heard.fatal().unwrap().sqlstate, "57P01");
         }
+    }
+
+    #[test]
+    fn what_comes_with_a_warning_before_the_session_is_ready_is_a_warning_at_the_login() {
+        let notice = |fields: &[u8]| message(b'N', fields);
+        let (heard, mut frames) = (Heard::new(QUERY), Frames::default());
+        let mut bytes = notice(b"SWARNING\0VWARNING\0C01000\0Mexpires soon\0Din 2 days\0\0");
+        bytes.extend(notice(b"SNOTICE\0VNOTICE\0C00000\0Mwelcome\0\0"));
+        bytes.extend(notice(b"SWARNUNG\0VWARNING\0C01000\0Mold\0\0"));
+        bytes.extend(message(b'Z', b"I"));
+        bytes.extend(notice(b"SWARNING\0VWARNING\0C01000\0Mof a statement\0\0"));
+        frames.feed(&bytes, &heard).unwrap();
+        assert_eq!(heard.warnings(), ["expires soon: in 2 days", "old"]);
+        let (heard, mut frames) = (Heard::new(QUERY), Frames::default());
+        frames.feed(&notice(b"C01000\0Magain\0\0").repeat(1000), &heard).unwrap();
+        assert_eq!(heard.warnings().len(), 5, "few of many are kept");
     }
 
     /// The fault found in these bytes, sent after a session has begun.

@@ -10,10 +10,13 @@ use tokio::sync::watch;
 
 use super::allowance::{Allowance, Limits};
 use super::fault::Fault;
+use super::ours::Own;
 use crate::model::protocol::ServerNotice;
 
 /// How many notices of one statement are kept; a server may send millions.
 const MAX_NOTICES: usize = 100;
+/// How many warnings at the login are kept; a trigger of the server may raise any number.
+const MAX_WARNINGS: usize = 5;
 /// How many characters of a notice are kept.
 const MAX_NOTICE: usize = 4_000;
 /// How many characters of a severity, a SQLSTATE or a version are kept.
@@ -42,6 +45,8 @@ pub(crate) struct Heard {
 
 #[derive(Default)]
 struct Kept {
+    /// Warnings that came before the session was ready: about the password, the database's collation.
+    warnings: Vec<String>,
     notices: Vec<ServerNotice>,
     more_notices: usize,
     /// The error that ended the session.
@@ -51,8 +56,12 @@ struct Kept {
     /// Set when the stream has ended; holds the system's reason, if there is one.
     ended: Option<String>,
     server_version: Option<String>,
+    server_encoding: Option<String>,
     /// True if a `COPY` wants data or sends some.
     copy: bool,
+    /// The process id of the server's process.
+    pid: Option<i32>,
+    own: Option<Own>,
 }
 
 impl Heard {
@@ -83,6 +92,9 @@ impl Heard {
                 if matches!(notice.sqlstate.as_str(), "57P01" | "57P02") {
                     lock(&self.kept).fatal = Some(notice.clone());
                 }
+                if self.transaction() == 0 && notice.sqlstate.starts_with("01") {
+                    self.warning(&notice.message, field(body, b'D'));
+                }
                 self.notice(notice);
             }
             b'E' => {
@@ -93,13 +105,33 @@ impl Heard {
             }
             b'S' => {
                 let mut texts = body.split(|&byte| byte == 0).map(String::from_utf8_lossy);
-                if let (Some("server_version"), Some(version)) = (texts.next().as_deref(), texts.next()) {
-                    let version = version.split_whitespace().next();
-                    lock(&self.kept).server_version = version.map(|text| text.chars().take(MAX_WORD).collect());
+                let (name, value) = (texts.next().unwrap_or_default(), texts.next().unwrap_or_default());
+                let word = || value.split_whitespace().next().map(|text| text.chars().take(MAX_WORD).collect());
+                match &*name {
+                    "server_version" => lock(&self.kept).server_version = word(),
+                    "server_encoding" => lock(&self.kept).server_encoding = word(),
+                    _ => {}
                 }
+            }
+            b'K' => {
+                let pid = body.first_chunk::<4>();
+                lock(&self.kept).pid = pid.map(|bytes| i32::from_be_bytes(*bytes));
             }
             b'G' | b'H' | b'W' => lock(&self.kept).copy = true,
             _ => {}
+        }
+    }
+
+    /// Takes in that the session is ours, at this address, for as long as this lives.
+    pub(crate) fn is_ours(&self, address: String) {
+        let mut kept = lock(&self.kept);
+        kept.own = kept.pid.map(|pid| Own::new(address, pid));
+    }
+
+    /// Takes in that the session works for the user now, or has ended that.
+    pub(crate) fn works_for_user(&self, works: bool) {
+        if let Some(own) = &lock(&self.kept).own {
+            own.list(!works);
         }
     }
 
@@ -109,6 +141,13 @@ impl Heard {
             kept.notices.push(notice);
         } else {
             kept.more_notices += 1;
+        }
+    }
+
+    fn warning(&self, message: &str, detail: Option<String>) {
+        let mut kept = lock(&self.kept);
+        if kept.warnings.len() < MAX_WARNINGS {
+            kept.warnings.push(detail.map_or(message.to_owned(), |detail| format!("{message}: {detail}")));
         }
     }
 
@@ -160,6 +199,11 @@ impl Heard {
         notices
     }
 
+    /// What the server warned of while the session was opened.
+    pub(crate) fn warnings(&self) -> Vec<String> {
+        lock(&self.kept).warnings.clone()
+    }
+
     pub(crate) fn transaction(&self) -> u8 {
         self.transaction.load(Ordering::Acquire)
     }
@@ -185,6 +229,11 @@ impl Heard {
         lock(&self.kept).server_version.clone()
     }
 
+    /// The encoding of the database.
+    pub(crate) fn server_encoding(&self) -> Option<String> {
+        lock(&self.kept).server_encoding.clone()
+    }
+
     pub(crate) fn wants_copy(&self) -> bool {
         lock(&self.kept).copy
     }
@@ -194,6 +243,12 @@ impl fmt::Debug for Heard {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Heard").field("cut", &self.cut).finish_non_exhaustive()
     }
+}
+
+/// One field of an error or a notice.
+fn field(body: &[u8], code: u8) -> Option<String> {
+    let text = body.split(|&byte| byte == 0).find_map(|field| field.strip_prefix(&[code]))?;
+    Some(String::from_utf8_lossy(text).chars().take(MAX_NOTICE).collect())
 }
 
 /// The fields of an error or a notice that we show. `V` is the severity in English, whatever the server's language.

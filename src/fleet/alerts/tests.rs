@@ -8,6 +8,8 @@ use crate::model::{
     Column, ErrorKind, Event, EventKind, Facts, Health, HealthState, NodeConfig, NodeError, Role, RowSet, ServerFacts,
 };
 
+mod ours;
+
 fn at(second: u64) -> SystemTime {
     SystemTime::UNIX_EPOCH + Duration::from_secs(second)
 }
@@ -47,6 +49,8 @@ struct Stage {
     fleet: Fleet,
     /// The number of the newest journal entry that a test has read.
     read: u64,
+    /// The second of the newest tick; there is one each second.
+    ticked: u64,
 }
 
 impl Stage {
@@ -54,7 +58,7 @@ impl Stage {
         let configs = ["a", "b"].map(|node| NodeConfig::new(name(node), "localhost"));
         let mut fleet = Fleet::new(configs.into(), Duration::from_secs(2), Thresholds::default(), at(0));
         fleet.take_rules(views::ours().clone(), rules);
-        Self { fleet, read: 0 }
+        Self { fleet, read: 0, ticked: 0 }
     }
 
     fn alerts(&self) -> &Alerts {
@@ -81,7 +85,10 @@ impl Stage {
     }
 
     fn tick(&mut self, second: u64) -> Vec<String> {
-        self.fleet.advance(at(second));
+        for second in self.ticked..=second {
+            self.fleet.advance(at(second));
+        }
+        self.ticked = second;
         self.new_entries()
     }
 
@@ -215,6 +222,7 @@ fn the_shape_that_all_nodes_tell_together_must_last_too() {
         let row = |cells: &[(&'static str, &str)]| {
             cells.iter().map(|(name, value)| (*name, (*value).to_owned())).collect::<Vec<_>>()
         };
+        assert_eq!(stage.tick(second), NOTHING);
         stage.outcome(second, node, "topology", Ok(answer("topology", &[row(&own), row(&edge)])));
         stage.tick(second)
     };
@@ -245,4 +253,23 @@ fn rates_are_taken_over_ten_seconds_at_least() {
     assert_eq!(errors(65, 8), NOTHING);
     assert_eq!(errors(70, 8), NOTHING);
     assert_eq!(errors(71, 8), ["a alert over Good: after 11 s: 8 errors"]);
+}
+
+/// The machine slept, or pgwatch was stopped: that a condition held before and holds again does not say that it lasted.
+#[test]
+fn time_in_which_nobody_watched_does_not_count() {
+    let mut stage = Stage::new(vec![rule("column: retained_bytes\nwarning: '>1kB'\nfor: 60s\n")]);
+    assert_eq!(stage.answer(0, "a", &[("s", 2048)]), NOTHING);
+    assert_eq!(stage.tick(30), NOTHING);
+    stage.fleet.advance(at(3630));
+    assert_eq!(stage.fleet.now().journal.newest().map(|entry| entry.what.as_str()), Some("not watched"));
+    stage.ticked = 3630;
+    assert_eq!(stage.answer(3631, "a", &[("s", 2048)]), NOTHING);
+    assert_eq!(stage.tick(3660), NOTHING);
+    assert_eq!(stage.answer(3660, "a", &[("s", 2048)]).len(), 1, "60 s in all");
+    // What was found gone before is over, and lasted as long as it was seen.
+    assert_eq!(stage.answer(3670, "a", &[]), NOTHING);
+    stage.fleet.advance(at(9000));
+    let ended = stage.new_entries();
+    assert_eq!(ended, ["a alert over Good: after 1 min: slot s holds 2.0 kB"]);
 }

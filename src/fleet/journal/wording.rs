@@ -56,6 +56,13 @@ pub(in crate::fleet) fn of(kind: &EventKind, nodes: &Nodes, batch: Option<&Batch
             let new = reported.is_none_or(|reported| reported.kind != error.kind || reported.message != error.message);
             new.then(|| line(node, Severity::Warning, "no figures", error.message.clone()))
         }
+        // The same warning comes with each session: it gets an entry when it is new.
+        EventKind::Server { node, server } => {
+            let known = nodes.get(node).and_then(|node| node.server.as_ref()).map(|server| &server.login_warnings);
+            let is_new = |warning: &&String| known.is_none_or(|known| !known.contains(*warning));
+            let new: Vec<&str> = server.login_warnings.iter().filter(is_new).map(String::as_str).collect();
+            (!new.is_empty()).then(|| line(node, Severity::Warning, "warning at login", new.join("; ")))
+        }
         EventKind::Replaced { node, was, now } => {
             let text = format!("the system identifier changed from {was} to {now}: this is a different cluster");
             Some(line(node, Severity::Warning, "another cluster", text))

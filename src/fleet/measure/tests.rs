@@ -224,6 +224,7 @@ fn clocks_of_two_servers_are_not_taken_for_one() {
     let hour = Duration::from_hours(1);
     let ahead = |facts: &mut Facts| {
         facts.server_time += hour;
+        facts.clock_ahead = 3600;
         facts.commit_age = Some(3600.4);
     };
     let lag = stage.standby(0.0, 990, 900, ahead);
@@ -233,6 +234,7 @@ fn clocks_of_two_servers_are_not_taken_for_one() {
     stage.primary(0.0, 1000);
     let lag = stage.standby(0.0, 990, 900, |facts| {
         facts.server_time -= hour;
+        facts.clock_ahead = -3600;
         facts.commit_age = Some(-3599.7);
     });
     assert_eq!(seconds(&lag), Some(0.3), "{lag:?}");

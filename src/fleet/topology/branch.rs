@@ -82,6 +82,8 @@ pub enum FaultKind {
     Subscription,
     /// A replication slot has no reader, or has lost WAL.
     Slot,
+    /// A node did not report its place or its slots.
+    Unreported,
 }
 
 impl FaultKind {

@@ -5,7 +5,7 @@ use std::sync::{Arc, LazyLock};
 use std::time::{Duration, SystemTime};
 
 use crate::model::protocol::ViewRows;
-use crate::model::view::{ByServer, CellKind, Reading, Source, Unit, View, ViewColumn};
+use crate::model::view::{ByServer, CellKind, Moment, Reading, Source, Unit, View, ViewColumn};
 use crate::model::{Column, Facts, Role, RowSet, ServerFacts};
 
 /// The name of the view in a rule.
@@ -16,7 +16,7 @@ pub const SPLIT_BRAIN: &str = "split_brain";
 /// A column: its name, type, unit and meaning.
 type Spec = (&'static str, CellKind, Option<Unit>, &'static str);
 
-const COLUMNS: [Spec; 17] = [
+const COLUMNS: [Spec; 19] = [
     ("role", CellKind::Text, None, "primary or standby"),
     ("replay_lag_ms", CellKind::Interval, Some(Unit::Ms), "how old the data of a standby is"),
     ("replay_lag_bytes", CellKind::Int8, Some(Unit::Bytes), "WAL of its primary that a standby has not replayed"),
@@ -34,6 +34,8 @@ const COLUMNS: [Spec; 17] = [
     ("waiting_for_lock", CellKind::Int4, None, "sessions waiting for a lock"),
     ("oldest_transaction_ms", CellKind::Interval, Some(Unit::Ms), "age of the oldest open transaction of a client"),
     ("pending_restart", CellKind::Int4, None, "settings that take effect only after a restart"),
+    ("clock_off_ms", CellKind::Interval, Some(Unit::Ms), "by how much the server's clock differs from ours"),
+    ("clock", CellKind::Text, None, "behind ours or ahead of ours: the server's clock, if it differs"),
 ];
 
 /// The view. No server is asked for it.
@@ -99,12 +101,14 @@ pub fn reading(at: SystemTime, facts: &Facts, server: Option<&ServerFacts>, know
         number(facts.waiting_for_lock),
         ms(facts.oldest_transaction),
         number(server.and_then(|server| server.pending_restart)),
+        Some((facts.clock_ahead.unsigned_abs() * 1000).to_string()),
+        (facts.clock_ahead != 0).then(|| facts.clock().to_owned()),
     ];
     let columns = COLUMNS.iter().map(|(name, ..)| Column { name: (*name).to_owned(), type_name: String::new() });
     let mut rows = RowSet::new(columns.collect());
     rows.push(cells.iter().map(Option::as_deref));
     let answer = Arc::new(ViewRows { rows, ..ViewRows::default() });
-    Reading::new(view(), at, answer, None)
+    Reading::new(view(), Moment::same(at), answer, None)
 }
 
 #[cfg(test)]

@@ -33,8 +33,14 @@ pub struct ViewColumn {
     pub group: bool,
     /// True for long text, which takes the room that is left.
     pub wide: bool,
+    /// In SQL, the number of the encoding that a text's bytes are in, if that may be another one than the database's.
+    pub encoding: Option<String>,
+    /// For a text that stays the same for each key: the `FROM` of the statement that asks for it, once for each key.
+    pub once: Option<ByServer>,
     /// True if values far above those of the last ten minutes are marked.
     pub unusual: bool,
+    /// What its texts are, if they may hold secrets.
+    pub holds: Option<Holds>,
     /// Its width in characters when there is not room for all columns.
     pub width: Option<u16>,
 }
@@ -61,8 +67,36 @@ impl ViewColumn {
             total: None,
             group: false,
             wide: false,
+            encoding: None,
+            once: None,
             unusual: false,
+            holds: None,
             width: None,
+        }
+    }
+}
+
+/// What the texts of a column are. Secrets are hidden in all of them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Holds {
+    /// A statement of another client, which is not asked for if the file says `show_statements: false`.
+    Statement,
+    /// Other SQL, such as the definition of an index.
+    Definition,
+    /// The value of a setting, which is no SQL.
+    Setting,
+}
+
+impl Holds {
+    /// All of them, in the order in which messages list them.
+    pub const ALL: [Self; 3] = [Self::Statement, Self::Definition, Self::Setting];
+
+    /// As a view file writes it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Statement => "statement",
+            Self::Definition => "definition",
+            Self::Setting => "setting",
         }
     }
 }
@@ -101,6 +135,11 @@ pub enum Source {
     },
     /// How far the node itself is behind, as the Nodes screen says.
     Lag(LagPart),
+    /// Seconds, or milliseconds, since another column last changed, as far as its answers show.
+    Unchanged {
+        /// That column.
+        of: usize,
+    },
     /// The recent values of another column, as a row of bars; not part of the machine output.
     Trend {
         /// That column.

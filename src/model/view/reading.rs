@@ -6,15 +6,34 @@ use std::time::{Duration, SystemTime};
 
 use super::View;
 use super::column::{LagPart, Source};
-use super::{key, rates};
+use super::key;
+use super::rates::{self, Before};
 use crate::model::Condition;
 use crate::model::protocol::ViewRows;
+
+/// When an answer came.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Moment {
+    /// By our clock.
+    pub ours: SystemTime,
+    /// By the clock of the server, with which the times in its answer are compared.
+    pub servers: SystemTime,
+}
+
+impl Moment {
+    /// A moment at which the clock of the server shows what ours does, or is not known.
+    pub fn same(at: SystemTime) -> Self {
+        Self { ours: at, servers: at }
+    }
+}
 
 /// One node's rows as they are shown: the cells of the answer and the rates.
 #[derive(Debug, Clone)]
 pub struct Reading {
-    /// When the answer came.
+    /// When the answer came, by our clock.
     pub at: SystemTime,
+    /// The same by the clock of the server.
+    servers: SystemTime,
     /// The answer.
     pub answer: Arc<ViewRows>,
     /// For each column of the view, a number per row; empty for columns that are not computed.
@@ -81,15 +100,15 @@ impl Value<'_> {
 
 impl Reading {
     /// The reading of an answer that came at `at`; rates are computed against `earlier`.
-    pub fn new(view: &View, at: SystemTime, answer: Arc<ViewRows>, earlier: Option<&Self>) -> Self {
+    pub fn new(view: &View, at: Moment, answer: Arc<ViewRows>, earlier: Option<&Self>) -> Self {
         let computed = match earlier {
             Some(earlier) if view.has_rates() => {
-                let seconds = at.duration_since(earlier.at).map_or(0.0, |passed| passed.as_secs_f64());
-                rates::between(view, &earlier.answer.rows, &answer.rows, seconds)
+                let before = Before { rows: &earlier.answer.rows, rates: &earlier.computed };
+                rates::between(view, &before, &answer.rows, earlier.age(at.ours).as_secs_f64())
             }
             _ => Vec::new(),
         };
-        Self { at, answer, computed, why: None }
+        Self { at: at.ours, servers: at.servers, answer, computed, why: None }
     }
 
     /// Fills the columns that depend on what is known of the cluster.
@@ -122,6 +141,11 @@ impl Reading {
         now.duration_since(self.at).unwrap_or_default()
     }
 
+    /// What the clock of the server shows at the time `now` of ours.
+    pub fn clock(&self, now: SystemTime) -> SystemTime {
+        self.servers.checked_add(self.age(now)).unwrap_or(self.servers)
+    }
+
     /// How many rows there are.
     pub fn len(&self) -> usize {
         self.answer.rows.len()
@@ -142,6 +166,7 @@ impl Reading {
                 | Source::Until { .. }
                 | Source::Age { .. }
                 | Source::Behind { .. }
+                | Source::Unchanged { .. }
                 | Source::Lag(_),
             ) => {
                 let number = self.computed.get(column).and_then(|rows| rows.get(row)).copied().flatten();
@@ -149,6 +174,13 @@ impl Reading {
             }
             Some(Source::Trend { .. }) | None => Value::Unknown,
         }
+    }
+
+    /// True if the text of a cell is only the beginning of it.
+    pub fn is_cut(&self, view: &View, row: usize, column: usize) -> bool {
+        let Some(Source::Sql { at, .. }) = view.columns.get(column).map(|column| &column.source) else { return false };
+        let cell = (u32::try_from(row).unwrap_or(u32::MAX), u32::try_from(*at).unwrap_or(u32::MAX));
+        self.answer.cuts.binary_search(&cell).is_ok()
     }
 
     /// Identifies the row among those of its node.
@@ -187,7 +219,7 @@ mod tests {
             set.push([Some(*id), *n]);
         }
         let answer = Arc::new(ViewRows { rows: set, ..ViewRows::default() });
-        Reading::new(&view(), SystemTime::UNIX_EPOCH + Duration::from_secs(second), answer, earlier)
+        Reading::new(&view(), Moment::same(SystemTime::UNIX_EPOCH + Duration::from_secs(second)), answer, earlier)
     }
 
     #[test]

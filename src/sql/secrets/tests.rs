@@ -1,150 +1,142 @@
-//! Tables of statements with and without passwords, and properties: no password is shown, and everything is hidden that a
-//! plain search for `password` finds.
-
-use std::sync::LazyLock;
-
-use proptest::prelude::*;
-use regex::Regex;
+//! Tables of statements with and without secrets. `tests/pure/secrets.rs` writes random ones.
 
 use super::*;
 
 #[test]
-fn passwords_are_hidden_and_nothing_else() {
+fn values_are_hidden_and_the_rest_is_shown() {
     for (statement, shown) in [
-        ("select 1", "select 1"),
         (
             "CREATE ROLE a LOGIN PASSWORD 'se''cret' VALID UNTIL 'x'",
-            "CREATE ROLE a LOGIN PASSWORD '***' VALID UNTIL 'x'",
+            "CREATE ROLE a LOGIN PASSWORD '***' VALID UNTIL '***'",
         ),
-        ("alter user a encrypted password\nE'secret'", "alter user a encrypted password\n'***'"),
+        ("alter user a encrypted password\nE'secret' login", "alter user a encrypted password\n'***' login"),
         ("alter user a password $x$secret$x$", "alter user a password '***'"),
-        ("alter user a password 'secret cut", "alter user a password '***'"),
+        (r"alter role a password E'\'x' login", "alter role a password '***' login"),
+        ("alter role a password U&'\\0061''b' uescape '!'", "alter role a password '***' uescape '***'"),
+        ("alter role a password N'x'", "alter role a password '***'"),
+        ("alter role a password 'x'\n  'y' login", "alter role a password '***'\n  '***' login"),
+        ("alter role a password /* it's */ 'x'", "alter role a password /*'***'*/ '***'"),
+        ("alter role a password -- it's\n'x'", "alter role a password --'***'\n'***'"),
+        ("alter role a password $$x$$; select 'y'", "alter role a password '***'; select 'y'"),
         (
-            "create subscription s connection 'host=h password=secret user=u' publication p",
-            "create subscription s connection 'host=h password='***' user=u' publication p",
+            "create subscription s connection 'host=h password=x' publication p",
+            "create subscription s connection '***' publication p",
         ),
-        ("select dblink('postgres://u:secret@h/d')", "select dblink('postgres://u:'***'@h/d')"),
-        ("select password from users where password = 'secret'", "select password from users where password = '***'"),
-        ("select password, 'x' from users", "select password, 'x' from users"),
-        ("update t set password = $1", "update t set password = '***'"),
+        (
+            "create user mapping for a server s options (user 'u', key 'x')",
+            "create user mapping for a server s options (user '***', key '***')",
+        ),
+        ("select dblink('postgres://u:x@h/d', 'select 1')", "select dblink('***', '***')"),
+        (
+            "select password from users where password = 'x' and id = 7",
+            "select password from users where password = '***' and id = 7",
+        ),
+        ("insert into t (token, pin) values (E'x', 123456)", "insert into t (token, pin) values ('***', '***')"),
+        ("select j ->> 'token' from t where j @> '{\"api_key\": \"x\"}'", "select j ->> '***' from t where j @> '***'"),
+        (
+            "select pgp_sym_encrypt(d, 'x'), crypt('y', s) from t",
+            "select pgp_sym_encrypt(d, '***'), crypt('***', s) from t",
+        ),
+        ("select md5('x' || salt) from t", "select md5('***' || salt) from t"),
+        ("copy t from program 'curl -u a:x http://h' with csv", "copy t from program '***' with csv"),
+        ("select set_config('app.token', 'x', true)", "select set_config('***', '***', true)"),
+        ("do $d$ begin execute 'alter role r password ''x'''; end $d$", "do '***'"),
+        ("execute p (1, 'x')", "execute p (1, '***')"),
+        ("select 'a'; EXECUTE p ('x')", "select 'a'; EXECUTE p ('***')"),
+        ("select 1, 'x' -- password=y", "select 1, '***' --'***'"),
+        ("comment on column t.password is 'the password:'", "comment on column t.password is '***'"),
+        (
+            "comment on column t.a is 'the password:'; select 'x' from t",
+            "comment on column t.a is '***'; select 'x' from t",
+        ),
     ] {
-        assert_eq!(masked(statement), shown);
+        assert_eq!(masked(statement), shown, "{statement}");
+        assert_eq!(masked(shown), shown, "masked again: {statement}");
+        assert!(is_masked(shown));
     }
 }
 
 #[test]
-fn passwords_are_hidden_in_every_quoting() {
+fn values_without_quotes_are_hidden() {
     for (statement, shown) in [
-        ("alter role a password 'it''s'", "alter role a password '***'"),
-        (r"alter role a password E'\'x' valid until 'y'", "alter role a password '***' valid until 'y'"),
-        (r"alter role a password E'a\\' valid until 'y'", "alter role a password '***' valid until 'y'"),
-        ("alter role a password U&'\\0061''b' uescape '!'", "alter role a password '***' uescape '!'"),
-        ("alter role a password N'x'", "alter role a password '***'"),
-        ("ALTER ROLE a PASSWORD $$x$$", "ALTER ROLE a PASSWORD '***'"),
-        ("alter role a password $a$ $b$ x $a$ login", "alter role a password '***' login"),
-        ("alter role a password /* c */ 'x'", "alter role a password /* c */ '***'"),
-        ("alter role a password /* /* c */ ' */ 'x'", "alter role a password /* /* c */ ' */ '***'"),
-        ("alter role a password -- it's\n'x'", "alter role a password -- it's\n'***'"),
-        ("alter role a encrypted password 'x' login", "alter role a encrypted password '***' login"),
-        ("alter role a password 'x'\n  'y' login", "alter role a password '***'\n  '***' login"),
+        ("set app.token to x", "set app.token to '***'"),
+        ("set local \"app.password\" = \"x\"", "set local \"app.password\" = '***'"),
+        ("alter role a set app.token = x, y", "alter role a set app.token = '***'"),
+        ("alter database a set token.app to 12", "alter database a set token.app to '***'"),
+        ("alter role a password x login", "alter role a password '***'"),
+        ("alter role a password \"x y\"", "alter role a password '***'"),
+        ("create user a identified by x#y; select 1", "create user a identified by '***'; select 1"),
+        ("PGPASSWORD=x psql -h h", "PGPASSWORD='***' psql -h h"),
+        ("PGPASSWORD=$1x psql", "PGPASSWORD='***' psql"),
+        ("psql postgres://u:x@h/d -c y", "psql postgres://'***' -c y"),
+        ("password: x y\nuser: u", "password: '***'\nuser: u"),
+        ("{\"password\": \"x\", \"a\": 1}", "{\"password\": '***'"),
+        ("where password = \"x\"", "where password = '***'"),
+        ("where password = 12", "where password = '***'"),
+        ("Authorization: Bearer x y", "Authorization: Bearer '***'"),
+        ("select \"host=h password=x\"", "select '***'"),
+    ] {
+        assert_eq!(masked(statement), shown, "{statement}");
+    }
+}
+
+#[test]
+fn all_is_hidden_where_quotes_are_mixed_up_or_the_text_is_cut_off() {
+    for (statement, shown) in [
+        ("alter user a password 'x cut", "alter user a password '***'"),
         ("alter role a password 'cut''", "alter role a password '***'"),
         (r"alter role a password E'cut\", "alter role a password '***'"),
         ("alter role a password $x$cut$x", "alter role a password '***'"),
-        (r"alter role a password 'a\'c' login", "alter role a password '***' login"),
-        (
-            "create user mapping for a server s options (\"user\" 'u', \"password\" 'x')",
-            "create user mapping for a server s options (\"user\" 'u', \"password\" '***')",
-        ),
-        (
-            "alter server s options (set password 'x', add sslpassword 'y')",
-            "alter server s options (set password '***', add sslpassword '***')",
-        ),
-        ("set app.password to 'x'", "set app.password to '***'"),
-        ("select f(password => 'x', id := 1)", "select f(password ='***' '***', id := 1)"),
-        (
-            "update t set \"Password\" = crypt('x', gen_salt('bf')), a = 'b'",
-            "update t set \"Password\" = '***', a = 'b'",
-        ),
-        ("select 1 where password = ('x' || 'y') and a", "select 1 where password = '***' || '***') and a"),
-        ("select 1 where password /* c */ = text 'x'", "select 1 where password /* c */ = text '***'"),
-        ("create user a identified by 'it''s' account lock", "create user a identified by '***' account lock"),
-        ("create user a identified by password 'x'", "create user a identified by password '***'"),
-        ("create user a identified with plugin by 'x'", "create user a identified with plugin by '***'"),
-        ("create user a identified by s3#cr; select 1", "create user a identified by '***'; select 1"),
-        ("create user a identified by \"x y\"", "create user a identified by '***'"),
+        ("alter role a password 'it's x' login", "alter role a password '***'"),
+        ("alter role a password 'it' s x' login", "alter role a password '***'"),
+        ("alter role a password 'it's; x'", "alter role a password '***'"),
+        (r"alter role a password 'a\'x' login", "alter role a password '***'"),
+        ("select 'a' where token = 'b'c'", "select '***'"),
+        ("select 'postgres://u:12", "select '***'"),
+        ("select U&'p!0061ss", "select '***'"),
+        ("/* password = x", "/*'***'"),
     ] {
         assert_eq!(masked(statement), shown, "{statement}");
     }
 }
 
 #[test]
-fn passwords_are_hidden_inside_texts() {
-    for (statement, shown) in [
-        ("select dblink('host=h password=x')", "select dblink('host=h password='***'')"),
-        ("select dblink('password=a;b,c&d e=f')", "select dblink('password='***' e=f')"),
-        (r"select dblink('password=a\ b user=u')", "select dblink('password='***' user=u')"),
-        ("select dblink('password = ''it\\''s x'' user=u')", "select dblink('password = '***' user=u')"),
-        (r"select dblink(E'pass\x77ord=x\nuser=u')", r"select dblink(E'pass\x77ord='***'\nuser=u')"),
-        ("select dblink($$password='a b' user=u$$)", "select dblink($$password='***' user=u$$)"),
-        ("select dblink('host=h password=cut", "select dblink('host=h password='***'"),
-        (
-            "create subscription s connection 'host=h password=''a b''' publication p",
-            "create subscription s connection 'host=h password='***'' publication p",
-        ),
-        ("select dblink('postgresql://u:p@ss@h/d')", "select dblink('postgresql://u:'***'@h/d')"),
-        ("select dblink('postgres://u:it''s@h/d')", "select dblink('postgres://u:'***'@h/d')"),
-        ("select dblink('postgres://u:a/b@h/d')", "select dblink('postgres://u:'***'@h/d')"),
-        ("select dblink('postgres://h:5432/d?user=u@x')", "select dblink('postgres://h:5432/d?user=u@x')"),
-        ("select dblink('postgres://h:5432,i:5433/d')", "select dblink('postgres://h:5432,i:5433/d')"),
-        ("select dblink('postgres://h/d?password=x&user=u')", "select dblink('postgres://h/d?password='***'&user=u')"),
-        ("select dblink('postgres://u:cut", "select dblink('postgres://u:'***'"),
-        ("select 'https://x.example/a:b', '@'", "select 'https://x.example/a:b', '@'"),
-        (
-            "select dblink_exec('c', 'alter role a password ''x'' login')",
-            "select dblink_exec('c', 'alter role a password '***' login')",
-        ),
-        (
-            "do $$ begin execute 'alter role a password ''x'''; end $$",
-            "do $$ begin execute 'alter role a password '***''; end $$",
-        ),
-        (
-            "do $$ begin execute format('alter role a password %L', 'x'); execute 'y'; end $$",
-            "do $$ begin execute format('alter role a password %L', '***'); execute 'y'; end $$",
-        ),
-        ("/* alter role a password E'\\'x' */ select 1", "/* alter role a password '***' */ select 1"),
-        ("select 1 -- password=x", "select 1 -- password='***'"),
-        ("select 1 /* found: identified by mail */", "select 1 /* found: identified by mail */"),
-    ] {
-        assert_eq!(masked(statement), shown, "{statement}");
-    }
-}
-
-#[test]
-fn other_texts_are_left_alone() {
+fn ordinary_statements_stay_as_they_are() {
     for statement in [
-        "select * from users where password is null and name = 'a'",
-        "alter role a password null",
+        "select 1",
+        "select * from users where password = $1",
+        "select password from t",
+        "update t set password = $1, token = $2 where id = 5",
+        "update t set password = lower(password), token = null, secret = default",
+        "select * from users where password is null and not token_expired limit 10",
+        "select password::text, token[1:2] from t order by token desc",
+        "select u.id from users u join tokens t on t.token = u.token and u.token_id = t.id",
+        "select \"u\".\"id\" from \"users\" \"u\" join \"tokens\" on \"u\".\"token_id\" = \"tokens\".\"id\"",
+        "select 1 from public.users join public.tokens on users.token_id = public.tokens.id",
+        "insert into users (id, password) values ($1, $2) on conflict do update set password = excluded.password",
+        "create table users (id int, password varchar(255) not null)",
         "alter table t rename password to p",
-        "grant password to bob",
-        "insert into t (id, password) select 1, a from b where c = 'd'",
-        "select password_changed from t where a = 'b'",
-        "select 'a:b@c', 'http://h/p'",
-        "select \"password\" from t where \"password\" = t.a and lower(b) ilike 'c'",
-        "select identified, by_whom from t where a = 'b'",
+        "alter role a password null",
+        "alter role a rename to token_admin",
+        "grant token_admin to bob",
+        "set session authorization bob",
+        "set search_path to public",
+        "execute p ($1, 2)",
+        "select 'a:b@c', 'http://h/p' from t where name = 'x'",
+        "create trigger t after insert on t execute function f('x')",
     ] {
         assert_eq!(masked(statement), statement);
     }
 }
 
 #[test]
-fn texts_too_deep_are_hidden_whole() {
-    let deep = (0..9).fold("password x".to_owned(), |inner, depth| format!("$a{depth}${inner}$a{depth}$"));
-    let shown = masked(&deep).into_owned();
-    assert!(!shown.contains("password"), "{shown}");
+fn a_setting_is_hidden_as_a_whole() {
+    assert_eq!(masked_setting("PGPASSWORD=x cp %p /a"), MASK);
+    assert_eq!(masked_setting("cp %p /a"), "cp %p /a");
 }
 
 #[test]
-fn a_long_statement_takes_no_long_time() {
+fn the_time_grows_with_the_length_alone() {
     for piece in [
         "password",
         "password=",
@@ -154,123 +146,32 @@ fn a_long_statement_takes_no_long_time() {
         "'password ",
         "$a$password",
         "a://b:c",
+        "a://",
         "/*://:",
         "postgres://a:b/",
         "E'\\'password ",
+        "token.",
+        "a.token=b.c ",
+        "\\",
+        "%41",
+        "-pass",
+        "program ",
+        "set token to ",
+        "password=x",
+        "execute ",
+        "identified by ",
+        "://a@b ",
+        "password:[",
+        "Pass",
     ] {
         let began = std::time::Instant::now();
-        let _ = masked(&format!("select '{}", piece.repeat((200 << 10) / piece.len())));
-        let _ = masked(&piece.repeat((200 << 10) / piece.len()));
-        assert!(began.elapsed().as_secs() < 20, "{piece}: {:?}", began.elapsed());
-    }
-}
-
-/// What a search without regard to quoting finds: `password 'x'` and `password=x` wherever they are, and URIs.
-static SEARCHED: LazyLock<Regex> = LazyLock::new(|| {
-    let named = r"password\s*(?:=\s*)?((?:e|u&)?'(?:[^']|'')*(?:'|$)|\$\w*\$(?s:.*?)(?:\$\w*\$|$))";
-    let pairs_and_uris = r"password\s*=\s*([^\s'&;,]+)|://[^:@/\s']*:([^@/\s']+)@";
-    Regex::new(&format!("(?i){named}|{pairs_and_uris}")).unwrap()
-});
-
-fn searched(statement: &str) -> Vec<Range<usize>> {
-    let found = SEARCHED.captures_iter(statement);
-    found.filter_map(|found| (1..4).find_map(|at| found.get(at)).map(|value| value.range())).collect()
-}
-
-/// A password of parts with a mark between them, by which whatever is shown of it is found.
-fn password() -> impl Strategy<Value = String> {
-    let part = r#"[a-z0-9'\\$@:%;,&=()é" -]{0,4}|password|\$\$|--|/\*|''"#;
-    prop::collection::vec(part, 2..5).prop_map(|parts| parts.join("Q7"))
-}
-
-const TEXTS: [fn(&str) -> String; 7] = [
-    |text| format!("'{}'", text.replace('\'', "''")),
-    |text| format!("'{}'", text.replace('\\', "\\\\").replace('\'', "\\'")),
-    |text| format!("E'{}'", text.replace('\\', "\\\\").replace('\'', "\\'")),
-    |text| format!("e'{}'", text.replace('\\', "\\134").replace('\'', "''").replace('a', "\\x61")),
-    |text| format!("U&'{}'", text.replace('\\', "\\\\").replace('\'', "''").replace('a', "\\0061")),
-    |text| format!("N'{}'", text.replace('\'', "''")),
-    |text| if text.contains("$Z$") { format!("$Y${text}$Y$") } else { format!("$Z${text}$Z$") },
-];
-
-const FORMS: [(&str, &str); 14] = [
-    ("alter role a password ", " valid until 'x'"),
-    ("CREATE USER a ENCRYPTED PASSWORD\n", " LOGIN"),
-    ("alter role a password /* it's */ ", ""),
-    ("alter role a password -- $$\n", ";"),
-    ("alter role a password ( ", ")"),
-    ("create user mapping for a server s options (user 'u', password ", ")"),
-    ("create user mapping for a server s options (\"password\" ", ", user 'u')"),
-    ("set app.password = ", ""),
-    ("set app.password to ", ""),
-    ("select f(a, password => ", ", b)"),
-    ("update t set password = crypt(", ", gen_salt('bf')) where a"),
-    ("select 1 where password = lower(text ", ")"),
-    ("create user a identified by ", " account unlock"),
-    ("create user a identified by password ", ""),
-];
-
-fn percent(password: &str) -> String {
-    let encoded =
-        |byte: u8| if byte.is_ascii_alphanumeric() { (byte as char).to_string() } else { format!("%{byte:02X}") };
-    password.bytes().map(encoded).collect()
-}
-
-const CONNECTION_STRINGS: [fn(&str) -> String; 7] = [
-    |password| format!("host=h password='{}' user=u", password.replace('\\', "\\\\").replace('\'', "\\'")),
-    |password| {
-        let escaped = password.replace('\\', "\\\\").replace('\'', "\\'").replace(' ', "\\ ");
-        format!("host=h user=u sslpassword = x{escaped}\ndbname=d")
-    },
-    |password| format!("postgres://u:{}@h/d", percent(password)),
-    |password| format!("postgresql://u:x{}@h:5432/d?x=y", password.replace([' ', '@'], "")),
-    |password| format!("other://:{}@h", password.replace([' ', '/'], "")),
-    |password| format!("postgres://h/d?user=u&password={}&x=y", percent(password)),
-    |password| format!("alter role a password '{}'", password.replace('\'', "''")),
-];
-
-/// Statements that hold the password in one of the forms, some of them as a text of another statement.
-fn statement() -> impl Strategy<Value = String> {
-    let text = || prop::sample::select(&TEXTS[..]);
-    let form = prop_oneof![
-        prop::sample::select(&FORMS[..]).prop_map(Ok),
-        prop::sample::select(&CONNECTION_STRINGS[..]).prop_map(Err),
-    ];
-    let parts = (password(), form, text(), prop::option::of(text()));
-    parts.prop_map(|(password, form, text, outer)| {
-        let statement = match form {
-            Ok((before, after)) => format!("{before}{}{after}", text(&password)),
-            Err(string) => format!("create subscription s connection {} publication p", text(&string(&password))),
-        };
-        match outer {
-            Some(outer) => format!("select dblink_exec('c', {})", outer(&statement)),
-            None => statement,
+        let repeated = piece.repeat((64 << 10) / piece.len());
+        for text in
+            [format!("select '{repeated}"), format!("set {repeated}"), format!("alter role {repeated}"), repeated]
+        {
+            let _ = masked(&text);
+            let _ = masked_setting(&text);
         }
-    })
-}
-
-proptest! {
-    #![proptest_config(ProptestConfig::with_cases(2_000))]
-
-    #[test]
-    fn no_password_is_shown(statement in statement(), cut in any::<prop::sample::Index>()) {
-        let shown = masked(&statement);
-        prop_assert!(!shown.contains("Q7"), "{}\n{}", statement, shown);
-        // As a server shows it that keeps only the beginning of a statement.
-        let cut = statement.get(..cut.index(statement.len() + 1)).unwrap_or_default();
-        let shown = masked(cut);
-        prop_assert!(!shown.contains("Q7"), "{}\n{}", cut, shown);
-    }
-
-    #[test]
-    fn all_is_hidden_that_a_search_finds(
-        statement in "(password|PASSWORD|'|''|=|e'|u&'|\\$|\\$x\\$|://u:|@|/|\\\\|--|\n|/\\*|\\*/|\"| |;|,|&|x|é|identified by |\\(|\\)){0,30}",
-    ) {
-        let mut hidden = Vec::new();
-        loose::find(&statement, &mut hidden);
-        for part in searched(&statement) {
-            prop_assert!(hidden.iter().any(|other| other.start <= part.start && part.end <= other.end), "{} {:?} {:?}", statement, part, hidden);
-        }
-        let _ = masked(&statement);
+        assert!(began.elapsed().as_secs() < 10, "{piece}: {:?}", began.elapsed());
     }
 }

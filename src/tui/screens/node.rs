@@ -4,6 +4,8 @@
 mod figures;
 pub(super) mod summary;
 
+use std::time::Duration;
+
 use ratatui::layout::Rect;
 
 use super::events;
@@ -16,6 +18,8 @@ use crate::tui::widgets::border::Border;
 use crate::tui::widgets::doc::{DocLine, draw_lines};
 use crate::tui::widgets::filtered::{filtered, none_left};
 
+/// The difference in seconds between the server's clock and ours from which it is highlighted.
+const CLOCK: u64 = 2;
 /// Minimum width for summary and settings side by side, in columns.
 const SIDE_BY_SIDE: u16 = 100;
 
@@ -50,7 +54,8 @@ fn draw_pane(canvas: &mut Canvas<'_>, pane: Pane, area: Rect) {
 fn settings(canvas: &mut Canvas<'_>, area: Rect) {
     let (app, theme) = (canvas.app, canvas.theme);
     let values = if area.width < 70 { 24 } else { 36 };
-    let mut lines = app.selected().map(|node| lines(node, canvas, values)).unwrap_or_default();
+    let room = usize::from(area.width).saturating_sub(values + 4);
+    let mut lines = app.selected().map(|node| lines(node, canvas, values, room)).unwrap_or_default();
     let filter = &app.settings.filter;
     let all = lines.len();
     if !filter.passes_all() {
@@ -68,7 +73,8 @@ fn settings(canvas: &mut Canvas<'_>, area: Rect) {
     }
 }
 
-fn lines(node: &Node, canvas: &Canvas<'_>, values: usize) -> Vec<DocLine> {
+/// `values`: where values begin; `room`: how wide they may be.
+fn lines(node: &Node, canvas: &Canvas<'_>, values: usize, room: usize) -> Vec<DocLine> {
     let (app, theme) = (canvas.app, canvas.theme);
     let at = app.picture().at;
     let pair = |label: &'static str, value: String| {
@@ -97,9 +103,15 @@ fn lines(node: &Node, canvas: &Canvas<'_>, values: usize) -> Vec<DocLine> {
         lines.push(DocLine::default().text("The server has not reported its settings yet.", theme.dim));
         return lines;
     };
-    if let Some(started) = server.started_at {
-        let up = node.uptime(at).map(text::age).unwrap_or_default();
-        lines.push(pair("started", format!("{} ago, {}", up, text::clock(started, app.now, &theme.zone).trim())));
+    // By our clock, as all times on the screen: that of the server may differ.
+    if let Some(up) = node.uptime(at) {
+        let started = at.checked_sub(up).map(|started| theme.time_of_day(started, app.now)).unwrap_or_default();
+        lines.push(pair("started", format!("{} ago, {}", text::age(up), started.trim())));
+    }
+    if let Some(off) = node.facts.as_ref().map(|(_, facts)| facts).filter(|facts| facts.clock_ahead != 0) {
+        let said = format!("{} {}", text::age(Duration::from_secs(off.clock_ahead.unsigned_abs())), off.clock());
+        let style = if off.clock_ahead.unsigned_abs() > CLOCK { theme.warn } else { theme.text };
+        lines.push(DocLine::default().text("clock", theme.dim).at(values).text(said, style));
     }
     if let Some(name) = server.cluster_name.as_ref().filter(|name| !name.is_empty()) {
         lines.push(pair("cluster_name", name.clone()));
@@ -108,11 +120,18 @@ fn lines(node: &Node, canvas: &Canvas<'_>, values: usize) -> Vec<DocLine> {
         lines.push(pair("system identifier", id.to_string()));
     }
     if let Some((since, before)) = node.replaced {
-        let label = format!("another until {}", text::clock(since, app.now, &theme.zone).trim());
+        let label = format!("another until {}", theme.time_of_day(since, app.now).trim());
         lines.push(DocLine::default().text(label, theme.warn).at(values).text(before.to_string(), theme.warn));
     }
     if let Some(timeline) = node.facts.as_ref().and_then(|(_, facts)| facts.timeline) {
         lines.push(pair("timeline", timeline.to_string()));
+    }
+    for (n, warning) in server.login_warnings.iter().enumerate() {
+        let label = if n == 0 { "warned at login" } else { "" };
+        for (n, part) in text::wrap(warning, room.max(20)).into_iter().enumerate() {
+            let label = if n == 0 { label } else { "" };
+            lines.push(DocLine::default().text(label, theme.dim).at(values).text(part, theme.warn));
+        }
     }
     if let Some(waiting) = server.pending_restart.filter(|waiting| *waiting > 0) {
         let said = format!("{waiting} wait for a restart");

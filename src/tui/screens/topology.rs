@@ -6,7 +6,7 @@ use ratatui::style::Style;
 
 use crate::app::{App, Pane};
 use crate::fleet::nodes::Level;
-use crate::fleet::topology::{Branch, Edge, VIEWS};
+use crate::fleet::topology::{Branch, Edge, ShapeFault, VIEWS};
 use crate::model::Role;
 use crate::text;
 use crate::tui::Theme;
@@ -61,8 +61,12 @@ fn shape(canvas: &mut Canvas<'_>, area: Rect) {
     let (app, theme) = (canvas.app, canvas.theme);
     let left_out = app.topology.faults_left_out;
     let loud = if left_out > 0 { format!("{left_out} left out") } else { String::new() };
-    let inner = Border { title: "Problems", loud: &loud, ..Border::default() }.draw(canvas.buf, area, theme);
     let faults = &app.topology.faults;
+    let room = inside(area);
+    let beyond = faults.len() - visible(faults, room.width.saturating_sub(2), room.height);
+    let foot = if beyond > 0 { format!("{beyond} more") } else { String::new() };
+    let border = Border { title: "Problems", loud: &loud, foot: &foot, ..Border::default() };
+    let inner = border.draw(canvas.buf, area, theme);
     if faults.is_empty() && left_out > 0 {
         Pen::row(canvas.buf, inner, 0).put(&none_left("problem", &app.topology.filter), theme.dim);
     } else if faults.is_empty() {
@@ -80,6 +84,18 @@ fn shape(canvas: &mut Canvas<'_>, area: Rect) {
         wrapped::put(canvas.buf, said.intersection(rest), &fault.text, theme.text);
         rest = Rect { y: rest.y + height, height: rest.height - height, ..rest };
     }
+}
+
+/// How many of the problems are shown in full within this height.
+fn visible(faults: &[ShapeFault], width: u16, height: u16) -> usize {
+    let mut used = 0;
+    faults
+        .iter()
+        .take_while(|fault| {
+            used += wrapped::height(&fault.text, width);
+            used <= height
+        })
+        .count()
 }
 
 /// The widths of the parts of a line, the same in all lines.

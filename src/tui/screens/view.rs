@@ -9,7 +9,7 @@ mod totals;
 
 use ratatui::layout::Rect;
 
-use crate::app::views::{TableLine, ViewTable};
+use crate::app::views::{Shown, TableLine, ViewTable};
 use crate::app::{App, Pane};
 use crate::model::NodeName;
 use crate::model::view::ViewScreen;
@@ -22,7 +22,7 @@ use crate::tui::widgets::pen::Pen;
 use crate::tui::widgets::wrapped::Rows;
 use cell::is_stale;
 use grid::Grid;
-use note::{put_faults, put_note};
+use note::{put_faults_beyond, put_note};
 
 pub(crate) fn draw(canvas: &mut Canvas<'_>, area: Rect, screen: ViewScreen) {
     let theme = canvas.theme;
@@ -87,9 +87,7 @@ fn draw_table(canvas: &mut Canvas<'_>, area: Rect, table: &ViewTable) {
     let loud = filtered(only(app), &table.filter, table.left_out);
     let border = Border { title: &table.view.title, loud: &loud, note: &note, foot: &foot, focused: false };
     let inner = canvas.pane(Pane::View, area, border);
-    let beside = text::width(&foot) as u16 + 4;
-    let foot_line = Rect { y: area.bottom().saturating_sub(1), height: 1, ..inner };
-    put_faults(canvas.buf, Rect { width: foot_line.width.saturating_sub(beside), ..foot_line }, table, &window, theme);
+    put_faults_beyond(canvas.buf, area, &foot, table, &window, theme);
     let data_table = DataTable {
         columns: &grid.columns,
         placed: &placed,
@@ -119,10 +117,18 @@ fn draw_table(canvas: &mut Canvas<'_>, area: Rect, table: &ViewTable) {
         .filter(|at| matches!(table.line(*at), Some(TableLine::Note(_))))
         .take(usize::from(page))
         .count();
-    if table.is_empty() || (table.left_out > 0 && notes == table.len()) {
+    if table.is_empty() || (notes == table.len() && (table.left_out > 0 || is_answered(table))) {
         Pen::row(canvas.buf, drawn.rows, notes as u16).put(&nothing(app, table), theme.dim);
     }
     canvas.note_table(drawn, &rows, table.len());
+}
+
+/// True if no node failed, and one that can have rows has none.
+fn is_answered(table: &ViewTable) -> bool {
+    let is_fault = |at| matches!(table.line(at), Some(TableLine::Note(note)) if note.fault);
+    let has_none =
+        |shown: &Shown| shown.reading.as_ref().is_some_and(|reading| reading.answer.not_applicable.is_none());
+    !(0..table.len()).any(is_fault) && table.nodes().any(|(_, shown)| has_none(shown))
 }
 
 /// Why there are no rows.
@@ -186,6 +192,9 @@ fn foot(app: &App, table: &ViewTable, window: std::ops::Range<usize>) -> String 
     }
     if let Some((name, age)) = oldest(app, table) {
         parts.push(format!("{name} {} old", text::age(age)));
+    }
+    if table.waiting > 0 && !table.is_empty() {
+        parts.push(format!("asking {}", table.waiting));
     }
     let cut = table.nodes().filter(|(_, node)| node.reading.as_ref().is_some_and(|reading| reading.answer.truncated));
     if cut.count() > 0 {

@@ -18,7 +18,7 @@ pub(crate) fn name_width(app: &App) -> usize {
 /// Draws `14:03:08  ✖ reporting   healthy → unhealthy   connection refused`, without the name if `name` is 0.
 pub(crate) fn draw_line(pen: &mut Pen<'_>, line: &Entry, name: usize, app: &App, theme: &Theme) {
     let (sign, style) = severity::sign(line.severity, theme);
-    pen.column(&text::clock(line.at, app.now, &theme.zone), 8, theme.dim).gap(2).sign(sign, style).gap(1);
+    pen.column(&theme.time_of_day(line.at, app.now), 8, theme.dim).gap(2).sign(sign, style).gap(1);
     if name > 0 {
         pen.column(line.node.as_ref().map_or("", |node| node.as_str()), name, style).gap(2);
     }

@@ -8,6 +8,7 @@ pub(crate) mod data_table;
 pub(crate) mod dialog;
 pub(crate) mod doc;
 pub(crate) mod event;
+pub(crate) mod faults;
 pub(crate) mod filtered;
 pub(crate) mod input_line;
 pub(crate) mod last_minute;

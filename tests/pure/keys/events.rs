@@ -7,7 +7,7 @@ use pgwatch::app::{Effect, Msg, Pane, Reread, update};
 use pgwatch::fleet::Severity;
 use pgwatch::fleet::nodes::Figures;
 use pgwatch::model::protocol::DisconnectReason;
-use pgwatch::model::{Command, ErrorKind, EventKind, Facts, HealthState, NodeConfig, NodeError, Role};
+use pgwatch::model::{Command, ErrorKind, EventKind, Facts, HealthState, NodeConfig, NodeError, Role, ServerFacts};
 
 use super::dashboard::{Dashboard, name};
 
@@ -237,6 +237,28 @@ fn a_full_channel_loses_nothing_that_matters() {
     update(&mut dashboard.app, Msg::Busy(Box::new(command.clone())));
     assert_eq!(dashboard.wait(1), [Effect::Send(command)]);
     assert_eq!(dashboard.wait(1), []);
+}
+
+/// Every session is warned of the same: an entry is written for what is new.
+#[test]
+fn what_a_server_warns_of_at_the_login_is_said_once() {
+    let mut dashboard = Dashboard::healthy();
+    let mut said = |warnings: &[&str]| {
+        let login_warnings = warnings.iter().map(|&warning| warning.to_owned()).collect();
+        let server = Arc::new(ServerFacts { login_warnings, ..ServerFacts::default() });
+        let before = dashboard.app.picture().journal.newest_seq();
+        dashboard.tell(EventKind::Server { node: name("primary"), server });
+        let journal = &dashboard.app.picture().journal;
+        (journal.newest_seq() > before).then(|| {
+            let line = journal.newest().unwrap();
+            assert_eq!((line.severity, line.what.as_str()), (Severity::Warning, "warning at login"));
+            line.text.clone()
+        })
+    };
+    assert_eq!(said(&[]), None);
+    assert_eq!(said(&["old", "expires"]).as_deref(), Some("old; expires"));
+    assert_eq!(said(&["old", "expires"]), None);
+    assert_eq!(said(&["old", "expires today"]).as_deref(), Some("expires today"));
 }
 
 /// The cluster that answers is not the one that was watched: a restore, or a wrong address. Said once, and shown on the

@@ -59,7 +59,7 @@ pub(crate) fn tell(
         let cells: Vec<Option<String>> = asked.iter().map(|column| cell(row, column)).collect();
         set.push(cells.iter().map(Option::as_deref));
     }
-    let answer = ViewRows { rows: set, elapsed: Duration::from_millis(1), truncated: false, not_applicable: None };
+    let answer = ViewRows { rows: set, elapsed: Duration::from_millis(1), ..ViewRows::default() };
     scene.event(EventKind::View { node: name(node), view: view.name.as_str().into(), outcome: Ok(Arc::new(answer)) });
 }
 

@@ -31,6 +31,8 @@ fn only_a_single_statement_with_a_plan_is_explained() {
         ("analyze verbose delete from stock", "has no plan"),
         ("vacuum stock", "has no plan"),
         ("select $1", "PostgreSQL 16"),
+        ("select * from users where password = '***'", "hidden, as it may hold a secret"),
+        ("(not shown: show_statements is false)", "statements are not shown (show_statements is false)"),
     ] {
         let said = explained(statement).expect_err(statement);
         assert!(said.contains(why), "{statement}: {said}");

@@ -1,6 +1,6 @@
 //! Nodes that were removed, that fail, and that have nothing to show.
 
-use pgwatch::model::{ErrorKind, EventKind, NodeError, Role};
+use pgwatch::model::{ErrorKind, EventKind, Health, HealthState, NodeError, Role};
 use pgwatch::tui::ColorDepth;
 
 use super::{fleet, screen};
@@ -145,4 +145,37 @@ fn a_table_counts_as_empty_only_after_all_nodes_answered() {
     assert!(!text.contains(empty) && text.contains("no answer within 5 s"), "{text}");
     answer(&mut scene, "replica", "locks", &[]);
     assert!(screen(&mut scene, 120, 40).contains(empty));
+}
+
+/// Somebody wants it so: no screen, count or alert takes a paused node for one with a fault.
+#[test]
+fn a_paused_node_is_no_problem_anywhere() {
+    let mut scene = two();
+    for node in ["primary", "replica"] {
+        answer(&mut scene, node, "slots", &["slot=orders | slot_type=physical | active=t | wal_status=lost"]);
+    }
+    assert_eq!(scene.app.fleet.alerts().count().0, 2);
+    let paused = Health { state: HealthState::Disconnected, paused: true, ..Health::new(scene.app.now) };
+    scene.health("replica", HealthState::Healthy, paused);
+    assert_eq!(scene.app.fleet.alerts().count().0, 1, "nothing is known of it");
+    let problem = |scene: &Scene| {
+        let node = scene.app.picture().nodes.get(&name("replica")).unwrap();
+        node.has_problem(&scene.app.fleet.thresholds)
+    };
+    assert!(!problem(&scene));
+    for (keys, view, row) in ROWS {
+        scene.press(keys);
+        answer(&mut scene, "primary", view, &[row]);
+        let text = screen(&mut scene, 120, 40);
+        let header = text.lines().next().unwrap_or_default();
+        assert!(header.contains("● 1  ○ 1") && !text.contains('✖'), "{view}\n{text}");
+    }
+    scene.press("1");
+    let text = screen(&mut scene, 120, 40);
+    assert!(text.contains("○ paused"), "{text}");
+    // Connected to again, it is not down either.
+    let again = Health::new(scene.app.now);
+    scene.health("replica", HealthState::Disconnected, again);
+    let text = screen(&mut scene, 120, 40);
+    assert!(text.lines().next().is_some_and(|header| header.contains("● 1  ◌ 1")), "{text}");
 }

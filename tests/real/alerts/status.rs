@@ -12,7 +12,7 @@ use crate::support::command::{code, err, keys, out, pgwatch};
 use crate::support::servers::{ConfigFile, cluster};
 use crate::support::wait::{SOON, eventually, wait_for};
 
-fn status(config: &ConfigFile, home: &Path) -> (Value, i32) {
+pub(super) fn status(config: &ConfigFile, home: &Path) -> (Value, i32) {
     let args = ["status", "--config", config.arg(), "--format", "json"];
     let output = pgwatch(&args).env("XDG_CONFIG_HOME", home).output().unwrap();
     let report = serde_json::from_str(out(&output)).unwrap_or_else(|e| panic!("{e}: {}", err(&output)));
@@ -23,6 +23,13 @@ fn status(config: &ConfigFile, home: &Path) -> (Value, i32) {
 fn told(report: &Value) -> Vec<[&str; 3]> {
     let alerts = report["alerts"].as_array().unwrap();
     alerts.iter().map(|alert| ["rule", "node", "severity"].map(|key| alert[key].as_str().unwrap())).collect()
+}
+
+/// Rule, node and severity of each alert, in the order of their rules.
+pub(super) fn by_rule(report: &Value) -> Vec<String> {
+    let mut found: Vec<String> = told(report).iter().map(|alert| alert.join(" ")).collect();
+    found.sort();
+    found
 }
 
 /// A session, and the tasks that drive its connection.
@@ -45,12 +52,13 @@ async fn status_reports_what_rules_find_and_exits_accordingly() {
     let (report, code) = status(&config, ours.path());
     assert_eq!((told(&report), code), (vec![], 0), "{report:#}");
 
-    // A slot without a reader, and an unfinished index. The standby has the index too, but cannot know whether it is
-    // being built.
-    primary.psql("select pg_create_physical_replication_slot('nobody', true)").unwrap();
+    // A database that was half dropped, and an unfinished index. The standby has the index too, but cannot know whether
+    // it is being built.
+    primary.psql("create database half").unwrap();
+    primary.psql("update pg_database set datconnlimit = -2 where datname = 'half'").unwrap();
     primary.psql("create table twice as select 1 as n from generate_series(1, 2)").unwrap();
     primary.psql("create unique index concurrently broken on twice (n)").unwrap_err();
-    let expected = [["invalid_index", "primary", "warning"], ["slot_unread", "primary", "warning"]];
+    let expected = [["invalid_database", "primary", "warning"], ["invalid_index", "primary", "warning"]];
     let replayed = "select count(*) > 0 from pg_index where not indisvalid";
     let standby = cluster.server("standby1");
     wait_for("the index on the standby", SOON, || (standby.psql(replayed).ok()? == "t").then_some(()));
@@ -60,16 +68,17 @@ async fn status_reports_what_rules_find_and_exits_accordingly() {
     })
     .await;
     assert_eq!((told(&report), code), (expected.to_vec(), 1), "{report:#}");
-    let alert = &report["alerts"][1];
+    let alert = &report["alerts"][0];
     assert_eq!(keys(alert), ["rule", "node", "severity", "since", "message", "remedy"]);
     let message = alert["message"].as_str().unwrap();
-    assert!(message.starts_with("slot nobody has no reader and retains "), "{message}");
+    assert!(message.starts_with("database half is invalid"), "{message}");
     assert!(alert["since"].as_str().unwrap().ends_with('Z') && alert["remedy"].is_string(), "{alert:#}");
 
     // A user's rule counts like ours, one of the same name replaces ours, and one that is off finds nothing.
     let idle = "title: Idle\nview: activity\ncolumn: duration_ms\ncritical: \">10ms\"\nwhere: {state: \"= idle in transaction\"}\n\
                 for: 1h\nsays: \"{user} is idle\"\n";
-    let mine = home(&[("idle_in_transaction", idle), ("invalid_index", "off: true\n"), ("slot_unread", "off: true\n")]);
+    let off = "off: true\n";
+    let mine = home(&[("idle_in_transaction", idle), ("invalid_index", off), ("invalid_database", off)]);
     let (client, _tasks) = session(primary).await;
     client.batch_execute("begin; select 1").await.unwrap();
     let (report, code) = eventually("it is idle for long", SOON, async || {
@@ -87,10 +96,7 @@ async fn status_reports_what_rules_find_and_exits_accordingly() {
 
     let output = pgwatch(&["status", "--config", config.arg()]).env("XDG_CONFIG_HOME", ours.path()).output().unwrap();
     let text = out(&output);
-    assert!(
-        text.contains("2 healthy, 0 degraded, 0 down\n\n◐ warning  primary: index public.broken of twice"),
-        "{text}"
-    );
+    assert!(text.contains("2 healthy, 0 degraded, 0 down\n\n◐ warning  primary: database half is invalid"), "{text}");
 }
 
 #[test]

@@ -188,9 +188,9 @@ fn tables_and_messages_show_what_csv_and_json_keep() {
 fn bytes_that_are_not_utf_8_are_reported_and_the_node_stays_in_use() {
     let config = config();
     for (sql, seen) in [
-        ("select word from bytes", "invalid byte sequence"),
+        ("select word from bytes", "(bytes that are not UTF-8)"),
         ("select number from bytes", "1"),
-        ("select fails()", "invalid byte sequence"),
+        ("select fails()", "caf\u{fffd}"),
         ("select convert_to(word, 'SQL_ASCII') from bytes", r"\x636166e920ff"),
     ] {
         let output = run(&["query", "--config", config.arg(), "--nodes", "legacy", "--timeout", "20s", sql]);

@@ -12,7 +12,7 @@ use crate::fleet::Series;
 use crate::fleet::{Severity, topology};
 use crate::model::protocol::Look;
 use crate::model::view::ViewScreen;
-use crate::model::{Command, NodeName, Role, Rule, View};
+use crate::model::{Command, HealthState, NodeName, Role, Rule, View};
 
 /// The view that compares nodes.
 const DRIFT: &str = "drift";
@@ -117,6 +117,7 @@ impl App {
         let Some(node) = self.picture().nodes.get(&name) else { return Asked::new(name) };
         Asked {
             silent: self.why_silent(&name),
+            is_down: matches!(node.health.state, HealthState::Unhealthy | HealthState::Reconnecting),
             system: node.server.as_ref().and_then(|server| server.system_identifier),
             database: node.config.database.clone(),
             is_primary: node.role == Some(Role::Primary),
@@ -142,7 +143,8 @@ impl App {
     fn why_silent(&self, name: &NodeName) -> Option<String> {
         let health = &self.picture().nodes.get(name)?.health;
         let error = health.error.as_ref().map(|error| format!(": {}", error.message)).unwrap_or_default();
-        (!health.state.answers()).then(|| format!("{}{error}", health.state.as_str()))
+        let state = if health.paused { "paused" } else { health.state.as_str() };
+        (!health.state.answers()).then(|| format!("{state}{error}"))
     }
 
     /// The health of a node changed: rows and lines about it are arranged again with the next frame.

@@ -71,6 +71,7 @@ impl Monitor {
                     watching.next_probe = watching.next_probe.min(Instant::now());
                 }
                 () = until(check) => self.open_fresh(&mut watching),
+                () = self.wakeups.has_room.notified() => watching.admission.has_room(Instant::now()),
                 () = self.wakeups.check_admission.notified() => watching.admission.check_soon(Instant::now()),
             }
         }

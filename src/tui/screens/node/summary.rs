@@ -143,7 +143,7 @@ impl Summary<'_> {
             let row = self.label(if n == 0 { "Events" } else { "" });
             let (sign, style) = severity::sign(event.severity, self.theme);
             lines.push(
-                row.text(text::clock(event.at, self.app.now, &self.theme.zone), self.theme.dim)
+                row.text(self.theme.time_of_day(event.at, self.app.now), self.theme.dim)
                     .text("  ", style)
                     .sign(sign, style)
                     .text(" ", style)
@@ -174,7 +174,7 @@ impl Summary<'_> {
         if let Some(down) = node.down_for(self.at) {
             line = line.text(format!(" {}", text::age(down)), style);
         }
-        let since = text::clock(health.down_since.unwrap_or(health.since), self.app.now, &theme.zone);
+        let since = theme.time_of_day(health.down_since.unwrap_or(health.since), self.app.now);
         line = line.text(format!("   since {since}"), theme.dim);
         if let Some(next) = node.next_try_in(self.at) {
             line = line.text("   try ", theme.dim).text((health.attempt + 1).to_string(), theme.text);
@@ -207,11 +207,19 @@ impl Summary<'_> {
             let (sign, style) = state.map_or(("·", theme.border), |state| badge::sign(state, theme));
             line = line.sign(sign, style);
         }
-        let Some(share) = history.availability() else { return line.text("  no answer yet", theme.dim) };
+        let Some(share) = history.availability() else {
+            let why = if self.node.health.last_check.is_some() { "  not watched" } else { "  no answer yet" };
+            return line.text(why, theme.dim);
+        };
         let known = history.known();
-        let of = if known < NEARLY_AN_HOUR { text::age(in_steps(known)) } else { "hour".to_owned() };
+        let length = text::age(in_steps(known));
+        let of = match (known < NEARLY_AN_HOUR, history.has_gaps()) {
+            (false, _) => "of the last hour".to_owned(),
+            (true, false) => format!("of the last {length}"),
+            (true, true) => format!("of {length} watched"),
+        };
         line.text(format!("  {}", text::percent(share)), if share < 1.0 { theme.text } else { theme.bright })
-            .text(format!(" of the last {of}"), theme.dim)
+            .text(format!(" {of}"), theme.dim)
     }
 
     fn ping(&self) -> DocLine {

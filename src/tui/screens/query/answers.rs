@@ -1,6 +1,8 @@
 //! All answers to a statement as one table that scrolls in both directions; a failed node has its error in place of
 //! rows. A pane of the query screen and of screen 1.
 
+use std::collections::HashSet;
+
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
@@ -13,6 +15,7 @@ use crate::tui::Theme;
 use crate::tui::canvas::Canvas;
 use crate::tui::widgets::border::Border;
 use crate::tui::widgets::data_table::{Column, DataTable, GAP, GUTTER, NO_COLUMN, Order, Placed, place_scrolled};
+use crate::tui::widgets::faults::put_faults;
 use crate::tui::widgets::filtered::{filtered, none_left};
 use crate::tui::widgets::pen::Pen;
 use crate::tui::widgets::reason::reason;
@@ -81,7 +84,26 @@ pub(crate) fn draw(canvas: &mut Canvas<'_>, area: Rect) {
         let said = if results.looked_at().is_some() { "Looking …".to_owned() } else { nothing() };
         Pen::row(canvas.buf, drawn.rows, 0).put(&said, theme.dim);
     }
+    put_faults_beyond(canvas.buf, area, &foot, batch, results, &shown.window, theme);
     canvas.note_table(drawn, &shown, results.len());
+}
+
+/// Writes into the border the errors of nodes whose lines are not visible.
+fn put_faults_beyond(
+    buf: &mut Buffer,
+    area: Rect,
+    foot: &str,
+    batch: &Batch,
+    results: &Results,
+    window: &std::ops::Range<usize>,
+    theme: &Theme,
+) {
+    let visible: HashSet<&NodeName> = window.clone().filter_map(|at| Some(results.line(at)?.node())).collect();
+    let failed = batch.nodes.iter().filter_map(|node| Some((&node.node, node.answer.error()?)));
+    let mut beyond = failed.filter(|(node, _)| !visible.contains(node));
+    let Some((node, error)) = beyond.next() else { return };
+    let count = 1 + beyond.count();
+    put_faults(buf, area, foot, (node.as_str(), &error.message), (count, batch.nodes.len()), theme);
 }
 
 /// If long text is wrapped (`w`), splits off the lower half for the selected row in full.

@@ -1,5 +1,7 @@
 //! How the cells of a view table look: their level by a threshold, their age, and their trend.
 
+use std::time::SystemTime;
+
 use ratatui::style::Style;
 
 use crate::app::App;
@@ -25,12 +27,19 @@ pub(super) fn is_stale(app: &App, table: &ViewTable, name: &NodeName) -> bool {
     !answers || reading.age(picture.at) > table.view.fresh_for(app.fleet.refresh)
 }
 
-/// The recent values of a figure, each relative to the highest.
+/// The time now by the clock of a node's server, to which the times in its rows belong.
+pub(super) fn clock(app: &App, table: &ViewTable, name: &NodeName) -> SystemTime {
+    let now = app.picture().at;
+    let reading = table.node(name).and_then(|node| node.reading.as_ref());
+    reading.map_or(now, |reading| reading.clock(now))
+}
+
+/// The recent values of a figure, each relative to the highest, with gaps where it was not watched.
 pub(super) fn trend(series: Option<&Series>, theme: &Theme) -> Vec<Bar> {
-    let values: Vec<f64> = series.into_iter().flat_map(Series::recent).collect();
-    let highest = values.iter().copied().fold(0.0, f64::max);
-    let share = |value: &f64| if highest > 0.0 { value / highest } else { 0.0 };
-    values.iter().map(|value| Bar::Level(share(value), theme.secondary)).collect()
+    let values: Vec<Option<f64>> = series.into_iter().flat_map(Series::recent).collect();
+    let highest = values.iter().copied().flatten().fold(0.0, f64::max);
+    let share = |value: f64| if highest > 0.0 { value / highest } else { 0.0 };
+    values.iter().map(|value| value.map_or(Bar::Blank, |value| Bar::Level(share(value), theme.secondary))).collect()
 }
 
 /// The style of a value by its thresholds; `None` if it meets neither.

@@ -7,7 +7,7 @@ use std::borrow::Cow;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
-use super::cell::{TREND, is_stale, level, trend};
+use super::cell::{TREND, clock, is_stale, level, trend};
 use super::totals::TotalLine;
 use crate::app::App;
 use crate::app::views::{Across, Group, GroupCell, RowAt, ViewTable};
@@ -182,8 +182,12 @@ impl<'a> Grid<'a> {
             pen.gap(1);
         }
         let room = pen.room();
-        let said =
-            cell_within(column, value, self.app.picture().at, if unusual { room.saturating_sub(2) } else { room });
+        let said = cell_within(
+            column,
+            value,
+            clock(self.app, table, &row.node),
+            if unusual { room.saturating_sub(2) } else { room },
+        );
         let said = if unusual { Cow::Owned(format!("▲ {said}")) } else { said };
         if depth > 0 {
             let indent = "  ".repeat(usize::from(depth - 1)) + "└ ";

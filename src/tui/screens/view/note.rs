@@ -6,9 +6,9 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
 use crate::app::views::{NodeNote, ViewTable};
-use crate::text;
 use crate::tui::Theme;
 use crate::tui::widgets::data_table::GUTTER;
+use crate::tui::widgets::faults::put_faults;
 use crate::tui::widgets::pen::Pen;
 use crate::tui::widgets::wrapped;
 
@@ -19,15 +19,19 @@ fn who(note: &NodeNote) -> String {
     }
 }
 
-/// Writes into the border the problems of nodes whose notes are not visible.
-pub(super) fn put_faults(buf: &mut Buffer, line: Rect, table: &ViewTable, window: &Range<usize>, theme: &Theme) {
+/// Writes into the border of the table at `area` the problems of nodes whose notes are not visible.
+pub(super) fn put_faults_beyond(
+    buf: &mut Buffer,
+    area: Rect,
+    foot: &str,
+    table: &ViewTable,
+    window: &Range<usize>,
+    theme: &Theme,
+) {
     let faults: Vec<&NodeNote> = table.faults_beyond(window).collect();
     let Some(first) = faults.last() else { return };
     let failed = faults.iter().map(|note| note.nodes.len()).sum::<usize>();
-    let count = format!("; {failed} of {} ", table.nodes_asked());
-    let said = format!(" ✖ {}: {}", who(first), first.message);
-    let room = usize::from(line.width).saturating_sub(text::width(&count));
-    Pen::new(buf, line).put(&text::fit(&said, room), theme.warn).put(&count, theme.warn);
+    put_faults(buf, area, foot, (&who(first), &first.message), (failed, table.nodes_asked()), theme);
 }
 
 /// The full text of a note after its sign, for wrapping.

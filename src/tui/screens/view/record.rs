@@ -2,8 +2,8 @@
 
 use ratatui::layout::Rect;
 
-use super::cell::{TREND, level, trend};
-use crate::app::views::{NodeNote, Opened, ViewTable};
+use super::cell::{TREND, clock, level, trend};
+use crate::app::views::{NodeNote, Opened, ViewTable, Whole};
 use crate::app::{App, Filter, Pane};
 use crate::model::view::{Source, Value, cell};
 use crate::text;
@@ -68,9 +68,20 @@ fn lines(canvas: &Canvas<'_>, table: &ViewTable, width: usize) -> Lines {
     let mut behind = Vec::new();
     for (at, column) in view.columns.iter().enumerate() {
         let value = table.value(node, row, at);
-        if let (true, Value::Text(text)) = (column.wide, value) {
-            behind.push((at, column.title.clone(), text.to_owned()));
-            continue;
+        let whole = app.whole(table, node, row, at);
+        let fetched = whole.and_then(|whole| whole.outcome.as_ref()?.as_ref().ok());
+        let value = fetched.map_or(value, |whole| Value::Text(&whole.text));
+        match (column.wide, value) {
+            (true, Value::Text(text)) => {
+                behind.push((at, column.title.clone(), text.to_owned(), about_whole(whole)));
+                continue;
+            }
+            (true, Value::Unknown) if column.once.is_some() && table.missing(node).is_some() => {
+                let why = table.missing(node).map(|why| (why.to_owned(), true));
+                behind.push((at, column.title.clone(), String::new(), why));
+                continue;
+            }
+            _ => {}
         }
         if let Source::Trend { of } = column.source {
             let bars = trend(app.series(table, node, row, of), theme);
@@ -78,7 +89,7 @@ fn lines(canvas: &Canvas<'_>, table: &ViewTable, width: usize) -> Lines {
             lines.push((None, line.at(label + 2 + VALUE + 2).text(column.about.clone(), theme.dim)));
             continue;
         }
-        let said = cell(column, value, app.picture().at);
+        let said = cell(column, value, clock(app, table, node));
         let style =
             level(column, value, theme).unwrap_or(if value == Value::Unknown { theme.dim } else { theme.bright });
         let about = column.about.clone();
@@ -93,13 +104,26 @@ fn lines(canvas: &Canvas<'_>, table: &ViewTable, width: usize) -> Lines {
         }
     }
     lines.extend(chain(app, theme).into_iter().chain(locks(app, theme)).map(of_none));
-    for (at, title, long) in behind {
+    for (at, title, long, remark) in behind {
         lines.push(of_none(DocLine::default()));
-        let head = DocLine::default().text(title, theme.dim);
+        let mut head = DocLine::default().text(title, theme.dim);
+        if let Some((remark, fault)) = remark {
+            head = head.text(format!("  {remark}"), if fault { theme.warn } else { theme.dim });
+        }
         let long = laid_out(&long, view.statement == Some(at), width, theme);
         lines.extend(std::iter::once(head).chain(long).map(|line| (Some(at), line)));
     }
     lines
+}
+
+/// What is to be said of a cut text, and whether something is wrong.
+fn about_whole(whole: Option<&Whole>) -> Option<(String, bool)> {
+    match &whole?.outcome {
+        None => Some(("the whole text is being fetched".to_owned(), false)),
+        Some(Err(why)) => Some((format!("the whole text could not be fetched: {why}"), true)),
+        Some(Ok(text)) if text.cut => Some(("the rest is too long to be fetched".to_owned(), false)),
+        Some(Ok(_)) => None,
+    }
 }
 
 /// The lines that pass the filter. Lines of one column pass together, as the text may match across a line break.
@@ -144,7 +168,7 @@ fn chain(app: &App, theme: &Theme) -> Vec<DocLine> {
             let column = locks.view.columns.get(at)?;
             match locks.value(&row.node, row.at, at) {
                 Value::Unknown => None,
-                value => Some(cell(column, value, app.picture().at).into_owned()),
+                value => Some(cell(column, value, clock(app, locks, &row.node)).into_owned()),
             }
         };
         let indent = "  ".repeat(usize::from(row.depth) + 1);

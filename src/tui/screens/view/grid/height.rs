@@ -4,6 +4,7 @@ use super::{Grid, Shows, times};
 use crate::app::views::{Across, Group, GroupCell, RowAt, TableLine};
 use crate::model::view::{CellKind, Source, Value, cell_within};
 use crate::text;
+use crate::tui::screens::view::cell::clock;
 use crate::tui::screens::view::note::whole_note;
 use crate::tui::widgets::data_table::{GUTTER, Placed};
 use crate::tui::widgets::wrapped;
@@ -44,7 +45,7 @@ impl Grid<'_> {
             return 1;
         }
         let value = self.table.value(&row.node, row.at, at);
-        wrapped::height(&cell_within(column, value, self.app.picture().at, usize::from(width)), width)
+        wrapped::height(&cell_within(column, value, clock(self.app, self.table, &row.node), usize::from(width)), width)
     }
 
     fn across_height(&self, across: &Across, at: usize, width: u16) -> u16 {
