@@ -24,7 +24,8 @@ const GRACE: Duration = Duration::from_millis(500);
 /// How long a node that answers may take to open the rest of its pool, and to be probed once more if we were too late
 /// to measure the first latency.
 const POOL_PATIENCE: Duration = Duration::from_secs(1);
-/// How much longer to wait for the answers to the rules' views.
+/// How much longer to wait at least for the answers to the rules' views, which a node gives one after the other; as long
+/// as for its connection, since what did not come in time is not judged.
 const VIEW_PATIENCE: Duration = Duration::from_secs(2);
 /// Longer than the whole command takes, so that everything is asked once.
 const ONCE: Duration = Duration::from_mins(1);
@@ -94,7 +95,7 @@ pub(super) async fn ask(config: &Config, rules: Rules) -> io::Result<Result<Aske
             Ok(nodes) => nodes,
             Err(_late) => handle.snapshot().await,
         };
-        drop(timeout(VIEW_PATIENCE, asking.until(|nodes, watch| watch.has_heard(nodes))).await);
+        drop(timeout(longest.max(VIEW_PATIENCE), asking.until(|nodes, watch| watch.has_heard(nodes))).await);
         if asking.watch.doubts() {
             asking.ask_again().await;
         }

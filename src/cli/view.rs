@@ -8,7 +8,7 @@ use std::time::{Duration, SystemTime};
 
 use indexmap::IndexMap;
 use tokio::sync::mpsc;
-use tokio::time::{Instant, sleep_until, timeout_at};
+use tokio::time::{Instant, timeout_at};
 
 use super::args::{QueryFormat, ViewArgs, exit};
 use super::console::{Exit, block_on, complain, list, load, print, print_with};
@@ -28,6 +28,8 @@ use crate::text::safe;
 /// How long after its timeouts to wait for a node: its own attempt reports a node that hangs.
 const GRACE: Duration = Duration::from_secs(1);
 const CLOSING: Duration = Duration::from_secs(2);
+/// How much longer to wait at most until a second refresh tells how far each standby is behind.
+const PLACED: Duration = Duration::from_secs(2);
 
 pub(super) fn run(args: &ViewArgs) -> Result<u8, Exit> {
     let (views, problems) = views::load(&Environment::of_process());
@@ -151,14 +153,7 @@ impl Answers {
         let _ = timeout_at(deadline, self.take(events)).await;
         let needs_two = self.view.has_rates() || self.view.has_positions();
         if needs_two && self.nodes.iter().any(|(_, answer)| answer.is_ok()) {
-            sleep_until(Instant::now() + interval).await;
-            // Drops answers that the manager asked for by itself meanwhile: they are not the second ones. The figures that
-            // came tell where each node stands in its cluster.
-            while let Ok(event) = events.try_recv() {
-                if !matches!(event.kind, EventKind::View { .. }) {
-                    self.fleet.apply(&event);
-                }
-            }
+            self.wait(events, interval).await;
             if handle.send(Command::LookNow).await.is_ok() {
                 let _ = timeout_at(Instant::now() + self.view.patience() + GRACE, self.take(events)).await;
             }
@@ -167,6 +162,22 @@ impl Answers {
             self.apply(&event);
         }
         self.at = clock::now();
+    }
+
+    /// Waits for the interval, and a little longer until it is known where each standby stands. Answers that the manager
+    /// asked for by itself meanwhile are dropped: they are not the second ones.
+    async fn wait(&mut self, events: &mut mpsc::Receiver<Event>, interval: Duration) {
+        let due = Instant::now() + interval;
+        let doubtful =
+            |fleet: &Fleet| self.view.has_positions() && fleet.now().nodes.iter().any(|node| node.lag.doubtful);
+        loop {
+            let until = if doubtful(&self.fleet) { due + PLACED } else { due };
+            match timeout_at(until, events.recv()).await {
+                Ok(Some(event)) if !matches!(event.kind, EventKind::View { .. }) => self.fleet.apply(&event),
+                Ok(Some(_)) => {}
+                Ok(None) | Err(_) => return,
+            }
+        }
     }
 
     /// Reads events until each node that may still answer has answered. Cancel-safe: the answers so far are kept.

@@ -1,12 +1,16 @@
 //! What is the matter with the whole fleet, in one sentence, the worst first: the header and `pgwatch status` show it.
 //! Pure.
 
+use std::time::Duration;
+
 use super::identity;
 use super::lag::Supply;
 use super::nodes::{Level, Node};
 use super::picture::Picture;
 use crate::model::{Alert, AlertSeverity, Grade, HealthState, Role, Thresholds, Verdict, figures};
 
+/// How long a standby may receive nothing before that is critical.
+const SILENT: Duration = Duration::from_secs(10);
 /// How many names a sentence lists.
 const NAMES: usize = 3;
 
@@ -83,9 +87,18 @@ fn standbys(picture: &Picture, thresholds: &Thresholds) -> Vec<Wrong> {
     let graded = |node: &Node| match node.lag_level(thresholds) {
         Level::Critical => Grade::Critical,
         Level::Warning => Grade::Warning,
-        Level::Normal if node.lag.receives() == Some(false) => Grade::Warning,
         Level::Normal if node.lag.paused => Grade::Warning,
         Level::Normal => Grade::Ok,
+    };
+    // As the rule does: a sender that is down is said itself, and a receiver connects again within seconds.
+    let graded = |node: &Node| match &node.lag.supply {
+        Supply::Nothing(_, silent)
+            if silent.is_none_or(|silent| silent >= SILENT) && node.lag.sender_down.is_none() =>
+        {
+            Grade::Critical
+        }
+        Supply::Nothing(..) => graded(node).max(Grade::Warning),
+        Supply::Hidden | Supply::Streaming | Supply::Archive => graded(node),
     };
     let troubled = |node: &Node| graded(node) > Grade::Ok;
     let under = |node: &Node| picture.upstream(node.name()).and_then(|upstream| picture.nodes.get(upstream));

@@ -51,7 +51,7 @@ pub async fn pictures(
         return;
     }
     let nodes = live.nodes.clone();
-    let opened = opened(&nodes);
+    let opened = opened(&nodes, &live.watched.seen);
     let views = looked(&opened.clone().press(keys));
     let mut deadline = Instant::now() + PATIENCE;
     let mut texts: Option<[String; 3]> = None;
@@ -123,15 +123,23 @@ fn told(
     scene
 }
 
-/// A dashboard whose nodes are all healthy.
-fn opened(nodes: &[NodeConfig]) -> Scene {
+/// A dashboard whose nodes are all healthy, and have the roles that they had last.
+fn opened(nodes: &[NodeConfig], seen: &[Event]) -> Scene {
+    let role = |name: &NodeName| {
+        seen.iter().rev().find_map(|event| match &event.kind {
+            EventKind::Facts { node, facts: Ok(facts) } if node == name => Some(facts.role),
+            EventKind::Connected { node, role, .. } if node == name => Some(*role),
+            _ => None,
+        })
+    };
     let port = |at: usize| (PORT + at) as u16;
     let nodes: Vec<NodeConfig> =
         nodes.iter().enumerate().map(|(at, node)| NodeConfig { port: port(at), ..node.clone() }).collect();
     let mut scene = Scene::new(nodes.clone(), NOW).with_views();
     for node in nodes {
         let (connect_time, server_version) = (Duration::from_millis(6), format!("{MAJOR}.0"));
-        let (node, role) = (node.name, Some(Role::Primary));
+        let role = Some(role(&node.name).unwrap_or(Role::Primary));
+        let node = node.name;
         scene.health(node.as_str(), HealthState::Connecting, healthy(NOW, Duration::from_millis(1)));
         scene.event(EventKind::Connected { node, role, server_version, connect_time, attempt: 1 });
     }

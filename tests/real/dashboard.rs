@@ -10,7 +10,8 @@ use crate::support::wait::{PATIENCE, SOON};
 /// The row of a node on the Nodes screen.
 fn row(screen: &vt100::Screen, node: &str) -> String {
     let text = screen.contents();
-    text.lines().find(|line| line.contains(&format!(" {node} "))).unwrap_or_default().to_owned()
+    // The header may name it too.
+    text.lines().skip(1).find(|line| line.contains(&format!(" {node} "))).unwrap_or_default().to_owned()
 }
 
 #[track_caller]

@@ -155,7 +155,7 @@ fn a_cluster_without_its_primary_and_standbys_in_trouble_are_named_with_what_han
     let said = stage.says(43);
     assert_eq!(
         said,
-        (Grade::Warning, "a receives nothing for 41 s: its WAL receiver does not run, b behind it".to_owned())
+        (Grade::Critical, "a receives nothing for 41 s: its WAL receiver does not run, b behind it".to_owned())
     );
     let mut stage = Stage::new(&["p", "a", "b", "c", "d", "e"]);
     for node in ["a", "b", "c", "d", "e"] {
