@@ -128,7 +128,7 @@ fn opened(nodes: &[NodeConfig], seen: &[Event]) -> Scene {
     let role = |name: &NodeName| {
         seen.iter().rev().find_map(|event| match &event.kind {
             EventKind::Facts { node, facts: Ok(facts) } if node == name => Some(facts.role),
-            EventKind::Connected { node, role, .. } if node == name => Some(*role),
+            EventKind::Connected { node, role, .. } if node == name => *role,
             _ => None,
         })
     };
