@@ -246,3 +246,24 @@ async fn connect(config: Config, connector: Connector, socket: Option<PathBuf>) 
     let (client, connection) = config.connect(connector).await?;
     Ok((client, Box::new(connection)))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_number_of_a_version_is_read_from_what_platforms_print() {
+        for (version, expected) in [
+            ("17.2", Some(170_002)),
+            ("19devel", Some(190_000)),
+            ("15.3.0", Some(150_003)),
+            ("11.2-YB-2.20.0.0-b0", Some(110_002)),
+            ("13.0.0", Some(130_000)),
+            ("12.12", Some(120_012)),
+            ("", None),
+            ("unknown", None),
+        ] {
+            assert_eq!(number(version), expected, "{version}");
+        }
+    }
+}
