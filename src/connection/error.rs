@@ -97,6 +97,20 @@ pub(crate) fn classify_with(error: &tokio_postgres::Error, heard: &Heard, node: 
     reason(heard, node).unwrap_or_else(|| classify(error, node))
 }
 
+/// The error of one of our own statements, for people who do not see the statement: without the position in it, and
+/// what the server lacks as a sentence.
+pub(crate) fn of_ours(error: NodeError) -> NodeError {
+    const UNDEFINED: [&str; 4] = ["42883", "42P01", "42703", "42704"];
+    let end = error.message.rfind(" (at character ").unwrap_or(error.message.len());
+    let message = error.message.get(..end).unwrap_or_default();
+    match message.strip_suffix(" does not exist") {
+        Some(what) if error.sqlstate.as_deref().is_some_and(|code| UNDEFINED.contains(&code)) => {
+            NodeError { message: format!("this server has no {what}"), hint: None, ..error }
+        }
+        _ => NodeError { message: message.to_owned(), ..error },
+    }
+}
+
 /// Why a connection ended, if its stream has read the reason.
 pub(crate) fn reason(heard: &Heard, node: &NodeConfig) -> Option<NodeError> {
     if let Some(fatal) = heard.fatal() {
@@ -319,6 +333,28 @@ mod tests {
 
     fn node() -> NodeConfig {
         NodeConfig::new(NodeName::parse("n1").unwrap(), "10.0.0.9")
+    }
+
+    #[test]
+    fn an_error_of_our_own_statement_says_what_the_server_lacks() {
+        for (code, message, said) in [
+            (
+                "42883",
+                "function pg_ls_waldir() does not exist (at character 8)",
+                "this server has no function pg_ls_waldir()",
+            ),
+            (
+                "42P01",
+                "relation \"pg_stat_io\" does not exist (at character 8)",
+                "this server has no relation \"pg_stat_io\"",
+            ),
+            ("42703", "column s.wal_status does not exist (at character 8)", "this server has no column s.wal_status"),
+            ("3D000", "database \"x\" does not exist", "database \"x\" does not exist"),
+            ("42501", "permission denied for function f (at character 8)", "permission denied for function f"),
+        ] {
+            let error = NodeError { sqlstate: Some(code.to_owned()), ..NodeError::new(ErrorKind::Sql, message) };
+            assert_eq!(of_ours(error).message, said);
+        }
     }
 
     #[test]

@@ -1,4 +1,6 @@
 //! The figures of a node: the loop that asks for them, and its statements.
 
+mod asker;
+mod parts;
 pub(super) mod poller;
 mod sql;

@@ -25,7 +25,7 @@ pub(super) enum Report {
 /// News about a node.
 #[derive(Debug)]
 pub(super) enum News {
-    Connected { role: Role, server_version: String, connect_time: Duration, attempt: u32 },
+    Connected { role: Option<Role>, server_version: String, connect_time: Duration, attempt: u32 },
     Disconnected(NodeError),
     Health(Arc<Health>, ProbeStats),
     Facts(Result<Arc<Facts>, NodeError>),

@@ -21,6 +21,7 @@ use super::error;
 use super::wire::heard::Heard;
 use super::wire::limit::{OUR_ANSWERS, limited};
 use super::wire::sockets::Sockets;
+use crate::model::view::Version;
 use crate::model::{NodeConfig, NodeError, Role};
 use dial::{DialError, Dialled, connect_unix, dial};
 use tls::Connector;
@@ -44,8 +45,8 @@ pub struct Session {
     pub server_version: String,
     /// `server_version_num`, as in 170002; 0 if unknown.
     pub version_num: u32,
-    /// The server's role when the session was opened.
-    pub role: Role,
+    /// The server's role when the session was opened; `None` if it does not tell.
+    pub role: Option<Role>,
     /// What the server warned of at the login, such as a password that expires soon. Foreign text.
     pub warnings: Vec<String>,
     pub(super) dialled: Dialled,
@@ -174,6 +175,7 @@ async fn open_unbounded(node: &NodeConfig, kind: SessionKind) -> Result<Session,
     let answer = answer.ok_or_else(|| error::given_up(&dialled.heard, node))?;
     let (version_num, role) = answer.map_err(|error| error::classify_with(&error, &dialled.heard, node))?;
     let server_version = dialled.heard.server_version().unwrap_or_default();
+    let version_num = version_num.or_else(|| number(&server_version)).unwrap_or(0);
     let warnings = dialled.heard.warnings();
     Ok(Session {
         client,
@@ -187,19 +189,51 @@ async fn open_unbounded(node: &NodeConfig, kind: SessionKind) -> Result<Session,
     })
 }
 
-/// Version and role: the first round trip. The late settings are sent along with it.
-async fn first_answer(client: &Client, dialled: &Dialled) -> Result<(u32, Role), tokio_postgres::Error> {
-    let ask = client.simple_query("SELECT current_setting('server_version_num'), pg_is_in_recovery()");
-    let ((), rows) = futures_util::future::join(dialled.settle(client), ask).await;
-    let rows = rows?;
+/// Version and role: the first round trip. The late settings are sent along with it. A server that refuses to tell them so
+/// is asked once more, in a way that needs no right to a function that it may have taken away; one that answers at all is
+/// there.
+async fn first_answer(
+    client: &Client,
+    dialled: &Dialled,
+) -> Result<(Option<u32>, Option<Role>), tokio_postgres::Error> {
+    const ASK: &str = "SELECT current_setting('server_version_num'), pg_is_in_recovery()";
+    // Reported by servers from 14 on.
+    const REPORTED: &str = "SHOW in_hot_standby";
+    let ((), rows) = futures_util::future::join(dialled.settle(client), client.simple_query(ASK)).await;
+    match rows {
+        Ok(rows) => Ok((cell(&rows, 0).and_then(|text| text.parse().ok()), role_of(cell(&rows, 1)))),
+        Err(error) if error.as_db_error().is_some() && dialled.heard.fatal().is_none() => {
+            match client.simple_query(REPORTED).await {
+                Ok(rows) => Ok((None, role_of(cell(&rows, 0)))),
+                Err(error) if error.as_db_error().is_some() && dialled.heard.fatal().is_none() => Ok((None, None)),
+                Err(error) => Err(error),
+            }
+        }
+        Err(error) => Err(error),
+    }
+}
+
+/// A cell of the first row; `None` where it is missing or not text: `get` would panic.
+fn cell(rows: &[SimpleQueryMessage], column: usize) -> Option<&str> {
     let row = rows.iter().find_map(|message| match message {
         SimpleQueryMessage::Row(row) => Some(row),
         _ => None,
     });
-    // A value that is missing or not text counts as unknown; `get` would panic.
-    let text = |column| row.and_then(|row| row.try_get(column).ok().flatten());
-    let version = text(0).and_then(|text| text.parse().ok()).unwrap_or(0);
-    Ok((version, if text(1) == Some("t") { Role::Standby } else { Role::Primary }))
+    row?.try_get(column).ok().flatten()
+}
+
+fn role_of(in_recovery: Option<&str>) -> Option<Role> {
+    match in_recovery? {
+        "t" | "on" => Some(Role::Standby),
+        "f" | "off" => Some(Role::Primary),
+        _ => None,
+    }
+}
+
+/// The number of a version as servers print it: 150004 of `15.4`.
+fn number(version: &str) -> Option<u32> {
+    let Version(major, minor) = Version::parse(version)?;
+    major.checked_mul(10_000)?.checked_add(minor)
 }
 
 type Opened = (Client, Box<dyn Messages>);
@@ -211,4 +245,25 @@ async fn connect(config: Config, connector: Connector, socket: Option<PathBuf>) 
     }
     let (client, connection) = config.connect(connector).await?;
     Ok((client, Box::new(connection)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_number_of_a_version_is_read_from_what_platforms_print() {
+        for (version, expected) in [
+            ("17.2", Some(170_002)),
+            ("19devel", Some(190_000)),
+            ("15.3.0", Some(150_003)),
+            ("11.2-YB-2.20.0.0-b0", Some(110_002)),
+            ("13.0.0", Some(130_000)),
+            ("12.12", Some(120_012)),
+            ("", None),
+            ("unknown", None),
+        ] {
+            assert_eq!(number(version), expected, "{version}");
+        }
+    }
 }

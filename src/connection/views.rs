@@ -3,5 +3,6 @@
 
 mod ask;
 pub(super) mod plan;
+mod stand_ins;
 mod texts;
 pub(super) mod viewer;

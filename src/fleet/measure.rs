@@ -235,6 +235,10 @@ fn commit_age(facts: &Facts, root: Option<&Node>) -> Option<Duration> {
 
 fn supply(at: SystemTime, facts: &Facts, node: &Node, around: Surroundings<'_>) -> Supply {
     let Some(status) = &facts.receiver else { return Supply::Hidden };
+    // A server that follows its primary in a way of its own tells no position, and needs no receiver.
+    if status == "stopped" && facts.wal_position.is_none() {
+        return Supply::Hidden;
+    }
     let silent = facts.receiver_silent;
     if status == STREAMING {
         // A receiver that was frozen, or whose sender was, still calls itself streaming.

@@ -17,6 +17,7 @@ pub mod identity;
 pub mod journal;
 pub mod lag;
 mod measure;
+mod missing;
 pub mod nodes;
 mod picture;
 pub mod readings;
@@ -204,7 +205,9 @@ impl Fleet {
             EventKind::Connected { node, role, server_version, connect_time, .. } => {
                 self.now.readings.connected(node);
                 self.of(node, |node| {
-                    node.set_role(at, *role);
+                    if let Some(role) = role {
+                        node.set_role(at, *role);
+                    }
                     node.is_identified = false;
                     node.server_version = Some(server_version.clone());
                     node.connect_time = Some(*connect_time);

@@ -6,7 +6,8 @@ use std::sync::Arc;
 use super::nodes::Node;
 use super::picture::Picture;
 use crate::model::alert::{Check, facts};
-use crate::model::{ErrorKind, NotJudged, Role, Rule};
+use crate::model::facts::Part;
+use crate::model::{ErrorKind, NodeError, NotJudged, Role, Rule};
 
 /// Every rule and node of which it is so. A node that does not answer is not judged either, and says so itself.
 pub(super) fn of(picture: &Picture, rules: &[Arc<Rule>]) -> Vec<NotJudged> {
@@ -27,8 +28,7 @@ fn of_view(picture: &Picture, node: &Node, rule: &Rule) -> Option<String> {
     let reading = match answers.node(node.name()).and_then(super::readings::NodeReadings::last) {
         None => return Some(format!("no answer to the view {} in time", view.name)),
         Some(Err(error)) => {
-            let hint = error.hint.as_ref().map(|hint| format!(": {hint}")).unwrap_or_default();
-            return Some(format!("{}{hint}", error.message));
+            return Some(said(error));
         }
         Some(Ok(reading)) => reading,
     };
@@ -72,6 +72,9 @@ fn of_figures(node: &Node, rule: &Rule) -> Option<String> {
     if reading.value(&rule.view, 0, column) != crate::model::view::Value::Unknown {
         return None;
     }
+    if let Some(error) = node.why_missing(parts_of(name)) {
+        return Some(said(error));
+    }
     let standby = facts.role == Role::Standby;
     match name {
         "late_ms" | "behind" | "replay_lag_ms" if standby && node.lag.doubtful => {
@@ -83,15 +86,38 @@ fn of_figures(node: &Node, rule: &Rule) -> Option<String> {
         {
             Some(if facts.receiver.is_none() { hidden(node) } else { untold(name) })
         }
-        "split_brain" if !standby && node.cluster().is_none() => Some(format!(
-            "the server hides its system identifier from {0}: GRANT EXECUTE ON FUNCTION pg_control_system() TO \"{1}\"",
-            node.config.user,
-            node.config.user.replace('"', "\"\"")
-        )),
+        "split_brain" if !standby && node.cluster().is_none() => {
+            let reason = node.why_missing(&[Part::Identifier]).map(said);
+            Some(reason.unwrap_or_else(|| untold("its system identifier")))
+        }
         "waiting_for_lock" | "active" | "oldest_transaction_ms" if facts.active.is_none() => Some(hidden(node)),
         "connections" | "max_connections" | "connections_percent" | "pending_restart" => Some(untold(name)),
         _ => None,
     }
+}
+
+/// The parts of the figures that a column is made of. A node misses only those that servers of its role have.
+fn parts_of(column: &str) -> &'static [Part] {
+    match column {
+        "late_ms" | "behind" | "replay_lag_ms" | "replay_lag_bytes" => {
+            &[Part::Replayed, Part::Received, Part::LastCommit, Part::Receiver]
+        }
+        "receives" | "supply" => &[Part::Receiver, Part::Replayed, Part::Received],
+        "streaming" => &[Part::Receiver],
+        "replay_paused" => &[Part::ReplayPaused],
+        "waiting_for_lock" | "oldest_transaction_ms" => &[Part::Sessions],
+        "connections" | "max_connections" | "connections_percent" => {
+            &[Part::Sessions, Part::Databases, Part::MaxConnections]
+        }
+        "pending_restart" => &[Part::PendingRestart],
+        _ => &[],
+    }
+}
+
+/// An error with its remedy.
+fn said(error: &NodeError) -> String {
+    let hint = error.hint.as_ref().map(|hint| format!(": {hint}")).unwrap_or_default();
+    format!("{}{hint}", error.message)
 }
 
 fn untold(column: &str) -> String {

@@ -4,6 +4,8 @@ use std::time::{Duration, SystemTime};
 
 use serde::Serialize;
 
+use super::NodeError;
+
 /// What a server is in its cluster.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "snake_case")]
@@ -85,8 +87,118 @@ pub struct Facts {
     /// When the server last read its configuration (`pg_conf_load_time()`). A change means that `ServerFacts` must be
     /// asked again.
     pub config_loaded: Option<SystemTime>,
+    /// What the server did not answer, and why.
+    pub missing: Vec<Missing>,
     /// From our query to the answer: an upper limit of what it cost the server.
     pub elapsed: Duration,
+}
+
+/// What a server answers, or fails to answer, as one: a figure, or some that come from the same place.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Part {
+    /// [`Facts::role`].
+    Role,
+    /// [`Facts::server_time`]; our own clock stands in for it.
+    Clock,
+    /// [`Facts::max_connections`].
+    MaxConnections,
+    /// What is known of the sessions, one by one.
+    Sessions,
+    /// The counters of all databases.
+    Databases,
+    /// [`Facts::wal_position`] of a primary.
+    Written,
+    /// [`Facts::wal_position`] of a standby.
+    Replayed,
+    /// [`Facts::received`].
+    Received,
+    /// [`Facts::commit_age`].
+    LastCommit,
+    /// [`Facts::replay_paused`].
+    ReplayPaused,
+    /// The WAL receiver, and the timeline of a standby.
+    Receiver,
+    /// [`Facts::senders`].
+    Senders,
+    /// [`Facts::timeline`] of a primary.
+    Timeline,
+    /// [`Facts::config_loaded`].
+    ConfigLoaded,
+    /// [`ServerFacts::started_at`].
+    Started,
+    /// [`ServerFacts::cluster_name`].
+    ClusterName,
+    /// [`ServerFacts::port`].
+    Port,
+    /// [`ServerFacts::restores`].
+    Restores,
+    /// [`ServerFacts::apply_delay`].
+    ApplyDelay,
+    /// [`ServerFacts::wal_segment`].
+    SegmentSize,
+    /// [`ServerFacts::rights`].
+    Rights,
+    /// [`ServerFacts::acts_for`] and [`ServerFacts::monitors`].
+    Monitors,
+    /// [`ServerFacts::pending_restart`].
+    PendingRestart,
+    /// [`ServerFacts::system_identifier`].
+    Identifier,
+    /// [`ServerFacts::settings`].
+    Settings,
+}
+
+impl Part {
+    /// What it is called on a screen.
+    pub fn words(self) -> &'static str {
+        match self {
+            Self::Role => "role",
+            Self::Clock => "the server's clock",
+            Self::MaxConnections => "max_connections",
+            Self::Sessions => "sessions",
+            Self::Databases => "transactions, cache and temporary files",
+            Self::Written => "WAL position",
+            Self::Replayed => "WAL replayed",
+            Self::Received => "WAL received",
+            Self::LastCommit => "last commit replayed",
+            Self::ReplayPaused => "whether replay is paused",
+            Self::Receiver => "WAL receiver",
+            Self::Senders => "standbys",
+            Self::Timeline => "timeline",
+            Self::ConfigLoaded => "when settings were reloaded",
+            Self::Started => "start time",
+            Self::ClusterName => "cluster_name",
+            Self::Port => "port",
+            Self::Restores => "restore_command",
+            Self::ApplyDelay => "recovery_min_apply_delay",
+            Self::SegmentSize => "wal_segment_size",
+            Self::Rights => "our rights",
+            Self::Monitors => "the role that our sessions act for",
+            Self::PendingRestart => "settings that wait for a restart",
+            Self::Identifier => "system identifier",
+            Self::Settings => "settings",
+        }
+    }
+
+    /// The only role whose servers have it; `None` if all have.
+    pub fn only_of(self) -> Option<Role> {
+        match self {
+            Self::Written | Self::Timeline => Some(Role::Primary),
+            Self::Replayed | Self::Received | Self::LastCommit | Self::ReplayPaused | Self::Receiver => {
+                Some(Role::Standby)
+            }
+            _ => None,
+        }
+    }
+}
+
+/// A part that the server did not answer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Missing {
+    /// Which one.
+    pub part: Part,
+    /// Why.
+    pub error: NodeError,
 }
 
 impl Facts {
@@ -124,6 +236,7 @@ impl Facts {
             senders: None,
             timeline: None,
             config_loaded: None,
+            missing: Vec::new(),
             elapsed: Duration::ZERO,
         }
     }
@@ -208,6 +321,8 @@ pub struct ServerFacts {
     pub settings: Vec<Setting>,
     /// How many settings wait for a restart.
     pub pending_restart: Option<u32>,
+    /// What the server did not answer, and why.
+    pub missing: Vec<Missing>,
     /// What the server warned of when our session was opened: a password that expires soon, or is stored as MD5, an
     /// outdated collation. Text of the server: make it safe before it reaches a terminal.
     pub login_warnings: Vec<String>,

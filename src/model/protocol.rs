@@ -133,8 +133,8 @@ pub enum EventKind {
     Connected {
         /// The node.
         node: NodeName,
-        /// What the server is.
-        role: Role,
+        /// What the server is; `None` if it does not tell.
+        role: Option<Role>,
         /// As the server prints it: `17.2`.
         server_version: String,
         /// How long opening the connection took, the first answer included.
@@ -312,8 +312,8 @@ pub struct WholeText {
 pub struct Tested {
     /// As the server prints it: `17.2`.
     pub server_version: String,
-    /// What the server is.
-    pub role: Role,
+    /// What the server is; `None` if it does not tell.
+    pub role: Option<Role>,
     /// How long opening the connection took, the first answer included.
     pub connect_time: Duration,
 }

@@ -197,7 +197,7 @@ mod tests {
         let lines = [
             EventKind::Connected {
                 node: name(),
-                role: Role::Primary,
+                role: Some(Role::Primary),
                 server_version: "17.2".to_owned(),
                 connect_time: Duration::from_micros(6200),
                 attempt: 1,

@@ -96,7 +96,7 @@ async fn a_reloaded_file_touches_only_what_changed() {
             _ => None,
         })
         .await;
-    assert_eq!(tested.unwrap().role, Role::Primary);
+    assert_eq!(tested.unwrap().role, Some(Role::Primary));
     watched.stop().await;
     blocking(|| assert_no_sessions(server, SOON));
 }

@@ -128,7 +128,7 @@ fn opened(nodes: &[NodeConfig], seen: &[Event]) -> Scene {
     let role = |name: &NodeName| {
         seen.iter().rev().find_map(|event| match &event.kind {
             EventKind::Facts { node, facts: Ok(facts) } if node == name => Some(facts.role),
-            EventKind::Connected { node, role, .. } if node == name => Some(*role),
+            EventKind::Connected { node, role, .. } if node == name => *role,
             _ => None,
         })
     };
@@ -138,7 +138,7 @@ fn opened(nodes: &[NodeConfig], seen: &[Event]) -> Scene {
     let mut scene = Scene::new(nodes.clone(), NOW).with_views();
     for node in nodes {
         let (connect_time, server_version) = (Duration::from_millis(6), format!("{MAJOR}.0"));
-        let role = role(&node.name).unwrap_or(Role::Primary);
+        let role = Some(role(&node.name).unwrap_or(Role::Primary));
         let node = node.name;
         scene.health(node.as_str(), HealthState::Connecting, healthy(NOW, Duration::from_millis(1)));
         scene.event(EventKind::Connected { node, role, server_version, connect_time, attempt: 1 });

@@ -232,6 +232,7 @@ fn masked_facts(facts: &Facts, now: u64) -> Facts {
         senders: facts.senders.as_ref().map(|senders| senders.iter().map(|_| Sender::default()).collect()),
         timeline: facts.timeline,
         config_loaded: None,
+        missing: facts.missing.clone(),
         elapsed: Duration::from_millis(1),
     }
 }
@@ -252,6 +253,7 @@ fn masked_server(server: &ServerFacts, now: u64) -> ServerFacts {
         apply_delay: server.apply_delay,
         wal_segment: server.wal_segment,
         rights: server.rights.clone(),
+        missing: server.missing.clone(),
         login_warnings: server.login_warnings.clone(),
         ..ServerFacts::default()
     }

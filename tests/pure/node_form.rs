@@ -45,7 +45,7 @@ fn tell(scene: &mut Scene, id: u64, outcome: Result<Tested, NodeError>) -> Vec<E
 }
 
 fn passed() -> Tested {
-    Tested { server_version: "17.2".to_owned(), role: Role::Primary, connect_time: Duration::from_millis(6) }
+    Tested { server_version: "17.2".to_owned(), role: Some(Role::Primary), connect_time: Duration::from_millis(6) }
 }
 
 #[test]

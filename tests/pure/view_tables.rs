@@ -28,7 +28,7 @@ fn fleet(nodes: &[(&str, Role, &str, Option<u64>)]) -> Scene {
     for (node, role, version, system) in nodes {
         scene.event(EventKind::Connected {
             node: name(node),
-            role: *role,
+            role: Some(*role),
             server_version: (*version).to_owned(),
             connect_time: Duration::from_millis(6),
             attempt: 1,

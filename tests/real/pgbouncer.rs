@@ -11,9 +11,12 @@ use pgwatch::connection::pool::NodePool;
 use pgwatch::connection::query;
 use pgwatch::connection::session::{self, SessionKind};
 use pgwatch::demo::{Cluster, Server};
+use pgwatch::model::facts::Part;
 use pgwatch::model::protocol::{NodeRows, QueryRequest};
-use pgwatch::model::{BatchId, ErrorKind, NodeConfig, NodeError, Role};
+use pgwatch::model::{BatchId, ErrorKind, EventKind, NodeConfig, NodeError, Role};
 use tokio_util::sync::CancellationToken;
+
+use crate::support::watched::Watched;
 
 /// A PgBouncer in front of `server`, ended when dropped.
 struct Bouncer {
@@ -119,7 +122,7 @@ async fn works_through(mode: &str) {
     node.port = bouncer.port;
 
     let session = session::open(&node, SessionKind::Probe).await.unwrap();
-    assert_eq!(session.role, Role::Primary);
+    assert_eq!(session.role, Some(Role::Primary));
     assert!(session.version_num >= 100_000);
     session.close(Duration::from_secs(5)).await;
 
@@ -181,4 +184,26 @@ async fn pgwatch_works_through_a_pooler_in_session_mode() {
 #[tokio::test(flavor = "multi_thread")]
 async fn pgwatch_works_through_a_pooler_in_transaction_mode() {
     works_through("transaction").await;
+}
+
+/// Where nothing is prepared, a forbidden function takes away only what needs it, too.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_forbidden_function_takes_away_only_what_needs_it_behind_a_pooler() {
+    let cluster = Cluster::builder().start().unwrap();
+    let server = cluster.primary();
+    server.psql("revoke execute on function pg_stat_get_wal_senders(), pg_conf_load_time() from public").unwrap();
+    let bouncer = bouncer(server, "transaction").await;
+    let node = NodeConfig { port: bouncer.port, ..server.node_config() };
+    let mut watched = Watched::healthy(vec![node]).await;
+    for _ in 0..2 {
+        let facts = watched.until("figures", |event| match &event.kind {
+            EventKind::Facts { facts, .. } => Some(facts.clone().unwrap()),
+            _ => None,
+        });
+        let facts = facts.await;
+        let missing: Vec<Part> = facts.missing.iter().map(|missing| missing.part).collect();
+        assert_eq!(missing, [Part::Senders, Part::ConfigLoaded]);
+        assert!(facts.wal_position.is_some() && facts.active.is_some(), "{facts:?}");
+    }
+    watched.stop().await;
 }

@@ -82,7 +82,7 @@ async fn sessions_open_and_leave_nothing_behind() {
     let cluster = Cluster::builder().start().unwrap();
     let server = cluster.primary();
     let session = session::open(&server.node_config(), SessionKind::Probe).await.unwrap();
-    assert_eq!(session.role, Role::Primary);
+    assert_eq!(session.role, Some(Role::Primary));
     let major = session.server_version.split('.').next().unwrap().parse::<u32>().unwrap();
     assert_eq!(session.version_num / 10_000, major);
     session.close(Duration::from_secs(5)).await;

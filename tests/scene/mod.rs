@@ -150,7 +150,7 @@ impl Scene {
         let node = name(part.name);
         self.event(EventKind::Connected {
             node: node.clone(),
-            role: part.role,
+            role: Some(part.role),
             server_version: part.version.to_owned(),
             connect_time: ms(6),
             attempt: 1,
@@ -346,6 +346,7 @@ fn facts(part: &Part, now: u64) -> Facts {
         senders: Some(if primary { senders(now) } else { Vec::new() }),
         timeline: Some(1),
         config_loaded: None,
+        missing: Vec::new(),
         elapsed: Duration::from_millis(1),
     }
 }

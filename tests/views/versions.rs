@@ -11,11 +11,11 @@ use pgwatch::connection::{ConnectionManager, ManagerConfig};
 use pgwatch::demo::{Cluster, Install};
 use pgwatch::model::protocol::{Look, ViewRows};
 use pgwatch::model::view::Version;
-use pgwatch::model::{Command, ErrorKind, EventKind, NodeConfig, NodeError, NodeName, RowSet};
+use pgwatch::model::{Command, ErrorKind, EventKind, NodeConfig, NodeError, NodeName, Role, RowSet};
 
 use crate::states::{Sleeper, session, until};
 use crate::support::here::not_run;
-use crate::support::watched::blocking;
+use crate::support::watched::{Watched, blocking};
 
 /// Thirty views of nine nodes, on a machine that may be busy with a build.
 const PATIENCE: Duration = Duration::from_mins(2);
@@ -204,4 +204,48 @@ fn without_key(view: &pgwatch::model::View, rows: &RowSet) -> Option<String> {
     let mut seen = std::collections::HashSet::new();
     let key = |row: usize| columns.iter().map(|column| rows.cell(row, *column)).collect::<Vec<_>>();
     (0..rows.len()).map(key).find(|key| !seen.insert(key.clone())).map(|key| format!("two rows of the key {key:?}"))
+}
+
+/// On each version: a role is told, and figures are there, though the function that tells the role is forbidden; the views
+/// that need it or another one lose only what needs them.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn forbidden_functions_leave_the_rest_on_every_version() {
+    const FORBIDDEN: [&str; 3] = ["pg_is_in_recovery()", "pg_last_wal_receive_lsn()", "pg_control_checkpoint()"];
+    const VIEWS: [&str; 3] = ["topology", "slots", "checkpoints"];
+    for install in installs() {
+        let major = install.major();
+        let cluster = blocking(|| Cluster::builder().install(install).standbys(1).start().unwrap());
+        for function in FORBIDDEN {
+            blocking(|| {
+                let forbid = format!("revoke execute on function {function} from public, pg_monitor");
+                cluster.primary().psql(&forbid).unwrap();
+            });
+        }
+        let gone = format!("select not has_function_privilege('pgwatch', '{}', 'execute')", FORBIDDEN[2]);
+        blocking(|| cluster.servers().iter().for_each(|server| until(server, "no right", &gone)));
+        let nodes: Vec<NodeConfig> = cluster.servers().iter().map(pgwatch::demo::Server::node_config).collect();
+        let mut watched = Watched::healthy(nodes.clone()).await;
+        let look = |view: &str| Look { view: views::ours()[view].clone(), nodes: None, pace: None };
+        watched.handle.send(Command::Look(VIEWS.map(look).into())).await.unwrap();
+        for (node, (role, missing)) in nodes.iter().zip([(Role::Primary, 0), (Role::Standby, 1)]) {
+            let facts = watched.ever("figures", |event| match &event.kind {
+                EventKind::Facts { node: name, facts } if *name == node.name => Some(facts.clone().unwrap()),
+                _ => None,
+            });
+            let facts = facts.await;
+            assert_eq!((facts.role, facts.missing.len()), (role, missing), "PostgreSQL {major}: {facts:?}");
+            assert!(facts.wal_position.is_some() && facts.timeline.is_some(), "PostgreSQL {major}: {facts:?}");
+            for view in VIEWS {
+                let answer = watched.ever(view, |event| match &event.kind {
+                    EventKind::View { node: name, view: of, outcome } if *name == node.name && **of == *view => {
+                        Some(outcome.clone())
+                    }
+                    _ => None,
+                });
+                let answer = answer.await.unwrap_or_else(|error| panic!("PostgreSQL {major}: {view}: {error:?}"));
+                assert!(view == "slots" || !answer.rows.is_empty(), "PostgreSQL {major}: {view} of {}", node.name);
+            }
+        }
+        watched.stop().await;
+    }
 }

@@ -5,33 +5,29 @@
 //! be missed. A second idle session costs the server less than a false alarm costs a person. A refresh is one prepared
 //! statement and no new session; a probe is no statement at all (N11).
 //!
-//! A failure that the next second will not cure (missing rights, a version that lacks a column) is reported, and the
-//! facts are asked for again only once a minute.
+//! Figures that the server does not give are left out with their reasons, and asked for again after a backoff: a minute
+//! where the next second will not cure it (missing rights, a version that lacks a column). So is the whole if the server
+//! gives nothing.
 
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use tokio::sync::{Notify, watch};
 use tokio::time::{Instant, sleep, sleep_until, timeout};
-use tokio_postgres::{Client, Statement};
 use tokio_util::sync::CancellationToken;
 
+use super::asker::{Answered, FactsSession};
+use super::parts::Parts;
 use super::sql;
-use crate::connection::error;
 use crate::connection::error::sqlstate::is_unprepared;
 use crate::connection::report::{News, Reporter};
 use crate::connection::schedule::backoff;
 use crate::connection::schedule::backoff::INCURABLE;
 use crate::connection::schedule::phase::{FASTEST, Phase};
 use crate::connection::schedule::turns::Turns;
-use crate::connection::session::{self, Driver, SessionKind};
-use crate::connection::wire::limit::{OUR_ANSWERS, limited};
-use crate::model::facts::clock_ahead;
-use crate::model::{NodeConfig, NodeError, Role, ServerFacts};
+use crate::model::facts::{Part, clock_ahead};
+use crate::model::{ErrorKind, NodeConfig, NodeError, Role};
 
-/// How long to wait for the facts before giving up the statement and its connection. The session's own statement
-/// timeout is shorter; this is for a server that does not answer at all.
-const PATIENCE: Duration = Duration::from_secs(10);
 /// Facts usually take a millisecond. After this long, the node is worth a probe (N3).
 const LATE: Duration = Duration::from_millis(100);
 /// The default of `superuser_reserved_connections`: when only these are left, the server refuses plain roles.
@@ -62,21 +58,13 @@ pub(crate) struct Poller {
     /// False once a statement that was prepared was gone: a pooler gives each transaction another session.
     prepares: bool,
     failures: u32,
-}
-
-/// The connection, and the statement that is prepared on it.
-struct FactsSession {
-    client: Client,
-    driver: Driver,
-    /// `None` behind a pooler that gives each transaction another session, where the statement would not exist.
-    statement: Option<Statement>,
-    version: (String, u32),
-    warnings: Vec<String>,
-    /// True while the server owes an answer.
-    busy: bool,
-    /// `config_loaded` of the facts with which `ServerFacts` was last reported.
+    facts: Parts,
+    server: Parts,
+    /// The role in the last facts.
+    role: Option<Role>,
+    /// `config_loaded` of the facts with which `ServerFacts` was last reported on this connection.
     config_loaded: Option<SystemTime>,
-    /// The client connections at the last refresh.
+    /// The client connections at the last refresh of this connection.
     connections: Option<u32>,
 }
 
@@ -89,7 +77,22 @@ impl Poller {
         hints: Hints,
         turns: Arc<Turns>,
     ) -> Self {
-        Self { node, reporter, refresh, up, hints, turns, session: None, prepares: true, failures: 0 }
+        Self {
+            node,
+            reporter,
+            refresh,
+            up,
+            hints,
+            turns,
+            session: None,
+            prepares: true,
+            failures: 0,
+            facts: Parts::new(sql::SESSIONS, &sql::FACTS),
+            server: Parts::new("", &sql::SERVER),
+            role: None,
+            config_loaded: None,
+            connections: None,
+        }
     }
 
     /// Runs until `stop`, then closes the connection. Returns how many it closed.
@@ -118,8 +121,11 @@ impl Poller {
                 _ = up.wait_for(|up| !*up) => {}
                 () = Box::pin(self.poll()) => {}
             }
-            // When the node goes down, its connection is closed: whatever it still sends is old.
+            // When the node goes down, its connection is closed: whatever it still sends is old. What it did not tell, the
+            // one that comes back may tell.
             self.session = None;
+            self.facts.forget();
+            self.server.forget();
         }
     }
 
@@ -128,13 +134,16 @@ impl Poller {
         let mut first = true;
         loop {
             let began = Instant::now();
-            let wait = match Box::pin(timeout(PATIENCE, self.refresh())).await {
-                Ok(Ok(())) => {
+            let wait = match Box::pin(self.refresh()).await {
+                Ok(None) => {
                     self.failures = 0;
                     Duration::ZERO
                 }
-                Ok(Err(error)) => self.failed(error).await,
-                Err(_) => self.failed(error::no_answer(&self.node, PATIENCE)).await,
+                Ok(Some(_)) => {
+                    self.failures = self.failures.saturating_add(1);
+                    backoff::delay(self.failures - 1, fastrand::f64())
+                }
+                Err(error) => self.failed(error).await,
             };
             self.rest(began, wait, std::mem::take(&mut first)).await;
         }
@@ -180,77 +189,60 @@ impl Poller {
         wait
     }
 
-    /// Asks once, and opens the connection first if there is none.
-    async fn refresh(&mut self) -> Result<(), NodeError> {
+    /// Asks once, and opens the connection first if there is none. Returns the error of the whole statement if all of its
+    /// parts were answered alone.
+    async fn refresh(&mut self) -> Result<Option<NodeError>, NodeError> {
         let session = if let Some(session) = self.session.take() {
             session
         } else {
-            let opened = self.turns.later.wait(Box::pin(open(&self.node, self.prepares))).await?;
+            (self.config_loaded, self.connections) = (None, None);
+            let opened = self.turns.later.wait(Box::pin(FactsSession::open(&self.node, self.prepares))).await?;
             self.hints.has_room.notify_one();
             opened
         };
         let session = self.session.insert(session);
         session.busy = true;
-        let FactsSession { client, driver, statement, .. } = &mut *session;
-        let answer = async {
-            let row = match statement {
-                Some(statement) => client.query_one(&*statement, &[]).await?,
-                None => client.query_typed_one(sql::FACTS, &[]).await?,
-            };
-            sql::read_facts(&row)
-        };
         let (asked, shown) = (Instant::now(), SystemTime::now());
-        let mut facts = probe_if_late(drive(driver, &self.node, answer), &self.hints.probe_now).await?;
+        let asking = session.ask(&self.node, &mut self.facts, true);
+        let Answered { answer, whole } = probe_if_late(asking, &self.hints.probe_now).await?;
+        let Some(role) = answer.role() else {
+            let why = self.facts.error(Part::Role).cloned();
+            self.facts.forget();
+            return Err(why.or(whole).unwrap_or_else(|| untold(&self.node)));
+        };
+        let mut facts = sql::read_facts(&answer, role, self.facts.missing(Some(role)));
         facts.elapsed = asked.elapsed();
         facts.clock_ahead = clock_ahead(facts.server_time, (shown, SystemTime::now()));
         let config_loaded = facts.config_loaded;
-        self.hints.role.send_if_modified(|role| role.replace(facts.role) != Some(facts.role));
+        self.hints.role.send_if_modified(|known| known.replace(role) != Some(role));
         if facts.connections.zip(facts.max_connections).is_some_and(|(used, of)| used + RESERVED >= of) {
             self.hints.check_admission.notify_one();
         }
-        if facts.connections < session.connections {
+        if facts.connections < self.connections {
             self.hints.has_room.notify_one();
         }
-        session.connections = facts.connections;
+        self.connections = facts.connections;
         self.reporter.send(News::Facts(Ok(Arc::new(facts)))).await;
-        if session.config_loaded.is_none() || (config_loaded.is_some() && session.config_loaded != config_loaded) {
-            let server = server_facts(session, &self.node).await?;
-            session.config_loaded = config_loaded.or(Some(SystemTime::UNIX_EPOCH));
+        if self.role.replace(role).is_some_and(|before| before != role) {
+            // Other functions work in the other role.
+            self.facts.forget();
+        }
+        session.retry(&self.node, &mut self.facts).await?;
+        let reloaded = self.config_loaded.is_none() || (config_loaded.is_some() && self.config_loaded != config_loaded);
+        if reloaded || session.retry(&self.node, &mut self.server).await? {
+            let answer = session.ask(&self.node, &mut self.server, false).await?.answer;
+            self.config_loaded = config_loaded.or(self.config_loaded).or(Some(SystemTime::UNIX_EPOCH));
+            let mut server = sql::read_server(session.version.clone(), &answer, self.server.missing(Some(role)));
+            server.login_warnings.clone_from(&session.warnings);
             self.reporter.send(News::Server(Arc::new(server))).await;
         }
         session.busy = false;
-        Ok(())
+        Ok(whole)
     }
 }
 
-async fn open(node: &NodeConfig, prepares: bool) -> Result<FactsSession, NodeError> {
-    let session = session::open(node, SessionKind::Poll).await?;
-    let (client, mut driver) = (session.client, session.driver);
-    let statement = if prepares { Some(drive(&mut driver, node, client.prepare(sql::FACTS)).await?) } else { None };
-    let (version, warnings) = ((session.server_version, session.version_num), session.warnings);
-    Ok(FactsSession {
-        client,
-        driver,
-        statement,
-        version,
-        warnings,
-        busy: false,
-        config_loaded: None,
-        connections: None,
-    })
-}
-
-async fn server_facts(session: &mut FactsSession, node: &NodeConfig) -> Result<ServerFacts, NodeError> {
-    let FactsSession { client, driver, version, warnings, .. } = session;
-    let answer = async {
-        let row = client.query_typed_one(sql::SERVER, &[]).await?;
-        let identifier = client.query_typed_one(sql::IDENTIFIER, &[]).await;
-        let identifier = identifier.and_then(|row| row.try_get(0)).ok();
-        let settings = client.query_typed(sql::SETTINGS, &[]).await?;
-        sql::read_server(version.clone(), &row, identifier, &settings)
-    };
-    let server = drive(driver, node, answer).await?;
-    Ok(ServerFacts { login_warnings: warnings.clone(), ..server })
+fn untold(node: &NodeConfig) -> NodeError {
+    NodeError::new(ErrorKind::Sql, format!("{} does not tell whether it is a primary or a standby", node.name))
 }
 
 async fn probe_if_late<T>(answer: impl Future<Output = T>, probe_now: &Notify) -> T {
@@ -260,19 +252,4 @@ async fn probe_if_late<T>(answer: impl Future<Output = T>, probe_now: &Notify) -
     }
     probe_now.notify_one();
     answer.await
-}
-
-/// Waits for an answer, and reads it, while moving the connection's bytes.
-async fn drive<T>(
-    driver: &mut Driver,
-    node: &NodeConfig,
-    answer: impl Future<Output = Result<T, tokio_postgres::Error>>,
-) -> Result<T, NodeError> {
-    let heard = Arc::clone(&driver.heard);
-    // Pinned here and passed by reference: by value, the state of the whole round would exist twice.
-    let answer = std::pin::pin!(answer);
-    match limited(&heard, OUR_ANSWERS, driver.until(answer)).await {
-        Some(answer) => answer.map_err(|error| error::classify_with(&error, &heard, node)),
-        None => Err(error::given_up(&heard, node)),
-    }
 }

@@ -47,7 +47,7 @@ pub(super) struct Probe {
     out: Option<Out>,
     pub(super) connect_time: Duration,
     pub(super) server_version: String,
-    pub(super) role: Role,
+    pub(super) role: Option<Role>,
 }
 
 /// A probe that waits for its answer.

@@ -41,7 +41,7 @@ impl Actor {
         let kind = match news {
             News::Connected { role, server_version, connect_time, attempt } => {
                 node.connected = true;
-                node.role = Some(role);
+                node.role = role.or(node.role);
                 node.server_version = Some(server_version.clone());
                 node.connect_time = Some(connect_time);
                 EventKind::Connected { node: name, role, server_version, connect_time, attempt }

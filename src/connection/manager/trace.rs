@@ -11,7 +11,7 @@ use crate::model::{EventKind, Health, NodeError, NodeName};
 pub(super) fn event(kind: &EventKind) {
     match kind {
         EventKind::Connected { node, role, server_version, connect_time, attempt } => {
-            let role = role.as_str();
+            let role = role.map_or("unknown", |role| role.as_str());
             info!(%node, role, ?server_version, ?connect_time, attempt, "connected");
         }
         EventKind::Disconnected { node, reason: DisconnectReason::Error(error) } => {

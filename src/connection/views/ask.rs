@@ -9,6 +9,7 @@
 //! a new session. Where an extension is, and its version, is looked up each time.
 
 mod fetch;
+mod find;
 
 use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
@@ -19,6 +20,7 @@ use futures_util::StreamExt;
 use tokio::time::{Instant, timeout};
 use tokio_postgres::{Client, SimpleQueryMessage, SimpleQueryRow};
 
+use super::stand_ins::StandIns;
 use super::texts::{self, Texts};
 use crate::connection::error;
 use crate::connection::error::sqlstate::{is_of_encoding, is_unprepared};
@@ -50,11 +52,13 @@ pub(super) struct ViewSession {
     dialled: Dialled,
     version: Version,
     /// The server's role when the session was opened.
-    role: Role,
+    role: Option<Role>,
     /// The views that it has answered.
     answered: HashSet<String>,
     /// `None` if statements cannot be prepared.
     prepared: Option<Prepared>,
+    /// The functions that do not work here.
+    stand_ins: StandIns,
     /// The `statement_timeout` last set.
     timeout: Option<Duration>,
     /// Until when views are asked for the bytes of their texts.
@@ -134,6 +138,7 @@ impl ViewSession {
             driver: session.driver,
             dialled: session.dialled,
             answered: HashSet::new(),
+            stand_ins: StandIns::default(),
             timeout: None,
             as_bytes: HashMap::new(),
             used: Instant::now(),
@@ -151,7 +156,8 @@ impl ViewSession {
         shared: &SharedTexts,
         wish: u64,
     ) -> (Result<ViewRows, NodeError>, After) {
-        let role = role.unwrap_or(self.role);
+        let role = self.role_of(role);
+        let mut tried = false;
         loop {
             let began = Instant::now();
             let outcome = self.in_time(node, view.timeout, async |on| on.rows_of(node, view, role).await).await;
@@ -170,6 +176,17 @@ impl ViewSession {
                 }
                 Err(Failure::Unprepared) => self.prepared = None,
                 Err(Failure::Said(error)) => {
+                    // A function that does not work takes away what needs it, not the whole view.
+                    if !std::mem::replace(&mut tried, true) {
+                        let finding =
+                            self.in_time(node, view.timeout, async |on| on.finds(node, view, role, &error).await);
+                        match finding.await {
+                            Ok(true) => continue,
+                            Err(Failure::Broken(error)) => return (Err(error), After::Broken),
+                            Ok(false) | Err(_) => {}
+                        }
+                    }
+                    let error = error::of_ours(error);
                     if self.answered.remove(&view.name) && error.is_lasting() {
                         return (Err(error), After::Outdated);
                     }
@@ -182,6 +199,11 @@ impl ViewSession {
                 Err(Failure::Broken(error)) => return (Err(error), After::Broken),
             }
         }
+    }
+
+    /// The role to ask as. A server that does not tell its own is asked as a primary: most of those have no standbys.
+    fn role_of(&self, role: Option<Role>) -> Role {
+        role.or(self.role).unwrap_or(Role::Primary)
     }
 
     /// Runs `work` and gives it up some time after the server should have.
@@ -224,6 +246,7 @@ impl ViewSession {
 
     async fn rows_of(&mut self, node: &NodeConfig, view: &View, role: Role) -> Result<Answer, Failure> {
         let sql = self.statement(node, view, role, View::sql).await?;
+        let sql = self.stand_ins.apply(sql, role, Instant::now());
         let as_bytes = self.asks_bytes(view);
         let mut before = self.settings(view);
         let statement = match &mut self.prepared {

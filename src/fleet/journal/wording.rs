@@ -24,7 +24,8 @@ pub(in crate::fleet) fn of(kind: &EventKind, nodes: &Nodes, batch: Option<&Batch
     match kind {
         EventKind::Connected { node, role, server_version, connect_time, .. } => {
             let took = milliseconds(*connect_time);
-            let text = format!("in {took}, PostgreSQL {server_version}, {}", role.as_str());
+            let role = role.map(|role| format!(", {}", role.as_str())).unwrap_or_default();
+            let text = format!("in {took}, PostgreSQL {server_version}{role}");
             Some(line(node, Severity::Good, "connected", text))
         }
         EventKind::Disconnected { node, reason } => disconnected(node, reason),

@@ -133,9 +133,9 @@ fn draw_message(canvas: &mut Canvas<'_>, area: Rect, form: &Form) {
         Test::Running { .. } => ("◌", theme.accent, "connecting …".to_owned(), None),
         Test::Passed(tested) => {
             let said = format!(
-                "PostgreSQL {}, {}, connected in {}",
+                "PostgreSQL {}, {}connected in {}",
                 tested.server_version,
-                tested.role.as_str(),
+                tested.role.map(|role| format!("{}, ", role.as_str())).unwrap_or_default(),
                 text::duration(tested.connect_time)
             );
             ("●", theme.ok, said, None)

@@ -86,7 +86,7 @@ impl Dashboard {
     pub(crate) fn connect(&mut self, node: &str, role: Role) {
         self.tell(EventKind::Connected {
             node: name(node),
-            role,
+            role: Some(role),
             server_version: "17.2".to_owned(),
             connect_time: Duration::from_millis(6),
             attempt: 1,

@@ -21,7 +21,7 @@ fn tested(dashboard: &mut Dashboard, commands: &[Command], outcome: Result<Teste
 }
 
 fn answer() -> Tested {
-    Tested { server_version: "17.2".to_owned(), role: Role::Primary, connect_time: Duration::from_millis(6) }
+    Tested { server_version: "17.2".to_owned(), role: Some(Role::Primary), connect_time: Duration::from_millis(6) }
 }
 
 #[test]

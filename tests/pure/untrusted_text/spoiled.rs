@@ -120,7 +120,7 @@ fn told(scene: &mut Scene, text: &str) {
         let word = || text.to_owned();
         server.settings.insert(1, Setting { name: word(), value: word(), source: word(), pending_restart: true });
         facts.senders = Some(vec![Sender { name: Some(word()), replayed: Some(1), ..Sender::default() }]);
-        let (role, server_version) = (Role::Primary, word());
+        let (role, server_version) = (Some(Role::Primary), word());
         let connect_time = Duration::from_millis(1);
         scene.event(EventKind::Connected { node: node.clone(), role, server_version, connect_time, attempt: 1 });
         scene.event(EventKind::Server { node: node.clone(), server: Arc::new(server) });
@@ -174,7 +174,7 @@ pub fn tested(scene: &mut Scene, text: &str, passed: bool) {
         Effect::Send(Command::Test { id, .. }) => Some(id),
         _ => None,
     });
-    let found = Tested { server_version: text.to_owned(), role: Role::Primary, connect_time: Duration::ZERO };
+    let found = Tested { server_version: text.to_owned(), role: Some(Role::Primary), connect_time: Duration::ZERO };
     let outcome = if passed { Ok(found) } else { Err(error(text)) };
     scene.event(EventKind::Tested { id: id.expect("the form tests"), outcome });
 }

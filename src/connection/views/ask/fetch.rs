@@ -59,7 +59,7 @@ impl ViewSession {
         request: &TextRequest,
         role: Option<Role>,
     ) -> (Result<Option<WholeText>, NodeError>, bool) {
-        let (view, role) = (&*request.view, role.unwrap_or(self.role));
+        let (view, role) = (&*request.view, self.role_of(role));
         loop {
             let Some(of) = view.columns.get(request.column) else { return (Ok(None), true) };
             let mut whole = None;

@@ -5,6 +5,7 @@ use ratatui::style::Style;
 use crate::app::App;
 use crate::fleet::lag::{Behind, Supply};
 use crate::fleet::nodes::{Level, Node, Sample};
+use crate::model::facts::Part;
 use crate::model::rates::Rates;
 use crate::model::{Facts, Role, membership};
 use crate::text;
@@ -42,16 +43,36 @@ impl FiguresText<'_> {
             lines.push(self.replay());
         }
         let primary = self.facts.role == Role::Primary;
-        let standbys = self.facts.senders.as_ref().map(Vec::len).filter(|standbys| *standbys > 0 || primary);
-        lines.extend(standbys.map(|standbys| self.standbys(standbys)));
+        match self.facts.senders.as_ref().map(Vec::len) {
+            Some(0) if !primary => {}
+            Some(standbys) => lines.push(self.standbys(standbys)),
+            None if primary => lines.push(self.label("Standbys").text(text::UNKNOWN, self.theme.dim)),
+            None => {}
+        }
         lines.extend(self.oldest());
         self.hidden(lines);
+        self.missing(lines);
+    }
+
+    /// What the server did not answer, and why, each reason once.
+    fn missing(&self, lines: &mut Vec<DocLine>) {
+        let width = self.width.saturating_sub(VALUES);
+        for (n, (parts, error)) in self.node.reasons().into_iter().enumerate() {
+            let parts: Vec<&str> = parts.into_iter().map(Part::words).collect();
+            let said = format!("{}: {}", parts.join(", "), error.message);
+            for (m, part) in text::wrap(&said, width).into_iter().take(3).enumerate() {
+                lines.push(self.label(if n + m == 0 { "Missing" } else { "" }).text(part, self.theme.warn));
+            }
+            for part in error.hint.iter().flat_map(|hint| text::wrap(hint, width)).take(2) {
+                lines.push(self.label("").text(part, self.theme.dim));
+            }
+        }
     }
 
     /// The reason and the remedy if the role may not see figures. A server that shows them all reports at least the
     /// number of active sessions.
     fn hidden(&self, lines: &mut Vec<DocLine>) {
-        if self.facts.active.is_some() {
+        if self.facts.active.is_some() || self.node.why_missing(&[Part::Sessions]).is_some() {
             return;
         }
         let server = self.node.server.as_deref();
@@ -177,7 +198,12 @@ impl FiguresText<'_> {
     }
 
     fn oldest(&self) -> Option<DocLine> {
-        let (oldest, theme) = (self.facts.oldest_transaction?, self.theme);
+        let theme = self.theme;
+        let Some(oldest) = self.facts.oldest_transaction else {
+            let missing = self.node.why_missing(&[Part::Sessions]).is_some();
+            return missing
+                .then(|| self.label("Oldest").text("transaction ", theme.dim).text(text::UNKNOWN, theme.dim));
+        };
         let level = if oldest.as_secs() >= OLD_TRANSACTION { theme.warn } else { theme.text };
         let row = self.label("Oldest").text("transaction ", theme.dim).text(text::duration(oldest), self.tone(level));
         Some(match self.facts.deadlocks {
