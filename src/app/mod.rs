@@ -109,6 +109,8 @@ pub struct App {
     alerts_arranged: u64,
     /// The number of the newest journal entry in [`Self::events_table`].
     journal_shown: u64,
+    /// [`Journal::amended`](crate::fleet::Journal::amended) when its rows were last arranged.
+    journal_amended: u64,
     /// The open dialog.
     pub dialog: Option<Dialog>,
     /// The filters of tables that several screens show, as the other screens left them.
@@ -166,6 +168,7 @@ impl App {
             alerts_table: Table::following(),
             alerts_arranged: 0,
             journal_shown: 0,
+            journal_amended: 0,
             dialog: None,
             parked: visit::Parked::default(),
             prompt: None,

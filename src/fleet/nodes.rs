@@ -7,6 +7,8 @@ use std::time::{Duration, SystemTime};
 
 use indexmap::IndexMap;
 
+use super::changes::Told;
+use super::journal::trouble::Trouble;
 use super::lag::Lag;
 use super::track::Track;
 use crate::model::rates::{Rates, TABLE_SPAN};
@@ -61,6 +63,10 @@ pub struct Node {
     pub(in crate::fleet) clock_ahead: Option<f64>,
     /// Since when a different cluster answers at its address, and the system identifier of the previous one.
     pub replaced: Option<(SystemTime, u64)>,
+    /// What it was last told to be.
+    pub(super) told: Told,
+    /// The entries of the journal that further events may belong to.
+    pub(super) trouble: Trouble,
     /// Its last minute and its last hour.
     pub history: History,
     /// True once `RemoveNode` was sent.
@@ -143,6 +149,8 @@ impl Node {
             stopped: None,
             clock_ahead: None,
             replaced: None,
+            told: Told::default(),
+            trouble: Trouble::default(),
             history: History::new(now),
             removing: false,
             unsaved: None,
@@ -388,6 +396,7 @@ impl Nodes {
             Some(node) => {
                 (node.config, node.replaced) = (config, None);
                 node.track.clear();
+                node.told.forget(now);
             }
             None => self.put(config, now),
         }

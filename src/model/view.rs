@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use super::change::RowKind;
 use super::{Condition, Role};
 
 mod by_server;
@@ -51,6 +52,8 @@ pub struct View {
     pub tree: Option<Tree>,
     /// The column with the text of a statement.
     pub statement: Option<usize>,
+    /// What is told of rows that come and go.
+    pub events: Option<RowEvents>,
     /// The column that is compared across nodes.
     pub compare: Option<usize>,
     /// What goes before the `SELECT`, after the word `WITH`.
@@ -70,6 +73,23 @@ pub struct Hide {
     pub column: usize,
     /// What the value of a hidden row meets.
     pub condition: Condition,
+}
+
+/// Rows whose coming and going is told as an event.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RowEvents {
+    /// What the rows are.
+    pub of: RowKind,
+    /// The columns that make the name.
+    pub name: Vec<usize>,
+    /// The rows that count; `None`: all.
+    pub only: Option<(usize, Condition)>,
+    /// Of subscriptions: which ones are disabled.
+    pub disabled: Option<(usize, Condition)>,
+    /// Of subscriptions: which ones fail, if it lasts.
+    pub failing: Option<(usize, Condition)>,
+    /// Of subscriptions: counters that grow when they fail.
+    pub errors: Vec<usize>,
 }
 
 /// A row is the child of the one whose `id` is its `parent`.
@@ -138,6 +158,7 @@ impl View {
             hide: Vec::new(),
             tree: None,
             statement: None,
+            events: None,
             compare: None,
             with: None,
             from,

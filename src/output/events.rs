@@ -5,8 +5,9 @@ use std::time::{Duration, SystemTime};
 use serde_json::{Map, Value, json};
 
 use super::json::{millis, time};
+use crate::model::change::{SettingChange, What};
 use crate::model::protocol::{DisconnectReason, LeaveReason, QueryProgress, ShutdownReport};
-use crate::model::{BatchId, ErrorKind, Event, EventKind, Health, HealthState, NodeError, NodeName};
+use crate::model::{BatchId, Change, ErrorKind, Event, EventKind, Health, HealthState, NodeError, NodeName};
 
 /// The line of an event, with its number in the log; `None` for what is not logged (answered probes, figures, the
 /// screen's own questions).
@@ -32,6 +33,42 @@ pub fn stopped(seq: u64, at: SystemTime, reason: LeaveReason, report: Option<Shu
         "queries_cancelled": report.map(|report| report.queries_cancelled)
     });
     written(seq, at, "stopped", None, fields)
+}
+
+/// The line of a change of a server, with its number in the log. It is found a moment after the event that shows it, and
+/// is not dated before the line above it, which came at `last`.
+pub fn change(seq: u64, last: SystemTime, change: &Change) -> String {
+    let (name, mut fields) = changed(&change.what);
+    if let Value::Object(fields) = &mut fields {
+        let severity = match &change.what {
+            What::Alert { severity, .. } => severity.as_str(),
+            _ => change.severity.as_str(),
+        };
+        fields.insert("severity".to_owned(), severity.into());
+        fields.insert("message".to_owned(), change.message.as_str().into());
+    }
+    written(seq, change.at.max(last), name, Some(&change.node), fields)
+}
+
+/// The name of a change and its own fields.
+fn changed(what: &What) -> (&'static str, Value) {
+    match what {
+        What::Role { from, to } => ("role", json!({ "from": from, "to": to })),
+        What::Timeline { from, to } => ("timeline", json!({ "from": from, "to": to })),
+        What::Restarted { from, to } => ("restarted", json!({ "from": time(*from), "to": time(*to) })),
+        What::Version { from, to } => ("version", json!({ "from": from, "to": to })),
+        What::Replication { side, name, turn } => {
+            ("replication", json!({ "side": side.as_str(), "name": name, "change": turn.as_str() }))
+        }
+        What::Settings(changed) => {
+            let setting = |of: &SettingChange| json!({ "name": of.name, "from": of.from, "to": of.to, "pending_restart": of.pending_restart });
+            ("settings", json!({ "changed": changed.iter().map(setting).collect::<Vec<_>>() }))
+        }
+        What::Alert { rule, turn, .. } => ("alert", json!({ "rule": rule, "change": turn.as_str() })),
+        What::Objects { of, turn, names } => {
+            ("objects", json!({ "type": of.as_str(), "names": names, "change": turn.as_str() }))
+        }
+    }
 }
 
 /// The fields that all lines have, then those of the event.

@@ -16,7 +16,7 @@ use tokio::time::{Instant, sleep, sleep_until, timeout};
 use tokio_postgres::{Client, Statement};
 use tokio_util::sync::CancellationToken;
 
-use super::sql;
+use super::{configured, sql};
 use crate::connection::error;
 use crate::connection::error::sqlstate::is_unprepared;
 use crate::connection::report::{News, Reporter};
@@ -228,7 +228,10 @@ async fn server_facts(session: &mut FactsSession, node: &NodeConfig) -> Result<S
         let identifier = client.query_typed_one(sql::IDENTIFIER, &[]).await;
         let identifier = identifier.and_then(|row| row.try_get(0)).ok();
         let settings = client.query_typed(sql::SETTINGS, &[]).await?;
-        sql::read_server(version.clone(), &row, identifier, &settings)
+        let configured = client.query_typed(configured::CONFIGURED, &[]).await;
+        let configured = configured.and_then(|rows| configured::read(&rows)).ok();
+        let server = sql::read_server(version.clone(), &row, identifier, &settings)?;
+        Ok(ServerFacts { configured, ..server })
     };
     drive(driver, node, answer).await
 }

@@ -145,6 +145,7 @@ pub(super) fn read_server(
         wal_segment: big(row, "wal_segment")?,
         rights: row.try_get("rights")?,
         settings: settings.iter().map(setting).collect::<Result<_, Error>>()?,
+        configured: None,
         pending_restart: small(row, "pending_restart")?,
     })
 }

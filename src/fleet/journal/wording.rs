@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use crate::model::protocol::{DisconnectReason, QueryProgress};
-use crate::model::{EventKind, Health, HealthState, NodeName};
+use crate::model::{ErrorKind, EventKind, Health, HealthState, NodeName};
 
 use super::Severity;
 use crate::fleet::batch::Batch;
@@ -17,6 +17,36 @@ pub(in crate::fleet) struct Wording {
     pub(in crate::fleet) severity: Severity,
     pub(in crate::fleet) what: String,
     pub(in crate::fleet) text: String,
+    pub(in crate::fleet) part: Part,
+}
+
+/// What an event is a part of: what belongs together is one entry.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::fleet) enum Part {
+    /// It stands alone.
+    Alone,
+    /// It is trouble of the node: the higher, the worse.
+    Trouble(u8),
+    /// A further attempt to end the trouble failed for another reason.
+    Attempt,
+    /// The node answers again.
+    Return,
+    /// The node is well again.
+    Well,
+    /// What was begun ends here.
+    End,
+}
+
+/// How bad trouble is: figures are missing, the node is shaken, it is down.
+const BLIND: u8 = 0;
+const SHAKEN: u8 = 1;
+const DOWN: u8 = 2;
+
+impl Part {
+    /// True if the node is down.
+    pub(in crate::fleet) fn is_down(self) -> bool {
+        self == Self::Trouble(DOWN)
+    }
 }
 
 /// The entry for an event. It compares the event with the nodes and the batch as they were before.
@@ -25,12 +55,24 @@ pub(in crate::fleet) fn of(kind: &EventKind, nodes: &Nodes, batch: Option<&Batch
         EventKind::Connected { node, role, server_version, connect_time, .. } => {
             let took = milliseconds(*connect_time);
             let text = format!("in {took}, PostgreSQL {server_version}, {}", role.as_str());
-            Some(line(node, Severity::Good, "connected", text))
+            Some(line(node, Severity::Good, "connected", text).of(Part::Return))
         }
         EventKind::Disconnected { node, reason } => disconnected(node, reason),
         EventKind::Health { node, from, health } => {
             let what = format!("{} → {}", from.as_str(), health.state.as_str());
-            Some(line(node, severity(health), &what, why(health)))
+            let part = match health.state {
+                HealthState::Healthy => Part::Well,
+                HealthState::Degraded => Part::Trouble(SHAKEN),
+                HealthState::Unhealthy | HealthState::Reconnecting => Part::Trouble(DOWN),
+                HealthState::Connecting | HealthState::Disconnected => Part::End,
+            };
+            Some(line(node, severity(health), &what, why(health)).of(part))
+        }
+        EventKind::Checked { node, health } => {
+            let known = nodes.get(node)?.health.error.as_ref().map(|error| &error.message);
+            let error = health.error.as_ref().filter(|error| known != Some(&error.message))?;
+            let what = format!("attempt {}", health.attempt);
+            Some(line(node, Severity::Info, &what, error.message.clone()).of(Part::Attempt))
         }
         EventKind::NodeAdded { node } => {
             let known = nodes.get(&node.name).is_some_and(|known| !known.removing);
@@ -53,7 +95,10 @@ pub(in crate::fleet) fn of(kind: &EventKind, nodes: &Nodes, batch: Option<&Batch
         EventKind::Facts { node, facts: Err(error) } => {
             let reported = nodes.get(node).and_then(|node| node.facts_error.as_ref());
             let new = reported.is_none_or(|reported| reported.kind != error.kind || reported.message != error.message);
-            new.then(|| line(node, Severity::Warning, "no figures", error.message.clone()))
+            // What the server refuses says nothing of its health.
+            let is_answer = matches!(error.kind, ErrorKind::Permission | ErrorKind::Sql);
+            let part = if is_answer { Part::Alone } else { Part::Trouble(BLIND) };
+            new.then(|| line(node, Severity::Warning, "no figures", error.message.clone()).of(part))
         }
         EventKind::Replaced { node, was, now } => {
             let text = format!("the system identifier changed from {was} to {now}: this is a different cluster");
@@ -67,19 +112,29 @@ pub(in crate::fleet) fn of(kind: &EventKind, nodes: &Nodes, batch: Option<&Batch
             severity: Severity::Warning,
             what: "refused".to_owned(),
             text: error.to_string(),
+            part: Part::Alone,
         }),
         _ => None,
     }
 }
 
 fn line(node: &NodeName, severity: Severity, what: &str, text: String) -> Wording {
-    Wording { node: Some(node.clone()), severity, what: what.to_owned(), text }
+    Wording { node: Some(node.clone()), severity, what: what.to_owned(), text, part: Part::Alone }
+}
+
+impl Wording {
+    fn of(self, part: Part) -> Self {
+        Self { part, ..self }
+    }
 }
 
 /// A connection that ended on request gets no entry: the request has its own.
 fn disconnected(node: &NodeName, reason: &DisconnectReason) -> Option<Wording> {
     match reason {
-        DisconnectReason::Error(error) => Some(line(node, Severity::Warning, "connection lost", error.message.clone())),
+        DisconnectReason::Error(error) => {
+            let line = line(node, Severity::Warning, "connection lost", error.message.clone());
+            Some(line.of(Part::Trouble(SHAKEN)))
+        }
         DisconnectReason::Edited
         | DisconnectReason::Paused
         | DisconnectReason::Removed
@@ -102,7 +157,7 @@ fn why(health: &Health) -> String {
         (HealthState::Disconnected, _) if health.paused => "paused".to_owned(),
         (HealthState::Healthy, _) | (_, None) => latency(),
         (_, Some(error)) if health.failures > 1 => {
-            format!("{} ({} probes missed)", error.message.clone(), health.failures)
+            format!("{}; {} probes missed", error.message, health.failures)
         }
         (_, Some(error)) => error.message.clone(),
     }
@@ -115,7 +170,7 @@ fn finished(batch: &Batch, elapsed: Duration) -> Wording {
     let text = format!("{answered} of {} answered in {}{failures}", batch.nodes.len(), milliseconds(elapsed));
     let what = if batch.cancelled { "query cancelled" } else { "query done" };
     let severity = if failed > 0 { Severity::Warning } else { Severity::Info };
-    Wording { node: None, severity, what: what.to_owned(), text }
+    Wording { node: None, severity, what: what.to_owned(), text, part: Part::Alone }
 }
 
 fn counted(count: u32, one: &str, several: &str) -> String {
