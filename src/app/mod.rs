@@ -88,6 +88,8 @@ pub struct App {
     pub lower: Pane,
     /// True if the focused pane fills the screen.
     pub zoomed: bool,
+    /// True while the pane of events shows what the selected entry consists of.
+    pub details: bool,
     /// True if long text wraps; false if it is cut.
     pub wrap: bool,
     /// The rows of screen 1. Its selected row is *the* selected node, on every screen.
@@ -157,6 +159,7 @@ impl App {
             pane: Pane::Nodes,
             lower: Pane::Summary,
             zoomed: false,
+            details: false,
             wrap: false,
             nodes_table: Table::following(),
             events_table: Table::default(),

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use super::identity;
-use super::journal::Entry;
+use super::journal::{Entry, NAMED};
 use super::nodes::Node;
 use super::picture::Picture;
 use crate::model::change::{SettingChange, Severity, Side, Turn, What};
@@ -22,8 +22,6 @@ mod rows;
 /// A change without its node and time.
 pub(super) type Found = (Severity, String, What);
 
-/// How many names or settings a sentence has; the event log has them all.
-const NAMED: usize = 5;
 /// How long after one name of a server another one may tell the same change.
 const ONE_SERVER: Duration = Duration::from_mins(1);
 /// How long the receivers of a server that was restarted have to connect again: they try every five seconds.
@@ -119,7 +117,7 @@ impl Told {
             if !changed.is_empty() {
                 let waits = changed.iter().any(|change| change.pending_restart);
                 let severity = if waits { Severity::Warning } else { Severity::Info };
-                let words = named(changed.iter().map(in_words));
+                let words = named(changed.iter().map(SettingChange::in_words));
                 found.push((severity, words, What::Settings(changed)));
             }
         }
@@ -223,18 +221,6 @@ fn settings(before: &[Configured], now: &[Configured]) -> Vec<SettingChange> {
         }
     }
     changed
-}
-
-/// `work_mem 4MB → 8MB`
-fn in_words(change: &SettingChange) -> String {
-    let SettingChange { name, from, to, pending_restart } = change;
-    let shown = |value: &str| if value.is_empty() { "''".to_owned() } else { value.to_owned() };
-    match (from, to) {
-        (Some(from), None) if *pending_restart => format!("{name} ({}) waits for a restart", shown(from)),
-        (None, None) if *pending_restart => format!("{name} waits for a restart"),
-        (Some(from), Some(to)) => format!("{name} {} → {}", shown(from), shown(to)),
-        _ => format!("{name} changed"),
-    }
 }
 
 /// `a, b, c and 4 more`

@@ -12,6 +12,9 @@ use crate::model::change::{Change, What};
 
 pub use crate::model::Severity;
 
+/// How many names or settings a sentence has; the details of its entry have them all.
+pub(in crate::fleet) const NAMED: usize = 5;
+
 /// One entry. `what` and `text` may contain text of a server: make it safe before it reaches a terminal.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Entry {
@@ -38,7 +41,10 @@ impl Entry {
     pub(in crate::fleet) fn of(change: Change) -> Self {
         let Change { at, node, severity, message, what } = change;
         let title = what.title().to_owned();
-        Self { change: Some(Arc::new(what)), ..Self::new(at, Some(node), severity, title, message) }
+        let all = what.parts();
+        let step = |text: String| Step { at, what: title.clone(), text };
+        let steps = if all.len() > NAMED { all.into_iter().map(step).collect() } else { Vec::new() };
+        Self { steps, change: Some(Arc::new(what)), ..Self::new(at, Some(node), severity, title.clone(), message) }
     }
 
     /// An entry for one thing that happened.

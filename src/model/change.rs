@@ -168,6 +168,15 @@ impl What {
         }
     }
 
+    /// Its parts, if it is about several things at once.
+    pub fn parts(&self) -> Vec<String> {
+        match self {
+            Self::Settings(changed) => changed.iter().map(SettingChange::in_words).collect(),
+            Self::Objects { names, .. } => names.clone(),
+            _ => Vec::new(),
+        }
+    }
+
     /// True if it is about the connected database rather than about the whole server.
     pub fn is_of_database(&self) -> bool {
         matches!(self, Self::Objects { .. } | Self::Replication { side: Side::Subscription, .. })
@@ -310,4 +319,18 @@ pub struct SettingChange {
     pub to: Option<String>,
     /// True if the value in the file takes effect only after a restart.
     pub pending_restart: bool,
+}
+
+impl SettingChange {
+    /// `work_mem 4MB → 8MB`
+    pub fn in_words(&self) -> String {
+        let Self { name, from, to, pending_restart } = self;
+        let shown = |value: &str| if value.is_empty() { "''".to_owned() } else { value.to_owned() };
+        match (from, to) {
+            (Some(from), None) if *pending_restart => format!("{name} ({}) waits for a restart", shown(from)),
+            (None, None) if *pending_restart => format!("{name} waits for a restart"),
+            (Some(from), Some(to)) => format!("{name} {} → {}", shown(from), shown(to)),
+            _ => format!("{name} changed"),
+        }
+    }
 }

@@ -1,24 +1,32 @@
-//! The trouble of a node as one entry: what is seen of a server that was killed (the lost connection, the missed probes,
-//! the states until it is declared dead, the attempts to reach it) are steps of it, and what is seen of its return are
-//! steps of another one.
+//! The trouble of a node as one entry: what is seen of a server that was killed (the lost connection, the states until
+//! it is declared dead, why attempts to reach it fail) are the steps of it. Another entry says that the node is back.
 
 use std::time::{Duration, SystemTime};
 
 use super::wording::{Part, Wording};
 use super::{Entry, Journal, Step};
+use crate::model::figures;
 
 /// Trouble that gets worse after this time is told anew: nobody looks for it among old entries.
 const ONE_STORY: Duration = Duration::from_mins(1);
 /// The most steps that an entry keeps.
 const STEPS: usize = 100;
 
-/// The entries of a node that further events may belong to.
+/// Which entries of a node further events belong to.
 #[derive(Debug, Clone, Default)]
 pub(in crate::fleet) struct Trouble {
-    /// The entry of the trouble that the node is in, when it was told, and how bad it is.
-    open: Option<(u64, SystemTime, u8)>,
-    /// The entry that says that the node answers again.
-    returned: Option<u64>,
+    open: Option<Open>,
+    /// True once an entry said that the node is back, and until it is well.
+    is_back: bool,
+}
+
+/// The entry of the trouble that a node is in.
+#[derive(Debug, Clone, Copy)]
+struct Open {
+    seq: u64,
+    told: SystemTime,
+    /// How bad it is.
+    rank: u8,
 }
 
 impl Trouble {
@@ -32,62 +40,54 @@ impl Trouble {
     ) {
         let Wording { node, severity, what, mut text, part } = wording;
         let step = Step { at, what: what.clone(), text: text.clone() };
-        let (title, mut add) = (if part.is_down() { "down".to_owned() } else { what }, |seq| {
-            journal.amend(seq, |entry| {
-                if entry.steps.len() < STEPS {
-                    entry.steps.push(step.clone());
-                }
-            });
-        });
+        let title = if part.is_down() { "down".to_owned() } else { what };
+        let was = self.open;
         match part {
             Part::Alone => {}
-            Part::End => *self = Self::default(),
             Part::Attempt => {
-                if let Some((seq, ..)) = self.open {
-                    add(seq);
+                if let Some(open) = was {
+                    open.add(journal, step);
                 }
                 return;
             }
-            Part::Trouble(rank) => match self.open {
-                Some((seq, told, worst)) => {
-                    self.returned = None;
-                    let is_worse = rank > worst;
-                    if !is_worse || at.duration_since(told).unwrap_or_default() < ONE_STORY {
-                        add(seq);
-                        if is_worse {
-                            journal
-                                .amend(seq, |entry| (entry.severity, entry.what, entry.text) = (severity, title, text));
-                            self.open = Some((seq, told, rank));
-                        }
-                        return;
+            Part::Trouble(rank) => {
+                self.is_back = false;
+                if let Some(open) = was
+                    && (rank <= open.rank || at.duration_since(open.told).unwrap_or_default() < ONE_STORY)
+                {
+                    open.add(journal, step);
+                    if rank > open.rank {
+                        let worse =
+                            |entry: &mut Entry| (entry.severity, entry.what, entry.text) = (severity, title, text);
+                        journal.amend(open.seq, worse);
+                        self.open = Some(Open { rank, ..open });
                     }
-                }
-                None => self.returned = None,
-            },
-            Part::Return => {
-                if let Some(down_for) = down_for.filter(|_| self.open.is_some_and(|(.., rank)| rank > 0)) {
-                    text = format!("{text}; down for {}", crate::model::figures::age(down_for));
-                }
-            }
-            Part::Well => {
-                let returned = self.returned;
-                *self = Self::default();
-                if let Some(seq) = returned {
-                    add(seq);
                     return;
                 }
             }
+            Part::Return => {
+                if let Some(open) = was {
+                    open.add(journal, step.clone());
+                    if let Some(down_for) = down_for {
+                        text = format!("{text}; down for {}", figures::age(down_for));
+                    }
+                }
+                *self = Self { open: None, is_back: true };
+            }
+            Part::Well if std::mem::take(self).is_back => return,
+            Part::Well | Part::End => *self = Self::default(),
         }
-        let steps = if part == Part::Alone { Vec::new() } else { vec![step] };
-        let seq = journal.push(Entry { steps, ..Entry::new(at, node, severity, title, text) });
-        match part {
-            Part::Trouble(rank) => self.open = Some((seq, at, rank)),
-            Part::Return => *self = Self { open: None, returned: Some(seq) },
-            _ => {}
+        let mut entry = Entry::new(at, node, severity, title, text);
+        if matches!(part, Part::Trouble(_)) {
+            entry.steps.push(step);
+        }
+        let seq = journal.push(entry);
+        if let Part::Trouble(rank) = part {
+            self.open = Some(Open { seq, told: at, rank });
         }
     }
 
-    /// True if something is open.
+    /// True if the node is in trouble.
     pub(in crate::fleet) fn is_open(&self) -> bool {
         self.open.is_some()
     }
@@ -95,5 +95,15 @@ impl Trouble {
     /// The node has figures and is well: what follows is another story.
     pub(in crate::fleet) fn end(&mut self) {
         self.open = None;
+    }
+}
+
+impl Open {
+    fn add(self, journal: &mut Journal, step: Step) {
+        journal.amend(self.seq, |entry| {
+            if entry.steps.len() < STEPS {
+                entry.steps.push(step);
+            }
+        });
     }
 }
