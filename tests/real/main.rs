@@ -14,6 +14,7 @@ mod cli;
 mod dashboard;
 mod demo;
 mod demo_cluster;
+mod events;
 mod leaving;
 mod pgbouncer;
 mod query;
