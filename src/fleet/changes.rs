@@ -226,8 +226,8 @@ fn settings(before: &[Configured], now: &[Configured]) -> Vec<SettingChange> {
 /// `a, b, c and 4 more`
 fn named(names: impl ExactSizeIterator<Item = String>) -> String {
     let more = names.len().saturating_sub(NAMED);
-    let named = names.take(NAMED).collect::<Vec<_>>().join(", ");
-    if more > 0 { format!("{named} and {more} more") } else { named }
+    let first = names.take(NAMED).collect::<Vec<_>>().join(", ");
+    if more > 0 { format!("{first} and {more} more") } else { first }
 }
 
 /// True if another name of this server has told the same change a short time ago.

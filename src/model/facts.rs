@@ -232,6 +232,7 @@ pub struct Configured {
 
 impl Configured {
     /// The setting where nothing sets it.
+    #[must_use]
     pub fn unset(&self) -> Self {
         let value = self.value.is_some().then(|| self.default.clone());
         Self { value, mark: self.default_mark, pending_restart: false, ..self.clone() }

@@ -48,13 +48,13 @@ impl EventLog {
         file.write(&events::started(seq, SystemTime::now(), cluster, nodes))?;
         wait_for_readers(&file.file).map_err(|error| fault(FLAG, path, &error))?;
         let (tap, events) = mpsc::channel(QUEUE);
-        let (changes, changed) = mpsc::channel(QUEUE);
+        let (changes, found) = mpsc::channel(QUEUE);
         let (reason, stopped) = oneshot::channel();
         let (report, failure) = watch::channel(None);
         let runtime = Handle::current();
         let writer = tokio::task::spawn_blocking(move || {
             // Without a receiver there is no one to report the failure to.
-            if let Err(text) = runtime.block_on(write_all(&mut file, events, changed, stopped)) {
+            if let Err(text) = runtime.block_on(write_all(&mut file, events, found, stopped)) {
                 let _ = report.send(Some(text));
             }
         });
@@ -97,7 +97,7 @@ async fn write_all(
     reason: oneshot::Receiver<LeaveReason>,
 ) -> Result<(), String> {
     let mut report = None;
-    let (mut waiting, mut changed) = (Vec::new(), Vec::new());
+    let (mut waiting, mut found) = (Vec::new(), Vec::new());
     while report.is_none() {
         let mut lines = String::new();
         tokio::select! {
@@ -106,7 +106,7 @@ async fn write_all(
             count = events.recv_many(&mut waiting, QUEUE) => if count == 0 {
                 break;
             },
-            Some(change) = changes.recv() => changed.push(change),
+            Some(change) = changes.recv() => found.push(change),
         }
         for event in waiting.drain(..) {
             if let EventKind::Stopped(stopped) = event.kind {
@@ -115,8 +115,8 @@ async fn write_all(
                 lines.push_str(&line);
             }
         }
-        changed.extend(std::iter::from_fn(|| changes.try_recv().ok()));
-        for change in changed.drain(..) {
+        found.extend(std::iter::from_fn(|| changes.try_recv().ok()));
+        for change in found.drain(..) {
             lines.push_str(&file.change(&change));
         }
         file.write(&lines)?;

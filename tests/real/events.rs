@@ -240,7 +240,8 @@ fn one_kill_is_one_line_and_enter_shows_what_was_seen_of_it() {
     wait_for("it is tried again", SOON, || {
         logged.of("health").iter().any(|line| line["to"] == "reconnecting").then_some(())
     });
-    let lines = |tui: &Tui| tui.screen_text().lines().filter(|line| line.starts_with('│') && line.contains("primary")).count();
+    let lines =
+        |tui: &Tui| tui.screen_text().lines().filter(|line| line.starts_with('│') && line.contains("primary")).count();
     assert_eq!(lines(&logged.tui), 2, "connected, down:\n{}", logged.tui.screen_text());
     logged.tui.press("<enter>");
     logged.tui.wait_text("→ unhealthy", SOON);
