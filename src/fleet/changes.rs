@@ -9,10 +9,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use super::identity;
-use super::journal::{Entry, NAMED};
-use super::nodes::Node;
-use super::picture::Picture;
+use super::journal::NAMED;
 use crate::model::change::{SettingChange, Severity, Side, Turn, What};
 use crate::model::facts::Configured;
 use crate::model::{Facts, NodeName, Role, ServerFacts, figures};
@@ -22,8 +19,6 @@ mod rows;
 /// A change without its node and time.
 pub(super) type Found = (Severity, String, What);
 
-/// How long after one name of a server another one may tell the same change.
-const ONE_SERVER: Duration = Duration::from_mins(1);
 /// How long the receivers of a server that was restarted have to connect again: they try every five seconds.
 const RESTART: Duration = Duration::from_secs(12);
 /// How many senders are remembered that are gone.
@@ -57,15 +52,21 @@ impl Told {
     }
 
     /// Takes in what a node reported last, and returns what is new in it. `upstream` is the node that it receives from.
-    pub(super) fn take(&mut self, at: SystemTime, node: &Node, upstream: Option<&NodeName>) -> Vec<Found> {
-        let Some((_, facts)) = &node.facts else { return Vec::new() };
+    /// `server` is what it said of itself on the present connection.
+    pub(super) fn take(
+        &mut self,
+        at: SystemTime,
+        facts: &Facts,
+        server: Option<&Arc<ServerFacts>>,
+        upstream: Option<&NodeName>,
+    ) -> Vec<Found> {
         let is_first = self.role.is_none();
-        if !is_first && !node.is_identified && !std::mem::replace(&mut self.waited, true) {
+        if !is_first && server.is_none() && !std::mem::replace(&mut self.waited, true) {
             return Vec::new();
         }
-        self.waited &= !node.is_identified;
+        self.waited &= server.is_none();
         let mut found = Vec::new();
-        if let Some(server) = node.server.as_ref().filter(|_| node.is_identified) {
+        if let Some(server) = server {
             self.server(at, server, &mut found);
         }
         self.role(at, facts, &mut found);
@@ -228,20 +229,6 @@ fn named(names: impl ExactSizeIterator<Item = String>) -> String {
     let more = names.len().saturating_sub(NAMED);
     let first = names.take(NAMED).collect::<Vec<_>>().join(", ");
     if more > 0 { format!("{first} and {more} more") } else { first }
-}
-
-/// True if another name of this server has told the same change a short time ago.
-pub(super) fn is_told(picture: &Picture, at: SystemTime, name: &NodeName, what: &What) -> bool {
-    let Some(node) = picture.nodes.get(name) else { return true };
-    let lately = |entry: &&Entry| at.duration_since(entry.at).unwrap_or_default() < ONE_SERVER;
-    let mut told = picture.journal.iter().take_while(lately).filter(|entry| entry.change.as_deref() == Some(what));
-    told.any(|entry| {
-        let other = entry.node.as_ref().filter(|other| *other != name).and_then(|other| picture.nodes.get(other));
-        other.is_some_and(|other| {
-            let one_place = !what.is_of_database() || other.config.database == node.config.database;
-            one_place && identity::is_same_server(node, other)
-        })
-    })
 }
 
 #[cfg(test)]

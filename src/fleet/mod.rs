@@ -38,7 +38,8 @@ use crate::model::{
     Thresholds, Verdict, View,
 };
 
-use journal::wording::{self, Wording};
+use journal::trouble::Wording;
+use journal::wording;
 use measure::{Place, Surroundings};
 
 pub use alerts::{AlertId, Alerts};
@@ -313,16 +314,16 @@ impl Fleet {
     fn compare(&mut self, at: SystemTime, name: &NodeName) {
         let upstream = self.now.upstreams.get(name).cloned();
         let Some(node) = self.now.nodes.get_mut(name) else { return };
-        let mut told = std::mem::take(&mut node.told);
-        let found = told.take(at, node, upstream.as_ref());
-        node.told = told;
+        let Some((_, facts)) = &node.facts else { return };
+        let server = node.server.as_ref().filter(|_| node.is_identified);
+        let found = node.told.take(at, facts, server, upstream.as_ref());
         self.tell(at, name, found);
     }
 
     /// Writes changes of a node, unless another name of the server has told them.
     fn tell(&mut self, at: SystemTime, name: &NodeName, found: Vec<changes::Found>) {
         for (severity, message, what) in found {
-            if !changes::is_told(&self.now, at, name, &what) {
+            if !self.now.has_told(at, name, &what) {
                 self.write(Entry::of(Change { at, node: name.clone(), severity, message, what }));
             }
         }

@@ -3,6 +3,7 @@
 
 use std::time::SystemTime;
 
+use super::view::RowKind;
 use super::{AlertSeverity, NodeName, Role};
 
 /// How much something that happened matters; it decides the sign and colour of its entry in the journal.
@@ -258,53 +259,6 @@ impl AlertTurn {
             Self::Worse => "worse",
             Self::Better => "better",
         }
-    }
-}
-
-/// What the rows of a view are, if it is told when one comes or goes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum RowKind {
-    /// Replication slots.
-    Slot,
-    /// Subscriptions.
-    Subscription,
-    /// Tables.
-    Table,
-    /// Indexes.
-    Index,
-    /// Extensions.
-    Extension,
-}
-
-impl RowKind {
-    /// All of them.
-    pub const ALL: [Self; 5] = [Self::Slot, Self::Subscription, Self::Table, Self::Index, Self::Extension];
-
-    /// As a view file and programs write it.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Slot => "slot",
-            Self::Subscription => "subscription",
-            Self::Table => "table",
-            Self::Index => "index",
-            Self::Extension => "extension",
-        }
-    }
-
-    /// The word for several of them.
-    pub fn plural(self) -> &'static str {
-        match self {
-            Self::Slot => "slots",
-            Self::Subscription => "subscriptions",
-            Self::Table => "tables",
-            Self::Index => "indexes",
-            Self::Extension => "extensions",
-        }
-    }
-
-    /// True if the changes are told whether a screen shows the view or not.
-    pub fn is_of_replication(self) -> bool {
-        matches!(self, Self::Slot | Self::Subscription)
     }
 }
 

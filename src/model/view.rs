@@ -3,7 +3,6 @@
 
 use std::time::Duration;
 
-use super::change::RowKind;
 use super::{Condition, Role};
 
 mod by_server;
@@ -73,6 +72,53 @@ pub struct Hide {
     pub column: usize,
     /// What the value of a hidden row meets.
     pub condition: Condition,
+}
+
+/// What the rows of a view are, if it is told when one comes or goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RowKind {
+    /// Replication slots.
+    Slot,
+    /// Subscriptions.
+    Subscription,
+    /// Tables.
+    Table,
+    /// Indexes.
+    Index,
+    /// Extensions.
+    Extension,
+}
+
+impl RowKind {
+    /// All of them.
+    pub const ALL: [Self; 5] = [Self::Slot, Self::Subscription, Self::Table, Self::Index, Self::Extension];
+
+    /// As a view file and programs write it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Slot => "slot",
+            Self::Subscription => "subscription",
+            Self::Table => "table",
+            Self::Index => "index",
+            Self::Extension => "extension",
+        }
+    }
+
+    /// The word for several of them.
+    pub fn plural(self) -> &'static str {
+        match self {
+            Self::Slot => "slots",
+            Self::Subscription => "subscriptions",
+            Self::Table => "tables",
+            Self::Index => "indexes",
+            Self::Extension => "extensions",
+        }
+    }
+
+    /// True if the changes are told whether a screen shows the view or not.
+    pub fn is_of_replication(self) -> bool {
+        matches!(self, Self::Slot | Self::Subscription)
+    }
 }
 
 /// Rows whose coming and going is told as an event.

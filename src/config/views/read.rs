@@ -8,8 +8,7 @@ use crate::config::diagnostic::{Diagnostic, Diagnostics};
 use crate::config::walk;
 use crate::config::yaml::{self, Entry, Value, Yaml};
 use crate::model::Condition;
-use crate::model::change::RowKind;
-use crate::model::view::{Hide, RowEvents, Tree, View, ViewColumn, ViewScreen};
+use crate::model::view::{Hide, RowEvents, RowKind, Tree, View, ViewColumn, ViewScreen};
 
 const KEYS: [&str; 19] = [
     "title",

@@ -5,8 +5,8 @@ use std::time::{Duration, SystemTime};
 
 use super::{Found, Told, named};
 use crate::model::View;
-use crate::model::change::{RowKind, Severity, Side, Turn, What};
-use crate::model::view::{Reading, RowEvents};
+use crate::model::change::{Severity, Side, Turn, What};
+use crate::model::view::{Reading, RowEvents, RowKind};
 
 /// A subscription is well once it has not failed for this long: its worker tries again every five seconds.
 const WELL: Duration = Duration::from_secs(15);

@@ -3,14 +3,58 @@
 
 use std::time::{Duration, SystemTime};
 
-use super::wording::{Part, Wording};
-use super::{Entry, Journal, Step};
-use crate::model::figures;
+use super::{Entry, Journal, Severity, Step};
+use crate::model::{NodeName, figures};
 
 /// Trouble that gets worse after this time is told anew: nobody looks for it among old entries.
 const ONE_STORY: Duration = Duration::from_mins(1);
 /// The most steps that an entry keeps.
 const STEPS: usize = 100;
+
+/// An entry without its time.
+#[derive(Debug, PartialEq, Eq)]
+pub(in crate::fleet) struct Wording {
+    pub(in crate::fleet) node: Option<NodeName>,
+    pub(in crate::fleet) severity: Severity,
+    pub(in crate::fleet) what: String,
+    pub(in crate::fleet) text: String,
+    pub(in crate::fleet) part: Part,
+}
+
+/// What an event is a part of: what belongs together is one entry.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::fleet) enum Part {
+    /// It stands alone.
+    Alone,
+    /// It is trouble of the node: the higher, the worse.
+    Trouble(u8),
+    /// A further attempt to end the trouble failed for another reason.
+    Attempt,
+    /// The node answers again.
+    Return,
+    /// The node is well again.
+    Well,
+    /// What was begun ends here.
+    End,
+}
+
+/// How bad trouble is: figures are missing, the node is shaken, it is down.
+pub(super) const BLIND: u8 = 0;
+pub(super) const SHAKEN: u8 = 1;
+pub(super) const DOWN: u8 = 2;
+
+impl Part {
+    /// True if the node is down.
+    pub(in crate::fleet) fn is_down(self) -> bool {
+        self == Self::Trouble(DOWN)
+    }
+}
+
+impl Wording {
+    pub(super) fn of(self, part: Part) -> Self {
+        Self { part, ..self }
+    }
+}
 
 /// Which entries of a node further events belong to.
 #[derive(Debug, Clone, Default)]

@@ -7,47 +7,9 @@ use crate::model::protocol::{DisconnectReason, QueryProgress};
 use crate::model::{ErrorKind, EventKind, Health, HealthState, NodeName};
 
 use super::Severity;
+use super::trouble::{BLIND, DOWN, Part, SHAKEN, Wording};
 use crate::fleet::batch::Batch;
 use crate::fleet::nodes::Nodes;
-
-/// An entry without its time.
-#[derive(Debug, PartialEq, Eq)]
-pub(in crate::fleet) struct Wording {
-    pub(in crate::fleet) node: Option<NodeName>,
-    pub(in crate::fleet) severity: Severity,
-    pub(in crate::fleet) what: String,
-    pub(in crate::fleet) text: String,
-    pub(in crate::fleet) part: Part,
-}
-
-/// What an event is a part of: what belongs together is one entry.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::fleet) enum Part {
-    /// It stands alone.
-    Alone,
-    /// It is trouble of the node: the higher, the worse.
-    Trouble(u8),
-    /// A further attempt to end the trouble failed for another reason.
-    Attempt,
-    /// The node answers again.
-    Return,
-    /// The node is well again.
-    Well,
-    /// What was begun ends here.
-    End,
-}
-
-/// How bad trouble is: figures are missing, the node is shaken, it is down.
-const BLIND: u8 = 0;
-const SHAKEN: u8 = 1;
-const DOWN: u8 = 2;
-
-impl Part {
-    /// True if the node is down.
-    pub(in crate::fleet) fn is_down(self) -> bool {
-        self == Self::Trouble(DOWN)
-    }
-}
 
 /// The entry for an event. It compares the event with the nodes and the batch as they were before.
 pub(in crate::fleet) fn of(kind: &EventKind, nodes: &Nodes, batch: Option<&Batch>) -> Option<Wording> {
@@ -120,12 +82,6 @@ pub(in crate::fleet) fn of(kind: &EventKind, nodes: &Nodes, batch: Option<&Batch
 
 fn line(node: &NodeName, severity: Severity, what: &str, text: String) -> Wording {
     Wording { node: Some(node.clone()), severity, what: what.to_owned(), text, part: Part::Alone }
-}
-
-impl Wording {
-    fn of(self, part: Part) -> Self {
-        Self { part, ..self }
-    }
 }
 
 /// A connection that ended on request gets no entry: the request has its own.
