@@ -188,8 +188,10 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
+    use crate::model::change::{AlertTurn, Severity, Side, Turn};
     use crate::model::protocol::{NodeOutcome, NodeRows};
-    use crate::model::{PoolStats, ProbeStats, Role};
+    use crate::model::view::RowKind;
+    use crate::model::{AlertSeverity, PoolStats, ProbeStats, Role};
 
     fn name() -> NodeName {
         NodeName::parse("primary").unwrap()
@@ -262,6 +264,46 @@ mod tests {
         query primary {"batch":4,"phase":"node_done","ok":true,"row_count":2,"elapsed_ms":3.0,"error":null}
         query primary {"batch":4,"phase":"node_done","ok":false,"row_count":null,"elapsed_ms":1.2,"error":{"kind":"sql","sqlstate":null,"message":"the statement failed","hint":null}}
         query - {"batch":4,"phase":"done","ok":null,"row_count":null,"elapsed_ms":4.0,"error":null}
+        "#);
+    }
+
+    #[test]
+    fn each_change_has_the_promised_fields() {
+        let start = SystemTime::UNIX_EPOCH + Duration::from_secs(10);
+        let again = start + Duration::from_secs(90);
+        let setting = SettingChange {
+            name: "work_mem".to_owned(),
+            from: Some("4MB".to_owned()),
+            to: None,
+            pending_restart: true,
+        };
+        let sender = Some("s1".to_owned());
+        let lines = [
+            What::Role { from: Role::Standby, to: Role::Primary },
+            What::Timeline { from: 1, to: 2 },
+            What::Restarted { from: start, to: again },
+            What::Version { from: "17.2".to_owned(), to: "17.3".to_owned() },
+            What::Replication { side: Side::Sender, name: sender, turn: Turn::Gone },
+            What::Replication { side: Side::Receiver, name: None, turn: Turn::Lost },
+            What::Settings(vec![setting]),
+            What::Alert { rule: "connections".to_owned(), severity: AlertSeverity::Critical, turn: AlertTurn::Cleared },
+            What::Objects { of: RowKind::Table, turn: Turn::New, names: vec!["public.t".to_owned()] },
+        ]
+        .map(|what| {
+            let severity = Severity::Good;
+            let line = Change { at: start, node: name(), severity, message: "m".to_owned(), what };
+            change(7, again, &line)
+        });
+        insta::assert_snapshot!(lines.concat(), @r#"
+        {"at":"1970-01-01T00:01:40.000000Z","seq":7,"event":"role","node":"primary","from":"standby","to":"primary","severity":"good","message":"m"}
+        {"at":"1970-01-01T00:01:40.000000Z","seq":7,"event":"timeline","node":"primary","from":1,"to":2,"severity":"good","message":"m"}
+        {"at":"1970-01-01T00:01:40.000000Z","seq":7,"event":"restarted","node":"primary","from":"1970-01-01T00:00:10.000000Z","to":"1970-01-01T00:01:40.000000Z","severity":"good","message":"m"}
+        {"at":"1970-01-01T00:01:40.000000Z","seq":7,"event":"version","node":"primary","from":"17.2","to":"17.3","severity":"good","message":"m"}
+        {"at":"1970-01-01T00:01:40.000000Z","seq":7,"event":"replication","node":"primary","side":"sender","name":"s1","change":"gone","severity":"good","message":"m"}
+        {"at":"1970-01-01T00:01:40.000000Z","seq":7,"event":"replication","node":"primary","side":"receiver","name":null,"change":"lost","severity":"good","message":"m"}
+        {"at":"1970-01-01T00:01:40.000000Z","seq":7,"event":"settings","node":"primary","changed":[{"name":"work_mem","from":"4MB","to":null,"pending_restart":true}],"severity":"good","message":"m"}
+        {"at":"1970-01-01T00:01:40.000000Z","seq":7,"event":"alert","node":"primary","rule":"connections","change":"cleared","severity":"critical","message":"m"}
+        {"at":"1970-01-01T00:01:40.000000Z","seq":7,"event":"objects","node":"primary","type":"table","names":["public.t"],"change":"new","severity":"good","message":"m"}
         "#);
     }
 }

@@ -3,7 +3,7 @@
 use std::time::UNIX_EPOCH;
 
 use super::*;
-use crate::fleet::Fleet;
+use crate::fleet::{Entry, Fleet};
 use crate::model::facts::Sender;
 use crate::model::{Event, EventKind, Health, HealthState, NodeConfig, Thresholds};
 
