@@ -85,7 +85,7 @@ async fn a_dying_node_says_so_on_the_screen() {
 
     // The journal has the whole story, in one line and its details.
     live.press("0");
-    live.until("the journal", |frame| row(frame, "down").contains(&refused)).await;
+    live.until("the journal", |frame| frame.contains(&format!("{refused}; "))).await;
     live.press("/what=down<enter><enter>");
     let frame = live.until("its details", |frame| frame.contains("connection lost")).await;
     let at = |what: &str| frame.lines().position(|line| line.contains(what));
