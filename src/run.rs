@@ -30,7 +30,7 @@ use crate::config::views::Views;
 use crate::config::{Config, Diagnostic, Environment};
 use crate::connection::{ConnectionManager, Handle, ManagerConfig};
 use crate::model::protocol::{CommandError, LeaveReason, ShutdownReport};
-use crate::model::{Command, Event, THEMES};
+use crate::model::{Change, Command, Event, THEMES};
 use crate::output::answers::{Answer, Answers};
 use crate::store::{self, columns, history};
 use crate::tui::{self, Terminal, TerminalOptions, Theme, ThemeOptions};
@@ -66,6 +66,8 @@ pub struct RunOptions {
     pub history: Option<PathBuf>,
     /// A second listener to all events: the event log.
     pub tap: Option<mpsc::Sender<Event>>,
+    /// Where the changes of servers go that the dashboard finds: the event log.
+    pub changes: Option<mpsc::Sender<Change>>,
     /// The errors of that listener, to be shown on the screen.
     pub troubles: Option<Troubles>,
 }
@@ -124,6 +126,7 @@ struct Dashboard {
     config: Config,
     reload: Option<reload::Reloader>,
     history: Option<PathBuf>,
+    changes: Option<mpsc::Sender<Change>>,
     troubles: Option<Troubles>,
     /// Files being written or read; each task reports how it went.
     errands: JoinSet<Msg>,
@@ -135,7 +138,7 @@ struct Dashboard {
 
 impl Dashboard {
     fn new(screen: Terminal, handle: Handle, options: RunOptions) -> Self {
-        let RunOptions { config, read_write, reload, views, history, troubles, .. } = options;
+        let RunOptions { config, read_write, reload, views, history, changes, troubles, .. } = options;
         let theme = theme(&config, config.theme.as_deref().unwrap_or(THEMES[0]));
         let setup = Setup {
             cluster: config.cluster.clone(),
@@ -162,6 +165,7 @@ impl Dashboard {
             config,
             reload,
             history,
+            changes,
             troubles,
             errands: JoinSet::new(),
             views,
@@ -269,6 +273,12 @@ impl Dashboard {
     fn perform(&mut self, effect: Effect) {
         match effect {
             Effect::Send(command) => self.send(command),
+            Effect::Log(change) => {
+                // A log that is full or has failed says so itself.
+                if let Some(log) = &self.changes {
+                    let _ = log.try_send(change);
+                }
+            }
             Effect::Copy(text) => match self.screen.copy(&text) {
                 Ok(said) => self.update(Msg::Done(said.to_owned())),
                 Err(error) => self.update(Msg::Failed(format!("could not copy: {error}"))),

@@ -10,7 +10,7 @@ use indexmap::IndexMap;
 use super::{Drawn, Key};
 use crate::fleet::Severity;
 use crate::model::protocol::NodeOutcome;
-use crate::model::{Command, Event, NodeConfig, NodeName, Rule, Thresholds, View};
+use crate::model::{Change, Command, Event, NodeConfig, NodeName, Rule, Thresholds, View};
 
 /// What the dashboard starts with.
 #[derive(Debug, Clone)]
@@ -120,6 +120,8 @@ pub enum Msg {
 pub enum Effect {
     /// `try_send` to the manager; [`Msg::Busy`] if its channel is full.
     Send(Command),
+    /// Write a change of a server to the event log, if there is one.
+    Log(Change),
     /// Copy to the terminal's clipboard (OSC 52). The text may come from a server: encode it, never print it.
     Copy(String),
     /// Read the file again and answer [`Msg::Reloaded`].

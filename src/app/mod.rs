@@ -88,6 +88,8 @@ pub struct App {
     pub lower: Pane,
     /// True if the focused pane fills the screen.
     pub zoomed: bool,
+    /// True while the pane of events shows what the selected entry consists of.
+    pub details: bool,
     /// True if long text wraps; false if it is cut.
     pub wrap: bool,
     /// The rows of screen 1. Its selected row is *the* selected node, on every screen.
@@ -109,6 +111,8 @@ pub struct App {
     alerts_arranged: u64,
     /// The number of the newest journal entry in [`Self::events_table`].
     journal_shown: u64,
+    /// [`Journal::amended`](crate::fleet::Journal::amended) when its rows were last arranged.
+    journal_amended: u64,
     /// The open dialog.
     pub dialog: Option<Dialog>,
     /// The filters of tables that several screens show, as the other screens left them.
@@ -155,6 +159,7 @@ impl App {
             pane: Pane::Nodes,
             lower: Pane::Summary,
             zoomed: false,
+            details: false,
             wrap: false,
             nodes_table: Table::following(),
             events_table: Table::default(),
@@ -166,6 +171,7 @@ impl App {
             alerts_table: Table::following(),
             alerts_arranged: 0,
             journal_shown: 0,
+            journal_amended: 0,
             dialog: None,
             parked: visit::Parked::default(),
             prompt: None,

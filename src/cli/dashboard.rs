@@ -28,6 +28,7 @@ pub(super) async fn open(config: Config, options: &DashboardOptions, source: Opt
         views: Box::new(|show_statements| watched(&Environment::of_process(), show_statements)),
         history: history(&Environment::of_process()),
         tap: event_log.as_ref().map(EventLog::tap),
+        changes: event_log.as_ref().map(EventLog::changes),
         troubles: event_log.as_ref().map(EventLog::failure),
     })
     .await;

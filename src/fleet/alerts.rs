@@ -17,6 +17,7 @@ use super::nodes::{Node, Nodes};
 use super::picture::Picture;
 use super::topology::{self, ShapeFault};
 use crate::model::alert::{AlertSeverity, Check, Finding, facts};
+use crate::model::change::{AlertTurn, Change, What};
 use crate::model::figures;
 use crate::model::view::Reading;
 use crate::model::{Alert, NodeName, Rule, Thresholds, View};
@@ -65,6 +66,9 @@ pub struct Held {
     fired: bool,
     /// When it ceased to hold; `None` while it holds.
     gone: Option<SystemTime>,
+    /// The severity that was told last, and since when it has been lower.
+    said: AlertSeverity,
+    eased: Option<SystemTime>,
     /// True if a person has acknowledged it.
     pub acknowledged: bool,
 }
@@ -82,27 +86,49 @@ impl Held {
 
     /// True if the condition has not held for the quiet time.
     fn is_over(&self, at: SystemTime) -> bool {
-        let calm = self.alert.rule.lasting.min(CALM);
-        self.gone.is_some_and(|gone| at.duration_since(gone).unwrap_or_default() >= calm)
+        self.gone.is_some_and(|gone| at.duration_since(gone).unwrap_or_default() >= self.calm())
     }
 
-    fn began(&self, at: SystemTime) -> Entry {
-        let severity = match self.alert.finding.severity {
-            AlertSeverity::Warning => Severity::Warning,
-            AlertSeverity::Critical => Severity::Critical,
+    /// The entry that says what became of it.
+    fn told(&self, at: SystemTime, turn: AlertTurn) -> Entry {
+        let Alert { rule, node, finding, since } = &self.alert;
+        let (severity, message) = match turn {
+            AlertTurn::Raised | AlertTurn::Worse | AlertTurn::Better => {
+                (finding.severity.into(), finding.message.clone())
+            }
+            AlertTurn::Cleared => {
+                // It lasted up to the answer in which it was gone, and not up to the end of the quiet time.
+                let gone = self.gone.unwrap_or(at);
+                let lasted = figures::age(gone.duration_since(*since).unwrap_or_default());
+                (Severity::Good, format!("after {lasted}: {}", finding.message))
+            }
         };
-        self.line(at, severity, "alert", self.alert.finding.message.clone())
+        let what = What::Alert { rule: rule.name.clone(), severity: finding.severity, turn };
+        Entry::of(Change { at, node: node.clone(), severity, message, what })
     }
 
-    fn ended(&self, at: SystemTime) -> Entry {
-        // It lasted up to the answer in which it was gone, and not up to the end of the quiet time.
-        let gone = self.gone.unwrap_or(at);
-        let lasted = figures::age(gone.duration_since(self.alert.since).unwrap_or_default());
-        self.line(at, Severity::Good, "alert over", format!("after {lasted}: {}", self.alert.finding.message))
+    /// What became of an alert whose condition holds with this severity; `None` if nothing did. It is better once it
+    /// has been so for the quiet time: a figure that goes to and fro about its limit is told once.
+    fn turn(&mut self, at: SystemTime) -> Option<AlertTurn> {
+        let (now, said) = (self.alert.finding.severity, self.said);
+        if now >= said {
+            self.eased = None;
+        }
+        let since = if now < said { *self.eased.get_or_insert(at) } else { at };
+        if now > said {
+            self.said = now;
+            Some(AlertTurn::Worse)
+        } else if now < said && at.duration_since(since).unwrap_or_default() >= self.calm() {
+            (self.said, self.eased) = (now, None);
+            Some(AlertTurn::Better)
+        } else {
+            None
+        }
     }
 
-    fn line(&self, at: SystemTime, severity: Severity, what: &str, text: String) -> Entry {
-        Entry { seq: 0, at, node: Some(self.alert.node.clone()), severity, what: what.to_owned(), text }
+    /// The quiet time.
+    fn calm(&self) -> Duration {
+        self.alert.rule.lasting.min(CALM)
     }
 }
 
@@ -282,19 +308,26 @@ impl Alerts {
             let known = held.iter_mut().position(|one| one.is(rule, &finding.key));
             let at_place = known.unwrap_or_else(|| {
                 let alert = Alert { rule: Arc::clone(rule), node: node.clone(), finding: finding.clone(), since: at };
-                held.push(Held { alert, fired: false, gone: None, acknowledged: false });
+                let said = finding.severity;
+                held.push(Held { alert, fired: false, gone: None, said, eased: None, acknowledged: false });
                 held.len() - 1
             });
             let Some(one) = held.get_mut(at_place) else { continue };
-            let worse = finding.severity > one.alert.finding.severity;
             one.gone = None;
             one.alert.finding = finding;
             let lasted = at.duration_since(one.alert.since).unwrap_or_default();
-            if (!one.fired && lasted >= rule.lasting) || (one.fired && worse) {
-                one.fired = true;
+            let turn = if one.fired {
+                one.turn(at)
+            } else if lasted >= rule.lasting {
+                (one.fired, one.said) = (true, one.alert.finding.severity);
+                Some(AlertTurn::Raised)
+            } else {
+                None
+            };
+            if let Some(turn) = turn {
                 // Whoever acknowledged the warning has not seen that it became critical.
-                one.acknowledged = false;
-                self.news.push_back(one.began(at));
+                one.acknowledged &= turn == AlertTurn::Better;
+                self.news.push_back(one.told(at, turn));
                 self.changes += 1;
             }
         }
@@ -308,7 +341,7 @@ impl Alerts {
             let over = one.is_over(at);
             if over && one.fired {
                 self.changes += 1;
-                self.news.push_back(one.ended(at));
+                self.news.push_back(one.told(at, AlertTurn::Cleared));
             }
             !over && (one.fired || one.gone.is_none())
         });

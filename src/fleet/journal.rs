@@ -1,50 +1,22 @@
 //! What happened, newest last: a bounded list of entries made from the manager's events.
 
+pub(in crate::fleet) mod trouble;
 pub(in crate::fleet) mod wording;
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 use std::time::SystemTime;
 
 use crate::model::NodeName;
+use crate::model::change::{Change, What};
 
-/// How much an entry matters; it decides the entry's sign and colour.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Severity {
-    /// Something appeared: a node was added.
-    Added,
-    /// Something was removed on request: a node.
-    Removed,
-    /// Something happened that is neither good nor bad.
-    Info,
-    /// Something recovered.
-    Good,
-    /// Something needs attention.
-    Warning,
-    /// Something is broken.
-    Critical,
-}
+pub use crate::model::Severity;
 
-impl Severity {
-    /// The severity as a lower-case word.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Added => "added",
-            Self::Removed => "removed",
-            Self::Info => "info",
-            Self::Good => "good",
-            Self::Warning => "warning",
-            Self::Critical => "critical",
-        }
-    }
-
-    /// True for warnings and critical entries.
-    pub fn is_problem(self) -> bool {
-        self >= Self::Warning
-    }
-}
+/// How many names or settings a sentence has; the details of its entry have them all.
+pub(in crate::fleet) const NAMED: usize = 5;
 
 /// One entry. `what` and `text` may contain text of a server: make it safe before it reaches a terminal.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Entry {
     /// The number of the entry, which counts up; it is the entry's key.
     pub seq: u64,
@@ -58,6 +30,55 @@ pub struct Entry {
     pub what: String,
     /// The reason, and figures.
     pub text: String,
+    /// What happened one after the other, if it was more than one thing.
+    pub steps: Vec<Step>,
+    /// What changed, if it is a change of the server that the event log has too.
+    pub change: Option<Arc<What>>,
+}
+
+impl Entry {
+    /// An entry for a change.
+    pub(in crate::fleet) fn of(change: Change) -> Self {
+        let Change { at, node, severity, message, what } = change;
+        let title = what.title().to_owned();
+        let all = what.parts();
+        let step = |text: String| Step { at, what: title.clone(), text };
+        let steps = if all.len() > NAMED { all.into_iter().map(step).collect() } else { Vec::new() };
+        Self { steps, change: Some(Arc::new(what)), ..Self::new(at, Some(node), severity, title.clone(), message) }
+    }
+
+    /// An entry for one thing that happened.
+    pub(in crate::fleet) fn new(
+        at: SystemTime,
+        node: Option<NodeName>,
+        severity: Severity,
+        what: String,
+        text: String,
+    ) -> Self {
+        Self { seq: 0, at, node, severity, what, text, steps: Vec::new(), change: None }
+    }
+
+    /// The change as the event log writes it.
+    pub fn change(&self) -> Option<Change> {
+        Some(Change {
+            at: self.at,
+            node: self.node.clone()?,
+            severity: self.severity,
+            message: self.text.clone(),
+            what: self.change.as_deref()?.clone(),
+        })
+    }
+}
+
+/// One thing of several that make an entry: a state of an outage.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Step {
+    /// When it happened.
+    pub at: SystemTime,
+    /// What happened, in two or three words.
+    pub what: String,
+    /// The reason, and figures.
+    pub text: String,
 }
 
 /// The newest entries.
@@ -66,6 +87,8 @@ pub struct Journal {
     lines: VecDeque<Entry>,
     /// The number of the newest entry.
     seq: u64,
+    /// Counts how often an entry was changed.
+    amended: u64,
 }
 
 impl Journal {
@@ -81,6 +104,21 @@ impl Journal {
         }
         self.lines.push_back(line);
         self.seq
+    }
+
+    /// Changes an entry, if it is still kept.
+    pub(in crate::fleet) fn amend(&mut self, seq: u64, change: impl FnOnce(&mut Entry)) {
+        if let Ok(at) = self.lines.binary_search_by_key(&seq, |line| line.seq)
+            && let Some(line) = self.lines.get_mut(at)
+        {
+            change(line);
+            self.amended += 1;
+        }
+    }
+
+    /// A number that grows with each entry that is changed.
+    pub fn amended(&self) -> u64 {
+        self.amended
     }
 
     /// The number of the newest entry; 0 before the first.

@@ -11,6 +11,7 @@
 
 pub mod alerts;
 pub mod batch;
+mod changes;
 mod cost;
 mod history;
 pub mod identity;
@@ -36,11 +37,12 @@ use crate::model::figures;
 use crate::model::protocol::{CommandError, QueryProgress, ViewRows};
 use crate::model::view::Moment;
 use crate::model::{
-    BatchId, ErrorKind, Event, EventKind, NodeConfig, NodeError, NodeName, NotJudged, Role, Rule, Thresholds, Verdict,
-    View,
+    BatchId, Change, ErrorKind, Event, EventKind, HealthState, NodeConfig, NodeError, NodeName, NotJudged, Role, Rule,
+    Thresholds, Verdict, View,
 };
 
 use history::UNWATCHED;
+use journal::trouble::Wording;
 use journal::wording;
 use measure::{Place, Surroundings};
 use readings::Pace;
@@ -156,12 +158,16 @@ impl Fleet {
         self.now.at = self.now.at.max(at);
         // Worded before it is applied: the text compares the old state with the new one.
         let wording = wording::of(&event.kind, &self.now.nodes, self.batch.as_ref());
+        let down_for = match &event.kind {
+            EventKind::Connected { node, .. } => self.now.nodes.get(node).and_then(|node| node.down_for(at)),
+            _ => None,
+        };
         self.take_in(at, &event.kind);
         if matches!(event.kind, EventKind::Health { .. } | EventKind::NodeRemoved { .. }) {
             self.judge_all();
         }
-        if let Some(wording::Wording { node, severity, what, text }) = wording {
-            self.write(Entry { seq: 0, at, node, severity, what, text });
+        if let Some(wording) = wording {
+            self.write_wording(at, wording, down_for);
         }
         self.write_alerts();
     }
@@ -196,7 +202,16 @@ impl Fleet {
         if time >= WORTH_TELLING {
             let what = "not watched".to_owned();
             let text = format!("for {}: the machine slept, or pgwatch was stopped", figures::age(time));
-            self.write(Entry { seq: 0, at: now, node: None, severity: Severity::Info, what, text });
+            self.write(Entry {
+                seq: 0,
+                at: now,
+                node: None,
+                severity: Severity::Info,
+                what,
+                text,
+                change: None,
+                steps: Vec::new(),
+            });
         }
     }
 
@@ -246,9 +261,15 @@ impl Fleet {
                     self.cost.add(at, facts.elapsed);
                 }
                 self.of(name, |node| match facts {
-                    Ok(facts) => node.set_facts(at, Arc::clone(facts)),
+                    Ok(facts) => {
+                        node.set_facts(at, Arc::clone(facts));
+                        if node.trouble.is_open() && node.health.state == HealthState::Healthy {
+                            node.trouble.end();
+                        }
+                    }
                     Err(error) => node.facts_error = Some(error.clone()),
                 });
+                self.compare(at, name);
                 self.measure(name);
                 self.judge(at, name);
             }
@@ -257,6 +278,7 @@ impl Fleet {
                     node.server = Some(Arc::clone(server));
                     node.is_identified = true;
                 });
+                self.compare(at, name);
                 self.measure(name);
                 self.judge(at, name);
             }
@@ -269,6 +291,7 @@ impl Fleet {
             EventKind::Replaced { node, was, .. } => self.of(node, |node| {
                 node.replaced = Some((at, *was));
                 node.track.clear();
+                node.told.forget(at);
             }),
             EventKind::Query { batch, progress } => self.progress(*batch, progress),
             EventKind::Refused { node, error } => self.refused(node.as_ref(), error),
@@ -323,18 +346,46 @@ impl Fleet {
             return;
         }
         let Some(view) = self.views.get(view) else { return };
+        let view = Arc::clone(view);
+        let before = view.events.as_ref().and_then(|_| {
+            let of = self.now.readings.of(&view.name)?.node(node)?;
+            of.newest().filter(|_| of.valid().is_some()).cloned()
+        });
         let servers = self.now.nodes.get(node).and_then(|node| node.clock(at)).unwrap_or(at);
         let pace = Pace { refresh: self.refresh, span: self.rate_span };
         let here = Place::of(&self.now.nodes, at, node);
         let at_once = Moment { ours: at, servers };
-        match (self.now.readings.take(at_once, node, view, outcome, pace, &here), outcome) {
+        match (self.now.readings.take(at_once, node, &view, outcome, pace, &here), outcome) {
             (Some(reading), _) => {
                 self.alerts.answered(&self.now.nodes, node, &view.name, &reading, &self.thresholds);
+                if let Some(before) = before {
+                    let found = self.now.nodes.get_mut(node).map(|node| node.told.rows(&view, &before, &reading));
+                    self.tell(at, node, found.unwrap_or_default());
+                }
             }
             (None, Err(error)) if error.kind == ErrorKind::Sql && error.is_lasting() => {
                 self.alerts.refused(at, node, &view.name);
             }
             (None, _) => {}
+        }
+    }
+
+    /// Compares what a node says with what it said before.
+    fn compare(&mut self, at: SystemTime, name: &NodeName) {
+        let upstream = self.now.upstreams.get(name).cloned();
+        let Some(node) = self.now.nodes.get_mut(name) else { return };
+        let Some((_, facts)) = &node.facts else { return };
+        let server = node.server.as_ref().filter(|_| node.is_identified);
+        let found = node.told.take(at, facts, server, upstream.as_ref());
+        self.tell(at, name, found);
+    }
+
+    /// Writes changes of a node, unless another name of the server has told them.
+    fn tell(&mut self, at: SystemTime, name: &NodeName, found: Vec<changes::Found>) {
+        for (severity, message, what) in found {
+            if !self.now.has_told(at, name, &what) {
+                self.write(Entry::of(Change { at, node: name.clone(), severity, message, what }));
+            }
         }
     }
 
@@ -352,6 +403,17 @@ impl Fleet {
         let of_query = matches!(error, CommandError::BatchExists(_) | CommandError::TooManyQueries);
         if of_query && let Some(batch) = self.batch.as_mut().filter(|batch| batch.is_running()) {
             batch.refused = Some(error.to_string());
+        }
+    }
+
+    /// Writes what an event says in words, beside what it belongs to.
+    fn write_wording(&mut self, at: SystemTime, wording: Wording, down_for: Option<Duration>) {
+        let mut trouble = wording.node.as_ref().and_then(|node| Some(self.now.nodes.get(node)?.trouble.clone()));
+        let journal = Arc::make_mut(&mut self.now.journal);
+        let node = wording.node.clone();
+        trouble.get_or_insert_default().write(journal, at, wording, down_for);
+        if let Some((name, trouble)) = node.zip(trouble) {
+            self.of(&name, |node| node.trouble = trouble);
         }
     }
 
@@ -376,7 +438,8 @@ impl Fleet {
             picture.readings.take_views(&self.views);
         }
         self.now.readings.take_needs(rules.iter().filter(|rule| rule.asks()).map(|rule| {
-            let compared = rule.check == crate::model::alert::Check::Shape;
+            let told = rule.view.events.as_ref().is_some_and(|events| events.of.is_of_replication());
+            let compared = told || rule.check == crate::model::alert::Check::Shape;
             (&rule.view, compared, rule.needs_rates(), rule.every)
         }));
         self.alerts.take_rules(rules);

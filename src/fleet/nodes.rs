@@ -7,7 +7,9 @@ use std::time::{Duration, SystemTime};
 
 use indexmap::IndexMap;
 
+use super::changes::Told;
 use super::history::UNWATCHED;
+use super::journal::trouble::Trouble;
 use super::lag::Lag;
 use super::track::Track;
 use crate::model::rates::{Rates, TABLE_SPAN};
@@ -62,6 +64,10 @@ pub struct Node {
     pub(in crate::fleet) stopped: Option<(SystemTime, bool)>,
     /// Since when a different cluster answers at its address, and the system identifier of the previous one.
     pub replaced: Option<(SystemTime, u64)>,
+    /// What it was last told to be.
+    pub(super) told: Told,
+    /// The entries of the journal that further events may belong to.
+    pub(super) trouble: Trouble,
     /// Its last minute and its last hour.
     pub history: History,
     /// True once `RemoveNode` was sent.
@@ -144,6 +150,8 @@ impl Node {
             replay_moved: None,
             stopped: None,
             replaced: None,
+            told: Told::default(),
+            trouble: Trouble::default(),
             history: History::new(now),
             removing: false,
             unsaved: None,
@@ -440,6 +448,7 @@ impl Nodes {
             Some(node) => {
                 (node.config, node.replaced) = (config, None);
                 node.track.clear();
+                node.told.forget(now);
             }
             None => self.put(config, now),
         }

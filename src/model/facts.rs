@@ -319,6 +319,8 @@ pub struct ServerFacts {
     pub rights: Vec<String>,
     /// Settings worth showing, in the order to show them.
     pub settings: Vec<Setting>,
+    /// The settings that the server's configuration sets, or that wait for a restart; `None` where they could not be read.
+    pub configured: Option<Vec<Configured>>,
     /// How many settings wait for a restart.
     pub pending_restart: Option<u32>,
     /// What the server did not answer, and why.
@@ -352,6 +354,32 @@ pub struct Setting {
     pub source: String,
     /// True if the value in the file takes effect only after a restart.
     pub pending_restart: bool,
+}
+
+/// A setting that the server's configuration sets: its files, its command line or its environment.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Configured {
+    /// Its name.
+    pub name: String,
+    /// Its value with the unit; `None` where it may hold a secret.
+    pub value: Option<String>,
+    /// Tells two values apart, hidden ones as well.
+    pub mark: u64,
+    /// The value that it has where nothing sets it.
+    pub default: String,
+    /// Tells that value from others.
+    pub default_mark: u64,
+    /// True if the value in the file takes effect only after a restart.
+    pub pending_restart: bool,
+}
+
+impl Configured {
+    /// The setting where nothing sets it.
+    #[must_use]
+    pub fn unset(&self) -> Self {
+        let value = self.value.is_some().then(|| self.default.clone());
+        Self { value, mark: self.default_mark, pending_restart: false, ..self.clone() }
+    }
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 //! connection manager and its listeners. No I/O, no clock, nothing of a terminal: times are passed in with the facts.
 
 pub mod alert;
+pub mod change;
 pub mod condition;
 pub mod contained;
 pub mod error;
@@ -21,6 +22,7 @@ pub mod verdict;
 pub mod view;
 
 pub use alert::{Alert, AlertSeverity, Rule};
+pub use change::{Change, Severity};
 pub use condition::Condition;
 pub use error::{ErrorKind, NodeError};
 pub use facts::{Facts, Role, ServerFacts};

@@ -57,6 +57,8 @@ pub struct View {
     pub tree: Option<Tree>,
     /// The column with the text of a statement.
     pub statement: Option<usize>,
+    /// What is told of rows that come and go.
+    pub events: Option<RowEvents>,
     /// The column that is compared across nodes.
     pub compare: Option<usize>,
     /// What goes before the `SELECT`, after the word `WITH`.
@@ -76,6 +78,70 @@ pub struct Hide {
     pub column: usize,
     /// What the value of a hidden row meets.
     pub condition: Condition,
+}
+
+/// What the rows of a view are, if it is told when one comes or goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RowKind {
+    /// Replication slots.
+    Slot,
+    /// Subscriptions.
+    Subscription,
+    /// Tables.
+    Table,
+    /// Indexes.
+    Index,
+    /// Extensions.
+    Extension,
+}
+
+impl RowKind {
+    /// All of them.
+    pub const ALL: [Self; 5] = [Self::Slot, Self::Subscription, Self::Table, Self::Index, Self::Extension];
+
+    /// As a view file and programs write it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Slot => "slot",
+            Self::Subscription => "subscription",
+            Self::Table => "table",
+            Self::Index => "index",
+            Self::Extension => "extension",
+        }
+    }
+
+    /// The word for several of them.
+    pub fn plural(self) -> &'static str {
+        match self {
+            Self::Slot => "slots",
+            Self::Subscription => "subscriptions",
+            Self::Table => "tables",
+            Self::Index => "indexes",
+            Self::Extension => "extensions",
+        }
+    }
+
+    /// True if the changes are told whether a screen shows the view or not.
+    pub fn is_of_replication(self) -> bool {
+        matches!(self, Self::Slot | Self::Subscription)
+    }
+}
+
+/// Rows whose coming and going is told as an event.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RowEvents {
+    /// What the rows are.
+    pub of: RowKind,
+    /// The columns that make the name.
+    pub name: Vec<usize>,
+    /// The rows that count; `None`: all.
+    pub only: Option<(usize, Condition)>,
+    /// Of subscriptions: which ones are disabled.
+    pub disabled: Option<(usize, Condition)>,
+    /// Of subscriptions: which ones fail, if it lasts.
+    pub failing: Option<(usize, Condition)>,
+    /// Of subscriptions: counters that grow when they fail.
+    pub errors: Vec<usize>,
 }
 
 /// A row is the child of the one whose `id` is its `parent`.
@@ -145,6 +211,7 @@ impl View {
             hide: Vec::new(),
             tree: None,
             statement: None,
+            events: None,
             compare: None,
             with: None,
             from,

@@ -5,8 +5,9 @@ use std::time::{Duration, SystemTime};
 use serde_json::{Map, Value, json};
 
 use super::json::{millis, time};
+use crate::model::change::{SettingChange, What};
 use crate::model::protocol::{DisconnectReason, LeaveReason, QueryProgress, ShutdownReport};
-use crate::model::{BatchId, ErrorKind, Event, EventKind, Health, HealthState, NodeError, NodeName};
+use crate::model::{BatchId, Change, ErrorKind, Event, EventKind, Health, HealthState, NodeError, NodeName};
 
 /// The line of an event, with its number in the log; `None` for what is not logged (answered probes, figures, the
 /// screen's own questions). `set_back` is how far the machine's clock was set back: the line has the time that it shows.
@@ -32,6 +33,42 @@ pub fn stopped(seq: u64, at: SystemTime, reason: LeaveReason, report: Option<Shu
         "queries_cancelled": report.map(|report| report.queries_cancelled)
     });
     written(seq, at, "stopped", None, fields)
+}
+
+/// The line of a change of a server, with its number in the log. It is found a moment after the event that shows it, and
+/// is not dated before the line above it, which came at `last`.
+pub fn change(seq: u64, last: SystemTime, change: &Change) -> String {
+    let (name, mut fields) = changed(&change.what);
+    if let Value::Object(fields) = &mut fields {
+        let severity = match &change.what {
+            What::Alert { severity, .. } => severity.as_str(),
+            _ => change.severity.as_str(),
+        };
+        fields.insert("severity".to_owned(), severity.into());
+        fields.insert("message".to_owned(), change.message.as_str().into());
+    }
+    written(seq, change.at.max(last), name, Some(&change.node), fields)
+}
+
+/// The name of a change and its own fields.
+fn changed(what: &What) -> (&'static str, Value) {
+    match what {
+        What::Role { from, to } => ("role", json!({ "from": from, "to": to })),
+        What::Timeline { from, to } => ("timeline", json!({ "from": from, "to": to })),
+        What::Restarted { from, to } => ("restarted", json!({ "from": time(*from), "to": time(*to) })),
+        What::Version { from, to } => ("version", json!({ "from": from, "to": to })),
+        What::Replication { side, name, turn } => {
+            ("replication", json!({ "side": side.as_str(), "name": name, "change": turn.as_str() }))
+        }
+        What::Settings(changed) => {
+            let setting = |of: &SettingChange| json!({ "name": of.name, "from": of.from, "to": of.to, "pending_restart": of.pending_restart });
+            ("settings", json!({ "changed": changed.iter().map(setting).collect::<Vec<_>>() }))
+        }
+        What::Alert { rule, turn, .. } => ("alert", json!({ "rule": rule, "change": turn.as_str() })),
+        What::Objects { of, turn, names } => {
+            ("objects", json!({ "type": of.as_str(), "names": names, "change": turn.as_str() }))
+        }
+    }
 }
 
 /// The fields that all lines have, then those of the event.
@@ -152,8 +189,10 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
+    use crate::model::change::{AlertTurn, Severity, Side, Turn};
     use crate::model::protocol::{NodeOutcome, NodeRows};
-    use crate::model::{PoolStats, ProbeStats, Role};
+    use crate::model::view::RowKind;
+    use crate::model::{AlertSeverity, PoolStats, ProbeStats, Role};
 
     fn name() -> NodeName {
         NodeName::parse("primary").unwrap()
@@ -226,6 +265,46 @@ mod tests {
         query primary {"batch":4,"phase":"node_done","ok":true,"row_count":2,"elapsed_ms":3.0,"error":null}
         query primary {"batch":4,"phase":"node_done","ok":false,"row_count":null,"elapsed_ms":1.2,"error":{"kind":"sql","sqlstate":null,"message":"the statement failed","hint":null}}
         query - {"batch":4,"phase":"done","ok":null,"row_count":null,"elapsed_ms":4.0,"error":null}
+        "#);
+    }
+
+    #[test]
+    fn each_change_has_the_promised_fields() {
+        let start = SystemTime::UNIX_EPOCH + Duration::from_secs(10);
+        let again = start + Duration::from_secs(90);
+        let setting = SettingChange {
+            name: "work_mem".to_owned(),
+            from: Some("4MB".to_owned()),
+            to: None,
+            pending_restart: true,
+        };
+        let sender = Some("s1".to_owned());
+        let lines = [
+            What::Role { from: Role::Standby, to: Role::Primary },
+            What::Timeline { from: 1, to: 2 },
+            What::Restarted { from: start, to: again },
+            What::Version { from: "17.2".to_owned(), to: "17.3".to_owned() },
+            What::Replication { side: Side::Sender, name: sender, turn: Turn::Gone },
+            What::Replication { side: Side::Receiver, name: None, turn: Turn::Lost },
+            What::Settings(vec![setting]),
+            What::Alert { rule: "connections".to_owned(), severity: AlertSeverity::Critical, turn: AlertTurn::Cleared },
+            What::Objects { of: RowKind::Table, turn: Turn::New, names: vec!["public.t".to_owned()] },
+        ]
+        .map(|what| {
+            let severity = Severity::Good;
+            let line = Change { at: start, node: name(), severity, message: "m".to_owned(), what };
+            change(7, again, &line)
+        });
+        insta::assert_snapshot!(lines.concat(), @r#"
+        {"at":"1970-01-01T00:01:40.000000Z","seq":7,"event":"role","node":"primary","from":"standby","to":"primary","severity":"good","message":"m"}
+        {"at":"1970-01-01T00:01:40.000000Z","seq":7,"event":"timeline","node":"primary","from":1,"to":2,"severity":"good","message":"m"}
+        {"at":"1970-01-01T00:01:40.000000Z","seq":7,"event":"restarted","node":"primary","from":"1970-01-01T00:00:10.000000Z","to":"1970-01-01T00:01:40.000000Z","severity":"good","message":"m"}
+        {"at":"1970-01-01T00:01:40.000000Z","seq":7,"event":"version","node":"primary","from":"17.2","to":"17.3","severity":"good","message":"m"}
+        {"at":"1970-01-01T00:01:40.000000Z","seq":7,"event":"replication","node":"primary","side":"sender","name":"s1","change":"gone","severity":"good","message":"m"}
+        {"at":"1970-01-01T00:01:40.000000Z","seq":7,"event":"replication","node":"primary","side":"receiver","name":null,"change":"lost","severity":"good","message":"m"}
+        {"at":"1970-01-01T00:01:40.000000Z","seq":7,"event":"settings","node":"primary","changed":[{"name":"work_mem","from":"4MB","to":null,"pending_restart":true}],"severity":"good","message":"m"}
+        {"at":"1970-01-01T00:01:40.000000Z","seq":7,"event":"alert","node":"primary","rule":"connections","change":"cleared","severity":"critical","message":"m"}
+        {"at":"1970-01-01T00:01:40.000000Z","seq":7,"event":"objects","node":"primary","type":"table","names":["public.t"],"change":"new","severity":"good","message":"m"}
         "#);
     }
 }

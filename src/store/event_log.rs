@@ -1,4 +1,5 @@
-//! `--event-log FILE`: every event as one JSON object a line, in the order in which the manager saw it.
+//! `--event-log FILE`: every event as one JSON object a line, in the order in which the manager saw it, and the changes of
+//! servers that the dashboard finds in them.
 //!
 //! The file is written by a thread of its own, which sleeps until an event comes and then writes all waiting events at
 //! once. A disk that hangs therefore delays neither the screen nor a node. A disk that fails ends the log and nothing
@@ -9,13 +10,14 @@ use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
+use tokio::runtime::Handle;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
 
 use super::files::{fault, open_private};
 use crate::clock;
 use crate::model::protocol::LeaveReason;
-use crate::model::{Event, EventKind, NodeName};
+use crate::model::{Change, Event, EventKind, NodeName};
 use crate::output::events;
 
 const FLAG: &str = "--event-log";
@@ -25,10 +27,11 @@ const QUEUE: usize = 4096;
 /// How long pgwatch waits for a disk that does not answer when it ends.
 const PATIENCE: Duration = Duration::from_secs(1);
 
-/// A log that is being written. Hand [`EventLog::tap`] to the manager; [`EventLog::finish`] writes the last line.
+/// A log that is being written. Hand [`EventLog::tap`] to the manager and [`EventLog::changes`] to the dashboard; [`EventLog::finish`] writes the last line.
 #[derive(Debug)]
 pub struct EventLog {
     tap: mpsc::Sender<Event>,
+    changes: mpsc::Sender<Change>,
     writer: JoinHandle<()>,
     reason: oneshot::Sender<LeaveReason>,
     failure: watch::Receiver<Option<String>>,
@@ -41,25 +44,32 @@ impl EventLog {
     /// A text for people: the file cannot be opened or written.
     pub fn start(path: &Path, cluster: Option<&str>, nodes: &[NodeName]) -> Result<Self, String> {
         let open = open_private(path).map_err(|error| fault(FLAG, path, &error))?;
-        let mut file = LogFile { file: open, path: path.to_owned(), seq: 0 };
+        let mut file = LogFile { file: open, path: path.to_owned(), seq: 0, last: SystemTime::UNIX_EPOCH };
         let seq = file.next();
         file.write(&events::started(seq, SystemTime::now(), cluster, nodes))?;
         wait_for_readers(&file.file).map_err(|error| fault(FLAG, path, &error))?;
         let (tap, events) = mpsc::channel(QUEUE);
+        let (changes, found) = mpsc::channel(QUEUE);
         let (reason, stopped) = oneshot::channel();
         let (report, failure) = watch::channel(None);
+        let runtime = Handle::current();
         let writer = tokio::task::spawn_blocking(move || {
             // Without a receiver there is no one to report the failure to.
-            if let Err(text) = write_all(&mut file, events, stopped) {
+            if let Err(text) = runtime.block_on(write_all(&mut file, events, found, stopped)) {
                 let _ = report.send(Some(text));
             }
         });
-        Ok(Self { tap, writer, reason, failure })
+        Ok(Self { tap, changes, writer, reason, failure })
     }
 
     /// Where the manager sends its events.
     pub fn tap(&self) -> mpsc::Sender<Event> {
         self.tap.clone()
+    }
+
+    /// Where the dashboard sends the changes of servers that it finds.
+    pub fn changes(&self) -> mpsc::Sender<Change> {
+        self.changes.clone()
     }
 
     /// Why no more events are written, once that is known.
@@ -80,16 +90,25 @@ impl EventLog {
     }
 }
 
-/// Writes until the manager has stopped. An error closes the channel, and the manager continues without the log.
-fn write_all(
+/// Writes until the manager has stopped. An error closes the channels, and everybody continues without the log.
+async fn write_all(
     file: &mut LogFile,
     mut events: mpsc::Receiver<Event>,
+    mut changes: mpsc::Receiver<Change>,
     reason: oneshot::Receiver<LeaveReason>,
 ) -> Result<(), String> {
     let mut report = None;
-    let mut waiting = Vec::new();
-    while report.is_none() && events.blocking_recv_many(&mut waiting, QUEUE) > 0 {
+    let (mut waiting, mut found) = (Vec::new(), Vec::new());
+    while report.is_none() {
         let mut lines = String::new();
+        tokio::select! {
+            // A change follows from an event that came before it.
+            biased;
+            count = events.recv_many(&mut waiting, QUEUE) => if count == 0 {
+                break;
+            },
+            Some(change) = changes.recv() => found.push(change),
+        }
         for event in waiting.drain(..) {
             if let EventKind::Stopped(stopped) = event.kind {
                 report = Some(stopped);
@@ -97,9 +116,13 @@ fn write_all(
                 lines.push_str(&line);
             }
         }
+        found.extend(std::iter::from_fn(|| changes.try_recv().ok()));
+        for change in found.drain(..) {
+            lines.push_str(&file.change(&change));
+        }
         file.write(&lines)?;
     }
-    let reason = reason.blocking_recv().unwrap_or(LeaveReason::Error);
+    let reason = reason.await.unwrap_or(LeaveReason::Error);
     let seq = file.next();
     file.write(&events::stopped(seq, SystemTime::now(), reason, report))
 }
@@ -115,6 +138,8 @@ struct LogFile {
     file: File,
     path: PathBuf,
     seq: u64,
+    /// The time of the last line.
+    last: SystemTime,
 }
 
 impl LogFile {
@@ -128,7 +153,14 @@ impl LogFile {
     fn event(&mut self, event: &Event) -> Option<String> {
         let line = events::line(self.seq + 1, event, clock::set_back())?;
         self.seq += 1;
+        self.last = event.at;
         Some(line)
+    }
+
+    fn change(&mut self, change: &Change) -> String {
+        let seq = self.next();
+        self.last = self.last.max(change.at);
+        events::change(seq, self.last, change)
     }
 
     /// The number of a line that is no event of the manager.

@@ -247,6 +247,7 @@ fn masked_server(server: &ServerFacts, now: u64) -> ServerFacts {
         system_identifier: server.system_identifier.map(|_| 7_441_290_887_651_234_567),
         cluster_name: server.cluster_name.clone(),
         settings,
+        configured: None,
         pending_restart: server.pending_restart,
         port: None,
         restores: server.restores,

@@ -16,6 +16,7 @@ mod clocks;
 mod dashboard;
 mod demo;
 mod demo_cluster;
+mod events;
 mod lag;
 mod leaving;
 mod parts;

@@ -236,8 +236,16 @@ async fn no_debug_output_reveals_the_password() {
     }
     let views =
         Box::new(|_| (pgwatch::config::views::ours().clone(), pgwatch::config::alerts::ours().clone(), Vec::new()));
-    let options =
-        RunOptions { config, read_write: false, reload: None, views, history: None, tap: None, troubles: None };
+    let options = RunOptions {
+        config,
+        read_write: false,
+        reload: None,
+        views,
+        history: None,
+        tap: None,
+        changes: None,
+        troubles: None,
+    };
     write!(said, "{options:?}").unwrap();
     assert!(said.contains("teller"));
     assert_silent("Debug", &said);

@@ -83,12 +83,14 @@ async fn a_dying_node_says_so_on_the_screen() {
     };
     live.until("since when and stale figures", at_length).await;
 
-    // The journal has the whole story, newest first.
+    // The journal has the whole story, in one line and its details.
     live.press("0");
-    let frame = live.until("the journal", |frame| frame.contains("connection lost")).await;
-    let at = |what: &str| frame.lines().position(|line| line.contains("standby1") && line.contains(what));
+    live.until("the journal", |frame| frame.contains(&format!("{refused}; "))).await;
+    live.press("/what=down<enter><enter>");
+    let frame = live.until("its details", |frame| frame.contains("connection lost")).await;
+    let at = |what: &str| frame.lines().position(|line| line.contains(what));
     let (degraded, unhealthy) = (at("healthy → degraded"), at("degraded → unhealthy"));
-    assert!(unhealthy.is_some() && unhealthy < degraded, "{frame}");
+    assert!(degraded.is_some() && degraded < unhealthy, "{frame}");
 
     // The node recovers by itself.
     blocking(|| standby.start().unwrap());

@@ -391,6 +391,7 @@ fn server_facts(part: &Part) -> ServerFacts {
             setting("hot_standby_feedback", "off", "default"),
             setting("statement_timeout", "0", "default"),
         ],
+        configured: None,
         pending_restart: Some(u32::from(part.name == "primary")),
         ..ServerFacts::default()
     }

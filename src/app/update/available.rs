@@ -5,6 +5,7 @@ pub(super) mod refused;
 
 use crate::app::keys::keymap::Place;
 use crate::app::panes::Rows;
+use crate::app::update::movement::Opens;
 use crate::app::views::ViewTable;
 use crate::app::{Action, App, Dialog, Pane, Screen};
 
@@ -104,6 +105,7 @@ impl App {
             (Action::Back, _) => self.back_step().map_or("", super::travel::Step::word),
             (Action::Quit, _) if self.leaving.is_some() => "cancel queries and quit",
             (Action::Quit, _) if self.screen != Screen::Nodes => "back",
+            (Action::Open, _) if self.opens() == Some(Opens::Details) => "details",
             (Action::Pause, _) if self.all_paused() => "resume",
             (Action::Acknowledge, _) if self.is_acknowledged() => "take back",
             (Action::Freeze, _) if self.frozen.is_some() => "unfreeze",

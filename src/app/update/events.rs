@@ -23,24 +23,30 @@ impl App {
         self.now = self.now.max(event.at);
         self.fleet.apply(&event);
         // First, since the screen may arrange all entries again.
-        self.show_new_entries();
+        effects.extend(self.show_new_entries());
         effects.extend(self.follow(event.at, event.kind));
         effects
     }
 
-    /// Shows the entries that the journal has got since the last call.
-    fn show_new_entries(&mut self) {
-        let journal = &self.fleet.now().journal;
-        if journal.newest_seq() == self.journal_shown {
-            return;
-        }
+    /// Shows the entries that the journal has got since the last call. Those of changes go to the event log too.
+    fn show_new_entries(&mut self) -> Vec<Effect> {
+        let journal = Arc::clone(&self.fleet.now().journal);
+        let mut effects = Vec::new();
         let new = journal.iter().take_while(|entry| entry.seq > self.journal_shown).count();
-        self.dirty = true;
-        let journal = Arc::clone(journal);
+        self.dirty |= new > 0;
         for entry in journal.iter().take(new).rev() {
             self.journal_shown = entry.seq;
             self.show_entry(entry);
+            effects.extend(entry.change().map(Effect::Log));
         }
+        // An outage that goes on changes its entry.
+        if journal.amended() != std::mem::replace(&mut self.journal_amended, journal.amended()) {
+            self.dirty = true;
+            if self.frozen.is_none() && (self.events_table.problems_only || !self.events_table.filter.passes_all()) {
+                self.arrange_events();
+            }
+        }
+        effects
     }
 
     /// Updates the screen after the fleet has taken in an event.
@@ -149,7 +155,7 @@ impl App {
         self.dirty |= second(now) != second(self.now) || self.fleet.runs_statement() || self.leaving.is_some();
         self.now = now;
         self.fleet.advance(now);
-        self.show_new_entries();
+        let mut effects = self.show_new_entries();
         if !self.alerts_table.filter.passes_all() {
             // The filter may compare the ages of alerts.
             self.arrange_alerts();
@@ -162,7 +168,8 @@ impl App {
         self.topology.unsettled = true;
         self.figures_changed();
         self.settle();
-        std::mem::take(&mut self.unsent).into_iter().map(Effect::Send).collect()
+        effects.extend(std::mem::take(&mut self.unsent).into_iter().map(Effect::Send));
+        effects
     }
 
     /// The manager's channel was full. Leaving and cancelling are sent again; the user can repeat anything else.

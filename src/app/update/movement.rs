@@ -13,6 +13,8 @@ pub(in crate::app) enum Opens {
     Node(NodeName),
     /// The selected row of a view's table, in full.
     Row,
+    /// What the selected entry of the journal consists of.
+    Details,
     /// What the selected alert is about.
     Alert,
 }
@@ -56,6 +58,7 @@ impl App {
             Some(Opens::Screen(screen)) => self.show(screen),
             Some(Opens::Node(node)) => self.open_node(&node),
             Some(Opens::Row) => self.open_row(),
+            Some(Opens::Details) => self.details = true,
             Some(Opens::Alert) => self.open_alert(),
             None => {}
         }
@@ -66,12 +69,19 @@ impl App {
         match (self.screen, self.pane) {
             (Screen::Nodes, Pane::Nodes | Pane::Summary) => self.selected().map(|_| Opens::Screen(Screen::Detail)),
             (Screen::Nodes, Pane::Result) => Some(Opens::Screen(Screen::Query)),
+            (_, Pane::Events) if self.can_show_details() => Some(Opens::Details),
             (Screen::Nodes | Screen::Events, Pane::Events) => self.event_node().map(Opens::Node),
             (Screen::Topology, _) => self.branch_node().map(Opens::Node),
             (Screen::View(_), _) => self.can_open_row().then_some(Opens::Row),
             (Screen::Alerts, _) => self.selected_alert().map(|_| Opens::Alert),
             _ => None,
         }
+    }
+
+    /// True if the selected entry consists of several things that are not shown yet.
+    fn can_show_details(&self) -> bool {
+        let entry = self.events_table.selected().and_then(|seq| self.picture().journal.get(*seq));
+        !self.details && entry.is_some_and(|entry| entry.steps.len() > 1)
     }
 
     pub(in crate::app) fn event_node(&self) -> Option<NodeName> {
@@ -111,7 +121,7 @@ impl App {
     }
 
     pub(in crate::app) fn enter(&mut self, screen: Screen) {
-        self.zoomed = false;
+        (self.zoomed, self.details) = (false, false);
         self.end_visit(screen);
         self.screen = screen;
         let first = screen.panes().first().copied().unwrap_or(Pane::Nodes);

@@ -96,6 +96,8 @@ pub(in crate::app) enum Step {
     Zoom,
     /// A row shown in full.
     Row,
+    /// The details of an entry.
+    Details,
     /// The limit of a table to some nodes.
     Only,
     Filter,
@@ -113,6 +115,7 @@ impl Step {
             Self::Only => "all nodes",
             Self::Filter => "clear filter",
             Self::Marks => "clear marks",
+            Self::Details => "close details",
             Self::Row | Self::Pane | Self::Screen => "back",
         }
     }
@@ -125,6 +128,8 @@ impl App {
             Some(Step::Query)
         } else if self.zoomed {
             Some(Step::Zoom)
+        } else if self.details && self.pane == Pane::Events {
+            Some(Step::Details)
         } else if let Some(opened) = self.view_table().and_then(|table| table.opened.as_ref()) {
             Some(if opened.filter.is_empty() { Step::Row } else { Step::Filter })
         } else if matches!(self.screen, Screen::View(_)) && self.views.only.is_some() {
@@ -146,6 +151,7 @@ impl App {
         match self.back_step() {
             Some(Step::Query) => return self.cancel_query(),
             Some(Step::Zoom) => self.zoomed = false,
+            Some(Step::Details) => self.details = false,
             Some(Step::Row) => self.changing_view(|table| table.opened = None),
             Some(Step::Only) => self.show_all_nodes(),
             Some(Step::Filter) => self.clear_filter(),

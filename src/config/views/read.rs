@@ -7,9 +7,10 @@ use crate::config::condition;
 use crate::config::diagnostic::{Diagnostic, Diagnostics};
 use crate::config::walk;
 use crate::config::yaml::{self, Entry, Value, Yaml};
-use crate::model::view::{Hide, Holds, Tree, View, ViewColumn, ViewScreen};
+use crate::model::Condition;
+use crate::model::view::{Hide, Holds, RowEvents, RowKind, Tree, View, ViewColumn, ViewScreen};
 
-const KEYS: [&str; 19] = [
+const KEYS: [&str; 20] = [
     "title",
     "about",
     "screen",
@@ -25,6 +26,7 @@ const KEYS: [&str; 19] = [
     "hide",
     "tree",
     "statement",
+    "events",
     "compare",
     "with",
     "from",
@@ -74,6 +76,7 @@ fn view(name: &str, yaml: &Yaml, report: &mut Diagnostics) -> Option<View> {
         column.holds.get_or_insert(Holds::Statement);
     }
     let hide = keys.get("hide").map(|entry| hide(entry, &columns, &names, report)).unwrap_or_default();
+    let events = keys.read("events", report, |entry, report| events(entry, &columns, &names, report));
     let every = |entry: &Entry, report: &mut Diagnostics| walk::duration(entry, report, 100 * MS, DAY);
     let timeout = |entry: &Entry, report: &mut Diagnostics| walk::duration(entry, report, 10 * MS, MINUTES);
     let place = |entry: &Entry, report: &mut Diagnostics| walk::integer(entry, report, 0, 1000);
@@ -99,6 +102,7 @@ fn view(name: &str, yaml: &Yaml, report: &mut Diagnostics) -> Option<View> {
         hide,
         tree: tree.map(|at| at.value),
         statement,
+        events: events.map(|at| at.value),
         compare,
         with,
         title: title?,
@@ -139,20 +143,50 @@ fn tree(entry: &Entry, names: &Names<'_>, report: &mut Diagnostics) -> Option<Tr
     Some(Tree { id: id?.value, parent: parent?.value })
 }
 
+/// `{of: slot, name: [slot], only: column = value}`
+fn events(entry: &Entry, columns: &[ViewColumn], names: &Names<'_>, report: &mut Diagnostics) -> Option<RowEvents> {
+    let parts = walk::section(entry, &["of", "name", "only", "disabled", "failing", "errors"], &[], report);
+    let of = |entry: &Entry, report: &mut Diagnostics| walk::one_of(entry, report, &RowKind::ALL, RowKind::as_str);
+    let of = parts.read("of", report, of);
+    let name = parts.read("name", report, |entry, report| key(entry, names, report));
+    let errors = parts.read("errors", report, |entry, report| key(entry, names, report));
+    let mut condition = |name: &str| {
+        parts.read(name, report, |entry, report| on_column("events", entry, columns, names, report)).map(|at| at.value)
+    };
+    let (only, disabled, failing) = (condition("only"), condition("disabled"), condition("failing"));
+    if parts.get("of").is_none() || parts.get("name").is_none() {
+        report.problem(entry.position, "events: write {of: table, name: [column, column]}");
+    }
+    let errors = errors.map(|at| at.value).unwrap_or_default();
+    Some(RowEvents { of: of?.value, name: name?.value, only, disabled, failing, errors })
+}
+
+/// `column = value`
+fn on_column(
+    what: &str,
+    entry: &Entry,
+    columns: &[ViewColumn],
+    names: &Names<'_>,
+    report: &mut Diagnostics,
+) -> Option<(usize, Condition)> {
+    let text = walk::filled(entry, report)?;
+    let text = text.trim();
+    let end = text.find(|c: char| !c.is_ascii_alphanumeric() && c != '_').unwrap_or(text.len());
+    let (name, rest) = text.split_at_checked(end)?;
+    let column = names.find(entry, name, report)?;
+    let of = columns.get(column)?;
+    let Some(condition) = condition::parse(rest, of.kind, of.unit) else {
+        let message = format!("{what}: this is not a condition on {name}: {}", condition::FORMS);
+        report.problem(entry.value.position, message);
+        return None;
+    };
+    Some((column, condition))
+}
+
 /// `{word: column = value}`
 fn hide(entry: &Entry, columns: &[ViewColumn], names: &Names<'_>, report: &mut Diagnostics) -> Vec<Hide> {
     let read = |entry: &Entry, report: &mut Diagnostics| {
-        let text = walk::filled(entry, report)?;
-        let text = text.trim();
-        let end = text.find(|c: char| !c.is_ascii_alphanumeric() && c != '_').unwrap_or(text.len());
-        let (name, rest) = text.split_at_checked(end)?;
-        let column = names.find(entry, name, report)?;
-        let of = columns.get(column)?;
-        let Some(condition) = condition::parse(rest, of.kind, of.unit) else {
-            let message = format!("hide: this is not a condition on {name}: {}", condition::FORMS);
-            report.problem(entry.value.position, message);
-            return None;
-        };
+        let (column, condition) = on_column("hide", entry, columns, names, report)?;
         Some(Hide { word: entry.key.clone(), column, condition })
     };
     let entries = walk::map_of("hide", &entry.value, "word: \"column = value\"", report).entries();

@@ -7,13 +7,14 @@ use std::time::Duration;
 use tokio::time::{Instant, timeout};
 use tokio_postgres::{Client, Row, Statement};
 
+use super::configured;
 use super::parts::{Parts, Tells};
 use super::sql::Answer;
 use crate::connection::error;
 use crate::connection::error::sqlstate::is_unprepared;
 use crate::connection::session::{self, Driver, SessionKind};
 use crate::connection::wire::limit::{OUR_ANSWERS, limited};
-use crate::model::facts::Part;
+use crate::model::facts::{Configured, Part};
 use crate::model::{NodeConfig, NodeError, Role};
 
 /// How long to wait for an answer before giving up the statement and its connection. The session's own statement
@@ -176,6 +177,19 @@ impl FactsSession {
             return Err(Failure::Broken(error::given_up(&self.driver.heard, node)));
         };
         drive(client, driver, node, client.query_one(&*statement, &[])).await
+    }
+
+    /// What the server's configuration sets; `None` where the server does not tell.
+    ///
+    /// # Errors
+    /// Only if the session cannot be used any more.
+    pub(super) async fn configured(&mut self, node: &NodeConfig) -> Result<Option<Vec<Configured>>, NodeError> {
+        let Self { client, driver, .. } = self;
+        match drive(client, driver, node, client.query_typed(configured::CONFIGURED, &[])).await {
+            Ok(rows) => Ok(configured::read(&rows).ok()),
+            Err(Failure::Said(_)) => Ok(None),
+            Err(Failure::Broken(error)) => Err(error),
+        }
     }
 
     async fn row(&mut self, node: &NodeConfig, text: &str) -> Result<Row, Failure> {

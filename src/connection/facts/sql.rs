@@ -270,6 +270,7 @@ pub(super) fn read_server(version: (String, u32), answer: &Answer, missing: Vec<
         wal_segment: answer.big("wal_segment"),
         rights: answer.get("rights").unwrap_or_default(),
         settings: answer.settings(),
+        configured: None,
         pending_restart: answer.small("pending_restart"),
         login_warnings: Vec::new(),
         acts_for: answer.get("acts_for"),

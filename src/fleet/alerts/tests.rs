@@ -142,7 +142,10 @@ fn each_row_of_each_node_is_an_alert_and_one_that_gets_worse_is_reported_again()
     let first = stage.alerts().fired().next().unwrap().id();
     stage.fleet.acknowledge(&first);
     assert_eq!(stage.alerts().count().0, 2);
-    assert_eq!(stage.answer(2, "a", &[("s", 11 << 30), ("t", 2 << 30)]), ["a alert Critical: slot s holds 11 GB"]);
+    assert_eq!(
+        stage.answer(2, "a", &[("s", 11 << 30), ("t", 2 << 30)]),
+        ["a alert worse Critical: slot s holds 11 GB"]
+    );
     assert_eq!(stage.alerts().count().0, 3);
     // If its rule has no duration, the alert is over with the next answer.
     assert_eq!(stage.answer(3, "b", &[]), ["b alert over Good: after 2 s: slot s holds 20 GB"]);
@@ -272,4 +275,26 @@ fn time_in_which_nobody_watched_does_not_count() {
     stage.fleet.advance(at(9000));
     let ended = stage.new_entries();
     assert_eq!(ended, ["a alert over Good: after 1 min: slot s holds 2.0 kB"]);
+}
+
+/// A figure that goes to and fro about its limit is told once it has been better for a while.
+#[test]
+fn an_alert_that_is_only_a_warning_now_is_better_after_the_quiet_time() {
+    let mut stage = Stage::new(vec![rule("column: retained_bytes\nwarning: '>1GB'\ncritical: '>10GB'\nfor: 4s\n")]);
+    let mut told = Vec::new();
+    for (second, gigabytes) in [(0, 11), (4, 11), (5, 9), (6, 11), (7, 9), (10, 9), (11, 9), (12, 11), (13, 0), (17, 0)]
+    {
+        for line in stage.answer(second, "a", &[("s", gigabytes << 30)]) {
+            told.push(format!("{second} s {line}"));
+        }
+    }
+    assert_eq!(
+        told,
+        [
+            "4 s a alert Critical: slot s holds 11 GB",
+            "11 s a alert better Warning: slot s holds 9.0 GB",
+            "12 s a alert worse Critical: slot s holds 11 GB",
+            "17 s a alert over Good: after 13 s: slot s holds 11 GB"
+        ]
+    );
 }

@@ -4,20 +4,12 @@
 use std::time::Duration;
 
 use crate::model::protocol::{DisconnectReason, QueryProgress};
-use crate::model::{EventKind, Health, HealthState, NodeName};
+use crate::model::{ErrorKind, EventKind, Health, HealthState, NodeName};
 
 use super::Severity;
+use super::trouble::{BLIND, DOWN, Part, SHAKEN, Wording};
 use crate::fleet::batch::Batch;
 use crate::fleet::nodes::Nodes;
-
-/// An entry without its time.
-#[derive(Debug, PartialEq, Eq)]
-pub(in crate::fleet) struct Wording {
-    pub(in crate::fleet) node: Option<NodeName>,
-    pub(in crate::fleet) severity: Severity,
-    pub(in crate::fleet) what: String,
-    pub(in crate::fleet) text: String,
-}
 
 /// The entry for an event. It compares the event with the nodes and the batch as they were before.
 pub(in crate::fleet) fn of(kind: &EventKind, nodes: &Nodes, batch: Option<&Batch>) -> Option<Wording> {
@@ -26,12 +18,24 @@ pub(in crate::fleet) fn of(kind: &EventKind, nodes: &Nodes, batch: Option<&Batch
             let took = milliseconds(*connect_time);
             let role = role.map(|role| format!(", {}", role.as_str())).unwrap_or_default();
             let text = format!("in {took}, PostgreSQL {server_version}{role}");
-            Some(line(node, Severity::Good, "connected", text))
+            Some(line(node, Severity::Good, "connected", text).of(Part::Return))
         }
         EventKind::Disconnected { node, reason } => disconnected(node, reason),
         EventKind::Health { node, from, health } => {
             let what = format!("{} → {}", from.as_str(), health.state.as_str());
-            Some(line(node, severity(health), &what, why(health)))
+            let part = match health.state {
+                HealthState::Healthy => Part::Well,
+                HealthState::Degraded => Part::Trouble(SHAKEN),
+                HealthState::Unhealthy | HealthState::Reconnecting => Part::Trouble(DOWN),
+                HealthState::Connecting | HealthState::Disconnected => Part::End,
+            };
+            Some(line(node, severity(health), &what, why(health)).of(part))
+        }
+        EventKind::Checked { node, health } => {
+            let known = nodes.get(node)?.health.error.as_ref().map(|error| &error.message);
+            let error = health.error.as_ref().filter(|error| known != Some(&error.message))?;
+            let what = format!("attempt {}", health.attempt);
+            Some(line(node, Severity::Info, &what, error.message.clone()).of(Part::Attempt))
         }
         EventKind::NodeAdded { node } => {
             let known = nodes.get(&node.name).is_some_and(|known| !known.removing);
@@ -54,7 +58,10 @@ pub(in crate::fleet) fn of(kind: &EventKind, nodes: &Nodes, batch: Option<&Batch
         EventKind::Facts { node, facts: Err(error) } => {
             let reported = nodes.get(node).and_then(|node| node.facts_error.as_ref());
             let new = reported.is_none_or(|reported| reported.kind != error.kind || reported.message != error.message);
-            new.then(|| line(node, Severity::Warning, "no figures", error.message.clone()))
+            // What the server refuses says nothing of its health.
+            let is_answer = matches!(error.kind, ErrorKind::Permission | ErrorKind::Sql);
+            let part = if is_answer { Part::Alone } else { Part::Trouble(BLIND) };
+            new.then(|| line(node, Severity::Warning, "no figures", error.message.clone()).of(part))
         }
         // The same warning comes with each session: it gets an entry when it is new.
         EventKind::Server { node, server } => {
@@ -75,19 +82,23 @@ pub(in crate::fleet) fn of(kind: &EventKind, nodes: &Nodes, batch: Option<&Batch
             severity: Severity::Warning,
             what: "refused".to_owned(),
             text: error.to_string(),
+            part: Part::Alone,
         }),
         _ => None,
     }
 }
 
 fn line(node: &NodeName, severity: Severity, what: &str, text: String) -> Wording {
-    Wording { node: Some(node.clone()), severity, what: what.to_owned(), text }
+    Wording { node: Some(node.clone()), severity, what: what.to_owned(), text, part: Part::Alone }
 }
 
 /// A connection that ended on request gets no entry: the request has its own.
 fn disconnected(node: &NodeName, reason: &DisconnectReason) -> Option<Wording> {
     match reason {
-        DisconnectReason::Error(error) => Some(line(node, Severity::Warning, "connection lost", error.message.clone())),
+        DisconnectReason::Error(error) => {
+            let line = line(node, Severity::Warning, "connection lost", error.message.clone());
+            Some(line.of(Part::Trouble(SHAKEN)))
+        }
         DisconnectReason::Edited
         | DisconnectReason::Paused
         | DisconnectReason::Removed
@@ -110,7 +121,7 @@ fn why(health: &Health) -> String {
         (HealthState::Disconnected, _) if health.paused => "paused".to_owned(),
         (HealthState::Healthy, _) | (_, None) => latency(),
         (_, Some(error)) if health.failures > 1 => {
-            format!("{} ({} probes missed)", error.message.clone(), health.failures)
+            format!("{}; {} probes missed", error.message, health.failures)
         }
         (_, Some(error)) => error.message.clone(),
     }
@@ -123,7 +134,7 @@ fn finished(batch: &Batch, elapsed: Duration) -> Wording {
     let text = format!("{answered} of {} answered in {}{failures}", batch.nodes.len(), milliseconds(elapsed));
     let what = if batch.cancelled { "query cancelled" } else { "query done" };
     let severity = if failed > 0 { Severity::Warning } else { Severity::Info };
-    Wording { node: None, severity, what: what.to_owned(), text }
+    Wording { node: None, severity, what: what.to_owned(), text, part: Part::Alone }
 }
 
 fn counted(count: u32, one: &str, several: &str) -> String {

@@ -50,12 +50,39 @@ pub(crate) fn draw(canvas: &mut Canvas<'_>, area: Rect) {
     canvas.note_rows(inner, &Rows::single(window), table.rows.len());
 }
 
-/// The full reason of the selected line, if long text is wrapped (`w`).
+/// The full reason of the selected line, if long text is wrapped (`w`), and what it consists of, if its details are open.
 fn whole_text(canvas: &Canvas<'_>, area: Rect) -> Vec<String> {
     let app = canvas.app;
     let selected = app.events_table.selected().and_then(|seq| app.picture().journal.get(*seq));
-    let Some(line) = selected.filter(|_| app.wrap && canvas.is_focused(Pane::Events)) else { return Vec::new() };
-    let mut lines = text::wrap(&line.text, usize::from(area.width.saturating_sub(8)));
-    lines.truncate(usize::from(area.height.saturating_sub(2)) / 2);
+    let Some(line) = selected.filter(|_| (app.wrap || app.details) && canvas.is_focused(Pane::Events)) else {
+        return Vec::new();
+    };
+    let width = usize::from(area.width.saturating_sub(8));
+    let mut lines = text::wrap(&line.text, width);
+    let height = usize::from(area.height.saturating_sub(2)) / 2;
+    if app.details {
+        let steps = line.steps.iter().map(|step| {
+            let at = text::clock(step.at, app.now, &canvas.theme.zone);
+            if step.text.is_empty() {
+                format!("{at}  {}", step.what)
+            } else {
+                format!("{at}  {}: {}", step.what, step.text)
+            }
+        });
+        let steps: Vec<String> = steps.flat_map(|step| text::wrap(&step, width)).collect();
+        // If there are too many, the first and the last ones tell most.
+        let room = height.saturating_sub(lines.len());
+        let hidden = steps.len().saturating_sub(room);
+        if hidden > 0 && room > 1 {
+            let first = (room - 1).div_ceil(2);
+            let last = room - 1 - first;
+            lines.extend(steps.iter().take(first).cloned());
+            lines.push(format!("… {} more", steps.len() - first - last));
+            lines.extend(steps.iter().skip(steps.len() - last).cloned());
+        } else {
+            lines.extend(steps);
+        }
+    }
+    lines.truncate(height);
     lines
 }

@@ -94,9 +94,12 @@ fn the_counts_and_the_journal_follow_an_outage() {
     dashboard.tell(EventKind::Disconnected { node: name("replica"), reason: DisconnectReason::Error(error.clone()) });
     assert_eq!(dashboard.newest(), "replica: connection lost: connection refused by 10.0.0.1:5432");
     dashboard.health("replica", HealthState::Unhealthy, Some(error));
+    assert_eq!(dashboard.newest(), "replica: down: connection refused by 10.0.0.1:5432; 3 probes missed");
+    let entry = dashboard.app.picture().journal.newest().unwrap().clone();
     assert_eq!(
-        dashboard.newest(),
-        "replica: healthy → unhealthy: connection refused by 10.0.0.1:5432 (3 probes missed)"
+        entry.steps.iter().map(|step| step.what.as_str()).collect::<Vec<_>>(),
+        ["connection lost", "healthy → unhealthy"],
+        "one kill is one line"
     );
     dashboard.wait(14);
     let picture = dashboard.app.picture();
@@ -106,7 +109,7 @@ fn the_counts_and_the_journal_follow_an_outage() {
     let worst: Vec<_> = node.history.seconds().iter().map(|second| second.state).collect();
     assert!(worst.len() >= 14 && worst.iter().all(|state| *state == HealthState::Unhealthy), "{worst:?}");
     dashboard.connect("replica", Role::Standby);
-    assert_eq!(dashboard.newest(), "replica: connected: in 6.0 ms, PostgreSQL 17.2, standby");
+    assert_eq!(dashboard.newest(), "replica: connected: in 6.0 ms, PostgreSQL 17.2, standby; down for 14 s");
     dashboard.health("replica", HealthState::Healthy, None);
     assert_eq!(dashboard.app.picture().journal.newest().unwrap().severity, Severity::Good);
 }

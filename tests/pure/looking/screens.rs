@@ -58,8 +58,8 @@ fn events_are_filtered_by_node_word_and_text() {
         &[
             ("refused", &["connection refused"], &["node added"]),
             ("node:eu-primary", &["eu-primary"], &["replica-2"]),
-            ("what:reconnecting", &["reporting"], &["primary"]),
-            ("severity=critical", &["unhealthy"], &["connected"]),
+            ("what:down", &["reporting"], &["primary"]),
+            ("severity=critical", &["down"], &["connected"]),
             ("!reporting", &["primary"], &["reporting"]),
         ],
     );

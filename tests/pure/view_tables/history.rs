@@ -77,7 +77,7 @@ fn the_way_back_is_the_way_one_came() {
     let start = dashboard();
     let walks: [(&[&str], &[&str]); 16] = [
         (&["<enter>"], &["Nodes at primary"]),
-        (&["0", "j", "<enter>"], &["Events at 14:03:08", "Nodes at primary"]),
+        (&["0", "jj", "<enter>"], &["Events at 13:48:29", "Nodes at primary"]),
         (&["2", "j", "<enter>"], &["Topology at replica-1", "Nodes at primary"]),
         (&["t", "<enter>"], &["Alerts", "Nodes at primary"]),
         (&["3", "j", "<enter>"], &["Sessions", "Nodes at primary"]),

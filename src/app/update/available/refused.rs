@@ -159,6 +159,7 @@ impl App {
     fn why_not_open(&self) -> &'static str {
         match (self.screen, self.pane) {
             (Screen::Query, _) => "an answer does not open; w wraps long text",
+            (Screen::Detail, Pane::Events) => "the entry says all there is to say",
             (Screen::Detail, _) => "this is the node's page already",
             (Screen::View(_), _) if self.view_table().is_some_and(|table| table.opened.is_some()) => {
                 "the row is open; y copies a value, Esc goes back"
