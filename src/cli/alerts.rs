@@ -66,8 +66,12 @@ impl Watch {
     /// True if a second answer would tell more: a standby that looks late may have a long transaction, and a counter that
     /// is not zero may stand still.
     pub(super) fn doubts(&self) -> bool {
-        let known = self.fleet.now();
-        known.nodes.iter().any(|node| node.lag.doubtful) || self.rules.iter().any(|rule| self.counts(rule))
+        self.is_doubtful() || self.rules.iter().any(|rule| self.counts(rule))
+    }
+
+    /// True if it is not known yet whether a standby is late.
+    pub(super) fn is_doubtful(&self) -> bool {
+        self.fleet.now().nodes.iter().any(|node| node.lag.doubtful)
     }
 
     /// True if a rule looks at a rate whose counter is not zero somewhere.

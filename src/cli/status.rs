@@ -131,6 +131,8 @@ impl Asking {
             }
         }
         drop(timeout(AGAIN_PATIENCE, self.until(|nodes, watch| watch.has_heard_since(nodes, began))).await);
+        // A busy machine takes longer than that: what one answer cannot tell is not guessed.
+        drop(timeout(VIEW_PATIENCE, self.until(|_, watch| !watch.is_doubtful())).await);
     }
 
     /// Waits until the nodes and their answers are `enough`. Cancel-safe: the answers so far are kept.

@@ -25,6 +25,8 @@ const BETWEEN_FILES: Duration = Duration::from_mins(5);
 /// A commit older than this does not count as lag until a second refresh has confirmed it: while one long transaction
 /// runs, the last commit gets old although nothing is late.
 const DOUBTFUL: Duration = Duration::from_secs(1);
+/// The shortest time between two answers of which the second tells something new.
+const BETWEEN: Duration = Duration::from_millis(200);
 
 /// What the lag of a standby is made of beside its own figures.
 #[derive(Debug, Clone, Copy)]
@@ -217,7 +219,7 @@ fn behind(at: SystemTime, reached: Reached, commit: Option<Duration>) -> (Option
 /// At least `least`; as old as the last commit, if that is older.
 fn no_less(least: Duration, commit: Option<Duration>) -> (Option<Behind>, bool) {
     match commit.filter(|commit| *commit >= least) {
-        Some(commit) if least.is_zero() && commit > DOUBTFUL => (None, true),
+        Some(commit) if least < BETWEEN && commit > DOUBTFUL => (None, true),
         Some(commit) => (Some(exactly(commit)), false),
         None => (Some(Behind { time: least, at_least: true }), false),
     }

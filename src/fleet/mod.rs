@@ -249,7 +249,7 @@ impl Fleet {
                     Ok(facts) => node.set_facts(at, Arc::clone(facts)),
                     Err(error) => node.facts_error = Some(error.clone()),
                 });
-                self.measure(at, name);
+                self.measure(name);
                 self.judge(at, name);
             }
             EventKind::Server { node: name, server } => {
@@ -257,7 +257,7 @@ impl Fleet {
                     node.server = Some(Arc::clone(server));
                     node.is_identified = true;
                 });
-                self.measure(at, name);
+                self.measure(name);
                 self.judge(at, name);
             }
             EventKind::View { node, view, outcome } => {
@@ -282,16 +282,16 @@ impl Fleet {
         }
     }
 
-    /// Measures how far a standby is behind, from the figures that it sent last.
-    fn measure(&mut self, at: SystemTime, name: &NodeName) {
+    /// Measures how far a standby was behind when it sent its figures last.
+    fn measure(&mut self, name: &NodeName) {
         let nodes = &self.now.nodes;
         let Some(node) = nodes.get(name) else { return };
         let lag = match &node.facts {
-            Some((_, facts)) if facts.role == Role::Standby => {
-                let root = measure::root(nodes, node).map(|root| (root, root.fresh(at, self.refresh).is_some()));
+            Some((at, facts)) if facts.role == Role::Standby => {
+                let root = measure::root(nodes, node).map(|root| (root, root.fresh(*at, self.refresh).is_some()));
                 let upstream = self.now.upstreams.get(name).and_then(|upstream| nodes.get(upstream));
                 let upstream = upstream.map(|upstream| (upstream.name(), upstream.health.state));
-                measure::lag(at, facts, node, Surroundings { root, upstream })
+                measure::lag(*at, facts, node, Surroundings { root, upstream })
             }
             _ => Lag::default(),
         };
@@ -331,7 +331,9 @@ impl Fleet {
             (Some(reading), _) => {
                 self.alerts.answered(&self.now.nodes, node, &view.name, &reading, &self.thresholds);
             }
-            (None, Err(error)) if error.kind == ErrorKind::Sql => self.alerts.refused(at, node, &view.name),
+            (None, Err(error)) if error.kind == ErrorKind::Sql && error.is_lasting() => {
+                self.alerts.refused(at, node, &view.name);
+            }
             (None, _) => {}
         }
     }

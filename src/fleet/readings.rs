@@ -149,7 +149,7 @@ impl Readings {
                 Some(node.answered(at, &of.view, (of.followed, of.rule_rates), rows, pace.span, here))
             }
             Err(error) => {
-                node.refused |= error.kind == ErrorKind::Sql;
+                node.refused |= error.kind == ErrorKind::Sql && error.is_lasting();
                 node.error = Some(error.clone());
                 None
             }

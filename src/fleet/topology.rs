@@ -18,6 +18,9 @@ pub use branch::{Branch, Edge, FaultKind, ShapeFault};
 
 /// The views that this file reads: the tree is made from the first; the second adds faults of slots.
 pub const VIEWS: [&str; 2] = ["topology", "slots"];
+/// What a slot without a reader may retain, in bytes, and how old that may be, in milliseconds: as in the rule `slot_unread`.
+const SLOT_BYTES: f64 = 1e6;
+const SLOT_AGE: f64 = 30e3;
 
 /// The shape as a tree, and everything that is wrong with it, the most severe first.
 pub fn shape(picture: &Picture) -> (Vec<Branch>, Vec<ShapeFault>) {
@@ -101,18 +104,20 @@ fn unreported(picture: &Picture) -> Vec<ShapeFault> {
     faults
 }
 
-/// Replication slots without a reader that retain WAL, and slots that have lost WAL.
+/// Replication slots without a reader that retain WAL, and slots that have lost WAL. Next to nothing, and WAL of the last
+/// seconds, does not count: cluster managers advance the slots of their members now and then.
 fn unread_slots(picture: &Picture) -> Vec<ShapeFault> {
     let mut faults = Vec::new();
     let mut seen = HashSet::new();
     let Some(slots) = picture.readings.of(VIEWS[1]) else { return faults };
-    for node in picture.nodes.names() {
+    for node in picture.nodes.iter().filter(|node| node.health.state.answers()).map(Node::name) {
         let reading = slots.node(node).and_then(|of| of.valid());
         for row in reading.iter().flat_map(|reading| rows_of(&slots.view, reading)) {
             let Some(slot) = row.get("slot").filter(|slot| seen.insert((node.clone(), (*slot).clone()))) else {
                 continue;
             };
             let said = |name: &str| row.get(name).map(String::as_str);
+            let number = |name: &str| said(name).and_then(|text| text.parse::<f64>().ok()).unwrap_or_default();
             if said("wal_status") == Some("lost") {
                 let text = format!("slot {slot} on {node} has lost WAL that its reader needs: rebuild the reader");
                 faults.push(ShapeFault {
@@ -121,8 +126,11 @@ fn unread_slots(picture: &Picture) -> Vec<ShapeFault> {
                     severity: Severity::Critical,
                     text,
                 });
-            } else if said("active") == Some("f") {
-                let bytes = said("retained_bytes").and_then(|bytes| bytes.parse::<f64>().ok()).unwrap_or_default();
+            } else if said("active") == Some("f")
+                && number("retained_bytes") > SLOT_BYTES
+                && number("wal_age_ms") > SLOT_AGE
+            {
+                let bytes = number("retained_bytes");
                 let held = bytes / f64::from(1 << 20);
                 let text = format!("slot {slot} on {node} has no reader and retains {held:.0} MB of WAL");
                 faults.push(ShapeFault {

@@ -124,6 +124,20 @@ impl NodeError {
         self.hint = Some(hint.into());
         self
     }
+
+    /// True if the question fails until a person acts: a missing right, or a statement that does not fit the server. A
+    /// conflict, a shortage, a timeout, a fault of the system and whatever a function raises may be over in a second.
+    pub fn is_lasting(&self) -> bool {
+        match self.sqlstate.as_deref() {
+            Some(code) if matches!(self.kind, ErrorKind::Permission | ErrorKind::Sql) => {
+                // Syntax or access rule, feature not supported, no such schema.
+                code.starts_with("42") || matches!(code, "0A000" | "3F000")
+            }
+            Some(_) => false,
+            // What we ourselves say: a role, an extension or a size of rows that will be the same in a second.
+            None => matches!(self.kind, ErrorKind::Permission | ErrorKind::Sql),
+        }
+    }
 }
 
 impl fmt::Display for NodeError {

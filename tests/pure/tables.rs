@@ -290,7 +290,12 @@ fn the_topology_keeps_its_picture() {
                 "kind=receiver | name=replica_3 | host=10.0.0.1 | peer_port=5432 | state=stopped",
             ],
         );
-        answer(scene, "primary", "slots", &["slot=reporting | active=f | retained_bytes=7300000000"]);
+        answer(
+            scene,
+            "primary",
+            "slots",
+            &["slot=reporting | active=f | retained_bytes=7300000000 | wal_age_ms=60000"],
+        );
     });
     shown("topology", &mut scene);
 }

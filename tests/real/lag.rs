@@ -159,15 +159,15 @@ fn every_place_says_the_same_lag_while_a_replay_is_paused_a_receiver_cut_or_froz
         let row = &of_view(&view, name)["rows"][0];
         let json = of(&report, name)["lag"]["time_ms"].as_f64().map(|ms| ms / 1000.0);
         let table = row[at].as_f64().map(|ms| ms / 1000.0);
-        let passed = began.elapsed().as_secs_f64();
+        let since = began.elapsed().as_secs_f64();
         // A screen shows whole minutes from the first on.
         let all = [nodes[nth], topology[nth], replication[nth], json, table];
         for (place, lag) in ["nodes", "topology", "replication", "status", "view"].into_iter().zip(all) {
             let lag = lag.unwrap_or_else(|| panic!("{place} tells no lag of {name}: {all:?}"));
             let first = nodes[nth].unwrap();
             assert!(
-                lag > first - APART && lag < first + passed + APART,
-                "{place} of {name}: {lag} in {all:?} after {passed}"
+                lag > first - APART && lag < first + since + APART,
+                "{place} of {name}: {lag} in {all:?} after {since}"
             );
         }
         let (said, listed) = (&of(&report, name)["lag"]["why"], &row[why]);

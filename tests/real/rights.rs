@@ -184,7 +184,7 @@ const FOR_ALL: Facts = Facts {
     oldest_transaction: false,
     standbys: true,
     streaming: false,
-    replay_lag: false,
+    replay_lag: true,
     hidden_setting: false,
     remedy: true,
 };

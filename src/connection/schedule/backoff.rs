@@ -21,21 +21,7 @@ pub(crate) const INCURABLE: Duration = Duration::from_mins(1);
 /// The wait after a question has failed with this error and had failed `failed` times before in a row: a minute if the
 /// next second cannot cure it, else the backoff of [`refused`].
 pub(crate) fn after(error: &NodeError, failed: u32, jitter: f64) -> Duration {
-    if is_lasting(error) { INCURABLE } else { refused(error.kind, failed, jitter) }
-}
-
-/// True if the question fails until a person acts: a missing right, or a statement that does not fit the server. A
-/// conflict, a shortage, a timeout, a fault of the system and whatever a function raises may be over in a second.
-pub(crate) fn is_lasting(error: &NodeError) -> bool {
-    match error.sqlstate.as_deref() {
-        Some(code) if matches!(error.kind, ErrorKind::Permission | ErrorKind::Sql) => {
-            // Syntax or access rule, feature not supported, no such schema.
-            code.starts_with("42") || matches!(code, "0A000" | "3F000")
-        }
-        Some(_) => false,
-        // What we ourselves say: a role, an extension or a size of rows that will be the same in a second.
-        None => matches!(error.kind, ErrorKind::Permission | ErrorKind::Sql),
-    }
+    if error.is_lasting() { INCURABLE } else { refused(error.kind, failed, jitter) }
 }
 
 /// The wait after `failed` failed retries, plus up to ten percent by `jitter` (0 to 1); at most [`LONGEST`].
@@ -72,7 +58,7 @@ mod tests {
             ["40001", "40P01", "53200", "55000", "55006", "57014", "58030", "XX000", "XX001", "22012", "P0001"];
         for sqlstate in passing {
             let error = error(ErrorKind::Sql, Some(sqlstate));
-            assert!(!is_lasting(&error), "{sqlstate}");
+            assert!(!error.is_lasting(), "{sqlstate}");
             assert_eq!([0, 1, 9].map(|failed| after(&error, failed, 0.0).as_secs()), [1, 2, 30], "{sqlstate}");
         }
         for sqlstate in ["42P01", "42883", "42703", "42601", "42501", "0A000", "3F000"] {
@@ -88,7 +74,7 @@ mod tests {
             (ErrorKind::ConnectionLost, None, false),
             (ErrorKind::Timeout, None, false),
         ] {
-            assert_eq!(is_lasting(&error(kind, sqlstate)), lasts, "{kind:?} {sqlstate:?}");
+            assert_eq!(error(kind, sqlstate).is_lasting(), lasts, "{kind:?} {sqlstate:?}");
         }
     }
 

@@ -24,7 +24,6 @@ use super::stand_ins::StandIns;
 use super::texts::{self, Texts};
 use crate::connection::error;
 use crate::connection::error::sqlstate::{is_of_encoding, is_unprepared};
-use crate::connection::schedule::backoff;
 use crate::connection::schedule::turns::Turns;
 use crate::connection::session::dial::{CANCEL, Dialled};
 use crate::connection::session::rights;
@@ -188,7 +187,7 @@ impl ViewSession {
                         }
                     }
                     let error = error::of_ours(error);
-                    if self.answered.remove(&view.name) && backoff::is_lasting(&error) {
+                    if self.answered.remove(&view.name) && error.is_lasting() {
                         return (Err(error), After::Outdated);
                     }
                     let error = self.with_remedy(view, error).await;

@@ -42,6 +42,7 @@ pub(super) fn standby(
             let upstream = peers.get(of);
             if let (Some(mine), Some(theirs)) = (peer.timeline(), upstream.and_then(Peer::timeline))
                 && mine != theirs
+                && upstream.is_some_and(|upstream| upstream.health.answers())
             {
                 let name = upstream.map_or("", |upstream| upstream.name.as_str());
                 let text =
