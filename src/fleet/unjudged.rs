@@ -69,10 +69,13 @@ fn of_figures(node: &Node, rule: &Rule) -> Option<String> {
     }
     let known = super::alerts::known(node, &[]);
     let reading = facts::reading(std::time::SystemTime::UNIX_EPOCH, facts, node.server.as_deref(), known);
-    if reading.value(&rule.view, 0, column) != crate::model::view::Value::Unknown {
+    let missing = node.why_missing(parts_of(name));
+    // A lag that is measured without one of its parts may be more than it seems.
+    let is_lag = matches!(name, "late_ms" | "behind" | "replay_lag_ms" | "replay_lag_bytes");
+    if reading.value(&rule.view, 0, column) != crate::model::view::Value::Unknown && !(is_lag && missing.is_some()) {
         return None;
     }
-    if let Some(error) = node.why_missing(parts_of(name)) {
+    if let Some(error) = missing {
         return Some(said(error));
     }
     let standby = facts.role == Role::Standby;
