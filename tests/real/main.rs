@@ -27,6 +27,7 @@ mod real_screens;
 mod recording;
 mod refusals;
 mod rights;
+mod scripts;
 mod secrets;
 mod shell;
 mod spoiled_files;

@@ -2,13 +2,14 @@
 
 use super::*;
 
-/// The alerts on `a` after answers to the view of one of our rules, a minute apart: the cells of its one row.
+/// The alerts on `a` after answers to the view of one of our rules, at the pace of the rule but at least once a minute: the cells of its one row.
 fn found(rule: &str, minutes: std::ops::Range<u64>, row: impl Fn(f64) -> Vec<(&'static str, String)>) -> Vec<String> {
     let rule = Arc::clone(&alerts::ours()[rule]);
     let view = rule.view.name.clone();
+    let every = rule.every.as_secs().min(60);
     let mut stage = Stage::new(vec![rule]);
-    for minute in minutes {
-        stage.outcome(minute * 60, "a", &view, Ok(answer(&view, &[row(minute as f64)])));
+    for second in (minutes.start * 60..=(minutes.end - 1) * 60).step_by(every as usize) {
+        stage.outcome(second, "a", &view, Ok(answer(&view, &[row(second as f64 / 60.0)])));
     }
     stage.alerts().fired().map(|held| held.alert.finding.message.clone()).collect()
 }
