@@ -9,6 +9,7 @@ mod scene;
 #[path = "../support/mod.rs"]
 mod support;
 
+mod compare;
 mod crowd;
 mod nineteen;
 mod states;

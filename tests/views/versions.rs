@@ -77,7 +77,7 @@ fn why_not(view: &str, answers: &BTreeMap<Asked, Outcome>) -> String {
 }
 
 /// Makes something for each view to show: something cancelled, retained, published, in progress, waiting and prepared.
-fn something_of_all(cluster: &Cluster) -> Vec<Sleeper> {
+pub(super) fn something_of_all(cluster: &Cluster) -> Vec<Sleeper> {
     let (primary, standby) = (cluster.primary(), cluster.server("standby1"));
     let run = |statements: &[&str]| statements.iter().for_each(|statement| drop(primary.psql(statement).unwrap()));
     run(&["create table gone as select generate_series(1, 1000) as id"]);

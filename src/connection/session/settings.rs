@@ -73,6 +73,8 @@ pub(crate) fn startup(node: &NodeConfig, kind: SessionKind) -> String {
         options += " -c default_transaction_read_only=on";
     }
     if !query {
+        // A role may have others as its default: a standby takes no serializable transaction, and a deferrable one waits.
+        options += " -c default_transaction_isolation=read\\ committed -c default_transaction_deferrable=off";
         options += " -c search_path=pg_catalog -c statement_timeout=";
         options += &OWN_STATEMENT.as_millis().to_string();
     }
@@ -96,11 +98,15 @@ pub(crate) fn late(server_version: Option<&str>, server_encoding: Option<&str>) 
 }
 
 /// What a session for views sets in addition: the server's work for us stays in one process, uses no temporary files
-/// and is not compiled; with 10,000 tables, compiling takes longer than the catalog queries themselves. Set after the
-/// start, so that `pg_settings.reset_val` is still the server's own value. Version 10 does not know `jit`.
+/// and is not compiled; with 10,000 tables, compiling takes longer than the catalog queries themselves. A backslash in a
+/// text, the digits of a number and the quotes around a name are the same whatever the role has as its default. Set after
+/// the start, so that `pg_settings.reset_val` is still the server's own value. Version 10 does not know `jit`.
 pub(crate) fn of_views(major: u32) -> &'static str {
-    const SETTINGS: &str = "SET work_mem = '32MB'; SET max_parallel_workers_per_gather = 0";
-    const AND_JIT: &str = "SET work_mem = '32MB'; SET max_parallel_workers_per_gather = 0; SET jit = off";
+    const SETTINGS: &str = "SET work_mem = '32MB'; SET max_parallel_workers_per_gather = 0; \
+                            SET standard_conforming_strings = on; SET extra_float_digits = 3; SET quote_all_identifiers = off";
+    const AND_JIT: &str = "SET work_mem = '32MB'; SET max_parallel_workers_per_gather = 0; \
+                           SET standard_conforming_strings = on; SET extra_float_digits = 3; SET quote_all_identifiers = off; \
+                           SET jit = off";
     if major >= 11 { AND_JIT } else { SETTINGS }
 }
 
@@ -136,6 +142,9 @@ mod tests {
         assert!(!startup(&node, SessionKind::Query).contains("read_only"));
         assert!(startup(&node, SessionKind::Probe).contains("default_transaction_read_only=on"));
         assert!(startup(&node, SessionKind::Poll).contains("search_path=pg_catalog"));
+        let isolation = "default_transaction_isolation=read\\ committed";
+        assert!(startup(&node, SessionKind::Probe).contains(isolation), "a role's default may be serializable");
+        assert!(!startup(&node, SessionKind::Query).contains("isolation"), "the user's own statements keep it");
         assert!(startup(&node, SessionKind::Query).contains("tcp_keepalives_idle=10"), "a client that was cut off");
         assert!(!startup(&node, SessionKind::Query).contains("search_path"));
     }
