@@ -54,6 +54,11 @@ impl Nodes {
 /// was read before another server became primary may be a thing of the past: it counts once it has been confirmed.
 pub fn split_brain<'a>(nodes: &'a Nodes, of: &Node) -> Vec<&'a Node> {
     let Some(cluster) = of.cluster().filter(|_| is_primary(of)) else { return Vec::new() };
+    // Nearly always there is none, and this is asked at each refresh of each primary.
+    let is_rival = |node: &Node| is_primary(node) && node.cluster() == Some(cluster) && !is_same_server(node, of);
+    if !nodes.iter().any(is_rival) {
+        return Vec::new();
+    }
     let rivals: Vec<&Node> =
         nodes.servers().filter(|node| is_primary(node) && node.cluster() == Some(cluster)).collect();
     let latest = rivals.iter().filter_map(|node| node.role_since).max();

@@ -326,9 +326,12 @@ impl Fleet {
 
     /// Applies the rules to the figures of a node.
     fn judge(&mut self, at: SystemTime, name: &NodeName) {
-        if let Some(node) = self.now.nodes.get(name) {
-            let rivals = identity::split_brain(&self.now.nodes, node);
-            self.alerts.refreshed(at, node, &rivals, &self.thresholds);
+        let Some(node) = self.now.nodes.get(name) else { return };
+        let rivals = identity::split_brain(&self.now.nodes, node);
+        self.alerts.refreshed(at, node, &rivals, &self.thresholds);
+        let said = (!rivals.is_empty()).then(|| identity::named_with_timelines(&rivals));
+        if said != node.split_brain {
+            self.of(name, |node| node.split_brain = said);
         }
     }
 

@@ -56,6 +56,8 @@ pub struct Node {
     pub role_since: Option<SystemTime>,
     /// Of a standby: how far it is behind.
     pub lag: Lag,
+    /// The servers that are primaries of its cluster, in words, if it was one of several at its last figures.
+    pub split_brain: Option<String>,
     /// Where the end of its WAL was seen, and when.
     pub(super) track: Track,
     /// When the replay of a standby was last seen to have gone on.
@@ -146,6 +148,7 @@ impl Node {
             is_identified: false,
             role_since: None,
             lag: Lag::default(),
+            split_brain: None,
             track: Track::default(),
             replay_moved: None,
             stopped: None,

@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime};
 
 use super::identity;
 use super::journal::{Entry, Journal};
-use super::nodes::{Node, Nodes};
+use super::nodes::Nodes;
 use super::readings::Readings;
 use crate::model::change::What;
 use crate::model::{NodeName, Verdict};
@@ -44,12 +44,6 @@ impl Picture {
             verdict: Arc::default(),
             upstreams: Arc::default(),
         }
-    }
-
-    /// The servers that are primaries of this node's cluster, in words, if it is one of several.
-    pub fn rivals_of(&self, node: &Node) -> Option<String> {
-        let rivals = identity::split_brain(&self.nodes, node);
-        (!rivals.is_empty()).then(|| identity::named_with_timelines(&rivals))
     }
 
     /// The watched node that this one receives from, by the last shape.

@@ -21,9 +21,10 @@ pub(super) fn of<'a>(
     thresholds: &Thresholds,
     settled: bool,
 ) -> Verdict {
-    let mut wrong = split_brains(picture);
+    let servers: Vec<&Node> = picture.nodes.servers().filter(|node| node.health.state.answers()).collect();
+    let mut wrong = split_brains(picture, &servers);
     wrong.extend(down(picture, settled));
-    wrong.extend(standbys(picture, thresholds));
+    wrong.extend(standbys(picture, &servers, thresholds));
     wrong.extend(degraded(picture));
     if wrong.is_empty() {
         wrong.extend(worst_alert(alerts));
@@ -36,15 +37,15 @@ pub(super) fn of<'a>(
             let said: Vec<String> = wrong.into_iter().map(|(_, said)| said).collect();
             Verdict { severity, message: said.join("; ") }
         }
-        None => Verdict { severity: Grade::Ok, message: quiet(picture) },
+        None => Verdict { severity: Grade::Ok, message: quiet(picture, &servers) },
     }
 }
 
 type Wrong = (Grade, String);
 
-fn split_brains(picture: &Picture) -> Vec<Wrong> {
+fn split_brains(picture: &Picture, servers: &[&Node]) -> Vec<Wrong> {
     let mut wrong: Vec<Wrong> = Vec::new();
-    for node in picture.nodes.servers() {
+    for node in servers {
         let rivals = identity::split_brain(&picture.nodes, node);
         // Once for all of them: at the first.
         if rivals.first().is_some_and(|first| first.name() == node.name()) {
@@ -81,9 +82,8 @@ fn down(picture: &Picture, settled: bool) -> Vec<Wrong> {
 }
 
 /// The standbys that receive nothing or are late; those that hang on one of these are named behind it.
-fn standbys(picture: &Picture, thresholds: &Thresholds) -> Vec<Wrong> {
-    let answering = |node: &&Node| node.health.state.answers() && node.role == Some(Role::Standby);
-    let all: Vec<&Node> = picture.nodes.servers().filter(answering).collect();
+fn standbys(picture: &Picture, servers: &[&Node], thresholds: &Thresholds) -> Vec<Wrong> {
+    let all: Vec<&Node> = servers.iter().copied().filter(|node| node.role == Some(Role::Standby)).collect();
     let graded = |node: &Node| match node.lag_level(thresholds) {
         Level::Critical => Grade::Critical,
         Level::Warning => Grade::Warning,
@@ -140,8 +140,7 @@ fn worst_alert<'a>(alerts: impl Iterator<Item = &'a Alert>) -> Option<Wrong> {
 }
 
 /// What there is: `one primary, 3 standbys streaming`.
-fn quiet(picture: &Picture) -> String {
-    let answering: Vec<&Node> = picture.nodes.servers().filter(|node| node.health.state.answers()).collect();
+fn quiet(picture: &Picture, answering: &[&Node]) -> String {
     let count = |wanted: &dyn Fn(&Node) -> bool| answering.iter().filter(|node| wanted(node)).count();
     let standby = |node: &Node, supply: &Supply| node.role == Some(Role::Standby) && node.lag.supply == *supply;
     let primaries = count(&|node| node.role == Some(Role::Primary));

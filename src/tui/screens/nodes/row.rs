@@ -116,11 +116,11 @@ impl Row<'_> {
                 };
                 pen.column_right(&said, width, style);
             }
-            NodeColumn::LastMinute if facts.is_some() && self.finding().is_some() => {
-                let (said, style) = self.finding().unwrap_or_default();
-                pen.put(&text::fit(&said, width), style);
-            }
             NodeColumn::LastMinute => {
+                if let Some((said, style)) = facts.and_then(|_| self.finding()) {
+                    pen.put(&text::fit(&said, width), style);
+                    return;
+                }
                 let bars = last_minute(node, self.app.picture().at, width, theme);
                 spark(pen, bars.into_iter(), width);
             }
@@ -130,13 +130,13 @@ impl Row<'_> {
     /// Why the node is not as it should be, in place of its last minute: two primaries, or a standby without WAL.
     fn finding(&self) -> Option<(String, Style)> {
         let (node, theme) = (self.node, self.theme);
-        if let Some(rivals) = self.app.picture().rivals_of(node) {
+        if let Some(rivals) = &node.split_brain {
             return Some((format!("split brain: {rivals}"), theme.bad));
         }
         let level = node.lag_level(&self.app.fleet.thresholds);
         let wrong = level > Level::Normal || node.lag.paused || node.lag.receives() == Some(false);
         let style = if level == Level::Critical { theme.bad } else { theme.warn };
-        node.lag.why().filter(|_| wrong).map(|why| (why, style))
+        if wrong { node.lag.why().map(|why| (why, style)) } else { None }
     }
 
     fn state(&self, pen: &mut Pen<'_>) {
