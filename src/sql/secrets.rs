@@ -1,7 +1,7 @@
 //! Secrets in what servers show of other clients: `pg_stat_activity` and `pg_stat_statements` show `ALTER ROLE ... PASSWORD
 //! '...'` as it was sent. They are hidden before anybody sees the text.
 //!
-//! A statement in which something names a secret ([`names`]: a password, a token, a key, a function that takes one, a URI
+//! A statement in which something names a secret (`names`: a password, a token, a key, a function that takes one, a URI
 //! with a login), in its words or in what its texts say, is shown without its values: all texts and comments and all long
 //! numbers are hidden, and what follows the name without quotes. So nothing depends on how a value is quoted, escaped or
 //! nested. Where quotes were mixed up or a text was cut off, all from there on is hidden. It is no safeguard: a secret

@@ -45,7 +45,7 @@ pub struct Target<'a> {
 
 impl View {
     /// The statement for a server. Each row has one cell for each of [`View::asked`], NULL where the server does not have
-    /// it, and then one for each of [`View::sized`]: see [`size`].
+    /// it, and then one for each of [`View::sized`]: see `size`.
     ///
     /// # Errors
     /// Which version or role is needed.
