@@ -203,16 +203,7 @@ impl Fleet {
         if time >= WORTH_TELLING {
             let what = "not watched".to_owned();
             let text = format!("for {}: the machine slept, or pgwatch was stopped", figures::age(time));
-            self.write(Entry {
-                seq: 0,
-                at: now,
-                node: None,
-                severity: Severity::Info,
-                what,
-                text,
-                change: None,
-                steps: Vec::new(),
-            });
+            self.write(Entry::new(now, None, Severity::Info, what, text));
         }
     }
 

@@ -51,9 +51,7 @@ fn lacks_rights(node: &Node, needed: Option<&str>) -> Option<String> {
 }
 
 fn hidden(node: &Node) -> String {
-    let user = &node.config.user;
-    let quoted = user.replace('"', "\"\"");
-    format!("the server hides what it needs from {user}: GRANT pg_monitor TO \"{quoted}\"")
+    format!("the server hides what it needs from {}", node.hidden_from())
 }
 
 /// Why a rule on the figures of a refresh could not be applied.

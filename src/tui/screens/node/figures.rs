@@ -7,7 +7,7 @@ use crate::fleet::lag::{Behind, Supply};
 use crate::fleet::nodes::{Level, Node, Sample};
 use crate::model::facts::Part;
 use crate::model::rates::Rates;
-use crate::model::{Facts, Role, membership};
+use crate::model::{Facts, Role};
 use crate::text;
 use crate::tui::Theme;
 use crate::tui::widgets::doc::DocLine;
@@ -75,13 +75,7 @@ impl FiguresText<'_> {
         if self.facts.active.is_some() || self.node.why_missing(&[Part::Sessions]).is_some() {
             return;
         }
-        let server = self.node.server.as_deref();
-        let user = server.and_then(|server| server.acts_for.as_deref()).unwrap_or(&self.node.config.user);
-        let held = server.and_then(|server| server.monitors.as_deref()).unwrap_or("none");
-        let version = server.map_or(0, |server| server.version_num);
-        let remedy = membership("pg_monitor", user, held, version);
-        let remedy = remedy.map_or_else(|| ", which has pg_monitor".to_owned(), |remedy| format!(": {remedy}"));
-        let said = format!("the server hides other roles' sessions and replication from {user}{remedy}");
+        let said = format!("the server hides other roles' sessions and replication from {}", self.node.hidden_from());
         let wrapped = text::wrap(&said, self.width.saturating_sub(VALUES));
         for (n, part) in wrapped.into_iter().take(3).enumerate() {
             lines.push(self.label(if n == 0 { "Rights" } else { "" }).text(part, self.theme.warn));
