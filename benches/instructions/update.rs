@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime};
 use gungraun::{library_benchmark, library_benchmark_group};
 use pgwatch::app::{App, Effect, Key, Msg, update};
 use pgwatch::model::protocol::{NodeOutcome, QueryProgress};
-use pgwatch::model::{Event, EventKind};
+use pgwatch::model::{Event, EventKind, Health, HealthState};
 
 use crate::scene::fleet::fleet;
 use crate::scene::{name, rows};
@@ -23,6 +23,15 @@ fn event(app: App, now: u64, kind: EventKind) -> Given {
 fn checked() -> Given {
     let fleet = fleet(20);
     let kind = fleet.checked(5);
+    event(fleet.scene.app, fleet.scene.now, kind)
+}
+
+/// A node of many became slow.
+fn health() -> Given {
+    let fleet = fleet(100);
+    let EventKind::Checked { node, health } = fleet.checked(5) else { panic!("a probe reports that it was answered") };
+    let health = Health { state: HealthState::Degraded, ..(*health).clone() };
+    let kind = EventKind::Health { node, from: HealthState::Healthy, health: Arc::new(health) };
     event(fleet.scene.app, fleet.scene.now, kind)
 }
 
@@ -59,6 +68,7 @@ fn tick(nodes: usize) -> Given {
 
 #[library_benchmark]
 #[bench::checked(checked())]
+#[bench::health_100_nodes(health())]
 #[bench::figures(figures())]
 #[bench::answer_of_1000_rows(answer())]
 #[bench::key_down(key("j"))]

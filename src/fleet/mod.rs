@@ -80,6 +80,8 @@ pub struct Fleet {
     cost: Cost,
     /// When time last passed; `None` before the first time.
     advanced: Option<SystemTime>,
+    /// True if a node's health changed after the verdict was given.
+    unsettled: bool,
 }
 
 impl Fleet {
@@ -97,6 +99,7 @@ impl Fleet {
             batch: None,
             cost: Cost::default(),
             advanced: None,
+            unsettled: false,
         }
     }
 
@@ -112,6 +115,7 @@ impl Fleet {
 
     /// Keeps the current picture, in place of any other kept one, and returns its time.
     pub fn keep(&mut self) -> SystemTime {
+        self.settle();
         self.kept = Some(Box::new(self.now.clone()));
         self.now.at
     }
@@ -164,9 +168,7 @@ impl Fleet {
             _ => None,
         };
         self.take_in(at, &event.kind);
-        if matches!(event.kind, EventKind::Health { .. } | EventKind::NodeRemoved { .. }) {
-            self.judge_all();
-        }
+        self.unsettled |= matches!(event.kind, EventKind::Health { .. } | EventKind::NodeRemoved { .. });
         if let Some(wording) = wording {
             self.write_wording(at, wording, down_for);
         }
@@ -191,6 +193,14 @@ impl Fleet {
         }
         self.judge_all();
         self.write_alerts();
+    }
+
+    /// Gives the verdict anew if a node's health changed. It looks at all nodes, and many may change at once: whoever shows
+    /// it calls this before.
+    pub fn settle(&mut self) {
+        if self.unsettled {
+            self.judge_all();
+        }
     }
 
     /// Takes in that nobody watched for this time up to `now`: the history has a gap, rates begin again, and the time does
@@ -328,6 +338,7 @@ impl Fleet {
 
     /// Sums up what is the matter with all of them.
     fn judge_all(&mut self) {
+        self.unsettled = false;
         let fired = self.alerts.fired().filter(|held| !held.acknowledged).map(|held| &held.alert);
         let verdict = verdict::of(&self.now, fired, &self.thresholds, false);
         if verdict != *self.now.verdict {

@@ -1,6 +1,7 @@
 //! What is the matter with the whole fleet, in one sentence, the worst first: the header and `pgwatch status` show it.
 //! Pure.
 
+use std::collections::HashMap;
 use std::time::Duration;
 
 use super::identity;
@@ -44,8 +45,13 @@ pub(super) fn of<'a>(
 type Wrong = (Grade, String);
 
 fn split_brains(picture: &Picture, servers: &[&Node]) -> Vec<Wrong> {
+    // Several primaries are looked at more closely: each look reads all nodes.
+    let mut primaries: HashMap<_, usize> = HashMap::new();
+    for node in servers.iter().filter(|node| node.role == Some(Role::Primary)) {
+        *primaries.entry(node.cluster()).or_default() += 1;
+    }
     let mut wrong: Vec<Wrong> = Vec::new();
-    for node in servers {
+    for node in servers.iter().filter(|node| primaries.get(&node.cluster()).is_some_and(|count| *count > 1)) {
         let rivals = identity::split_brain(&picture.nodes, node);
         // Once for all of them: at the first.
         if rivals.first().is_some_and(|first| first.name() == node.name()) {

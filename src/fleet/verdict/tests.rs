@@ -102,6 +102,18 @@ fn critical(text: &str) -> (Grade, String) {
     (Grade::Critical, text.to_owned())
 }
 
+/// It does not wait for time to pass: the header of the next frame says what its rows say.
+#[test]
+fn a_node_that_goes_down_is_said_with_the_next_frame() {
+    let mut stage = Stage::new(&["p", "a", "b"]);
+    stage.health(1, "a", HealthState::Unhealthy);
+    stage.0.settle();
+    assert_eq!(stage.0.now().verdict.message, "a is down");
+    stage.health(1, "b", HealthState::Unhealthy);
+    stage.0.keep();
+    assert_eq!(stage.0.now().verdict.message, "a and b are down");
+}
+
 #[test]
 fn a_quiet_fleet_is_described() {
     assert_eq!(Stage::new(&["p", "a", "b", "c"]).says(1), ok("one primary, 3 standbys streaming"));

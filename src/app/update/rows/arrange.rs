@@ -48,6 +48,7 @@ impl App {
     /// Prepares the state for a frame that is about to be drawn.
     pub(in crate::app) fn before_frame(&mut self) -> Vec<Effect> {
         self.settle();
+        self.fleet.settle();
         if self.view_table().is_some_and(|table| table.unsettled) {
             self.arrange_view();
         }
