@@ -1,12 +1,12 @@
-//! A cluster of any size, for tests where the number of nodes matters and not what each of them reports: two standbys
-//! to a primary, each tenth node slow, one down, and the last minute of each known.
+//! Nodes of any number, for tests where the number matters and not what each of them reports: clusters of a primary and two
+//! standbys, each tenth node slow, one down, and the last minute of each known.
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use pgwatch::model::{EventKind, Facts, Health, HealthState, Role};
+use pgwatch::model::{EventKind, Facts, Health, HealthState, Role, ServerFacts};
 
-use super::{NOW, Part, Scene, at, config, facts, goes_down, healthy, ms, name, part, pool, probes};
+use super::{NOW, Part, Scene, at, config, facts, goes_down, healthy, ms, name, part, pool, probes, server_facts};
 
 /// A scene and the nodes that report to it every second.
 #[derive(Clone)]
@@ -20,8 +20,10 @@ pub fn fleet(nodes: usize) -> Fleet {
     let parts: Vec<Part> = (0..nodes).map(numbered).collect();
     let configs = parts.iter().map(|part| config(part.name, part.host)).collect();
     let mut scene = Scene::new(configs, NOW - 62);
-    for part in &parts {
+    for (n, part) in parts.iter().enumerate() {
         scene.comes_up(part);
+        let server = ServerFacts { system_identifier: Some(n as u64 / 3), ..server_facts(part) };
+        scene.event(EventKind::Server { node: name(part.name), server: Arc::new(server) });
     }
     let nodes = parts.into_iter().map(|part| (part, facts(&part, NOW - 62))).collect();
     let mut fleet = Fleet { scene, nodes };
