@@ -1,5 +1,7 @@
 //! The figures of one refresh as lines: connections, rates, cache, replication. Stale ones are completely dim.
 
+use std::time::Duration;
+
 use ratatui::style::Style;
 
 use crate::app::App;
@@ -32,6 +34,15 @@ pub(super) struct FiguresText<'a> {
     /// True if the figures are old.
     pub(super) stale: bool,
     pub(super) width: usize,
+}
+
+/// How far the standby of a server is behind that is behind most.
+struct Worst {
+    name: String,
+    bytes: u64,
+    behind: Option<Behind>,
+    /// By how much it is later than it is meant to be.
+    late: Option<Duration>,
 }
 
 impl FiguresText<'_> {
@@ -172,23 +183,39 @@ impl FiguresText<'_> {
     }
 
     fn standbys(&self, standbys: usize) -> DocLine {
-        let (facts, theme) = (self.facts, self.theme);
+        let theme = self.theme;
         let level = if standbys > 0 { theme.ok } else { theme.text };
         let mut row = self.label("Standbys").text(format!("{standbys} streaming"), self.tone(level));
-        // If all have replayed everything, none is the worst.
-        let worst = facts.worst_sender().and_then(|sender| Some((sender.name.as_ref()?, sender.replayed?)));
-        let Some((worst, replayed)) = worst else { return row };
-        let bytes = facts.wal_end().unwrap_or_default().saturating_sub(replayed);
-        if bytes == 0 {
+        let Some(Worst { name, bytes, behind, late }) = self.worst_standby(standbys).filter(|worst| worst.bytes > 0)
+        else {
             return row;
-        }
-        row = row.text("   worst ", theme.dim).text(worst.clone(), self.value());
-        if let Some(behind) = self.node.age_of(replayed, self.app.picture().at) {
-            let over = behind.time >= self.app.fleet.thresholds.replication_lag.warning;
+        };
+        row = row.text("   worst ", theme.dim).text(name, self.value());
+        if let Some(behind) = behind {
+            let over = late.is_some_and(|late| late >= self.app.fleet.thresholds.replication_lag.warning);
             let tone = self.tone(if over { theme.warn } else { theme.text });
             row = row.text(" ", theme.dim).text(behind.said(), tone);
         }
         row.text(format!("  {}", text::bytes(bytes as f64)), theme.dim)
+    }
+
+    /// The standby that is behind most, of so many that stream; `None` if nothing is known of it.
+    fn worst_standby(&self, streaming: usize) -> Option<Worst> {
+        let picture = self.app.picture();
+        let is_under = |node: &&Node| picture.upstream(node.name()) == Some(self.node.name());
+        let watched: Vec<&Node> =
+            picture.nodes.iter().filter(is_under).filter(|node| node.lag.bytes.is_some()).collect();
+        if watched.len() == streaming {
+            // What their own rows say.
+            let node = watched.into_iter().max_by_key(|node| node.lag.bytes)?;
+            let (name, lag) = (node.name().to_string(), &node.lag);
+            return Some(Worst { name, bytes: lag.bytes?, behind: lag.time, late: lag.late });
+        }
+        let worst = self.facts.worst_sender()?;
+        let replayed = worst.replayed?;
+        let bytes = self.facts.wal_end().unwrap_or_default().saturating_sub(replayed);
+        let behind = self.node.age_of(replayed, picture.at);
+        Some(Worst { name: worst.name.clone()?, bytes, behind, late: behind.map(|behind| behind.time) })
     }
 
     fn oldest(&self) -> Option<DocLine> {
