@@ -8,12 +8,15 @@
 //! that nothing names is shown.
 
 mod names;
+mod shapes;
+mod told;
 
 use std::borrow::Cow;
 use std::collections::HashSet;
 use std::ops::Range;
 
 use super::words::{Kind, Piece, Quotes, pieces};
+pub use told::{masked_message, masked_message_of, masked_plan};
 
 /// What replaces a value.
 const MASK: &str = "'***'";
