@@ -19,7 +19,10 @@ const OF_CONNECTION: [&str; 7] = [
 /// After these words a row or a key is told.
 const VALUES: [&str; 2] = [")=(", " contains ("];
 /// What precedes the name of something that the server has.
-const OBJECTS: [&str; 16] = [
+const OBJECTS: [&str; 19] = [
+    "ON",
+    "TO",
+    "grant",
     "column",
     "constraint",
     "database",
@@ -150,10 +153,9 @@ fn find(pieces: &[Piece<'_>], hidden: &mut Vec<Range<usize>>) {
     // Numbers, but not those that say what a step of the plan costs.
     let is_end = |piece: &Piece<'_>| piece.kind == Kind::Blank && piece.source.contains('\n');
     for line in pieces.split(is_end) {
-        let names_secret = line.iter().any(|piece| names::suspicious(piece.source));
-        let is_step =
-            line.iter().any(|piece| piece.is_word("cost") || piece.is_word("actual") || piece.is_word("rows"));
-        if names_secret && !is_step {
+        let is_expression = line.iter().any(|piece| piece.is_sign('(') || piece.is_word("output"));
+        let is_step = line.iter().any(|piece| ["cost", "actual", "rows"].iter().any(|word| piece.is_word(word)));
+        if is_expression && !is_step {
             let numbers = line.iter().filter(|piece| piece.kind == Kind::Number && piece.source.len() >= LONG);
             hidden.extend(numbers.map(Piece::range));
         }
@@ -266,8 +268,8 @@ mod tests {
                 "  Filter: ((token = '***') AND (a = '***'::text))",
             ),
             (
-                "  Output: password, 'x'::text\n  Rows Removed by Filter: 12345",
-                "  Output: password, '***'::text\n  Rows Removed by Filter: 12345",
+                "  Output: password, 'x'::text, 12345\n  Rows Removed by Filter: 12345",
+                "  Output: password, '***'::text, '***'\n  Rows Removed by Filter: 12345",
             ),
             ("  Function Call: crypt('x'::text, salt)", "  Function Call: crypt('***'::text, salt)"),
             (
