@@ -65,6 +65,11 @@ pub fn masked_setting(value: &str) -> Cow<'_, str> {
     Cow::Borrowed(if names::suspicious_setting(value) { MASK } else { value })
 }
 
+/// True if a value of that name may be a secret.
+pub fn names_secret(name: &str) -> bool {
+    names::suspicious(&format!("{name}="))
+}
+
 /// True if something was hidden in the text.
 pub fn is_masked(text: &str) -> bool {
     text.contains(MASK)
