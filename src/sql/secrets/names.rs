@@ -80,9 +80,26 @@ static BY_LAST: LazyLock<[Vec<(u128, u128)>; 256]> = LazyLock::new(|| {
     by_last
 });
 
+/// Names of passwords in other scripts, without their first letter where it may be a capital one.
+const OTHER_SCRIPTS: [&str; 6] = ["арол", "АРОЛ", "密码", "密碼", "パスワード", "비밀번호"];
+/// Names at whose beginning a text may have been cut off, and how many letters of it are enough.
+const CUT: [(&str, usize); 6] =
+    [("password", 5), ("passphrase", 5), ("secret", 4), ("token", 4), ("credential", 5), ("apikey", 4)];
+
 /// True if the text may hold a secret.
 pub(super) fn suspicious(text: &str) -> bool {
     anywhere(text, |text| scan(text, |_| true) || has_login(text, true) || shapes::any(text))
+        || ends_in_name(text)
+        || !text.is_ascii() && OTHER_SCRIPTS.iter().any(|name| text.contains(name))
+}
+
+/// True if the last word of the text is the beginning of a name.
+fn ends_in_name(text: &str) -> bool {
+    let word = text.rsplit(|c: char| !c.is_ascii_alphanumeric()).next().unwrap_or_default();
+    CUT.iter().any(|(name, least)| {
+        let is_end = |length: usize| ends_with(word.as_bytes(), name.get(..length).unwrap_or_default());
+        (*least..name.len()).any(is_end)
+    })
 }
 
 /// True if the value of a setting may hold a secret. Names alone are no reason there: `passwordcheck` is a library.
@@ -398,6 +415,10 @@ mod tests {
             "a://u:x@h",
             "concat('a://', u, ':', 'x')",
             "bindpw=x",
+            "select 'x' as passw",
+            "select 'x' as secre",
+            "select 'x' as my_toke",
+            "Пароль",
             "a://u@h",
             "a://:x@h",
             "a://u:12/x@h",
