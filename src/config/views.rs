@@ -9,6 +9,7 @@ use super::diagnostic::Diagnostic;
 use super::environment::{Environment, default_path};
 use super::read::text as text_of;
 use crate::model::View;
+use crate::model::view::{CellKind, Holds};
 
 mod column;
 mod read;
@@ -74,7 +75,12 @@ fn read_file(path: &Path) -> Result<View, Vec<Diagnostic>> {
     let file = path.display().to_string();
     let text = text_of(path).map_err(|(position, message)| vec![Diagnostic::new(&*file, position, message)])?;
     let name = path.file_stem().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-    from_text(&name, &text, &file)
+    let mut view = from_text(&name, &text, &file)?;
+    // What the texts of a user hold is not known.
+    for column in view.columns.iter_mut().filter(|column| column.kind == CellKind::Text) {
+        column.holds.get_or_insert(Holds::Definition);
+    }
+    Ok(view)
 }
 
 #[cfg(test)]
@@ -96,6 +102,7 @@ mod tests {
         let (views, problems) = load(&env);
         assert_eq!(views["mine"].title, "Mine");
         assert_eq!(views["activity"].title, "Mine");
+        assert_eq!(views["mine"].columns[0].holds, Some(Holds::Definition));
         assert!(views.len() > ours().len() && !views.contains_key("wrong"));
         assert!(problems.iter().all(|problem| problem.file.ends_with("wrong.yaml")), "{problems:?}");
         let said: Vec<String> = problems.iter().map(ToString::to_string).collect();

@@ -11,6 +11,7 @@ use tokio_postgres::error::{DbError, ErrorPosition, Severity};
 use super::wire::fault::{Fault, TlsError};
 use super::wire::heard::Heard;
 use crate::model::{ErrorKind, NodeConfig, NodeError};
+use crate::sql::secrets::{masked_message, masked_message_of};
 use sqlstate::of_sqlstate;
 
 /// How many characters of a server's text an error keeps.
@@ -95,6 +96,12 @@ pub(crate) fn classify_with(error: &tokio_postgres::Error, heard: &Heard, node: 
         return classify(error, node);
     }
     reason(heard, node).unwrap_or_else(|| classify(error, node))
+}
+
+/// The error without what it quotes of its statement, if that holds a secret.
+pub(crate) fn of_statement(error: NodeError, statement: &str) -> NodeError {
+    let shown = |text: &str| masked_message_of(text, statement).into_owned();
+    NodeError { message: shown(&error.message), hint: error.hint.as_deref().map(shown), ..error }
 }
 
 /// The error of one of our own statements, for people who do not see the statement: without the position in it, and
@@ -311,9 +318,9 @@ fn of_server(error: &DbError, node: &NodeConfig) -> NodeError {
     // A pooler sends its severity as text only.
     let fatal =
         matches!(error.parsed_severity(), Some(Severity::Fatal | Severity::Panic)) || error.severity() == "FATAL";
-    let mut message = error.message().to_owned();
+    let mut message = masked_message(error.message()).into_owned();
     if let Some(detail) = error.detail() {
-        message = format!("{message}: {detail}");
+        message = format!("{message}: {}", masked_message(detail));
     }
     if let Some(ErrorPosition::Original(at)) = error.position() {
         message = format!("{message} (at character {at})");
@@ -321,7 +328,7 @@ fn of_server(error: &DbError, node: &NodeConfig) -> NodeError {
     let mut sorted = of_sqlstate(error.code().code(), &within(&message, MAX_TEXT), fatal, node);
     // The server's own hint about a statement is more precise than ours.
     if let Some(hint) = error.hint() {
-        sorted.hint = Some(within(hint, MAX_TEXT));
+        sorted.hint = Some(within(&masked_message(hint), MAX_TEXT));
     }
     sorted
 }

@@ -228,7 +228,7 @@ impl Job<'_> {
         if heard.wants_copy() {
             Failure::Broken(error::no_copy())
         } else if error.as_db_error().is_some() && !session.client.is_closed() && heard.fatal().is_none() {
-            Failure::Said(self.in_block(sorted))
+            Failure::Said(error::of_statement(self.in_block(sorted), &self.request.statement))
         } else {
             Failure::Broken(sorted)
         }

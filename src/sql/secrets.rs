@@ -8,12 +8,15 @@
 //! that nothing names is shown.
 
 mod names;
+mod shapes;
+mod told;
 
 use std::borrow::Cow;
 use std::collections::HashSet;
 use std::ops::Range;
 
 use super::words::{Kind, Piece, Quotes, pieces};
+pub use told::{masked_message, masked_message_of, masked_plan};
 
 /// What replaces a value.
 const MASK: &str = "'***'";
@@ -60,6 +63,11 @@ pub fn masked(statement: &str) -> Cow<'_, str> {
 /// The value of a setting, or of anything else that is no SQL, as a whole or not at all.
 pub fn masked_setting(value: &str) -> Cow<'_, str> {
     Cow::Borrowed(if names::suspicious_setting(value) { MASK } else { value })
+}
+
+/// True if a value of that name may be a secret.
+pub fn names_secret(name: &str) -> bool {
+    names::suspicious(&format!("{name}="))
 }
 
 /// True if something was hidden in the text.

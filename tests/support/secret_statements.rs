@@ -118,7 +118,7 @@ fn form(bytes: &mut Bytes<'_>) -> String {
     let secret = secret(bytes);
     let quoted = literal(bytes, &secret);
     let key = key(bytes);
-    match bytes.below(22) {
+    match bytes.below(25) {
         0 => format!(
             "{} r {}password {quoted} valid until 'x'",
             role(bytes),
@@ -151,6 +151,9 @@ fn form(bytes: &mut Bytes<'_>) -> String {
         19 => format!("select {} from t where a = 'x'", connection(bytes, &secret)),
         // Quotes that nobody escaped.
         20 => format!("alter role r password '{}'x{MARKER}'", secret.replace(['\'', '\\'], "")),
+        21 => format!("create server s foreign data wrapper f options (host 'h', dbname {quoted})"),
+        22 => format!("alter subscription s connection {quoted}"),
+        23 => format!("select {}('u', {quoted})", bytes.one(&["login", "app.authenticate", "check_login"])),
         _ => format!("execute set_{key}({quoted})"),
     }
 }

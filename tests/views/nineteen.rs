@@ -60,8 +60,19 @@ fn subscribe(publisher: &Server, subscriber: &Server, name: &str) {
     );
 }
 
+/// Waits until `status` has an alert of this rule.
+#[track_caller]
+fn until_alert(config: &ConfigFile, rule: &str) {
+    wait_for(rule, PATIENCE, || {
+        let output = pgwatch(&["status", "--config", config.arg(), "--format", "json"]).output().unwrap();
+        let report: serde_json::Value =
+            serde_json::from_str(out(&output)).unwrap_or_else(|e| panic!("{e}: {}", err(&output)));
+        report["alerts"].as_array()?.iter().any(|alert| alert["rule"] == rule).then_some(())
+    });
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn subscribed_sequences_and_a_failing_apply_are_told_apart_and_raise_both_alerts() {
+async fn subscribed_sequences_and_a_failing_apply_are_told_apart_and_raise_their_alerts() {
     let Some(builder) = nineteen() else { return };
     let builder = builder.config("wal_retrieve_retry_interval", "1s");
     let (publisher, subscriber) = blocking(|| {
@@ -105,7 +116,13 @@ async fn subscribed_sequences_and_a_failing_apply_are_told_apart_and_raise_both_
             ["logical replication sequencesync worker"]
         );
         drop(holder);
-        until(to, "the sequences", "select bool_and(srsubstate = 'r') from pg_subscription_rel");
+        let copied = "select bool_and(srsubstate = 'r') from pg_subscription_rel";
+        until(to, "the sequences", copied);
+        run(from, &["revoke select on second from repl"]);
+        run(to, &["alter subscription sequences refresh sequences"]);
+        until_alert(&config, "subscription_sequences_fail");
+        run(from, &["grant select on second to repl"]);
+        until(to, "the sequences again", copied);
     });
 
     // A row that the subscriber has already.
@@ -113,13 +130,7 @@ async fn subscribed_sequences_and_a_failing_apply_are_told_apart_and_raise_both_
         run(to, &["insert into t values (1)"]);
         run(from, &["insert into t values (1)"]);
     });
-    let stopped = || {
-        let output = pgwatch(&["status", "--config", config.arg(), "--format", "json"]).output().unwrap();
-        let report: serde_json::Value =
-            serde_json::from_str(out(&output)).unwrap_or_else(|e| panic!("{e}: {}", err(&output)));
-        report["alerts"].as_array()?.iter().any(|alert| alert["rule"] == "subscription_stopped").then_some(())
-    };
-    blocking(|| wait_for("the alert that the subscription has no worker", PATIENCE, stopped));
+    blocking(|| until_alert(&config, "subscription_stopped"));
     let mut live = Live::start(vec![from.node_config(), to.node_config()]);
     live.press(":subscriptions<enter>");
     live.until("the subscription", |frame| frame.contains("tables")).await;

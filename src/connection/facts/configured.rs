@@ -7,7 +7,7 @@ use std::sync::LazyLock;
 use tokio_postgres::{Error, Row};
 
 use crate::model::facts::Configured;
-use crate::sql::secrets::masked;
+use crate::sql::secrets::{masked, names_secret};
 
 /// What our own session sets after its start (`session`) has the server's own value as `reset_val`; what it sets at its
 /// start hides the server's value.
@@ -18,10 +18,14 @@ where source in ('configuration file', 'command line', 'environment variable') o
   or (source = 'session' and reset_val is distinct from boot_val)
 order by name";
 
-/// Words in names of settings whose values may hold a secret.
-const SECRET: [&str; 7] = ["passw", "passphrase", "pwd", "secret", "token", "key", "credential"];
-/// Names with such a word whose values hold none.
-const HARMLESS: [&str; 2] = ["password_encryption", "ssl_key_file"];
+/// Names of settings that only sound as if their values held a secret.
+const HARMLESS: [&str; 5] = [
+    "md5_password_warnings",
+    "password_encryption",
+    "password_expiration_warning_threshold",
+    "ssl_key_file",
+    "ssl_passphrase_command_supports_reload",
+];
 
 /// Values that must never be told apart by somebody else: a new key for each run.
 static MARKS: LazyLock<RandomState> = LazyLock::new(RandomState::new);
@@ -45,7 +49,7 @@ fn of_row(row: &Row) -> Result<Configured, Error> {
 fn may_hold_secret(name: &str) -> bool {
     let name = name.to_ascii_lowercase();
     let ends = ["_command", "conninfo", "dsn", "_uri", "_url"];
-    let is_named = ends.iter().any(|end| name.ends_with(end)) || SECRET.iter().any(|word| name.contains(word));
+    let is_named = ends.iter().any(|end| name.ends_with(end)) || name.contains("key") || names_secret(&name);
     is_named && !HARMLESS.contains(&name.as_str())
 }
 
@@ -107,10 +111,23 @@ mod tests {
             "app.API_KEY",
             "vault.token",
             "app.dsn",
+            "smtp.pass",
+            "app.jwt",
+            "app.auth",
+            "app.pin",
         ] {
             assert!(may_hold_secret(name), "{name}");
         }
-        for name in ["work_mem", "max_connections", "shared_buffers", "log_statement", "password_encryption"] {
+        for name in [
+            "work_mem",
+            "max_connections",
+            "shared_buffers",
+            "log_statement",
+            "authentication_timeout",
+            "password_encryption",
+            "md5_password_warnings",
+            "password_expiration_warning_threshold",
+        ] {
             assert!(!may_hold_secret(name), "{name}");
         }
     }

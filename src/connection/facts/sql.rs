@@ -12,6 +12,7 @@ use tokio_postgres::types::FromSql;
 use super::parts::PartSql;
 use crate::model::facts::{Missing, Part, Sender, Setting};
 use crate::model::{Facts, Role, ServerFacts};
+use crate::sql::secrets::masked_setting;
 
 /// Lists the sessions once for all parts of [`FACTS`] that need them.
 pub(super) const SESSIONS: &str = "\
@@ -196,7 +197,7 @@ impl Answer {
         let rows = pids.into_iter().zip(names).zip(states).zip(replays).zip(lags);
         let senders = rows.map(|((((pid, name), state), replayed), lag)| Sender {
             pid,
-            name,
+            name: name.map(|name| masked_setting(&name).into_owned()),
             state,
             replayed: replayed.and_then(|position| u64::try_from(position).ok()),
             lag: lag.and_then(|seconds| Duration::try_from_secs_f64(seconds.max(0.0)).ok()),

@@ -1,5 +1,6 @@
 //! Collects the rows of one node's answer, within the limits of its request.
 
+use std::borrow::Cow;
 use std::time::{Duration, Instant};
 
 use tokio_postgres::SimpleQueryRow;
@@ -7,6 +8,7 @@ use tokio_postgres::SimpleQueryRow;
 use crate::model::figures::count;
 use crate::model::protocol::{NodeRows, QueryRequest, ServerNotice};
 use crate::model::{Column, RowSet};
+use crate::sql::secrets::{masked_message_of, masked_plan};
 
 /// Rows between two reports of progress.
 const REPORT_ROWS: usize = 1_000;
@@ -72,12 +74,41 @@ impl<'a> Rows<'a> {
         Some(count)
     }
 
-    pub(crate) fn finish(self, affected: u64, notices: Vec<ServerNotice>) -> NodeRows {
+    pub(crate) fn finish(self, affected: u64, mut notices: Vec<ServerNotice>) -> NodeRows {
+        let statement = &self.request.statement;
+        for notice in &mut notices {
+            if let Cow::Owned(message) = masked_message_of(&notice.message, statement) {
+                notice.message = message;
+            }
+        }
         let row_count =
             if self.kept.columns().is_empty() && self.kept.is_empty() { affected } else { self.kept.len() as u64 };
-        NodeRows { rows: self.kept, row_count, truncated: self.truncated, notices }
+        NodeRows { rows: without_secrets(self.kept), row_count, truncated: self.truncated, notices }
     }
 }
+
+/// The lines of a plan without secrets: it shows the values of statements, views and functions that others have written.
+/// All other rows are as they came.
+fn without_secrets(rows: RowSet) -> RowSet {
+    let [Column { name, .. }] = rows.columns() else { return rows };
+    if name != PLAN {
+        return rows;
+    }
+    // A text of several lines is in several rows.
+    let lines: Vec<&str> = (0..rows.len()).map(|row| rows.cell(row, 0).unwrap_or_default()).collect();
+    let plan = lines.join("\n");
+    let Cow::Owned(shown) = masked_plan(&plan) else { return rows };
+    let mut kept = RowSet::new(rows.columns().to_vec());
+    if rows.len() == 1 {
+        kept.push([Some(shown.as_str())]);
+    } else {
+        shown.split('\n').for_each(|line| kept.push([Some(line)]));
+    }
+    kept
+}
+
+/// The column of an answer to `EXPLAIN`.
+const PLAN: &str = "QUERY PLAN";
 
 /// A database with encoding `SQL_ASCII` may hold any bytes.
 const NO_TEXT: &str = "(bytes that are not UTF-8)";

@@ -12,6 +12,7 @@ use super::allowance::{Allowance, Limits};
 use super::fault::Fault;
 use super::ours::Own;
 use crate::model::protocol::ServerNotice;
+use crate::sql::secrets::masked_message;
 
 /// How many notices of one statement are kept; a server may send millions.
 const MAX_NOTICES: usize = 100;
@@ -248,20 +249,26 @@ impl fmt::Debug for Heard {
 /// One field of an error or a notice.
 fn field(body: &[u8], code: u8) -> Option<String> {
     let text = body.split(|&byte| byte == 0).find_map(|field| field.strip_prefix(&[code]))?;
-    Some(String::from_utf8_lossy(text).chars().take(MAX_NOTICE).collect())
+    Some(shown(text))
 }
 
-/// The fields of an error or a notice that we show. `V` is the severity in English, whatever the server's language.
+/// A text of the server as people may see it.
+fn shown(text: &[u8]) -> String {
+    let text: String = String::from_utf8_lossy(text).chars().take(MAX_NOTICE).collect();
+    masked_message(&text).into_owned()
+}
+
+/// The fields of an error or a notice that we show, without secrets. `V` is the severity in English, whatever the server's language.
 fn fields(body: &[u8]) -> ServerNotice {
     let mut notice = ServerNotice { severity: String::new(), sqlstate: String::new(), message: String::new() };
     for field in body.split(|&byte| byte == 0) {
         let Some((&code, text)) = field.split_first() else { continue };
-        let text = |most| String::from_utf8_lossy(text).chars().take(most).collect::<String>();
+        let word = || String::from_utf8_lossy(text).chars().take(MAX_WORD).collect::<String>();
         match code {
-            b'S' if notice.severity.is_empty() => notice.severity = text(MAX_WORD),
-            b'V' => notice.severity = text(MAX_WORD),
-            b'C' => notice.sqlstate = text(MAX_WORD),
-            b'M' => notice.message = text(MAX_NOTICE),
+            b'S' if notice.severity.is_empty() => notice.severity = word(),
+            b'V' => notice.severity = word(),
+            b'C' => notice.sqlstate = word(),
+            b'M' => notice.message = shown(text),
             _ => {}
         }
     }

@@ -3,20 +3,30 @@
 
 use std::sync::LazyLock;
 
+use super::shapes;
+
 /// Names of secrets, looked for in the letters and digits of a text alone: `api_key`, `x-api-key`, `apiKey` and
 /// `'api' || 'key'` are all `apikey`. At most 16 bytes each.
-const NAMES: [&str; 30] = [
+const NAMES: [&str; 56] = [
     "passwor",
     "passwd",
     "passphrase",
     "passcode",
     "pwd",
+    "pswd",
+    "passkey",
+    "kennwort",
+    "motdepasse",
+    "contrase",
+    "wachtwoord",
     "secret",
     "token",
     "credential",
     "authorization",
     "bearer",
     "jwt",
+    "cookie",
+    "recoverycode",
     "apikey",
     "accesskey",
     "accountkey",
@@ -27,12 +37,31 @@ const NAMES: [&str; 30] = [
     "sharedkey",
     "signingkey",
     "sshkey",
+    "consumerkey",
+    "licensekey",
+    "servicekey",
+    "sessionkey",
+    "sharedaccess",
+    "hooksslack",
+    "apiwebhooks",
+    "conninfo",
+    "connstr",
+    "connectionstr",
+    "archivecommand",
+    "restorecommand",
     "accountadd",
     "keyprovider",
     "crypt",
     "hmac",
     "dblink",
     "usermapping",
+    // Any option of a foreign server or table may be a secret of its wrapper.
+    "createserver",
+    "alterserver",
+    "createforeigntab",
+    "alterforeigntabl",
+    "importforeign",
+    "foreigndatawrap",
     "identifiedas",
     "identifiedby",
     "identifiedwith",
@@ -51,9 +80,26 @@ static BY_LAST: LazyLock<[Vec<(u128, u128)>; 256]> = LazyLock::new(|| {
     by_last
 });
 
+/// Names of passwords in other scripts, without their first letter where it may be a capital one.
+const OTHER_SCRIPTS: [&str; 6] = ["арол", "АРОЛ", "密码", "密碼", "パスワード", "비밀번호"];
+/// Names at whose beginning a text may have been cut off, and how many letters of it are enough.
+const CUT: [(&str, usize); 6] =
+    [("password", 5), ("passphrase", 5), ("secret", 4), ("token", 4), ("credential", 5), ("apikey", 4)];
+
 /// True if the text may hold a secret.
 pub(super) fn suspicious(text: &str) -> bool {
-    anywhere(text, |text| scan(text, |_| true) || has_login(text, true))
+    anywhere(text, |text| scan(text, |_| true) || has_login(text, true) || shapes::any(text))
+        || ends_in_name(text)
+        || !text.is_ascii() && OTHER_SCRIPTS.iter().any(|name| text.contains(name))
+}
+
+/// True if the last word of the text is the beginning of a name.
+fn ends_in_name(text: &str) -> bool {
+    let word = text.rsplit(|c: char| !c.is_ascii_alphanumeric()).next().unwrap_or_default();
+    CUT.iter().any(|(name, least)| {
+        let is_end = |length: usize| ends_with(word.as_bytes(), name.get(..length).unwrap_or_default());
+        (*least..name.len()).any(is_end)
+    })
 }
 
 /// True if the value of a setting may hold a secret. Names alone are no reason there: `passwordcheck` is a library.
@@ -67,7 +113,7 @@ pub(super) fn suspicious_setting(value: &str) -> bool {
             let mut rest = rest.skip_while(|byte| byte.is_ascii_whitespace() || matches!(byte, b'"' | b'\'' | b'\\'));
             is_option || matches!(rest.next(), Some(b'=' | b':')) || is_command(before)
         };
-        scan(text, given) || has_login(text, false)
+        scan(text, given) || has_login(text, false) || shapes::any(text)
     })
 }
 
@@ -109,7 +155,8 @@ fn scan(text: &[u8], mut found: impl FnMut(usize) -> bool) -> bool {
         let hump = byte.is_ascii_lowercase() && next.is_ascii_uppercase();
         if hump || !next.is_ascii_alphanumeric() {
             let (before, rest) = text.split_at_checked(at + 1).unwrap_or_default();
-            if is_short_name(before.get(part..).unwrap_or_default(), rest) && found(at + 1) {
+            let (before, name) = before.split_at_checked(part).unwrap_or_default();
+            if (is_short_name(name, rest) || is_of_uri(before, name, rest)) && found(at + 1) {
                 return true;
             }
             part = at + 1;
@@ -120,24 +167,37 @@ fn scan(text: &[u8], mut found: impl FnMut(usize) -> bool) -> bool {
 
 /// True if a part of a name is a secret or a command by itself, as other words hold the same letters. `rest` follows it.
 fn is_short_name(part: &[u8], rest: &[u8]) -> bool {
-    let is = |word: &str| part.eq_ignore_ascii_case(word.as_bytes());
-    let next = || rest.trim_ascii_start();
+    let is = |words: &[&str]| words.iter().any(|word| part.eq_ignore_ascii_case(word.as_bytes()));
+    let next = rest.trim_ascii_start();
     match part {
         // U&'\0070assword', whose escape character may be any.
         [b'u' | b'U'] => matches!(rest, [b'&', b'\'' | b'"' | b'\\', ..]),
-        [_, b'w' | b'W'] => is("pw"),
-        _ if ["digest", "md5", "sha1", "sha224", "sha256", "sha384", "sha512"].iter().any(|word| is(word)) => {
-            next().starts_with(b"(")
+        _ if is(&["digest", "md5", "sha1", "sha224", "sha256", "sha384", "sha512"]) => {
+            matches!(next, [b'(', ..] | [b'-', b'-', ..] | [b'/', b'*', ..])
         }
-        // COPY ... PROGRAM 'curl -u user:password ...'
-        _ if is("program") => {
-            matches!(
-                next(),
-                [b'\'' | b'$', ..] | [b'e' | b'E' | b'n' | b'N', b'\'', ..] | [b'-', b'-', ..] | [b'/', b'*', ..]
-            )
+        _ if is(&["authenticate", "login", "logon", "signin", "signup", "sign", "decode"]) => {
+            next.strip_prefix(b"(").is_some_and(|rest| begins_text(rest.trim_ascii_start()))
         }
-        _ => is_command(part) || ends_with(without_digits(part), "pass"),
+        _ if is(&["auth", "cred", "creds", "dsn", "otp", "pin", "cvv", "cvc"]) => {
+            matches!(next, [b'=' | b':' | b'\'' | b'"' | b'(' | b'\\', ..])
+        }
+        // COPY ... PROGRAM 'curl -u user:password ...', SUBSCRIPTION ... CONNECTION '...'
+        _ if is(&["program", "connection"]) => begins_text(next),
+        _ => is_command(part) || ["pass", "pw"].iter().any(|word| ends_with(without_digits(part), word)),
     }
+}
+
+/// True for a parameter of a URI that gives access: `?key=`, `&sig=`.
+fn is_of_uri(before: &[u8], part: &[u8], rest: &[u8]) -> bool {
+    let is = |word: &str| part.eq_ignore_ascii_case(word.as_bytes());
+    matches!(before.last(), Some(b'?' | b'&'))
+        && rest.starts_with(b"=")
+        && ["key", "sig", "signature", "code"].into_iter().any(is)
+}
+
+/// True for the beginning of a text in any quotes, or of a comment that may precede one.
+fn begins_text(rest: &[u8]) -> bool {
+    matches!(rest, [b'\'' | b'$', ..] | [b'e' | b'E' | b'n' | b'N', b'\'', ..] | [b'-', b'-', ..] | [b'/', b'*', ..])
 }
 
 /// True for a command that takes a password as its argument.
@@ -175,6 +235,9 @@ fn has_login(text: &[u8], cut: bool) -> bool {
                 return true;
             }
         }
+        if matches!(rest, [b'\'', ..]) && is_put_together(text.get(..at).unwrap_or_default()) {
+            return true;
+        }
         let host = rest.iter().take_while(|byte| !ends_host(**byte) && !byte.is_ascii_whitespace()).count();
         let host = rest.get(..host).unwrap_or_default();
         let is_cut = cut && run == text.len();
@@ -183,6 +246,13 @@ fn has_login(text: &[u8], cut: bool) -> bool {
         }
     }
     false
+}
+
+/// True if the scheme before `://'`, to which something is added, is not one that rarely has a login.
+fn is_put_together(before: &[u8]) -> bool {
+    let length = before.iter().rev().take(16).take_while(|byte| byte.is_ascii_alphanumeric()).count();
+    let scheme = before.get(before.len() - length..).unwrap_or_default();
+    !["http", "https", "file", "s3", "gs"].iter().any(|word| scheme.eq_ignore_ascii_case(word.as_bytes()))
 }
 
 fn ends_host(byte: u8) -> bool {
@@ -330,7 +400,25 @@ mod tests {
             "copy t from program 'x'",
             "COPY t TO PROGRAM /* c */ $$x$$",
             "curl -u",
+            "digest/**/(",
+            "\"auth\": \"x\"",
+            "'X-Auth', 'x'",
+            "login('u', 'x')",
+            "sign('{}', 'x')",
+            "decode('eA==', 'base64')",
+            "pin = '1'",
+            "subscription s connection 'host=h'",
+            "alter server s options (set x 'y')",
+            "set primary_conninfo = 'x'",
+            "https://h/d?a=1&sig=x",
+            "https://h/d?key=x",
             "a://u:x@h",
+            "concat('a://', u, ':', 'x')",
+            "bindpw=x",
+            "select 'x' as passw",
+            "select 'x' as secre",
+            "select 'x' as my_toke",
+            "Пароль",
             "a://u@h",
             "a://:x@h",
             "a://u:12/x@h",
@@ -352,9 +440,13 @@ mod tests {
             "passenger, passed, compassion",
             "select program from programs",
             "md5sum",
+            "login, sign(1), decode(a, 'hex')",
+            "auth.users, pin, connection, key = 'x'",
+            "spinning, author: x",
             "select digest, sha256",
             "description of an encyclopedia",
             "public_url",
+            "'https://' || host",
             "select '50%', '%a%'",
             "'\\x41\\d'",
             "primary key, foreign_key",

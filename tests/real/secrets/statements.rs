@@ -20,7 +20,7 @@ const SECRET: &str = "s3cr3t";
 
 /// Each way to write a secret, which some client has sent last. That many of them fail does not matter: their texts are
 /// shown all the same.
-const WAYS: [(&str, &str); 44] = [
+const WAYS: [(&str, &str); 52] = [
     ("a role's password", "create role r1 login password 's3cr3t'"),
     (
         "a role's password with another option",
@@ -68,7 +68,28 @@ const WAYS: [(&str, &str); 44] = [
     ("a prepared statement", "prepare p as select crypt($1, 's3cr3t')"),
     ("a value of a prepared statement", "execute p('s3cr3t')"),
     ("an environment", "PGPASSWORD=s3cr3t psql -h h"),
+    ("an option of a server", "create server s2 foreign data wrapper f options (dbname 's3cr3t')"),
+    ("an option of a command", "select 'mysql -u root -ps3cr3t'"),
+    ("a user of a command", "select 'http -u user:s3cr3t h'"),
+    ("a key of a cloud", "select f('AKIAIOSFODNN7EXAMPLE', 's3cr3t')"),
+    ("a login", "select login('u', 's3cr3t')"),
+    ("a line of a password file", "select 'h:5432:*:u:s3cr3t'"),
+    ("a signed URI", "select 'https://h/d?a=1&sig=s3cr3t'"),
+    ("a command of the server", "alter system set restore_command = 'scp -i /s3cr3t h:%f %p' bogus"),
 ];
+
+/// What others have written, which plans and errors tell.
+const TOLD: &str = r#"
+create table logins (id int primary key, password text unique, pin int8);
+insert into logins values (1, 's3cr3t', 5);
+create view login as select * from logins where password = 's3cr3t' and pin < 12345678;
+create view document as select * from logins where password = e'a "b" \'
+s3cr3t';
+create function fails() returns void language plpgsql as $$ begin
+  raise notice 'token: s3cr3t';
+  raise exception 'the password is ''s3cr3t''' using detail = 'token=s3cr3t', hint = 'try PGPASSWORD=s3cr3t psql'; end $$;
+grant all on logins, login, document to public;
+"#;
 
 /// The server, whose clients have sent all of [`WAYS`], and their sessions.
 struct Stage {
@@ -88,6 +109,7 @@ impl Stage {
             .standbys(1)
             .config("pg_stat_statements.track_utility", "on")
             .config("track_activity_query_size", "600")
+            .config("max_connections", "100")
             .config("ssl_passphrase_command", SECRET)
             .config("archive_mode", "on")
             .config("archive_command", &format!("PGPASSWORD={SECRET} true"))
@@ -96,11 +118,13 @@ impl Stage {
         let server = cluster.primary();
         server.psql("create extension if not exists pg_stat_statements; create table locked (id int)").unwrap();
         server.psql(&format!("alter role app set app.password = '{SECRET}'")).unwrap();
+        server.psql(TOLD).unwrap();
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
         let mut stage = Self { cluster, runtime, clients: Vec::new() };
         for (_, statement) in WAYS {
             stage.send(statement);
         }
+        stage.send("set application_name = 'postgres://u:s3cr3t@h/d'");
         // Cut off in the middle of the secret.
         stage.send(&format!("alter role r1 password '{}{}", "x".repeat(540), SECRET.repeat(40)));
         stage.wait_and_block();
@@ -167,6 +191,7 @@ fn every_secret_is_in_what_the_server_tells() {
         ("statements", "select count(*) from pg_stat_statements where query like '%s3cr3t%'"),
         ("settings", "select count(*) from pg_settings where setting like '%s3cr3t%'"),
         ("roles", "select count(*) from pg_roles where rolconfig::text like '%s3cr3t%'"),
+        ("names", "select 1 + count(*) from pg_stat_activity where application_name like '%s3cr3t%'"),
         ("locks", "select count(*) from pg_stat_activity where query like '%s3cr3t%' and state <> 'idle'"),
     ] {
         assert!(server.psql(sql).unwrap().parse::<u32>().unwrap() >= 2 - u32::from(what == "roles"), "{what}");
@@ -198,6 +223,29 @@ fn no_view_and_no_command_shows_a_secret_of_other_clients() {
     // The rest of a statement is shown, and so are those without a secret.
     let shown = queries("activity", &config).join("\n");
     assert!(shown.contains("create user mapping for r1 server s options (user '***', password '***')"), "{shown}");
+}
+
+#[test]
+fn no_plan_no_error_and_no_notice_shows_a_secret_of_others() {
+    let config = ConfigFile::new("", Stage::shared().cluster.servers());
+    let ask = |statement: &str| {
+        let output = run(&["query", statement, "--config", config.arg(), "--nodes", "primary", "--read-write"]);
+        let told = format!("{}{}", out(&output), err(&output));
+        assert_kept(statement, &told);
+        assert!(!told.contains("12345678") && told.contains("'***'"), "{statement}: {told}");
+        told
+    };
+    for format in ["text", "json", "yaml", "xml"] {
+        for view in ["login", "document"] {
+            let told = ask(&format!("explain (verbose, format {format}) select * from {view}"));
+            assert!(told.contains("logins") && told.contains("Scan"), "the rest is shown: {told}");
+        }
+    }
+    for statement in ["select fails()", "insert into logins values (2, 's3cr3t')", "alter role r1 password s3cr3t"] {
+        ask(statement);
+    }
+    let plain = run(&["query", "explain select * from logins", "--config", config.arg(), "--nodes", "primary"]);
+    assert!(out(&plain).contains("(cost=") && !out(&plain).contains("'***'"), "{}", out(&plain));
 }
 
 /// A dashboard on the primary, with all that it writes.
