@@ -143,7 +143,7 @@ impl Fleet {
 
     /// The rules that could not be applied to a node that answers.
     pub fn not_judged(&self) -> Vec<NotJudged> {
-        unjudged::of(&self.now, self.alerts.rules())
+        unjudged::of(&self.now, self.alerts.rules(), &self.thresholds)
     }
 
     /// True while a statement runs.

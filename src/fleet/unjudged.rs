@@ -7,14 +7,15 @@ use super::nodes::Node;
 use super::picture::Picture;
 use crate::model::alert::{Check, facts};
 use crate::model::facts::Part;
-use crate::model::{ErrorKind, NodeError, NotJudged, Role, Rule};
+use crate::model::view::Value;
+use crate::model::{ErrorKind, NodeError, NotJudged, Role, Rule, Thresholds};
 
 /// Every rule and node of which it is so. A node that does not answer is not judged either, and says so itself.
-pub(super) fn of(picture: &Picture, rules: &[Arc<Rule>]) -> Vec<NotJudged> {
+pub(super) fn of(picture: &Picture, rules: &[Arc<Rule>], thresholds: &Thresholds) -> Vec<NotJudged> {
     let mut found = Vec::new();
     for node in picture.nodes.iter().filter(|node| node.health.state.answers()) {
         for rule in rules {
-            let reason = if rule.asks() { of_view(picture, node, rule) } else { of_figures(node, rule) };
+            let reason = if rule.asks() { of_view(picture, node, rule, thresholds) } else { of_figures(node, rule) };
             found.extend(reason.map(|reason| NotJudged { rule: rule.name.clone(), node: node.name().clone(), reason }));
         }
     }
@@ -22,7 +23,7 @@ pub(super) fn of(picture: &Picture, rules: &[Arc<Rule>]) -> Vec<NotJudged> {
 }
 
 /// Why a rule on a view could not be applied; `None` if it was, or if the node has nothing of the view.
-fn of_view(picture: &Picture, node: &Node, rule: &Rule) -> Option<String> {
+fn of_view(picture: &Picture, node: &Node, rule: &Rule, thresholds: &Thresholds) -> Option<String> {
     let view = &rule.view;
     let answers = picture.readings.of(&view.name)?;
     let reading = match answers.node(node.name()).and_then(super::readings::NodeReadings::last) {
@@ -37,6 +38,10 @@ fn of_view(picture: &Picture, node: &Node, rule: &Rule) -> Option<String> {
     }
     if reading.answer.truncated {
         return Some(format!("the answer to the view {} was cut", view.name));
+    }
+    let lacks = reading.answer.incomplete || rule.is_open(reading, thresholds);
+    if let Some(why) = reading.answer.missing.as_ref().filter(|_| lacks) {
+        return Some(why.clone());
     }
     lacks_rights(node, view.rights.as_deref())
 }
@@ -70,7 +75,7 @@ fn of_figures(node: &Node, rule: &Rule) -> Option<String> {
     let missing = node.why_missing(parts_of(name));
     // A lag that is measured without one of its parts may be more than it seems.
     let is_lag = matches!(name, "late_ms" | "behind" | "replay_lag_ms" | "replay_lag_bytes");
-    if reading.value(&rule.view, 0, column) != crate::model::view::Value::Unknown && !(is_lag && missing.is_some()) {
+    if reading.value(&rule.view, 0, column) != Value::Unknown && !(is_lag && missing.is_some()) {
         return None;
     }
     if let Some(error) = missing {

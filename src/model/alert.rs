@@ -215,6 +215,24 @@ impl Rule {
         };
         (0..reading.len()).filter_map(found).collect()
     }
+
+    /// True if a row may meet the rule or not: a value that it looks at is unknown, and no other one decides.
+    pub fn is_open(&self, reading: &Reading, thresholds: &Thresholds) -> bool {
+        let Check::Column { column, limits } = &self.check else { return false };
+        let value = |row: usize, at: usize| reading.value(&self.view, row, at);
+        let is_open = |row: usize| {
+            let checked = value(row, *column);
+            let may = |(at, condition): &(usize, Condition)| {
+                let value = value(row, *at);
+                value == Value::Unknown || value.meets(condition)
+            };
+            let mut columns = self.filter.iter().map(|(at, _)| *at).chain([*column]);
+            columns.any(|at| value(row, at) == Value::Unknown)
+                && (checked == Value::Unknown || limits.severity(checked, thresholds).is_some())
+                && self.filter.iter().all(may)
+        };
+        (0..reading.len()).any(is_open)
+    }
 }
 
 impl Limits {

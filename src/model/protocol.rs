@@ -279,8 +279,11 @@ pub struct ViewRows {
     pub not_applicable: Option<String>,
     /// The cells whose text is cut, as row and position in the row, in their order.
     pub cuts: Vec<(u32, u32)>,
-    /// Why texts are missing from the rows, if some are: a server may be unable to send them.
+    /// Why texts or values are missing from the rows, if some are: the server may be unable to send them, or the role may
+    /// not use what they need.
     pub missing: Option<String>,
+    /// True if rows are missing for that reason too.
+    pub incomplete: bool,
 }
 
 /// One text of a row, of which the table shows the beginning.

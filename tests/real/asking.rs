@@ -1,5 +1,6 @@
 //! How views are asked: when again after an error, and what a session may remember.
 
+mod denied;
 mod hints;
 mod shown;
 

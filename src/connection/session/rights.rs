@@ -1,5 +1,5 @@
 //! What to do about a right that is missing, asked of the session that missed it: the role that counts is the current
-//! one, which need not be the one that logged in, and what it has already is no remedy.
+//! one, which need not be the one that logged in, and what it has already, or what would not help, is no remedy.
 
 use tokio_postgres::{Client, SimpleQueryMessage};
 
@@ -29,8 +29,8 @@ pub(crate) async fn remedy(client: &Client, error: &NodeError, rights: Option<&s
     })
 }
 
-/// Who we are; whether we have the rights (`usage`), could take them on (`member`) or not (`none`); what was denied by
-/// its full name, NULL where several objects could be meant; and the version.
+/// Who we are; whether we have the rights (`usage`), could take them on (`member`) or not (`none`), NULL where they do not
+/// give what was denied; what was denied by its full name, NULL where several objects could be meant; and the version.
 fn question(denied: Option<Denied<'_>>, rights: &str) -> String {
     let literal = |text: &str| format!("'{}'", text.replace('\'', "''"));
     let objects = denied.and_then(|denied| {
@@ -49,10 +49,25 @@ fn question(denied: Option<Denied<'_>>, rights: &str) -> String {
             DeniedKind::Schema => None,
         }
     });
+    // Whether the rights give all that is denied of that name.
+    let helps = denied.map_or("true".to_owned(), |Denied { what, name }| {
+        let (of, named, right) = match what {
+            DeniedKind::Function => ("pg_proc", "proname", "has_function_privilege(%o.oid, 'execute')"),
+            DeniedKind::Relation => ("pg_class", "relname", "has_table_privilege(%o.oid, 'select')"),
+            DeniedKind::Schema => ("pg_namespace", "nspname", "has_schema_privilege(%o.oid, 'usage')"),
+        };
+        let (ours, theirs) = (right.replace('%', ""), right.replace('%', "r.oid, "));
+        format!(
+            "(select coalesce(bool_and(pg_catalog.{theirs}), true) from pg_catalog.{of} o \
+             where o.{named} = {} and not pg_catalog.{ours})",
+            literal(name)
+        )
+    });
     format!(
         "select current_user, (select case when pg_catalog.pg_has_role(r.oid, 'usage') then 'usage' \
          when pg_catalog.pg_has_role(r.oid, 'member') then 'member' else 'none' end \
-         from pg_catalog.pg_roles r where r.rolname = {}), {}, pg_catalog.current_setting('server_version_num')",
+         from pg_catalog.pg_roles r where r.rolname = {} and {helps}), {}, \
+         pg_catalog.current_setting('server_version_num')",
         literal(rights),
         objects.as_deref().unwrap_or("null")
     )

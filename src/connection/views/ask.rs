@@ -20,7 +20,7 @@ use futures_util::StreamExt;
 use tokio::time::{Instant, timeout};
 use tokio_postgres::{Client, SimpleQueryMessage, SimpleQueryRow};
 
-use super::stand_ins::StandIns;
+use super::stand_ins::{Lost, StandIns};
 use super::texts::{self, Texts};
 use crate::connection::error;
 use crate::connection::error::sqlstate::{is_of_encoding, is_unprepared};
@@ -57,7 +57,7 @@ pub(super) struct ViewSession {
     answered: HashSet<String>,
     /// `None` if statements cannot be prepared.
     prepared: Option<Prepared>,
-    /// The functions that do not work here.
+    /// What does not work here.
     stand_ins: StandIns,
     /// The `statement_timeout` last set.
     timeout: Option<Duration>,
@@ -157,6 +157,7 @@ impl ViewSession {
         wish: u64,
     ) -> (Result<ViewRows, NodeError>, After) {
         let role = self.role_of(role);
+        self.stand_ins.renew(wish, Instant::now());
         let mut tried = false;
         loop {
             let began = Instant::now();
@@ -167,8 +168,10 @@ impl ViewSession {
                 Err(Failure::Said(error)) if is_encoding(&error) && !self.asks_bytes(view) => self.ask_bytes(view),
                 // If the result was cut, the server is still sending the rest, so the session is not used again.
                 Ok(answer) => {
-                    let Answer { rows, cuts, complete, .. } = answer;
-                    let mut rows = ViewRows { rows, cuts, truncated: !complete, ..ViewRows::default() };
+                    let Answer { rows, cuts, complete, lost, .. } = answer;
+                    let (missing, incomplete) = lost.map_or((None, false), |lost| (Some(lost.why), lost.rows));
+                    let mut rows =
+                        ViewRows { rows, cuts, truncated: !complete, missing, incomplete, ..ViewRows::default() };
                     let lives = complete && self.add_texts(node, view, role, &mut rows, shared, wish).await;
                     rows.elapsed = began.elapsed();
                     self.answered.insert(view.name.clone());
@@ -176,11 +179,11 @@ impl ViewSession {
                 }
                 Err(Failure::Unprepared) => self.prepared = None,
                 Err(Failure::Said(error)) => {
-                    // A function that does not work takes away what needs it, not the whole view.
+                    // What does not work takes away what needs it, not the whole view.
                     if !std::mem::replace(&mut tried, true) {
                         let finding =
                             self.in_time(node, view.timeout, async |on| on.finds(node, view, role, &error).await);
-                        match finding.await {
+                        match Box::pin(finding).await {
                             Ok(true) => continue,
                             Err(Failure::Broken(error)) => return (Err(error), After::Broken),
                             Ok(false) | Err(_) => {}
@@ -246,7 +249,7 @@ impl ViewSession {
 
     async fn rows_of(&mut self, node: &NodeConfig, view: &View, role: Role) -> Result<Answer, Failure> {
         let sql = self.statement(node, view, role, View::sql).await?;
-        let sql = self.stand_ins.apply(sql, role, Instant::now());
+        let (sql, lost) = self.stand_ins.apply(view, sql, role);
         let as_bytes = self.asks_bytes(view);
         let mut before = self.settings(view);
         let statement = match &mut self.prepared {
@@ -276,7 +279,8 @@ impl ViewSession {
             }
             return Err(self.failed(node, &error));
         }
-        rows.map_err(|error| self.failed(node, &error))
+        let rows = rows.map_err(|error| self.failed(node, &error))?;
+        Ok(Answer { lost, ..rows })
     }
 
     fn failed(&self, node: &NodeConfig, failure: &tokio_postgres::Error) -> Failure {
@@ -394,6 +398,8 @@ struct Answer {
     complete: bool,
     /// True if there is a text that is not UTF-8.
     unread: bool,
+    /// What the rows lack.
+    lost: Option<Lost>,
 }
 
 /// The cells of a row; the outer `None` is one whose bytes are not UTF-8.
@@ -412,7 +418,7 @@ async fn read(
     let columns: Vec<&ViewColumn> = view.asked().collect();
     let column = |of: &&ViewColumn| Column { name: of.name.clone(), type_name: of.kind.pg_type().to_owned() };
     let rows = RowSet::new(columns.iter().map(column).collect());
-    let mut answer = Answer { rows, cuts: Vec::new(), complete: true, unread: false };
+    let mut answer = Answer { rows, cuts: Vec::new(), complete: true, unread: false, lost: None };
     // For each column the cell with the size of its text, which follow all the others.
     let mut next = columns.len()..;
     let long: Vec<&str> = view.sized().map(|column| column.name.as_str()).collect();

@@ -1,11 +1,17 @@
-//! Functions that a platform may forbid, lack or not support, as the built-in views call them, and what stands in for each:
-//! a value that nobody knows. So a view loses what needs the function, and nothing else.
+//! What a view can do without, and what stands in for it: a value that nobody knows. So a view loses what needs it, and
+//! nothing else.
+//!
+//! The server's catalog says which functions and relations the role may not use (`stand_ins/denied.rs`). Those that a
+//! platform lacks or does not support are known here, as the built-in views use them.
+
+pub(super) mod denied;
 
 use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::model::{NodeError, Role};
+use self::denied::{Denied, Used};
+use crate::model::{NodeError, Role, View};
 
 /// How long a function that does not work is left out before it is tried again.
 const AGAIN: Duration = Duration::from_mins(1);
@@ -15,23 +21,31 @@ struct StandIn {
     calls: &'static str,
     unknown: &'static str,
     probe: &'static str,
-    /// The only role of servers on which nothing is a lie there.
-    only_on: Option<Role>,
+    /// The roles of servers that lose something.
+    lost_on: &'static [Role],
 }
 
 const fn function(calls: &'static str, unknown: &'static str, probe: &'static str) -> StandIn {
-    StandIn { calls, unknown, probe, only_on: None }
+    StandIn { calls, unknown, probe, lost_on: &[Role::Primary, Role::Standby] }
+}
+
+const fn of_primaries(calls: &'static str, unknown: &'static str, probe: &'static str) -> StandIn {
+    StandIn { calls, unknown, probe, lost_on: &[Role::Primary] }
+}
+
+const fn of_standbys(calls: &'static str, unknown: &'static str, probe: &'static str) -> StandIn {
+    StandIn { calls, unknown, probe, lost_on: &[Role::Standby] }
 }
 
 /// A server checks the right to a function even where it would not call it. Each probe calls it only where it is meant to
 /// work.
-static ALL: [StandIn; 12] = [
-    function("pg_last_wal_receive_lsn()", "null::pg_lsn", "pg_last_wal_receive_lsn()"),
-    function("pg_last_wal_replay_lsn()", "null::pg_lsn", "pg_last_wal_replay_lsn()"),
-    function("pg_last_xact_replay_timestamp()", "null::timestamptz", "pg_last_xact_replay_timestamp()"),
-    function("pg_current_wal_lsn()", "null::pg_lsn", "case when not {standby} then pg_current_wal_lsn() end"),
-    function("pg_is_wal_replay_paused()", "null::bool", "case when {standby} then pg_is_wal_replay_paused() end"),
-    function(
+static ALL: [StandIn; 14] = [
+    of_standbys("pg_last_wal_receive_lsn()", "null::pg_lsn", "pg_last_wal_receive_lsn()"),
+    of_standbys("pg_last_wal_replay_lsn()", "null::pg_lsn", "pg_last_wal_replay_lsn()"),
+    of_standbys("pg_last_xact_replay_timestamp()", "null::timestamptz", "pg_last_xact_replay_timestamp()"),
+    of_primaries("pg_current_wal_lsn()", "null::pg_lsn", "case when not {standby} then pg_current_wal_lsn() end"),
+    of_standbys("pg_is_wal_replay_paused()", "null::bool", "case when {standby} then pg_is_wal_replay_paused() end"),
+    of_primaries(
         "pg_walfile_name(",
         "format(null::text, ",
         "case when not {standby} then pg_walfile_name('0/1000001') end",
@@ -61,41 +75,96 @@ static ALL: [StandIn; 12] = [
         "null::int8",
         "(select count(*) from pg_ls_archive_statusdir())",
     ),
-    // A standby of which nobody knows whether it has a receiver would seem to have none.
+    function(
+        "(select sum(conflicts) from pg_stat_database)",
+        "null::int8",
+        "(select sum(conflicts) from pg_stat_database)",
+    ),
+    // Our own session is in the same database.
     StandIn {
-        only_on: Some(Role::Primary),
+        lost_on: &[],
         ..function(
-            "pg_stat_wal_receiver r",
-            "(select null::int4 as pid, null::text as status, null::text as slot_name, null::text as conninfo, \
-             null::int4 as received_tli, null::timestamptz as last_msg_receipt_time where false) r",
-            "(select max(pid) from pg_stat_wal_receiver)",
+            "(select oid from pg_database where datname = current_database())",
+            "(select datid from pg_stat_get_activity(pg_backend_pid()))",
+            "(select oid from pg_database where datname = current_database())",
         )
     },
+    // Without a row the standby would seem to have no receiver. A process id of 0 is no one's: whether there is one is unknown.
+    of_standbys(
+        "pg_stat_wal_receiver r",
+        "(select 0 as pid, null::text as status, null::text as slot_name, null::text as conninfo, \
+         null::int4 as received_tli, null::text as sender_host, null::int4 as sender_port, \
+         null::pg_lsn as received_lsn, null::pg_lsn as flushed_lsn, null::pg_lsn as latest_end_lsn, \
+         null::timestamptz as last_msg_receipt_time) r",
+        "(select max(pid) from pg_stat_wal_receiver)",
+    ),
 ];
 
 /// Where views ask for the role of the server.
 const IN_RECOVERY: &str = "pg_is_in_recovery()";
 
-/// The functions that do not work on a session.
+/// What an answer lacks.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Lost {
+    /// The reason, with what would help.
+    pub(super) why: String,
+    /// True if rows may be missing too.
+    pub(super) rows: bool,
+}
+
+/// What does not work on a session, and why.
 #[derive(Debug, Default)]
 pub(super) struct StandIns {
-    /// Their places in [`ALL`].
-    found: Vec<usize>,
-    /// True if `pg_is_in_recovery()` is one of them.
+    /// Places in [`ALL`].
+    found: Vec<(usize, String)>,
+    denied: Vec<(Denied, String)>,
+    /// True if `pg_is_in_recovery()` does not work.
     role: bool,
-    /// Since when that is known.
+    /// Since when that is known, and as of which wish of the user.
     since: Option<Instant>,
+    wish: u64,
 }
 
 impl StandIns {
-    /// The statement with what stands in for the functions that do not work, on a server of this role.
-    pub(super) fn apply(&mut self, sql: String, role: Role, now: Instant) -> String {
-        if self.since.is_some_and(|since| now >= since + AGAIN) {
-            *self = Self::default();
+    /// After some time, or when the user asks, everything is tried again.
+    pub(super) fn renew(&mut self, wish: u64, now: Instant) {
+        if wish != self.wish || self.since.is_some_and(|since| now >= since + AGAIN) {
+            *self = Self { wish, ..Self::default() };
         }
-        let of = self.found.iter().filter_map(|at| ALL.get(*at));
-        let sql = of.fold(sql, |sql, function| sql.replace(function.calls, function.unknown));
-        if self.role { sql.replace(IN_RECOVERY, told(role)) } else { sql }
+    }
+
+    /// The statement with what stands in for what does not work, on a server of this role, and what is lost.
+    pub(super) fn apply(&self, view: &View, sql: String, role: Role) -> (String, Option<Lost>) {
+        let mut reasons: Vec<&str> = Vec::new();
+        let mut sql = self.found.iter().fold(sql, |sql, (at, why)| {
+            let Some(stand_in) = ALL.get(*at).filter(|stand_in| sql.contains(stand_in.calls)) else { return sql };
+            if stand_in.lost_on.contains(&role) && !reasons.contains(&why.as_str()) {
+                reasons.push(why);
+            }
+            sql.replace(stand_in.calls, stand_in.unknown)
+        });
+        if self.role {
+            sql = sql.replace(IN_RECOVERY, told(role));
+        }
+        let mut rows = false;
+        if !self.denied.is_empty() {
+            let (text, gone, arms) = denied::without(&sql, &self.denied, has_arms(view));
+            let why = self.denied.iter().filter(|(denied, _)| gone.contains(&denied) && denied.is_lost_on(role));
+            reasons.extend(why.map(|(_, why)| why.as_str()));
+            (sql, rows) = (text, arms);
+        }
+        let what = if rows { "some rows and values" } else { "some values" };
+        let why = (!reasons.is_empty()).then(|| format!("{what} are missing: {}", reasons.join("; ")));
+        (sql, why.map(|why| Lost { why, rows }))
+    }
+
+    /// What the statement could do without, if the role may not use it.
+    pub(super) fn used<'a>(view: &View, sql: &'a str) -> Used<'a> {
+        let mut used = denied::used(sql, has_arms(view));
+        used.functions.retain(|name| !IN_RECOVERY.starts_with(name));
+        // It has a stand-in of its own.
+        used.relations.remove("pg_stat_wal_receiver");
+        used
     }
 
     /// What tells why a statement failed: the functions in it, each in a statement of its own. Empty if its error is not one
@@ -106,10 +175,9 @@ impl StandIns {
             return Vec::new();
         }
         let standby = told(role);
-        let own = ALL.iter().enumerate().filter(|(at, function)| {
-            let is_here = function.only_on.is_none_or(|only| only == role);
-            is_here && sql.contains(function.calls) && !self.found.contains(at)
-        });
+        let own = ALL.iter().enumerate();
+        let own = own
+            .filter(|(at, function)| sql.contains(function.calls) && !self.found.iter().any(|(found, _)| found == at));
         let own = own.map(|(at, function)| {
             (Probe(Some(at)), format!("select {}", function.probe.replace("{standby}", standby)))
         });
@@ -117,14 +185,29 @@ impl StandIns {
         own.chain(role).collect()
     }
 
-    /// Takes in that a probe failed.
-    pub(super) fn failed(&mut self, Probe(at): Probe, now: Instant) {
+    /// Takes in that a probe failed, and why.
+    pub(super) fn failed(&mut self, Probe(at): Probe, why: String, now: Instant) {
         self.since.get_or_insert(now);
         match at {
-            Some(at) => self.found.push(at),
+            Some(at) => self.found.push((at, why)),
             None => self.role = true,
         }
     }
+
+    /// Takes in what the role may not use, and why. Returns false if that was known.
+    pub(super) fn denied(&mut self, denied: Denied, why: String, now: Instant) -> bool {
+        let is_new = !self.denied.iter().any(|(known, _)| *known == denied);
+        if is_new {
+            self.since.get_or_insert(now);
+            self.denied.push((denied, why));
+        }
+        is_new
+    }
+}
+
+/// Where nodes are compared, a missing row would be a difference.
+fn has_arms(view: &View) -> bool {
+    view.compare.is_none()
 }
 
 /// Which function a probe tries.
@@ -162,15 +245,19 @@ mod tests {
     fn what_failed_is_left_out_for_a_minute() {
         let (mut stand_ins, now) = (StandIns::default(), Instant::now());
         let sql = || "select pg_last_wal_receive_lsn() from pg_is_in_recovery() r".to_owned();
+        let view = &views::ours()["activity"];
         let error = |code: &str| NodeError { sqlstate: Some(code.to_owned()), ..NodeError::new(ErrorKind::Sql, "no") };
         assert!(stand_ins.probes(&sql(), &error("40001"), Role::Standby).is_empty(), "a passing error");
         let probes = stand_ins.probes(&sql(), &error("42501"), Role::Standby);
         assert_eq!(probes.len(), 2);
         for (probe, _) in probes {
-            stand_ins.failed(probe, now);
+            stand_ins.failed(probe, "no".to_owned(), now);
         }
-        let left = stand_ins.apply(sql(), Role::Standby, now + Duration::from_secs(59));
-        assert_eq!(left, "select null::pg_lsn from coalesce(true) r");
-        assert_eq!(stand_ins.apply(sql(), Role::Standby, now + AGAIN), sql());
+        stand_ins.renew(0, now + Duration::from_secs(59));
+        let lost = Some(Lost { why: "some values are missing: no".to_owned(), rows: false });
+        let left = stand_ins.apply(view, sql(), Role::Standby);
+        assert_eq!(left, ("select null::pg_lsn from coalesce(true) r".to_owned(), lost));
+        stand_ins.renew(0, now + AGAIN);
+        assert_eq!(stand_ins.apply(view, sql(), Role::Standby), (sql(), None));
     }
 }

@@ -232,7 +232,7 @@ impl Known {
         }
         answer.rows = rows;
         answer.cuts.sort_unstable();
-        answer.missing = self.failed.clone().filter(|_| missing);
+        answer.missing = self.failed.clone().filter(|_| missing).or_else(|| answer.missing.take());
     }
 }
 

@@ -33,6 +33,7 @@ impl ViewSession {
                 let asked = self.in_time(node, view.timeout, async |on| {
                     let sql =
                         on.statement(node, view, role, |view, target| view.once_sql(column, &keys, target)).await?;
+                    let (sql, _) = on.stand_ins.apply(view, sql, role);
                     let as_bytes = on.asks_bytes(view);
                     on.texts(node, view, &sql, |cells| lock(shared).of(view).add(of, cells, as_bytes)).await
                 });
@@ -66,6 +67,7 @@ impl ViewSession {
             let asked = self.in_time(node, view.timeout, async |on| {
                 let (key, column) = (&request.key, request.column);
                 let sql = on.statement(node, view, role, |view, target| view.whole_sql(column, key, target)).await?;
+                let (sql, _) = on.stand_ins.apply(view, sql, role);
                 let as_bytes = on.asks_bytes(view);
                 let read = |cells: &[Option<&str>]| {
                     let size = cells.get(1).copied().flatten();
