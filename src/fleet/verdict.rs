@@ -92,9 +92,7 @@ fn standbys(picture: &Picture, servers: &[&Node], thresholds: &Thresholds) -> Ve
     };
     // As the rule does: a sender that is down is said itself, and a receiver connects again within seconds.
     let graded = |node: &Node| match &node.lag.supply {
-        Supply::Nothing(_, silent)
-            if silent.is_none_or(|silent| silent >= SILENT) && node.lag.sender_down.is_none() =>
-        {
+        Supply::Nothing(_, silent) if silent.is_none_or(|silent| silent >= SILENT) && !node.lag.sender_is_out() => {
             Grade::Critical
         }
         Supply::Nothing(..) => graded(node).max(Grade::Warning),
@@ -112,8 +110,11 @@ fn standbys(picture: &Picture, servers: &[&Node], thresholds: &Thresholds) -> Ve
             (None, Some(why)) => format!("{} {why}", node.name()),
             (None, None) => continue,
         };
-        let behind: Vec<&Node> =
-            all.iter().copied().filter(|other| under(other).is_some_and(|above| above.name() == node.name())).collect();
+        // A standby sends on what it receives, replayed or not: those below one that only replays late may be well.
+        let lacks = node.lag.receives() == Some(false);
+        let hangs =
+            |other: &&Node| under(other).is_some_and(|above| above.name() == node.name()) && (lacks || troubled(other));
+        let behind: Vec<&Node> = all.iter().copied().filter(hangs).collect();
         let behind = if behind.is_empty() { String::new() } else { format!(", {} behind it", names(&behind)) };
         wrong.push((graded(node), format!("{said}{behind}")));
     }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::*;
 use crate::fleet::Fleet;
-use crate::model::{Event, EventKind, Health, NodeConfig, ServerFacts, Thresholds};
+use crate::model::{Event, EventKind, Health, HealthState, NodeConfig, NodeName, ServerFacts, Thresholds};
 
 /// 2 MB of WAL a second.
 const PACE: u64 = 2_000_000;
@@ -184,6 +184,67 @@ fn a_frozen_receiver_or_sender_still_calls_itself_streaming() {
         });
         assert_eq!(lag.receives(), receives, "{silent}");
     }
+}
+
+#[test]
+fn a_standby_that_catches_up_over_a_slow_line_receives() {
+    let mut stage = Stage::new();
+    for second in 0..60_u32 {
+        let (now, end) = (f64::from(second), u64::from(second) * PACE);
+        stage.primary(now, end);
+        let lag = stage.standby(now, end / 3, end / 3, |_| {});
+        assert_eq!((lag.receives(), lag.why()), (Some(true), None), "{second}");
+        assert!(second < 30 || seconds(&lag) >= Some(19.0), "{second}: {lag:?}");
+    }
+}
+
+#[test]
+fn two_answers_tell_a_frozen_receiver_and_never_an_idle_one() {
+    // Nothing was said for 17 s, and the primary is ahead from the first answer on.
+    let mut stage = Stage::new();
+    let answer = |stage: &mut Stage, now: f64| {
+        stage.primary(now, 2000);
+        stage.standby(now, 1000, 1000, |facts| {
+            facts.receiver_silent = Some(Duration::from_secs_f64(17.0 + now));
+            facts.commit_age = Some(17.2 + now);
+        })
+    };
+    let lag = answer(&mut stage, 0.0);
+    assert_eq!((lag.receives(), lag.doubtful), (Some(true), true), "{lag:?}");
+    let lag = answer(&mut stage, 1.0);
+    assert_eq!(lag.why().as_deref(), Some("receives nothing for 18 s: its sender is silent"));
+    // An idle sender has said nothing for 20 s, and what was written a moment ago is still on its way.
+    let mut stage = Stage::new();
+    for second in 0..20_u32 {
+        stage.primary(f64::from(second), 1000);
+        stage.standby(f64::from(second), 1000, 1000, |_| {});
+    }
+    stage.primary(20.0, 2000);
+    let lag = stage.standby(20.0, 1000, 1000, |facts| facts.receiver_silent = Some(Duration::from_secs(20)));
+    assert_eq!(lag.receives(), Some(true), "{lag:?}");
+}
+
+#[test]
+fn how_long_an_idle_sender_may_be_silent_follows_its_setting() {
+    for (timeout, silent, receives) in
+        [(0_u64, 5000_u64, true), (10, 9, true), (10, 11, false), (600, 300, true), (600, 306, false)]
+    {
+        let mut stage = Stage::new();
+        stage.server("s", |server| server.receiver_timeout = Some(Duration::from_secs(timeout)));
+        stage.primary(0.0, 1000);
+        let lag = stage.standby(0.0, 1000, 1000, |facts| facts.receiver_silent = Some(Duration::from_secs(silent)));
+        assert_eq!(lag.receives(), Some(receives), "{timeout} {silent}");
+    }
+}
+
+#[test]
+fn a_standby_that_answers_before_its_primary_is_measured_against_it_at_once() {
+    let mut stage = Stage::new();
+    let lag = stage.standby(0.0, 1000, 1000, |facts| facts.receiver = None);
+    assert_eq!((lag.against, lag.time), (None, None), "hidden from the role");
+    stage.primary(0.1, 1000);
+    let lag = &stage.0.now().nodes.get(&NodeName::parse("s").unwrap()).unwrap().lag;
+    assert_eq!((seconds(lag), lag.bytes), (Some(0.0), Some(0)), "{lag:?}");
 }
 
 #[test]

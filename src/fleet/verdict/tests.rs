@@ -157,6 +157,18 @@ fn a_cluster_without_its_primary_and_standbys_in_trouble_are_named_with_what_han
         said,
         (Grade::Critical, "a receives nothing for 41 s: its WAL receiver does not run, b behind it".to_owned())
     );
+    // A replay that is paused keeps nothing from those below.
+    stage.facts(44, "a", Role::Standby, 1, "streaming");
+    stage.facts(44, "b", Role::Standby, 1, "streaming");
+    assert_eq!(stage.says(44), ok("one primary, 2 standbys streaming"));
+    let paused = Facts {
+        wal_position: Some(1000),
+        receiver: Some("streaming".to_owned()),
+        replay_paused: Some(true),
+        ..Facts::unknown(Role::Standby, at(45))
+    };
+    stage.event(45, EventKind::Facts { node: name("a"), facts: Ok(Arc::new(paused)) });
+    assert_eq!(stage.says(45), (Grade::Warning, "a: replay is paused".to_owned()));
     let mut stage = Stage::new(&["p", "a", "b", "c", "d", "e"]);
     for node in ["a", "b", "c", "d", "e"] {
         stage.health(1, node, HealthState::Unhealthy);
