@@ -64,25 +64,29 @@ impl Lag {
         }
     }
 
-    /// Why it is behind or how it receives, in words; `None` while it streams and replays.
+    /// Why it is behind or how it receives, in words, the worst first; `None` while it streams and replays.
     pub fn why(&self) -> Option<String> {
-        let delayed = || self.delay.map(|delay| format!("delayed by {}", figures::age(delay)));
-        match &self.supply {
-            _ if self.paused => Some("replay is paused".to_owned()),
-            Supply::Nothing(status, silent) => {
-                let silent = silent.map(|silent| format!(" for {}", figures::age(silent))).unwrap_or_default();
-                let why = match (&self.sender_down, &self.sender_lacks) {
-                    (Some(sender), _) => format!("its sender {sender} is down"),
-                    _ if status == "stopped" => "its WAL receiver does not run".to_owned(),
-                    (None, Some(sender)) if status == STREAMING => format!("its sender {sender} receives nothing"),
-                    _ if status == STREAMING => "its sender is silent".to_owned(),
-                    _ => format!("its WAL receiver is {status}"),
-                };
-                Some(format!("receives nothing{silent}: {why}"))
-            }
+        let supply = match &self.supply {
+            Supply::Nothing(status, silent) => Some(self.why_nothing(status, *silent)),
             Supply::Archive => Some("from the archive".to_owned()),
-            Supply::Streaming | Supply::Hidden => delayed(),
-        }
+            Supply::Streaming | Supply::Hidden => None,
+        };
+        let paused = self.paused.then(|| "replay is paused".to_owned());
+        let delayed = self.delay.map(|delay| format!("delayed by {}", figures::age(delay)));
+        let words: Vec<String> = supply.into_iter().chain(paused).chain(delayed).collect();
+        (!words.is_empty()).then(|| words.join(", "))
+    }
+
+    fn why_nothing(&self, status: &str, silent: Option<Duration>) -> String {
+        let silent = silent.map(|silent| format!(" for {}", figures::age(silent))).unwrap_or_default();
+        let why = match (&self.sender_down, &self.sender_lacks) {
+            (Some(sender), _) => format!("its sender {sender} is down"),
+            _ if status == "stopped" => "its WAL receiver does not run".to_owned(),
+            (None, Some(sender)) if status == STREAMING => format!("its sender {sender} receives nothing"),
+            _ if status == STREAMING => "its sender is silent".to_owned(),
+            _ => format!("its WAL receiver is {status}"),
+        };
+        format!("receives nothing{silent}: {why}")
     }
 
     /// True if its sender has nothing to send: it is down, or it receives nothing itself. That is said of the sender.

@@ -83,8 +83,11 @@ pub(super) fn lag(at: SystemTime, facts: &Facts, node: &Node, around: Surroundin
         None => facts.unreplayed(),
     };
     let commit = commit_age(facts, around.root.map(|(root, _)| root));
+    // One that receives nothing and is ahead has another history: it followed a primary before this one.
+    let elsewhere = matches!(lag.supply, Supply::Nothing(..))
+        && root.is_some_and(|(root, ..)| root.track.end().is_some_and(|end| replayed > end));
     let (time, doubtful) = match root {
-        Some((_, true, Reached::Now)) => (Some(exactly(Duration::ZERO)), false),
+        Some((_, true, Reached::Now)) if !elsewhere => (Some(exactly(Duration::ZERO)), false),
         Some((_, _, reached @ (Reached::At(_) | Reached::Before(_)))) => behind(at, reached, commit),
         _ => by_itself(at, &lag.supply, node.track.reached(replayed), &node.track, commit),
     };
@@ -94,7 +97,7 @@ pub(super) fn lag(at: SystemTime, facts: &Facts, node: &Node, around: Surroundin
     if root_is_silent && !known_behind && matches!(lag.supply, Supply::Nothing(..)) {
         lag.late = Some(Duration::ZERO);
     } else if lag.supply == Supply::Archive && !lag.paused {
-        lag.late = lag.late.map(|late| late_from_archive(at, late, facts, node, around.root));
+        lag.late = lag.late.and_then(|late| late_from_archive(at, late, facts, node, around.root));
     }
     lag
 }
@@ -121,24 +124,33 @@ fn by_itself(
 }
 
 /// By how much a standby that is fed from an archive is late: the files that the archive does not have yet do not count.
-/// Without a watched primary, it is late if its replay has rested for long.
+/// Without a watched primary, it is late if its replay has rested for long; `None` until it was watched for as long.
 fn late_from_archive(
     at: SystemTime,
     late: Duration,
     facts: &Facts,
     node: &Node,
     root: Option<(&Node, bool)>,
-) -> Duration {
+) -> Option<Duration> {
     let since = |moment: SystemTime| at.duration_since(moment).unwrap_or_default();
+    let rested = late.saturating_sub(BETWEEN_FILES);
     let Some((root, _)) = root else {
-        let rests = node.replay_moved.map(since).unwrap_or_default();
-        return if facts.unreplayed() > Some(0) { late } else { late.min(rests).saturating_sub(BETWEEN_FILES) };
+        let rests = node.track.since().map(since).unwrap_or_default();
+        return if facts.unreplayed() > Some(0) {
+            Some(late)
+        } else if node.track.moved().is_none() && !rested.is_zero() && rests < BETWEEN_FILES {
+            None
+        } else {
+            Some(rested.min(rests.saturating_sub(BETWEEN_FILES)))
+        };
     };
     let file = node.server.as_deref().and_then(|server| server.wal_segment).unwrap_or(16 << 20);
-    match root.track.reached(facts.wal_position.unwrap_or_default().saturating_add(2 * file)) {
-        Reached::At(when) | Reached::Before(when) => late.min(since(when)),
+    Some(match root.track.reached(facts.wal_position.unwrap_or_default().saturating_add(2 * file)) {
+        Reached::At(when) => late.min(since(when)),
+        // Whole files were missing before anybody watched: a burst of writing does not last for longer than this.
+        Reached::Before(first) => late.min(since(first)).max(rested),
         Reached::Now | Reached::Unknown => Duration::ZERO,
-    }
+    })
 }
 
 impl Node {

@@ -352,10 +352,16 @@ impl Fleet {
     fn judge(&mut self, at: SystemTime, name: &NodeName) {
         let Some(node) = self.now.nodes.get(name) else { return };
         let rivals = identity::split_brain(&self.now.nodes, node);
+        let alerts = self.alerts.changes();
         self.alerts.refreshed(at, node, &rivals, &self.thresholds);
         let said = (!rivals.is_empty()).then(|| identity::named_with_timelines(&rivals));
-        if said != node.split_brain {
+        let changed = said != node.split_brain;
+        if changed {
             self.of(name, |node| node.split_brain = said);
+        }
+        // What is said on a row stands in the header at once.
+        if changed || alerts != self.alerts.changes() {
+            self.judge_all();
         }
     }
 

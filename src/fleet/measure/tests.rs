@@ -278,6 +278,36 @@ fn a_paused_replay_a_delay_and_an_archive_have_their_words() {
 }
 
 #[test]
+fn an_archive_that_stopped_before_anybody_watched_makes_late() {
+    let hour = |facts: &mut Facts| {
+        stopped(facts);
+        facts.commit_age = Some(3600.0);
+    };
+    let archive = || {
+        let mut stage = Stage::new();
+        stage.server("s", |server| server.restores = Some(true));
+        stage
+    };
+    // Four files are missing, or none that the archive could have.
+    for (end, expected) in [(64 << 20, Some(3300)), (8 << 20, Some(0))] {
+        let mut stage = archive();
+        for now in [0.0, 1.0] {
+            stage.primary(now, end);
+            let lag = stage.standby(now, 0, 0, hour);
+            assert!(now < 1.0 || late(&lag) == expected, "{end}: {lag:?}");
+        }
+    }
+    // Without a primary that is watched, an idle one looks the same at first.
+    let mut stage = archive();
+    let of = |second: f64, stage: &mut Stage| late(&stage.standby(second, 0, 0, hour));
+    assert_eq!(
+        [0.0, 100.0, 299.0, 310.0, 400.0].map(|second| of(second, &mut stage)),
+        [None, None, None, Some(10), Some(100)]
+    );
+    assert_eq!(late(&stage.standby(401.0, 5000, 5000, hour)), Some(0), "it goes on");
+}
+
+#[test]
 fn clocks_of_two_servers_are_not_taken_for_one() {
     // The standby's clock is an hour ahead: its last commit seems to be an hour old.
     let mut stage = Stage::new();
@@ -317,6 +347,24 @@ fn a_standby_whose_primary_is_down_is_not_late_for_what_nobody_wrote() {
     // But what it had not replayed before is missing.
     let lag = stage.standby(200.0, 900, 900, stopped);
     assert!(late(&lag) >= Some(199), "{lag:?}");
+}
+
+#[test]
+fn a_standby_that_was_left_behind_by_a_failover_is_not_up_to_date_because_it_is_ahead() {
+    let mut stage = Stage::new();
+    stage.primary(0.0, 5000);
+    stage.standby(0.0, 5000, 5000, |_| {});
+    stage.health(1.0, "p", HealthState::Unhealthy);
+    for second in 1..40_u32 {
+        let now = f64::from(second);
+        let promoted = Facts { wal_position: Some(4000), timeline: Some(2), ..Facts::unknown(Role::Primary, at(now)) };
+        stage.facts(now, "c", promoted);
+        let lag = stage.standby(now, 5000, 5000, |facts| {
+            facts.commit_age = Some(now);
+            stopped(facts);
+        });
+        assert!(second < 39 || late(&lag) >= Some(38), "{lag:?}");
+    }
 }
 
 #[test]
