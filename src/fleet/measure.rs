@@ -116,7 +116,7 @@ fn by_itself(
         (Supply::Hidden, _) => (None, false),
         // What was received is replayed, and nothing comes: what is missing is at least as old as the last arrival.
         (Supply::Nothing(_, silent), _) => {
-            let arrived = own.moved().and_then(|moved| at.duration_since(moved).ok()).or(*silent);
+            let arrived = own.since().and_then(|since| at.duration_since(since).ok()).max(*silent);
             no_less(arrived.unwrap_or_default(), commit)
         }
         (Supply::Archive, _) => (commit.map(exactly), false),

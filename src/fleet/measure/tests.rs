@@ -368,6 +368,20 @@ fn a_standby_that_was_left_behind_by_a_failover_is_not_up_to_date_because_it_is_
 }
 
 #[test]
+fn a_standby_that_lost_its_source_before_anybody_watched_is_as_old_as_its_last_commit() {
+    let mut stage = Stage::new();
+    let mut answer = |second: f64| {
+        stage.standby(second, 900, 900, |facts| {
+            stopped(facts);
+            facts.commit_age = Some(600.0 + second);
+        })
+    };
+    assert!(answer(0.0).doubtful);
+    let lag = answer(1.0);
+    assert_eq!((seconds(&lag), lag.doubtful, lag.against), (Some(601.0), false, None));
+}
+
+#[test]
 fn of_two_primaries_the_one_on_the_standbys_timeline_counts() {
     let mut stage = Stage::new();
     stage.primary(0.0, 1000);
