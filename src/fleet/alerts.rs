@@ -84,6 +84,11 @@ impl Held {
         AlertId { node: node.clone(), rule: rule.name.clone(), key: finding.key.clone() }
     }
 
+    /// True if the condition holds, as far as the last answer tells.
+    pub(super) fn holds(&self) -> bool {
+        self.gone.is_none()
+    }
+
     /// True if the condition has not held for the quiet time.
     fn is_over(&self, at: SystemTime) -> bool {
         self.gone.is_some_and(|gone| at.duration_since(gone).unwrap_or_default() >= self.calm())
@@ -177,7 +182,7 @@ impl Alerts {
     /// What the rules find now, node by node, including findings that have not yet lasted as long as their rules
     /// require.
     pub fn found_now(&self) -> impl Iterator<Item = &Alert> {
-        self.held.values().flatten().filter(|held| held.gone.is_none()).map(|held| &held.alert)
+        self.held.values().flatten().filter(|held| held.holds()).map(|held| &held.alert)
     }
 
     /// Marks an alert as acknowledged, or takes that back.
@@ -380,7 +385,7 @@ pub(super) fn known(node: &Node, rivals: &[&Node]) -> facts::Known {
         behind: node.lag.says(),
         receives: node.lag.receives(),
         supply: node.lag.why(),
-        sender_down: Some(node.lag.sender_down.is_some()),
+        sender_down: Some(node.lag.sender_is_out()),
         split_brain: (!rivals.is_empty()).then(|| identity::named_with_timelines(rivals)),
     }
 }

@@ -25,6 +25,8 @@ pub struct Lag {
     pub delay: Option<Duration>,
     /// The watched node that it receives from, if that does not answer.
     pub sender_down: Option<NodeName>,
+    /// The watched standby that it receives from, if that receives nothing itself.
+    pub sender_lacks: Option<NodeName>,
     /// True if the next refresh will tell more: the one answer so far may be a long transaction, or lag.
     pub doubtful: bool,
 }
@@ -62,24 +64,34 @@ impl Lag {
         }
     }
 
-    /// Why it is behind or how it receives, in words; `None` while it streams and replays.
+    /// Why it is behind or how it receives, in words, the worst first; `None` while it streams and replays.
     pub fn why(&self) -> Option<String> {
-        let delayed = || self.delay.map(|delay| format!("delayed by {}", figures::age(delay)));
-        match &self.supply {
-            _ if self.paused => Some("replay is paused".to_owned()),
-            Supply::Nothing(status, silent) => {
-                let silent = silent.map(|silent| format!(" for {}", figures::age(silent))).unwrap_or_default();
-                let why = match &self.sender_down {
-                    Some(sender) => format!("its sender {sender} is down"),
-                    None if status == "stopped" => "its WAL receiver does not run".to_owned(),
-                    None if status == STREAMING => "its sender is silent".to_owned(),
-                    None => format!("its WAL receiver is {status}"),
-                };
-                Some(format!("receives nothing{silent}: {why}"))
-            }
+        let supply = match &self.supply {
+            Supply::Nothing(status, silent) => Some(self.why_nothing(status, *silent)),
             Supply::Archive => Some("from the archive".to_owned()),
-            Supply::Streaming | Supply::Hidden => delayed(),
-        }
+            Supply::Streaming | Supply::Hidden => None,
+        };
+        let paused = self.paused.then(|| "replay is paused".to_owned());
+        let delayed = self.delay.map(|delay| format!("delayed by {}", figures::age(delay)));
+        let words: Vec<String> = supply.into_iter().chain(paused).chain(delayed).collect();
+        (!words.is_empty()).then(|| words.join(", "))
+    }
+
+    fn why_nothing(&self, status: &str, silent: Option<Duration>) -> String {
+        let silent = silent.map(|silent| format!(" for {}", figures::age(silent))).unwrap_or_default();
+        let why = match (&self.sender_down, &self.sender_lacks) {
+            (Some(sender), _) => format!("its sender {sender} is down"),
+            _ if status == "stopped" => "its WAL receiver does not run".to_owned(),
+            (None, Some(sender)) if status == STREAMING => format!("its sender {sender} receives nothing"),
+            _ if status == STREAMING => "its sender is silent".to_owned(),
+            _ => format!("its WAL receiver is {status}"),
+        };
+        format!("receives nothing{silent}: {why}")
+    }
+
+    /// True if its sender has nothing to send: it is down, or it receives nothing itself. That is said of the sender.
+    pub fn sender_is_out(&self) -> bool {
+        self.sender_down.is_some() || self.sender_lacks.is_some()
     }
 
     /// The same as programs read it.

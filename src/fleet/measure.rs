@@ -7,17 +7,20 @@
 
 use std::time::{Duration, SystemTime};
 
-use super::identity;
+use super::identity::{self, ClusterId};
 use super::lag::{Behind, Lag, Supply};
 use super::nodes::{Node, Nodes};
 use super::track::{Reached, Track};
 use crate::model::facts::STREAMING;
 use crate::model::view::Location;
-use crate::model::{Facts, HealthState, NodeName, Role};
+use crate::model::{Facts, NodeName, Role};
 
-/// The longest silence of a healthy sender: an idle one speaks after half of `wal_receiver_timeout`, 30 s by default.
-const SILENCE: Duration = Duration::from_secs(35);
-/// How long a primary may be ahead of what a streaming standby received before nothing seems to arrive.
+/// How long an idle sender that is healthy may be silent beyond half of `wal_receiver_timeout`, after which it is asked
+/// for a word.
+const GRACE: Duration = Duration::from_secs(5);
+/// `wal_receiver_timeout` where it is unknown.
+const TIMEOUT: Duration = Duration::from_mins(1);
+/// How long nothing may arrive from a primary that is ahead of what a streaming standby received.
 const TRANSIT: Duration = Duration::from_secs(5);
 /// How long the replay of a standby fed from an archive may rest before its data counts as late, where no primary is
 /// watched: WAL comes in whole files, of which an idle primary sends none.
@@ -26,7 +29,7 @@ const BETWEEN_FILES: Duration = Duration::from_mins(5);
 /// runs, the last commit gets old although nothing is late.
 const DOUBTFUL: Duration = Duration::from_secs(1);
 /// The shortest time between two answers of which the second tells something new.
-const BETWEEN: Duration = Duration::from_millis(200);
+const BETWEEN: Duration = Duration::from_millis(500);
 
 /// What the lag of a standby is made of beside its own figures.
 #[derive(Debug, Clone, Copy)]
@@ -34,15 +37,14 @@ pub(super) struct Surroundings<'a> {
     /// The primary of its cluster, and whether its figures are fresh.
     pub(super) root: Option<(&'a Node, bool)>,
     /// The watched node that it receives from.
-    pub(super) upstream: Option<(&'a NodeName, HealthState)>,
+    pub(super) upstream: Option<&'a Node>,
 }
 
 /// The primary that a standby is measured against: the one primary of its cluster, or of several the one on its timeline.
 /// One that answers goes before one that does not.
 pub(super) fn root<'a>(nodes: &'a Nodes, of: &Node) -> Option<&'a Node> {
     let cluster = of.cluster()?;
-    let is_root =
-        |node: &&Node| node.role == Some(Role::Primary) && node.cluster() == Some(cluster) && !node.track.is_empty();
+    let is_root = |node: &&Node| leads(node) == Some(cluster);
     let timeline = |node: &Node| node.facts.as_ref().and_then(|(_, facts)| facts.timeline);
     let rank = |node: &Node| (node.health.state.answers(), timeline(node) == timeline(of));
     let mut primaries = nodes.iter().filter(is_root);
@@ -52,6 +54,11 @@ pub(super) fn root<'a>(nodes: &'a Nodes, of: &Node) -> Option<&'a Node> {
     rivals.all(|node| identity::is_same_server(node, root)).then_some(root)
 }
 
+/// The cluster whose standbys are measured against a node.
+pub(super) fn leads(node: &Node) -> Option<ClusterId<'_>> {
+    node.cluster().filter(|_| node.role == Some(Role::Primary) && !node.track.is_empty())
+}
+
 /// The lag of a standby that answered with `facts` at `at`.
 pub(super) fn lag(at: SystemTime, facts: &Facts, node: &Node, around: Surroundings<'_>) -> Lag {
     let server = node.server.as_deref();
@@ -59,7 +66,11 @@ pub(super) fn lag(at: SystemTime, facts: &Facts, node: &Node, around: Surroundin
     let mut lag = Lag {
         paused: facts.replay_paused == Some(true),
         delay,
-        sender_down: around.upstream.filter(|(_, state)| !state.answers()).map(|(name, _)| name.clone()),
+        sender_down: around
+            .upstream
+            .filter(|sender| !sender.health.state.answers())
+            .map(|sender| sender.name().clone()),
+        sender_lacks: lacks(around).map(|(sender, _)| sender.name().clone()),
         supply: supply(at, facts, node, around),
         ..Lag::default()
     };
@@ -72,8 +83,11 @@ pub(super) fn lag(at: SystemTime, facts: &Facts, node: &Node, around: Surroundin
         None => facts.unreplayed(),
     };
     let commit = commit_age(facts, around.root.map(|(root, _)| root));
+    // One that receives nothing and is ahead has another history: it followed a primary before this one.
+    let elsewhere = matches!(lag.supply, Supply::Nothing(..))
+        && root.is_some_and(|(root, ..)| root.track.end().is_some_and(|end| replayed > end));
     let (time, doubtful) = match root {
-        Some((_, true, Reached::Now)) => (Some(exactly(Duration::ZERO)), false),
+        Some((_, true, Reached::Now)) if !elsewhere => (Some(exactly(Duration::ZERO)), false),
         Some((_, _, reached @ (Reached::At(_) | Reached::Before(_)))) => behind(at, reached, commit),
         _ => by_itself(at, &lag.supply, node.track.reached(replayed), &node.track, commit),
     };
@@ -83,7 +97,7 @@ pub(super) fn lag(at: SystemTime, facts: &Facts, node: &Node, around: Surroundin
     if root_is_silent && !known_behind && matches!(lag.supply, Supply::Nothing(..)) {
         lag.late = Some(Duration::ZERO);
     } else if lag.supply == Supply::Archive && !lag.paused {
-        lag.late = lag.late.map(|late| late_from_archive(at, late, facts, node, around.root));
+        lag.late = lag.late.and_then(|late| late_from_archive(at, late, facts, node, around.root));
     }
     lag
 }
@@ -102,7 +116,7 @@ fn by_itself(
         (Supply::Hidden, _) => (None, false),
         // What was received is replayed, and nothing comes: what is missing is at least as old as the last arrival.
         (Supply::Nothing(_, silent), _) => {
-            let arrived = own.moved().and_then(|moved| at.duration_since(moved).ok()).or(*silent);
+            let arrived = own.since().and_then(|since| at.duration_since(since).ok()).max(*silent);
             no_less(arrived.unwrap_or_default(), commit)
         }
         (Supply::Archive, _) => (commit.map(exactly), false),
@@ -110,24 +124,33 @@ fn by_itself(
 }
 
 /// By how much a standby that is fed from an archive is late: the files that the archive does not have yet do not count.
-/// Without a watched primary, it is late if its replay has rested for long.
+/// Without a watched primary, it is late if its replay has rested for long; `None` until it was watched for as long.
 fn late_from_archive(
     at: SystemTime,
     late: Duration,
     facts: &Facts,
     node: &Node,
     root: Option<(&Node, bool)>,
-) -> Duration {
+) -> Option<Duration> {
     let since = |moment: SystemTime| at.duration_since(moment).unwrap_or_default();
+    let rested = late.saturating_sub(BETWEEN_FILES);
     let Some((root, _)) = root else {
-        let rests = node.replay_moved.map(since).unwrap_or_default();
-        return if facts.unreplayed() > Some(0) { late } else { late.min(rests).saturating_sub(BETWEEN_FILES) };
+        let rests = node.track.since().map(since).unwrap_or_default();
+        return if facts.unreplayed() > Some(0) {
+            Some(late)
+        } else if node.track.moved().is_none() && !rested.is_zero() && rests < BETWEEN_FILES {
+            None
+        } else {
+            Some(rested.min(rests.saturating_sub(BETWEEN_FILES)))
+        };
     };
     let file = node.server.as_deref().and_then(|server| server.wal_segment).unwrap_or(16 << 20);
-    match root.track.reached(facts.wal_position.unwrap_or_default().saturating_add(2 * file)) {
-        Reached::At(when) | Reached::Before(when) => late.min(since(when)),
+    Some(match root.track.reached(facts.wal_position.unwrap_or_default().saturating_add(2 * file)) {
+        Reached::At(when) => late.min(since(when)),
+        // Whole files were missing before anybody watched: a burst of writing does not last for longer than this.
+        Reached::Before(first) => late.min(since(first)).max(rested),
         Reached::Now | Reached::Unknown => Duration::ZERO,
-    }
+    })
 }
 
 impl Node {
@@ -241,16 +264,9 @@ fn supply(at: SystemTime, facts: &Facts, node: &Node, around: Surroundings<'_>) 
     }
     let silent = facts.receiver_silent;
     if status == STREAMING {
-        // A receiver that was frozen, or whose sender was, still calls itself streaming.
-        let missing = around.root.filter(|(_, fresh)| *fresh).and_then(|(root, _)| {
-            let end = facts.wal_end()?;
-            let Reached::At(when) = root.track.reached(end) else { return None };
-            at.duration_since(when).ok().filter(|missing| *missing > TRANSIT)
-        });
-        return match (missing, silent.filter(|silent| *silent > SILENCE)) {
-            (None, None) => Supply::Streaming,
-            (Some(missing), None) => Supply::Nothing(status.clone(), Some(missing)),
-            (_, Some(silent)) => Supply::Nothing(status.clone(), Some(silent)),
+        return match silence(at, facts, node, around) {
+            None => Supply::Streaming,
+            Some(silent) => Supply::Nothing(status.clone(), silent),
         };
     }
     let restores = node.server.as_deref().and_then(|server| server.restores);
@@ -261,6 +277,34 @@ fn supply(at: SystemTime, facts: &Facts, node: &Node, around: Surroundings<'_>) 
     }
     let seen = node.stopped.filter(|(_, seen)| *seen).and_then(|(since, _)| at.duration_since(since).ok());
     Supply::Nothing(status.clone(), silent.or(seen))
+}
+
+/// What tells that a receiver receives nothing though it calls itself streaming, as one does that was frozen, or whose
+/// sender was: for how long, if that is known. `None` if it is as it should be.
+fn silence(at: SystemTime, facts: &Facts, node: &Node, around: Surroundings<'_>) -> Option<Option<Duration>> {
+    let since = |moment: SystemTime| at.duration_since(moment).unwrap_or_default();
+    let end = facts.wal_end();
+    let ahead = around.root.filter(|(_, fresh)| *fresh).and_then(|(root, _)| root.track.passed(end?)).map(since);
+    // A standby that catches up is far behind, and receives.
+    let missing = ahead.map(|ahead| node.track.since().map_or(Duration::ZERO, since).min(ahead));
+    let timeout = node.server.as_deref().and_then(|server| server.receiver_timeout).unwrap_or(TIMEOUT);
+    let longest = match missing {
+        Some(missing) if missing >= BETWEEN => Some(TRANSIT),
+        _ => Some(timeout / 2 + GRACE).filter(|_| !timeout.is_zero()),
+    };
+    let silent = facts.receiver_silent.filter(|silent| longest.is_some_and(|longest| *silent > longest));
+    let nothing = silent.or(missing.filter(|missing| *missing > TRANSIT)).map(Some);
+    // What its sender lacks cannot come.
+    nothing.or(lacks(around).filter(|(sender, _)| end.is_some() && end >= sender.track.end()).map(|(_, lacked)| lacked))
+}
+
+/// The standby that a standby receives from, if that receives nothing itself, and for how long.
+fn lacks(around: Surroundings<'_>) -> Option<(&Node, Option<Duration>)> {
+    let sender = around.upstream.filter(|sender| is_standby(sender))?;
+    match &sender.lag.supply {
+        Supply::Nothing(_, silent) => Some((sender, *silent)),
+        Supply::Hidden | Supply::Streaming | Supply::Archive => None,
+    }
 }
 
 #[cfg(test)]

@@ -189,7 +189,13 @@ impl Fleet {
         self.now.at = now;
         self.now.nodes.advance(now, self.refresh);
         if self.alerts.advance(&self.now) {
-            self.now.upstreams = Arc::new(topology::upstreams(&self.now));
+            let upstreams = topology::upstreams(&self.now);
+            if upstreams != *self.now.upstreams {
+                let new = |(name, of): &(&NodeName, &NodeName)| self.now.upstreams.get(*name) != Some(*of);
+                let moved = upstreams.iter().filter(new).map(|(name, _)| name.clone()).collect();
+                self.now.upstreams = Arc::new(upstreams);
+                self.measure_again(now, moved);
+            }
         }
         self.judge_all();
         self.write_alerts();
@@ -262,6 +268,7 @@ impl Fleet {
                 if let Ok(facts) = facts {
                     self.cost.add(at, facts.elapsed);
                 }
+                let led = self.leads(name);
                 self.of(name, |node| match facts {
                     Ok(facts) => {
                         node.set_facts(at, Arc::clone(facts));
@@ -271,18 +278,15 @@ impl Fleet {
                     }
                     Err(error) => node.facts_error = Some(error.clone()),
                 });
-                self.compare(at, name);
-                self.measure(name);
-                self.judge(at, name);
+                self.figured(at, name, led);
             }
             EventKind::Server { node: name, server } => {
+                let led = self.leads(name);
                 self.of(name, |node| {
                     node.server = Some(Arc::clone(server));
                     node.is_identified = true;
                 });
-                self.compare(at, name);
-                self.measure(name);
-                self.judge(at, name);
+                self.figured(at, name, led);
             }
             EventKind::View { node, view, outcome } => {
                 if let Ok(answer) = outcome {
@@ -307,6 +311,36 @@ impl Fleet {
         }
     }
 
+    /// True if the standbys of a cluster are measured against a node.
+    fn leads(&self, name: &NodeName) -> bool {
+        self.now.nodes.get(name).is_some_and(|node| measure::leads(node).is_some())
+    }
+
+    /// Compares, measures and judges the figures of a node. Standbys that answered before their primary did, which did
+    /// not lead then, are measured against it now.
+    fn figured(&mut self, at: SystemTime, name: &NodeName, led: bool) {
+        self.compare(at, name);
+        self.measure(name);
+        self.judge(at, name);
+        if led || !self.leads(name) {
+            return;
+        }
+        let cluster = self.now.nodes.get(name).and_then(Node::cluster);
+        let follows = |node: &&Node| node.cluster() == cluster;
+        self.measure_again(at, self.now.nodes.iter().filter(follows).map(|node| node.name().clone()).collect());
+    }
+
+    /// Measures and judges the standbys of these that answer, as something else that their lag is made of has changed.
+    fn measure_again(&mut self, at: SystemTime, nodes: Vec<NodeName>) {
+        for name in nodes {
+            let node = self.now.nodes.get(&name);
+            if node.is_some_and(|node| node.role == Some(Role::Standby) && node.health.state.answers()) {
+                self.measure(&name);
+                self.judge(at, &name);
+            }
+        }
+    }
+
     /// Measures how far a standby was behind when it sent its figures last.
     fn measure(&mut self, name: &NodeName) {
         let nodes = &self.now.nodes;
@@ -315,7 +349,6 @@ impl Fleet {
             Some((at, facts)) if facts.role == Role::Standby => {
                 let root = measure::root(nodes, node).map(|root| (root, root.fresh(*at, self.refresh).is_some()));
                 let upstream = self.now.upstreams.get(name).and_then(|upstream| nodes.get(upstream));
-                let upstream = upstream.map(|upstream| (upstream.name(), upstream.health.state));
                 measure::lag(*at, facts, node, Surroundings { root, upstream })
             }
             _ => Lag::default(),
@@ -329,17 +362,23 @@ impl Fleet {
     fn judge(&mut self, at: SystemTime, name: &NodeName) {
         let Some(node) = self.now.nodes.get(name) else { return };
         let rivals = identity::split_brain(&self.now.nodes, node);
+        let alerts = self.alerts.changes();
         self.alerts.refreshed(at, node, &rivals, &self.thresholds);
         let said = (!rivals.is_empty()).then(|| identity::named_with_timelines(&rivals));
-        if said != node.split_brain {
+        let changed = said != node.split_brain;
+        if changed {
             self.of(name, |node| node.split_brain = said);
+        }
+        // What is said on a row stands in the header at once.
+        if changed || alerts != self.alerts.changes() {
+            self.judge_all();
         }
     }
 
     /// Sums up what is the matter with all of them.
     fn judge_all(&mut self) {
         self.unsettled = false;
-        let fired = self.alerts.fired().filter(|held| !held.acknowledged).map(|held| &held.alert);
+        let fired = self.alerts.fired().filter(|held| held.holds() && !held.acknowledged).map(|held| &held.alert);
         let verdict = verdict::of(&self.now, fired, &self.thresholds, false);
         if verdict != *self.now.verdict {
             self.now.verdict = Arc::new(verdict);

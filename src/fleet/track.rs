@@ -66,6 +66,16 @@ impl Track {
         self.0.back().map(|seen| seen.position)
     }
 
+    /// When it was first seen beyond a position; `None` if it was not.
+    pub(super) fn passed(&self, position: u64) -> Option<SystemTime> {
+        Some(self.0.get(self.0.partition_point(|seen| seen.position <= position))?.first)
+    }
+
+    /// When the newest position was first seen.
+    pub(super) fn since(&self) -> Option<SystemTime> {
+        self.0.back().map(|seen| seen.first)
+    }
+
     /// When the newest position was first seen; `None` if it was there from the beginning.
     pub(super) fn moved(&self) -> Option<SystemTime> {
         self.0.back().filter(|_| self.0.len() > 1).map(|seen| seen.first)

@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use super::lag::Supply;
 use super::nodes::Node;
 use super::picture::Picture;
 use crate::model::alert::{Check, facts};
@@ -86,6 +87,9 @@ fn of_figures(node: &Node, rule: &Rule) -> Option<String> {
         "late_ms" | "behind" | "replay_lag_ms" if standby && node.lag.doubtful => {
             Some("one answer cannot tell a long transaction from lag".to_owned())
         }
+        "late_ms" if node.lag.supply == Supply::Archive && node.lag.time.is_some() => Some(
+            "one answer cannot tell an idle primary, which is not watched, from an archive that stopped".to_owned(),
+        ),
         "late_ms" | "behind" | "replay_lag_ms" | "replay_lag_bytes" | "receives" | "supply" | "replay_paused"
         | "streaming"
             if standby =>

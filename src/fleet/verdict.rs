@@ -98,9 +98,7 @@ fn standbys(picture: &Picture, servers: &[&Node], thresholds: &Thresholds) -> Ve
     };
     // As the rule does: a sender that is down is said itself, and a receiver connects again within seconds.
     let graded = |node: &Node| match &node.lag.supply {
-        Supply::Nothing(_, silent)
-            if silent.is_none_or(|silent| silent >= SILENT) && node.lag.sender_down.is_none() =>
-        {
+        Supply::Nothing(_, silent) if silent.is_none_or(|silent| silent >= SILENT) && !node.lag.sender_is_out() => {
             Grade::Critical
         }
         Supply::Nothing(..) => graded(node).max(Grade::Warning),
@@ -111,15 +109,18 @@ fn standbys(picture: &Picture, servers: &[&Node], thresholds: &Thresholds) -> Ve
     let mut wrong = Vec::new();
     for node in all.iter().filter(|node| troubled(node) && !under(node).is_some_and(troubled)) {
         let why = node.lag.why();
+        let lacks = node.lag.receives() == Some(false);
         let said = match (node.lag.time.filter(|_| node.lag_level(thresholds) > Level::Normal), why) {
             (Some(time), Some(why)) => format!("{} is {} behind: {why}", node.name(), figures::age(time.time)),
             (Some(time), None) => format!("{} is {} behind", node.name(), figures::age(time.time)),
-            (None, Some(why)) if node.lag.paused => format!("{}: {why}", node.name()),
+            (None, Some(why)) if !lacks => format!("{}: {why}", node.name()),
             (None, Some(why)) => format!("{} {why}", node.name()),
             (None, None) => continue,
         };
-        let behind: Vec<&Node> =
-            all.iter().copied().filter(|other| under(other).is_some_and(|above| above.name() == node.name())).collect();
+        // A standby sends on what it receives, replayed or not: those below one that only replays late may be well.
+        let hangs =
+            |other: &&Node| under(other).is_some_and(|above| above.name() == node.name()) && (lacks || troubled(other));
+        let behind: Vec<&Node> = all.iter().copied().filter(hangs).collect();
         let behind = if behind.is_empty() { String::new() } else { format!(", {} behind it", names(&behind)) };
         wrong.push((graded(node), format!("{said}{behind}")));
     }

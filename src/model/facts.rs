@@ -313,6 +313,8 @@ pub struct ServerFacts {
     pub restores: Option<bool>,
     /// `recovery_min_apply_delay`; `None` before 12.
     pub apply_delay: Option<Duration>,
+    /// `wal_receiver_timeout`; zero is none.
+    pub receiver_timeout: Option<Duration>,
     /// `wal_segment_size`, in bytes.
     pub wal_segment: Option<u64>,
     /// The predefined roles whose rights we have; all of them as a superuser.

@@ -252,6 +252,7 @@ fn masked_server(server: &ServerFacts, now: u64) -> ServerFacts {
         port: None,
         restores: server.restores,
         apply_delay: server.apply_delay,
+        receiver_timeout: server.receiver_timeout,
         wal_segment: server.wal_segment,
         rights: server.rights.clone(),
         missing: server.missing.clone(),

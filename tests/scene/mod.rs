@@ -380,6 +380,7 @@ fn server_facts(part: &Part) -> ServerFacts {
         port: None,
         restores: Some(false),
         apply_delay: Some(Duration::ZERO),
+        receiver_timeout: Some(Duration::from_mins(1)),
         wal_segment: Some(16 << 20),
         rights: vec!["pg_monitor".to_owned(), "pg_read_all_settings".to_owned(), "pg_read_all_stats".to_owned()],
         settings: vec![

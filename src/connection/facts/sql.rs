@@ -116,7 +116,8 @@ pub(super) static SERVER: [PartSql; 11] = [
     value(Part::Restores, "current_setting('restore_command', true) <> '' as restores"),
     value(
         Part::ApplyDelay,
-        "(select setting::int8 from pg_settings where name = 'recovery_min_apply_delay') as apply_delay",
+        "(select setting::int8 from pg_settings where name = 'recovery_min_apply_delay') as apply_delay,
+  (select setting::int8 from pg_settings where name = 'wal_receiver_timeout') as receiver_timeout",
     ),
     value(Part::SegmentSize, "pg_size_bytes(current_setting('wal_segment_size', true)) as wal_segment"),
     value(
@@ -268,6 +269,7 @@ pub(super) fn read_server(version: (String, u32), answer: &Answer, missing: Vec<
         port: answer.get("port").and_then(|port: i64| u16::try_from(port).ok()),
         restores: answer.get("restores"),
         apply_delay: answer.big("apply_delay").map(Duration::from_millis),
+        receiver_timeout: answer.big("receiver_timeout").map(Duration::from_millis),
         wal_segment: answer.big("wal_segment"),
         rights: answer.get("rights").unwrap_or_default(),
         settings: answer.settings(),

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::*;
 use crate::fleet::Fleet;
-use crate::model::{Event, EventKind, Health, NodeConfig, ServerFacts, Thresholds};
+use crate::model::{Event, EventKind, Health, HealthState, NodeConfig, NodeName, ServerFacts, Thresholds};
 
 /// 2 MB of WAL a second.
 const PACE: u64 = 2_000_000;
@@ -187,6 +187,67 @@ fn a_frozen_receiver_or_sender_still_calls_itself_streaming() {
 }
 
 #[test]
+fn a_standby_that_catches_up_over_a_slow_line_receives() {
+    let mut stage = Stage::new();
+    for second in 0..60_u32 {
+        let (now, end) = (f64::from(second), u64::from(second) * PACE);
+        stage.primary(now, end);
+        let lag = stage.standby(now, end / 3, end / 3, |_| {});
+        assert_eq!((lag.receives(), lag.why()), (Some(true), None), "{second}");
+        assert!(second < 30 || seconds(&lag) >= Some(19.0), "{second}: {lag:?}");
+    }
+}
+
+#[test]
+fn two_answers_tell_a_frozen_receiver_and_never_an_idle_one() {
+    // Nothing was said for 17 s, and the primary is ahead from the first answer on.
+    let mut stage = Stage::new();
+    let answer = |stage: &mut Stage, now: f64| {
+        stage.primary(now, 2000);
+        stage.standby(now, 1000, 1000, |facts| {
+            facts.receiver_silent = Some(Duration::from_secs_f64(17.0 + now));
+            facts.commit_age = Some(17.2 + now);
+        })
+    };
+    let lag = answer(&mut stage, 0.0);
+    assert_eq!((lag.receives(), lag.doubtful), (Some(true), true), "{lag:?}");
+    let lag = answer(&mut stage, 1.0);
+    assert_eq!(lag.why().as_deref(), Some("receives nothing for 18 s: its sender is silent"));
+    // An idle sender has said nothing for 20 s, and what was written a moment ago is still on its way.
+    let mut stage = Stage::new();
+    for second in 0..20_u32 {
+        stage.primary(f64::from(second), 1000);
+        stage.standby(f64::from(second), 1000, 1000, |_| {});
+    }
+    stage.primary(20.0, 2000);
+    let lag = stage.standby(20.0, 1000, 1000, |facts| facts.receiver_silent = Some(Duration::from_secs(20)));
+    assert_eq!(lag.receives(), Some(true), "{lag:?}");
+}
+
+#[test]
+fn how_long_an_idle_sender_may_be_silent_follows_its_setting() {
+    for (timeout, silent, receives) in
+        [(0_u64, 5000_u64, true), (10, 9, true), (10, 11, false), (600, 300, true), (600, 306, false)]
+    {
+        let mut stage = Stage::new();
+        stage.server("s", |server| server.receiver_timeout = Some(Duration::from_secs(timeout)));
+        stage.primary(0.0, 1000);
+        let lag = stage.standby(0.0, 1000, 1000, |facts| facts.receiver_silent = Some(Duration::from_secs(silent)));
+        assert_eq!(lag.receives(), Some(receives), "{timeout} {silent}");
+    }
+}
+
+#[test]
+fn a_standby_that_answers_before_its_primary_is_measured_against_it_at_once() {
+    let mut stage = Stage::new();
+    let lag = stage.standby(0.0, 1000, 1000, |facts| facts.receiver = None);
+    assert_eq!((lag.against, lag.time), (None, None), "hidden from the role");
+    stage.primary(0.1, 1000);
+    let lag = &stage.0.now().nodes.get(&NodeName::parse("s").unwrap()).unwrap().lag;
+    assert_eq!((seconds(lag), lag.bytes), (Some(0.0), Some(0)), "{lag:?}");
+}
+
+#[test]
 fn a_paused_replay_a_delay_and_an_archive_have_their_words() {
     let mut stage = Stage::new();
     for second in 0..120_u32 {
@@ -214,6 +275,36 @@ fn a_paused_replay_a_delay_and_an_archive_have_their_words() {
     // It is far behind its archive.
     let lag = stage.standby(122.0, 0, 10 * PACE, stopped);
     assert!(late(&lag) > Some(80), "{lag:?}");
+}
+
+#[test]
+fn an_archive_that_stopped_before_anybody_watched_makes_late() {
+    let hour = |facts: &mut Facts| {
+        stopped(facts);
+        facts.commit_age = Some(3600.0);
+    };
+    let archive = || {
+        let mut stage = Stage::new();
+        stage.server("s", |server| server.restores = Some(true));
+        stage
+    };
+    // Four files are missing, or none that the archive could have.
+    for (end, expected) in [(64 << 20, Some(3300)), (8 << 20, Some(0))] {
+        let mut stage = archive();
+        for now in [0.0, 1.0] {
+            stage.primary(now, end);
+            let lag = stage.standby(now, 0, 0, hour);
+            assert!(now < 1.0 || late(&lag) == expected, "{end}: {lag:?}");
+        }
+    }
+    // Without a primary that is watched, an idle one looks the same at first.
+    let mut stage = archive();
+    let of = |second: f64, stage: &mut Stage| late(&stage.standby(second, 0, 0, hour));
+    assert_eq!(
+        [0.0, 100.0, 299.0, 310.0, 400.0].map(|second| of(second, &mut stage)),
+        [None, None, None, Some(10), Some(100)]
+    );
+    assert_eq!(late(&stage.standby(401.0, 5000, 5000, hour)), Some(0), "it goes on");
 }
 
 #[test]
@@ -256,6 +347,38 @@ fn a_standby_whose_primary_is_down_is_not_late_for_what_nobody_wrote() {
     // But what it had not replayed before is missing.
     let lag = stage.standby(200.0, 900, 900, stopped);
     assert!(late(&lag) >= Some(199), "{lag:?}");
+}
+
+#[test]
+fn a_standby_that_was_left_behind_by_a_failover_is_not_up_to_date_because_it_is_ahead() {
+    let mut stage = Stage::new();
+    stage.primary(0.0, 5000);
+    stage.standby(0.0, 5000, 5000, |_| {});
+    stage.health(1.0, "p", HealthState::Unhealthy);
+    for second in 1..40_u32 {
+        let now = f64::from(second);
+        let promoted = Facts { wal_position: Some(4000), timeline: Some(2), ..Facts::unknown(Role::Primary, at(now)) };
+        stage.facts(now, "c", promoted);
+        let lag = stage.standby(now, 5000, 5000, |facts| {
+            facts.commit_age = Some(now);
+            stopped(facts);
+        });
+        assert!(second < 39 || late(&lag) >= Some(38), "{lag:?}");
+    }
+}
+
+#[test]
+fn a_standby_that_lost_its_source_before_anybody_watched_is_as_old_as_its_last_commit() {
+    let mut stage = Stage::new();
+    let mut answer = |second: f64| {
+        stage.standby(second, 900, 900, |facts| {
+            stopped(facts);
+            facts.commit_age = Some(600.0 + second);
+        })
+    };
+    assert!(answer(0.0).doubtful);
+    let lag = answer(1.0);
+    assert_eq!((seconds(&lag), lag.doubtful, lag.against), (Some(601.0), false, None));
 }
 
 #[test]

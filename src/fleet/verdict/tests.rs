@@ -147,6 +147,7 @@ fn a_promotion_beside_a_primary_that_answers_is_seen_at_its_next_answer() {
     // What p said before may be a thing of the past.
     assert_eq!(stage.says(11).0, Grade::Ok);
     stage.facts(12, "p", Role::Primary, 1, "stopped");
+    assert_eq!(stage.0.now().verdict.severity, Grade::Critical, "at once");
     assert_eq!(stage.says(12), critical("split brain: p (timeline 1) and a (timeline 2)"));
     stage.health(13, "p", HealthState::Unhealthy);
     assert_eq!(stage.says(13), critical("p is down"));
@@ -169,6 +170,18 @@ fn a_cluster_without_its_primary_and_standbys_in_trouble_are_named_with_what_han
         said,
         (Grade::Critical, "a receives nothing for 41 s: its WAL receiver does not run, b behind it".to_owned())
     );
+    // A replay that is paused keeps nothing from those below.
+    stage.facts(44, "a", Role::Standby, 1, "streaming");
+    stage.facts(44, "b", Role::Standby, 1, "streaming");
+    assert_eq!(stage.says(44), ok("one primary, 2 standbys streaming"));
+    let paused = Facts {
+        wal_position: Some(1000),
+        receiver: Some("streaming".to_owned()),
+        replay_paused: Some(true),
+        ..Facts::unknown(Role::Standby, at(45))
+    };
+    stage.event(45, EventKind::Facts { node: name("a"), facts: Ok(Arc::new(paused)) });
+    assert_eq!(stage.says(45), (Grade::Warning, "a: replay is paused".to_owned()));
     let mut stage = Stage::new(&["p", "a", "b", "c", "d", "e"]);
     for node in ["a", "b", "c", "d", "e"] {
         stage.health(1, node, HealthState::Unhealthy);

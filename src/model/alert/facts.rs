@@ -25,7 +25,12 @@ const COLUMNS: [Spec; 19] = [
     ("streaming", CellKind::Bool, None, "a standby receives WAL as it is written"),
     ("receives", CellKind::Bool, None, "WAL reaches a standby: streamed, or from an archive"),
     ("supply", CellKind::Text, None, "how WAL reaches a standby that does not just stream and replay, in words"),
-    ("sender_down", CellKind::Bool, None, "the watched node that a standby receives from does not answer"),
+    (
+        "sender_down",
+        CellKind::Bool,
+        None,
+        "the watched node that a standby receives from does not answer, or receives nothing itself",
+    ),
     ("replay_paused", CellKind::Bool, None, "the replay of a standby is paused"),
     (SPLIT_BRAIN, CellKind::Text, None, "the servers that are primaries of one and the same cluster"),
     ("connections", CellKind::Int4, None, "client connections"),

@@ -127,7 +127,7 @@ impl Row<'_> {
         }
     }
 
-    /// Why the node is not as it should be, in place of its last minute: two primaries, or a standby without WAL.
+    /// Why the node is not as it should be, in place of its last minute: two primaries, or a standby without WAL or with old data.
     fn finding(&self) -> Option<(String, Style)> {
         let (node, theme) = (self.node, self.theme);
         if let Some(rivals) = &node.split_brain {
@@ -135,8 +135,15 @@ impl Row<'_> {
         }
         let level = node.lag_level(&self.app.fleet.thresholds);
         let wrong = level > Level::Normal || node.lag.paused || node.lag.receives() == Some(false);
-        let style = if level == Level::Critical { theme.bad } else { theme.warn };
-        if wrong { node.lag.why().map(|why| (why, style)) } else { None }
+        let style = match level {
+            Level::Critical => theme.bad,
+            _ if wrong => theme.warn,
+            _ => theme.text,
+        };
+        // A lag on purpose needs its reason too.
+        let limit = self.app.fleet.thresholds.replication_lag.warning;
+        let old = || node.lag.time.is_some_and(|behind| behind.time >= limit);
+        if wrong || old() { node.lag.why().map(|why| (why, style)) } else { None }
     }
 
     fn state(&self, pen: &mut Pen<'_>) {
