@@ -124,6 +124,10 @@ pub enum Part {
     Timeline,
     /// [`Facts::config_loaded`].
     ConfigLoaded,
+    /// Whether replication slots came or went; without it, their view is asked for at its own pace.
+    SlotsMark,
+    /// Whether subscriptions or their workers changed; without it, their view is asked for at its own pace.
+    SubscriptionsMark,
     /// [`ServerFacts::started_at`].
     Started,
     /// [`ServerFacts::cluster_name`].
@@ -166,6 +170,8 @@ impl Part {
             Self::Senders => "standbys",
             Self::Timeline => "timeline",
             Self::ConfigLoaded => "when settings were reloaded",
+            Self::SlotsMark => "whether slots changed",
+            Self::SubscriptionsMark => "whether subscriptions changed",
             Self::Started => "start time",
             Self::ClusterName => "cluster_name",
             Self::Port => "port",

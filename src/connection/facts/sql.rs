@@ -32,7 +32,7 @@ const fn value(part: Part, columns: &'static str) -> PartSql {
 ///
 /// A server checks the right to a function even where it would not call it: what one role of servers has and the other
 /// lacks is a part of its own.
-pub(super) static FACTS: [PartSql; 14] = [
+pub(super) static FACTS: [PartSql; 16] = [
     value(Part::Role, "{standby} as standby"),
     value(Part::Clock, "date_part('epoch', clock_timestamp()) as server_time"),
     value(Part::MaxConnections, "current_setting('max_connections', true)::int8 as max_connections"),
@@ -105,6 +105,17 @@ pub(super) static FACTS: [PartSql; 14] = [
     then ('x' || substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8))::bit(32)::int8 end as timeline",
     ),
     value(Part::ConfigLoaded, "date_part('epoch', pg_conf_load_time()) as config_loaded"),
+    // Marks: what they are made of tells which changes they show. The views tell what changed.
+    value(
+        Part::SlotsMark,
+        "(select sum(hashtext(slot_name::text))::int8 from pg_get_replication_slots() where not temporary) as slots_mark",
+    ),
+    value(
+        Part::SubscriptionsMark,
+        "(select sum(hashtext(subname || subenabled::text))::int8 from pg_subscription) as subscriptions_mark,
+  (select sum(hashtext(subid::text))::int8 from pg_stat_get_subscription(null::oid) where pid is not null and relid is null)
+    as workers_mark",
+    ),
 ];
 
 /// Asked once per connection, and again after the server has reloaded its configuration.
@@ -253,6 +264,11 @@ pub(super) fn read_facts(answer: &Answer, role: Role, missing: Vec<Missing>) -> 
         missing,
         elapsed: Duration::ZERO,
     }
+}
+
+/// Differs after a slot or subscription came or went, was enabled or disabled, or got or lost its worker.
+pub(super) fn read_marks(answer: &Answer) -> [Option<i64>; 3] {
+    ["slots_mark", "subscriptions_mark", "workers_mark"].map(|mark| answer.get(mark))
 }
 
 /// Reads the answers to [`SERVER`].
