@@ -178,9 +178,9 @@ impl What {
         }
     }
 
-    /// True if it is about the connected database rather than about the whole server.
+    /// True if it is, or may be, about the connected database rather than about the whole server.
     pub fn is_of_database(&self) -> bool {
-        matches!(self, Self::Objects { .. } | Self::Replication { side: Side::Subscription, .. })
+        matches!(self, Self::Objects { .. } | Self::Alert { .. } | Self::Replication { side: Side::Subscription, .. })
     }
 }
 

@@ -227,10 +227,6 @@ impl Poller {
             self.hints.has_room.notify_one();
         }
         self.connections = facts.connections;
-        let marks = sql::read_marks(&answer);
-        if self.marks.replace(marks).is_some_and(|before| before != marks) {
-            self.hints.replication_changed.notify_one();
-        }
         self.reporter.send(News::Facts(Ok(Arc::new(facts)))).await;
         if self.role.replace(role).is_some_and(|before| before != role) {
             // Other functions work in the other role.
@@ -247,6 +243,11 @@ impl Poller {
             self.reporter.send(News::Server(Arc::new(server))).await;
         }
         session.busy = false;
+        // Last, since another server may answer: it has said who it is.
+        let marks = sql::read_marks(&answer);
+        if self.marks.replace(marks).is_some_and(|before| before != marks) {
+            self.hints.replication_changed.notify_one();
+        }
         Ok(whole)
     }
 }
