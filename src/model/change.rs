@@ -140,8 +140,10 @@ impl What {
             Self::Replication { side, turn, .. } => match (side, turn) {
                 (Side::Sender, Turn::New) => "sender new",
                 (Side::Sender, Turn::Back) => "sender back",
+                (Side::Sender, Turn::Failing) => "sender unsteady",
                 (Side::Sender, _) => "sender gone",
                 (Side::Receiver, Turn::Back) => "WAL streaming back",
+                (Side::Receiver, Turn::Failing) => "WAL streaming unsteady",
                 (Side::Receiver, _) => "WAL streaming lost",
                 (Side::Slot, Turn::New) => "slot new",
                 (Side::Slot, _) => "slot gone",

@@ -161,6 +161,37 @@ fn wal_streaming_that_is_lost_and_back_is_told_by_both_ends() {
 }
 
 #[test]
+fn a_stream_that_breaks_for_a_moment_is_told_and_one_that_breaks_again_and_again_in_few_lines() {
+    let cluster = cluster().standbys(1).start().unwrap();
+    let primary = cluster.primary();
+    let logged = Logged::start(cluster.servers());
+    let sender = "select pid from pg_stat_replication where state = 'streaming'";
+    let broken = || {
+        let pid = wait_for("the stream", SOON, || primary.psql(sender).ok().filter(|pid| !pid.is_empty()));
+        primary.psql(&format!("select pg_terminate_backend({pid})")).unwrap();
+        let is_new = || primary.psql(sender).ok().filter(|now| !now.is_empty() && *now != pid);
+        wait_for("another stream", SOON, is_new);
+    };
+    broken();
+    let back = [("node", "primary"), ("side", "sender"), ("name", "standby1"), ("change", "back")];
+    logged.wait("replication", &back);
+    let failing = [("node", "primary"), ("side", "sender"), ("name", "standby1"), ("change", "failing")];
+    let is_told =
+        || logged.of("replication").iter().any(|line| line["node"] == "primary" && line["change"] == "failing");
+    wait_for("it is unsteady", PATIENCE, || {
+        broken();
+        is_told().then_some(())
+    });
+    assert_eq!(logged.wait("replication", &failing)["severity"], "warning");
+    for _ in 0..4 {
+        broken();
+    }
+    let of = |node: &str| logged.of("replication").into_iter().filter(|line| line["node"] == node).count();
+    assert!(of("primary") <= 5 && of("standby1") <= 5, "{:#?}", logged.changes());
+    logged.stop();
+}
+
+#[test]
 fn settings_are_told_with_both_values_and_a_restart_with_its_times() {
     let cluster = cluster().start().unwrap();
     let primary = cluster.primary();
