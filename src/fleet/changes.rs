@@ -149,10 +149,10 @@ impl Told {
     }
 
     fn senders(&mut self, facts: &Facts, found: &mut Vec<Found>) {
-        let Some(senders) = &facts.senders else { return };
-        // One that has not begun to send may be refused, or be a base backup.
-        let sends = senders.iter().filter(|sender| sender.state.as_deref() != Some("startup"));
-        let mut now: Vec<Option<String>> = sends.map(|sender| sender.name.clone()).collect();
+        if facts.senders.is_none() {
+            return;
+        }
+        let mut now: Vec<Option<String>> = facts.sending().map(|sender| sender.name.clone()).collect();
         now.sort();
         let Some(before) = self.senders.replace(now.clone()) else { return };
         let gone = less(&before, &now);

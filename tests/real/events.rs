@@ -272,6 +272,16 @@ fn subscriptions_that_are_disabled_or_fail_are_told() {
     logged.prompt("subscription", "s", "lost", "alter subscription s disable", primary);
     let drop = "alter subscription s set (slot_name = none);\ndrop subscription s";
     logged.prompt("subscription", "s", "gone", drop, primary);
+    // One that works has a sender at the publisher: here it is the same server.
+    primary.psql("create publication p;\nselect pg_create_logical_replication_slot('own', 'pgoutput')").unwrap();
+    let (port, password) = (primary.port(), primary.password().expose());
+    let create = format!(
+        "create subscription own connection 'host=127.0.0.1 port={port} user=repl password={password} dbname=postgres' \
+         publication p with (create_slot = false, copy_data = false)"
+    );
+    logged.prompt("subscription", "own", "new", &create, primary);
+    logged.wait("replication", &[("side", "sender"), ("name", "own"), ("change", "new")]);
+    logged.prompt("sender", "own", "gone", "alter subscription own disable", primary);
     logged.stop();
 }
 

@@ -120,9 +120,11 @@ impl Told {
     /// The receivers whose senders are other processes than before: their streams broke, and were back before anybody
     /// looked. Those that connect after the server's restart are not told.
     fn reconnected(&mut self, facts: &Facts) -> Vec<String> {
-        let Some(senders) = &facts.senders else { return Vec::new() };
-        // One that has not begun to send may be refused. One whose name is hidden is not told from others.
-        let sends = senders.iter().filter(|sender| sender.state.as_deref() != Some("startup") && sender.name.is_some());
+        if facts.senders.is_none() {
+            return Vec::new();
+        }
+        // One whose name is hidden is not told from others.
+        let sends = facts.sending().filter(|sender| sender.name.is_some());
         if sends.clone().map(|sender| sender.pid).eq(self.processes.iter().map(|(pid, _)| *pid)) {
             return Vec::new();
         }
