@@ -15,6 +15,7 @@ use crate::model::facts::Configured;
 use crate::model::{Facts, NodeName, Role, ServerFacts, figures};
 
 mod rows;
+mod steady;
 
 /// A change without its node and time.
 pub(super) type Found = (Severity, String, What);
@@ -34,6 +35,10 @@ pub(super) struct Told {
     senders: Option<Vec<Option<String>>>,
     /// The senders that are gone: one that returns is not new.
     gone: Vec<String>,
+    /// The processes that send WAL, and to whom.
+    processes: Vec<(i32, String)>,
+    /// The streams that broke lately.
+    breaks: Vec<steady::Breaks>,
     server: Option<Arc<ServerFacts>>,
     /// True if figures came on this connection before the server said who it is.
     waited: bool,
@@ -79,6 +84,7 @@ impl Told {
         self.restarting.take_if(|until| *until <= at);
         self.receiver(facts, upstream, &mut found);
         self.senders(facts, &mut found);
+        self.steady(at, facts, &mut found);
         found
     }
 
@@ -143,10 +149,10 @@ impl Told {
     }
 
     fn senders(&mut self, facts: &Facts, found: &mut Vec<Found>) {
-        let Some(senders) = &facts.senders else { return };
-        // One that has not begun to send may be refused, or be a base backup.
-        let sends = senders.iter().filter(|sender| sender.state.as_deref() != Some("startup"));
-        let mut now: Vec<Option<String>> = sends.map(|sender| sender.name.clone()).collect();
+        if facts.senders.is_none() {
+            return;
+        }
+        let mut now: Vec<Option<String>> = facts.sending().map(|sender| sender.name.clone()).collect();
         now.sort();
         let Some(before) = self.senders.replace(now.clone()) else { return };
         let gone = less(&before, &now);

@@ -468,7 +468,10 @@ impl Fleet {
 
     fn write_alerts(&mut self) {
         while let Some(entry) = self.alerts.next_news() {
-            self.write(entry);
+            let told = entry.node.as_ref().zip(entry.change.as_deref());
+            if !told.is_some_and(|(node, what)| self.now.has_told(entry.at, node, what)) {
+                self.write(entry);
+            }
         }
     }
 }

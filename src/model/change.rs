@@ -140,8 +140,10 @@ impl What {
             Self::Replication { side, turn, .. } => match (side, turn) {
                 (Side::Sender, Turn::New) => "sender new",
                 (Side::Sender, Turn::Back) => "sender back",
+                (Side::Sender, Turn::Failing) => "sender unsteady",
                 (Side::Sender, _) => "sender gone",
                 (Side::Receiver, Turn::Back) => "WAL streaming back",
+                (Side::Receiver, Turn::Failing) => "WAL streaming unsteady",
                 (Side::Receiver, _) => "WAL streaming lost",
                 (Side::Slot, Turn::New) => "slot new",
                 (Side::Slot, _) => "slot gone",
@@ -178,9 +180,9 @@ impl What {
         }
     }
 
-    /// True if it is about the connected database rather than about the whole server.
+    /// True if it is, or may be, about the connected database rather than about the whole server.
     pub fn is_of_database(&self) -> bool {
-        matches!(self, Self::Objects { .. } | Self::Replication { side: Side::Subscription, .. })
+        matches!(self, Self::Objects { .. } | Self::Alert { .. } | Self::Replication { side: Side::Subscription, .. })
     }
 }
 

@@ -82,6 +82,8 @@ pub struct Facts {
     pub receiver_silent: Option<Duration>,
     /// The WAL senders of standbys; base backups and logical ones left out. `None` where they could not be read.
     pub senders: Option<Vec<Sender>>,
+    /// The WAL senders of subscribers, as far as their names are known.
+    pub logical_senders: Vec<Sender>,
     /// The timeline that the server writes or replays.
     pub timeline: Option<u32>,
     /// When the server last read its configuration (`pg_conf_load_time()`). A change means that `ServerFacts` must be
@@ -124,6 +126,10 @@ pub enum Part {
     Timeline,
     /// [`Facts::config_loaded`].
     ConfigLoaded,
+    /// Whether replication slots came or went; without it, their view is asked for at its own pace.
+    SlotsMark,
+    /// Whether subscriptions or their workers changed; without it, their view is asked for at its own pace.
+    SubscriptionsMark,
     /// [`ServerFacts::started_at`].
     Started,
     /// [`ServerFacts::cluster_name`].
@@ -166,6 +172,8 @@ impl Part {
             Self::Senders => "standbys",
             Self::Timeline => "timeline",
             Self::ConfigLoaded => "when settings were reloaded",
+            Self::SlotsMark => "whether slots changed",
+            Self::SubscriptionsMark => "whether subscriptions changed",
             Self::Started => "start time",
             Self::ClusterName => "cluster_name",
             Self::Port => "port",
@@ -234,6 +242,7 @@ impl Facts {
             receiver: None,
             receiver_silent: None,
             senders: None,
+            logical_senders: Vec::new(),
             timeline: None,
             config_loaded: None,
             missing: Vec::new(),
@@ -255,6 +264,12 @@ impl Facts {
     /// The end of the WAL that the server has: written on a primary; received, or replayed from elsewhere, on a standby.
     pub fn wal_end(&self) -> Option<u64> {
         self.wal_position.max(self.received)
+    }
+
+    /// The senders that send, of standbys and subscribers. One that has not begun to may be refused.
+    pub fn sending(&self) -> impl Iterator<Item = &Sender> + Clone {
+        let all = self.senders.iter().flatten().chain(&self.logical_senders);
+        all.filter(|sender| sender.state.as_deref() != Some("startup"))
     }
 
     /// The sender whose standby has replayed least. `None` where positions are hidden from the role.

@@ -3,10 +3,11 @@
 //!
 //! The file is written by a thread of its own, which sleeps until an event comes and then writes all waiting events at
 //! once. A disk that hangs therefore delays neither the screen nor a node. A disk that fails ends the log and nothing
-//! else; the screen reports it, and so does pgwatch when it ends.
+//! else; the screen reports it, and so does pgwatch when it ends. A file that was moved away or removed is made again.
 
 use std::fs::File;
 use std::io::{self, Write as _};
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
@@ -144,9 +145,18 @@ struct LogFile {
 
 impl LogFile {
     fn write(&mut self, lines: &str) -> Result<(), String> {
-        self.file
-            .write_all(lines.as_bytes())
-            .map_err(|error| fault(FLAG, &self.path, &error) + "; no further events will be written")
+        let written = self.follow().and_then(|()| self.file.write_all(lines.as_bytes()));
+        written.map_err(|error| fault(FLAG, &self.path, &error) + "; no further events will be written")
+    }
+
+    /// Opens the file again if another one, or none, is at its path: logs are rotated.
+    fn follow(&mut self) -> io::Result<()> {
+        let open = self.file.metadata()?;
+        let is_there = std::fs::metadata(&self.path).is_ok_and(|at| (at.dev(), at.ino()) == (open.dev(), open.ino()));
+        if open.is_file() && !is_there {
+            self.file = open_private(&self.path)?;
+        }
+        Ok(())
     }
 
     /// The event's line; `None` for an event that is not logged.
@@ -209,6 +219,31 @@ mod tests {
         assert_eq!((&lines[2]["reason"], &lines[2]["sessions_closed"]), (&json!("SIGTERM"), &json!(3)));
         assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
         drop(tap);
+    }
+
+    #[tokio::test]
+    async fn a_log_that_is_rotated_goes_on_in_a_new_file_and_one_without_a_folder_ends() {
+        let folder = tempfile::tempdir().unwrap();
+        let (inner, old) = (folder.path().join("logs"), folder.path().join("old"));
+        let path = inner.join("events.jsonl");
+        fs::create_dir(&inner).unwrap();
+        let log = EventLog::start(&path, None, &[]).unwrap();
+        let tap = log.tap();
+        let paused = || event(EventKind::Disconnected { node: name(), reason: DisconnectReason::Paused });
+        fs::rename(&path, &old).unwrap();
+        tap.send(paused()).await.unwrap();
+        let lines = |path: &Path| fs::read_to_string(path).unwrap_or_default();
+        while !lines(&path).contains("\"seq\":2") {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        assert_eq!(lines(&old).lines().count(), 1, "started");
+        fs::remove_dir_all(&inner).unwrap();
+        tap.send(paused()).await.unwrap();
+        let failure = log.failure().wait_for(Option::is_some).await.unwrap().clone().unwrap();
+        assert!(
+            failure.contains("No such file") && failure.ends_with("no further events will be written"),
+            "{failure}"
+        );
     }
 
     #[tokio::test]

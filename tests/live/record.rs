@@ -230,6 +230,7 @@ fn masked_facts(facts: &Facts, now: u64) -> Facts {
         receiver: facts.receiver.clone(),
         receiver_silent: facts.receiver_silent.map(|_| Duration::ZERO),
         senders: facts.senders.as_ref().map(|senders| senders.iter().map(|_| Sender::default()).collect()),
+        logical_senders: Vec::new(),
         timeline: facts.timeline,
         config_loaded: None,
         missing: facts.missing.clone(),

@@ -15,6 +15,9 @@ use crate::support::wait::{PATIENCE, SOON, wait_for};
 /// How long a key takes to show its effect on a machine that is not very busy.
 const MOMENT: Duration = Duration::from_secs(2);
 
+/// Within which a change is told: some refreshes, on a machine that is busy. Rules ask for slots every 10 s.
+const PROMPT: Duration = Duration::from_secs(3);
+
 /// A dashboard with an event log.
 struct Logged {
     tui: Tui,
@@ -81,6 +84,19 @@ impl Logged {
         wait_for(&format!("{event} {fields:?} among {:#?}", self.changes()), SOON, found)
     }
 
+    /// Waits for a change of replication that is told with the next refresh, and is not there yet.
+    #[track_caller]
+    fn prompt(&self, side: &str, name: &str, change: &str, sql: &str, on: &Server) -> Value {
+        let has = |line: &&Value| line["side"] == side && line["name"] == name && line["change"] == change;
+        let count = || self.of("replication").iter().filter(has).count();
+        let before = count();
+        on.psql(sql).unwrap();
+        wait_for(&format!("{change} of {name} among {:#?}", self.changes()), PROMPT, || {
+            (count() > before).then_some(())
+        });
+        self.of("replication").iter().rfind(has).unwrap().clone()
+    }
+
     /// All changes, in short.
     fn changes(&self) -> Vec<String> {
         let kinds = ["role", "timeline", "restarted", "version", "replication", "settings", "alert", "objects"];
@@ -145,6 +161,37 @@ fn wal_streaming_that_is_lost_and_back_is_told_by_both_ends() {
 }
 
 #[test]
+fn a_stream_that_breaks_for_a_moment_is_told_and_one_that_breaks_again_and_again_in_few_lines() {
+    let cluster = cluster().standbys(1).start().unwrap();
+    let primary = cluster.primary();
+    let logged = Logged::start(cluster.servers());
+    let sender = "select pid from pg_stat_replication where state = 'streaming'";
+    let broken = || {
+        let pid = wait_for("the stream", SOON, || primary.psql(sender).ok().filter(|pid| !pid.is_empty()));
+        primary.psql(&format!("select pg_terminate_backend({pid})")).unwrap();
+        let is_new = || primary.psql(sender).ok().filter(|now| !now.is_empty() && *now != pid);
+        wait_for("another stream", SOON, is_new);
+    };
+    broken();
+    let back = [("node", "primary"), ("side", "sender"), ("name", "standby1"), ("change", "back")];
+    logged.wait("replication", &back);
+    let failing = [("node", "primary"), ("side", "sender"), ("name", "standby1"), ("change", "failing")];
+    let is_told =
+        || logged.of("replication").iter().any(|line| line["node"] == "primary" && line["change"] == "failing");
+    wait_for("it is unsteady", PATIENCE, || {
+        broken();
+        is_told().then_some(())
+    });
+    assert_eq!(logged.wait("replication", &failing)["severity"], "warning");
+    for _ in 0..4 {
+        broken();
+    }
+    let of = |node: &str| logged.of("replication").into_iter().filter(|line| line["node"] == node).count();
+    assert!(of("primary") <= 5 && of("standby1") <= 5, "{:#?}", logged.changes());
+    logged.stop();
+}
+
+#[test]
 fn settings_are_told_with_both_values_and_a_restart_with_its_times() {
     let cluster = cluster().start().unwrap();
     let primary = cluster.primary();
@@ -193,12 +240,12 @@ fn slots_senders_and_alerts_that_come_and_go_are_told() {
     let primary = cluster.primary();
     let mut logged = Logged::start(cluster.servers());
     logged.know("slots", "this node has no replication slots");
-    primary.psql("select pg_create_physical_replication_slot('spare', true)").unwrap();
-    let new = logged.wait("replication", &[("side", "slot"), ("name", "spare"), ("change", "new")]);
-    assert_eq!(new["severity"], "info");
-    primary.psql("select pg_drop_replication_slot('spare')").unwrap();
-    let gone = logged.wait("replication", &[("side", "slot"), ("name", "spare"), ("change", "gone")]);
-    assert_eq!(gone["severity"], "warning");
+    for _ in 0..2 {
+        let create = "select pg_create_physical_replication_slot('spare', true)";
+        assert_eq!(logged.prompt("slot", "spare", "new", create, primary)["severity"], "info");
+        let drop = "select pg_drop_replication_slot('spare')";
+        assert_eq!(logged.prompt("slot", "spare", "gone", drop, primary)["severity"], "warning");
+    }
     reload(primary, "alter system set max_connections = 77");
     let raised = logged.wait("alert", &[("rule", "pending_restart"), ("change", "raised")]);
     assert_eq!(raised["severity"], "warning");
@@ -216,17 +263,25 @@ fn subscriptions_that_are_disabled_or_fail_are_told() {
     logged.know("subscriptions", "this database has no subscriptions");
     let create = "create subscription s connection 'host=127.0.0.1 port=1 dbname=postgres' publication p \
                   with (connect = false, slot_name = none)";
-    primary.psql(create).unwrap();
-    logged.wait("replication", &[("side", "subscription"), ("name", "s"), ("change", "new")]);
-    primary.psql("alter subscription s set (slot_name = s);\nalter subscription s enable").unwrap();
-    logged.wait("replication", &[("side", "subscription"), ("name", "s"), ("change", "back")]);
+    logged.prompt("subscription", "s", "new", create, primary);
+    let enable = "alter subscription s set (slot_name = s);\nalter subscription s enable";
+    logged.prompt("subscription", "s", "back", enable, primary);
     let fails =
         wait_for("failing", PATIENCE, || logged.of("replication").into_iter().find(|line| line["change"] == "failing"));
     assert_eq!((&fails["name"], &fails["severity"]), (&"s".into(), &"critical".into()));
-    primary.psql("alter subscription s disable").unwrap();
-    logged.wait("replication", &[("side", "subscription"), ("name", "s"), ("change", "lost")]);
-    primary.psql("alter subscription s set (slot_name = none);\ndrop subscription s").unwrap();
-    logged.wait("replication", &[("side", "subscription"), ("name", "s"), ("change", "gone")]);
+    logged.prompt("subscription", "s", "lost", "alter subscription s disable", primary);
+    let drop = "alter subscription s set (slot_name = none);\ndrop subscription s";
+    logged.prompt("subscription", "s", "gone", drop, primary);
+    // One that works has a sender at the publisher: here it is the same server.
+    primary.psql("create publication p;\nselect pg_create_logical_replication_slot('own', 'pgoutput')").unwrap();
+    let (port, password) = (primary.port(), primary.password().expose());
+    let create = format!(
+        "create subscription own connection 'host=127.0.0.1 port={port} user=repl password={password} dbname=postgres' \
+         publication p with (create_slot = false, copy_data = false)"
+    );
+    logged.prompt("subscription", "own", "new", &create, primary);
+    logged.wait("replication", &[("side", "sender"), ("name", "own"), ("change", "new")]);
+    logged.prompt("sender", "own", "gone", "alter subscription own disable", primary);
     logged.stop();
 }
 

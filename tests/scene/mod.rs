@@ -344,6 +344,7 @@ fn facts(part: &Part, now: u64) -> Facts {
         receiver: (!primary).then(|| "streaming".to_owned()),
         receiver_silent: (!primary).then_some(ms(500)),
         senders: Some(if primary { senders(now) } else { Vec::new() }),
+        logical_senders: Vec::new(),
         timeline: Some(1),
         config_loaded: None,
         missing: Vec::new(),

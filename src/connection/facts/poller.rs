@@ -42,6 +42,8 @@ pub(crate) struct Hints {
     pub(crate) has_room: Arc<Notify>,
     /// Asks for a probe at once: the facts are late, so the node may be dead. Late facts do not count as a miss.
     pub(crate) probe_now: Arc<Notify>,
+    /// Asks for the views of slots and subscriptions at once: some of them changed.
+    pub(crate) replication_changed: Arc<Notify>,
     /// The node's role: primaries and standbys are asked for different views.
     pub(crate) role: watch::Sender<Option<Role>>,
 }
@@ -66,6 +68,8 @@ pub(crate) struct Poller {
     config_loaded: Option<SystemTime>,
     /// The client connections at the last refresh of this connection.
     connections: Option<u32>,
+    /// What the last refresh told of slots and subscriptions.
+    marks: Option<[Option<i64>; 3]>,
 }
 
 impl Poller {
@@ -92,6 +96,7 @@ impl Poller {
             role: None,
             config_loaded: None,
             connections: None,
+            marks: None,
         }
     }
 
@@ -238,6 +243,11 @@ impl Poller {
             self.reporter.send(News::Server(Arc::new(server))).await;
         }
         session.busy = false;
+        // Last, since another server may answer: it has said who it is.
+        let marks = sql::read_marks(&answer);
+        if self.marks.replace(marks).is_some_and(|before| before != marks) {
+            self.hints.replication_changed.notify_one();
+        }
         Ok(whole)
     }
 }

@@ -28,12 +28,12 @@ const fn value(part: Part, columns: &'static str) -> PartSql {
 /// functions below `pg_stat_activity` and `pg_stat_replication`, and uses `date_part`, which is `extract` without its
 /// detour over numeric. A plain role sees the sessions of other roles without state and type: their activity is then
 /// unknown, and `pg_stat_database` gives the number of connections. A logical subscriber is not counted as a standby:
-/// its sender has a database. `receiver` is `stopped` without a WAL receiver, and NULL where a plain role sees only
+/// its sender has a database. Neither is a base backup, nor the first copy of a subscribed table. `receiver` is `stopped` without a WAL receiver, and NULL where a plain role sees only
 /// that there is one.
 ///
 /// A server checks the right to a function even where it would not call it: what one role of servers has and the other
 /// lacks is a part of its own.
-pub(super) static FACTS: [PartSql; 14] = [
+pub(super) static FACTS: [PartSql; 16] = [
     value(Part::Role, "{standby} as standby"),
     value(Part::Clock, "date_part('epoch', clock_timestamp()) as server_time"),
     value(Part::MaxConnections, "current_setting('max_connections', true)::int8 as max_connections"),
@@ -90,13 +90,15 @@ pub(super) static FACTS: [PartSql; 14] = [
     },
     PartSql {
         part: Part::Senders,
-        columns: "s.pids, s.names, s.states, s.replays, s.lags",
+        columns: "s.pids, s.names, s.states, s.replays, s.lags, s.logical",
         from: Some(
             "\
 (select coalesce(array_agg(g.pid), '{}') as pids, array_agg(a.application_name) as names, array_agg(g.state) as states,
-    array_agg((g.replay_lsn - '0/0')::int8) as replays, array_agg(date_part('epoch', g.replay_lag)) as lags
+    array_agg((g.replay_lsn - '0/0')::int8) as replays, array_agg(date_part('epoch', g.replay_lag)) as lags,
+    array_agg(a.datid is not null) as logical
     from pg_stat_get_wal_senders() g join a on a.pid = g.pid
-    where g.state is distinct from 'backup' and a.datid is null) s",
+    where g.state is distinct from 'backup' and a.application_name is distinct from 'pg_basebackup'
+      and (a.datid is null or a.application_name !~ '^pg_[0-9]+_sync_')) s",
         ),
         needs_with: true,
     },
@@ -106,6 +108,17 @@ pub(super) static FACTS: [PartSql; 14] = [
     then ('x' || substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8))::bit(32)::int8 end as timeline",
     ),
     value(Part::ConfigLoaded, "date_part('epoch', pg_conf_load_time()) as config_loaded"),
+    // Marks: what they are made of tells which changes they show. The views tell what changed.
+    value(
+        Part::SlotsMark,
+        "(select sum(hashtext(slot_name::text))::int8 from pg_get_replication_slots() where not temporary) as slots_mark",
+    ),
+    value(
+        Part::SubscriptionsMark,
+        "(select sum(hashtext(subname || subenabled::text))::int8 from pg_subscription) as subscriptions_mark,
+  (select sum(hashtext(subid::text))::int8 from pg_stat_get_subscription(null::oid) where pid is not null and relid is null)
+    as workers_mark",
+    ),
 ];
 
 /// Asked once per connection, and again after the server has reloaded its configuration.
@@ -188,22 +201,29 @@ impl Answer {
         self.get("standby").map(|standby: bool| if standby { Role::Standby } else { Role::Primary })
     }
 
-    /// The WAL senders of standbys: five arrays of the same length; without any sender, all but the first are NULL.
-    fn senders(&self) -> Option<Vec<Sender>> {
+    /// The WAL senders of standbys, and those of subscribers: arrays of the same length; without any sender, all but the
+    /// first are NULL.
+    fn senders(&self) -> Option<(Vec<Sender>, Vec<Sender>)> {
         let pids: Vec<i32> = self.get("pids")?;
         let names: Vec<Option<String>> = self.get("names").unwrap_or_default();
         let states: Vec<Option<String>> = self.get("states").unwrap_or_default();
         let replays: Vec<Option<i64>> = self.get("replays").unwrap_or_default();
         let lags: Vec<Option<f64>> = self.get("lags").unwrap_or_default();
-        let rows = pids.into_iter().zip(names).zip(states).zip(replays).zip(lags);
-        let senders = rows.map(|((((pid, name), state), replayed), lag)| Sender {
-            pid,
-            name: name.map(|name| masked_setting(&name).into_owned()),
-            state,
-            replayed: replayed.and_then(|position| u64::try_from(position).ok()),
-            lag: lag.and_then(|seconds| Duration::try_from_secs_f64(seconds.max(0.0)).ok()),
+        let logical: Vec<Option<bool>> = self.get("logical").unwrap_or_default();
+        let rows = pids.into_iter().zip(names).zip(states).zip(replays).zip(lags).zip(logical);
+        let senders = rows.map(|(((((pid, name), state), replayed), lag), is_logical)| {
+            let sender = Sender {
+                pid,
+                name: name.map(|name| masked_setting(&name).into_owned()),
+                state,
+                replayed: replayed.and_then(|position| u64::try_from(position).ok()),
+                lag: lag.and_then(|seconds| Duration::try_from_secs_f64(seconds.max(0.0)).ok()),
+            };
+            (is_logical == Some(true), sender)
         });
-        Some(senders.collect())
+        let (logical, physical): (Vec<_>, Vec<_>) = senders.partition(|(is_logical, _)| *is_logical);
+        let of = |list: Vec<(bool, Sender)>| list.into_iter().map(|(_, sender)| sender).collect();
+        Some((of(physical), of(logical)))
     }
 
     fn settings(&self) -> Vec<Setting> {
@@ -224,6 +244,7 @@ impl Answer {
 
 /// Reads the answers to [`FACTS`] of a server of this role.
 pub(super) fn read_facts(answer: &Answer, role: Role, missing: Vec<Missing>) -> Facts {
+    let (senders, logical_senders) = answer.senders().unzip();
     Facts {
         // Without the server's clock, ours.
         server_time: answer.time("server_time").unwrap_or_else(SystemTime::now),
@@ -249,12 +270,18 @@ pub(super) fn read_facts(answer: &Answer, role: Role, missing: Vec<Missing>) -> 
         replay_paused: answer.get("replay_paused"),
         receiver: answer.get("receiver"),
         receiver_silent: answer.duration("silent"),
-        senders: answer.senders(),
+        senders,
+        logical_senders: logical_senders.unwrap_or_default(),
         timeline: answer.small("timeline").or_else(|| answer.small("received_timeline")),
         config_loaded: answer.time("config_loaded"),
         missing,
         elapsed: Duration::ZERO,
     }
+}
+
+/// Differs after a slot or subscription came or went, was enabled or disabled, or got or lost its worker.
+pub(super) fn read_marks(answer: &Answer) -> [Option<i64>; 3] {
+    ["slots_mark", "subscriptions_mark", "workers_mark"].map(|mark| answer.get(mark))
 }
 
 /// Reads the answers to [`SERVER`].

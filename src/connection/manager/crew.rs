@@ -64,11 +64,13 @@ impl Crew {
         let (up, is_up) = watch::channel(false);
         let (retry_now, check_admission) = (Arc::clone(&crew.retry_now), Arc::clone(&crew.check_admission));
         let (probe_now, has_room) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+        let replication_changed = Arc::new(Notify::new());
         let (role, roles) = watch::channel(None);
         let hints = Hints {
             check_admission: Arc::clone(&check_admission),
             has_room: Arc::clone(&has_room),
             probe_now: Arc::clone(&probe_now),
+            replication_changed: Arc::clone(&replication_changed),
             role,
         };
         let wakeups = Wakeups { retry_now, probe_now, check_admission, has_room, up };
@@ -78,7 +80,8 @@ impl Crew {
             closed.fetch_add(monitor.run(delay, stop).await, Ordering::Relaxed);
         }));
         let refresh = pace.refresh.clone();
-        let viewer = Viewer::new(Arc::clone(config), reporter.clone(), pace, is_up.clone(), roles, Arc::clone(turns));
+        let news = (roles, replication_changed);
+        let viewer = Viewer::new(Arc::clone(config), reporter.clone(), pace, is_up.clone(), news, Arc::clone(turns));
         let (stop, closed) = (crew.stop.clone(), Arc::clone(&crew.closed));
         tasks.spawn(crew.loops.track_future(async move {
             closed.fetch_add(viewer.run(stop).await, Ordering::Relaxed);

@@ -42,12 +42,16 @@ struct Plan {
     /// The interval of a view that no screen shows, which is asked for in the background.
     pace: Option<Duration>,
     due: Instant,
+    /// Until when it rests after its last answer.
+    rests: Instant,
     /// Queries in a row that failed.
     failures: u32,
     /// True if the node could not have the view in the role that it had.
     lacking: bool,
     /// When the running query was sent.
     began: Option<Instant>,
+    /// True if the rows changed while the query ran: its answer may lack the change.
+    outdated: bool,
 }
 
 impl Plans {
@@ -63,6 +67,14 @@ impl Plans {
     /// Takes in that the node has another role: what it could not have before may be asked for now.
     pub(super) fn role_changed(&mut self, now: Instant) {
         self.views.iter_mut().filter(|plan| plan.lacking).for_each(|plan| plan.due = now);
+    }
+
+    /// Takes in that slots or subscriptions of the node changed: what tells of them is due now, except where it was refused.
+    pub(super) fn replication_changed(&mut self, now: Instant) {
+        let tells = |plan: &&mut Plan| plan.view.events.as_ref().is_some_and(|events| events.of.is_of_replication());
+        for plan in self.views.iter_mut().filter(tells).filter(|plan| plan.failures == 0 && !plan.lacking) {
+            (plan.due, plan.outdated) = (now.max(plan.rests), plan.began.is_some());
+        }
     }
 
     /// Takes in that the node is down: running queries are lost.
@@ -94,7 +106,16 @@ impl Plans {
                 None => {
                     let (view, pace) = (Arc::clone(&look.view), look.pace);
                     let due = if pace.is_some() { now.max(self.settled) } else { now };
-                    self.views.push(Plan { view, pace, due, failures: 0, lacking: false, began: None });
+                    self.views.push(Plan {
+                        view,
+                        pace,
+                        due,
+                        rests: now,
+                        failures: 0,
+                        lacking: false,
+                        began: None,
+                        outdated: false,
+                    });
                 }
             }
         }
@@ -161,7 +182,8 @@ impl Plans {
             Ok(_) => (now - began) * REST,
             Err(error) => backoff::after(error, plan.failures - 1, jitter),
         };
-        plan.due = (began + every).max(now + pause);
+        plan.rests = now + pause;
+        plan.due = if std::mem::take(&mut plan.outdated) { plan.rests } else { plan.rests.max(began + every) };
         true
     }
 }
@@ -170,7 +192,7 @@ impl Plans {
 mod tests {
     use super::*;
     use crate::model::ErrorKind;
-    use crate::model::view::ByServer;
+    use crate::model::view::{ByServer, RowEvents, RowKind};
 
     const REFRESH: Duration = Duration::from_secs(1);
 
@@ -253,6 +275,42 @@ mod tests {
         assert_eq!(plans.next(later), None);
         plans.role_changed(later);
         assert_eq!(plans.next(later), Some(0));
+    }
+
+    #[test]
+    fn what_tells_of_slots_is_due_when_they_changed() {
+        let now = Instant::now();
+        let events = RowEvents {
+            of: RowKind::Slot,
+            name: Vec::new(),
+            only: None,
+            disabled: None,
+            failing: None,
+            errors: Vec::new(),
+        };
+        let slots =
+            Arc::new(View { events: Some(events), ..View::new("slots", ByServer::same("select 1"), Vec::new()) });
+        let mut plans = Plans::new(now);
+        plans.apply(&looks(&[], &[&slots, &view("other")]), &node(), now);
+        // Takes 100 ms, and returns when it is due next if slots change this long after it was sent.
+        let mut ask = |sent: u64, change: u64, outcome| {
+            plans.begin(0, now + ms(sent));
+            if change < 100 {
+                plans.replication_changed(now + ms(sent + change));
+            }
+            assert!(plans.ended(&slots, &outcome, REFRESH, now + ms(sent + 100), 0.0));
+            if change >= 100 {
+                plans.replication_changed(now + ms(sent + change));
+            }
+            plans.views[0].due - (now + ms(sent))
+        };
+        let answer = || Ok(ViewRows::default());
+        assert_eq!(ask(0, 50, answer()), ms(500), "the answer may be of before the change");
+        assert_eq!(ask(1_000, 200, answer()), ms(500), "it rests for four times as long as the answer took");
+        assert_eq!(ask(2_000, 800, answer()), ms(800));
+        let refused = Err(NodeError::new(ErrorKind::Permission, "no"));
+        assert_eq!(ask(3_000, 200, refused), ms(60_100), "what is refused now is refused in a second");
+        assert_eq!(plans.views[1].due, now, "another view does not tell of slots");
     }
 
     #[test]

@@ -16,7 +16,7 @@ use std::time::Duration;
 use futures_util::StreamExt;
 use futures_util::future::{BoxFuture, FutureExt, select_all};
 use futures_util::stream::FuturesUnordered;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{Notify, mpsc, watch};
 use tokio::time::{Instant, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
 
@@ -50,6 +50,7 @@ pub(crate) struct Viewer {
     pace: Pace,
     up: watch::Receiver<bool>,
     role: watch::Receiver<Option<Role>>,
+    replication_changed: Arc<Notify>,
     turns: Arc<Turns>,
     plans: Plans,
     running: FuturesUnordered<BoxFuture<'static, Asked>>,
@@ -84,7 +85,7 @@ impl Viewer {
         reporter: Reporter,
         pace: Pace,
         up: watch::Receiver<bool>,
-        role: watch::Receiver<Option<Role>>,
+        (role, replication_changed): (watch::Receiver<Option<Role>>, Arc<Notify>),
         turns: Arc<Turns>,
     ) -> Self {
         Self {
@@ -93,6 +94,7 @@ impl Viewer {
             pace,
             up,
             role,
+            replication_changed,
             turns,
             plans: Plans::new(Instant::now()),
             running: FuturesUnordered::new(),
@@ -177,6 +179,7 @@ impl Viewer {
                     Ok(()) => self.plans.role_changed(Instant::now()),
                     Err(_) => return std::future::pending().await,
                 },
+                () = self.replication_changed.notified() => self.plans.replication_changed(Instant::now()),
                 // A changed refresh interval applies from the next query on. What is due is asked for when the loop
                 // repeats.
                 () = async { sleep_until(wake.unwrap_or(now)).await }, if wake.is_some() => self.close_unused().await,

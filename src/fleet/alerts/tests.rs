@@ -130,6 +130,34 @@ fn a_condition_must_last_and_must_be_gone_for_a_while() {
 }
 
 #[test]
+fn two_names_of_one_server_tell_an_alert_once() {
+    for (databases, alerts) in [(["x", "x"], 1), (["x", "y"], 2)] {
+        let mut stage = Stage::new(vec![rule("column: retained_bytes\nwarning: '>1kB'\n")]);
+        for (node, database) in ["a", "b"].into_iter().zip(databases) {
+            let config = NodeConfig { database: database.to_owned(), ..NodeConfig::new(name(node), "localhost") };
+            stage.event(0, EventKind::NodeEdited { node: Box::new(config) });
+            let health = Health { state: HealthState::Healthy, ..Health::new(at(0)) };
+            let from = HealthState::Connecting;
+            stage.event(0, EventKind::Health { node: name(node), from, health: Arc::new(health) });
+            let server = ServerFacts {
+                system_identifier: Some(7),
+                started_at: Some(at(0)),
+                port: Some(1),
+                ..ServerFacts::default()
+            };
+            stage.event(0, EventKind::Server { node: name(node), server: Arc::new(server) });
+        }
+        let raised: Vec<String> =
+            ["a", "b"].into_iter().flat_map(|node| stage.answer(1, node, &[("s", 2048)])).collect();
+        assert_eq!(raised.len(), alerts, "{databases:?}: {raised:?}");
+        assert_eq!(stage.alerts().count().0, 2, "the list has both");
+        let over: Vec<String> = ["a", "b"].into_iter().flat_map(|node| stage.answer(2, node, &[])).collect();
+        let over = over.into_iter().chain(stage.tick(30)).filter(|entry| entry.contains("over")).count();
+        assert_eq!(over, alerts, "{databases:?}");
+    }
+}
+
+#[test]
 fn each_row_of_each_node_is_an_alert_and_one_that_gets_worse_is_reported_again() {
     let rule = rule("column: retained_bytes\nthreshold: slot_retention\n");
     let mut stage = Stage::new(vec![rule]);

@@ -76,9 +76,9 @@ impl Told {
         let grew = total > errors(before, old);
         let fails = grew || (stuck(now, new) && (stuck(before, old) || self.failing.contains_key(name)));
         if fails {
-            let why = if grew { format!("{total} errors so far") } else { "it has no worker".to_owned() };
+            let why = if grew { format!(", errors so far: {total}") } else { ": it has no worker".to_owned() };
             if self.failing.insert(name.to_owned(), now.at).is_none() {
-                tell(Severity::Critical, Turn::Failing, format!("subscription {name} fails: {why}"));
+                tell(Severity::Critical, Turn::Failing, format!("subscription {name} fails{why}"));
             }
         } else if self.failing.get(name).is_some_and(|last| is_well(*last, now.at)) {
             self.failing.remove(name);

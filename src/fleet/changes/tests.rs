@@ -35,6 +35,13 @@ impl Stage {
         stage
     }
 
+    /// Two nodes, one of which has said who it is.
+    fn of_a() -> Self {
+        let mut stage = Self::new();
+        stage.server("a", server(5, &[]));
+        stage
+    }
+
     fn apply(&mut self, kind: EventKind) -> Vec<String> {
         self.second += 1;
         self.fleet.apply(&Event { seq: 0, at: at(self.second), kind });
@@ -246,4 +253,83 @@ fn two_names_of_one_server_tell_a_change_once() {
     }
     assert_eq!(stage.facts("b", primary(2, &[])).len(), 2);
     assert_eq!(stage.facts("a", primary(2, &[])).len(), 2);
+}
+
+/// A primary whose senders are these processes.
+fn sending(processes: &[(i32, &str)]) -> Facts {
+    let sender = |(pid, name): &(i32, &str)| {
+        let (name, state) = (Some((*name).to_owned()), Some("streaming".to_owned()));
+        Sender { pid: *pid, name, state, ..Sender::default() }
+    };
+    Facts { senders: Some(processes.iter().map(sender).collect()), ..primary(1, &[]) }
+}
+
+#[test]
+fn a_stream_that_was_back_before_anybody_looked_is_told_once() {
+    let mut stage = Stage::of_a();
+    assert!(stage.facts("a", sending(&[(1, "s1"), (2, "s2")])).is_empty());
+    assert_eq!(
+        stage.facts("a", sending(&[(1, "s1"), (3, "s2")])),
+        ["a info sender back: s2 receives WAL from here again, after a break"]
+    );
+    assert!(stage.facts("a", sending(&[(1, "s1"), (3, "s2")])).is_empty());
+    // All connect again after a restart.
+    stage.server("a", server(6, &[]));
+    assert!(stage.facts("a", sending(&[(4, "s1"), (5, "s2")])).is_empty());
+    // One of two that have one name may be either.
+    let mut stage = Stage::of_a();
+    stage.facts("a", sending(&[(1, "walreceiver"), (2, "walreceiver")]));
+    assert!(stage.facts("a", sending(&[(1, "walreceiver"), (3, "walreceiver")])).is_empty());
+}
+
+#[test]
+fn a_stream_that_breaks_again_and_again_is_told_to_be_unsteady() {
+    let mut stage = Stage::of_a();
+    stage.facts("a", sending(&[(1, "s")]));
+    let mut told = Vec::new();
+    for pid in 2..22 {
+        told.extend(stage.facts("a", sending(&[])));
+        told.extend(stage.facts("a", sending(&[(pid, "s")])));
+    }
+    let (gone, back) = (
+        "a warning sender gone: s does not receive WAL from here any more",
+        "a good sender back: s receives WAL from here again",
+    );
+    let unsteady = "a warning sender unsteady: s loses the WAL stream again and again: 3 breaks within 4 s";
+    assert_eq!(told, [gone, back, gone, back, unsteady]);
+    let mut later = Vec::new();
+    for _ in 0..70 {
+        later.extend(stage.facts("a", sending(&[(21, "s")])));
+    }
+    assert_eq!(later, ["a good sender back: s receives WAL from here steadily again, after 20 breaks"]);
+    assert_eq!(stage.facts("a", sending(&[])), [gone], "what breaks once now is told at once");
+}
+
+#[test]
+fn an_unsteady_stream_that_stays_away_is_told_to_be_lost() {
+    let mut stage = Stage::of_a();
+    let mut told = Vec::new();
+    for status in ["streaming", "stopped", "streaming", "stopped", "streaming", "stopped"] {
+        told.extend(stage.facts("a", standby(status)));
+    }
+    assert_eq!(told.len(), 5);
+    assert_eq!(
+        told[4],
+        "a warning WAL streaming unsteady: it loses the WAL stream again and again: 3 breaks within 4 s"
+    );
+    told.clear();
+    for _ in 0..30 {
+        told.extend(stage.facts("a", standby("stopped")));
+    }
+    assert_eq!(told, ["a warning WAL streaming lost: it does not receive WAL any more, after 3 breaks"]);
+    assert_eq!(stage.facts("a", standby("streaming")), ["a good WAL streaming back: it receives WAL"]);
+    // What is a primary now receives nothing, and should not.
+    for status in ["stopped", "streaming", "stopped", "streaming", "stopped"] {
+        stage.facts("a", standby(status));
+    }
+    told.clear();
+    for _ in 0..30 {
+        told.extend(stage.facts("a", primary(1, &[])));
+    }
+    assert_eq!(told, ["a warning role: it was promoted: it is a primary now, and accepts writes"]);
 }
