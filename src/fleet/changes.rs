@@ -13,6 +13,7 @@ use super::journal::NAMED;
 use crate::model::change::{SettingChange, Severity, Side, Turn, What};
 use crate::model::facts::Configured;
 use crate::model::{Facts, NodeName, Role, ServerFacts, figures};
+use steady::Streams;
 
 mod rows;
 mod steady;
@@ -35,10 +36,7 @@ pub(super) struct Told {
     senders: Option<Vec<Option<String>>>,
     /// The senders that are gone: one that returns is not new.
     gone: Vec<String>,
-    /// The processes that send WAL, and to whom.
-    processes: Vec<(i32, String)>,
-    /// The streams that broke lately.
-    breaks: Vec<steady::Breaks>,
+    streams: Streams,
     server: Option<Arc<ServerFacts>>,
     /// True if figures came on this connection before the server said who it is.
     waited: bool,
@@ -84,7 +82,7 @@ impl Told {
         self.restarting.take_if(|until| *until <= at);
         self.receiver(facts, upstream, &mut found);
         self.senders(facts, &mut found);
-        self.steady(at, facts, &mut found);
+        self.streams.weigh(at, facts, self.restarting.is_some(), &mut found);
         found
     }
 

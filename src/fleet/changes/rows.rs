@@ -91,7 +91,8 @@ fn is_well(failed: SystemTime, at: SystemTime) -> bool {
     at.duration_since(failed).unwrap_or_default() >= WELL
 }
 
-/// The rows whose changes are told, by their names. Temporary tables come and go with their sessions.
+/// The rows whose changes are told, by their names. Temporary tables come and go with their sessions, and the slots of first
+/// copies with each table that is subscribed.
 fn rows(view: &View, events: &RowEvents, reading: &Reading) -> HashMap<String, usize> {
     let only = |row: &usize| match &events.only {
         Some((column, condition)) => reading.value(view, *row, *column).meets(condition),
@@ -102,7 +103,9 @@ fn rows(view: &View, events: &RowEvents, reading: &Reading) -> HashMap<String, u
         (parts.collect::<Vec<_>>().join("."), row)
     };
     let all = (0..reading.len()).filter(only).map(name);
-    all.filter(|(name, _)| !name.starts_with("pg_temp_") && !name.starts_with("pg_toast")).collect()
+    let copies = |name: &str| events.of == RowKind::Slot && name.starts_with("pg_") && name.contains("_sync_");
+    let passes = |name: &str| name.starts_with("pg_temp_") || name.starts_with("pg_toast") || copies(name);
+    all.filter(|(name, _)| !passes(name)).collect()
 }
 
 fn tell(of: RowKind, turn: Turn, names: Vec<String>, found: &mut Vec<Found>) {

@@ -3,7 +3,6 @@
 
 use std::time::{Duration, SystemTime};
 
-use super::{Found, Told};
 use crate::model::change::{Severity, Side, Turn, What};
 use crate::model::{Facts, Role, figures};
 
@@ -14,9 +13,20 @@ const AWAY: Duration = Duration::from_secs(12);
 /// How many breaks make a stream unsteady.
 const MANY: u32 = 3;
 
+/// A change without its node and time.
+type Found = (Severity, String, What);
+
+/// What is remembered of the streams of a server.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Streams {
+    /// The processes that send WAL, and to whom.
+    processes: Vec<(i32, String)>,
+    breaks: Vec<Breaks>,
+}
+
 /// A stream that broke lately.
 #[derive(Debug, Clone)]
-pub(super) struct Breaks {
+struct Breaks {
     side: Side,
     name: Option<String>,
     count: u32,
@@ -63,18 +73,19 @@ impl Breaks {
     }
 }
 
-impl Told {
-    /// Adds the breaks that happened between two refreshes. Leaves out those of unsteady streams, and says which are.
-    pub(super) fn steady(&mut self, at: SystemTime, facts: &Facts, found: &mut Vec<Found>) {
+impl Streams {
+    /// Adds the breaks that happened between two refreshes, unless the server was `restarted`. Leaves out those of unsteady
+    /// streams, and says which are.
+    pub(super) fn weigh(&mut self, at: SystemTime, facts: &Facts, restarted: bool, found: &mut Vec<Found>) {
         let seen = std::mem::take(found);
         found.extend(seen.into_iter().filter_map(|one| {
             let is_break = matches!(one.2, What::Replication { turn: Turn::Lost | Turn::Gone, .. });
-            self.weigh(at, one, is_break)
+            self.told(at, one, is_break)
         }));
-        for name in self.reconnected(facts) {
+        for name in self.reconnected(facts, restarted) {
             let message = format!("{name} receives WAL from here again, after a break");
             let what = What::Replication { side: Side::Sender, name: Some(name), turn: Turn::Back };
-            found.extend(self.weigh(at, (Severity::Info, message, what), true));
+            found.extend(self.told(at, (Severity::Info, message, what), true));
         }
         self.breaks.retain(|breaks| {
             if breaks.side == Side::Receiver && facts.role == Role::Primary {
@@ -91,7 +102,7 @@ impl Told {
     }
 
     /// What is told of a change; `None` if its stream is known to be unsteady.
-    fn weigh(&mut self, at: SystemTime, one: Found, is_break: bool) -> Option<Found> {
+    fn told(&mut self, at: SystemTime, one: Found, is_break: bool) -> Option<Found> {
         let What::Replication { side: side @ (Side::Sender | Side::Receiver), name, turn } = &one.2 else {
             return Some(one);
         };
@@ -119,7 +130,7 @@ impl Told {
 
     /// The receivers whose senders are other processes than before: their streams broke, and were back before anybody
     /// looked. Those that connect after the server's restart are not told.
-    fn reconnected(&mut self, facts: &Facts) -> Vec<String> {
+    fn reconnected(&mut self, facts: &Facts, restarted: bool) -> Vec<String> {
         if facts.senders.is_none() {
             return Vec::new();
         }
@@ -130,7 +141,7 @@ impl Told {
         }
         let now = sends.filter_map(|sender| Some((sender.pid, sender.name.clone()?))).collect();
         let before = std::mem::replace(&mut self.processes, now);
-        if self.restarting.is_some() {
+        if restarted {
             return Vec::new();
         }
         // Which of several processes of one name went on is not known.

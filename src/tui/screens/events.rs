@@ -1,5 +1,7 @@
 //! The journal: what happened, when, to which node and why, newest first. Screen 0, and a pane of others.
 
+use std::collections::VecDeque;
+
 use ratatui::layout::Rect;
 
 use crate::app::Pane;
@@ -69,20 +71,50 @@ fn whole_text(canvas: &Canvas<'_>, area: Rect) -> Vec<String> {
                 format!("{at}  {}: {}", step.what, step.text)
             }
         });
-        let steps: Vec<String> = steps.flat_map(|step| text::wrap(&step, width)).collect();
-        // If there are too many, the first and the last ones tell most.
         let room = height.saturating_sub(lines.len());
-        let hidden = steps.len().saturating_sub(room);
-        if hidden > 0 && room > 1 {
-            let first = (room - 1).div_ceil(2);
-            let last = room - 1 - first;
-            lines.extend(steps.iter().take(first).cloned());
-            lines.push(format!("… {} more", steps.len() - first - last));
-            lines.extend(steps.iter().skip(steps.len() - last).cloned());
-        } else {
-            lines.extend(steps);
-        }
+        lines.extend(ends(steps.map(|step| text::wrap(&step, width)).collect(), room));
     }
     lines.truncate(height);
     lines
+}
+
+/// As many steps as there is room for, each a few lines: the first and the last ones, which tell most.
+fn ends(mut steps: VecDeque<Vec<String>>, room: usize) -> Vec<String> {
+    if steps.iter().map(Vec::len).sum::<usize>() <= room {
+        return steps.into_iter().flatten().collect();
+    }
+    let (mut first, mut last) = (Vec::new(), Vec::new());
+    let mut left = room.saturating_sub(1);
+    loop {
+        let is_first = first.len() <= last.len();
+        let next = if is_first { steps.front() } else { steps.back() };
+        let Some(length) = next.map(Vec::len).filter(|length| *length <= left) else { break };
+        left -= length;
+        if is_first {
+            first.extend(steps.pop_front().unwrap_or_default());
+        } else {
+            last.splice(0..0, steps.pop_back().unwrap_or_default());
+        }
+    }
+    first.push(format!("… {} more", steps.len()));
+    first.extend(last);
+    first
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn steps_are_shown_whole_or_not_at_all() {
+        let steps = || -> VecDeque<Vec<String>> {
+            let of = |lines: &[&str]| lines.iter().map(|line| (*line).to_owned()).collect();
+            [of(&["1a", "1b"]), of(&["2"]), of(&["3a", "3b"]), of(&["4"])].into()
+        };
+        assert_eq!(ends(steps(), 6), ["1a", "1b", "2", "3a", "3b", "4"]);
+        assert_eq!(ends(steps(), 5), ["1a", "1b", "… 2 more", "4"]);
+        assert_eq!(ends(steps(), 4), ["1a", "1b", "… 2 more", "4"]);
+        assert_eq!(ends(steps(), 2), ["… 4 more"]);
+        assert_eq!(ends(VecDeque::new(), 0), [""; 0]);
+    }
 }
