@@ -21,6 +21,7 @@ pub mod lag;
 mod measure;
 mod missing;
 pub mod nodes;
+mod outcome;
 mod picture;
 pub mod readings;
 mod series;
@@ -54,6 +55,7 @@ pub use cost::{Cost, CostRate};
 pub use journal::{Entry, Journal, Severity};
 pub use lag::Lag;
 pub use nodes::{Node, Nodes, Unsaved};
+use outcome::Outcome;
 pub use picture::Picture;
 pub use readings::{Readings, ViewReadings};
 pub use series::Series;
@@ -139,7 +141,7 @@ impl Fleet {
 
     /// The rules that could not be applied to a node that answers.
     pub fn not_judged(&self) -> Vec<NotJudged> {
-        unjudged::of(&self.now, self.alerts.rules())
+        self.now.nodes.iter().flat_map(|node| unjudged::of(&self.now.nodes, node, self.alerts.rules())).collect()
     }
 
     /// True while a statement runs.
@@ -223,6 +225,8 @@ impl Fleet {
             }
             EventKind::Disconnected { node, .. } => self.of(node, |node| node.connected_at = None),
             EventKind::Health { node, health, .. } | EventKind::Checked { node, health } => {
+                let answers = |nodes: &Nodes| nodes.get(node).is_some_and(|node| node.health.state.answers());
+                let answered = answers(&self.now.nodes);
                 self.of(node, |node| node.set_health(at, Arc::clone(health)));
                 if !health.state.answers() {
                     self.now.readings.skip(Some(node));
@@ -230,6 +234,9 @@ impl Fleet {
                 // Somebody wants it so: a paused node has no problem.
                 if health.paused {
                     self.alerts.forget(node);
+                }
+                if answers(&self.now.nodes) != answered {
+                    self.find_unjudged(node);
                 }
             }
             EventKind::NodeAdded { node } => {
@@ -324,6 +331,17 @@ impl Fleet {
         if said != node.split_brain {
             self.of(name, |node| node.split_brain = said);
         }
+        self.find_unjudged(name);
+    }
+
+    /// Finds which rules cannot be applied to a node.
+    fn find_unjudged(&mut self, name: &NodeName) {
+        let Some(node) = self.now.nodes.get(name) else { return };
+        let not_judged = unjudged::of(&self.now.nodes, node, self.alerts.rules());
+        if not_judged != node.not_judged {
+            self.of(name, |node| node.not_judged = not_judged);
+            self.alerts.touch();
+        }
     }
 
     /// Sums up what is the matter with all of them.
@@ -342,6 +360,11 @@ impl Fleet {
         }
         let Some(view) = self.views.get(view) else { return };
         let view = Arc::clone(view);
+        let is_judged = self.alerts.asked().any(|(asked, _)| asked.name == view.name);
+        if is_judged {
+            self.of(node, |node| drop(node.outcomes.insert(view.name.clone(), Outcome::of(&view, outcome))));
+            self.find_unjudged(node);
+        }
         let before = view.events.as_ref().and_then(|_| {
             let of = self.now.readings.of(&view.name)?.node(node)?;
             of.newest().filter(|_| of.valid().is_some()).cloned()
@@ -444,6 +467,8 @@ impl Fleet {
             let rivals = identity::split_brain(&self.now.nodes, node);
             self.alerts.refreshed(self.now.at, node, &rivals, &self.thresholds);
         }
+        let names: Vec<NodeName> = self.now.nodes.iter().map(|node| node.name().clone()).collect();
+        names.iter().for_each(|name| self.find_unjudged(name));
     }
 
     /// Keeps what nodes answer to a view from now on, because a screen shows it.
