@@ -360,11 +360,6 @@ impl Fleet {
         }
         let Some(view) = self.views.get(view) else { return };
         let view = Arc::clone(view);
-        let is_judged = self.alerts.asked().any(|(asked, _)| asked.name == view.name);
-        if is_judged {
-            self.of(node, |node| drop(node.outcomes.insert(view.name.clone(), Outcome::of(&view, outcome))));
-            self.find_unjudged(node);
-        }
         let before = view.events.as_ref().and_then(|_| {
             let of = self.now.readings.of(&view.name)?.node(node)?;
             of.newest().filter(|_| of.valid().is_some()).cloned()
@@ -373,7 +368,15 @@ impl Fleet {
         let pace = Pace { refresh: self.refresh, span: self.rate_span };
         let here = Place::of(&self.now.nodes, at, node);
         let at_once = Moment { ours: at, servers };
-        match (self.now.readings.take(at_once, node, &view, outcome, pace, &here), outcome) {
+        let read = self.now.readings.take(at_once, node, &view, outcome, pace, &here);
+        if let Some(answer) = read.as_deref().map(Ok).or(outcome.as_ref().err().map(Err))
+            && self.alerts.asked().any(|(asked, _)| asked.name == view.name)
+        {
+            let of = Outcome::of(self.alerts.rules(), &view, answer);
+            self.of(node, |node| drop(node.outcomes.insert(view.name.clone(), of)));
+            self.find_unjudged(node);
+        }
+        match (read, outcome) {
             (Some(reading), _) => {
                 self.alerts.answered(&self.now.nodes, node, &view.name, &reading, &self.thresholds);
                 if let Some(before) = before {
@@ -468,7 +471,9 @@ impl Fleet {
             self.alerts.refreshed(self.now.at, node, &rivals, &self.thresholds);
         }
         let names: Vec<NodeName> = self.now.nodes.iter().map(|node| node.name().clone()).collect();
-        names.iter().for_each(|name| self.find_unjudged(name));
+        for name in &names {
+            self.find_unjudged(name);
+        }
     }
 
     /// Keeps what nodes answer to a view from now on, because a screen shows it.

@@ -4,9 +4,8 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
-use crate::model::protocol::ViewRows;
-use crate::model::view::Source;
-use crate::model::{NodeError, RowSet, View};
+use crate::model::view::{Reading, Source};
+use crate::model::{NodeError, RowSet, Rule, View};
 
 /// How many reasons are named.
 const REASONS: usize = 3;
@@ -17,22 +16,35 @@ pub(super) type Outcomes = HashMap<String, Outcome>;
 /// What came of a question for a view.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Outcome {
-    /// With rows that the role may not read, and why; `None`: with all of them.
-    Answered(Option<String>),
+    Answered(Gaps),
     /// The node has nothing of it, so that nothing can be wrong with it.
     HasNone,
     Cut,
     Failed(NodeError),
 }
 
+/// What is missing from an answer.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub(super) struct Gaps {
+    /// How many rows the role may not read, and what would help.
+    pub(super) unread: Option<String>,
+    /// Why values are missing, and the rules that need them.
+    pub(super) missing: Option<(String, Vec<String>)>,
+}
+
 impl Outcome {
-    pub(super) fn of(view: &View, answer: &Result<Arc<ViewRows>, NodeError>) -> Self {
-        match answer {
-            Err(error) => Self::Failed(error.clone()),
-            Ok(rows) if rows.not_applicable.is_some() => Self::HasNone,
-            Ok(rows) if rows.truncated => Self::Cut,
-            Ok(rows) => Self::Answered(unread(view, &rows.rows)),
-        }
+    pub(super) fn of(rules: &[Arc<Rule>], view: &View, answer: Result<&Reading, &NodeError>) -> Self {
+        let reading = match answer {
+            Err(error) => return Self::Failed(error.clone()),
+            Ok(reading) if reading.answer.not_applicable.is_some() => return Self::HasNone,
+            Ok(reading) if reading.answer.truncated => return Self::Cut,
+            Ok(reading) => reading,
+        };
+        let missing = reading.answer.missing.as_ref().map(|why| {
+            let blind = rules.iter().filter(|rule| rule.view.name == view.name && rule.is_blind(reading));
+            (why.clone(), blind.map(|rule| rule.name.clone()).collect())
+        });
+        Self::Answered(Gaps { unread: unread(view, &reading.answer.rows), missing })
     }
 }
 

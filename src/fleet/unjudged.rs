@@ -44,11 +44,11 @@ fn of_view(nodes: &Nodes, node: &Node, rule: &Rule) -> Why {
         Some(Outcome::Failed(error)) => said(error),
         Some(Outcome::HasNone) => return None,
         Some(Outcome::Cut) => format!("the answer to the view {} was cut", view.name),
-        Some(Outcome::Answered(unread)) => {
-            let hidden = lacks_rights(node, view.rights.as_deref());
+        Some(Outcome::Answered(gaps)) => {
+            let missing = gaps.missing.as_ref().filter(|(_, rules)| rules.contains(&rule.name)).map(|(why, _)| why);
             // Where another node speaks for the copies, it reads them.
-            let unread = unread.clone().filter(|_| !says_another(nodes, node.name(), rule.once));
-            hidden.or(unread)?
+            let unread = gaps.unread.as_ref().filter(|_| !says_another(nodes, node.name(), rule.once));
+            lacks_rights(node, view.rights.as_deref()).or_else(|| missing.or(unread).cloned())?
         }
     };
     Some((reason, false))

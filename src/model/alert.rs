@@ -8,7 +8,7 @@ use std::time::{Duration, SystemTime};
 use serde::Serialize;
 
 use super::node::Thresholds;
-use super::view::{Copies, Reading, Source, Value, cell};
+use super::view::{Copies, Reading, Value, cell};
 use super::{Condition, NodeName, View};
 
 pub mod facts;
@@ -188,17 +188,32 @@ impl Rule {
         self.counters().next().is_some()
     }
 
-    /// The columns of the rates that it looks at.
-    pub fn counters(&self) -> impl Iterator<Item = usize> {
+    /// The columns that it looks at.
+    fn columns(&self) -> impl Iterator<Item = usize> {
         let checked = match self.check {
             Check::Column { column, .. } => Some(column),
             Check::Shape => None,
         };
-        let columns = checked.into_iter().chain(self.filter.iter().map(|(column, _)| *column));
-        columns.filter_map(|column| match self.view.columns.get(column)?.source {
-            Source::Rate { of } | Source::Until { of } => Some(of),
-            _ => None,
-        })
+        checked.into_iter().chain(self.filter.iter().map(|(column, _)| *column))
+    }
+
+    /// The columns of the rates that it looks at.
+    pub fn counters(&self) -> impl Iterator<Item = usize> {
+        self.columns().filter_map(|column| self.view.columns.get(column)?.source.counter())
+    }
+
+    /// True if it cannot tell whether it finds something: of a row that it does not leave out, a value is unknown.
+    pub fn is_blind(&self, reading: &Reading) -> bool {
+        // A rate is not known from the first answer on. Its counter is.
+        let asked = |column: usize| self.view.columns.get(column).and_then(|of| of.source.counter()).unwrap_or(column);
+        let value = |row: usize, column: usize| reading.value(&self.view, row, column);
+        let is_left_out = |row: usize| {
+            self.filter
+                .iter()
+                .any(|(at, condition)| value(row, *at) != Value::Unknown && !value(row, *at).meets(condition))
+        };
+        let misses = |row: usize| self.columns().any(|column| value(row, asked(column)) == Value::Unknown);
+        self.check == Check::Shape || (0..reading.len()).any(|row| !is_left_out(row) && misses(row))
     }
 
     /// The rows of a node's answer that meet the rule; none for a rule on the topology.

@@ -279,7 +279,7 @@ pub struct ViewRows {
     pub not_applicable: Option<String>,
     /// The cells whose text is cut, as row and position in the row, in their order.
     pub cuts: Vec<(u32, u32)>,
-    /// Why texts are missing from the rows, if some are: a server may be unable to send them.
+    /// Why values are missing from the rows, if some are: a server may be unable to send a text, or forbid a function.
     pub missing: Option<String>,
 }
 

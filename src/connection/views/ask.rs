@@ -167,8 +167,8 @@ impl ViewSession {
                 Err(Failure::Said(error)) if is_encoding(&error) && !self.asks_bytes(view) => self.ask_bytes(view),
                 // If the result was cut, the server is still sending the rest, so the session is not used again.
                 Ok(answer) => {
-                    let Answer { rows, cuts, complete, .. } = answer;
-                    let mut rows = ViewRows { rows, cuts, truncated: !complete, ..ViewRows::default() };
+                    let Answer { rows, cuts, complete, missing, .. } = answer;
+                    let mut rows = ViewRows { rows, cuts, truncated: !complete, missing, ..ViewRows::default() };
                     let lives = complete && self.add_texts(node, view, role, &mut rows, shared, wish).await;
                     rows.elapsed = began.elapsed();
                     self.answered.insert(view.name.clone());
@@ -246,7 +246,7 @@ impl ViewSession {
 
     async fn rows_of(&mut self, node: &NodeConfig, view: &View, role: Role) -> Result<Answer, Failure> {
         let sql = self.statement(node, view, role, View::sql).await?;
-        let sql = self.stand_ins.apply(sql, role, Instant::now());
+        let (sql, missing) = self.stand_ins.apply(sql, role, Instant::now());
         let as_bytes = self.asks_bytes(view);
         let mut before = self.settings(view);
         let statement = match &mut self.prepared {
@@ -276,7 +276,7 @@ impl ViewSession {
             }
             return Err(self.failed(node, &error));
         }
-        rows.map_err(|error| self.failed(node, &error))
+        rows.map(|answer| Answer { missing, ..answer }).map_err(|error| self.failed(node, &error))
     }
 
     fn failed(&self, node: &NodeConfig, failure: &tokio_postgres::Error) -> Failure {
@@ -394,6 +394,8 @@ struct Answer {
     complete: bool,
     /// True if there is a text that is not UTF-8.
     unread: bool,
+    /// Why values are missing: something stands in for a function that does not work.
+    missing: Option<String>,
 }
 
 /// The cells of a row; the outer `None` is one whose bytes are not UTF-8.
@@ -412,7 +414,7 @@ async fn read(
     let columns: Vec<&ViewColumn> = view.asked().collect();
     let column = |of: &&ViewColumn| Column { name: of.name.clone(), type_name: of.kind.pg_type().to_owned() };
     let rows = RowSet::new(columns.iter().map(column).collect());
-    let mut answer = Answer { rows, cuts: Vec::new(), complete: true, unread: false };
+    let mut answer = Answer { rows, cuts: Vec::new(), complete: true, unread: false, missing: None };
     // For each column the cell with the size of its text, which follow all the others.
     let mut next = columns.len()..;
     let long: Vec<&str> = view.sized().map(|column| column.name.as_str()).collect();

@@ -11,31 +11,37 @@ use crate::model::{NodeError, Role};
 const AGAIN: Duration = Duration::from_mins(1);
 
 /// Where views call a function, what stands in for it there, and what fails if it does not work.
+#[derive(Clone, Copy)]
 struct StandIn {
     calls: &'static str,
     unknown: &'static str,
     probe: &'static str,
+    /// The only role of servers that need it: the others lose nothing.
+    needed_on: Option<Role>,
     /// The only role of servers on which nothing is a lie there.
     only_on: Option<Role>,
 }
 
 const fn function(calls: &'static str, unknown: &'static str, probe: &'static str) -> StandIn {
-    StandIn { calls, unknown, probe, only_on: None }
+    StandIn { calls, unknown, probe, needed_on: None, only_on: None }
 }
 
-/// A server checks the right to a function even where it would not call it. Each probe calls it only where it is meant to
-/// work.
+const fn of(role: Role, function: StandIn) -> StandIn {
+    StandIn { needed_on: Some(role), ..function }
+}
+
+/// A server checks the right to a function even where it would not call it. So a probe that fails only because the server has
+/// another role may stand in there too.
 static ALL: [StandIn; 12] = [
-    function("pg_last_wal_receive_lsn()", "null::pg_lsn", "pg_last_wal_receive_lsn()"),
-    function("pg_last_wal_replay_lsn()", "null::pg_lsn", "pg_last_wal_replay_lsn()"),
-    function("pg_last_xact_replay_timestamp()", "null::timestamptz", "pg_last_xact_replay_timestamp()"),
-    function("pg_current_wal_lsn()", "null::pg_lsn", "case when not {standby} then pg_current_wal_lsn() end"),
-    function("pg_is_wal_replay_paused()", "null::bool", "case when {standby} then pg_is_wal_replay_paused() end"),
-    function(
-        "pg_walfile_name(",
-        "format(null::text, ",
-        "case when not {standby} then pg_walfile_name('0/1000001') end",
+    of(Role::Standby, function("pg_last_wal_receive_lsn()", "null::pg_lsn", "pg_last_wal_receive_lsn()")),
+    of(Role::Standby, function("pg_last_wal_replay_lsn()", "null::pg_lsn", "pg_last_wal_replay_lsn()")),
+    of(
+        Role::Standby,
+        function("pg_last_xact_replay_timestamp()", "null::timestamptz", "pg_last_xact_replay_timestamp()"),
     ),
+    of(Role::Primary, function("pg_current_wal_lsn()", "null::pg_lsn", "pg_current_wal_lsn()")),
+    of(Role::Standby, function("pg_is_wal_replay_paused()", "null::bool", "pg_is_wal_replay_paused()")),
+    of(Role::Primary, function("pg_walfile_name(", "format(null::text, ", "pg_walfile_name('0/1000001')")),
     function(
         "(select system_identifier from pg_control_system())",
         "null::int8",
@@ -63,6 +69,7 @@ static ALL: [StandIn; 12] = [
     ),
     // A standby of which nobody knows whether it has a receiver would seem to have none.
     StandIn {
+        needed_on: Some(Role::Standby),
         only_on: Some(Role::Primary),
         ..function(
             "pg_stat_wal_receiver r",
@@ -79,8 +86,8 @@ const IN_RECOVERY: &str = "pg_is_in_recovery()";
 /// The functions that do not work on a session.
 #[derive(Debug, Default)]
 pub(super) struct StandIns {
-    /// Their places in [`ALL`].
-    found: Vec<usize>,
+    /// Their places in [`ALL`], and why.
+    found: Vec<(usize, String)>,
     /// True if `pg_is_in_recovery()` is one of them.
     role: bool,
     /// Since when that is known.
@@ -88,14 +95,20 @@ pub(super) struct StandIns {
 }
 
 impl StandIns {
-    /// The statement with what stands in for the functions that do not work, on a server of this role.
-    pub(super) fn apply(&mut self, sql: String, role: Role, now: Instant) -> String {
+    /// The statement with what stands in for the functions that do not work, on a server of this role; and why values are
+    /// missing from its answer, if some are.
+    pub(super) fn apply(&mut self, sql: String, role: Role, now: Instant) -> (String, Option<String>) {
         if self.since.is_some_and(|since| now >= since + AGAIN) {
             *self = Self::default();
         }
-        let of = self.found.iter().filter_map(|at| ALL.get(*at));
-        let sql = of.fold(sql, |sql, function| sql.replace(function.calls, function.unknown));
-        if self.role { sql.replace(IN_RECOVERY, told(role)) } else { sql }
+        let (mut sql, mut lost) = (sql, None);
+        for (function, why) in self.found.iter().filter_map(|(at, why)| Some((ALL.get(*at)?, why))) {
+            if sql.contains(function.calls) {
+                sql = sql.replace(function.calls, function.unknown);
+                lost = lost.or(function.needed_on.is_none_or(|needed| needed == role).then(|| why.clone()));
+            }
+        }
+        (if self.role { sql.replace(IN_RECOVERY, told(role)) } else { sql }, lost)
     }
 
     /// What tells why a statement failed: the functions in it, each in a statement of its own. Empty if its error is not one
@@ -105,23 +118,23 @@ impl StandIns {
         if !error.sqlstate.as_deref().is_some_and(|code| OF_FUNCTIONS.contains(&code)) {
             return Vec::new();
         }
-        let standby = told(role);
         let own = ALL.iter().enumerate().filter(|(at, function)| {
             let is_here = function.only_on.is_none_or(|only| only == role);
-            is_here && sql.contains(function.calls) && !self.found.contains(at)
+            is_here && sql.contains(function.calls) && !self.found.iter().any(|(found, _)| found == at)
         });
-        let own = own.map(|(at, function)| {
-            (Probe(Some(at)), format!("select {}", function.probe.replace("{standby}", standby)))
-        });
+        let own = own.map(|(at, function)| (Probe(Some(at)), format!("select {}", function.probe)));
         let role = (sql.contains(IN_RECOVERY) && !self.role).then(|| (Probe(None), format!("select {IN_RECOVERY}")));
         own.chain(role).collect()
     }
 
     /// Takes in that a probe failed.
-    pub(super) fn failed(&mut self, Probe(at): Probe, now: Instant) {
+    pub(super) fn failed(&mut self, Probe(at): Probe, error: &NodeError, now: Instant) {
         self.since.get_or_insert(now);
         match at {
-            Some(at) => self.found.push(at),
+            Some(at) => {
+                let hint = error.hint.as_ref().map(|hint| format!(": {hint}")).unwrap_or_default();
+                self.found.push((at, format!("values are missing: {}{hint}", error.message)));
+            }
             None => self.role = true,
         }
     }
@@ -167,10 +180,15 @@ mod tests {
         let probes = stand_ins.probes(&sql(), &error("42501"), Role::Standby);
         assert_eq!(probes.len(), 2);
         for (probe, _) in probes {
-            stand_ins.failed(probe, now);
+            stand_ins.failed(probe, &error("42501"), now);
         }
         let left = stand_ins.apply(sql(), Role::Standby, now + Duration::from_secs(59));
-        assert_eq!(left, "select null::pg_lsn from coalesce(true) r");
-        assert_eq!(stand_ins.apply(sql(), Role::Standby, now + AGAIN), sql());
+        assert_eq!(
+            left,
+            ("select null::pg_lsn from coalesce(true) r".to_owned(), Some("values are missing: no".to_owned()))
+        );
+        let left = stand_ins.apply(sql(), Role::Primary, now).1;
+        assert_eq!(left, None, "a primary receives nothing");
+        assert_eq!(stand_ins.apply(sql(), Role::Standby, now + AGAIN), (sql(), None));
     }
 }

@@ -232,7 +232,9 @@ impl Known {
         }
         answer.rows = rows;
         answer.cuts.sort_unstable();
-        answer.missing = self.failed.clone().filter(|_| missing);
+        if missing && self.failed.is_some() {
+            answer.missing.clone_from(&self.failed);
+        }
     }
 }
 

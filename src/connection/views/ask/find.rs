@@ -3,6 +3,7 @@
 use tokio::time::Instant;
 
 use super::{Failure, ViewSession};
+use crate::connection::error;
 use crate::model::{NodeConfig, NodeError, Role, View};
 
 impl ViewSession {
@@ -12,18 +13,19 @@ impl ViewSession {
         node: &NodeConfig,
         view: &View,
         role: Role,
-        error: &NodeError,
+        why: &NodeError,
     ) -> Result<bool, Failure> {
         if view.extension.is_some() {
             return Ok(false);
         }
         let sql = self.statement(node, view, role, View::sql).await?;
         let mut found = false;
-        for (probe, text) in self.stand_ins.probes(&sql, error, role) {
+        for (probe, text) in self.stand_ins.probes(&sql, why, role) {
             match self.first(node, &text).await {
                 Ok(_) => {}
-                Err(Failure::Said(_)) => {
-                    self.stand_ins.failed(probe, Instant::now());
+                Err(Failure::Said(error)) => {
+                    let error = Box::pin(self.with_remedy(view, error::of_ours(error))).await;
+                    self.stand_ins.failed(probe, &error, Instant::now());
                     found = true;
                 }
                 Err(failure) => return Err(failure),
