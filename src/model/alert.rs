@@ -202,7 +202,8 @@ impl Rule {
         self.columns().filter_map(|column| self.view.columns.get(column)?.source.counter())
     }
 
-    /// True if it cannot tell whether it finds something: of a row that it does not leave out, a value is unknown.
+    /// True if it cannot tell whether it finds something: of a row that it does not leave out, a value is unknown. The
+    /// shape of the cluster is made of whatever is known.
     pub fn is_blind(&self, reading: &Reading) -> bool {
         // A rate is not known from the first answer on. Its counter is.
         let asked = |column: usize| self.view.columns.get(column).and_then(|of| of.source.counter()).unwrap_or(column);
@@ -213,7 +214,7 @@ impl Rule {
                 .any(|(at, condition)| value(row, *at) != Value::Unknown && !value(row, *at).meets(condition))
         };
         let misses = |row: usize| self.columns().any(|column| value(row, asked(column)) == Value::Unknown);
-        self.check == Check::Shape || (0..reading.len()).any(|row| !is_left_out(row) && misses(row))
+        (0..reading.len()).any(|row| !is_left_out(row) && misses(row))
     }
 
     /// The rows of a node's answer that meet the rule; none for a rule on the topology.
