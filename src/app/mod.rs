@@ -20,7 +20,7 @@ use std::time::{Duration, SystemTime};
 use panes::lines::Lines;
 
 use crate::fleet::nodes::Node;
-use crate::fleet::{AlertId, Fleet, Picture, Severity};
+use crate::fleet::{Fleet, Picture, Severity};
 use crate::model::protocol::ShutdownReport;
 use crate::model::{Command, NodeConfig, NodeName};
 
@@ -107,7 +107,9 @@ pub struct App {
     /// The cluster as its nodes report it.
     pub topology: Topology,
     /// The rows of the alerts, and [`Alerts::changes`](crate::fleet::alerts::Alerts::changes) when they were arranged.
-    pub alerts_table: Table<AlertId>,
+    pub alerts_table: Table<panes::alerts::AlertKey>,
+    /// What could not be judged, when the rows of the alerts were arranged.
+    pub silence: panes::alerts::Silence,
     alerts_arranged: u64,
     /// The number of the newest journal entry in [`Self::events_table`].
     journal_shown: u64,
@@ -169,6 +171,7 @@ impl App {
             views: Views::new(setup.columns),
             topology: Topology::default(),
             alerts_table: Table::following(),
+            silence: panes::alerts::Silence::default(),
             alerts_arranged: 0,
             journal_shown: 0,
             journal_amended: 0,

@@ -1,7 +1,7 @@
 //! The lists of the panes. The trait `Rows` is what every list can do, so that a key which works on one list works on
 //! all of them. Only `App::rows` knows which list a pane shows.
 
-pub(super) mod alerts;
+pub mod alerts;
 pub mod answers;
 pub(super) mod events;
 pub(super) mod lines;

@@ -24,6 +24,8 @@ use crate::model::{Alert, NodeName, Rule, Thresholds, View};
 
 mod copies;
 
+pub(super) use copies::says_another;
+
 /// The longest quiet time before an alert counts as over: a condition that returns within it is the same alert. A
 /// rule with a shorter duration has a shorter quiet time.
 const CALM: Duration = Duration::from_secs(10);
@@ -174,9 +176,20 @@ impl Alerts {
         self.held.get(&id.node)?.iter().find(|held| held.fired && held.id() == *id)
     }
 
-    /// A number that grows with each alert that begins, ends or is acknowledged.
+    /// A number that grows with each alert that begins, ends or is acknowledged, and with each change of what cannot be
+    /// judged.
     pub fn changes(&self) -> u64 {
         self.changes
+    }
+
+    /// What cannot be judged has changed.
+    pub(super) fn touch(&mut self) {
+        self.changes += 1;
+    }
+
+    /// The rule of this name.
+    pub fn rule(&self, name: &str) -> Option<&Arc<Rule>> {
+        self.rules.iter().find(|rule| rule.name == name)
     }
 
     /// What the rules find now, node by node, including findings that have not yet lasted as long as their rules

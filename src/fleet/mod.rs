@@ -21,6 +21,7 @@ pub mod lag;
 mod measure;
 mod missing;
 pub mod nodes;
+mod outcome;
 mod picture;
 pub mod readings;
 mod series;
@@ -54,6 +55,7 @@ pub use cost::{Cost, CostRate};
 pub use journal::{Entry, Journal, Severity};
 pub use lag::Lag;
 pub use nodes::{Node, Nodes, Unsaved};
+use outcome::Outcome;
 pub use picture::Picture;
 pub use readings::{Readings, ViewReadings};
 pub use series::Series;
@@ -143,7 +145,7 @@ impl Fleet {
 
     /// The rules that could not be applied to a node that answers.
     pub fn not_judged(&self) -> Vec<NotJudged> {
-        unjudged::of(&self.now, self.alerts.rules(), &self.thresholds)
+        self.now.nodes.iter().flat_map(|node| unjudged::of(&self.now.nodes, node, self.alerts.rules())).collect()
     }
 
     /// True while a statement runs.
@@ -239,6 +241,8 @@ impl Fleet {
             }
             EventKind::Disconnected { node, .. } => self.of(node, |node| node.connected_at = None),
             EventKind::Health { node, health, .. } | EventKind::Checked { node, health } => {
+                let answers = |nodes: &Nodes| nodes.get(node).is_some_and(|node| node.health.state.answers());
+                let answered = answers(&self.now.nodes);
                 self.of(node, |node| node.set_health(at, Arc::clone(health)));
                 if !health.state.answers() {
                     self.now.readings.skip(Some(node));
@@ -246,6 +250,9 @@ impl Fleet {
                 // Somebody wants it so: a paused node has no problem.
                 if health.paused {
                     self.alerts.forget(node);
+                }
+                if answers(&self.now.nodes) != answered {
+                    self.find_unjudged(node);
                 }
             }
             EventKind::NodeAdded { node } => {
@@ -369,9 +376,18 @@ impl Fleet {
         if changed {
             self.of(name, |node| node.split_brain = said);
         }
-        // What is said on a row stands in the header at once.
-        if changed || alerts != self.alerts.changes() {
-            self.judge_all();
+        // What is said on a row stands in the header of the next frame.
+        self.unsettled |= changed || alerts != self.alerts.changes();
+        self.find_unjudged(name);
+    }
+
+    /// Finds which rules cannot be applied to a node.
+    fn find_unjudged(&mut self, name: &NodeName) {
+        let Some(node) = self.now.nodes.get(name) else { return };
+        let not_judged = unjudged::of(&self.now.nodes, node, self.alerts.rules());
+        if not_judged != node.not_judged {
+            self.of(name, |node| node.not_judged = not_judged);
+            self.alerts.touch();
         }
     }
 
@@ -400,7 +416,15 @@ impl Fleet {
         let pace = Pace { refresh: self.refresh, span: self.rate_span };
         let here = Place::of(&self.now.nodes, at, node);
         let at_once = Moment { ours: at, servers };
-        match (self.now.readings.take(at_once, node, &view, outcome, pace, &here), outcome) {
+        let read = self.now.readings.take(at_once, node, &view, outcome, pace, &here);
+        if let Some(answer) = read.as_deref().map(Ok).or(outcome.as_ref().err().map(Err))
+            && self.alerts.asked().any(|(asked, _)| asked.name == view.name)
+        {
+            let of = Outcome::of(self.alerts.rules(), &view, answer, &self.thresholds);
+            self.of(node, |node| drop(node.outcomes.insert(view.name.clone(), of)));
+            self.find_unjudged(node);
+        }
+        match (read, outcome) {
             (Some(reading), _) => {
                 self.alerts.answered(&self.now.nodes, node, &view.name, &reading, &self.thresholds);
                 if let Some(before) = before {
@@ -496,6 +520,10 @@ impl Fleet {
         for node in self.now.nodes.iter().filter(|node| node.health.state.answers()) {
             let rivals = identity::split_brain(&self.now.nodes, node);
             self.alerts.refreshed(self.now.at, node, &rivals, &self.thresholds);
+        }
+        let names: Vec<NodeName> = self.now.nodes.iter().map(|node| node.name().clone()).collect();
+        for name in &names {
+            self.find_unjudged(name);
         }
     }
 

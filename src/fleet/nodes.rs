@@ -11,10 +11,12 @@ use super::changes::Told;
 use super::history::UNWATCHED;
 use super::journal::trouble::Trouble;
 use super::lag::Lag;
+use super::outcome::Outcomes;
 use super::track::Track;
 use crate::model::rates::{Rates, TABLE_SPAN};
 use crate::model::{
-    Facts, Health, HealthState, NodeConfig, NodeError, NodeName, PoolStats, ProbeStats, Role, ServerFacts, Thresholds,
+    Facts, Health, HealthState, NodeConfig, NodeError, NodeName, NotJudged, PoolStats, ProbeStats, Role, ServerFacts,
+    Thresholds,
 };
 
 pub use super::history::{History, Sample, Span};
@@ -58,6 +60,10 @@ pub struct Node {
     pub lag: Lag,
     /// The servers that are primaries of its cluster, in words, if it was one of several at its last figures.
     pub split_brain: Option<String>,
+    /// The rules that cannot be applied to it, as of its last answer; empty while it does not answer.
+    pub not_judged: Vec<NotJudged>,
+    /// What came of the views that rules are about.
+    pub(super) outcomes: Outcomes,
     /// Where the end of its WAL was seen, and when.
     pub(super) track: Track,
     /// When the replay of a standby was last seen to have gone on.
@@ -149,6 +155,8 @@ impl Node {
             role_since: None,
             lag: Lag::default(),
             split_brain: None,
+            not_judged: Vec::new(),
+            outcomes: Outcomes::default(),
             track: Track::default(),
             replay_moved: None,
             stopped: None,

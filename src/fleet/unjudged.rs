@@ -3,48 +3,56 @@
 
 use std::sync::Arc;
 
+use super::alerts::says_another;
 use super::lag::Supply;
-use super::nodes::Node;
-use super::picture::Picture;
+use super::nodes::{Node, Nodes};
+use super::outcome::Outcome;
 use crate::model::alert::{Check, facts};
 use crate::model::facts::Part;
-use crate::model::view::Value;
-use crate::model::{ErrorKind, NodeError, NotJudged, Role, Rule, Thresholds};
+use crate::model::view::{Reading, Value};
+use crate::model::{ErrorKind, Facts, NodeError, NotJudged, Role, Rule};
 
-/// Every rule and node of which it is so. A node that does not answer is not judged either, and says so itself.
-pub(super) fn of(picture: &Picture, rules: &[Arc<Rule>], thresholds: &Thresholds) -> Vec<NotJudged> {
-    let mut found = Vec::new();
-    for node in picture.nodes.iter().filter(|node| node.health.state.answers()) {
-        for rule in rules {
-            let reason = if rule.asks() { of_view(picture, node, rule, thresholds) } else { of_figures(node, rule) };
-            found.extend(reason.map(|reason| NotJudged { rule: rule.name.clone(), node: node.name().clone(), reason }));
-        }
+/// A second answer tells.
+const DOUBTFUL: &str = "one answer cannot tell a long transaction from lag";
+
+/// The rules that could not be applied to a node. One that does not answer is not judged either, and says so itself.
+pub(super) fn of(nodes: &Nodes, node: &Node, rules: &[Arc<Rule>]) -> Vec<NotJudged> {
+    if !node.health.state.answers() {
+        return Vec::new();
     }
-    found
+    let figures = node.facts.as_ref().map(|(at, facts)| {
+        let known = super::alerts::known(node, &[]);
+        facts::reading(*at, facts, node.server.as_deref(), known)
+    });
+    let reason = |rule: &Rule| {
+        if rule.asks() { of_view(nodes, node, rule) } else { of_figures(node, rule, figures.as_ref()) }
+    };
+    let found = |rule: &Arc<Rule>| {
+        let (reason, pending) = reason(rule)?;
+        Some(NotJudged { rule: rule.name.clone(), node: node.name().clone(), reason, pending })
+    };
+    rules.iter().filter_map(found).collect()
 }
 
-/// Why a rule on a view could not be applied; `None` if it was, or if the node has nothing of the view.
-fn of_view(picture: &Picture, node: &Node, rule: &Rule, thresholds: &Thresholds) -> Option<String> {
+/// Why a rule could not be applied, and whether that is still to come.
+type Why = Option<(String, bool)>;
+
+/// Of a rule on a view. `None` if it was applied, or if the node has nothing of the view.
+fn of_view(nodes: &Nodes, node: &Node, rule: &Rule) -> Why {
     let view = &rule.view;
-    let answers = picture.readings.of(&view.name)?;
-    let reading = match answers.node(node.name()).and_then(super::readings::NodeReadings::last) {
-        None => return Some(format!("no answer to the view {} in time", view.name)),
-        Some(Err(error)) => {
-            return Some(said(error));
+    let reason = match node.outcomes.get(&view.name) {
+        None => return Some((format!("no answer to the view {} in time", view.name), true)),
+        Some(Outcome::Failed(error)) => said(error),
+        Some(Outcome::HasNone) => return None,
+        Some(Outcome::Cut) => format!("the answer to the view {} was cut", view.name),
+        Some(Outcome::Answered(gaps)) => {
+            let missing = gaps.missing.as_ref().filter(|(_, rules)| rules.contains(&rule.name)).map(|(why, _)| why);
+            // Where another node speaks for the copies, it reads them.
+            let unread = gaps.unread.as_ref().filter(|_| !says_another(nodes, node.name(), rule.once));
+            lacks_rights(node, view.rights.as_deref()).or_else(|| missing.or(unread).cloned())?
         }
-        Some(Ok(reading)) => reading,
     };
-    if reading.answer.not_applicable.is_some() {
-        return None;
-    }
-    if reading.answer.truncated {
-        return Some(format!("the answer to the view {} was cut", view.name));
-    }
-    let lacks = reading.answer.incomplete || rule.is_open(reading, thresholds);
-    if let Some(why) = reading.answer.missing.as_ref().filter(|_| lacks) {
-        return Some(why.clone());
-    }
-    lacks_rights(node, view.rights.as_deref())
+    Some((reason, false))
 }
 
 /// The right that the view needs and our role lacks. Who reads all data only sees more rows with it, not other values.
@@ -60,19 +68,23 @@ fn hidden(node: &Node) -> String {
     format!("the server hides what it needs from {}", node.hidden_from())
 }
 
-/// Why a rule on the figures of a refresh could not be applied.
-fn of_figures(node: &Node, rule: &Rule) -> Option<String> {
+/// Of a rule on the figures of a refresh.
+fn of_figures(node: &Node, rule: &Rule, figures: Option<&Reading>) -> Why {
+    let (Some((_, facts)), Some(reading)) = (&node.facts, figures) else {
+        let reason = node.facts_error.as_ref().map(|error| (error.message.clone(), false));
+        return Some(reason.unwrap_or_else(|| ("no figures in time".to_owned(), true)));
+    };
+    let reason = of_known_figures(node, rule, facts, reading)?;
+    let pending = reason == DOUBTFUL;
+    Some((reason, pending))
+}
+
+fn of_known_figures(node: &Node, rule: &Rule, facts: &Facts, reading: &Reading) -> Option<String> {
     let Check::Column { column, .. } = rule.check else { return None };
     let name = rule.view.columns.get(column)?.name.as_str();
-    let Some((_, facts)) = &node.facts else {
-        let reason = node.facts_error.as_ref().map(|error| error.message.clone());
-        return Some(reason.unwrap_or_else(|| "no figures in time".to_owned()));
-    };
     if let Some(error) = node.facts_error.as_ref().filter(|error| error.kind != ErrorKind::NotConnected) {
         return Some(error.message.clone());
     }
-    let known = super::alerts::known(node, &[]);
-    let reading = facts::reading(std::time::SystemTime::UNIX_EPOCH, facts, node.server.as_deref(), known);
     let missing = node.why_missing(parts_of(name));
     // A lag that is measured without one of its parts may be more than it seems.
     let is_lag = matches!(name, "late_ms" | "behind" | "replay_lag_ms" | "replay_lag_bytes");
@@ -84,9 +96,7 @@ fn of_figures(node: &Node, rule: &Rule) -> Option<String> {
     }
     let standby = facts.role == Role::Standby;
     match name {
-        "late_ms" | "behind" | "replay_lag_ms" if standby && node.lag.doubtful => {
-            Some("one answer cannot tell a long transaction from lag".to_owned())
-        }
+        "late_ms" | "behind" | "replay_lag_ms" if standby && node.lag.doubtful => Some(DOUBTFUL.to_owned()),
         "late_ms" if node.lag.supply == Supply::Archive && node.lag.time.is_some() => Some(
             "one answer cannot tell an idle primary, which is not watched, from an archive that stopped".to_owned(),
         ),

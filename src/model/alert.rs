@@ -8,7 +8,7 @@ use std::time::{Duration, SystemTime};
 use serde::Serialize;
 
 use super::node::Thresholds;
-use super::view::{Copies, Reading, Source, Value, cell};
+use super::view::{Copies, Reading, Value, cell};
 use super::{Condition, NodeName, View};
 
 pub mod facts;
@@ -188,17 +188,18 @@ impl Rule {
         self.counters().next().is_some()
     }
 
-    /// The columns of the rates that it looks at.
-    pub fn counters(&self) -> impl Iterator<Item = usize> {
+    /// The columns that it looks at.
+    fn columns(&self) -> impl Iterator<Item = usize> {
         let checked = match self.check {
             Check::Column { column, .. } => Some(column),
             Check::Shape => None,
         };
-        let columns = checked.into_iter().chain(self.filter.iter().map(|(column, _)| *column));
-        columns.filter_map(|column| match self.view.columns.get(column)?.source {
-            Source::Rate { of } | Source::Until { of } => Some(of),
-            _ => None,
-        })
+        checked.into_iter().chain(self.filter.iter().map(|(column, _)| *column))
+    }
+
+    /// The columns of the rates that it looks at.
+    pub fn counters(&self) -> impl Iterator<Item = usize> {
+        self.columns().filter_map(|column| self.view.columns.get(column)?.source.counter())
     }
 
     /// The rows of a node's answer that meet the rule; none for a rule on the topology.
@@ -216,18 +217,20 @@ impl Rule {
         (0..reading.len()).filter_map(found).collect()
     }
 
-    /// True if a row may meet the rule or not: a value that it looks at is unknown, and no other one decides.
+    /// True if a row may meet the rule or not: a value that it looks at is unknown, and no other one decides. The shape of
+    /// the cluster is made of whatever is known.
     pub fn is_open(&self, reading: &Reading, thresholds: &Thresholds) -> bool {
         let Check::Column { column, limits } = &self.check else { return false };
         let value = |row: usize, at: usize| reading.value(&self.view, row, at);
+        // A rate is not known from the first answer on. Its counter is.
+        let asked = |at: usize| self.view.columns.get(at).and_then(|of| of.source.counter()).unwrap_or(at);
         let is_open = |row: usize| {
             let checked = value(row, *column);
             let may = |(at, condition): &(usize, Condition)| {
                 let value = value(row, *at);
                 value == Value::Unknown || value.meets(condition)
             };
-            let mut columns = self.filter.iter().map(|(at, _)| *at).chain([*column]);
-            columns.any(|at| value(row, at) == Value::Unknown)
+            self.columns().any(|at| value(row, asked(at)) == Value::Unknown)
                 && (checked == Value::Unknown || limits.severity(checked, thresholds).is_some())
                 && self.filter.iter().all(may)
         };

@@ -41,7 +41,7 @@ pub struct LagSummary {
 }
 
 /// A rule that could not be applied to a node.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 pub struct NotJudged {
     /// The name of the rule.
     pub rule: String,
@@ -49,4 +49,7 @@ pub struct NotJudged {
     pub node: NodeName,
     /// Why not, and what would help. It may hold text of a server: make it safe before it reaches a terminal.
     pub reason: String,
+    /// True if the answer is still to come: whoever watches waits for it.
+    #[serde(skip)]
+    pub pending: bool,
 }

@@ -51,6 +51,8 @@ pub struct View {
     pub empty: Option<String>,
     /// The column with the process id of a session: rows of pgwatch's own sessions are left out.
     pub own: Option<usize>,
+    /// The column that says why the values of a row may not be read, and what would help: a rule is not judged on it.
+    pub unread: Option<usize>,
     /// Rows that are hidden until the user shows them.
     pub hide: Vec<Hide>,
     /// The columns that make its rows a tree, if they are one.
@@ -208,6 +210,7 @@ impl View {
             sort: None,
             empty: None,
             own: None,
+            unread: None,
             hide: Vec::new(),
             tree: None,
             statement: None,

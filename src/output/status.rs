@@ -215,7 +215,7 @@ impl<'a> StatusDocument<'a> {
     /// What could not be judged: the same reason on the same node is written once, with all of its rules.
     fn write_not_judged(&self, out: &mut dyn Write) -> io::Result<()> {
         let mut reasons: IndexMap<(&str, &str), Vec<&str>> = IndexMap::new();
-        for NotJudged { rule, node, reason } in self.not_judged {
+        for NotJudged { rule, node, reason, .. } in self.not_judged {
             reasons.entry((node.as_str(), reason)).or_default().push(rule);
         }
         if !reasons.is_empty() {

@@ -20,7 +20,7 @@ use crate::text;
 /// Maximum width of the cluster's name, in columns; the smaller ones are for lines with less room.
 const NAME: [usize; 4] = [24, 16, 8, 4];
 /// How many parts the left side has at most.
-const PARTS: usize = 14;
+const PARTS: usize = 15;
 /// How many columns of a verdict on something wrong stay at least.
 const WRONG: usize = 16;
 /// With less room than this, it says nothing.
@@ -32,6 +32,8 @@ const GAP: usize = 3;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Stays {
     Cost,
+    /// How many rules could not be judged.
+    Unjudged,
     Transactions,
     /// The verdict where nothing is wrong.
     Quiet,
@@ -155,6 +157,10 @@ fn left(app: &App, theme: &Theme) -> Vec<Part> {
         parts.push(Part::new(word, style, Stays::Word).gap(1).of_alerts());
         let key = labels(keymap().keys(Action::ScreenAlerts, Place::Screen), app.ascii);
         parts.push(Part::new(key, theme.accent_bold, Stays::Longest).of_alerts());
+    }
+    let [rules, _] = app.silence.extent;
+    if rules > 0 {
+        parts.push(Part::new(format!("? {rules} not judged"), theme.dim, Stays::Unjudged).of_alerts());
     }
     parts.extend(verdict(app, theme));
     if let Some(rate) = picture.nodes.transactions(picture.at, app.fleet.refresh) {

@@ -314,7 +314,8 @@ async fn a_standby_that_may_not_say_that_it_is_one_is_told_as_one_until_it_is_pr
 #[test]
 fn status_names_the_rules_that_miss_a_function_and_the_screen_says_which() {
     let servers = Servers::start();
-    for function in ["pg_is_wal_replay_paused()", "pg_stat_get_activity(int4)"] {
+    servers.run("select pg_create_physical_replication_slot('nobody', true)");
+    for function in ["pg_is_wal_replay_paused()", "pg_stat_get_activity(int4)", "pg_current_wal_lsn()"] {
         servers.run(&format!("revoke execute on function {function} from public"));
         servers.until(&format!("select not has_function_privilege('pgwatch', '{function}', 'execute')"));
     }
@@ -328,6 +329,19 @@ fn status_names_the_rules_that_miss_a_function_and_the_screen_says_which() {
                  GRANT EXECUTE ON FUNCTION pg_is_wal_replay_paused TO \"pgwatch\"";
     assert_eq!(reason, grant);
     assert!(unjudged.iter().all(|rule| rule["rule"] != "connections"), "{status:#}");
+    // What stands in for a function leaves rules without values, on the role of servers that needs it.
+    let of_slots = |rule: &&serde_json::Value| rule["rule"].as_str().unwrap().starts_with("slot_");
+    let blind: Vec<&serde_json::Value> = unjudged.iter().filter(of_slots).collect();
+    assert!(blind.iter().any(|rule| rule["rule"] == "slot_retention"), "{status:#}");
+    let why = "values are missing: permission denied for function pg_current_wal_lsn: \
+               GRANT EXECUTE ON FUNCTION pg_current_wal_lsn() TO \"pgwatch\"";
+    let is_so =
+        |rule: &&serde_json::Value| rule["node"] == "primary" && rule["reason"] == why && rule["rule"] != "slot_lost";
+    assert!(blind.iter().all(is_so), "{status:#}");
+    let (view, _) = object(&["view", "slots", "--config", config.arg(), "--format", "json", "--nodes", "primary"]);
+    let retained = view["columns"].as_array().unwrap().iter().position(|column| column["name"] == "retained_bytes");
+    assert!(view["nodes"][0]["rows"][0][retained.unwrap()].is_null(), "{view:#}");
+    assert_eq!(view["nodes"][0]["missing"], why, "{view:#}");
 
     let mut tui = Tui::start(&["--config", config.arg()], 160, 60, &[]);
     tui.wait_for("both are healthy", PATIENCE, |screen| {

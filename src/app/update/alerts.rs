@@ -1,13 +1,14 @@
 //! The list of alerts on its screen, and what keys do there.
 
 use std::cmp::Reverse;
+use std::sync::Arc;
 
 use crate::app::rows::cursor::Move;
 use crate::app::{Action, App, Pane, Screen};
 use crate::model::alert::facts;
 
-use crate::app::panes::alerts::Seen;
-use crate::fleet::alerts::{AlertId, Held};
+use crate::app::panes::alerts::{AlertKey, Seen, Silence, Unjudged};
+use crate::fleet::alerts::Held;
 
 impl App {
     /// Arranges the list of alerts again if any of them changed.
@@ -17,23 +18,43 @@ impl App {
         }
     }
 
-    /// Sorts the list: unacknowledged alerts first, then by severity, then the newest first.
+    /// Sorts the list: unacknowledged alerts first, then by severity, then the newest first. What could not be judged comes
+    /// last.
     pub(in crate::app) fn arrange_alerts(&mut self) {
+        if self.alerts_arranged != self.fleet.alerts().changes() {
+            self.silence = Silence::of(&self.fleet);
+        }
         let (alerts, filter, now) = (self.fleet.alerts(), &self.alerts_table.filter, self.now);
         self.alerts_arranged = alerts.changes();
-        let total = alerts.fired().count();
+        let unjudged = &self.silence.unjudged;
+        let total = alerts.fired().count() + unjudged.len();
         let mut fired: Vec<&Held> = alerts.fired().filter(|held| filter.passes(&Seen { held, now })).collect();
         fired.sort_by_key(|held| {
             (held.acknowledged, Reverse(held.alert.finding.severity), Reverse(held.alert.since), held.id())
         });
-        let rows: Vec<AlertId> = fired.into_iter().map(Held::id).collect();
+        let unjudged = unjudged.iter().filter(|one| filter.passes(*one)).map(Unjudged::key);
+        let rows = fired.into_iter().map(|held| AlertKey::Alert(held.id())).chain(unjudged).collect();
         let page = self.drawn.page(Pane::Alerts);
         self.alerts_table.set_rows(rows, total, page);
     }
 
-    /// The selected alert.
+    /// The selected alert; `None` also on a row of what could not be judged.
     pub fn selected_alert(&self) -> Option<&Held> {
-        self.fleet.alerts().get(self.alerts_table.selected()?)
+        match self.alerts_table.selected()? {
+            AlertKey::Alert(id) => self.fleet.alerts().get(id),
+            AlertKey::Unjudged { .. } => None,
+        }
+    }
+
+    /// The selected rule that could not be applied.
+    pub fn selected_unjudged(&self) -> Option<&Unjudged> {
+        self.unjudged(self.alerts_table.selected()?)
+    }
+
+    /// The rule of a row that could not be applied; `None` if the row is an alert.
+    pub fn unjudged(&self, key: &AlertKey) -> Option<&Unjudged> {
+        let AlertKey::Unjudged { rule, reason } = key else { return None };
+        self.silence.unjudged.iter().find(|one| one.rule.name == *rule && one.reason == *reason)
     }
 
     /// Shows the screen that an action opens.
@@ -56,7 +77,7 @@ impl App {
     /// `Space`: marks the alert as acknowledged, or takes that back. Selects the next one, so that several are
     /// acknowledged by repeating one key.
     pub(in crate::app) fn acknowledge(&mut self) {
-        let Some(alert) = self.alerts_table.selected().cloned() else { return };
+        let Some(AlertKey::Alert(alert)) = self.alerts_table.selected().cloned() else { return };
         self.fleet.acknowledge(&alert);
         self.alerts_table.follow = false;
         self.arrange_alerts();
@@ -67,11 +88,18 @@ impl App {
         self.selected_alert().is_some_and(|held| held.acknowledged)
     }
 
-    /// `Enter`: shows what the rule is about, on the node of the alert, with the cursor on its row.
+    /// `Enter`: shows what the rule is about, on the node of the alert, with the cursor on its row. Of a rule that could
+    /// not be applied, it shows the nodes to which it could not.
     pub(in crate::app) fn open_alert(&mut self) {
-        let Some(held) = self.selected_alert() else { return };
-        let (rule, node) = (std::sync::Arc::clone(&held.alert.rule), held.alert.node.clone());
-        let key = held.alert.finding.key.clone();
+        let (rule, nodes, key) = match (self.selected_alert(), self.selected_unjudged()) {
+            (Some(held), _) => {
+                let alert = &held.alert;
+                (Arc::clone(&alert.rule), vec![alert.node.clone()], Some(alert.finding.key.clone()))
+            }
+            (_, Some(one)) => (Arc::clone(&one.rule), one.nodes.clone(), None),
+            _ => return,
+        };
+        let Some(node) = nodes.first().cloned() else { return };
         self.travel(|app| {
             app.select_node(&node);
             if rule.is_about_shape() {
@@ -80,8 +108,12 @@ impl App {
             } else if rule.view.name == facts::NAME {
                 app.enter(Screen::Detail);
             } else if app.enter_view(&rule.view.name) {
-                app.views.only = Some(vec![node.clone()]);
-                app.seek_row(node, key);
+                let is_all = nodes.len() == app.fleet.now().nodes.len();
+                app.views.only = (key.is_some() || !is_all).then_some(nodes);
+                match key {
+                    Some(key) => app.seek_row(node, key),
+                    None => app.arrange_view(),
+                }
             }
         });
     }

@@ -73,7 +73,7 @@ impl App {
             (Screen::Nodes | Screen::Events, Pane::Events) => self.event_node().map(Opens::Node),
             (Screen::Topology, _) => self.branch_node().map(Opens::Node),
             (Screen::View(_), _) => self.can_open_row().then_some(Opens::Row),
-            (Screen::Alerts, _) => self.selected_alert().map(|_| Opens::Alert),
+            (Screen::Alerts, _) => self.alerts_table.selected().map(|_| Opens::Alert),
             _ => None,
         }
     }

@@ -11,6 +11,7 @@ use crate::app::panes::answers::{AnswerLine, Cell};
 use crate::app::views::whole::Then;
 use crate::app::{App, Confirm, Dialog, Effect, Form, Pane, Screen};
 use crate::fleet::Severity;
+use crate::fleet::alerts::Held;
 use crate::fleet::batch::Batch;
 use crate::sql::acts::acts;
 use crate::sql::secrets::{is_masked, masked};
@@ -227,10 +228,13 @@ impl App {
             }
             Pane::Topology => Some(self.topology.branches.get(self.topology.cursor.at)?.name.clone()),
             Pane::View => self.copied_row(),
-            Pane::Alerts => self.selected_alert().map(|held| {
-                let alert = &held.alert;
-                format!("{}\t{}\t{}", alert.node, alert.rule.title, alert.finding.message)
-            }),
+            Pane::Alerts => match (self.selected_alert(), self.selected_unjudged()) {
+                (Some(Held { alert, .. }), _) => {
+                    Some(format!("{}\t{}\t{}", alert.node, alert.rule.title, alert.finding.message))
+                }
+                (_, Some(one)) => Some(format!("{}\t{}\tnot judged: {}", one.names(), one.rule.title, one.reason)),
+                _ => None,
+            },
             Pane::Editor => Some(self.query.editor.text()),
         }
     }

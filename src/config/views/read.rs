@@ -10,7 +10,7 @@ use crate::config::yaml::{self, Entry, Value, Yaml};
 use crate::model::Condition;
 use crate::model::view::{Hide, Holds, RowEvents, RowKind, Tree, View, ViewColumn, ViewScreen};
 
-const KEYS: [&str; 20] = [
+const KEYS: [&str; 21] = [
     "title",
     "about",
     "screen",
@@ -23,6 +23,7 @@ const KEYS: [&str; 20] = [
     "sort",
     "empty",
     "own",
+    "unread",
     "hide",
     "tree",
     "statement",
@@ -71,6 +72,7 @@ fn view(name: &str, yaml: &Yaml, report: &mut Diagnostics) -> Option<View> {
     let statement = keys.read("statement", report, column_of).map(|at| at.value);
     let compare = keys.read("compare", report, column_of).map(|at| at.value);
     let own = keys.read("own", report, column_of).map(|at| at.value);
+    let unread = keys.read("unread", report, column_of).map(|at| at.value);
     // Whatever EXPLAIN is to be used on is a statement.
     if let Some(column) = statement.and_then(|at| columns.get_mut(at)) {
         column.holds.get_or_insert(Holds::Statement);
@@ -99,6 +101,7 @@ fn view(name: &str, yaml: &Yaml, report: &mut Diagnostics) -> Option<View> {
         sort: sort.map(|at| at.value),
         empty,
         own,
+        unread,
         hide,
         tree: tree.map(|at| at.value),
         statement,

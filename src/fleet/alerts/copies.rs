@@ -8,7 +8,7 @@ use crate::model::{NodeName, Role};
 /// True if another node says what this one would say: the primary for its standbys; without a primary, the first
 /// standby for the others; and of several names of one server the first. Each node that does not tell its system
 /// identifier speaks for itself, and so do primaries of the same identifier, since they are not copies any more.
-pub(super) fn says_another(nodes: &Nodes, node: &NodeName, copies: Option<Copies>) -> bool {
+pub(in crate::fleet) fn says_another(nodes: &Nodes, node: &NodeName, copies: Option<Copies>) -> bool {
     let (Some(copies), Some(own)) = (copies, nodes.get(node)) else { return false };
     let Some(data) = data(own, copies) else { return false };
     let mut is_before = true;

@@ -147,6 +147,16 @@ pub enum Source {
     },
 }
 
+impl Source {
+    /// The column whose rate it is, or is computed with.
+    pub fn counter(&self) -> Option<usize> {
+        match self {
+            Self::Rate { of } | Self::Until { of } => Some(*of),
+            _ => None,
+        }
+    }
+}
+
 /// The types of columns, which are named as in PostgreSQL.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum CellKind {

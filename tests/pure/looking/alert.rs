@@ -9,7 +9,7 @@ use pgwatch::config::alerts;
 use pgwatch::model::alert::{Check, Limits, Threshold};
 use pgwatch::model::condition::{Op, Operand};
 use pgwatch::model::view::{CellKind, Source, ViewColumn};
-use pgwatch::model::{Condition, EventKind, Facts, Role, Rule, View};
+use pgwatch::model::{Condition, ErrorKind, EventKind, Facts, NodeError, Role, Rule, View};
 
 use super::answers::{answer, body, foot, seen, tell};
 use crate::scene::{self, Scene, production};
@@ -260,4 +260,56 @@ fn figures_that_came_before_the_rules_are_judged() {
     let _ = update(&mut scene.app, Msg::Views(views.clone(), vec![Arc::new(rule)], Vec::new()));
     scene.tick(1);
     assert!(seen(&mut scene, 120, 40).contains("1 alert"), "{}", seen(&mut scene, 120, 40));
+}
+
+/// No alert is good news only where all rules could be applied.
+#[test]
+fn what_could_not_be_judged_is_said_on_the_alerts_screen_and_on_the_node() {
+    let mut scene = production();
+    let all: Vec<String> = scene.app.fleet.now().nodes.names().map(ToString::to_string).collect();
+    scene.press("t");
+    let text = seen(&mut scene, 120, 40);
+    assert!(text.contains("still to be judged on 6 nodes"), "{text}");
+    let views: std::collections::BTreeSet<&str> =
+        alerts::ours().values().filter(|rule| rule.asks()).map(|rule| rule.view.name.as_str()).collect();
+    for (node, view) in all.iter().flat_map(|node| views.iter().map(move |view| (node, view))) {
+        scene::answers::lacks(&mut scene, node, view, "nothing of it");
+    }
+    let text = seen(&mut scene, 120, 40);
+    assert!(!text.contains("judged"), "{text}");
+    let denied = NodeError::new(ErrorKind::Sql, "permission denied for view pg_stat_archiver");
+    for node in ["primary", "replica-1"] {
+        scene::answers::fails(&mut scene, node, "archiver", denied.clone());
+    }
+    let reason = "not judged: permission denied for view pg_stat_archiver";
+    let text = seen(&mut scene, 120, 40);
+    assert!(text.contains("1 rule not judged on 2 nodes"), "{text}");
+    assert!(seen(&mut scene, 200, 60).contains("? 1 not judged"), "in the header");
+    let line = body(&text).into_iter().find(|line| line.contains(reason)).unwrap_or_else(|| panic!("{text}"));
+    assert!(line.contains("? 2 nodes") && line.contains("WAL archiving fails"), "{text}");
+    // The list is filtered by it, the row says all, and opens the nodes of it.
+    for keys in ["/rule:archiv<enter>", "<esc>/permission<enter>"] {
+        scene.press(keys);
+        let text = seen(&mut scene, 80, 24);
+        assert!(text.contains("(archiver_failing) is not judged on primary, replica-1"), "{text}");
+    }
+    assert!(scene.press("<space>").is_empty());
+    assert!(seen(&mut scene, 120, 40).contains("this is no alert"), "{}", seen(&mut scene, 120, 40));
+    scene.press("<enter>");
+    assert!(seen(&mut scene, 120, 40).contains("only 2 marked nodes"), "{}", seen(&mut scene, 120, 40));
+    // The page of the node has it too, and no other page.
+    scene.press("<esc><esc><esc>1");
+    for (node, is_said) in [("replica-2", false), ("replica-1", true)] {
+        scene.press(&format!("<esc>/{node}<enter>"));
+        let text = seen(&mut scene, 80, 24);
+        assert_eq!(text.contains("─ 1 rule not judged ─"), is_said, "{node}:\n{text}");
+        let text = seen(&mut scene, 120, 40);
+        assert_eq!(text.contains("Not judged: archiver_failing: permission denied"), is_said, "{node}:\n{text}");
+    }
+    // Who does not answer is down, and says that.
+    scene::goes_down(&mut scene, "replica-1");
+    let text = seen(&mut scene, 120, 40);
+    assert!(!text.contains("ot judged"), "{text}");
+    scene.press("t");
+    assert!(seen(&mut scene, 120, 40).contains("1 rule not judged on 1 node "), "{}", seen(&mut scene, 120, 40));
 }

@@ -126,6 +126,45 @@ async fn clients_that_connect_all_the_time_are_said() {
     judged.stop().await;
 }
 
+/// An index is not valid while it is rebuilt or dropped concurrently. What such a statement leaves behind when it ends early is said.
+#[test]
+fn an_index_that_is_rebuilt_or_dropped_is_no_fault_and_its_rest_is() {
+    if Install::find().unwrap().major() < 12 {
+        return not_run("reindex concurrently", "it came with PostgreSQL 12");
+    }
+    let cluster = cluster().start().unwrap();
+    let primary = cluster.primary();
+    let config = ConfigFile::new("", cluster.servers());
+    let ours = home(&[]);
+    primary.psql("create table t as select 1 as a, 2 as b; create index a on t (a); create index b on t (b)").unwrap();
+    for (statement, invalid) in [("drop index concurrently b", 1), ("reindex table concurrently t", 1)] {
+        let until_invalid = format!("select count(*) >= {invalid} from pg_index where not indisvalid");
+        let snapshot = ["begin isolation level repeatable read; select count(*) from t", "select pg_sleep(600)"];
+        let old = Session::new(primary, "old", &snapshot);
+        until(
+            primary,
+            "a snapshot",
+            "select count(*) = 1 from pg_stat_activity where backend_xmin is not null and application_name = 'old'",
+        );
+        let work = Session::new(primary, "work", &[statement]);
+        until(primary, statement, &until_invalid);
+        until(
+            primary,
+            "it waits",
+            "select count(*) = 1 from pg_stat_activity where application_name = 'work' and wait_event_type = 'Lock'",
+        );
+        assert_eq!(by_rule(&status(&config, ours.path()).0), [""; 0], "{statement}");
+        for session in ["work", "old"] {
+            let of = format!("from pg_stat_activity where application_name = '{session}'");
+            primary.psql(&format!("select pg_terminate_backend(pid) {of}")).unwrap();
+            until(primary, "its end", &format!("select count(*) = 0 {of}"));
+        }
+        drop((work, old));
+        assert_eq!(by_rule(&status(&config, ours.path()).0), ["invalid_index primary warning"], "{statement}");
+        primary.psql("drop index if exists b, a_ccnew").unwrap();
+    }
+}
+
 /// Lets the process work for a hundredth of the time.
 fn slow_down(pid: i32, stop: &AtomicBool) {
     let pid = Pid::from_raw(pid).unwrap();

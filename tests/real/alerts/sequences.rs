@@ -8,7 +8,7 @@ use super::home;
 use super::once::{as_superuser, replayed};
 use super::status::{by_rule, status};
 use crate::support::command::object;
-use crate::support::servers::cluster;
+use crate::support::servers::{ConfigFile, cluster};
 
 /// Statements, the sequence, its end, its column and the share of it that is used.
 type Case = (&'static str, &'static str, i64, &'static str, Option<f64>);
@@ -16,7 +16,7 @@ type Case = (&'static str, &'static str, i64, &'static str, Option<f64>);
 const INT4: i64 = 2_147_483_647;
 const INT8: i64 = i64::MAX;
 
-const CASES: [Case; 17] = [
+const CASES: [Case; 18] = [
     ("create table a (id int4 default nextval('a1')); select setval('a1', 2147483000)", "a1", INT4, "a.id", Some(100.0)),
     ("create table b (id int8 default nextval('b1')); select setval('b1', 2147483000)", "b1", INT8, "b.id", Some(0.0)),
     ("create table c (id int2 default nextval('c1')); select setval('c1', 16384)", "c1", 32_767, "c.id", Some(50.0)),
@@ -57,6 +57,7 @@ const CASES: [Case; 17] = [
     ),
     ("create table i (id int4 generated always as identity); select setval('i_id_seq', 2147483000)", "i_id_seq", INT4, "i.id", Some(100.0)),
     ("create table j (id numeric(6, 2) default nextval('j1')); select setval('j1', 5000)", "j1", 9_999, "j.id", Some(50.0)),
+    ("create table r (id oid default nextval('r1')); select setval('r1', 4294967000)", "r1", 4_294_967_295, "r.id", Some(100.0)),
     ("create table k (id numeric default nextval('k1')); select setval('k1', 5000)", "k1", INT8, "k.id", Some(0.0)),
     // Descending, with limits of its own, in circles.
     (
@@ -117,4 +118,35 @@ fn the_narrowest_column_that_a_sequence_feeds_is_its_end() {
     assert!(code == 2 && found.iter().all(|found| found == "sequence_end primary critical"), "{report:#}");
     let ending = CASES.iter().filter(|(.., used)| used.is_some_and(|used| used > 99.0)).count();
     assert_eq!(found.len(), ending, "{report:#}");
+}
+
+/// The role that is recommended for monitoring may not read sequences: nothing is said of them unless something was read.
+#[test]
+fn sequences_that_may_not_be_read_are_named_as_not_judged() {
+    let cluster = cluster().standbys(1).start().unwrap();
+    let primary = cluster.primary();
+    let made = "create schema \"Odd\"; create table \"Odd\".b (id serial); create table a (id serial);
+        create sequence ring cycle; select setval('a_id_seq', 2147483000)";
+    primary.psql(made).unwrap();
+    let of = |grant: &str| {
+        primary.psql(grant).unwrap();
+        replayed(&cluster);
+        let (report, code) = status(&ConfigFile::new("", cluster.servers()), home(&[]).path());
+        let silent: Vec<(String, String)> = report["not_judged"].as_array().unwrap().iter().map(of_rule).collect();
+        (code, by_rule(&report), silent)
+    };
+    let not_judged = |reason: &str| vec![("sequence_end primary".to_owned(), reason.to_owned())];
+    let all = "not read: 2 of 3 sequences: GRANT SELECT ON ALL SEQUENCES IN SCHEMA \"Odd\" TO pgwatch; \
+               GRANT SELECT ON ALL SEQUENCES IN SCHEMA public TO pgwatch";
+    assert_eq!(of("select 1"), (3, Vec::new(), not_judged(all)));
+    let found = vec!["sequence_end primary critical".to_owned()];
+    let one = "not read: 1 of 3 sequences: GRANT SELECT ON ALL SEQUENCES IN SCHEMA \"Odd\" TO pgwatch";
+    let grant = "GRANT SELECT ON ALL SEQUENCES IN SCHEMA public TO pgwatch";
+    assert_eq!(of(grant), (3, found.clone(), not_judged(one)));
+    assert_eq!(of("GRANT SELECT ON ALL SEQUENCES IN SCHEMA \"Odd\" TO pgwatch"), (2, found, Vec::new()));
+}
+
+fn of_rule(one: &Value) -> (String, String) {
+    let said = |field: &str| one[field].as_str().unwrap();
+    (format!("{} {}", said("rule"), said("node")), said("reason").to_owned())
 }

@@ -111,6 +111,9 @@ impl App {
             Action::Open => self.why_not_open(),
             Action::Mark if self.pane == Pane::View => "there is no row to mark here",
             Action::Mark => "marks are set in the table of nodes; Tab goes there",
+            Action::Acknowledge if self.selected_unjudged().is_some() => {
+                "this is no alert: a rule could not be applied"
+            }
             Action::Acknowledge => "there is no alert to acknowledge",
             Action::Compare => "there is no other node to compare with",
             Action::ShowHidden => "this table hides no rows",

@@ -36,8 +36,14 @@ pub(crate) fn draw(canvas: &mut Canvas<'_>, area: Rect) {
     };
     let room = usize::from(area.width).saturating_sub(node.name().as_str().len() + 8);
     let origin = origin(node, app.picture().at, room);
-    let inner =
-        canvas.pane(Pane::Summary, area, Border { title: node.name().as_str(), note: &origin, ..Border::default() });
+    // The line about it may be below the last visible one.
+    let foot = match node.not_judged.iter().filter(|one| !one.pending).count() {
+        0 => String::new(),
+        1 => "1 rule not judged".to_owned(),
+        rules => format!("{rules} rules not judged"),
+    };
+    let border = Border { title: node.name().as_str(), note: &origin, foot: &foot, ..Border::default() };
+    let inner = canvas.pane(Pane::Summary, area, border);
     let lines = Summary { app, node, theme, at: app.picture().at, width: usize::from(inner.width) }.lines();
     if app.screen == Screen::Detail {
         let used = lines.len().min(usize::from(inner.height)) as u16;
@@ -130,10 +136,25 @@ impl Summary<'_> {
                 lines.push(self.label("").text(hint.clone(), self.theme.dim));
             }
         }
+        self.not_judged(&mut lines);
         if self.app.screen == Screen::Nodes {
             self.events(&mut lines);
         }
         lines
+    }
+
+    /// How many rules cannot be applied to the node, and why: `12 rules: the server hides ...`.
+    fn not_judged(&self, lines: &mut Vec<DocLine>) {
+        let mut known = self.node.not_judged.iter().filter(|one| !one.pending);
+        let Some(first) = known.next() else { return };
+        let others = known.clone().count();
+        let rules = match others {
+            0 => first.rule.clone(),
+            _ => format!("{} rules", others + 1),
+        };
+        let more = if known.any(|one| one.reason != first.reason) { ", for several reasons" } else { "" };
+        let said = format!("Not judged: {rules}{more}: ");
+        lines.push(DocLine::default().text(said, self.theme.warn).text(first.reason.clone(), self.theme.dim));
     }
 
     /// The newest events of the node, if they have no pane of their own.
