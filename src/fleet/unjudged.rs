@@ -39,8 +39,7 @@ fn of_view(picture: &Picture, node: &Node, rule: &Rule, thresholds: &Thresholds)
     if reading.answer.truncated {
         return Some(format!("the answer to the view {} was cut", view.name));
     }
-    let lacks = reading.answer.incomplete || rule.is_open(reading, thresholds);
-    if let Some(why) = reading.answer.missing.as_ref().filter(|_| lacks) {
+    if let Some(why) = reading.answer.missing.as_ref().filter(|_| rule.is_open(reading, thresholds)) {
         return Some(why.clone());
     }
     lacks_rights(node, view.rights.as_deref())
