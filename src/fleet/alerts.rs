@@ -255,7 +255,16 @@ impl Alerts {
             } else if copies::says_another(nodes, node, rule.once) {
                 self.found(&rule, node, reading.at, Vec::new());
             } else {
-                self.found(&rule, node, reading.at, rule.findings(reading, thresholds));
+                let mut findings = rule.findings(reading, thresholds);
+                // What was found before may hold still: it is not told.
+                if rule.is_open(reading, thresholds) {
+                    let held = self.held.get(node).into_iter().flatten().filter(|one| one.gone.is_none());
+                    let before = held.filter(|one| one.alert.rule.name == rule.name).map(|one| &one.alert.finding);
+                    let untold: Vec<Finding> =
+                        before.filter(|old| findings.iter().all(|new| new.key != old.key)).cloned().collect();
+                    findings.extend(untold);
+                }
+                self.found(&rule, node, reading.at, findings);
             }
         }
     }

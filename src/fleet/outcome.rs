@@ -46,9 +46,8 @@ impl Outcome {
             Ok(reading) => reading,
         };
         let missing = reading.answer.missing.as_ref().map(|why| {
-            let lacks = |rule: &Rule| reading.answer.incomplete || rule.is_open(reading, thresholds);
-            let lacking = rules.iter().filter(|rule| rule.view.name == view.name && lacks(rule));
-            (why.clone(), lacking.map(|rule| rule.name.clone()).collect())
+            let open = rules.iter().filter(|rule| rule.view.name == view.name && rule.is_open(reading, thresholds));
+            (why.clone(), open.map(|rule| rule.name.clone()).collect())
         });
         Self::Answered(Gaps { unread: unread(view, &reading.answer.rows), missing })
     }

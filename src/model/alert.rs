@@ -217,10 +217,14 @@ impl Rule {
         (0..reading.len()).filter_map(found).collect()
     }
 
-    /// True if a row may meet the rule or not: a value that it looks at is unknown, and no other one decides. The shape of
-    /// the cluster is made of whatever is known.
+    /// True if an answer that lacks something leaves it open whether a row meets the rule: a value that it looks at is
+    /// unknown and no other one decides, or the row itself may be missing. The shape of the cluster is made of whatever is
+    /// known.
     pub fn is_open(&self, reading: &Reading, thresholds: &Thresholds) -> bool {
-        let Check::Column { column, limits } = &self.check else { return false };
+        if reading.answer.missing.is_none() {
+            return false;
+        }
+        let Check::Column { column, limits } = &self.check else { return reading.answer.incomplete };
         let value = |row: usize, at: usize| reading.value(&self.view, row, at);
         // A rate is not known from the first answer on. Its counter is.
         let asked = |at: usize| self.view.columns.get(at).and_then(|of| of.source.counter()).unwrap_or(at);
@@ -234,7 +238,7 @@ impl Rule {
                 && (checked == Value::Unknown || limits.severity(checked, thresholds).is_some())
                 && self.filter.iter().all(may)
         };
-        (0..reading.len()).any(is_open)
+        reading.answer.incomplete || (0..reading.len()).any(is_open)
     }
 }
 

@@ -34,6 +34,10 @@ pub(super) fn of_sqlstate(code: &str, message: &str, fatal: bool, node: &NodeCon
         "08P01" if fatal && (says("no such database") || says("does not exist")) => {
             (Kind::NoDatabase, "check the database name".to_owned())
         }
+        // Of MULE_INTERNAL, the only encoding without a conversion to UTF8.
+        "0A000" if fatal && says("MULE_INTERNAL") => {
+            (Kind::Sql, "pgwatch speaks UTF8: connect to a database of that server in another encoding".to_owned())
+        }
         "42501" if fatal => (Kind::Permission, format!("GRANT CONNECT ON DATABASE {database} TO {user}")),
         "42501" => (Kind::Permission, Denied::of(message).map_or_else(|| named(&user), |denied| denied.grant(&user))),
         "53300" if says("for role") => {
@@ -192,6 +196,12 @@ mod tests {
             ("42501", "keine Berechtigung", false, "grant \"mon-ro\" the privilege that the message names"),
             ("42501", "must be owner of table t", false, "grant \"mon-ro\" the privilege that the message names"),
             ("53300", "for role", true, "close sessions, or ALTER ROLE \"mon-ro\" CONNECTION LIMIT ..."),
+            (
+                "0A000",
+                "conversion between UTF8 and MULE_INTERNAL is not supported",
+                true,
+                "pgwatch speaks UTF8: connect to a database of that server in another encoding",
+            ),
         ] {
             assert_eq!(of_sqlstate(code, message, fatal, &node).hint.as_deref(), Some(hint), "{message}");
         }

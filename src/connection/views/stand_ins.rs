@@ -39,7 +39,7 @@ const fn of_standbys(calls: &'static str, unknown: &'static str, probe: &'static
 
 /// A server checks the right to a function even where it would not call it. Each probe calls it only where it is meant to
 /// work.
-static ALL: [StandIn; 14] = [
+static ALL: [StandIn; 15] = [
     of_standbys("pg_last_wal_receive_lsn()", "null::pg_lsn", "pg_last_wal_receive_lsn()"),
     of_standbys("pg_last_wal_replay_lsn()", "null::pg_lsn", "pg_last_wal_replay_lsn()"),
     of_standbys("pg_last_xact_replay_timestamp()", "null::timestamptz", "pg_last_xact_replay_timestamp()"),
@@ -79,6 +79,12 @@ static ALL: [StandIn; 14] = [
         "(select sum(conflicts) from pg_stat_database)",
         "null::int8",
         "(select sum(conflicts) from pg_stat_database)",
+    ),
+    function(
+        "left join pg_replication_slots s",
+        "left join (select null::name as slot_name, null::text as slot_type, null::name as database, \
+         null::int4 as active_pid where false) s",
+        "(select max(active_pid) from pg_replication_slots)",
     ),
     // Our own session is in the same database.
     StandIn {

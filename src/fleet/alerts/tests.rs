@@ -326,3 +326,26 @@ fn an_alert_that_is_only_a_warning_now_is_better_after_the_quiet_time() {
         ]
     );
 }
+
+/// A function that the role may not use any more takes a value away: that is no good news.
+#[test]
+fn an_alert_whose_value_is_not_told_any_more_is_not_over_and_the_rule_is_not_judged() {
+    let mut stage = Stage::new(vec![rule("column: retained_bytes\nwarning: '>1kB'\nwhere: {active: '= false'}\n")]);
+    let not_judged = |stage: &Stage| stage.fleet.not_judged().into_iter().map(|of| of.reason).collect::<Vec<_>>();
+    let untold = |active: &str, missing: Option<&str>| {
+        let rows = answer("slots", &[vec![("slot", "s".to_owned()), ("active", active.to_owned())]]);
+        let missing = missing.map(str::to_owned);
+        Ok(Arc::new(ViewRows { rows: rows.rows.clone(), missing, ..ViewRows::default() }))
+    };
+    let health = Arc::new(Health { state: HealthState::Healthy, ..Health::new(at(0)) });
+    stage.event(0, EventKind::Health { node: name("a"), from: HealthState::Connecting, health });
+    assert_eq!(stage.answer(1, "a", &[("s", 2048)]), ["a alert Warning: slot s holds 2.0 kB"]);
+    assert_eq!(stage.outcome(2, "a", "slots", untold("f", Some("denied"))), NOTHING);
+    assert_eq!(not_judged(&stage), ["denied"]);
+    assert_eq!(stage.tick(100), NOTHING);
+    // What it may see decides: a slot with a reader.
+    let mut told = stage.outcome(101, "a", "slots", untold("t", Some("denied")));
+    told.extend(stage.tick(111));
+    assert_eq!(told, ["a alert over Good: after 1 min: slot s holds 2.0 kB"]);
+    assert_eq!(not_judged(&stage), NOTHING);
+}

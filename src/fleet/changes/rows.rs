@@ -15,7 +15,10 @@ impl Told {
     /// What a new answer to a view shows that the one before it did not.
     pub(in crate::fleet) fn rows(&mut self, view: &View, before: &Reading, now: &Reading) -> Vec<Found> {
         let Some(events) = &view.events else { return Vec::new() };
-        let is_whole = |reading: &Reading| !reading.answer.truncated && reading.answer.not_applicable.is_none();
+        let is_whole = |reading: &Reading| {
+            let answer = &reading.answer;
+            !answer.truncated && !answer.incomplete && answer.not_applicable.is_none()
+        };
         if !is_whole(before) || !is_whole(now) || self.since.is_some_and(|since| before.at < since) {
             return Vec::new();
         }

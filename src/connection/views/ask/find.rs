@@ -109,12 +109,12 @@ fn function(line: &str) -> Option<Denied> {
     Some(Denied { name, stand_in })
 }
 
-/// The statement for the list of NULLs that has the columns of a relation.
+/// The statement for the list of NULLs that has the columns of a relation. Before 12, `oid` is a hidden one.
 fn columns(name: &str) -> String {
     format!(
         "select string_agg(format('null::%s as %I', pg_catalog.format_type(a.atttypid, a.atttypmod), a.attname), ', ' \
          order by a.attnum) from pg_catalog.pg_attribute a join pg_catalog.pg_type t on t.oid = a.atttypid \
-         where a.attrelid = pg_catalog.to_regclass('pg_catalog.{name}') and a.attnum > 0 and not a.attisdropped \
+         where a.attrelid = pg_catalog.to_regclass('pg_catalog.{name}') and (a.attnum > 0 or a.attname = 'oid') and not a.attisdropped \
          and t.typtype <> 'p'"
     )
 }
