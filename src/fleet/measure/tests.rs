@@ -112,6 +112,13 @@ fn the_first_answer_of_a_long_transaction_is_in_doubt_and_the_second_tells() {
     stage.primary(1.0, 2000);
     let lag = stage.standby(1.0, 1990, 1900, |facts| facts.commit_age = Some(21.0));
     assert_eq!((seconds(&lag), lag.doubtful), (Some(0.1), false));
+    // A statement that took long was read at any moment meanwhile.
+    let mut stage = Stage::new();
+    stage.primary(0.0, 1000);
+    let lag = stage.standby(0.9, 990, 900, |facts| {
+        (facts.commit_age, facts.elapsed) = (Some(20.0), Duration::from_secs(1));
+    });
+    assert!(lag.doubtful, "{lag:?}");
     // It is late indeed.
     let mut stage = Stage::new();
     stage.primary(0.0, 1000);
@@ -217,7 +224,9 @@ fn two_answers_tell_a_frozen_receiver_and_never_an_idle_one() {
     let mut stage = Stage::new();
     for second in 0..20_u32 {
         stage.primary(f64::from(second), 1000);
-        stage.standby(f64::from(second), 1000, 1000, |_| {});
+        stage.standby(f64::from(second), 1000, 1000, |facts| {
+            facts.receiver_silent = Some(Duration::from_secs(second.into()));
+        });
     }
     stage.primary(20.0, 2000);
     let lag = stage.standby(20.0, 1000, 1000, |facts| facts.receiver_silent = Some(Duration::from_secs(20)));
@@ -329,6 +338,20 @@ fn clocks_of_two_servers_are_not_taken_for_one() {
         facts.commit_age = Some(-3599.7);
     });
     assert_eq!(seconds(&lag), Some(0.3), "{lag:?}");
+}
+
+#[test]
+fn a_clock_that_was_set_ahead_makes_no_silence() {
+    for (silent, receives) in [(3_610, true), (3_640, false)] {
+        let mut stage = Stage::new();
+        stage.primary(0.0, 1000);
+        // Its last message came before the clock was set.
+        let lag = stage.standby(0.0, 1000, 1000, |facts| {
+            facts.clock_ahead = 3600;
+            facts.receiver_silent = Some(Duration::from_secs(silent));
+        });
+        assert_eq!(lag.receives(), Some(receives), "{lag:?}");
+    }
 }
 
 #[test]
