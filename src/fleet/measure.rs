@@ -74,7 +74,7 @@ pub(super) fn lag(at: SystemTime, facts: &Facts, node: &Node, around: Surroundin
         supply: supply(at, facts, node, around),
         ..Lag::default()
     };
-    let Some(replayed) = facts.wal_position else { return lag };
+    let Some(replayed) = facts.replayed_to() else { return lag };
     let root = around.root.map(|(root, fresh)| (root, fresh, root.track.reached(replayed)));
     let known_behind = matches!(root, Some((_, _, Reached::At(_) | Reached::Before(_))));
     lag.against = root.map(|(root, ..)| root.name().clone());

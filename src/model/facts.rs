@@ -201,6 +201,9 @@ pub struct Missing {
     pub error: NodeError,
 }
 
+/// The size of a page of WAL. It can be another one only by building the server so.
+const PAGE: u64 = 8192;
+
 impl Facts {
     /// Where the server's clock is, if it differs from ours: `behind ours` or `ahead of ours`.
     pub fn clock(&self) -> &'static str {
@@ -255,6 +258,15 @@ impl Facts {
     /// The end of the WAL that the server has: written on a primary; received, or replayed from elsewhere, on a standby.
     pub fn wal_end(&self) -> Option<u64> {
         self.wal_position.max(self.received)
+    }
+
+    /// Up to where a standby has replayed what can be replayed. WAL that nobody commits is sent by the page: the record
+    /// that the end of a page cuts comes with the next one, maybe seconds later, and is not late.
+    pub fn replayed_to(&self) -> Option<u64> {
+        let cut = |received: &u64| {
+            received.is_multiple_of(PAGE) && self.wal_position.is_some_and(|replayed| replayed + PAGE > *received)
+        };
+        self.wal_position.max(self.received.filter(cut))
     }
 
     /// The sender whose standby has replayed least. `None` where positions are hidden from the role.

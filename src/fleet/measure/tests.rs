@@ -104,6 +104,25 @@ fn a_standby_that_streams_is_not_late_whatever_the_age_of_the_last_commit() {
 }
 
 #[test]
+fn the_record_that_the_end_of_a_page_cuts_is_not_late() {
+    let mut stage = Stage::new();
+    for second in 0..15_u32 {
+        // A page is full every seven seconds.
+        let (now, end) = (f64::from(second), 8192 * (10 + u64::from(second) / 7));
+        stage.primary(now, end);
+        let lag = stage.standby(now, end, end - 48, |facts| facts.commit_age = Some(now + 20.0));
+        assert_eq!((seconds(&lag), lag.bytes), (Some(0.0), Some(0)), "{second}: {lag:?}");
+    }
+    // Of a page that is not cut, what is not replayed is late.
+    stage.primary(15.0, 100_000);
+    for now in [15.0, 20.0] {
+        stage.primary(now, 100_000 + now as u64);
+        let lag = stage.standby(now, 100_000, 100_000 - 48, |facts| facts.commit_age = Some(now + 20.0));
+        assert!(now < 20.0 || seconds(&lag) > Some(4.0), "{lag:?}");
+    }
+}
+
+#[test]
 fn the_first_answer_of_a_long_transaction_is_in_doubt_and_the_second_tells() {
     let mut stage = Stage::new();
     stage.primary(0.0, 1000);
