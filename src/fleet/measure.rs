@@ -266,10 +266,7 @@ fn supply(at: SystemTime, facts: &Facts, node: &Node, around: Surroundings<'_>) 
     }
     let silent = facts.receiver_silent;
     if status == STREAMING {
-        return match silence(at, facts, node, around) {
-            None => Supply::Streaming,
-            Some(silent) => Supply::Nothing(status.clone(), silent),
-        };
+        return streaming(at, facts, node, around);
     }
     let restores = node.server.as_deref().and_then(|server| server.restores);
     // Before 12 nobody tells whether there is an archive; replay that goes on without a receiver has one.
@@ -281,9 +278,8 @@ fn supply(at: SystemTime, facts: &Facts, node: &Node, around: Surroundings<'_>) 
     Supply::Nothing(status.clone(), silent.or(seen))
 }
 
-/// What tells that a receiver receives nothing though it calls itself streaming, as one does that was frozen, or whose
-/// sender was: for how long, if that is known. `None` if it is as it should be.
-fn silence(at: SystemTime, facts: &Facts, node: &Node, around: Surroundings<'_>) -> Option<Option<Duration>> {
+/// What a receiver that calls itself streaming receives: nothing if it was frozen, or if its sender was.
+fn streaming(at: SystemTime, facts: &Facts, node: &Node, around: Surroundings<'_>) -> Supply {
     let asked = at.checked_sub(facts.elapsed).unwrap_or(at);
     let since = |moment: SystemTime| asked.duration_since(moment).unwrap_or_default();
     let end = facts.wal_end();
@@ -299,9 +295,14 @@ fn silence(at: SystemTime, facts: &Facts, node: &Node, around: Surroundings<'_>)
     let set_ahead = Duration::from_secs(facts.clock_ahead.max(0).unsigned_abs());
     let silent = facts.receiver_silent.map(|silent| silent.saturating_sub(set_ahead));
     let silent = silent.filter(|silent| longest.is_some_and(|longest| *silent > longest));
-    let nothing = silent.or(missing.filter(|missing| *missing > TRANSIT)).map(Some);
+    let nothing = silent.or(missing.filter(|missing| *missing > TRANSIT));
     // What its sender lacks cannot come.
-    nothing.or(lacks(around).filter(|(sender, _)| end.is_some() && end >= sender.track.end()).map(|(_, lacked)| lacked))
+    let lacked = lacks(around).filter(|(sender, _)| end.is_some() && end >= sender.track.end());
+    match (nothing, lacked) {
+        (Some(_), _) => Supply::Nothing(STREAMING.to_owned(), nothing),
+        (None, Some((_, lacked))) => Supply::Nothing(STREAMING.to_owned(), lacked),
+        (None, None) => Supply::Streaming,
+    }
 }
 
 /// The standby that a standby receives from, if that receives nothing itself, and for how long.
