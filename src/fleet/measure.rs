@@ -74,7 +74,7 @@ pub(super) fn lag(at: SystemTime, facts: &Facts, node: &Node, around: Surroundin
         supply: supply(at, facts, node, around),
         ..Lag::default()
     };
-    let Some(replayed) = facts.wal_position else { return lag };
+    let Some(replayed) = facts.replayed_to() else { return lag };
     let root = around.root.map(|(root, fresh)| (root, fresh, root.track.reached(replayed)));
     let known_behind = matches!(root, Some((_, _, Reached::At(_) | Reached::Before(_))));
     lag.against = root.map(|(root, ..)| root.name().clone());
@@ -83,13 +83,15 @@ pub(super) fn lag(at: SystemTime, facts: &Facts, node: &Node, around: Surroundin
         None => facts.unreplayed(),
     };
     let commit = commit_age(facts, around.root.map(|(root, _)| root));
+    // The positions were read after this moment, and on a busy machine long before the answer was here.
+    let asked = at.checked_sub(facts.elapsed).unwrap_or(at);
     // One that receives nothing and is ahead has another history: it followed a primary before this one.
     let elsewhere = matches!(lag.supply, Supply::Nothing(..))
         && root.is_some_and(|(root, ..)| root.track.end().is_some_and(|end| replayed > end));
     let (time, doubtful) = match root {
         Some((_, true, Reached::Now)) if !elsewhere => (Some(exactly(Duration::ZERO)), false),
-        Some((_, _, reached @ (Reached::At(_) | Reached::Before(_)))) => behind(at, reached, commit),
-        _ => by_itself(at, &lag.supply, node.track.reached(replayed), &node.track, commit),
+        Some((_, _, reached @ (Reached::At(_) | Reached::Before(_)))) => behind((asked, at), reached, commit),
+        _ => by_itself((asked, at), &lag.supply, node.track.reached(replayed), &node.track, commit),
     };
     (lag.time, lag.doubtful) = (time, doubtful);
     lag.late = lag.time.map(|behind| behind.time.saturating_sub(delay.unwrap_or_default()));
@@ -104,19 +106,19 @@ pub(super) fn lag(at: SystemTime, facts: &Facts, node: &Node, around: Surroundin
 
 /// The age of the data where no watched primary tells it.
 fn by_itself(
-    at: SystemTime,
+    (asked, at): (SystemTime, SystemTime),
     supply: &Supply,
     reached: Reached,
     own: &Track,
     commit: Option<Duration>,
 ) -> (Option<Behind>, bool) {
     match (supply, reached) {
-        (_, Reached::At(_) | Reached::Before(_)) => behind(at, reached, commit),
+        (_, Reached::At(_) | Reached::Before(_)) => behind((asked, at), reached, commit),
         (Supply::Streaming, Reached::Now | Reached::Unknown) => (Some(exactly(Duration::ZERO)), false),
         (Supply::Hidden, _) => (None, false),
         // What was received is replayed, and nothing comes: what is missing is at least as old as the last arrival.
         (Supply::Nothing(_, silent), _) => {
-            let arrived = own.since().and_then(|since| at.duration_since(since).ok()).max(*silent);
+            let arrived = own.since().and_then(|since| asked.duration_since(since).ok()).max(*silent);
             no_less(arrived.unwrap_or_default(), commit)
         }
         (Supply::Archive, _) => (commit.map(exactly), false),
@@ -231,11 +233,11 @@ fn exactly(time: Duration) -> Behind {
 }
 
 /// The age of data that a source had passed at a moment that was seen, or before the first one that was.
-fn behind(at: SystemTime, reached: Reached, commit: Option<Duration>) -> (Option<Behind>, bool) {
+fn behind((asked, at): (SystemTime, SystemTime), reached: Reached, commit: Option<Duration>) -> (Option<Behind>, bool) {
     match reached {
         Reached::Now | Reached::Unknown => (Some(exactly(Duration::ZERO)), false),
         Reached::At(when) => (Some(exactly(at.duration_since(when).unwrap_or_default())), false),
-        Reached::Before(first) => no_less(at.duration_since(first).unwrap_or_default(), commit),
+        Reached::Before(first) => no_less(asked.duration_since(first).unwrap_or_default(), commit),
     }
 }
 
@@ -264,10 +266,7 @@ fn supply(at: SystemTime, facts: &Facts, node: &Node, around: Surroundings<'_>) 
     }
     let silent = facts.receiver_silent;
     if status == STREAMING {
-        return match silence(at, facts, node, around) {
-            None => Supply::Streaming,
-            Some(silent) => Supply::Nothing(status.clone(), silent),
-        };
+        return streaming(at, facts, node, around);
     }
     let restores = node.server.as_deref().and_then(|server| server.restores);
     // Before 12 nobody tells whether there is an archive; replay that goes on without a receiver has one.
@@ -279,10 +278,10 @@ fn supply(at: SystemTime, facts: &Facts, node: &Node, around: Surroundings<'_>) 
     Supply::Nothing(status.clone(), silent.or(seen))
 }
 
-/// What tells that a receiver receives nothing though it calls itself streaming, as one does that was frozen, or whose
-/// sender was: for how long, if that is known. `None` if it is as it should be.
-fn silence(at: SystemTime, facts: &Facts, node: &Node, around: Surroundings<'_>) -> Option<Option<Duration>> {
-    let since = |moment: SystemTime| at.duration_since(moment).unwrap_or_default();
+/// What a receiver that calls itself streaming receives: nothing if it was frozen, or if its sender was.
+fn streaming(at: SystemTime, facts: &Facts, node: &Node, around: Surroundings<'_>) -> Supply {
+    let asked = at.checked_sub(facts.elapsed).unwrap_or(at);
+    let since = |moment: SystemTime| asked.duration_since(moment).unwrap_or_default();
     let end = facts.wal_end();
     let ahead = around.root.filter(|(_, fresh)| *fresh).and_then(|(root, _)| root.track.passed(end?)).map(since);
     // A standby that catches up is far behind, and receives.
@@ -292,10 +291,18 @@ fn silence(at: SystemTime, facts: &Facts, node: &Node, around: Surroundings<'_>)
         Some(missing) if missing >= BETWEEN => Some(TRANSIT),
         _ => Some(timeout / 2 + GRACE).filter(|_| !timeout.is_zero()),
     };
-    let silent = facts.receiver_silent.filter(|silent| longest.is_some_and(|longest| *silent > longest));
-    let nothing = silent.or(missing.filter(|missing| *missing > TRANSIT)).map(Some);
+    // A clock that was set ahead makes the last message old by as much.
+    let set_ahead = Duration::from_secs(facts.clock_ahead.max(0).unsigned_abs());
+    let silent = facts.receiver_silent.map(|silent| silent.saturating_sub(set_ahead));
+    let silent = silent.filter(|silent| longest.is_some_and(|longest| *silent > longest));
+    let nothing = silent.or(missing.filter(|missing| *missing > TRANSIT));
     // What its sender lacks cannot come.
-    nothing.or(lacks(around).filter(|(sender, _)| end.is_some() && end >= sender.track.end()).map(|(_, lacked)| lacked))
+    let lacked = lacks(around).filter(|(sender, _)| end.is_some() && end >= sender.track.end());
+    match (nothing, lacked) {
+        (Some(_), _) => Supply::Nothing(STREAMING.to_owned(), nothing),
+        (None, Some((_, lacked))) => Supply::Nothing(STREAMING.to_owned(), lacked),
+        (None, None) => Supply::Streaming,
+    }
 }
 
 /// The standby that a standby receives from, if that receives nothing itself, and for how long.

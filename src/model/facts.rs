@@ -209,6 +209,9 @@ pub struct Missing {
     pub error: NodeError,
 }
 
+/// The size of a page of WAL. It can be another one only by building the server so.
+const PAGE: u64 = 8192;
+
 impl Facts {
     /// Where the server's clock is, if it differs from ours: `behind ours` or `ahead of ours`.
     pub fn clock(&self) -> &'static str {
@@ -270,6 +273,15 @@ impl Facts {
     pub fn sending(&self) -> impl Iterator<Item = &Sender> + Clone {
         let all = self.senders.iter().flatten().chain(&self.logical_senders);
         all.filter(|sender| sender.state.as_deref() != Some("startup"))
+    }
+
+    /// Up to where a standby has replayed what can be replayed. WAL that nobody commits is sent by the page: the record
+    /// that the end of a page cuts comes with the next one, maybe seconds later, and is not late.
+    pub fn replayed_to(&self) -> Option<u64> {
+        let cut = |received: &u64| {
+            received.is_multiple_of(PAGE) && self.wal_position.is_some_and(|replayed| replayed + PAGE > *received)
+        };
+        self.wal_position.max(self.received.filter(cut))
     }
 
     /// The sender whose standby has replayed least. `None` where positions are hidden from the role.

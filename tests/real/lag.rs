@@ -171,8 +171,9 @@ fn every_place_says_the_same_lag_while_a_replay_is_paused_a_receiver_cut_or_froz
             );
         }
         let (said, listed) = (&of(&report, name)["lag"]["why"], &row[why]);
-        // Who asks twice in a second cannot know that a receiver which calls itself streaming is frozen.
-        assert!(name == "cascade1" || (said.is_string() && listed.is_string()), "{name}: {said} {listed}");
+        assert!(said.is_string(), "{name}: {said}");
+        // Who asks once cannot know that a receiver which calls itself streaming is frozen.
+        assert!(name == "cascade1" || listed.is_string(), "{name}: {listed}");
         // Behind a cascade too, bytes count from the primary.
         assert!(of(&report, name)["lag"]["bytes"].as_u64().unwrap() > 0, "{report:#}");
         assert!(told(&report).contains(&("standby_behind".to_owned(), name.to_owned())), "{report:#}");

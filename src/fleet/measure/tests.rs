@@ -104,6 +104,25 @@ fn a_standby_that_streams_is_not_late_whatever_the_age_of_the_last_commit() {
 }
 
 #[test]
+fn the_record_that_the_end_of_a_page_cuts_is_not_late() {
+    let mut stage = Stage::new();
+    for second in 0..15_u32 {
+        // A page is full every seven seconds.
+        let (now, end) = (f64::from(second), 8192 * (10 + u64::from(second) / 7));
+        stage.primary(now, end);
+        let lag = stage.standby(now, end, end - 48, |facts| facts.commit_age = Some(now + 20.0));
+        assert_eq!((seconds(&lag), lag.bytes), (Some(0.0), Some(0)), "{second}: {lag:?}");
+    }
+    // Of a page that is not cut, what is not replayed is late.
+    stage.primary(15.0, 100_000);
+    for now in [15.0, 20.0] {
+        stage.primary(now, 100_000 + now as u64);
+        let lag = stage.standby(now, 100_000, 100_000 - 48, |facts| facts.commit_age = Some(now + 20.0));
+        assert!(now < 20.0 || seconds(&lag) > Some(4.0), "{lag:?}");
+    }
+}
+
+#[test]
 fn the_first_answer_of_a_long_transaction_is_in_doubt_and_the_second_tells() {
     let mut stage = Stage::new();
     stage.primary(0.0, 1000);
@@ -112,6 +131,13 @@ fn the_first_answer_of_a_long_transaction_is_in_doubt_and_the_second_tells() {
     stage.primary(1.0, 2000);
     let lag = stage.standby(1.0, 1990, 1900, |facts| facts.commit_age = Some(21.0));
     assert_eq!((seconds(&lag), lag.doubtful), (Some(0.1), false));
+    // A statement that took long was read at any moment meanwhile.
+    let mut stage = Stage::new();
+    stage.primary(0.0, 1000);
+    let lag = stage.standby(0.9, 990, 900, |facts| {
+        (facts.commit_age, facts.elapsed) = (Some(20.0), Duration::from_secs(1));
+    });
+    assert!(lag.doubtful, "{lag:?}");
     // It is late indeed.
     let mut stage = Stage::new();
     stage.primary(0.0, 1000);
@@ -217,7 +243,9 @@ fn two_answers_tell_a_frozen_receiver_and_never_an_idle_one() {
     let mut stage = Stage::new();
     for second in 0..20_u32 {
         stage.primary(f64::from(second), 1000);
-        stage.standby(f64::from(second), 1000, 1000, |_| {});
+        stage.standby(f64::from(second), 1000, 1000, |facts| {
+            facts.receiver_silent = Some(Duration::from_secs(second.into()));
+        });
     }
     stage.primary(20.0, 2000);
     let lag = stage.standby(20.0, 1000, 1000, |facts| facts.receiver_silent = Some(Duration::from_secs(20)));
@@ -329,6 +357,20 @@ fn clocks_of_two_servers_are_not_taken_for_one() {
         facts.commit_age = Some(-3599.7);
     });
     assert_eq!(seconds(&lag), Some(0.3), "{lag:?}");
+}
+
+#[test]
+fn a_clock_that_was_set_ahead_makes_no_silence() {
+    for (silent, receives) in [(3_610, true), (3_640, false)] {
+        let mut stage = Stage::new();
+        stage.primary(0.0, 1000);
+        // Its last message came before the clock was set.
+        let lag = stage.standby(0.0, 1000, 1000, |facts| {
+            facts.clock_ahead = 3600;
+            facts.receiver_silent = Some(Duration::from_secs(silent));
+        });
+        assert_eq!(lag.receives(), Some(receives), "{lag:?}");
+    }
 }
 
 #[test]
