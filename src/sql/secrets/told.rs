@@ -42,7 +42,8 @@ pub fn masked_message(message: &str) -> Cow<'_, str> {
     let of_connection = OF_CONNECTION.iter().any(|words| message.contains(words));
     // A password with an unencoded `@` ends up in the name of the host.
     let of_host = message.contains("host name \"");
-    if !names::suspicious(message) && !(of_host || of_connection && message.contains('"')) {
+    let quotes_connection = of_host || of_connection && message.contains('"');
+    if !quotes_connection && !names::suspicious(message) {
         return Cow::Borrowed(message);
     }
     hide(message, |name, before| is_plain(name) && !of_connection && !before.ends_with("near "), true)
@@ -64,7 +65,7 @@ pub fn masked_message_of<'a>(message: &'a str, statement: &str) -> Cow<'a, str> 
 
 /// The message without texts, values of rows, and names in double quotes that are not `shown`, which gets what is before
 /// the name as well. `bare`: and without what is assigned.
-fn hide<'a>(message: &'a str, shown: impl Fn(&str, &str) -> bool, bare: bool) -> Cow<'a, str> {
+fn hide(message: &str, shown: impl Fn(&str, &str) -> bool, bare: bool) -> Cow<'_, str> {
     let read = without_apostrophes(message);
     let pieces: Vec<Piece<'_>> = pieces(&read, Quotes::Standard).collect();
     let mut hidden = Vec::new();
