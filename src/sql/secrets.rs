@@ -43,6 +43,9 @@ const NO_VALUES: [&str; 17] = [
     "values",
 ];
 
+/// What may follow `bearer` without being a token.
+const NO_BEARER: [&str; 4] = ["authentication", "scheme", "token", "tokens"];
+
 /// The statement without the secrets in it. Takes a time that grows with its length alone.
 pub fn masked(statement: &str) -> Cow<'_, str> {
     if !names::suspicious(statement) && !has_word(statement, "execute") {
@@ -200,7 +203,10 @@ impl Bare<'_> {
                 self.words.get(at + 2).map(|value| value.at..self.end)
             } else if word.is_word("authorization") || !names::suspicious(word.inside()) {
                 None
-            } else if self.is(0, &["set"]) || word.is_word("bearer") || is_given && !changes_rows && self.is_set(at) {
+            } else if self.is(0, &["set"])
+                || word.is_word("bearer") && !self.is(after, &NO_BEARER)
+                || is_given && !changes_rows && self.is_set(at)
+            {
                 self.words.get(after + usize::from(is_given)).map(|value| value.at..self.end)
             } else if of_role && word.is_word("password") {
                 Some(next.at..self.end).filter(|_| !next.is_text() && !next.is_word("null"))

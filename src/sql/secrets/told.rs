@@ -7,15 +7,8 @@ use super::{Bare, LONG, MASK, find_uris, is_masked, is_plain, known, masked, mix
 use crate::sql::words::{Kind, Piece, Quotes, pieces};
 
 /// In what libpq says about a connection string, any part of it may be a password.
-const OF_CONNECTION: [&str; 7] = [
-    "connection info string",
-    "connection option",
-    "connection string",
-    "percent-encoded",
-    "port number",
-    "URI",
-    "host name",
-];
+const OF_CONNECTION: [&str; 6] =
+    ["connection info string", "connection option", "connection string", "percent-encoded", "port number:", " URI"];
 /// After these words a row or a key is told.
 const VALUES: [&str; 2] = [")=(", " contains ("];
 /// What precedes the name of something that the server has.
@@ -47,7 +40,10 @@ const FOREIGN: [&str; 6] = ["Program", "Command", "Connection", "File", "URL", "
 /// authentication failed for user "app"`.
 pub fn masked_message(message: &str) -> Cow<'_, str> {
     let of_connection = OF_CONNECTION.iter().any(|words| message.contains(words));
-    if !names::suspicious(message) && !(of_connection && message.contains('"')) {
+    // A password with an unencoded `@` ends up in the name of the host.
+    let of_host = message.contains("host name \"");
+    let quotes_connection = of_host || of_connection && message.contains('"');
+    if !quotes_connection && !names::suspicious(message) {
         return Cow::Borrowed(message);
     }
     hide(message, |name, before| is_plain(name) && !of_connection && !before.ends_with("near "), true)
@@ -69,7 +65,7 @@ pub fn masked_message_of<'a>(message: &'a str, statement: &str) -> Cow<'a, str> 
 
 /// The message without texts, values of rows, and names in double quotes that are not `shown`, which gets what is before
 /// the name as well. `bare`: and without what is assigned.
-fn hide<'a>(message: &'a str, shown: impl Fn(&str, &str) -> bool, bare: bool) -> Cow<'a, str> {
+fn hide(message: &str, shown: impl Fn(&str, &str) -> bool, bare: bool) -> Cow<'_, str> {
     let read = without_apostrophes(message);
     let pieces: Vec<Piece<'_>> = pieces(&read, Quotes::Standard).collect();
     let mut hidden = Vec::new();
@@ -230,7 +226,9 @@ mod tests {
             "permission denied for table tokens",
             "relation \"t\" does not exist",
             "the database system is starting up",
-            "could not translate host name h to address",
+            "could not translate host name \"db1.example.com\" to address",
+            "contains function abc with invalid support number 12345 in \"a\"",
+            "OAuth bearer authentication failed for user \"a\"",
             "User \"a\" does not have a valid SCRAM secret.",
             "Key (id)=(5) already exists.",
             "invalid input syntax for type integer: \"it's\"",
