@@ -285,15 +285,9 @@ impl Alerts {
     }
 
     /// Takes in new figures of a node.
-    pub(super) fn refreshed(&mut self, at: SystemTime, node: &Node, rivals: &[&Node], thresholds: &Thresholds) {
-        if self.rules.iter().all(|rule| rule.asks()) {
-            return;
-        }
-        let Some((_, facts)) = &node.facts else { return };
-        let known = known(node, rivals);
-        let reading = facts::reading(at, facts, node.server.as_deref(), known);
+    pub(super) fn refreshed(&mut self, at: SystemTime, node: &NodeName, figures: &Reading, thresholds: &Thresholds) {
         for rule in self.rules.clone().iter().filter(|rule| !rule.asks()) {
-            self.found(rule, node.name(), at, rule.findings(&reading, thresholds));
+            self.found(rule, node, at, rule.findings(figures, thresholds));
         }
     }
 
@@ -398,9 +392,10 @@ impl Alerts {
     }
 }
 
-/// What is known of a node beside its own figures.
-pub(super) fn known(node: &Node, rivals: &[&Node]) -> facts::Known {
-    facts::Known {
+/// The figures of a node as the row that rules look at, with what is known of it beside them; `None` without figures.
+pub(super) fn figures(node: &Node, rivals: &[&Node]) -> Option<Reading> {
+    let (at, facts) = node.facts.as_ref()?;
+    let known = facts::Known {
         lag: node.lag.time.map(|behind| behind.time),
         behind_bytes: node.lag.bytes,
         late: node.lag.late,
@@ -409,7 +404,8 @@ pub(super) fn known(node: &Node, rivals: &[&Node]) -> facts::Known {
         supply: node.lag.why(),
         sender_down: Some(node.lag.sender_is_out()),
         split_brain: (!rivals.is_empty()).then(|| identity::named_with_timelines(rivals)),
-    }
+    };
+    Some(facts::reading(*at, facts, node.server.as_deref(), known))
 }
 
 /// One finding for each key: of rows with the same key, the worst counts.

@@ -17,6 +17,7 @@ mod decisions;
 mod history;
 pub mod identity;
 pub mod journal;
+mod judging;
 pub mod lag;
 mod measure;
 mod missing;
@@ -39,14 +40,13 @@ use crate::model::figures;
 use crate::model::protocol::{CommandError, QueryProgress, ViewRows};
 use crate::model::view::Moment;
 use crate::model::{
-    BatchId, Change, ErrorKind, Event, EventKind, HealthState, NodeConfig, NodeError, NodeName, NotJudged, Role, Rule,
-    Thresholds, Verdict, View,
+    BatchId, Change, ErrorKind, Event, EventKind, HealthState, NodeConfig, NodeError, NodeName, Rule, Thresholds, View,
 };
 
 use history::UNWATCHED;
 use journal::trouble::Wording;
 use journal::wording;
-use measure::{Place, Surroundings};
+use measure::Place;
 use readings::Pace;
 
 pub use alerts::{AlertId, Alerts};
@@ -137,17 +137,6 @@ impl Fleet {
         self.batch.as_ref()
     }
 
-    /// The verdict of somebody who asked once and waits no longer: what holds now counts at once, and a node that has not
-    /// answered is down.
-    pub fn final_verdict(&self) -> Verdict {
-        verdict::of(&self.now, self.alerts.found_now(), &self.thresholds, true)
-    }
-
-    /// The rules that could not be applied to a node that answers.
-    pub fn not_judged(&self) -> Vec<NotJudged> {
-        self.now.nodes.iter().flat_map(|node| unjudged::of(&self.now.nodes, node, self.alerts.rules())).collect()
-    }
-
     /// True while a statement runs.
     pub fn runs_statement(&self) -> bool {
         self.batch().is_some_and(Batch::is_running)
@@ -201,14 +190,6 @@ impl Fleet {
         }
         self.judge_all();
         self.write_alerts();
-    }
-
-    /// Gives the verdict anew if a node's health changed. It looks at all nodes, and many may change at once: whoever shows
-    /// it calls this before.
-    pub fn settle(&mut self) {
-        if self.unsettled {
-            self.judge_all();
-        }
     }
 
     /// Takes in that nobody watched for this time up to `now`: the history has a gap, rates begin again, and the time does
@@ -315,89 +296,6 @@ impl Fleet {
     fn of(&mut self, name: &NodeName, change: impl FnOnce(&mut Node)) {
         if let Some(node) = self.now.nodes.get_mut(name) {
             change(node);
-        }
-    }
-
-    /// True if the standbys of a cluster are measured against a node.
-    fn leads(&self, name: &NodeName) -> bool {
-        self.now.nodes.get(name).is_some_and(|node| measure::leads(node).is_some())
-    }
-
-    /// Compares, measures and judges the figures of a node. Standbys that answered before their primary did, which did
-    /// not lead then, are measured against it now.
-    fn figured(&mut self, at: SystemTime, name: &NodeName, led: bool) {
-        self.compare(at, name);
-        self.measure(name);
-        self.judge(at, name);
-        if led || !self.leads(name) {
-            return;
-        }
-        let cluster = self.now.nodes.get(name).and_then(Node::cluster);
-        let follows = |node: &&Node| node.cluster() == cluster;
-        self.measure_again(at, self.now.nodes.iter().filter(follows).map(|node| node.name().clone()).collect());
-    }
-
-    /// Measures and judges the standbys of these that answer, as something else that their lag is made of has changed.
-    fn measure_again(&mut self, at: SystemTime, nodes: Vec<NodeName>) {
-        for name in nodes {
-            let node = self.now.nodes.get(&name);
-            if node.is_some_and(|node| node.role == Some(Role::Standby) && node.health.state.answers()) {
-                self.measure(&name);
-                self.judge(at, &name);
-            }
-        }
-    }
-
-    /// Measures how far a standby was behind when it sent its figures last.
-    fn measure(&mut self, name: &NodeName) {
-        let nodes = &self.now.nodes;
-        let Some(node) = nodes.get(name) else { return };
-        let lag = match &node.facts {
-            Some((at, facts)) if facts.role == Role::Standby => {
-                let root = measure::root(nodes, node).map(|root| (root, root.fresh(*at, self.refresh).is_some()));
-                let upstream = self.now.upstreams.get(name).and_then(|upstream| nodes.get(upstream));
-                measure::lag(*at, facts, node, Surroundings { root, upstream })
-            }
-            _ => Lag::default(),
-        };
-        if lag != node.lag {
-            self.of(name, |node| node.lag = lag);
-        }
-    }
-
-    /// Applies the rules to the figures of a node.
-    fn judge(&mut self, at: SystemTime, name: &NodeName) {
-        let Some(node) = self.now.nodes.get(name) else { return };
-        let rivals = identity::split_brain(&self.now.nodes, node);
-        let alerts = self.alerts.changes();
-        self.alerts.refreshed(at, node, &rivals, &self.thresholds);
-        let said = (!rivals.is_empty()).then(|| identity::named_with_timelines(&rivals));
-        let changed = said != node.split_brain;
-        if changed {
-            self.of(name, |node| node.split_brain = said);
-        }
-        // What is said on a row stands in the header of the next frame.
-        self.unsettled |= changed || alerts != self.alerts.changes();
-        self.find_unjudged(name);
-    }
-
-    /// Finds which rules cannot be applied to a node.
-    fn find_unjudged(&mut self, name: &NodeName) {
-        let Some(node) = self.now.nodes.get(name) else { return };
-        let not_judged = unjudged::of(&self.now.nodes, node, self.alerts.rules());
-        if not_judged != node.not_judged {
-            self.of(name, |node| node.not_judged = not_judged);
-            self.alerts.touch();
-        }
-    }
-
-    /// Sums up what is the matter with all of them.
-    fn judge_all(&mut self) {
-        self.unsettled = false;
-        let fired = self.alerts.fired().filter(|held| held.holds() && !held.acknowledged).map(|held| &held.alert);
-        let verdict = verdict::of(&self.now, fired, &self.thresholds, false);
-        if verdict != *self.now.verdict {
-            self.now.verdict = Arc::new(verdict);
         }
     }
 
@@ -517,13 +415,9 @@ impl Fleet {
         self.alerts.take_rules(rules);
         // The rules judge the figures that came before them, since the next ones may be a minute away. Figures of a
         // node that is down are stale.
-        for node in self.now.nodes.iter().filter(|node| node.health.state.answers()) {
-            let rivals = identity::split_brain(&self.now.nodes, node);
-            self.alerts.refreshed(self.now.at, node, &rivals, &self.thresholds);
-        }
-        let names: Vec<NodeName> = self.now.nodes.iter().map(|node| node.name().clone()).collect();
-        for name in &names {
-            self.find_unjudged(name);
+        let answering = self.now.nodes.iter().filter(|node| node.health.state.answers());
+        for name in answering.map(|node| node.name().clone()).collect::<Vec<_>>() {
+            self.judge(self.now.at, &name);
         }
     }
 

@@ -20,7 +20,7 @@ pub use branch::{Branch, Edge, FaultKind, ShapeFault};
 pub const VIEWS: [&str; 2] = ["topology", "slots"];
 /// What a slot without a reader may retain, in bytes, and how old that may be, in milliseconds: as in the rule `slot_unread`.
 const SLOT_BYTES: f64 = 1e6;
-const SLOT_AGE: f64 = 30e3;
+const SLOT_AGE: f64 = 300e3;
 
 /// The shape as a tree, and everything that is wrong with it, the most severe first.
 pub fn shape(picture: &Picture) -> (Vec<Branch>, Vec<ShapeFault>) {

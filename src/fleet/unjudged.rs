@@ -7,7 +7,7 @@ use super::alerts::says_another;
 use super::lag::Supply;
 use super::nodes::{Node, Nodes};
 use super::outcome::Outcome;
-use crate::model::alert::{Check, facts};
+use crate::model::alert::Check;
 use crate::model::facts::Part;
 use crate::model::view::{Reading, Value};
 use crate::model::{ErrorKind, Facts, NodeError, NotJudged, Role, Rule};
@@ -15,17 +15,14 @@ use crate::model::{ErrorKind, Facts, NodeError, NotJudged, Role, Rule};
 /// A second answer tells.
 const DOUBTFUL: &str = "one answer cannot tell a long transaction from lag";
 
-/// The rules that could not be applied to a node. One that does not answer is not judged either, and says so itself.
-pub(super) fn of(nodes: &Nodes, node: &Node, rules: &[Arc<Rule>]) -> Vec<NotJudged> {
+/// The rules that could not be applied to a node with these figures. One that does not answer is not judged either, and says
+/// so itself.
+pub(super) fn of(nodes: &Nodes, node: &Node, rules: &[Arc<Rule>], figures: Option<&Reading>) -> Vec<NotJudged> {
     if !node.health.state.answers() {
         return Vec::new();
     }
-    let figures = node.facts.as_ref().map(|(at, facts)| {
-        let known = super::alerts::known(node, &[]);
-        facts::reading(*at, facts, node.server.as_deref(), known)
-    });
     let reason = |rule: &Rule| {
-        if rule.asks() { of_view(nodes, node, rule) } else { of_figures(node, rule, figures.as_ref()) }
+        if rule.asks() { of_view(nodes, node, rule) } else { of_figures(node, rule, figures) }
     };
     let found = |rule: &Arc<Rule>| {
         let (reason, pending) = reason(rule)?;

@@ -294,7 +294,7 @@ fn the_topology_keeps_its_picture() {
             scene,
             "primary",
             "slots",
-            &["slot=reporting | active=f | retained_bytes=7300000000 | wal_age_ms=60000"],
+            &["slot=reporting | active=f | retained_bytes=7300000000 | wal_age_ms=600000"],
         );
     });
     shown("topology", &mut scene);

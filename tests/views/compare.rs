@@ -52,9 +52,8 @@ fn not_vouched(view: &View, column: usize) -> Option<&'static str> {
             Some("its column is; what becomes of several answers is in the tests of `model/view/rates.rs`")
         }
         (_, _, Source::Age { .. } | Source::Behind { .. } | Source::Lag(_)) => Some("`a_quiet_cluster_has_no_lag`"),
-        ("bloat", "bloat" | "bloat_percent" | "row_size", _) | ("slots", "wal_age_ms", _) => {
-            Some("an estimate of ours")
-        }
+        ("bloat", "bloat" | "bloat_percent" | "row_size", _) => Some("an estimate of ours"),
+        ("slots", "wal_age_ms", _) => Some("its file is made older in the real tests of the rule `slot_unread`"),
         ("progress", "detail", _) => Some("words of ours; in the scenes of progress"),
         ("pglogical_conflicts", ..) => {
             Some("the extension cannot be installed here; `conflicts_recorded_by_pglogical_are_shown`")

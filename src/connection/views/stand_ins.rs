@@ -66,9 +66,9 @@ static ALL: [StandIn; 15] = [
         "(select timeline_id from pg_control_checkpoint())",
     ),
     function(
-        "pg_control_checkpoint() c",
-        "(select null::pg_lsn as redo_lsn, null::timestamptz as checkpoint_time) c",
-        "(select timeline_id from pg_control_checkpoint())",
+        "pg_ls_waldir() w",
+        "(select ''::text as name, null::timestamptz as modification where false) w",
+        "(select max(modification) from pg_ls_waldir())",
     ),
     function(
         "(select count(*) from pg_ls_archive_statusdir() a where a.name like '%.ready')",

@@ -147,7 +147,8 @@ fn a_promotion_beside_a_primary_that_answers_is_seen_at_its_next_answer() {
     // What p said before may be a thing of the past.
     assert_eq!(stage.says(11).0, Grade::Ok);
     stage.facts(12, "p", Role::Primary, 1, "stopped");
-    assert_eq!(stage.0.now().verdict.severity, Grade::Critical, "at once");
+    stage.0.settle();
+    assert_eq!(stage.0.now().verdict.severity, Grade::Critical, "with the next frame");
     assert_eq!(stage.says(12), critical("split brain: p (timeline 1) and a (timeline 2)"));
     stage.health(13, "p", HealthState::Unhealthy);
     assert_eq!(stage.says(13), critical("p is down"));

@@ -135,7 +135,7 @@ fn shape(scene: &mut Scene) {
         );
         answer(scene, node, "topology", &[&own("standby", node), &receives]);
     }
-    answer(scene, "primary", "slots", &["slot=reporting | active=f | retained_bytes=7300000000 | wal_age_ms=60000"]);
+    answer(scene, "primary", "slots", &["slot=reporting | active=f | retained_bytes=7300000000 | wal_age_ms=600000"]);
 }
 
 #[test]

@@ -58,7 +58,7 @@ fn a_node_that_was_removed_is_gone_from_topology() {
     let own = |role: &str| format!("kind=self | name=x | role={role} | timeline=1 | system_identifier=77 | port=5432");
     answer(&mut scene, "primary", "topology", &[&own("primary")]);
     answer(&mut scene, "replica", "topology", &[&own("standby")]);
-    answer(&mut scene, "replica", "slots", &["slot=orders | active=f | retained_bytes=100000000 | wal_age_ms=60000"]);
+    answer(&mut scene, "replica", "slots", &["slot=orders | active=f | retained_bytes=100000000 | wal_age_ms=600000"]);
     assert!(screen(&mut scene, 120, 40).contains("slot orders on replica has no reader"));
     remove(&mut scene, "replica");
     let text = screen(&mut scene, 120, 40);
