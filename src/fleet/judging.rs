@@ -81,7 +81,8 @@ impl Fleet {
         let Some(node) = self.now.nodes.get(name) else { return };
         let rivals = identity::split_brain(&self.now.nodes, node);
         let alerts = self.alerts.changes();
-        let figures = alerts::figures(node, &rivals);
+        let is_asked = self.alerts.rules().iter().any(|rule| !rule.asks());
+        let figures = is_asked.then(|| alerts::figures(node, &rivals)).flatten();
         if let Some(figures) = &figures {
             self.alerts.refreshed(at, name, figures, &self.thresholds);
         }

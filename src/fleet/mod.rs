@@ -222,8 +222,6 @@ impl Fleet {
             }
             EventKind::Disconnected { node, .. } => self.of(node, |node| node.connected_at = None),
             EventKind::Health { node, health, .. } | EventKind::Checked { node, health } => {
-                let answers = |nodes: &Nodes| nodes.get(node).is_some_and(|node| node.health.state.answers());
-                let answered = answers(&self.now.nodes);
                 self.of(node, |node| node.set_health(at, Arc::clone(health)));
                 if !health.state.answers() {
                     self.now.readings.skip(Some(node));
@@ -232,7 +230,9 @@ impl Fleet {
                 if health.paused {
                     self.alerts.forget(node);
                 }
-                if answers(&self.now.nodes) != answered {
+                if let EventKind::Health { from, .. } = kind
+                    && from.answers() != health.state.answers()
+                {
                     self.find_unjudged(node);
                 }
             }
