@@ -1,9 +1,9 @@
 //! How far standbys are behind: the same in every place, while WAL stops to arrive in each way that it can.
 
-use std::process::Command;
 use std::time::{Duration, Instant};
 
 use pgwatch::demo::{Cluster, Server};
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
 use crate::support::command::{object, out, run};
@@ -86,23 +86,20 @@ fn walreceiver(server: &Server) -> i32 {
     wait_for("a WAL receiver", SOON, pid)
 }
 
-fn signal(pid: i32, signal: &str) {
-    assert!(Command::new("kill").args([signal, &pid.to_string()]).status().unwrap().success());
-}
-
 /// Wakes a process when the test ends, however it ends.
-struct Frozen(i32);
+struct Frozen(Pid);
 
 impl Frozen {
     fn new(pid: i32) -> Self {
-        signal(pid, "-STOP");
+        let pid = Pid::from_raw(pid).unwrap();
+        kill_process(pid, Signal::STOP).unwrap();
         Self(pid)
     }
 }
 
 impl Drop for Frozen {
     fn drop(&mut self) {
-        let _ = Command::new("kill").args(["-CONT", &self.0.to_string()]).status();
+        let _ = kill_process(self.0, Signal::CONT);
     }
 }
 

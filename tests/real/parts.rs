@@ -333,7 +333,7 @@ fn status_names_the_rules_that_miss_a_function_and_the_screen_says_which() {
     let of_slots = |rule: &&serde_json::Value| rule["rule"].as_str().unwrap().starts_with("slot_");
     let blind: Vec<&serde_json::Value> = unjudged.iter().filter(of_slots).collect();
     assert!(blind.iter().any(|rule| rule["rule"] == "slot_retention"), "{status:#}");
-    let why = "values are missing: permission denied for function pg_current_wal_lsn: \
+    let why = "some values are missing: permission denied for function pg_current_wal_lsn: \
                GRANT EXECUTE ON FUNCTION pg_current_wal_lsn() TO \"pgwatch\"";
     let is_so =
         |rule: &&serde_json::Value| rule["node"] == "primary" && rule["reason"] == why && rule["rule"] != "slot_lost";
