@@ -66,6 +66,11 @@ fn seconds(screen: &str, node: &str) -> Option<f64> {
         let words: Vec<&str> = line.split(|c: char| !c.is_alphanumeric()).collect();
         words.contains(&node) && (line.contains("standby") || line.contains("streaming") || line.contains("stopped"))
     })?;
+    longest(row)
+}
+
+/// The longest time in a line, in seconds.
+fn longest(row: &str) -> Option<f64> {
     let words: Vec<&str> = row.split_whitespace().collect();
     let lag = words.windows(2).filter_map(|pair| {
         let number: f64 = pair[0].trim_start_matches('≥').parse().ok()?;
@@ -137,6 +142,11 @@ fn every_place_says_the_same_lag_while_a_replay_is_paused_a_receiver_cut_or_froz
     }
     let began = Instant::now();
     let nodes = names.map(|name| seconds(&tui.screen_text(), name));
+    // The figures of the selected node, the primary.
+    let figures = tui.screen_text();
+    let worst = figures.lines().find_map(|line| line.split_once("1 streaming   worst standby1 ")?.1.split_once("  "));
+    let worst = longest(worst.unwrap_or_else(|| panic!("{figures}")).0).unwrap();
+    assert!((worst - nodes[0].unwrap()).abs() < 2.0, "{figures}");
     tui.press("2");
     tui.wait_for("the topology", SOON, |screen| {
         names.iter().all(|name| seconds(&screen.contents(), name) > Some(LATE))

@@ -202,9 +202,11 @@ impl FiguresText<'_> {
     /// The standby that is behind most, of so many that stream; `None` if nothing is known of it.
     fn worst_standby(&self, streaming: usize) -> Option<Worst> {
         let picture = self.app.picture();
-        let is_under = |node: &&Node| picture.upstream(node.name()) == Some(self.node.name());
-        let watched: Vec<&Node> =
-            picture.nodes.iter().filter(is_under).filter(|node| node.lag.bytes.is_some()).collect();
+        let is_under = |node: &&Node| {
+            let receives = node.lag.supply == Supply::Streaming && node.lag.bytes.is_some();
+            receives && picture.upstream(node.name()) == Some(self.node.name())
+        };
+        let watched: Vec<&Node> = picture.nodes.iter().filter(is_under).collect();
         if watched.len() == streaming {
             // What their own rows say.
             let node = watched.into_iter().max_by_key(|node| node.lag.bytes)?;
