@@ -152,6 +152,10 @@ fn answered(scene: &mut Scene, text: &str) {
         Effect::Send(Command::Run(request)) => Some(request.batch),
         _ => None,
     });
+    // A text that begins a comment leaves nothing to send.
+    if scene.app.prompt.is_some() {
+        scene.press("<esc>");
+    }
     let batch = started.unwrap_or_else(|| scene.run("select 1"));
     let took = Duration::from_millis(1);
     let columns = [(BEFORE, "text"), (text, text), (BEHIND, "text")];
