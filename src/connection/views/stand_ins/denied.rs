@@ -1,5 +1,5 @@
-//! Which functions and relations of the system catalog a statement of a view can do without, by its text: one that the
-//! role may not use is replaced by a value that nobody knows, or by a relation without rows.
+//! Which functions and relations of the system catalog the statement of a view can do without, by its text: a function
+//! that the role may not use is replaced by NULL, a relation by one without rows.
 //!
 //! Where rows are chosen, nothing is replaced: with NULL in a condition a table would be empty, as if there were nothing.
 
