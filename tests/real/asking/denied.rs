@@ -1,21 +1,38 @@
 //! Whatever a role may not use of the system catalog takes away only what needs it, and the reason is said.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::io::Write as _;
+use std::process::{Child, Stdio};
 use std::sync::Arc;
 use std::time::Instant;
 
 use pgwatch::config::views;
+use pgwatch::demo::Server;
 use pgwatch::model::protocol::ViewRows;
 use pgwatch::model::view::{Target, Version};
 use pgwatch::model::{Command, EventKind, HealthState, Role, View};
 
-use super::{Outcome, database, look, run, server};
-use crate::support::wait::PATIENCE;
+use super::{Outcome, look};
+use crate::support::servers::cluster;
+use crate::support::wait::{PATIENCE, SOON, wait_for};
 use crate::support::watched::{Watched, blocking, name};
 
+/// A transaction that stays open, for the views of sessions and locks to show. It ends when its input is closed.
+fn open_transaction(server: &Server) -> Child {
+    let mut psql = server.client("postgres");
+    let mut child = psql.stdin(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap();
+    writeln!(child.stdin.as_mut().unwrap(), "begin; lock table t;").unwrap();
+    wait_for("the transaction alone", SOON, || {
+        let others = "select string_agg(state, ' ') from pg_stat_activity where pid <> pg_backend_pid() and backend_type = 'client backend'";
+        (server.psql(others).ok()? == "idle in transaction").then_some(())
+    });
+    child
+}
+
 /// The functions and relations of the system catalog that each view names.
-fn named(version: u32) -> BTreeMap<(&'static str, String), Vec<Arc<View>>> {
-    let list = |sql: &str| -> BTreeSet<String> { server().psql(sql).unwrap().lines().map(str::to_owned).collect() };
+fn named(server: &Server) -> BTreeMap<(&'static str, String), Vec<Arc<View>>> {
+    let version = server.psql("select current_setting('server_version_num')::int / 10000").unwrap().parse().unwrap();
+    let list = |sql: &str| -> BTreeSet<String> { server.psql(sql).unwrap().lines().map(str::to_owned).collect() };
     let functions = list(
         "select proname from pg_proc where pronamespace = 'pg_catalog'::regnamespace and prokind = 'f' and proname ~ '^pg_'",
     );
@@ -70,13 +87,19 @@ fn is_said(before: &ViewRows, outcome: &Outcome) -> bool {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_a_role_may_not_use_takes_away_only_what_needs_it() {
-    let (node, objects) = blocking(|| {
-        let version = server().psql("select current_setting('server_version_num')::int / 10000").unwrap();
-        let node = database("denied", &["create table t (n serial primary key)", "grant select on t to public"]);
-        (node, named(version.parse().unwrap()))
+    // A server of its own: what the sessions of other tests would show now is gone a moment later.
+    let (cluster, objects, _transaction) = blocking(|| {
+        let cluster = cluster().config("autovacuum", "off").start().unwrap();
+        let server = cluster.primary();
+        server.psql("create table t (n serial primary key); grant select on t to public").unwrap();
+        let objects = named(server);
+        let transaction = open_transaction(server);
+        (cluster, objects, transaction)
     });
+    let server = cluster.primary();
+    let run = |sql: &str| blocking(|| server.psql(sql).unwrap());
     assert!(objects.len() > 80, "{:?}", objects.keys());
-    let mut watched = Watched::healthy(vec![node.clone()]).await;
+    let mut watched = Watched::healthy(vec![server.node_config()]).await;
     let mut before = BTreeMap::new();
     let all: Vec<&Arc<View>> = views::ours().values().filter(|view| view.extension.is_none()).collect();
     look(&watched, &all).await;
@@ -92,11 +115,11 @@ async fn what_a_role_may_not_use_takes_away_only_what_needs_it() {
             "function" => {
                 let sql =
                     format!("select string_agg(oid::regprocedure::text, ', ') from pg_proc where proname = '{object}'");
-                ("execute", format!("function {}", blocking(|| server().psql(&sql).unwrap())))
+                ("execute", format!("function {}", run(&sql)))
             }
             _ => ("select", format!("pg_catalog.{object}")),
         };
-        blocking(|| run(&node, &[&format!("revoke {right} on {of} from public, pg_monitor, pg_read_all_stats")]));
+        run(&format!("revoke {right} on {of} from public, pg_monitor, pg_read_all_stats"));
         look(&watched, &views.iter().collect::<Vec<_>>()).await;
         watched.handle.send(Command::LookNow).await.unwrap();
         let mut left: BTreeSet<&str> = views.iter().map(|view| view.name.as_str()).collect();
@@ -108,12 +131,12 @@ async fn what_a_role_may_not_use_takes_away_only_what_needs_it() {
                     _ => None,
                 })
                 .await;
-            assert!(Instant::now() < deadline, "{object} in {left:?}: {outcome:?}");
+            assert!(Instant::now() < deadline, "{object} in {left:?}: {outcome:?}, before: {:?}", before[&view]);
             if is_said(&before[&view], &outcome) {
                 left.remove(view.as_str());
             }
         }
-        blocking(|| run(&node, &[&format!("grant {right} on {of} to public")]));
+        run(&format!("grant {right} on {of} to public"));
     }
     assert_eq!(watched.state(&name("primary")).await, Some(HealthState::Healthy));
     watched.stop().await;
