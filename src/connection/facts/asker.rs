@@ -8,7 +8,7 @@ use tokio::time::{Instant, timeout};
 use tokio_postgres::{Client, Row, Statement};
 
 use super::configured;
-use super::parts::{Parts, Tells};
+use super::parts::{Form, Parts, Tells};
 use super::sql::Answer;
 use crate::connection::error;
 use crate::connection::error::sqlstate::is_unprepared;
@@ -46,8 +46,8 @@ pub(super) struct FactsSession {
     pub(super) driver: Driver,
     /// False behind a pooler that gives each transaction another session, where a prepared statement would not exist.
     prepares: bool,
-    /// The prepared statement and its text.
-    prepared: Option<(String, Statement)>,
+    /// The prepared statement and the form of its text.
+    prepared: Option<(Form, Statement)>,
     pub(super) version: (String, u32),
     /// What the server warned of at the login.
     pub(super) warnings: Vec<String>,
@@ -80,10 +80,16 @@ impl FactsSession {
         parts: &mut Parts,
         keep: bool,
     ) -> Result<Answered, NodeError> {
-        let Some(text) = parts.statement() else { return self.each(node, parts, None).await };
-        let asked = if keep && self.prepares { self.prepared(node, text).await } else { self.row(node, &text).await };
+        let asked = if keep && self.prepares {
+            self.prepared(node, parts).await
+        } else if let Some(text) = parts.statement() {
+            self.row(node, &text).await.map(Some)
+        } else {
+            Ok(None)
+        };
         match asked {
-            Ok(row) => Ok(Answered { answer: Answer(vec![row]), whole: None }),
+            Ok(None) => self.each(node, parts, None).await,
+            Ok(Some(row)) => Ok(Answered { answer: Answer(vec![row]), whole: None }),
             Err(Failure::Said(error)) => self.each(node, parts, Some(error)).await,
             Err(Failure::Broken(error)) => Err(error),
         }
@@ -166,17 +172,20 @@ impl FactsSession {
         }
     }
 
-    async fn prepared(&mut self, node: &NodeConfig, text: String) -> Result<Row, Failure> {
-        if self.prepared.as_ref().is_none_or(|(of, _)| *of != text) {
+    /// The answer to all parts that work, by a statement that stays prepared; `None` if nothing is left to ask.
+    async fn prepared(&mut self, node: &NodeConfig, parts: &Parts) -> Result<Option<Row>, Failure> {
+        let form = parts.form();
+        if self.prepared.as_ref().is_none_or(|(of, _)| *of != form) {
             self.prepared = None;
+            let Some(text) = parts.statement() else { return Ok(None) };
             let Self { client, driver, .. } = self;
             let statement = drive(client, driver, node, client.prepare(&text)).await?;
-            self.prepared = Some((text, statement));
+            self.prepared = Some((form, statement));
         }
         let Self { client, driver, prepared: Some((_, statement)), .. } = self else {
             return Err(Failure::Broken(error::given_up(&self.driver.heard, node)));
         };
-        drive(client, driver, node, client.query_one(&*statement, &[])).await
+        drive(client, driver, node, client.query_one(&*statement, &[])).await.map(Some)
     }
 
     /// What the server's configuration sets; `None` where the server does not tell.

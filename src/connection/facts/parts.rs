@@ -46,6 +46,13 @@ impl Tells {
     }
 }
 
+/// What the text of a statement depends on.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Form {
+    tells: Tells,
+    parts: Vec<Part>,
+}
+
 /// A statement in parts, without those that fail.
 #[derive(Debug)]
 pub(super) struct Parts {
@@ -90,6 +97,11 @@ impl Parts {
     pub(super) fn is_left_out(&self, part: Part) -> bool {
         let told = part == Part::Role && self.tells != Tells::Function;
         !told && self.left_out.iter().any(|left| left.part == part)
+    }
+
+    /// The form that the statement has now. While it stays the same, so does the text.
+    pub(super) fn form(&self) -> Form {
+        Form { tells: self.tells, parts: self.working().map(|sql| sql.part).collect() }
     }
 
     /// The statement, without the parts that are left out; `None` if nothing is left.

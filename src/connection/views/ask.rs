@@ -13,6 +13,7 @@ mod find;
 
 use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
+use std::hash::{BuildHasher, RandomState};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -75,26 +76,30 @@ pub(super) fn lock(texts: &SharedTexts) -> MutexGuard<'_, Texts> {
     texts.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// The statements prepared on a session: each text with the number in its name, which is never reused.
+/// The statements prepared on a session: the hash of each text with the number in its name, which is never reused.
+/// The texts themselves would take 40 kB for each node.
 #[derive(Default)]
 struct Prepared {
-    texts: Vec<(String, u32)>,
+    hashes: Vec<(u64, u32)>,
+    /// Its keys are random, so no text can be written to have the hash of another.
+    hasher: RandomState,
     last: u32,
 }
 
 impl Prepared {
     fn name(&self, sql: &str) -> Option<String> {
-        self.texts.iter().find(|(text, _)| text == sql).map(|(_, number)| format!("pgwatch_{number}"))
+        let hash = self.hasher.hash_one(sql);
+        self.hashes.iter().find(|(of, _)| *of == hash).map(|(_, number)| format!("pgwatch_{number}"))
     }
 
     fn add(&mut self, sql: &str) -> String {
         self.last += 1;
-        self.texts.push((sql.to_owned(), self.last));
+        self.hashes.push((self.hasher.hash_one(sql), self.last));
         format!("pgwatch_{}", self.last)
     }
 
     fn forget_last(&mut self) {
-        self.texts.retain(|(_, number)| *number != self.last);
+        self.hashes.retain(|(_, number)| *number != self.last);
     }
 }
 
