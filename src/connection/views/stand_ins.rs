@@ -39,7 +39,7 @@ const fn of_standbys(calls: &'static str, unknown: &'static str, probe: &'static
 
 /// A server checks the right to a function even where it would not call it. Each probe calls it only where it is meant to
 /// work.
-static ALL: [StandIn; 15] = [
+static ALL: [StandIn; 16] = [
     of_standbys("pg_last_wal_receive_lsn()", "null::pg_lsn", "pg_last_wal_receive_lsn()"),
     of_standbys("pg_last_wal_replay_lsn()", "null::pg_lsn", "pg_last_wal_replay_lsn()"),
     of_standbys("pg_last_xact_replay_timestamp()", "null::timestamptz", "pg_last_xact_replay_timestamp()"),
@@ -73,6 +73,12 @@ static ALL: [StandIn; 15] = [
     function(
         "(select count(*) from pg_ls_archive_statusdir() a where a.name like '%.ready')",
         "null::int8",
+        "(select count(*) from pg_ls_archive_statusdir())",
+    ),
+    function(
+        "(select count(*) as files, min(f.modification) as oldest from pg_ls_archive_statusdir() f \
+         where here.archives and f.name like '%.ready') w",
+        "(select null::int8 as files, null::timestamptz as oldest) w",
         "(select count(*) from pg_ls_archive_statusdir())",
     ),
     function(

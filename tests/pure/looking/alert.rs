@@ -277,21 +277,21 @@ fn what_could_not_be_judged_is_said_on_the_alerts_screen_and_on_the_node() {
     }
     let text = seen(&mut scene, 120, 40);
     assert!(!text.contains("judged"), "{text}");
-    let denied = NodeError::new(ErrorKind::Sql, "permission denied for view pg_stat_archiver");
+    let denied = NodeError::new(ErrorKind::Sql, "permission denied for table pg_sequence");
     for node in ["primary", "replica-1"] {
-        scene::answers::fails(&mut scene, node, "archiver", denied.clone());
+        scene::answers::fails(&mut scene, node, "sequences", denied.clone());
     }
-    let reason = "not judged: permission denied for view pg_stat_archiver";
+    let reason = "not judged: permission denied for table pg_sequence";
     let text = seen(&mut scene, 120, 40);
     assert!(text.contains("1 rule not judged on 2 nodes"), "{text}");
     assert!(seen(&mut scene, 200, 60).contains("? 1 not judged"), "in the header");
     let line = body(&text).into_iter().find(|line| line.contains(reason)).unwrap_or_else(|| panic!("{text}"));
-    assert!(line.contains("? 2 nodes") && line.contains("WAL archiving fails"), "{text}");
+    assert!(line.contains("? 2 nodes") && line.contains("Sequence is running out"), "{text}");
     // The list is filtered by it, the row says all, and opens the nodes of it.
-    for keys in ["/rule:archiv<enter>", "<esc>/permission<enter>"] {
+    for keys in ["/rule:seque<enter>", "<esc>/permission<enter>"] {
         scene.press(keys);
         let text = seen(&mut scene, 80, 24);
-        assert!(text.contains("(archiver_failing) is not judged on primary, replica-1"), "{text}");
+        assert!(text.contains("(sequence_end) is not judged on primary, replica-1"), "{text}");
     }
     assert!(scene.press("<space>").is_empty());
     assert!(seen(&mut scene, 120, 40).contains("this is no alert"), "{}", seen(&mut scene, 120, 40));
@@ -304,7 +304,7 @@ fn what_could_not_be_judged_is_said_on_the_alerts_screen_and_on_the_node() {
         let text = seen(&mut scene, 80, 24);
         assert_eq!(text.contains("─ 1 rule not judged ─"), is_said, "{node}:\n{text}");
         let text = seen(&mut scene, 120, 40);
-        assert_eq!(text.contains("Not judged: archiver_failing: permission denied"), is_said, "{node}:\n{text}");
+        assert_eq!(text.contains("Not judged: sequence_end: permission denied"), is_said, "{node}:\n{text}");
     }
     // Who does not answer is down, and says that.
     scene::goes_down(&mut scene, "replica-1");

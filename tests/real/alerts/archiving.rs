@@ -4,6 +4,7 @@ use pgwatch::demo::{Server, StopMode};
 
 use super::home;
 use super::status::{by_rule, status};
+use crate::support::judged::ours_with;
 use crate::support::servers::{ConfigFile, cluster};
 use crate::support::wait::{PATIENCE, wait_for};
 
@@ -50,4 +51,26 @@ fn a_failure_to_archive_is_no_alert_on_a_standby_that_archives_nothing() {
     new.psql("create table u (id int)").unwrap();
     new.psql("select pg_switch_wal()").unwrap();
     wait_for("the standby fails", PATIENCE, || (found(&config) == ["archiver_failing primary critical"]).then_some(()));
+}
+
+#[test]
+fn an_archiver_that_hangs_or_archives_nothing_is_said_and_one_that_works_is_not() {
+    let hangs = "until test -e go; do sleep 0.1; done";
+    let cluster = cluster().config("archive_mode", "on").config("archive_command", hangs).start().unwrap();
+    let server = cluster.primary();
+    let config = ConfigFile::new("", [server]);
+    let rules = home(&[("archiver_late", &ours_with("archiver_late", &[(">10m", ">1s"), (">1h", ">5m")]))]);
+    let found = || by_rule(&status(&config, rules.path()).0);
+    let is_late = || (found() == ["archiver_late primary warning"]).then_some(());
+    server.psql("create table t (id int); select pg_switch_wal()").unwrap();
+    wait_for("it hangs", PATIENCE, is_late);
+
+    std::fs::write(server.data_dir().join("go"), "").unwrap();
+    until(server, "it archives", "select count(*) = 0 from pg_ls_archive_statusdir() where name like '%.ready'");
+    assert_eq!(found(), [""; 0]);
+
+    server.set("archive_command", "").unwrap();
+    server.psql("select pg_reload_conf()").unwrap();
+    server.psql("create table u (id int); select pg_switch_wal()").unwrap();
+    wait_for("it archives nothing", PATIENCE, is_late);
 }
