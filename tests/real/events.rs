@@ -15,8 +15,8 @@ use crate::support::wait::{PATIENCE, SOON, wait_for};
 /// How long a key takes to show its effect on a machine that is not very busy.
 const MOMENT: Duration = Duration::from_secs(2);
 
-/// Within which a change is told: some refreshes, on a machine that is busy. Rules ask for slots every 10 s.
-const PROMPT: Duration = Duration::from_secs(3);
+/// Within which a change is told: some refreshes, on a machine that is busy. Rules alone ask every 30 s or less often.
+const PROMPT: Duration = Duration::from_secs(8);
 
 /// A dashboard with an event log.
 struct Logged {
