@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::mpsc;
+use tokio::time::Instant;
 
 use crate::model::protocol::{NodeOutcome, QueryProgress, Tested, ViewRows, WholeText};
 use crate::model::{BatchId, Facts, Health, NodeError, NodeName, ProbeStats, Role, ServerFacts};
@@ -32,6 +33,25 @@ pub(super) enum News {
     Server(Arc<ServerFacts>),
     View(Arc<str>, Result<Arc<ViewRows>, NodeError>),
     Text(u64, Result<Option<WholeText>, NodeError>),
+}
+
+/// An answer of a node to the question for its figures.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct SignOfLife {
+    pub(super) asked: Instant,
+    /// From the question to the answer.
+    pub(super) elapsed: Duration,
+    /// How long the server worked on it, by its own clock, if it says so.
+    pub(super) worked: Option<Duration>,
+    /// When the question is due again.
+    pub(super) next: Instant,
+}
+
+impl SignOfLife {
+    /// The time of the way there and back.
+    pub(super) fn latency(&self) -> Option<Duration> {
+        Some(self.elapsed.saturating_sub(self.worked?))
+    }
 }
 
 /// What was closed and cancelled when a crew was dismissed.

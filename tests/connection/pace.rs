@@ -1,14 +1,98 @@
-//! How the views that no screen shows are asked: later, rarely, and on one session that stays open.
+//! How often a node is asked: for its figures, which are signs of life, by probes, and for the views that no screen shows.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use pgwatch::config::views;
 use pgwatch::connection::{ConnectionManager, ManagerConfig};
 use pgwatch::model::protocol::Look;
-use pgwatch::model::{Command, EventKind};
+use pgwatch::model::{Command, Event, EventKind, HealthState, NodeConfig};
 
+use crate::support::proxy::Proxy;
 use crate::support::servers::cluster;
 use crate::support::wait::{PATIENCE, SOON, eventually};
+use crate::support::watched::{Watched, blocking, name};
+
+const OFTEN: Duration = Duration::from_millis(250);
+
+/// Probed four times a second, if its figures do not show that it lives.
+fn probed_often(mut node: NodeConfig) -> NodeConfig {
+    node.health.interval = OFTEN;
+    node
+}
+
+async fn with_refresh(node: NodeConfig, refresh: Duration) -> Watched {
+    let (handle, events) = ConnectionManager::start(ManagerConfig { refresh, ..ManagerConfig::new(vec![node]) });
+    let mut watched = Watched { handle, events, seen: Vec::new() };
+    watched.until_state(&name("primary"), HealthState::Healthy).await;
+    watched
+}
+
+fn is_checked(event: &Event) -> bool {
+    matches!(&event.kind, EventKind::Checked { health, .. } if health.state == HealthState::Healthy)
+}
+
+fn is_figures(event: &Event) -> bool {
+    matches!(&event.kind, EventKind::Facts { facts: Ok(_), .. })
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_node_whose_figures_come_in_time_is_not_probed_n11() {
+    let cluster = blocking(|| cluster().start().unwrap());
+    let proxy = Proxy::to(cluster.primary().port());
+    let mut node = probed_often(cluster.primary().node_config());
+    node.port = proxy.port();
+    let mut watched = with_refresh(node, OFTEN).await;
+    // The first refresh asks what the server is, too.
+    let figures = |event: &Event| is_figures(event).then_some(());
+    for _ in 0..4 {
+        watched.until("the first figures", figures).await;
+    }
+    let (before, asked) = (watched.seen.len(), proxy.questions());
+    for _ in 0..20 {
+        watched.until("figures", figures).await;
+    }
+    let asked = proxy.questions() - asked;
+    let checked = watched.seen[before..].iter().filter(|event| is_checked(event)).count();
+    // Figures that are late on a busy machine are a reason for a probe.
+    assert!((15..30).contains(&asked), "asked {asked} times for 20 figures");
+    assert!(checked >= 15, "{checked} of 20 figures counted as answers");
+    watched.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_node_whose_figures_come_rarely_is_probed() {
+    let cluster = blocking(|| cluster().start().unwrap());
+    let mut watched = with_refresh(probed_often(cluster.primary().node_config()), Duration::from_mins(1)).await;
+    let began = Instant::now();
+    for _ in 0..8 {
+        watched.until("probes are answered", |event| is_checked(event).then_some(())).await;
+    }
+    assert!(began.elapsed() > OFTEN, "{:?}", began.elapsed());
+    assert!(watched.seen.iter().filter(|event| is_figures(event)).count() <= 2);
+    watched.stop().await;
+}
+
+/// The figures wait for a lock, the probes do not.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_node_whose_figures_hang_is_healthy() {
+    const LOCKED: &str = "begin; lock table pg_subscription in access exclusive mode; select pg_sleep(2); commit";
+    let cluster = Arc::new(blocking(|| cluster().start().unwrap()));
+    let mut watched = with_refresh(probed_often(cluster.primary().node_config()), OFTEN).await;
+    watched.until("figures", |event| is_figures(event).then_some(())).await;
+    let before = watched.seen.len();
+    let server = Arc::clone(&cluster);
+    let holder = std::thread::spawn(move || server.primary().psql(LOCKED).map(drop));
+    watched
+        .until("figures without the locked part", |event| match &event.kind {
+            EventKind::Facts { facts: Ok(facts), .. } if !facts.missing.is_empty() => Some(()),
+            _ => None,
+        })
+        .await;
+    assert_eq!(watched.states(&name("primary"), before), [], "health does not change");
+    watched.stop().await;
+    blocking(|| holder.join().unwrap().unwrap());
+}
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_view_that_no_screen_shows_is_asked_later_and_rarely() {

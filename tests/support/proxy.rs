@@ -4,7 +4,7 @@
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU16, Ordering};
+use std::sync::atomic::{AtomicU16, AtomicU64, Ordering};
 use std::time::Duration;
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -62,6 +62,8 @@ pub struct Proxy {
     reset: watch::Sender<u32>,
     /// The port of the server.
     server: Arc<AtomicU16>,
+    /// How often clients have sent something.
+    questions: Arc<AtomicU64>,
     door: mpsc::UnboundedSender<Door>,
     runtime: Option<Runtime>,
 }
@@ -76,16 +78,23 @@ impl Proxy {
         let (port_known, port) = std::sync::mpsc::channel();
         let server = Arc::new(AtomicU16::new(server_port));
         let behind = Arc::clone(&server);
+        let questions = Arc::new(AtomicU64::new(0));
+        let counted = Arc::clone(&questions);
         runtime.spawn(async move {
             let listener = listen_somewhere().await;
             port_known.send(listener.local_addr().unwrap().port()).unwrap();
-            serve(listener, &behind, doors, link_seen, reset_seen).await;
+            serve(listener, &behind, &counted, doors, link_seen, reset_seen).await;
         });
-        Self { port: port.recv().unwrap(), link, reset, server, door, runtime: Some(runtime) }
+        Self { port: port.recv().unwrap(), link, reset, server, questions, door, runtime: Some(runtime) }
     }
 
     pub fn port(&self) -> u16 {
         self.port
+    }
+
+    /// How often clients have sent something so far, over all connections.
+    pub fn questions(&self) -> u64 {
+        self.questions.load(Ordering::Relaxed)
     }
 
     /// Changes what happens to the bytes, at once and for every connection. Bytes that were held back pass when the
@@ -150,6 +159,7 @@ async fn listen(port: u16) -> io::Result<TcpListener> {
 async fn serve(
     listener: TcpListener,
     server: &AtomicU16,
+    questions: &Arc<AtomicU64>,
     mut doors: mpsc::UnboundedReceiver<Door>,
     link: watch::Receiver<Link>,
     reset: watch::Receiver<u32>,
@@ -167,7 +177,7 @@ async fn serve(
         tokio::select! {
             Ok((client, _)) = accepted => {
                 let server = server.load(Ordering::Relaxed);
-                connections.spawn(connection(client, server, link.clone(), reset.clone()));
+                connections.spawn(connection(client, server, Arc::clone(questions), link.clone(), reset.clone()));
             }
             door = doors.recv() => match door {
                 Some(Door::Close(done)) => {
@@ -190,6 +200,7 @@ async fn serve(
 async fn connection(
     client: TcpStream,
     server_port: u16,
+    questions: Arc<AtomicU64>,
     mut link: watch::Receiver<Link>,
     mut reset: watch::Receiver<u32>,
 ) {
@@ -218,8 +229,8 @@ async fn connection(
     let (mut from_server, mut to_server) = server.into_split();
     let both = async {
         tokio::join!(
-            pump(&mut from_client, &mut to_server, Way::ToServer, link.clone()),
-            pump(&mut from_server, &mut to_client, Way::ToClient, link.clone()),
+            pump(&mut from_client, &mut to_server, Way::ToServer, link.clone(), Some(&questions)),
+            pump(&mut from_server, &mut to_client, Way::ToClient, link.clone(), None),
         )
     };
     tokio::select! {
@@ -236,11 +247,20 @@ async fn connection(
 
 /// Forwards one direction until its sender is done, and then shuts down the receiver's side. Delayed chunks travel in
 /// parallel: the link has a high latency, not a low bandwidth.
-async fn pump(from: &mut OwnedReadHalf, to: &mut OwnedWriteHalf, way: Way, link: watch::Receiver<Link>) {
+async fn pump(
+    from: &mut OwnedReadHalf,
+    to: &mut OwnedWriteHalf,
+    way: Way,
+    link: watch::Receiver<Link>,
+    counter: Option<&AtomicU64>,
+) {
     let (queue, mut due) = mpsc::channel::<(Instant, Vec<u8>)>(256);
     let read = async {
         let mut buffer = vec![0; 16 << 10];
         while let Ok(count @ 1..) = from.read(&mut buffer).await {
+            if let Some(counter) = counter {
+                counter.fetch_add(1, Ordering::Relaxed);
+            }
             let delay = match *link.borrow() {
                 Link::Delay(delay) => delay,
                 _ => Duration::ZERO,

@@ -3,7 +3,8 @@
 //! It does not share the probe's connection: the server may delay the facts for reasons that do not concern its health
 //! (a lock, a statistics file being written, many sessions to count), and a probe queued after them would
 //! be missed. A second idle session costs the server less than a false alarm costs a person. A refresh is one prepared
-//! statement and no new session; a probe is no statement at all (N11).
+//! statement and no new session (N11). An answer is also a sign of life: the health loop, which hears of each, does not
+//! probe while they come in time.
 //!
 //! Figures that the server does not give are left out with their reasons, and asked for again after a backoff: a minute
 //! where the next second will not cure it (missing rights, a version that lacks a column). So is the whole if the server
@@ -20,7 +21,7 @@ use super::asker::{Answered, FactsSession};
 use super::parts::Parts;
 use super::sql;
 use crate::connection::error::sqlstate::is_unprepared;
-use crate::connection::report::{News, Reporter};
+use crate::connection::report::{News, Reporter, SignOfLife};
 use crate::connection::schedule::backoff;
 use crate::connection::schedule::backoff::INCURABLE;
 use crate::connection::schedule::phase::{FASTEST, Phase};
@@ -28,8 +29,9 @@ use crate::connection::schedule::turns::Turns;
 use crate::model::facts::{Part, clock_ahead};
 use crate::model::{ErrorKind, NodeConfig, NodeError, Role};
 
-/// Facts usually take a millisecond. After this long, the node is worth a probe (N3).
-const LATE: Duration = Duration::from_millis(100);
+/// How long a session that was opened beside the probe's may wait for the node to be up. It may hold the last connection
+/// that the server admits.
+const EARLY: Duration = Duration::from_millis(500);
 /// The default of `superuser_reserved_connections`: when only these are left, the server refuses plain roles.
 const RESERVED: u32 = 3;
 
@@ -40,8 +42,8 @@ pub(crate) struct Hints {
     pub(crate) check_admission: Arc<Notify>,
     /// Says that the node may admit connections again: it admitted one of ours, or sessions ended.
     pub(crate) has_room: Arc<Notify>,
-    /// Asks for a probe at once: the facts are late, so the node may be dead. Late facts do not count as a miss.
-    pub(crate) probe_now: Arc<Notify>,
+    /// The newest answer.
+    pub(crate) answered: watch::Sender<Option<SignOfLife>>,
     /// Asks for the views of slots and subscriptions at once: some of them changed.
     pub(crate) replication_changed: Arc<Notify>,
     /// The node's role: primaries and standbys are asked for different views.
@@ -100,11 +102,12 @@ impl Poller {
         }
     }
 
-    /// Runs until `stop`, then closes the connection. Returns how many it closed.
-    pub(crate) async fn run(mut self, stop: CancellationToken) -> u32 {
+    /// Runs until `stop`, then closes the connection. Returns how many it closed. Begins after `delay`, as the health loop
+    /// does.
+    pub(crate) async fn run(mut self, delay: Duration, stop: CancellationToken) -> u32 {
         tokio::select! {
             () = stop.cancelled() => {}
-            () = self.live() => {}
+            () = self.live(delay) => {}
         }
         match self.session.take() {
             Some(FactsSession { client, mut driver, busy, .. }) => {
@@ -118,7 +121,9 @@ impl Poller {
         }
     }
 
-    async fn live(&mut self) {
+    async fn live(&mut self, delay: Duration) {
+        sleep(delay).await;
+        self.open_early().await;
         // This ends when the health loop is gone; `stop` follows.
         while self.up.wait_for(|up| *up).await.is_ok() {
             let mut up = self.up.clone();
@@ -134,12 +139,28 @@ impl Poller {
         }
     }
 
+    /// Opens the first session while the health loop opens its own, if a turn is free: the first figures are there sooner
+    /// (N1). Its error is not reported: a node that is up is tried again.
+    async fn open_early(&mut self) {
+        let Some(turn) = self.turns.later.free_turn() else { return };
+        let (node, prepares) = (Arc::clone(&self.node), self.prepares);
+        let mut up = self.up.clone();
+        let open = async move {
+            let session = turn.spend(Box::pin(FactsSession::open(&node, prepares))).await.ok()?;
+            timeout(EARLY, up.wait_for(|up| *up)).await.ok()?.ok()?;
+            Some(session)
+        };
+        self.session = Box::pin(open).await;
+    }
+
     /// Refreshes again and again; runs until it is dropped, when the node goes down.
     async fn poll(&mut self) {
         let mut first = true;
         loop {
             let began = Instant::now();
-            let wait = match Box::pin(self.refresh()).await {
+            let every = (*self.refresh.borrow()).max(FASTEST);
+            let next = began + if first { Phase::of(self.reporter.life).to_refresh(every) } else { every };
+            let wait = match Box::pin(self.refresh(next)).await {
                 Ok(None) => {
                     self.failures = 0;
                     Duration::ZERO
@@ -194,9 +215,9 @@ impl Poller {
         wait
     }
 
-    /// Asks once, and opens the connection first if there is none. Returns the error of the whole statement if all of its
-    /// parts were answered alone.
-    async fn refresh(&mut self) -> Result<Option<NodeError>, NodeError> {
+    /// Asks once, and opens the connection first if there is none; `next` is when it will ask again. Returns the error of
+    /// the whole statement if all of its parts were answered alone.
+    async fn refresh(&mut self, next: Instant) -> Result<Option<NodeError>, NodeError> {
         let session = if let Some(session) = self.session.take() {
             session
         } else {
@@ -208,15 +229,16 @@ impl Poller {
         let session = self.session.insert(session);
         session.busy = true;
         let (asked, shown) = (Instant::now(), SystemTime::now());
-        let asking = session.ask(&self.node, &mut self.facts, true);
-        let Answered { answer, whole } = probe_if_late(asking, &self.hints.probe_now).await?;
+        let Answered { answer, whole } = session.ask(&self.node, &mut self.facts, true).await?;
+        let elapsed = asked.elapsed();
+        self.hints.answered.send_replace(Some(SignOfLife { asked, elapsed, worked: answer.worked(), next }));
         let Some(role) = answer.role() else {
             let why = self.facts.error(Part::Role).cloned();
             self.facts.forget();
             return Err(why.or(whole).unwrap_or_else(|| untold(&self.node)));
         };
         let mut facts = sql::read_facts(&answer, role, self.facts.missing(Some(role)));
-        facts.elapsed = asked.elapsed();
+        facts.elapsed = elapsed;
         facts.clock_ahead = clock_ahead(facts.server_time, (shown, SystemTime::now()));
         let config_loaded = facts.config_loaded;
         self.hints.role.send_if_modified(|known| known.replace(role) != Some(role));
@@ -254,13 +276,4 @@ impl Poller {
 
 fn untold(node: &NodeConfig) -> NodeError {
     NodeError::new(ErrorKind::Sql, format!("{} does not tell whether it is a primary or a standby", node.name))
-}
-
-async fn probe_if_late<T>(answer: impl Future<Output = T>, probe_now: &Notify) -> T {
-    let mut answer = std::pin::pin!(answer);
-    if let Ok(answer) = timeout(LATE, &mut answer).await {
-        return answer;
-    }
-    probe_now.notify_one();
-    answer.await
 }

@@ -35,7 +35,11 @@ const fn value(part: Part, columns: &'static str) -> PartSql {
 /// lacks is a part of its own.
 pub(super) static FACTS: [PartSql; 16] = [
     value(Part::Role, "{standby} as standby"),
-    value(Part::Clock, "date_part('epoch', clock_timestamp()) as server_time"),
+    value(
+        Part::Clock,
+        "date_part('epoch', clock_timestamp()) as server_time,
+  date_part('epoch', clock_timestamp() - statement_timestamp()) as worked",
+    ),
     value(Part::MaxConnections, "current_setting('max_connections', true)::int8 as max_connections"),
     PartSql {
         part: Part::Sessions,
@@ -194,6 +198,11 @@ impl Answer {
     fn time(&self, column: &str) -> Option<SystemTime> {
         let since = Duration::try_from_secs_f64(self.get::<f64>(column)?.max(0.0)).unwrap_or_default();
         Some(SystemTime::UNIX_EPOCH + since)
+    }
+
+    /// How long the server has worked on the statement: the list of columns is computed after all that it reads from.
+    pub(super) fn worked(&self) -> Option<Duration> {
+        self.duration("worked")
     }
 
     /// The role, where the server tells it.

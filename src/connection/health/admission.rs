@@ -33,18 +33,6 @@ pub(super) enum Own {
     Overdue,
 }
 
-impl Own {
-    /// True if a fresh connection that failed with `kind` was refused by a living node; otherwise it is one more sign that
-    /// the node is dead.
-    pub(super) fn is_refusal(self, kind: ErrorKind) -> bool {
-        match self {
-            Self::Gone => false,
-            Self::Idle | Self::Asked => true,
-            Self::Overdue => kind.is_server_refusal(),
-        }
-    }
-}
-
 /// What decides whether a fresh connection is wanted.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Situation {
@@ -55,12 +43,31 @@ pub(super) struct Situation {
     pub(super) unhealthy_after: u32,
     /// Fresh connections under way.
     pub(super) opening: usize,
+    /// True if the probe under way is not the only question that waits for an answer too long, so that it will probably be
+    /// missed.
+    pub(super) doubted: bool,
 }
 
 impl Situation {
     /// True if the node may be dead, so that there is a hurry.
     pub(super) fn is_suspect(self) -> bool {
-        self.own == Own::Gone || self.failures > 0
+        matches!(self.own, Own::Gone | Own::Overdue) || self.failures > 0 || self.doubted
+    }
+
+    /// True if a fresh connection that failed with `kind` was refused by a living node; otherwise it is one more sign that
+    /// the node is dead.
+    pub(super) fn is_refusal(self, kind: ErrorKind) -> bool {
+        match self.own {
+            Own::Gone => false,
+            Own::Idle | Own::Asked if !self.doubted => true,
+            Own::Idle | Own::Asked | Own::Overdue => kind.is_server_refusal(),
+        }
+    }
+
+    /// The misses in a row if all that is under way is missed.
+    fn expected(self) -> usize {
+        let probe = usize::from(self.doubted && self.own == Own::Asked);
+        self.failures as usize + self.opening + probe
     }
 }
 
@@ -96,7 +103,7 @@ impl Admission {
     /// those under way included. A living node that refuses gets one at a time.
     fn wants_confirmation(&self, situation: Situation) -> bool {
         if situation.is_suspect() {
-            return situation.failures as usize + situation.opening < situation.unhealthy_after.max(1) as usize;
+            return situation.expected() < situation.unhealthy_after.max(1) as usize;
         }
         self.refusal.is_some() && situation.opening == 0
     }
@@ -164,7 +171,7 @@ mod tests {
     const FULL: ErrorKind = ErrorKind::TooManyConnections;
 
     fn situation(own: Own, failures: u32, opening: usize) -> Situation {
-        Situation { own, failures, unhealthy_after: 3, opening }
+        Situation { own, failures, unhealthy_after: 3, opening, doubted: false }
     }
 
     fn refusal() -> NodeError {
@@ -180,6 +187,7 @@ mod tests {
             (Own::Idle, 0, 0, false, true),
             (Own::Asked, 0, 0, false, false),
             (Own::Idle, 0, 1, false, false),
+            (Own::Overdue, 0, 0, true, false),
             (Own::Overdue, 1, 0, true, false),
             (Own::Overdue, 1, 1, true, false),
             (Own::Overdue, 1, 2, false, false),
@@ -203,6 +211,23 @@ mod tests {
             let situation = situation(own, 0, opening);
             let due = (admission.next_confirmation(situation).is_some(), admission.next_check(situation).is_some());
             assert_eq!(due, (confirmation, false), "{situation:?}");
+        }
+    }
+
+    /// The probe in doubt is one of the misses that are to be expected.
+    #[test]
+    fn two_connections_confirm_a_node_whose_probe_is_in_doubt_n3() {
+        let admission = Admission::new(Instant::now(), false, 0.0);
+        for (own, failures, opening, wanted) in [
+            (Own::Asked, 0, 0, true),
+            (Own::Asked, 0, 1, true),
+            (Own::Asked, 0, 2, false),
+            (Own::Asked, 1, 1, false),
+            (Own::Overdue, 1, 1, true),
+            (Own::Overdue, 1, 2, false),
+        ] {
+            let situation = Situation { doubted: true, ..situation(own, failures, opening) };
+            assert_eq!(admission.next_confirmation(situation).is_some(), wanted, "{situation:?}");
         }
     }
 
@@ -301,7 +326,12 @@ mod tests {
             (Own::Overdue, FULL, true),
             (Own::Gone, FULL, false),
         ] {
-            assert_eq!(own.is_refusal(kind), refusal, "{own:?} {kind:?}");
+            assert_eq!(situation(own, 0, 0).is_refusal(kind), refusal, "{own:?} {kind:?}");
         }
+        let doubted = Situation { doubted: true, ..situation(Own::Asked, 0, 0) };
+        assert_eq!(
+            [ErrorKind::Timeout, ErrorKind::Refused, FULL].map(|kind| doubted.is_refusal(kind)),
+            [false, false, true]
+        );
     }
 }

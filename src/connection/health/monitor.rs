@@ -20,7 +20,7 @@ use super::probe::Probe;
 use super::retries::Retries;
 use super::{Observation, step};
 use crate::clock;
-use crate::connection::report::{News, Reporter};
+use crate::connection::report::{News, Reporter, SignOfLife};
 use crate::connection::schedule::turns::Turns;
 use crate::model::{ErrorKind, Health, HealthState, NodeConfig, ProbeStats};
 
@@ -32,8 +32,8 @@ const KNOCKS: Duration = Duration::from_secs(1);
 pub(crate) struct Wakeups {
     /// Retry, or probe, at once.
     pub(crate) retry_now: Arc<Notify>,
-    /// The facts are late: probe now, not at the end of the interval.
-    pub(crate) probe_now: Arc<Notify>,
+    /// The node's newest answer to the question for its figures.
+    pub(crate) signs_of_life: watch::Receiver<Option<SignOfLife>>,
     /// The node may not admit new connections: check that soon.
     pub(crate) check_admission: Arc<Notify>,
     /// The node may admit new connections again.

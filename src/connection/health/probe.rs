@@ -5,7 +5,7 @@
 //! with the next probe. A probe is one Sync message of the protocol: lighter than `SELECT 1` (no statement, no
 //! snapshot, nothing in the server's log or in `pg_stat_statements`), and answered by the same backend loop. Facts have
 //! a connection of their own (`facts/poller.rs`): some servers answer them late for reasons of their own, and a slow
-//! statement there must not delay a probe here.
+//! statement there must not delay a probe here. While they come in time, no probe is needed.
 //!
 //! A delay of ours must not count against the node: an answer that waits in the socket is read before any timer counts,
 //! a timer that fires late extends the deadline by its delay, and a latency measured across such a delay is unknown.

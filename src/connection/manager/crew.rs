@@ -42,7 +42,7 @@ pub(super) struct Crew {
 }
 
 impl Crew {
-    /// Starts the health loop (after `delay`), the poller and the viewer. The latter asks for the `texts` of its pace.
+    /// Starts the health loop and the poller (after `delay`), and the viewer. The latter asks for the `texts` of its pace.
     pub(super) fn start(
         config: &Arc<NodeConfig>,
         reporter: &Reporter,
@@ -63,17 +63,18 @@ impl Crew {
         };
         let (up, is_up) = watch::channel(false);
         let (retry_now, check_admission) = (Arc::clone(&crew.retry_now), Arc::clone(&crew.check_admission));
-        let (probe_now, has_room) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+        let has_room = Arc::new(Notify::new());
+        let (answered, signs_of_life) = watch::channel(None);
         let replication_changed = Arc::new(Notify::new());
         let (role, roles) = watch::channel(None);
         let hints = Hints {
             check_admission: Arc::clone(&check_admission),
             has_room: Arc::clone(&has_room),
-            probe_now: Arc::clone(&probe_now),
+            answered,
             replication_changed: Arc::clone(&replication_changed),
             role,
         };
-        let wakeups = Wakeups { retry_now, probe_now, check_admission, has_room, up };
+        let wakeups = Wakeups { retry_now, signs_of_life, check_admission, has_room, up };
         let monitor = Monitor::new(Arc::clone(config), reporter.clone(), wakeups, Arc::clone(turns));
         let (stop, closed) = (crew.stop.clone(), Arc::clone(&crew.closed));
         tasks.spawn(crew.loops.track_future(async move {
@@ -89,7 +90,7 @@ impl Crew {
         let poller = Poller::new(Arc::clone(config), reporter.clone(), refresh, is_up, hints, Arc::clone(turns));
         let (stop, closed) = (crew.stop.clone(), Arc::clone(&crew.closed));
         tasks.spawn(crew.loops.track_future(async move {
-            closed.fetch_add(poller.run(stop).await, Ordering::Relaxed);
+            closed.fetch_add(poller.run(delay, stop).await, Ordering::Relaxed);
         }));
         crew
     }

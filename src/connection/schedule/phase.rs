@@ -29,17 +29,6 @@ impl Phase {
     pub(crate) fn to_background(self) -> Duration {
         Duration::from_secs(1) + Duration::from_millis(1500).mul_f64(self.0)
     }
-
-    /// Delay from the first answer to the first probe, and from that to the second. The second one is halfway between
-    /// two refreshes, so that whichever of the two comes next notices a node that dies silently. If that is long after
-    /// the first answer, a probe is added half an interval earlier (N3).
-    pub(crate) fn to_probes(self, interval: Duration) -> [Duration; 2] {
-        // Sooner after the first answer, a probe would show nothing new.
-        const SOON: f64 = 0.25;
-        let half = (self.0 + 1.0 - SOON).fract() + SOON;
-        let (first, second) = if half < 0.5 + SOON { (half, 1.0) } else { (half - 0.5, 0.5) };
-        [first, second].map(|share| interval.mul_f64(share))
-    }
 }
 
 #[cfg(test)]
@@ -58,21 +47,6 @@ mod tests {
             }
             let most = tenths.into_iter().max().unwrap();
             assert!(most <= nodes / 10 + 2, "{nodes} nodes: {tenths:?}");
-        }
-    }
-
-    #[test]
-    fn a_probe_comes_halfway_between_two_refreshes() {
-        for life in 0..1000 {
-            let phase = Phase::of(LifeId(life));
-            let [first, second] = phase.to_probes(SECOND).map(|time| time.as_secs_f64());
-            let (refresh, probe) = (phase.to_refresh(SECOND).as_secs_f64(), first + second);
-            assert!((((refresh - probe).abs() % 1.0) - 0.5).abs() < 1e-6, "{phase:?}: {refresh} and {probe}");
-            assert!(
-                (0.25..0.751).contains(&first) && (0.5..1.5).contains(&refresh),
-                "{phase:?}: {refresh} and {first}"
-            );
-            assert!((0.499..1.001).contains(&second), "{phase:?}: {second}");
         }
     }
 }

@@ -47,6 +47,11 @@ impl Queue {
         Turn(Arc::clone(&self.0).acquire_owned().await.ok())
     }
 
+    /// A turn, if one is free now.
+    pub(crate) fn free_turn(&self) -> Option<Turn> {
+        Arc::clone(&self.0).try_acquire_owned().ok().map(|permit| Turn(Some(permit)))
+    }
+
     /// Waits for a turn and then runs `connect`. Cancel-safe if `connect` is.
     pub(crate) async fn wait<T>(&self, connect: impl Future<Output = T>) -> T {
         self.turn().await.spend(connect).await

@@ -1,7 +1,8 @@
 //! The part of the health loop that watches an open connection until the node is unhealthy.
 //!
-//! Periods: a probe once per `health.interval`, or at once when the facts are late; fresh connections that confirm a
-//! failure or check that a living node admits new ones, as `admission.rs` decides.
+//! Periods: a probe once per `health.interval`, which stays out while the node answers the question for its figures as
+//! often and in time; fresh connections that confirm a failure or check that a living node admits new ones, as
+//! `admission.rs` decides.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,33 +18,66 @@ use crate::connection::health::Observation;
 use crate::connection::health::admission::{Admission, Own, Situation};
 use crate::connection::health::probe::{Probe, Seen, until};
 use crate::connection::report::News;
-use crate::connection::schedule::phase::Phase;
 use crate::model::{ErrorKind, HealthState, NodeError};
+
+/// Figures usually take a millisecond or two. After this long the node is worth a probe, and if that is not answered in
+/// this time either, fresh connections (N3).
+const LATE: Duration = Duration::from_millis(100);
 
 type Opening = BoxFuture<'static, Result<(Probe, Option<Duration>), NodeError>>;
 
 /// The state of watching an open connection.
 struct Watching {
     next_probe: Instant,
-    /// Pauses before the first probes; later ones are one interval apart.
-    pauses: std::array::IntoIter<Duration, 2>,
+    /// When the figures are due, if they came in time at last.
+    figures_due: Option<Instant>,
+    /// When a probe that went out because the figures are late counts as late, too.
+    doubt_at: Option<Instant>,
+    /// True if figures and probe are late: the node is confirmed before the probe's timeout.
+    doubted: bool,
     admission: Admission,
     openings: FuturesUnordered<Opening>,
+}
+
+impl Watching {
+    /// A question that was `asked` then has been answered: a probe is due an `interval` after it, or as soon as the figures
+    /// are late.
+    fn answered(&mut self, asked: Instant, interval: Duration) {
+        let due = asked + interval;
+        self.next_probe = self.figures_due.map_or(due, |figures| due.min(figures + LATE));
+    }
+
+    /// Figures and probe are late: fresh connections show whether the node is dead.
+    fn doubt(&mut self) {
+        self.doubt_at = None;
+        self.doubted = true;
+        self.admission.probe_missed(Instant::now());
+    }
+
+    /// The node has answered: those that were opened in doubt of it are closed.
+    fn settle(&mut self) {
+        self.doubt_at = None;
+        if std::mem::take(&mut self.doubted) {
+            self.openings.clear();
+        }
+    }
 }
 
 impl Monitor {
     /// Watches the open connection until the node is unhealthy, then closes everything that was open.
     pub(super) async fn watch(&mut self) {
-        let mut pauses = Phase::of(self.reporter.life).to_probes(self.node.health.interval).into_iter();
         let now = Instant::now();
+        self.wakeups.signs_of_life.mark_unchanged();
         let mut watching = Watching {
             // Dialling many nodes at once may have made us late, so the latency of a healthy node may be unknown: then
             // it is probed again at once.
             next_probe: match self.health.latency {
-                Some(_) => now + pauses.next().unwrap_or_default(),
+                Some(_) => now + self.node.health.interval,
                 None => now,
             },
-            pauses,
+            figures_due: None,
+            doubt_at: None,
+            doubted: false,
             admission: Admission::new(now, self.connects.are_doubtful(self.node.health.timeout), fastrand::f64()),
             openings: FuturesUnordered::new(),
         };
@@ -60,15 +94,14 @@ impl Monitor {
             tokio::select! {
                 biased;
                 seen = seen => self.seen(seen, &mut watching).await,
+                Ok(()) = self.wakeups.signs_of_life.changed() => self.figures_came(&mut watching).await,
                 Some(opened) = watching.openings.next() => self.opened(opened, &mut watching).await,
                 () = until(confirmation) => self.open_fresh(&mut watching),
-                () = sleep_until(watching.next_probe), if situation.own == Own::Idle => self.ask(),
+                () = sleep_until(watching.next_probe), if situation.own == Own::Idle => self.ask(&mut watching),
+                () = until(watching.doubt_at) => watching.doubt(),
                 () = self.wakeups.retry_now.notified() => {
                     watching.next_probe = Instant::now();
                     watching.admission.check_now(watching.next_probe);
-                }
-                () = self.wakeups.probe_now.notified() => {
-                    watching.next_probe = watching.next_probe.min(Instant::now());
                 }
                 () = until(check) => self.open_fresh(&mut watching),
                 () = self.wakeups.has_room.notified() => watching.admission.has_room(Instant::now()),
@@ -89,6 +122,7 @@ impl Monitor {
             failures: self.health.failures,
             unhealthy_after: self.node.health.unhealthy_after,
             opening: watching.openings.len(),
+            doubted: watching.doubted,
         }
     }
 
@@ -101,10 +135,39 @@ impl Monitor {
         }
     }
 
-    fn ask(&mut self) {
+    fn ask(&mut self, watching: &mut Watching) {
         self.stats.probes += 1;
         if let Some(probe) = self.probe.as_mut() {
             probe.ask();
+        }
+        let now = Instant::now();
+        if watching.figures_due.take_if(|due| *due + LATE <= now).is_some() {
+            let usual = self.health.latency.unwrap_or_default();
+            watching.doubt_at = Some(now + LATE.max(usual * 3));
+        }
+    }
+
+    /// Takes in that the node has answered the question for its figures. In time, that is an answer as good as that of a
+    /// probe. An answer that is late only shows that the node lives: how slow the node is, the probe tells that went out.
+    async fn figures_came(&mut self, watching: &mut Watching) {
+        let Some(sign) = *self.wakeups.signs_of_life.borrow_and_update() else { return };
+        watching.settle();
+        let policy = &self.node.health;
+        let in_time = sign.elapsed <= LATE.min(policy.slow_after);
+        watching.figures_due = in_time.then_some(sign.next);
+        match self.own() {
+            Own::Idle | Own::Asked if in_time => {
+                watching.answered(sign.asked, policy.interval + LATE);
+                self.stats.probes += 1;
+                let refusing = watching.admission.refusal().cloned();
+                let latency = Some(sign.latency().unwrap_or(sign.elapsed));
+                self.observe(Observation::Answered { latency, refusing }).await;
+            }
+            Own::Overdue => {
+                let error = NodeError::new(ErrorKind::Timeout, "slow: the figures came, but the probe is not answered");
+                self.observe(Observation::Late { latency: None, error: self.with_limit(error) }).await;
+            }
+            Own::Idle | Own::Asked | Own::Gone => {}
         }
     }
 
@@ -112,23 +175,30 @@ impl Monitor {
     async fn seen(&mut self, seen: Seen, watching: &mut Watching) {
         match seen {
             Seen::Answered { sent, latency } => {
-                watching.next_probe = sent + watching.pauses.next().unwrap_or(self.node.health.interval);
+                watching.settle();
+                watching.answered(sent, self.node.health.interval);
                 let refusing = watching.admission.refusal().cloned();
                 self.observe(Observation::Answered { latency, refusing }).await;
             }
             Seen::Late { sent, latency } => {
                 watching.openings.clear();
+                watching.settle();
                 watching.next_probe = sent + self.node.health.interval;
                 self.observe(Observation::Late { latency, error: self.late(latency) }).await;
             }
             Seen::TimedOut => {
-                watching.openings.clear();
-                watching.admission.probe_missed(Instant::now());
+                watching.doubt_at = None;
+                // Those that were opened while the probe was in doubt go on.
+                if !watching.doubted {
+                    watching.openings.clear();
+                    watching.admission.probe_missed(Instant::now());
+                }
                 self.miss(error::no_answer(&self.node, self.node.health.timeout)).await;
             }
             Seen::Ended(error) => {
                 self.probe = None;
                 watching.openings.clear();
+                watching.settle();
                 let now = Instant::now();
                 watching.admission.connection_ended(self.retries.connection_ended(now), now);
                 self.reporter.send(News::Disconnected(error.clone())).await;
@@ -181,7 +251,7 @@ impl Monitor {
                     }
                 }
             }
-            Err(error) if self.own().is_refusal(error.kind) => {
+            Err(error) if self.situation(watching).is_refusal(error.kind) => {
                 watching.admission.refused(error.clone(), Instant::now());
                 self.observe(Observation::Refusing(error)).await;
             }
@@ -200,7 +270,10 @@ impl Monitor {
             Some(latency) => format!("slow: answered after {} ms", latency.as_millis()),
             None => "slow: only a fresh connection answered".to_owned(),
         };
-        let limit = format!("health.timeout is {} ms for this node", self.node.health.timeout.as_millis());
-        NodeError::new(ErrorKind::Timeout, text).with_hint(limit)
+        self.with_limit(NodeError::new(ErrorKind::Timeout, text))
+    }
+
+    fn with_limit(&self, error: NodeError) -> NodeError {
+        error.with_hint(format!("health.timeout is {} ms for this node", self.node.health.timeout.as_millis()))
     }
 }
