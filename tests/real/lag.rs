@@ -128,6 +128,8 @@ fn every_place_says_the_same_lag_while_a_replay_is_paused_a_receiver_cut_or_froz
     let config = ConfigFile::new("", cluster.servers());
     let mut tui = Tui::start(&["--config", config.arg()], 200, 60, &[]);
     tui.wait_text("one primary, 3 standbys streaming", PATIENCE);
+    // Without a commit that it has replayed, a standby does not tell the age of its data to who asks once.
+    wait_replayed([paused, cut, cascade]);
     // The cascade stays behind a standby that only stops to replay.
     paused.psql("select pg_wal_replay_pause()").unwrap();
     reload(cut, "primary_conninfo", "host=127.0.0.1 port=1");
@@ -193,6 +195,13 @@ fn every_place_says_the_same_lag_while_a_replay_is_paused_a_receiver_cut_or_froz
     tui.wait_exit(LEAVING);
 }
 
+fn wait_replayed(standbys: [&Server; 3]) {
+    let replayed = "select pg_last_xact_replay_timestamp() is not null";
+    wait_for("a commit is replayed on all", PATIENCE, || {
+        standbys.iter().all(|standby| standby.psql(replayed).is_ok_and(|told| told == "t")).then_some(())
+    });
+}
+
 fn of_view<'a>(view: &'a Value, node: &str) -> &'a Value {
     view["nodes"].as_array().unwrap().iter().find(|of| of["node"] == node).unwrap()
 }
@@ -212,10 +221,7 @@ fn a_delay_and_an_archive_are_no_fault_and_a_standby_without_a_source_is() {
     let [delayed, fed, lost] = ["standby1", "standby2", "standby3"].map(|name| cluster.server(name));
     let primary = cluster.primary();
     primary.psql("create table t(n int)").unwrap();
-    let replayed = "select pg_last_xact_replay_timestamp() is not null";
-    wait_for("a commit is replayed on all", PATIENCE, || {
-        [delayed, fed, lost].iter().all(|standby| standby.psql(replayed).is_ok_and(|told| told == "t")).then_some(())
-    });
+    wait_replayed([delayed, fed, lost]);
     reload(delayed, "recovery_min_apply_delay", "1h");
     fed.psql(&format!("alter system set restore_command = 'cp {folder}/%f %p'")).unwrap();
     reload(fed, "primary_conninfo", "");
