@@ -69,6 +69,14 @@ impl<'a> Iterator for Tokens<'a> {
     }
 }
 
+/// True if there is one statement in the text, however a server reads `\\` in plain texts.
+pub fn is_single(text: &str) -> bool {
+    words::readings(text).all(|quotes| {
+        let mut tokens = tokens_in(text, quotes).skip_while(|token| !token.is(';'));
+        tokens.all(|token| token.is(';'))
+    })
+}
+
 /// The token of a piece; `None` for a blank and a comment.
 fn token(piece: Piece<'_>) -> Option<Token<'_>> {
     let inside = piece.inside();
@@ -129,6 +137,23 @@ mod tests {
             ("select $a$ not closed", "select ' not closed'"),
         ] {
             assert_eq!(shown(statement), read, "{statement}");
+        }
+    }
+
+    #[test]
+    fn several_statements_are_told_from_one() {
+        for (text, single) in [
+            ("select 1", true),
+            ("select 1;", true),
+            ("select 1 ; -- the end", true),
+            ("select ';', \";\", $$;$$ /* ; */", true),
+            ("select 1; select 2", false),
+            ("select 1; commit; delete from t", false),
+            ("select 'a\\', '; commit; delete from t; --'", false),
+            ("select 'a\\'; commit; --'", false),
+            ("", true),
+        ] {
+            assert_eq!(is_single(text), single, "{text}");
         }
     }
 

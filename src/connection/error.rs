@@ -6,6 +6,7 @@ use std::error::Error as _;
 use std::io;
 use std::time::Duration;
 
+use tokio_postgres::Client;
 use tokio_postgres::error::{DbError, ErrorPosition, Severity};
 
 use super::wire::fault::{Fault, TlsError};
@@ -16,6 +17,11 @@ use sqlstate::of_sqlstate;
 
 /// How many characters of a server's text an error keeps.
 const MAX_TEXT: usize = 4_000;
+
+/// True if the server answered with an error that leaves the session alive.
+pub(crate) fn is_said(error: &tokio_postgres::Error, client: &Client, heard: &Heard) -> bool {
+    error.as_db_error().is_some() && !client.is_closed() && heard.fatal().is_none()
+}
 
 /// Sorts an error that the driver reports.
 pub fn classify(error: &tokio_postgres::Error, node: &NodeConfig) -> NodeError {
@@ -145,6 +151,14 @@ pub(crate) fn reason(heard: &Heard, node: &NodeConfig) -> Option<NodeError> {
 pub fn no_answer(node: &NodeConfig, after: Duration) -> NodeError {
     NodeError::new(ErrorKind::Timeout, format!("no answer from {} within {}", node.address(), seconds(after)))
         .with_hint("the server hangs, or packets are dropped: check the machine, the network and firewalls")
+}
+
+/// The server, or what stands in front of it, let us in and then did not answer.
+pub(crate) fn no_answer_after_login(node: &NodeConfig, after: Duration) -> NodeError {
+    let text = format!("{} accepts the login, but does not answer within {}", node.address(), seconds(after));
+    NodeError::new(ErrorKind::Timeout, text).with_hint(
+        "the server hangs; or a pooler is in front of it whose connections are all in use, or that cannot reach it",
+    )
 }
 
 /// All connections of our own pool are in use.

@@ -5,3 +5,4 @@ mod configured;
 mod parts;
 pub(super) mod poller;
 mod sql;
+mod told;

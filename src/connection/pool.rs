@@ -10,7 +10,7 @@ mod keep;
 pub(super) mod pooled;
 
 use std::fmt;
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -46,6 +46,8 @@ struct Shared {
     moved: watch::Sender<()>,
     /// The newest reason why no connection could be opened, for the callers that wait for one.
     errors: watch::Sender<Option<NodeError>>,
+    /// True once a pooler has refused a transaction of several messages.
+    takes_no_blocks: AtomicBool,
     active: Arc<AtomicU32>,
     waiting: AtomicU32,
     gets: AtomicU64,
@@ -115,6 +117,7 @@ impl NodePool {
                 gate: Mutex::new(Gate { state: State::New, past: Closings::default() }),
                 moved: watch::Sender::default(),
                 errors: watch::Sender::default(),
+                takes_no_blocks: AtomicBool::new(false),
                 active: Arc::default(),
                 waiting: AtomicU32::new(0),
                 gets: AtomicU64::new(0),
@@ -267,6 +270,15 @@ impl NodePool {
     /// The tasks that must continue when their caller is gone, such as telling a server to cancel.
     pub(crate) fn tasks(&self) -> &TaskTracker {
         &self.shared.tasks
+    }
+
+    /// True if a pooler in front of the node takes each statement as a transaction of its own.
+    pub(crate) fn takes_no_blocks(&self) -> bool {
+        self.shared.takes_no_blocks.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn found_no_blocks(&self) {
+        self.shared.takes_no_blocks.store(true, Ordering::Relaxed);
     }
 
     fn gate(&self) -> MutexGuard<'_, Gate> {

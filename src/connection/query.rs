@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use futures_util::{FutureExt, StreamExt};
-use tokio_postgres::{SimpleQueryMessage, Statement};
+use tokio_postgres::{Client, SimpleQueryMessage, Statement};
 use tokio_util::sync::CancellationToken;
 
 use super::error;
@@ -19,11 +19,12 @@ use super::error::sqlstate;
 use super::pool::NodePool;
 use super::pool::pooled::Checkout;
 use super::session::dial::CANCEL;
+use super::session::settings::SessionKind;
 use super::session::{rights, settings};
 use super::wire::limit::{OUR_ANSWERS, TYPE_ANSWERS, limited};
 use crate::model::protocol::{NodeOutcome, NodeRows, QueryRequest};
 use crate::model::{ErrorKind, NodeConfig, NodeError};
-use crate::sql::read_only;
+use crate::sql::{self, read_only};
 use rows::Rows;
 
 /// The lowest OID of a type that is not built in.
@@ -31,6 +32,9 @@ const FIRST_USER_TYPE: u32 = 16_384;
 
 /// How long to ask what would help a role that lacks a right.
 const REMEDY: Duration = Duration::from_millis(500);
+
+/// What PgBouncer says to `BEGIN` in statement mode, before it closes the connection.
+const NO_BLOCKS: &str = "transaction blocks not allowed";
 
 /// Runs the request's statement on the pool's node. Returns at the latest `request.timeout` after `started`, plus a
 /// second to cancel on the server. Calls `reading` with the number of rows kept so far: every 1,000 rows, or every 200
@@ -141,7 +145,8 @@ impl Job<'_> {
                     if heard.transaction() != b'I' {
                         session.client.batch_execute("ROLLBACK").await.ok()?;
                     }
-                    rights::remedy(&session.client, &error, None).await
+                    let before = session.dialled.before(SessionKind::Query, REMEDY);
+                    rights::remedy(&session.client, &before, &error, None).await
                 };
                 let asked = limited(heard, OUR_ANSWERS, tokio::time::timeout(REMEDY, ask)).await;
                 Err(Failure::Said(match asked {
@@ -160,12 +165,38 @@ impl Job<'_> {
         let node = self.pool.node();
         let heard = &session.dialled.heard;
         let given_up = || Failure::Broken(error::given_up(heard, node));
+        if session.dialled.behind_pooler && self.pool.takes_no_blocks() {
+            return limited(heard, u64::MAX, self.alone(session, as_bytes)).await.ok_or_else(given_up)?;
+        }
         let prepared = limited(heard, TYPE_ANSWERS, self.prepare(session)).await.ok_or_else(given_up)??;
+        let types: Vec<String> = prepared.columns().iter().map(|column| column.type_().name().to_owned()).collect();
         if uses_looked_up_types(&prepared) {
             session.discard();
+            if session.dialled.behind_pooler {
+                limited(heard, OUR_ANSWERS, unprepare(&session.client)).await.ok_or_else(given_up)?;
+            }
+        }
+        // Kept until the statement has run, unless it runs outside of the transaction that parsed it.
+        let kept = (!session.dialled.behind_pooler || node.is_read_only()).then_some(prepared);
+        if kept.is_none() {
+            session.client.batch_execute("ROLLBACK").await.map_err(|error| self.failure(session, &error))?;
         }
         heard.clear();
-        limited(heard, u64::MAX, self.read(session, &prepared, as_bytes)).await.ok_or_else(given_up)?
+        let read = self.read(session, &self.request.statement, &types, as_bytes);
+        limited(heard, u64::MAX, read).await.ok_or_else(given_up)?
+    }
+
+    /// Runs the statement where a pooler takes no transaction of several messages: in one, with what guards it. The server
+    /// does not refuse several statements there, so the words of the text decide.
+    async fn alone(&self, session: &Checkout, as_bytes: bool) -> Result<Done, Failure> {
+        let statement = &self.request.statement;
+        if !sql::is_single(statement) {
+            let text = "a pooler in statement mode takes one statement at a time";
+            return Err(Failure::Said(NodeError::new(ErrorKind::Sql, text)));
+        }
+        let before = settings::before_alone(self.pool.node(), self.request.timeout);
+        session.dialled.heard.clear();
+        self.read(session, &format!("{before}{statement}"), &[], as_bytes).await
     }
 
     /// Opens the transaction and lets the server parse the statement.
@@ -179,7 +210,12 @@ impl Job<'_> {
             Ok(prepared) => Ok(prepared),
             // The server sent something it must not: another session would get the same.
             Err(error) if heard.found_fault().is_some() => Err(self.failure(session, &error)),
-            Err(error) if client.is_closed() || error.is_closed() || heard.fatal().is_some() => not_begun(&error),
+            Err(error) if client.is_closed() || error.is_closed() || heard.fatal().is_some() => {
+                if session.dialled.behind_pooler && heard.fatal().is_some_and(|why| why.message.contains(NO_BLOCKS)) {
+                    self.pool.found_no_blocks();
+                }
+                not_begun(&error)
+            }
             // Behind a pooler another program may have left a prepared statement of that name, or removed ours.
             Err(error) if session.dialled.behind_pooler && code_of(&error).is_some_and(sqlstate::is_unprepared) => {
                 not_begun(&error)
@@ -189,15 +225,21 @@ impl Job<'_> {
     }
 
     /// Runs the statement and collects its rows.
-    async fn read(&self, session: &Checkout, prepared: &Statement, as_bytes: bool) -> Result<Done, Failure> {
+    async fn read(
+        &self,
+        session: &Checkout,
+        statement: &str,
+        types: &[String],
+        as_bytes: bool,
+    ) -> Result<Done, Failure> {
         let (client, heard) = (&session.client, &session.dialled.heard);
         let failure = |error: tokio_postgres::Error| self.failure(session, &error);
         // Both in one message, which is read in the encoding of before. The transaction is read-only, and ends it.
-        let raw = as_bytes.then(|| format!("SET LOCAL client_encoding = 'SQL_ASCII'; {}", self.request.statement));
-        let statement = raw.as_deref().unwrap_or(&self.request.statement);
+        let raw = as_bytes.then(|| format!("SET LOCAL client_encoding = 'SQL_ASCII'; {statement}"));
+        let statement = raw.as_deref().unwrap_or(statement);
         let stream = client.simple_query_raw(statement).await.map_err(failure)?;
         let mut stream = std::pin::pin!(stream);
-        let mut rows = Rows::new(self.request, prepared.columns());
+        let mut rows = Rows::new(self.request, types);
         let mut affected = 0;
         while let Some(message) = stream.next().await {
             match message.map_err(failure)? {
@@ -227,7 +269,7 @@ impl Job<'_> {
         let sorted = error::classify_with(error, heard, self.pool.node());
         if heard.wants_copy() {
             Failure::Broken(error::no_copy())
-        } else if error.as_db_error().is_some() && !session.client.is_closed() && heard.fatal().is_none() {
+        } else if error::is_said(error, &session.client, heard) {
             Failure::Said(error::of_statement(self.in_block(sorted), &self.request.statement))
         } else {
             Failure::Broken(sorted)
@@ -284,7 +326,7 @@ impl Running<'_> {
     /// If the server has finished, cleans the session and gives it back.
     fn finish(mut self, done: Done) -> NodeRows {
         if let Some(session) = self.session.take_if(|_| done.complete) {
-            clean(&session);
+            clean(&session, self.pool.node());
         }
         done.rows
     }
@@ -332,13 +374,30 @@ async fn stop(session: Checkout) -> bool {
 /// Removes what a statement leaves on the session: a transaction, settings, temporary tables, advisory locks. The first
 /// poll of each future sends its statement, and the server executes them in order, before anything that is sent on that
 /// session later.
-fn clean(session: &Checkout) {
+fn clean(session: &Checkout, node: &NodeConfig) {
     let (client, dialled) = (&session.client, &session.dialled);
-    let open = dialled.heard.transaction() != b'I';
-    let rollback = open.then(|| "ROLLBACK".to_owned());
-    // Behind a pooler, other programs use the session too.
-    let discard = (!dialled.behind_pooler).then(|| "DISCARD ALL".to_owned());
-    for statement in [rollback, discard, dialled.late_settings()].into_iter().flatten() {
-        drop(client.batch_execute(&statement).now_or_never());
+    let send = |statement: &str| drop(client.batch_execute(statement).now_or_never());
+    if dialled.heard.transaction() != b'I' {
+        send("ROLLBACK");
     }
+    // Behind a pooler, other programs use the session too.
+    if !dialled.behind_pooler {
+        send("DISCARD ALL");
+        dialled.settings(node, SessionKind::Query).iter().for_each(|message| send(message));
+    }
+}
+
+/// Removes the statements that the driver has prepared since the transaction began. Behind a pooler it would leave those
+/// with which it looks up types to other programs. A pooler that knows prepared statements gives them names of its own,
+/// and removes them itself.
+async fn unprepare(client: &Client) {
+    const ASK: &str = "SELECT 'DEALLOCATE ' || name FROM pg_catalog.pg_prepared_statements WHERE NOT from_sql \
+                       AND name OPERATOR(pg_catalog.~) '^s[0-9]+$' AND prepare_time OPERATOR(pg_catalog.>=) pg_catalog.now()";
+    let Ok(names) = client.simple_query(ASK).await else { return };
+    let remove = names.iter().filter_map(|message| match message {
+        SimpleQueryMessage::Row(row) => row.try_get(0).ok().flatten(),
+        _ => None,
+    });
+    // What fails ends with the transaction, and the error of the statement that follows says why.
+    let _ = client.batch_execute(&remove.collect::<Vec<_>>().join("; ")).await;
 }

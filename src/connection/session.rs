@@ -2,6 +2,7 @@
 
 mod certificates;
 pub(super) mod dial;
+mod opening;
 mod password;
 pub(super) mod rights;
 pub(super) mod settings;
@@ -9,13 +10,13 @@ pub(super) mod tls;
 
 use std::fmt;
 use std::path::PathBuf;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio_postgres::{AsyncMessage, Client, Config, Connection, SimpleQueryMessage};
+use tokio_postgres::{AsyncMessage, Client, Config, Connection};
 
 use super::error;
 use super::wire::heard::Heard;
@@ -24,6 +25,7 @@ use super::wire::sockets::Sockets;
 use crate::model::view::Version;
 use crate::model::{NodeConfig, NodeError, Role};
 use dial::{DialError, Dialled, connect_unix, dial};
+use opening::First;
 use tls::Connector;
 
 pub use settings::SessionKind;
@@ -157,26 +159,34 @@ where
 /// The reason, sorted; [`ErrorKind::Timeout`](crate::model::ErrorKind::Timeout) if nothing answered in time.
 pub async fn open(node: &NodeConfig, kind: SessionKind) -> Result<Session, NodeError> {
     let within = node.pool.connect_timeout;
-    let attempt = Box::pin(open_unbounded(node, kind));
-    tokio::time::timeout(within, attempt).await.unwrap_or_else(|_| Err(error::no_answer(node, within)))
+    let logged_in = AtomicBool::new(false);
+    let attempt = Box::pin(open_unbounded(node, kind, &logged_in));
+    tokio::time::timeout(within, attempt).await.unwrap_or_else(|_| {
+        Err(match logged_in.load(Ordering::Relaxed) {
+            true => error::no_answer_after_login(node, within),
+            false => error::no_answer(node, within),
+        })
+    })
 }
 
-async fn open_unbounded(node: &NodeConfig, kind: SessionKind) -> Result<Session, NodeError> {
+async fn open_unbounded(node: &NodeConfig, kind: SessionKind, logged_in: &AtomicBool) -> Result<Session, NodeError> {
     let started = Instant::now();
     let sockets = Sockets::default();
-    let (dialled, (client, connection)) = dial(node, kind, &sockets, &AtomicBool::new(false), connect).await?;
-    let mut driver = Driver { messages: Some(Mutex::new(connection)), heard: Arc::clone(&dialled.heard) };
+    let (mut dialled, (client, connection)) = dial(node, kind, &sockets, connect).await?;
+    logged_in.store(true, Ordering::Relaxed);
+    let heard = Arc::clone(&dialled.heard);
+    let mut driver = Driver { messages: Some(Mutex::new(connection)), heard: Arc::clone(&heard) };
     let answer = tokio::select! {
         // The driver first: its own error says more than the one that the client returns.
         biased;
         error = driver.end() => Some(Err(error)),
-        answer = limited(&dialled.heard, OUR_ANSWERS, first_answer(&client, &dialled)) => answer,
+        answer = limited(&heard, OUR_ANSWERS, dialled.open(&client, node, kind)) => answer,
     };
-    let answer = answer.ok_or_else(|| error::given_up(&dialled.heard, node))?;
-    let (version_num, role) = answer.map_err(|error| error::classify_with(&error, &dialled.heard, node))?;
-    let server_version = dialled.heard.server_version().unwrap_or_default();
+    let answer = answer.ok_or_else(|| error::given_up(&heard, node))?;
+    let First { version_num, role } = answer.map_err(|error| error::classify_with(&error, &heard, node))?;
+    let server_version = heard.server_version().unwrap_or_default();
     let version_num = version_num.or_else(|| number(&server_version)).unwrap_or(0);
-    let warnings = dialled.heard.warnings();
+    let warnings = heard.warnings();
     Ok(Session {
         client,
         driver,
@@ -187,47 +197,6 @@ async fn open_unbounded(node: &NodeConfig, kind: SessionKind) -> Result<Session,
         warnings,
         dialled,
     })
-}
-
-/// Version and role: the first round trip. The late settings are sent along with it. A server that refuses to tell them so
-/// is asked once more, in a way that needs no right to a function that it may have taken away; one that answers at all is
-/// there.
-async fn first_answer(
-    client: &Client,
-    dialled: &Dialled,
-) -> Result<(Option<u32>, Option<Role>), tokio_postgres::Error> {
-    const ASK: &str = "SELECT current_setting('server_version_num'), pg_is_in_recovery()";
-    // Reported by servers from 14 on.
-    const REPORTED: &str = "SHOW in_hot_standby";
-    let ((), rows) = futures_util::future::join(dialled.settle(client), client.simple_query(ASK)).await;
-    match rows {
-        Ok(rows) => Ok((cell(&rows, 0).and_then(|text| text.parse().ok()), role_of(cell(&rows, 1)))),
-        Err(error) if error.as_db_error().is_some() && dialled.heard.fatal().is_none() => {
-            match client.simple_query(REPORTED).await {
-                Ok(rows) => Ok((None, role_of(cell(&rows, 0)))),
-                Err(error) if error.as_db_error().is_some() && dialled.heard.fatal().is_none() => Ok((None, None)),
-                Err(error) => Err(error),
-            }
-        }
-        Err(error) => Err(error),
-    }
-}
-
-/// A cell of the first row; `None` where it is missing or not text: `get` would panic.
-fn cell(rows: &[SimpleQueryMessage], column: usize) -> Option<&str> {
-    let row = rows.iter().find_map(|message| match message {
-        SimpleQueryMessage::Row(row) => Some(row),
-        _ => None,
-    });
-    row?.try_get(column).ok().flatten()
-}
-
-fn role_of(in_recovery: Option<&str>) -> Option<Role> {
-    match in_recovery? {
-        "t" | "on" => Some(Role::Standby),
-        "f" | "off" => Some(Role::Primary),
-        _ => None,
-    }
 }
 
 /// The number of a version as servers print it: 150004 of `15.4`.

@@ -11,6 +11,7 @@ pub(super) mod allowance;
 pub(super) mod fault;
 mod frames;
 pub(super) mod heard;
+mod lent;
 pub(super) mod limit;
 pub(super) mod metered;
 pub(super) mod ours;

@@ -357,6 +357,8 @@ pub struct ServerFacts {
     /// What the server warned of when our session was opened: a password that expires soon, or is stored as MD5, an
     /// outdated collation. Text of the server: make it safe before it reaches a terminal.
     pub login_warnings: Vec<String>,
+    /// How a pooler in front of the server hands out its processes; `None` without one.
+    pub pooling: Option<Pooling>,
     /// The role that our sessions act for, which need not be the one that logged in.
     pub acts_for: Option<String>,
     /// Whether that role has the rights of `pg_monitor`: `usage`, `member` (without inheriting them) or `none`.
@@ -369,6 +371,31 @@ impl ServerFacts {
     pub fn replaces(&self, known: Option<u64>) -> Option<u64> {
         let now = self.system_identifier?;
         known.filter(|known| *known != now)
+    }
+}
+
+/// How a pooler hands out the processes of a server, as far as its answers have shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Pooling {
+    /// There is a pooler.
+    Unknown,
+    /// One process for a session.
+    Session,
+    /// Any process for each transaction.
+    Transaction,
+    /// Any process for each statement: transactions of several statements are refused.
+    Statement,
+}
+
+impl Pooling {
+    /// What a screen says of the node: `through a pooler (transaction)`.
+    pub fn words(self) -> &'static str {
+        match self {
+            Self::Unknown => "through a pooler",
+            Self::Session => "through a pooler (session)",
+            Self::Transaction => "through a pooler (transaction)",
+            Self::Statement => "through a pooler (statement)",
+        }
     }
 }
 

@@ -5,17 +5,20 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::{Instant, timeout};
-use tokio_postgres::{Client, Row, Statement};
+use tokio_postgres::{Client, SimpleQueryMessage, Statement};
 
 use super::configured;
 use super::parts::{Form, Parts, Tells};
 use super::sql::Answer;
+use super::told::Told;
 use crate::connection::error;
 use crate::connection::error::sqlstate::is_unprepared;
+use crate::connection::session::dial::Dialled;
+use crate::connection::session::settings::OWN_STATEMENT;
 use crate::connection::session::{self, Driver, SessionKind};
 use crate::connection::wire::limit::{OUR_ANSWERS, limited};
 use crate::model::facts::{Configured, Part};
-use crate::model::{NodeConfig, NodeError, Role};
+use crate::model::{ErrorKind, NodeConfig, NodeError, Role};
 
 /// How long to wait for an answer before giving up the statement and its connection. The session's own statement
 /// timeout is shorter; this is for a server that does not answer at all.
@@ -44,8 +47,7 @@ pub(super) struct Answered {
 pub(super) struct FactsSession {
     pub(super) client: Client,
     pub(super) driver: Driver,
-    /// False behind a pooler that gives each transaction another session, where a prepared statement would not exist.
-    prepares: bool,
+    pub(super) dialled: Dialled,
     /// The prepared statement and the form of its text.
     prepared: Option<(Form, Statement)>,
     pub(super) version: (String, u32),
@@ -56,13 +58,15 @@ pub(super) struct FactsSession {
 }
 
 impl FactsSession {
+    /// `prepares`: false if a prepared statement was gone once. Then a pooler is in between.
     pub(super) async fn open(node: &NodeConfig, prepares: bool) -> Result<Self, NodeError> {
-        let session = session::open(node, SessionKind::Poll).await?;
+        let mut session = session::open(node, SessionKind::Poll).await?;
+        session.dialled.behind_pooler |= !prepares;
         let version = (session.server_version, session.version_num);
         Ok(Self {
             client: session.client,
             driver: session.driver,
-            prepares,
+            dialled: session.dialled,
             prepared: None,
             version,
             warnings: session.warnings,
@@ -80,7 +84,7 @@ impl FactsSession {
         parts: &mut Parts,
         keep: bool,
     ) -> Result<Answered, NodeError> {
-        let asked = if keep && self.prepares {
+        let asked = if keep && !self.dialled.behind_pooler {
             self.prepared(node, parts).await
         } else if let Some(text) = parts.statement() {
             self.row(node, &text).await.map(Some)
@@ -89,7 +93,7 @@ impl FactsSession {
         };
         match asked {
             Ok(None) => self.each(node, parts, None).await,
-            Ok(Some(row)) => Ok(Answered { answer: Answer(vec![row]), whole: None }),
+            Ok(Some(told)) => Ok(Answered { answer: Answer(vec![told]), whole: None }),
             Err(Failure::Said(error)) => self.each(node, parts, Some(error)).await,
             Err(Failure::Broken(error)) => Err(error),
         }
@@ -139,7 +143,7 @@ impl FactsSession {
     }
 
     /// Finds another way to tell the role of a server that does not allow `pg_is_in_recovery()`. Returns its answer.
-    async fn find_role(&mut self, node: &NodeConfig, parts: &mut Parts) -> Result<Option<Row>, NodeError> {
+    async fn find_role(&mut self, node: &NodeConfig, parts: &mut Parts) -> Result<Option<Told>, NodeError> {
         let role = |tells: Tells| format!("select {} as standby", tells.sql());
         let mut tells = match self.row(node, &role(Tells::Parameter)).await {
             Ok(_) => Some(Tells::Parameter),
@@ -173,7 +177,7 @@ impl FactsSession {
     }
 
     /// The answer to all parts that work, by a statement that stays prepared; `None` if nothing is left to ask.
-    async fn prepared(&mut self, node: &NodeConfig, parts: &Parts) -> Result<Option<Row>, Failure> {
+    async fn prepared(&mut self, node: &NodeConfig, parts: &Parts) -> Result<Option<Told>, Failure> {
         let form = parts.form();
         if self.prepared.as_ref().is_none_or(|(of, _)| *of != form) {
             self.prepared = None;
@@ -185,7 +189,8 @@ impl FactsSession {
         let Self { client, driver, prepared: Some((_, statement)), .. } = self else {
             return Err(Failure::Broken(error::given_up(&self.driver.heard, node)));
         };
-        drive(client, driver, node, client.query_one(&*statement, &[])).await.map(Some)
+        let row = drive(client, driver, node, client.query_one(&*statement, &[])).await?;
+        Ok(Some(Told::Row(row)))
     }
 
     /// What the server's configuration sets; `None` where the server does not tell.
@@ -193,17 +198,46 @@ impl FactsSession {
     /// # Errors
     /// Only if the session cannot be used any more.
     pub(super) async fn configured(&mut self, node: &NodeConfig) -> Result<Option<Vec<Configured>>, NodeError> {
-        let Self { client, driver, .. } = self;
-        match drive(client, driver, node, client.query_typed(configured::CONFIGURED, &[])).await {
-            Ok(rows) => Ok(configured::read(&rows).ok()),
+        match self.rows(node, configured::CONFIGURED).await {
+            Ok(rows) => Ok(configured::read(&rows)),
             Err(Failure::Said(_)) => Ok(None),
             Err(Failure::Broken(error)) => Err(error),
         }
     }
 
-    async fn row(&mut self, node: &NodeConfig, text: &str) -> Result<Row, Failure> {
+    /// The first row.
+    async fn row(&mut self, node: &NodeConfig, text: &str) -> Result<Told, Failure> {
+        let rows = self.rows(node, text).await?;
+        rows.into_iter().next().ok_or_else(|| Failure::Said(NodeError::new(ErrorKind::Sql, "the answer has no row")))
+    }
+
+    async fn rows(&mut self, node: &NodeConfig, text: &str) -> Result<Vec<Told>, Failure> {
+        if self.dialled.behind_pooler {
+            return self.whole(node, text).await;
+        }
         let Self { client, driver, .. } = self;
-        drive(client, driver, node, client.query_typed_one(text, &[])).await
+        let rows = drive(client, driver, node, client.query_typed(text, &[])).await?;
+        Ok(rows.into_iter().map(Told::Row).collect())
+    }
+
+    /// Asks in one message with all that the statement depends on, which is a transaction of its own.
+    async fn whole(&mut self, node: &NodeConfig, text: &str) -> Result<Vec<Told>, Failure> {
+        let knows_process = self.dialled.heard.pooling().is_some();
+        let process = if knows_process { "pg_backend_pid()" } else { "null" };
+        let before = self.dialled.before(SessionKind::Poll, OWN_STATEMENT);
+        let message = format!("{before}select row_to_json(told), {process} from ({text}) told");
+        let Self { client, driver, dialled, .. } = self;
+        let messages = drive(client, driver, node, client.simple_query(&message)).await?;
+        let mut told = Vec::new();
+        for message in &messages {
+            let SimpleQueryMessage::Row(row) = message else { continue };
+            let cell = |at| row.try_get(at).ok().flatten();
+            if let Some(pid) = cell(1).and_then(|pid| pid.parse().ok()) {
+                dialled.heard.answered_by(pid);
+            }
+            told.extend(cell(0).and_then(|row| serde_json::from_str(row).ok()).map(Told::Json));
+        }
+        Ok(told)
     }
 }
 
@@ -225,6 +259,6 @@ async fn drive<T>(
     };
     let error = error::classify_with(&failed, &heard, node);
     let unprepared = error.sqlstate.as_deref().is_some_and(is_unprepared);
-    let lives = failed.as_db_error().is_some() && !client.is_closed() && heard.fatal().is_none();
+    let lives = error::is_said(&failed, client, &heard);
     Err(if lives && !unprepared { Failure::Said(error::of_ours(error)) } else { Failure::Broken(error) })
 }

@@ -4,8 +4,7 @@
 use std::hash::{BuildHasher as _, RandomState};
 use std::sync::LazyLock;
 
-use tokio_postgres::{Error, Row};
-
+use super::told::Told;
 use crate::model::facts::Configured;
 use crate::sql::secrets::{masked, names_secret};
 
@@ -31,18 +30,18 @@ const HARMLESS: [&str; 5] = [
 static MARKS: LazyLock<RandomState> = LazyLock::new(RandomState::new);
 
 /// Reads the rows of [`CONFIGURED`].
-pub(super) fn read(rows: &[Row]) -> Result<Vec<Configured>, Error> {
+pub(super) fn read(rows: &[Told]) -> Option<Vec<Configured>> {
     rows.iter().map(of_row).collect()
 }
 
-fn of_row(row: &Row) -> Result<Configured, Error> {
-    let text = |column: &str| row.try_get::<_, Option<String>>(column).map(Option::unwrap_or_default);
+fn of_row(row: &Told) -> Option<Configured> {
+    let text = |column: &str| row.get::<String>(column).map(Option::unwrap_or_default);
     let (name, value, unit) = (text("name")?, text("value")?, text("unit")?);
-    let value = if row.try_get("raw")? { with_unit(&value, &unit) } else { value };
+    let value = if row.get("raw")?? { with_unit(&value, &unit) } else { value };
     let default = with_unit(&text("boot_val")?, &unit);
     let (mark, default_mark) = (MARKS.hash_one(&value), MARKS.hash_one(&default));
     let value = (!may_hold_secret(&name)).then(|| masked(&value).into_owned());
-    Ok(Configured { name, value, mark, default, default_mark, pending_restart: row.try_get("pending_restart")? })
+    Some(Configured { name, value, mark, default, default_mark, pending_restart: row.get("pending_restart")?? })
 }
 
 /// True if the value of a setting of this name may hold a secret: commands and connection strings do.
@@ -54,7 +53,7 @@ fn may_hold_secret(name: &str) -> bool {
 }
 
 /// A number of `pg_settings` as `current_setting()` prints it: `16384` and `8kB` are `128MB`.
-fn with_unit(value: &str, unit: &str) -> String {
+pub(super) fn with_unit(value: &str, unit: &str) -> String {
     const SIZES: [(&str, u64); 5] = [("TB", 1 << 40), ("GB", 1 << 30), ("MB", 1 << 20), ("kB", 1 << 10), ("B", 1)];
     const TIMES: [(&str, u64); 6] =
         [("d", 86_400_000_000), ("h", 3_600_000_000), ("min", 60_000_000), ("s", 1_000_000), ("ms", 1_000), ("us", 1)];

@@ -6,10 +6,12 @@
 
 use std::time::{Duration, SystemTime};
 
-use tokio_postgres::Row;
+use serde::de::DeserializeOwned;
 use tokio_postgres::types::FromSql;
 
+use super::configured::with_unit;
 use super::parts::PartSql;
+use super::told::Told;
 use crate::model::facts::{Missing, Part, Sender, Setting};
 use crate::model::{Facts, Role, ServerFacts};
 use crate::sql::secrets::masked_setting;
@@ -151,7 +153,7 @@ pub(super) static SERVER: [PartSql; 11] = [
     value(Part::Identifier, "(select system_identifier from pg_control_system()) as system_identifier"),
     PartSql {
         part: Part::Settings,
-        columns: "t.names, t.settings, t.sources, t.pending",
+        columns: "t.names, t.settings, t.sources, t.pending, t.resets, t.boots, t.units",
         from: Some(SETTINGS),
         needs_with: false,
     },
@@ -160,7 +162,8 @@ pub(super) static SERVER: [PartSql; 11] = [
 /// In the order in which they are shown. A server that lacks a setting returns no row for it.
 const SETTINGS: &str = "\
 (select array_agg(s.name order by place) as names, array_agg(current_setting(s.name) order by place) as settings,
-  array_agg(s.source order by place) as sources, array_agg(s.pending_restart order by place) as pending
+  array_agg(s.source order by place) as sources, array_agg(s.pending_restart order by place) as pending,
+  array_agg(s.reset_val order by place) as resets, array_agg(s.boot_val order by place) as boots, array_agg(s.unit order by place) as units
   from unnest(array['max_connections', 'superuser_reserved_connections', 'reserved_connections', 'shared_buffers',
     'effective_cache_size', 'work_mem', 'maintenance_work_mem', 'max_worker_processes', 'max_parallel_workers',
     'wal_level', 'max_wal_size', 'checkpoint_timeout', 'synchronous_commit', 'synchronous_standby_names', 'hot_standby',
@@ -173,13 +176,13 @@ const SETTINGS: &str = "\
 
 /// The answers to the parts of a statement: one row, or several where parts were asked for alone.
 #[derive(Debug, Default)]
-pub(super) struct Answer(pub(super) Vec<Row>);
+pub(super) struct Answer(pub(super) Vec<Told>);
 
 impl Answer {
     /// The value of a column; `None` if it is NULL, if the part that it belongs to is missing, or if the server calls
     /// something else by that name.
-    fn get<'a, T: FromSql<'a>>(&'a self, column: &str) -> Option<T> {
-        self.0.iter().find_map(|row| row.try_get::<_, Option<T>>(column).ok()).flatten()
+    fn get<T: for<'a> FromSql<'a> + DeserializeOwned>(&self, column: &str) -> Option<T> {
+        self.0.iter().find_map(|told| told.get(column)).flatten()
     }
 
     fn big(&self, column: &str) -> Option<u64> {
@@ -235,19 +238,26 @@ impl Answer {
         Some((of(physical), of(logical)))
     }
 
+    /// What our own session has set is told as the server has it.
     fn settings(&self) -> Vec<Setting> {
         let names: Vec<String> = self.get("names").unwrap_or_default();
-        let values: Vec<Option<String>> = self.get("settings").unwrap_or_default();
-        let sources: Vec<Option<String>> = self.get("sources").unwrap_or_default();
         let pending: Vec<Option<bool>> = self.get("pending").unwrap_or_default();
-        let rows = names.into_iter().zip(values).zip(sources).zip(pending);
-        let settings = rows.map(|(((name, value), source), pending)| Setting {
-            name,
-            value: value.unwrap_or_default(),
-            source: source.unwrap_or_default(),
-            pending_restart: pending.unwrap_or(false),
-        });
-        settings.collect()
+        let [mut values, mut sources, mut resets, mut boots, mut units] =
+            ["settings", "sources", "resets", "boots", "units"]
+                .map(|column| self.get::<Vec<Option<String>>>(column).unwrap_or_default().into_iter());
+        let mut settings = Vec::with_capacity(names.len());
+        for (name, pending) in names.into_iter().zip(pending) {
+            let [value, source, reset, boot, unit] = [&mut values, &mut sources, &mut resets, &mut boots, &mut units]
+                .map(|texts| texts.next().flatten().unwrap_or_default());
+            let ours = source == "session";
+            settings.push(Setting {
+                name,
+                value: if ours { with_unit(&reset, &unit) } else { value },
+                source: if ours && reset == boot { "default".to_owned() } else { source },
+                pending_restart: pending.unwrap_or(false),
+            });
+        }
+        settings
     }
 }
 
@@ -312,6 +322,7 @@ pub(super) fn read_server(version: (String, u32), answer: &Answer, missing: Vec<
         configured: None,
         pending_restart: answer.small("pending_restart"),
         login_warnings: Vec::new(),
+        pooling: None,
         acts_for: answer.get("acts_for"),
         monitors: answer.get("monitors"),
         missing,

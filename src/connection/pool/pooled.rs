@@ -16,6 +16,7 @@ use crate::connection::error;
 use crate::connection::session::dial::{DialError, Dialled, connect_unix, dial};
 use crate::connection::session::settings::SessionKind;
 use crate::connection::session::tls::Connector;
+use crate::connection::wire::limit::{OUR_ANSWERS, limited};
 use crate::connection::wire::sockets::Sockets;
 use crate::model::{ErrorKind, NodeConfig, NodeError};
 
@@ -31,8 +32,6 @@ pub(crate) struct Manager {
     tasks: TaskTracker,
     /// Cancelled when the pool is discarded: bb8 must not open another session for it.
     retired: CancellationToken,
-    /// True if the node takes no settings in its startup packet, because a pooler forwards the connection.
-    behind_pooler: AtomicBool,
 }
 
 /// A session of the pool.
@@ -52,7 +51,7 @@ impl PooledSession {
 
 impl Manager {
     pub(crate) fn new(node: Arc<NodeConfig>, sockets: Sockets, tasks: TaskTracker, retired: CancellationToken) -> Self {
-        Self { node, sockets, tasks, retired, behind_pooler: AtomicBool::new(false) }
+        Self { node, sockets, tasks, retired }
     }
 
     async fn open(&self) -> Result<PooledSession, NodeError> {
@@ -67,10 +66,13 @@ impl Manager {
                 Ok::<_, DialError>(client)
             }
         };
-        let (dialled, client) =
-            dial(&self.node, SessionKind::Query, &self.sockets, &self.behind_pooler, connect).await?;
-        dialled.settle(&client).await;
-        Ok(PooledSession { client, dialled, discard: AtomicBool::new(false) })
+        let (mut dialled, client) = dial(&self.node, SessionKind::Query, &self.sockets, connect).await?;
+        let heard = Arc::clone(&dialled.heard);
+        match limited(&heard, OUR_ANSWERS, dialled.open(&client, &self.node, SessionKind::Query)).await {
+            Some(Ok(_)) => Ok(PooledSession { client, dialled, discard: AtomicBool::new(false) }),
+            Some(Err(error)) => Err(error::classify_with(&error, &heard, &self.node)),
+            None => Err(error::given_up(&heard, &self.node)),
+        }
     }
 }
 

@@ -17,7 +17,7 @@ const REPORT_TIME: Duration = Duration::from_millis(200);
 
 pub(crate) struct Rows<'a> {
     request: &'a QueryRequest,
-    prepared: &'a [tokio_postgres::Column],
+    types: &'a [String],
     kept: RowSet,
     truncated: Option<String>,
     reported: usize,
@@ -25,13 +25,13 @@ pub(crate) struct Rows<'a> {
 }
 
 impl<'a> Rows<'a> {
-    /// `prepared`: the columns as the server described them when it parsed the statement.
-    pub(crate) fn new(request: &'a QueryRequest, prepared: &'a [tokio_postgres::Column]) -> Self {
-        Self { request, prepared, kept: RowSet::default(), truncated: None, reported: 0, reported_at: Instant::now() }
+    /// `types`: those of the columns, as far as the server described them when it parsed the statement.
+    pub(crate) fn new(request: &'a QueryRequest, types: &'a [String]) -> Self {
+        Self { request, types, kept: RowSet::default(), truncated: None, reported: 0, reported_at: Instant::now() }
     }
 
     pub(crate) fn describe<'n>(&mut self, names: impl Iterator<Item = &'n str>) {
-        let type_name = |at: usize| self.prepared.get(at).map_or("", |column| column.type_().name()).to_owned();
+        let type_name = |at: usize| self.types.get(at).cloned().unwrap_or_default();
         let columns = names.enumerate().map(|(at, name)| Column { name: name.to_owned(), type_name: type_name(at) });
         self.kept = RowSet::new(columns.collect());
     }

@@ -1,17 +1,16 @@
-//! The attempts of one connect: with the node's password, address and `sslmode`, with and without settings.
+//! The attempts of one connect: with the node's password, address and `sslmode`.
 
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use tokio::net::UnixStream;
 use tokio_postgres::config::{ChannelBinding, SslMode, SslNegotiation};
 use tokio_postgres::{CancelToken, Client, Config, Connection};
 
-use super::settings::SessionKind;
+use super::password;
+use super::settings::{Server, SessionKind};
 use super::tls::{self, Connector, Encryption};
-use super::{password, settings};
 use crate::connection::error;
 use crate::connection::wire::Wire;
 use crate::connection::wire::heard::Heard;
@@ -49,27 +48,26 @@ impl From<tokio_postgres::Error> for DialError {
 #[derive(Debug, Clone)]
 pub(crate) struct Dialled {
     pub(crate) heard: Arc<Heard>,
-    /// True if a pooler that takes no settings is in front of the server: a setting made on a session could be
-    /// inherited by another client.
+    /// True if the session does not keep what is set, because a pooler hands out the server's processes: a setting that
+    /// outlives its transaction would be another client's. So is it until the first answer.
     pub(crate) behind_pooler: bool,
     connector: Connector,
     socket: Option<PathBuf>,
 }
 
 impl Dialled {
-    /// Makes the settings that only some servers know, or need, once the version is known.
-    pub(crate) async fn settle(&self, client: &Client) {
-        if let Some(statement) = self.late_settings() {
-            // The server's platform may lack a setting; the session works without it.
-            let _ = client.batch_execute(&statement).await;
-        }
+    /// What the settings of the session depend on.
+    pub(crate) fn server(&self) -> Server {
+        Server::of(&self.heard)
     }
 
-    pub(crate) fn late_settings(&self) -> Option<String> {
+    /// Takes in which process of the server answered first, and whether the next transaction still had the settings.
+    pub(super) fn found(&mut self, address: String, pid: Option<i32>, has_settings: bool) {
+        let named = pid.is_some() && pid == self.heard.pid();
+        self.behind_pooler = !(named && has_settings);
         if self.behind_pooler {
-            return None;
+            self.heard.is_lent(address, pid.filter(|_| !named));
         }
-        settings::late(self.heard.server_version().as_deref(), self.heard.server_encoding().as_deref())
     }
 
     /// Asks the server to stop the session's statement, `within` this time. Returns true if the request was delivered.
@@ -89,13 +87,11 @@ impl Dialled {
     }
 }
 
-/// Makes the attempts that the node's `sslmode` allows, and another one without settings if a pooler refuses them,
-/// which `behind_pooler` remembers. `connect` makes one attempt. Cancel-safe if `connect` is.
+/// Makes the attempts that the node's `sslmode` allows. `connect` makes one of them. Cancel-safe if `connect` is.
 pub(crate) async fn dial<T, F, A>(
     node: &NodeConfig,
     kind: SessionKind,
     sockets: &Sockets,
-    behind_pooler: &AtomicBool,
     connect: F,
 ) -> Result<(Dialled, T), NodeError>
 where
@@ -103,7 +99,6 @@ where
     A: Future<Output = Result<T, DialError>>,
 {
     let found = password::look_up(node).await?;
-    let mut options = (!behind_pooler.load(Ordering::Relaxed)).then(|| settings::startup(node, kind));
     let mut attempts = tls::attempts(node).iter().peekable();
     let mut earlier: Option<NodeError> = None;
     let socket = node.is_unix_socket().then(|| socket_path(node));
@@ -111,18 +106,15 @@ where
         let connector = Connector::new(node, *encryption, sockets.clone(), kind.limits());
         let dialled = Dialled {
             heard: Arc::clone(connector.heard()),
-            behind_pooler: options.is_none(),
+            behind_pooler: true,
             connector: connector.clone(),
             socket: socket.clone(),
         };
-        let config = config(node, found.password.as_ref(), options.as_deref());
+        let config = config(node, found.password.as_ref());
         tracing::debug!(node = %node.name, address = %node.address(), purpose = ?kind, ?encryption, "connecting");
         let error = match limited(&dialled.heard, OUR_ANSWERS, connect(config, connector, socket.clone())).await {
             Some(Ok(opened)) => {
-                // A pooler does not say which process it will choose.
-                if !dialled.behind_pooler {
-                    dialled.heard.is_ours(node.address());
-                }
+                dialled.heard.is_ours(node.address());
                 return Ok((dialled, opened));
             }
             Some(Err(DialError::Driver(error))) => found.explain(error::classify_with(&error, &dialled.heard, node)),
@@ -130,11 +122,6 @@ where
             None => error::given_up(&dialled.heard, node),
         };
         tracing::debug!(node = %node.name, purpose = ?kind, kind = ?error.kind, error = ?error.message, "no connection");
-        if options.is_some() && refuses_options(&error) {
-            options = None;
-            behind_pooler.store(true, Ordering::Relaxed);
-            continue;
-        }
         attempts.next();
         if attempts.peek().is_none() || !may_differ(&error) {
             return Err(match earlier {
@@ -158,23 +145,15 @@ fn both(earlier: &NodeError, error: NodeError, last: Encryption) -> NodeError {
     NodeError { message, ..error }
 }
 
-/// True for the error of PgBouncer (08P01), and of anything else in front of a server that refuses settings (42704 and
-/// similar would be faults of ours, which must not prevent a connection).
-fn refuses_options(error: &NodeError) -> bool {
-    match error.sqlstate.as_deref() {
-        Some("08P01") => error.message.contains("parameter") || error.message.contains("options"),
-        Some("42704" | "22023" | "0A000") => true,
-        _ => false,
-    }
-}
-
 /// `@` names an abstract socket, which is in no directory.
 fn socket_path(node: &NodeConfig) -> PathBuf {
     let address = node.address();
     PathBuf::from(address.strip_prefix('@').map_or(address.clone(), |name| format!("\0{name}")))
 }
 
-fn config(node: &NodeConfig, password: Option<&Secret>, options: Option<&str>) -> Config {
+/// The startup packet says who we are, and nothing that a pooler may refuse or that a trigger of the login would feel:
+/// settings follow (`settings.rs`).
+fn config(node: &NodeConfig, password: Option<&Secret>) -> Config {
     let mut config = Config::new();
     config
         .host(&node.host)
@@ -196,9 +175,6 @@ fn config(node: &NodeConfig, password: Option<&Secret>, options: Option<&str>) -
     }
     if let Some(password) = password {
         config.password(password.expose());
-    }
-    if let Some(options) = options {
-        config.options(options);
     }
     config
 }
@@ -238,10 +214,9 @@ mod tests {
         };
         node.tls.mode = Mode::Require;
         node.tls.require_channel_binding = true;
-        dial(&node, SessionKind::Test, &Sockets::default(), &AtomicBool::new(false), connect).await.unwrap();
+        dial(&node, SessionKind::Test, &Sockets::default(), connect).await.unwrap();
         node.tls.mode = Mode::Disable;
-        let error =
-            dial(&node, SessionKind::Test, &Sockets::default(), &AtomicBool::new(false), connect).await.unwrap_err();
+        let error = dial(&node, SessionKind::Test, &Sockets::default(), connect).await.unwrap_err();
         assert_eq!(error.kind, ErrorKind::Authentication);
         assert!(error.message.contains("did not use channel binding"), "{error:?}");
     }

@@ -1,13 +1,16 @@
-//! What our sessions set, and how: in the startup packet, which costs no round trip and defines what `DISCARD
-//! ALL` restores.
+//! What our sessions set, and how it is kept away from other programs.
 //!
-//! A pooler such as PgBouncer refuses most settings. Then the session sets nothing: with transaction pooling, a `SET`
-//! would remain on a connection that other programs use next. Statements of the user are still guarded there, by `BEGIN
-//! READ ONLY` and `SET LOCAL` around each.
+//! Nothing is set in the startup packet: a pooler may refuse it, and a trigger of the login would run under it. Everything
+//! comes in the first message after the login ([`opening`]), by a statement that holds for the session only if the process
+//! that answers is the one that the login named. Behind a pooler it is another one, and the settings end with their
+//! transaction. There, each statement of ours is one message that begins with what it depends on ([`of_transaction`]), and
+//! those of the user are guarded by `BEGIN READ ONLY` and `SET LOCAL` ([`before_statement`]).
 
+use std::fmt::Write as _;
 use std::time::Duration;
 
 use crate::connection::wire::allowance::Limits;
+use crate::connection::wire::heard::Heard;
 use crate::model::NodeConfig;
 use crate::model::protocol::QueryRequest;
 
@@ -40,93 +43,192 @@ impl SessionKind {
             }
         }
     }
+
+    /// True if its statements may run for long: they are to end when their client is gone.
+    fn may_run_long(self) -> bool {
+        matches!(self, Self::View | Self::Query)
+    }
 }
 
-/// Our own statements take milliseconds; one that takes longer than this is stuck.
-const OWN_STATEMENT: Duration = Duration::from_secs(5);
-/// Our own statements only read catalogs: if a catalog is locked, that is maintenance.
-const OWN_LOCK: Duration = Duration::from_millis(500);
+/// The version and encoding of a server, on which its settings depend.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Server {
+    /// 0 if it does not tell.
+    major: u32,
+    /// True if the database is of `SQL_ASCII`: it may hold any bytes, and one that is not UTF-8 would fail the whole
+    /// statement. There they are sent as they are.
+    any_bytes: bool,
+}
+
+impl Server {
+    pub(crate) fn of(heard: &Heard) -> Self {
+        Self::new(heard.server_version().as_deref(), heard.server_encoding().as_deref())
+    }
+
+    fn new(version: Option<&str>, encoding: Option<&str>) -> Self {
+        let digits = version.and_then(|version| version.split(|c: char| !c.is_ascii_digit()).next());
+        let major = digits.and_then(|digits| digits.parse().ok()).unwrap_or(0);
+        Self { major, any_bytes: encoding == Some("SQL_ASCII") }
+    }
+}
+
+/// The first version that knows a setting.
+type Since = u32;
+/// The oldest version that is supported. A server that does not tell its version is given what that knows.
+const OLDEST: Since = 10;
+type Settings = &'static [(&'static str, &'static str, Since)];
+
+/// Our own statements only read catalogs: a lock that is held there is maintenance.
+const LOCK: &str = "500ms";
 /// How long a statement of the user may wait for a lock, since others queue after it.
-const USER_LOCK: Duration = Duration::from_secs(10);
+const USER_LOCK: &str = "10s";
 /// We never leave a transaction open for longer than a round trip.
-const IDLE_IN_TRANSACTION: Duration = Duration::from_secs(30);
+const IDLE_IN_TRANSACTION: &str = "30s";
+/// Our own statements take milliseconds; one that takes longer than this is stuck. That of a view has its own time.
+pub(crate) const OWN_STATEMENT: Duration = Duration::from_secs(5);
 
-/// How long a server waits before it checks whether an idle client is still there, and between two checks. If the
-/// network cut us off, the server then ends our session after about twice `IDLE`; otherwise it would keep an idle
-/// session for hours. The number of checks is left to the server's system, since not every system can set it.
-const IDLE: Duration = Duration::from_secs(10);
-const AGAIN: Duration = Duration::from_secs(1);
-/// The `options` of the startup packet. A statement of the user has no `statement_timeout` here: it gets the time of
-/// its batch when it runs ([`before_statement`]).
-pub(crate) fn startup(node: &NodeConfig, kind: SessionKind) -> String {
-    let query = kind == SessionKind::Query;
-    let lock = if query { USER_LOCK } else { OWN_LOCK };
-    let mut options = format!(
-        "-c DateStyle=ISO -c idle_in_transaction_session_timeout={} -c lock_timeout={} \
-         -c tcp_keepalives_idle={} -c tcp_keepalives_interval={}",
-        IDLE_IN_TRANSACTION.as_millis(),
-        lock.as_millis(),
-        IDLE.as_secs(),
-        AGAIN.as_secs()
-    );
-    if !query || node.is_read_only() {
-        options += " -c default_transaction_read_only=on";
+/// What every session sets: how long it may be idle, how dates are written, and how the server finds out that it was cut
+/// off. The server checks an idle client after 10 s and then each second, and gives up an answer that is not taken;
+/// otherwise it would keep an idle session for hours. The number of checks is left to the server's system, since not every
+/// system can set it.
+const EVERY: Settings = &[
+    ("idle_in_transaction_session_timeout", IDLE_IN_TRANSACTION, OLDEST),
+    ("idle_session_timeout", "0", 14),
+    ("DateStyle", "ISO", OLDEST),
+    ("tcp_keepalives_idle", "10", OLDEST),
+    ("tcp_keepalives_interval", "1", OLDEST),
+    ("tcp_user_timeout", "15s", 12),
+];
+/// What a session for our own statements sets in addition. Defaults of the role must not reach it: a standby takes no
+/// serializable transaction, and a deferrable one waits.
+const OWN_SESSION: Settings = &[
+    ("default_transaction_read_only", "on", OLDEST),
+    ("default_transaction_isolation", "read committed", OLDEST),
+    ("default_transaction_deferrable", "off", OLDEST),
+];
+/// What our own statements depend on, whatever the role, the database and the server have as their defaults: which names
+/// are meant, how a backslash in a text, the digits of a number and the quotes around a name are read and written, and
+/// for how long they may wait.
+const OWN: Settings = &[
+    ("search_path", "pg_catalog, pg_temp", OLDEST),
+    ("standard_conforming_strings", "on", OLDEST),
+    ("extra_float_digits", "3", OLDEST),
+    ("quote_all_identifiers", "off", OLDEST),
+    ("lock_timeout", LOCK, OLDEST),
+    ("transaction_timeout", "0", 17),
+];
+/// What views need as well: the server's work for us is done by one process, uses no temporary files and is not compiled.
+/// With 10,000 tables, compiling takes longer than the catalog queries themselves.
+const VIEWS: Settings =
+    &[("work_mem", "32MB", OLDEST), ("max_parallel_workers_per_gather", "0", OLDEST), ("jit", "off", 11)];
+
+/// What each message of ours that is a transaction begins with: its isolation may be none that a standby has, and its
+/// names must be those of the catalog.
+pub(crate) const PLAIN: &str = "SET TRANSACTION ISOLATION LEVEL READ COMMITTED, READ ONLY, NOT DEFERRABLE; \
+                                SET LOCAL search_path = pg_catalog, pg_temp; ";
+
+/// Tells whether the settings of [`opening`] are still there: the value that they give to
+/// `idle_in_transaction_session_timeout`.
+pub(crate) const MARK: (&str, &str) = ("idle_in_transaction_session_timeout", IDLE_IN_TRANSACTION);
+
+/// The messages that make the settings of a session. Each answers with the number of the server's process, and what it
+/// sets outlives its transaction only if that is `pid`. The first one is needed; others set what a server of that version
+/// may refuse on its platform.
+pub(crate) fn opening(node: &NodeConfig, kind: SessionKind, server: Server, pid: Option<i32>) -> Vec<String> {
+    let is_query = kind == SessionKind::Query;
+    let own = OWN_STATEMENT.as_millis().to_string();
+    let mut settings: Vec<(&str, &str)> = known(EVERY, server).collect();
+    match kind {
+        SessionKind::Query => {
+            settings.push(("lock_timeout", USER_LOCK));
+            if node.is_read_only() {
+                settings.push(("default_transaction_read_only", "on"));
+            }
+        }
+        SessionKind::View => settings.extend(known(VIEWS, server)),
+        SessionKind::Probe | SessionKind::Poll | SessionKind::Test => {}
     }
-    if !query {
-        // A role may have others as its default: a standby takes no serializable transaction, and a deferrable one waits.
-        options += " -c default_transaction_isolation=read\\ committed -c default_transaction_deferrable=off";
-        options += " -c search_path=pg_catalog -c statement_timeout=";
-        options += &OWN_STATEMENT.as_millis().to_string();
+    if !is_query {
+        settings.extend(known(OWN_SESSION, server).chain(known(OWN, server)));
+        settings.push(("statement_timeout", &own));
     }
-    options
+    if server.any_bytes {
+        settings.push(("client_encoding", "SQL_ASCII"));
+    }
+    let mut messages = vec![setting(&settings, pid)];
+    if kind.may_run_long() && server.major >= 14 {
+        // Some systems cannot do it.
+        messages.push(setting(&[("client_connection_check_interval", "1s")], pid));
+    }
+    messages
 }
 
-/// Settings of newer servers only, since a server refuses a startup packet with a setting it does not know: from
-/// version 12 on a server gives up an answer that the client does not take, from 14 on it also ends a statement whose
-/// client is gone. A database of `SQL_ASCII` may hold any bytes, and one that is not UTF-8 would fail the whole statement:
-/// there they are sent as they are.
-pub(crate) fn late(server_version: Option<&str>, server_encoding: Option<&str>) -> Option<String> {
-    let digits = server_version.and_then(|version| version.split(|c: char| !c.is_ascii_digit()).next());
-    let major = digits.and_then(|digits| digits.parse().ok()).unwrap_or(0_u32);
-    let settings = [
-        (major >= 12, "SET tcp_user_timeout = '15s'"),
-        (major >= 14, "SET client_connection_check_interval = '1s'"),
-        (server_encoding == Some("SQL_ASCII"), "SET client_encoding = 'SQL_ASCII'"),
-    ];
-    let made: Vec<&str> = settings.into_iter().filter_map(|(needed, text)| needed.then_some(text)).collect();
-    (!made.is_empty()).then(|| made.join("; "))
+/// Those of the settings that the server knows.
+fn known<'a>(settings: Settings, server: Server) -> impl Iterator<Item = (&'a str, &'a str)> {
+    let is_known = move |since: Since| since <= server.major || since == OLDEST;
+    settings.iter().filter(move |(.., since)| is_known(*since)).map(|(name, value, _)| (*name, *value))
 }
 
-/// What a session for views sets in addition: the server's work for us stays in one process, uses no temporary files
-/// and is not compiled; with 10,000 tables, compiling takes longer than the catalog queries themselves. A backslash in a
-/// text, the digits of a number and the quotes around a name are the same whatever the role has as its default. Set after
-/// the start, so that `pg_settings.reset_val` is still the server's own value. Version 10 does not know `jit`.
-pub(crate) fn of_views(major: u32) -> &'static str {
-    const SETTINGS: &str = "SET work_mem = '32MB'; SET max_parallel_workers_per_gather = 0; \
-                            SET standard_conforming_strings = on; SET extra_float_digits = 3; SET quote_all_identifiers = off";
-    const AND_JIT: &str = "SET work_mem = '32MB'; SET max_parallel_workers_per_gather = 0; \
-                           SET standard_conforming_strings = on; SET extra_float_digits = 3; SET quote_all_identifiers = off; \
-                           SET jit = off";
-    if major >= 11 { AND_JIT } else { SETTINGS }
+fn setting(settings: &[(&str, &str)], pid: Option<i32>) -> String {
+    let local = pid.map_or("true".to_owned(), |pid| format!("pg_backend_pid() <> ({pid})"));
+    let mut message = format!("{PLAIN}SELECT pg_backend_pid()");
+    for (name, value) in settings {
+        let _ = write!(message, ", set_config('{name}', '{value}', {local})");
+    }
+    message
+}
+
+/// What a statement of ours begins with behind a pooler, where it is one message and so a transaction of its own: nothing
+/// that is set there outlives it. `timeout` is for the statement.
+pub(crate) fn of_transaction(kind: SessionKind, server: Server, timeout: Duration) -> String {
+    let views = if kind == SessionKind::View { VIEWS } else { &[] };
+    let mut message = PLAIN.to_owned();
+    for (name, value) in known(OWN, server).chain(known(views, server)).chain([("DateStyle", "ISO")]) {
+        if name != "search_path" {
+            let _ = write!(message, "SET LOCAL {name} = '{value}'; ");
+        }
+    }
+    if server.any_bytes && kind == SessionKind::View {
+        message += "SET LOCAL client_encoding = 'SQL_ASCII'; ";
+    }
+    // The clock of the role's own timeout runs already: 0 stops it.
+    let _ = write!(message, "SET LOCAL statement_timeout = 0; SET LOCAL statement_timeout = {}; ", timeout.as_millis());
+    message
 }
 
 /// What runs before a statement of the user, in one message: a read-only transaction if the node is read-only, and a
 /// time limit slightly longer than the batch's own, in case the cancel request gets lost. In whole seconds, because
 /// each text is an entry of its own in the server's `pg_stat_statements`.
 pub(crate) fn before_statement(node: &NodeConfig, behind_pooler: bool, timeout: Duration) -> String {
-    let timeout = (timeout.as_secs() + 3).min(86_400);
-    let lock = USER_LOCK.as_millis();
+    let timeout = user_timeout(timeout);
     match (node.is_read_only(), behind_pooler) {
         (true, false) => format!("BEGIN READ ONLY; SET LOCAL statement_timeout = '{timeout}s'"),
         (true, true) => format!(
-            "BEGIN READ ONLY; SET LOCAL statement_timeout = '{timeout}s'; SET LOCAL lock_timeout = {lock}; \
+            "BEGIN READ ONLY; SET LOCAL statement_timeout = '{timeout}s'; SET LOCAL lock_timeout = '{USER_LOCK}'; \
              SET LOCAL DateStyle = 'ISO'"
         ),
         (false, false) => format!("SET statement_timeout = '{timeout}s'"),
-        // Nothing may remain on the connection, and the statement may be one that cannot run inside a transaction
-        // block.
-        (false, true) => String::new(),
+        // Only to parse it: nothing may remain on the connection, and the statement may be one that cannot run inside a
+        // transaction block.
+        (false, true) => "BEGIN READ ONLY".to_owned(),
     }
+}
+
+/// What stands before a statement of the user in the same message, where a pooler takes no other transaction.
+pub(crate) fn before_alone(node: &NodeConfig, timeout: Duration) -> String {
+    if !node.is_read_only() {
+        return String::new();
+    }
+    let timeout = user_timeout(timeout);
+    format!(
+        "SET TRANSACTION READ ONLY; SET LOCAL statement_timeout = '{timeout}s'; SET LOCAL lock_timeout = '{USER_LOCK}'; \
+         SET LOCAL DateStyle = 'ISO'; "
+    )
+}
+
+/// In seconds.
+fn user_timeout(batch: Duration) -> u64 {
+    (batch.as_secs() + 3).min(86_400)
 }
 
 #[cfg(test)]
@@ -134,30 +236,71 @@ mod tests {
     use super::*;
     use crate::model::NodeName;
 
-    #[test]
-    fn sessions_are_read_only_unless_the_user_said_otherwise() {
-        let mut node = NodeConfig::new(NodeName::parse("n").unwrap(), "h");
-        assert!(startup(&node, SessionKind::Query).contains("default_transaction_read_only=on"));
-        node.read_only = Some(false);
-        assert!(!startup(&node, SessionKind::Query).contains("read_only"));
-        assert!(startup(&node, SessionKind::Probe).contains("default_transaction_read_only=on"));
-        assert!(startup(&node, SessionKind::Poll).contains("search_path=pg_catalog"));
-        let isolation = "default_transaction_isolation=read\\ committed";
-        assert!(startup(&node, SessionKind::Probe).contains(isolation), "a role's default may be serializable");
-        assert!(!startup(&node, SessionKind::Query).contains("isolation"), "the user's own statements keep it");
-        assert!(startup(&node, SessionKind::Query).contains("tcp_keepalives_idle=10"), "a client that was cut off");
-        assert!(!startup(&node, SessionKind::Query).contains("search_path"));
+    fn node() -> NodeConfig {
+        NodeConfig::new(NodeName::parse("n").unwrap(), "h")
+    }
+
+    fn messages(kind: SessionKind, version: &str, encoding: &str) -> Vec<String> {
+        opening(&node(), kind, Server::new(Some(version), Some(encoding)), Some(7))
     }
 
     #[test]
-    fn late_settings_depend_on_the_version() {
-        let sets = |version, name| late(Some(version), Some("UTF8")).is_some_and(|text| text.contains(name));
-        assert_eq!((late(Some("11.22"), None), late(Some("9.6.24"), Some("LATIN1"))), (None, None));
-        assert_eq!(late(Some("11.22"), Some("SQL_ASCII")).as_deref(), Some("SET client_encoding = 'SQL_ASCII'"));
-        for (version, check) in [("12.1", false), ("13.14", false), ("14.0", true), ("18beta1", true)] {
-            assert!(sets(version, "tcp_user_timeout"), "{version}");
-            assert_eq!(sets(version, "client_connection_check_interval"), check, "{version}");
+    fn sessions_are_read_only_unless_the_user_said_otherwise() {
+        let read_only = "set_config('default_transaction_read_only', 'on', pg_backend_pid() <> (7))";
+        let server = Server::new(Some("17.2"), Some("UTF8"));
+        for kind in [SessionKind::Probe, SessionKind::Poll, SessionKind::View, SessionKind::Test, SessionKind::Query] {
+            assert!(messages(kind, "17.2", "UTF8")[0].contains(read_only), "{kind:?}");
         }
-        assert_eq!(late(None, None), None);
+        let written = NodeConfig { read_only: Some(false), ..node() };
+        assert!(!opening(&written, SessionKind::Query, server, None)[0].contains("transaction_read_only"));
+        assert!(opening(&written, SessionKind::View, server, Some(7))[0].contains(read_only));
+    }
+
+    #[test]
+    fn the_users_own_statements_keep_the_defaults_of_the_role() {
+        let message = &messages(SessionKind::Query, "17.2", "UTF8")[0];
+        for name in ["search_path', ", "isolation', ", "transaction_timeout", "conforming", "statement_timeout", "jit"]
+        {
+            assert!(!message.contains(name), "{name}: {message}");
+        }
+        for name in ["idle_session_timeout", "lock_timeout', '10s'", "DateStyle", "tcp_user_timeout"] {
+            assert!(message.contains(name), "{name}: {message}");
+        }
+    }
+
+    #[test]
+    fn a_server_is_given_what_it_knows() {
+        let sets = |kind, version, name: &str| messages(kind, version, "UTF8").concat().contains(name);
+        for (version, name, expected) in [
+            ("10.23", "jit", false),
+            ("11.22", "jit", true),
+            ("11.22", "tcp_user_timeout", false),
+            ("12.1", "tcp_user_timeout", true),
+            ("13.14", "idle_session_timeout", false),
+            ("13.14", "client_connection_check_interval", false),
+            ("14.0", "idle_session_timeout', '0'", true),
+            ("14.0", "client_connection_check_interval", true),
+            ("16.9", "transaction_timeout'", false),
+            ("17.0", "transaction_timeout', '0'", true),
+            ("18beta1", "client_connection_check_interval", true),
+            ("", "search_path", true),
+            ("", "jit", false),
+        ] {
+            assert_eq!(sets(SessionKind::View, version, name), expected, "{version} {name}");
+        }
+        assert!(!sets(SessionKind::Poll, "17.0", "client_connection_check_interval"), "a timer each second");
+        assert!(messages(SessionKind::Poll, "17.0", "SQL_ASCII")[0].contains("client_encoding"));
+    }
+
+    #[test]
+    fn without_the_number_of_a_process_nothing_outlives_a_transaction() {
+        let server = Server::new(Some("17.2"), Some("UTF8"));
+        let message = &opening(&node(), SessionKind::View, server, None)[0];
+        assert!(message.contains("set_config('jit', 'off', true)"), "{message}");
+        let message = of_transaction(SessionKind::View, server, Duration::from_secs(2));
+        let mut statements = message.trim_end_matches("; ").split("; ");
+        assert!(statements.next().is_some_and(|first| first.starts_with("SET TRANSACTION")));
+        assert!(statements.all(|statement| statement.starts_with("SET LOCAL ")), "{message}");
+        assert!(message.ends_with("SET LOCAL statement_timeout = 2000; "), "{message}");
     }
 }

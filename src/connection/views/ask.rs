@@ -2,7 +2,7 @@
 //!
 //! The statement is prepared once per session (by `PREPARE`, so that the answer is the server's own text) and then
 //! executed, so the server parses and plans it once instead of every second. Behind a pooler, where the next
-//! transaction may be on another session, it is sent whole.
+//! transaction may be on another session, it is sent whole, with all that it depends on before it in the same message.
 //!
 //! What a session remembers may change: its role's settings, the server behind a pooler, what a statement was prepared
 //! for. A view that the session has answered before and that fails now, until a person acts, is asked for once more on
@@ -28,7 +28,7 @@ use crate::connection::error::sqlstate::{is_of_encoding, is_unprepared};
 use crate::connection::schedule::turns::Turns;
 use crate::connection::session::dial::{CANCEL, Dialled};
 use crate::connection::session::rights;
-use crate::connection::session::settings;
+use crate::connection::session::settings::OWN_STATEMENT;
 use crate::connection::session::{self, Driver, SessionKind};
 use crate::connection::wire::limit::{OUR_ANSWERS, limited};
 use crate::connection::wire::ours;
@@ -60,7 +60,7 @@ pub(super) struct ViewSession {
     prepared: Option<Prepared>,
     /// What does not work here.
     stand_ins: StandIns,
-    /// The `statement_timeout` last set.
+    /// The `statement_timeout` last set for the session.
     timeout: Option<Duration>,
     /// Until when views are asked for the bytes of their texts.
     as_bytes: HashMap<String, Instant>,
@@ -182,7 +182,10 @@ impl ViewSession {
                     self.answered.insert(view.name.clone());
                     return (Ok(rows), if lives { After::Usable } else { After::Broken });
                 }
-                Err(Failure::Unprepared) => self.prepared = None,
+                Err(Failure::Unprepared) => {
+                    self.prepared = None;
+                    self.dialled.behind_pooler = true;
+                }
                 Err(Failure::Said(error)) => {
                     // What does not work takes away what needs it, not the whole view.
                     if !std::mem::replace(&mut tried, true) {
@@ -239,26 +242,27 @@ impl ViewSession {
         self.as_bytes.insert(view.name.clone(), Instant::now() + AS_BYTES);
     }
 
-    /// What is to be set before a statement of this view.
-    fn settings(&mut self, view: &View) -> Vec<String> {
-        let mut before = Vec::new();
-        if !self.dialled.behind_pooler && self.timeout.is_none() {
-            before.push(settings::of_views(self.version.0).to_owned());
+    /// What is to be set for the session before a statement of this view.
+    fn setting(&mut self, view: &View) -> Option<String> {
+        if self.dialled.behind_pooler || self.timeout == Some(view.timeout) {
+            return None;
         }
-        if !self.dialled.behind_pooler && self.timeout != Some(view.timeout) {
-            before.push(format!("SET statement_timeout = {}", view.timeout.as_millis()));
-            self.timeout = Some(view.timeout);
-        }
-        before
+        self.timeout = Some(view.timeout);
+        Some(format!("SET statement_timeout = {}", view.timeout.as_millis()))
+    }
+
+    /// What a statement begins with.
+    fn before(&self, timeout: Duration) -> String {
+        self.dialled.before(SessionKind::View, timeout)
     }
 
     async fn rows_of(&mut self, node: &NodeConfig, view: &View, role: Role) -> Result<Answer, Failure> {
         let sql = self.statement(node, view, role, View::sql).await?;
         let (sql, lost) = self.stand_ins.apply(view, sql, role);
         let as_bytes = self.asks_bytes(view);
-        let mut before = self.settings(view);
+        let mut before = Vec::from_iter(self.setting(view));
         let statement = match &mut self.prepared {
-            None => sql,
+            None => self.dialled.before(SessionKind::View, view.timeout) + &sql,
             Some(prepared) => prepared.name(&sql).unwrap_or_else(|| {
                 let name = prepared.add(&sql);
                 // One allocation of the right size: the longest statement has 9 kB.
@@ -295,8 +299,7 @@ impl ViewSession {
         if self.prepared.is_some() && error.sqlstate.as_deref().is_some_and(is_unprepared) {
             return Failure::Unprepared;
         }
-        let lives = failure.as_db_error().is_some() && !self.client.is_closed() && heard.fatal().is_none();
-        if !lives {
+        if !error::is_said(failure, &self.client, heard) {
             return Failure::Broken(error);
         }
         Failure::Said(error)
@@ -307,9 +310,10 @@ impl ViewSession {
         if error.kind != ErrorKind::Permission {
             return error;
         }
+        let before = self.before(GRACE);
         let Self { client, driver, .. } = self;
         let heard = Arc::clone(&driver.heard);
-        let asking = async { Ok(rights::remedy(client, &error, view.rights.as_deref()).await) };
+        let asking = async { Ok(rights::remedy(client, &before, &error, view.rights.as_deref()).await) };
         let asked = limited(&heard, OUR_ANSWERS, timeout(GRACE, driver.until(asking))).await;
         match asked {
             Some(Ok(Ok(Some(hint)))) => error.with_hint(hint),
@@ -362,8 +366,9 @@ impl ViewSession {
 
     /// The first two cells of the first row of one of our own statements.
     async fn first(&mut self, node: &NodeConfig, sql: &str) -> Result<Option<[Option<String>; 2]>, Failure> {
+        let sql = self.before(OWN_STATEMENT) + sql;
         let Self { client, driver, .. } = self;
-        let answer = driver.until(client.simple_query(sql)).await;
+        let answer = driver.until(client.simple_query(&sql)).await;
         let messages = answer.map_err(|error| self.failed(node, &error))?;
         let cells = |message: &SimpleQueryMessage| {
             let SimpleQueryMessage::Row(row) = message else { return None };

@@ -10,7 +10,9 @@ use tokio::sync::watch;
 
 use super::allowance::{Allowance, Limits};
 use super::fault::Fault;
+use super::lent::Lent;
 use super::ours::Own;
+use crate::model::facts::Pooling;
 use crate::model::protocol::ServerNotice;
 use crate::sql::secrets::masked_message;
 
@@ -63,6 +65,7 @@ struct Kept {
     /// The process id of the server's process.
     pid: Option<i32>,
     own: Option<Own>,
+    lent: Option<Lent>,
 }
 
 impl Heard {
@@ -127,6 +130,31 @@ impl Heard {
     pub(crate) fn is_ours(&self, address: String) {
         let mut kept = lock(&self.kept);
         kept.own = kept.pid.map(|pid| Own::new(address, pid));
+    }
+
+    /// The process id that the login named.
+    pub(crate) fn pid(&self) -> Option<i32> {
+        lock(&self.kept).pid
+    }
+
+    /// Takes in that a pooler at this address hands out the server's processes, of which this one came first, if it is
+    /// known.
+    pub(crate) fn is_lent(&self, address: String, pid: Option<i32>) {
+        let mut kept = lock(&self.kept);
+        kept.own = None;
+        kept.lent = pid.map(|pid| Lent::new(address, pid));
+    }
+
+    /// Takes in which process of the server answered. Only for a session behind a pooler.
+    pub(crate) fn answered_by(&self, pid: i32) {
+        if let Some(lent) = &mut lock(&self.kept).lent {
+            lent.answered_by(pid);
+        }
+    }
+
+    /// What is known of how a pooler hands out the server's processes; `None` without a pooler.
+    pub(crate) fn pooling(&self) -> Option<Pooling> {
+        lock(&self.kept).lent.as_ref().map(Lent::pooling)
     }
 
     /// Takes in that the session works for the user now, or has ended that.

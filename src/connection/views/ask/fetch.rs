@@ -102,12 +102,14 @@ impl ViewSession {
         sql: &str,
         mut each: impl FnMut(&[Option<&str>]),
     ) -> Result<bool, Failure> {
-        let before = self.settings(view).join("; ");
+        let setting = self.setting(view);
+        let sql = self.before(view.timeout) + sql;
         let Self { client, driver, .. } = self;
         let answer = async {
-            let settling = async { if before.is_empty() { Ok(()) } else { client.batch_execute(&before).await } };
+            let settling =
+                async { if let Some(setting) = setting { client.batch_execute(&setting).await } else { Ok(()) } };
             let rows = async {
-                let mut stream = std::pin::pin!(client.simple_query_raw(sql).await?);
+                let mut stream = std::pin::pin!(client.simple_query_raw(&sql).await?);
                 let (mut bytes, mut unread) = (0, false);
                 while let Some(message) = stream.next().await {
                     let SimpleQueryMessage::Row(row) = message? else { continue };
