@@ -33,9 +33,6 @@ const FIRST_USER_TYPE: u32 = 16_384;
 /// How long to ask what would help a role that lacks a right.
 const REMEDY: Duration = Duration::from_millis(500);
 
-/// What PgBouncer says to `BEGIN` in statement mode, before it closes the connection.
-const NO_BLOCKS: &str = "transaction blocks not allowed";
-
 /// Runs the request's statement on the pool's node. Returns at the latest `request.timeout` after `started`, plus a
 /// second to cancel on the server. Calls `reading` with the number of rows kept so far: every 1,000 rows, or every 200
 /// ms.
@@ -211,7 +208,9 @@ impl Job<'_> {
             // The server sent something it must not: another session would get the same.
             Err(error) if heard.found_fault().is_some() => Err(self.failure(session, &error)),
             Err(error) if client.is_closed() || error.is_closed() || heard.fatal().is_some() => {
-                if session.dialled.behind_pooler && heard.fatal().is_some_and(|why| why.message.contains(NO_BLOCKS)) {
+                if session.dialled.behind_pooler
+                    && heard.fatal().is_some_and(|why| sqlstate::refuses_blocks(&why.message))
+                {
                     self.pool.found_no_blocks();
                 }
                 not_begun(&error)

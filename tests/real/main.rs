@@ -14,6 +14,7 @@ mod asking;
 mod cli;
 mod clocks;
 mod dashboard;
+mod defaults;
 mod demo;
 mod demo_cluster;
 mod events;

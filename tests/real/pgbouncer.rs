@@ -1,93 +1,22 @@
-//! Through PgBouncer, in session and in transaction mode: what works there, and that nothing of ours remains on the
-//! connections that other programs share.
+//! Through PgBouncer in each of its modes: what works there, and that nothing of ours remains on the connections that other
+//! programs share.
 
-use std::os::unix::fs::{PermissionsExt, chown};
-use std::os::unix::process::CommandExt;
-use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
+use pgwatch::config::views;
 use pgwatch::connection::pool::NodePool;
-use pgwatch::connection::query;
+use pgwatch::connection::query as asking;
 use pgwatch::connection::session::{self, SessionKind};
 use pgwatch::demo::{Cluster, Server};
-use pgwatch::model::facts::Part;
-use pgwatch::model::protocol::{NodeRows, QueryRequest};
-use pgwatch::model::{BatchId, ErrorKind, EventKind, NodeConfig, NodeError, Role};
+use pgwatch::model::facts::{Part, Pooling};
+use pgwatch::model::protocol::{Look, NodeRows, QueryProgress, QueryRequest};
+use pgwatch::model::{BatchId, Command, ErrorKind, Event, EventKind, NodeConfig, NodeError, Role};
+use tokio_postgres::{NoTls, SimpleQueryMessage};
 use tokio_util::sync::CancellationToken;
 
-use crate::support::watched::Watched;
-
-/// A PgBouncer in front of `server`, ended when dropped.
-struct Bouncer {
-    child: Child,
-    port: u16,
-    _dir: tempfile::TempDir,
-}
-
-impl Drop for Bouncer {
-    fn drop(&mut self) {
-        // It may have ended already.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
-fn id(flag: &str) -> u32 {
-    let output = Command::new("id").args([flag, "postgres"]).output().unwrap();
-    String::from_utf8(output.stdout).unwrap().trim().parse().expect("there is a user postgres")
-}
-
-fn write(path: &Path, text: &str) {
-    std::fs::write(path, text).unwrap();
-    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o644)).unwrap();
-}
-
-/// Starts a PgBouncer and waits until it listens; tries another port if this one is taken.
-async fn bouncer(server: &Server, mode: &str) -> Bouncer {
-    for _ in 0..5 {
-        let mut bouncer = start(server, mode);
-        let deadline = Instant::now() + Duration::from_secs(20);
-        while bouncer.child.try_wait().unwrap().is_none() {
-            if tokio::net::TcpStream::connect(("127.0.0.1", bouncer.port)).await.is_ok() {
-                return bouncer;
-            }
-            assert!(Instant::now() < deadline, "pgbouncer does not listen");
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
-    }
-    panic!("pgbouncer ends at once");
-}
-
-fn start(server: &Server, mode: &str) -> Bouncer {
-    let dir = tempfile::tempdir().unwrap();
-    std::fs::set_permissions(dir.path(), std::fs::Permissions::from_mode(0o755)).unwrap();
-    // Below the ports that the kernel uses for outgoing connections.
-    let port = fastrand::u16(12_000..32_000);
-    let password = server.password().expose();
-    let users = dir.path().join("users.txt");
-    write(&users, &format!("\"pgwatch\" \"{password}\"\n\"postgres\" \"{password}\"\n"));
-    let config = dir.path().join("pgbouncer.ini");
-    write(
-        &config,
-        &format!(
-            "[databases]\n* = host=127.0.0.1 port={}\n[pgbouncer]\nlisten_addr = 127.0.0.1\nlisten_port = {port}\n\
-             unix_socket_dir =\nauth_type = scram-sha-256\nauth_file = {}\npool_mode = {mode}\ndefault_pool_size = 2\n",
-            server.port(),
-            users.display(),
-        ),
-    );
-    let mut command = Command::new("pgbouncer");
-    command.arg("-q").arg(&config).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
-    if rustix::process::geteuid().is_root() {
-        // PgBouncer refuses to run as root.
-        let (user, group) = (id("-u"), id("-g"));
-        chown(dir.path(), Some(user), Some(group)).unwrap();
-        command.uid(user).gid(group);
-    }
-    let child = command.spawn().expect("pgbouncer starts (Debian: apt-get install pgbouncer)");
-    Bouncer { child, port, _dir: dir }
-}
+use crate::support::pooler::{bouncer, bouncer_with};
+use crate::support::watched::{Watched, name, query};
 
 async fn ask(pool: &NodePool, statement: &str, timeout: Duration) -> Result<NodeRows, NodeError> {
     let request = QueryRequest {
@@ -98,7 +27,7 @@ async fn ask(pool: &NodePool, statement: &str, timeout: Duration) -> Result<Node
         max_rows: 100,
         max_bytes: 1 << 20,
     };
-    query::run(pool, &request, Instant::now(), &CancellationToken::new(), &|_| {}).await.result
+    asking::run(pool, &request, Instant::now(), &CancellationToken::new(), &|_| {}).await.result
 }
 
 async fn cell(pool: &NodePool, statement: &str) -> String {
@@ -184,6 +113,182 @@ async fn pgwatch_works_through_a_pooler_in_session_mode() {
 #[tokio::test(flavor = "multi_thread")]
 async fn pgwatch_works_through_a_pooler_in_transaction_mode() {
     works_through("transaction").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn pgwatch_works_through_a_pooler_in_statement_mode() {
+    works_through("statement").await;
+}
+
+/// What another program of the same role finds on each of the pooler's two connections: the process, all settings, and how
+/// many statements are prepared.
+async fn found_by_others(server: &Server, port: u16) -> BTreeMap<i32, (BTreeSet<String>, String)> {
+    let mut config = tokio_postgres::Config::new();
+    config.host("127.0.0.1").port(port).user("pgwatch").dbname("postgres").application_name("other");
+    config.password(server.password().expose());
+    let mut clients = Vec::new();
+    for _ in 0..2 {
+        let (client, connection) = config.connect(NoTls).await.unwrap();
+        tokio::spawn(connection);
+        // Both are held at the same time, so they are different ones.
+        client.batch_execute("begin").await.unwrap();
+        clients.push(client);
+    }
+    let mut found = BTreeMap::new();
+    for client in clients {
+        let sql = "select pg_backend_pid(), (select count(*) from pg_prepared_statements), name || ' = ' || setting \
+                   from pg_catalog.pg_settings";
+        for message in client.simple_query(sql).await.unwrap() {
+            let SimpleQueryMessage::Row(row) = message else { continue };
+            let pid = row.get(0).unwrap().parse().unwrap();
+            let of: &mut (BTreeSet<String>, String) = found.entry(pid).or_default();
+            row.get(1).unwrap().clone_into(&mut of.1);
+            of.0.insert(row.get(2).unwrap().to_owned());
+        }
+        client.batch_execute("rollback").await.unwrap();
+    }
+    found
+}
+
+/// Whatever pgwatch asks, other programs find the connections as they were; and what they have put in the way of its names
+/// is not called: the views tell the same as over a direct connection.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nothing_is_left_on_the_connections_of_a_pooler_and_nothing_there_is_trusted() {
+    let cluster = Cluster::builder().start().unwrap();
+    let server = cluster.primary();
+    server
+        .psql(
+            "create table t (a int); grant all on t to public; create type mood as enum ('ok');
+             create schema mon; grant usage on schema mon to public;
+             create view mon.pg_stat_activity as select 1 as nothing; grant select on mon.pg_stat_activity to public;
+             create function mon.pg_is_in_recovery() returns bool language sql as 'select true';
+             create function mon.pg_backend_pid() returns int language sql as 'select 1';
+             create function mon.current_setting(text) returns text language sql as $$select 'none'$$;
+             create function mon.set_config(text, text, bool) returns text language sql as $$select 'none'$$;
+             create function mon.never(int, int) returns bool language plpgsql as $$begin raise 'called'; end$$;
+             create operator mon.<> (leftarg = int, rightarg = int, function = mon.never);
+             create operator mon.= (leftarg = int, rightarg = int, function = mon.never);
+             alter role pgwatch set search_path = mon, pg_catalog, public;
+             alter role pgwatch set statement_timeout = '77s'; alter role pgwatch set work_mem = '5MB'",
+        )
+        .unwrap();
+    let lines = "default_pool_size = 2\nignore_startup_parameters = options,extra_float_digits\n";
+    let bouncer = bouncer_with(server, "transaction", lines).await;
+    let before = found_by_others(server, bouncer.port).await;
+    assert_eq!(before.len(), 2, "connections");
+
+    let direct = NodeConfig { name: name("direct"), ..server.node_config() };
+    let pooled = NodeConfig { name: name("pooled"), port: bouncer.port, ..server.node_config() };
+    let writer = NodeConfig { name: name("writer"), read_only: Some(false), ..pooled.clone() };
+    let names = [direct.name.clone(), pooled.name.clone(), writer.name.clone()];
+    let mut watched = Watched::healthy(vec![direct, pooled, writer]).await;
+    let looks = views::ours().values().map(|view| Look { view: view.clone(), nodes: None, pace: None }).collect();
+    watched.handle.send(Command::Look(looks)).await.unwrap();
+    let mut told = BTreeMap::new();
+    while told.len() < names.len() * views::ours().len() {
+        let (asked, said) = watched
+            .until("all views", |event| match &event.kind {
+                EventKind::View { node, view, outcome } => {
+                    let said = outcome.as_ref().map(|answer| (answer.not_applicable.clone(), answer.missing.clone()));
+                    Some(((view.to_string(), node.clone()), said.map_err(|error| error.message.clone())))
+                }
+                _ => None,
+            })
+            .await;
+        told.insert(asked, said);
+    }
+    for view in views::ours().keys() {
+        let [direct, pooled, writer] = names.each_ref().map(|node| &told[&(view.clone(), node.clone())]);
+        assert_eq!((pooled, writer), (direct, direct), "{view}");
+    }
+    for node in &names {
+        let role = watched.ever("figures", |event| match &event.kind {
+            EventKind::Facts { node: of, facts } if of == node => Some(facts.as_ref().unwrap().role),
+            _ => None,
+        });
+        assert_eq!(role.await, Role::Primary, "{node}");
+    }
+    let statements = [
+        "select 'ok'::public.mood",
+        "select array['ok'::public.mood], row(1, 'ok'::public.mood)",
+        "select no_such_column",
+        "insert into public.t values (1)",
+        "show statement_timeout",
+    ];
+    for (batch, statement) in (1..).zip(statements) {
+        let run = query(batch, statement, &names.each_ref());
+        watched.handle.send(Command::Run(run)).await.unwrap();
+        for _ in &names {
+            let done = watched.until("an answer", |event| match &event.kind {
+                EventKind::Query { batch: id, progress: QueryProgress::NodeDone { node, outcome } } => {
+                    (id.0 == batch).then(|| (node.clone(), outcome.result.clone()))
+                }
+                _ => None,
+            });
+            let (node, result) = done.await;
+            let writes = statement.starts_with("insert") && node.as_str() == "writer";
+            let expected = statement.starts_with("show") || statement.contains("ok") || writes;
+            assert_eq!(result.is_ok(), expected, "{statement} on {node}: {result:?}");
+        }
+    }
+    watched.stop().await;
+    let after = found_by_others(server, bouncer.port).await;
+    for (pid, (settings, prepared)) in &after {
+        let (known, _) = before.get(pid).unwrap_or_else(|| panic!("{pid} is not one of {:?}", before.keys()));
+        assert_eq!(settings.difference(known).collect::<Vec<_>>(), Vec::<&String>::new(), "process {pid}");
+        assert_eq!(prepared, "0", "process {pid}");
+    }
+    assert_eq!(after.len(), 2);
+}
+
+/// How the pooler hands out its connections is told once it has shown it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_mode_of_a_pooler_is_told() {
+    let cluster = Cluster::builder().start().unwrap();
+    let server = cluster.primary();
+    for (mode, pooling) in
+        [("session", Pooling::Session), ("transaction", Pooling::Transaction), ("statement", Pooling::Statement)]
+    {
+        let bouncer = bouncer_with(server, mode, "default_pool_size = 9\n").await;
+        let node = NodeConfig { port: bouncer.port, ..server.node_config() };
+        let mut watched = Watched::healthy(vec![node]).await;
+        watched.handle.send(Command::SetRefresh(Duration::from_millis(250))).await.unwrap();
+        let told = |event: &Event| match &event.kind {
+            EventKind::Server { server, .. } if server.pooling == Some(pooling) => Some(()),
+            EventKind::Facts { facts: Err(error), .. } => panic!("{mode}: {error:?}"),
+            _ => None,
+        };
+        watched.ever(mode, told).await;
+        watched.stop().await;
+    }
+    let mut watched = Watched::healthy(vec![server.node_config()]).await;
+    let pooling = watched.ever("figures", |event| match &event.kind {
+        EventKind::Server { server, .. } => Some(server.pooling),
+        _ => None,
+    });
+    assert_eq!(pooling.await, None, "no pooler");
+    watched.stop().await;
+}
+
+/// A pooler whose connections are all in use lets clients in and lets them wait: the error says so.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_full_pooler_is_not_taken_for_a_server_that_hangs_at_the_login() {
+    let cluster = Cluster::builder().start().unwrap();
+    let server = cluster.primary();
+    let bouncer = bouncer_with(server, "transaction", "default_pool_size = 1\n").await;
+    let mut config = tokio_postgres::Config::new();
+    config.host("127.0.0.1").port(bouncer.port).user("pgwatch").dbname("postgres");
+    let (client, connection) = config.password(server.password().expose()).connect(NoTls).await.unwrap();
+    tokio::spawn(connection);
+    client.batch_execute("begin").await.unwrap();
+    let mut node = NodeConfig { port: bouncer.port, ..server.node_config() };
+    node.pool.connect_timeout = Duration::from_secs(1);
+    let error = session::open(&node, SessionKind::Probe).await.unwrap_err();
+    assert_eq!(error.kind, ErrorKind::Timeout, "{error:?}");
+    assert!(error.message.contains("accepts the login, but does not answer within 1"), "{error:?}");
+    assert!(error.hint.is_some_and(|hint| hint.contains("pooler")));
+    client.batch_execute("rollback").await.unwrap();
+    session::open(&node, SessionKind::Probe).await.unwrap();
 }
 
 /// Where nothing is prepared, a forbidden function takes away only what needs it, too.

@@ -11,6 +11,7 @@ pub mod fake;
 pub mod faketime;
 pub mod here;
 pub mod judged;
+pub mod pooler;
 pub mod process;
 pub mod proxy;
 pub mod pty;

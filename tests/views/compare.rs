@@ -12,12 +12,14 @@ use std::time::{Duration, Instant, SystemTime};
 use pgwatch::config::views;
 use pgwatch::connection::{ConnectionManager, ManagerConfig};
 use pgwatch::demo::{Cluster, Install, Server};
+use pgwatch::model::facts::Sender;
 use pgwatch::model::protocol::{Look, ViewRows};
 use pgwatch::model::view::{CellKind, Source};
-use pgwatch::model::{Command, ErrorKind, EventKind, NodeConfig, NodeError, NodeName, View};
+use pgwatch::model::{Command, ErrorKind, EventKind, Facts, NodeConfig, NodeError, NodeName, ServerFacts, View};
 
 use crate::states::{Sleeper, until};
-use crate::support::watched::blocking;
+use crate::support::pooler::{Bouncer, bouncer};
+use crate::support::watched::{Watched, blocking};
 use crate::versions::{installs, something_of_all};
 
 mod computed;
@@ -41,6 +43,19 @@ struct Pass<'a> {
     by_psql: &'a str,
     database: &'a str,
     servers: Vec<&'a Server>,
+    /// In front of the servers, if there are any.
+    poolers: &'a [Bouncer],
+}
+
+impl Pass<'_> {
+    fn nodes(&self) -> Vec<NodeConfig> {
+        let node = |(at, server): (usize, &&Server)| {
+            let node = server.node_config_as(self.role);
+            let port = self.poolers.get(at).map_or(node.port, |pooler| pooler.port);
+            NodeConfig { database: self.database.to_owned(), port, ..node }
+        };
+        self.servers.iter().enumerate().map(node).collect()
+    }
 }
 
 /// Columns without a reference, and why.
@@ -94,7 +109,8 @@ async fn figures_of_all_views_are_those_of_psql() {
     let mut faults = Vec::new();
     for install in installs() {
         let stage = blocking(|| Stage::new(install));
-        for pass in stage.passes() {
+        let poolers = stage.poolers().await;
+        for pass in stage.passes(&poolers) {
             let begun = Instant::now();
             let (compared, found) = compare(stage.major, &pass).await;
             println!("PostgreSQL {}: {}: {compared} values in {:?}", stage.major, pass.name, begun.elapsed());
@@ -106,6 +122,76 @@ async fn figures_of_all_views_are_those_of_psql() {
         faults.extend(found.into_iter().map(|fault| format!("PostgreSQL {}, rates: {fault}", stage.major)));
     }
     assert!(faults.is_empty(), "{} faults\n{}", faults.len(), faults.join("\n"));
+}
+
+/// What the figures say of a server while it stands still, without the sessions, which come and go.
+fn steady(facts: &Facts, server: &ServerFacts) -> String {
+    let facts = Facts {
+        server_time: SystemTime::UNIX_EPOCH,
+        clock_ahead: 0,
+        connections: None,
+        active: None,
+        idle: None,
+        idle_in_transaction: None,
+        oldest_transaction: None,
+        commits: facts.commits.map(|_| 0),
+        rollbacks: facts.rollbacks.map(|_| 0),
+        blocks_read: facts.blocks_read.map(|_| 0),
+        blocks_hit: facts.blocks_hit.map(|_| 0),
+        wal_position: facts.wal_position.map(|_| 0),
+        received: facts.received.map(|_| 0),
+        commit_age: facts.commit_age.map(|_| 0.0),
+        receiver_silent: facts.receiver_silent.map(|_| Duration::ZERO),
+        senders: facts.senders.as_ref().map(|senders| senders.iter().map(standing).collect()),
+        logical_senders: facts.logical_senders.iter().map(standing).collect(),
+        elapsed: Duration::ZERO,
+        ..facts.clone()
+    };
+    let server =
+        ServerFacts { acts_for: None, pooling: None, configured: None, login_warnings: Vec::new(), ..server.clone() };
+    format!("{facts:#?} {server:#?}")
+}
+
+fn standing(sender: &Sender) -> Sender {
+    Sender { replayed: None, lag: None, ..sender.clone() }
+}
+
+/// The figures of a role with unusual settings are those of one without, directly and through a pooler.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn figures_do_not_depend_on_the_settings_of_the_role() {
+    let mut faults = Vec::new();
+    for install in installs() {
+        let stage = blocking(|| Stage::new(install));
+        let poolers = stage.poolers().await;
+        let mut told: Vec<BTreeMap<NodeName, String>> = Vec::new();
+        let passes: Vec<Pass<'_>> = stage.passes(&poolers);
+        for name in ["pg_monitor", "unusual settings", "a pooler"] {
+            let pass = passes.iter().find(|pass| pass.name == name).unwrap();
+            let nodes = pass.nodes();
+            let mut watched = Watched::healthy(nodes.clone()).await;
+            let mut figures = BTreeMap::new();
+            for node in nodes {
+                let facts = watched.ever("figures", |event| match &event.kind {
+                    EventKind::Facts { node: of, facts } if *of == node.name => Some(facts.clone().unwrap()),
+                    _ => None,
+                });
+                let facts = facts.await;
+                let server = watched.ever("settings", |event| match &event.kind {
+                    EventKind::Server { node: of, server } if *of == node.name => Some(server.clone()),
+                    _ => None,
+                });
+                figures.insert(node.name.clone(), steady(&facts, &*server.await));
+            }
+            watched.stop().await;
+            if let Some(plain) = told.first() {
+                faults.extend(figures.iter().filter(|(node, of)| plain[*node] != **of).map(|(node, of)| {
+                    format!("PostgreSQL {}, {name}, {node}: {of}\n\ninstead of {}", stage.major, plain[node])
+                }));
+            }
+            told.push(figures);
+        }
+    }
+    assert!(faults.is_empty(), "{}", faults.join("\n"));
 }
 
 /// The servers, with something to show in each view.
@@ -169,20 +255,36 @@ impl Stage {
         Self { major, _busy: busy, subscriber, cluster }
     }
 
-    fn passes(&self) -> Vec<Pass<'_>> {
+    /// One in front of the primary and one in front of its standby. Its connections are other programs' as well.
+    async fn poolers(&self) -> [Bouncer; 2] {
+        let [primary, standby, ..] = self.cluster.servers() else { panic!("two servers") };
+        [bouncer(primary, "transaction").await, bouncer(standby, "transaction").await]
+    }
+
+    fn passes<'a>(&'a self, poolers: &'a [Bouncer]) -> Vec<Pass<'a>> {
         let servers: Vec<&Server> = self.cluster.servers().iter().chain(self.subscriber.servers()).collect();
-        let pass = |name, role, by_psql| Pass { name, role, by_psql, database: "postgres", servers: servers.clone() };
+        let pass = |name, role, by_psql| Pass {
+            name,
+            role,
+            by_psql,
+            database: "postgres",
+            servers: servers.clone(),
+            poolers: &[],
+        };
         let within = |database| Pass {
             name: database,
             role: "pgwatch",
             by_psql: "pgwatch",
             database,
             servers: servers[..2].to_vec(),
+            poolers: &[],
         };
+        let odd = pass("unusual settings", "odd", "pgwatch");
         vec![
             pass("superuser", "postgres", "postgres"),
             pass("pg_monitor", "pgwatch", "pgwatch"),
             pass("plain role", "plain", "plain"),
+            Pass { name: "a pooler", servers: servers[..2].to_vec(), poolers, ..odd },
             pass("unusual settings", "odd", "pgwatch"),
             within("latin1"),
             within("ascii"),
@@ -206,11 +308,7 @@ type Outcome = Result<Arc<ViewRows>, NodeError>;
 /// Compares all views of a pass; returns how many values were compared, and the faults.
 async fn compare(major: u32, pass: &Pass<'_>) -> (usize, Vec<String>) {
     let references = reference::all();
-    let nodes: Vec<NodeConfig> = pass
-        .servers
-        .iter()
-        .map(|server| NodeConfig { database: pass.database.to_owned(), ..server.node_config_as(pass.role) })
-        .collect();
+    let nodes = pass.nodes();
     let (handle, mut events) = ConnectionManager::start(ManagerConfig::new(nodes.clone()));
     let mut left: BTreeSet<String> = references.keys().cloned().collect();
     let mut compared = 0;

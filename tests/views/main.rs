@@ -11,6 +11,7 @@ mod support;
 
 mod compare;
 mod crowd;
+mod logins;
 mod nineteen;
 mod states;
 mod versions;

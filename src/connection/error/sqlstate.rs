@@ -7,6 +7,11 @@ pub(crate) fn is_unprepared(sqlstate: &str) -> bool {
     matches!(sqlstate, "26000" | "42P05")
 }
 
+/// True for what PgBouncer says to `BEGIN` in statement mode, before it closes the connection.
+pub(crate) fn refuses_blocks(message: &str) -> bool {
+    message.contains("transaction blocks not allowed")
+}
+
 /// True if a text is in no encoding that the server or the client can convert.
 pub(crate) fn is_of_encoding(sqlstate: &str) -> bool {
     matches!(sqlstate, "22021" | "22P05")

@@ -193,6 +193,23 @@ impl FactsSession {
         Ok(Some(Told::Row(row)))
     }
 
+    /// Opens a transaction and ends it, which shows whether a pooler takes one of several messages. If not, it ends the
+    /// session.
+    ///
+    /// # Errors
+    /// If the session cannot be used any more.
+    pub(super) async fn open_block(&mut self, node: &NodeConfig) -> Result<(), NodeError> {
+        let Self { client, driver, .. } = self;
+        let block = async {
+            client.batch_execute("BEGIN").await?;
+            client.batch_execute("ROLLBACK").await
+        };
+        match drive(client, driver, node, block).await {
+            Ok(()) | Err(Failure::Said(_)) => Ok(()),
+            Err(Failure::Broken(error)) => Err(error),
+        }
+    }
+
     /// What the server's configuration sets; `None` where the server does not tell.
     ///
     /// # Errors

@@ -20,13 +20,13 @@ use tokio_util::sync::CancellationToken;
 use super::asker::{Answered, FactsSession};
 use super::parts::Parts;
 use super::sql;
-use crate::connection::error::sqlstate::is_unprepared;
+use crate::connection::error::sqlstate::{is_unprepared, refuses_blocks};
 use crate::connection::report::{News, Reporter, SignOfLife};
 use crate::connection::schedule::backoff;
 use crate::connection::schedule::backoff::INCURABLE;
 use crate::connection::schedule::phase::{FASTEST, Phase};
 use crate::connection::schedule::turns::Turns;
-use crate::model::facts::{Part, clock_ahead};
+use crate::model::facts::{Part, Pooling, clock_ahead};
 use crate::model::{ErrorKind, NodeConfig, NodeError, Role};
 
 /// How long a session that was opened beside the probe's may wait for the node to be up. It may hold the last connection
@@ -61,6 +61,10 @@ pub(crate) struct Poller {
     session: Option<FactsSession>,
     /// False once a statement that was prepared was gone: a pooler gives each transaction another session.
     prepares: bool,
+    /// False once a pooler refused a transaction of several messages; `None` while that is unknown.
+    takes_blocks: Option<bool>,
+    /// How a pooler hands out the server's processes, as last reported.
+    pooling: Option<Pooling>,
     failures: u32,
     facts: Parts,
     server: Parts,
@@ -92,6 +96,8 @@ impl Poller {
             turns,
             session: None,
             prepares: true,
+            takes_blocks: None,
+            pooling: None,
             failures: 0,
             facts: Parts::new(sql::SESSIONS, &sql::FACTS),
             server: Parts::new("", &sql::SERVER),
@@ -210,6 +216,10 @@ impl Poller {
             self.prepares = false;
             return Duration::ZERO;
         }
+        if refuses_blocks(&error.message) {
+            self.takes_blocks = Some(false);
+            return Duration::ZERO;
+        }
         let wait = backoff::after(&error, self.failures - 1, fastrand::f64());
         self.reporter.send(News::Facts(Err(error))).await;
         wait
@@ -255,12 +265,24 @@ impl Poller {
             self.facts.forget();
         }
         session.retry(&self.node, &mut self.facts).await?;
-        let reloaded = self.config_loaded.is_none() || (config_loaded.is_some() && self.config_loaded != config_loaded);
+        let mut pooling = session.dialled.heard.pooling();
+        if pooling == Some(Pooling::Transaction) {
+            if self.takes_blocks.is_none() {
+                session.open_block(&self.node).await?;
+                self.takes_blocks = Some(true);
+            } else if self.takes_blocks == Some(false) {
+                pooling = Some(Pooling::Statement);
+            }
+        }
+        let known = std::mem::replace(&mut self.pooling, pooling) == pooling;
+        let reloaded =
+            !known || self.config_loaded.is_none() || (config_loaded.is_some() && self.config_loaded != config_loaded);
         if reloaded || session.retry(&self.node, &mut self.server).await? {
             let answer = session.ask(&self.node, &mut self.server, false).await?.answer;
             self.config_loaded = config_loaded.or(self.config_loaded).or(Some(SystemTime::UNIX_EPOCH));
             let mut server = sql::read_server(session.version.clone(), &answer, self.server.missing(Some(role)));
             server.login_warnings.clone_from(&session.warnings);
+            server.pooling = pooling;
             server.configured = session.configured(&self.node).await?;
             self.reporter.send(News::Server(Arc::new(server))).await;
         }

@@ -103,6 +103,9 @@ fn lines(node: &Node, canvas: &Canvas<'_>, values: usize, room: usize) -> Vec<Do
         lines.push(DocLine::default().text("The server has not reported its settings yet.", theme.dim));
         return lines;
     };
+    if let Some(pooling) = server.pooling {
+        lines.push(pair("connected", pooling.words().to_owned()));
+    }
     // By our clock, as all times on the screen: that of the server may differ.
     if let Some(up) = node.uptime(at) {
         let started = at.checked_sub(up).map(|started| theme.time_of_day(started, app.now)).unwrap_or_default();

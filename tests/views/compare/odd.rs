@@ -34,7 +34,7 @@ const CHOSEN: [(&str, &str); 21] = [
     ("lock_timeout", "1h"),
     ("transaction_timeout", "1h"),
     ("idle_in_transaction_session_timeout", "1h"),
-    ("idle_session_timeout", "1h"),
+    ("idle_session_timeout", "500ms"),
     ("client_connection_check_interval", "1h"),
     ("tcp_user_timeout", "1h"),
 ];
