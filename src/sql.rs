@@ -69,6 +69,22 @@ impl<'a> Iterator for Tokens<'a> {
     }
 }
 
+/// The statement, one of ours and written for `standard_conforming_strings = on`, as every server reads it: a plain text
+/// with `\\` in it becomes one with escapes.
+pub fn with_escapes(statement: &str) -> Cow<'_, str> {
+    if !statement.contains('\\') {
+        return statement.into();
+    }
+    let escaped = |piece: Piece<'_>| {
+        let is_plain = piece.kind == Kind::Text(Escapes::Doubled) && piece.source.starts_with('\'');
+        match is_plain && piece.source.contains('\\') {
+            true => format!(" E{}", piece.source.replace('\\', "\\\\")),
+            false => piece.source.to_owned(),
+        }
+    };
+    pieces(statement, Quotes::Standard).map(escaped).collect::<String>().into()
+}
+
 /// True if there is one statement in the text, however a server reads `\\` in plain texts.
 pub fn is_single(text: &str) -> bool {
     words::readings(text).all(|quotes| {
@@ -137,6 +153,18 @@ mod tests {
             ("select $a$ not closed", "select ' not closed'"),
         ] {
             assert_eq!(shown(statement), read, "{statement}");
+        }
+    }
+
+    #[test]
+    fn texts_are_read_alike_whatever_a_backslash_means() {
+        for (statement, escaped) in [
+            ("select 'a', \"b\\\"", "select 'a', \"b\\\""),
+            ("select a ~ '^\\d'", "select a ~  E'^\\\\d'"),
+            ("select a like'x\\_''%'", "select a like E'x\\\\_''%'"),
+            ("select e'\\t', $$\\$$, U&'\\0041' -- '\\'", "select e'\\t', $$\\$$, U&'\\0041' -- '\\'"),
+        ] {
+            assert_eq!(with_escapes(statement), escaped);
         }
     }
 

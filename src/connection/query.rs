@@ -142,8 +142,7 @@ impl Job<'_> {
                     if heard.transaction() != b'I' {
                         session.client.batch_execute("ROLLBACK").await.ok()?;
                     }
-                    let before = session.dialled.before(SessionKind::Query, REMEDY);
-                    rights::remedy(&session.client, &before, &error, None).await
+                    rights::remedy(&session.client, &session.dialled, &error, None).await
                 };
                 let asked = limited(heard, OUR_ANSWERS, tokio::time::timeout(REMEDY, ask)).await;
                 Err(Failure::Said(match asked {
@@ -188,8 +187,8 @@ impl Job<'_> {
     async fn alone(&self, session: &Checkout, as_bytes: bool) -> Result<Done, Failure> {
         let statement = &self.request.statement;
         if !sql::is_single(statement) {
-            let text = "a pooler in statement mode takes one statement at a time";
-            return Err(Failure::Said(NodeError::new(ErrorKind::Sql, text)));
+            let error = NodeError::new(ErrorKind::Sql, "a pooler in statement mode takes one statement at a time");
+            return Err(Failure::Said(NodeError { sqlstate: Some("42601".to_owned()), ..error }));
         }
         let before = settings::before_alone(self.pool.node(), self.request.timeout);
         session.dialled.heard.clear();

@@ -136,7 +136,7 @@ async fn found_by_others(server: &Server, port: u16) -> BTreeMap<i32, (BTreeSet<
     }
     let mut found = BTreeMap::new();
     for client in clients {
-        let sql = "select pg_backend_pid(), (select count(*) from pg_prepared_statements), name || ' = ' || setting \
+        let sql = "select pg_catalog.pg_backend_pid(), (select count(*) from pg_catalog.pg_prepared_statements), name || ' = ' || setting \
                    from pg_catalog.pg_settings";
         for message in client.simple_query(sql).await.unwrap() {
             let SimpleQueryMessage::Row(row) = message else { continue };

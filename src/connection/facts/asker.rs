@@ -241,8 +241,8 @@ impl FactsSession {
     async fn whole(&mut self, node: &NodeConfig, text: &str) -> Result<Vec<Told>, Failure> {
         let knows_process = self.dialled.heard.pooling().is_some();
         let process = if knows_process { "pg_backend_pid()" } else { "null" };
-        let before = self.dialled.before(SessionKind::Poll, OWN_STATEMENT);
-        let message = format!("{before}select row_to_json(told), {process} from ({text}) told");
+        let statement = format!("select row_to_json(told), {process} from ({text}) told");
+        let message = self.dialled.message(SessionKind::Poll, OWN_STATEMENT, &statement);
         let Self { client, driver, dialled, .. } = self;
         let messages = drive(client, driver, node, client.simple_query(&message)).await?;
         let mut told = Vec::new();

@@ -5,6 +5,7 @@
 //! still finds the settings. Otherwise something in between hands out the server's processes, as poolers do: then nothing
 //! of ours was left there.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use tokio_postgres::{Client, SimpleQueryMessage};
@@ -13,6 +14,7 @@ use super::dial::Dialled;
 use super::settings::{self, MARK, PLAIN, SessionKind};
 use crate::connection::error::is_said;
 use crate::model::{NodeConfig, Role};
+use crate::sql::with_escapes;
 
 /// What a server says of itself at first.
 #[derive(Debug, Clone, Copy, Default)]
@@ -59,12 +61,13 @@ impl Dialled {
         }
     }
 
-    /// What a statement of ours begins with on this session: behind a pooler, all that it depends on.
-    pub(crate) fn before(&self, kind: SessionKind, timeout: Duration) -> String {
+    /// A statement of ours as it is sent on this session: behind a pooler it is one message with all that it depends on. A
+    /// server reads the texts of a message before it obeys any of it.
+    pub(crate) fn message<'a>(&self, kind: SessionKind, timeout: Duration, statement: &'a str) -> Cow<'a, str> {
         if !self.behind_pooler {
-            return String::new();
+            return statement.into();
         }
-        settings::of_transaction(kind, self.server(), timeout)
+        (settings::of_transaction(kind, self.server(), timeout) + &with_escapes(statement)).into()
     }
 
     /// The messages that make the settings of this session, also after `DISCARD ALL`.

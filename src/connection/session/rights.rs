@@ -3,16 +3,23 @@
 
 use tokio_postgres::{Client, SimpleQueryMessage};
 
+use super::dial::Dialled;
+use super::settings::{OWN_STATEMENT, SessionKind};
 use crate::connection::error::sqlstate::{Denied, DeniedKind, named};
 use crate::model::{NodeError, membership, quoted};
 
 /// The statement that would help, for the error of a statement of ours or the user's. `rights` is the predefined role
-/// that would be enough for it, where there is one. `before`: what a statement of ours begins with on this session. `None`
-/// if the server does not say who we are. Cancel-safe.
-pub(crate) async fn remedy(client: &Client, before: &str, error: &NodeError, rights: Option<&str>) -> Option<String> {
+/// that would be enough for it, where there is one. `None` if the server does not say who we are. Cancel-safe.
+pub(crate) async fn remedy(
+    client: &Client,
+    dialled: &Dialled,
+    error: &NodeError,
+    rights: Option<&str>,
+) -> Option<String> {
     let denied = Denied::of(&error.message);
     let question = question(denied, rights.unwrap_or_default());
-    let messages = client.simple_query(&format!("{before}{question}")).await.ok()?;
+    let message = dialled.message(SessionKind::Test, OWN_STATEMENT, &question);
+    let messages = client.simple_query(&message).await.ok()?;
     let row = messages.iter().find_map(|message| match message {
         SimpleQueryMessage::Row(row) => Some(row),
         _ => None,

@@ -107,9 +107,10 @@ const OWN_SESSION: Settings = &[
     ("default_transaction_deferrable", "off", OLDEST),
 ];
 /// What our own statements depend on, whatever the role, the database and the server have as their defaults: which names
-/// are meant, how a backslash in a text, the digits of a number and the quotes around a name are read and written, and
+/// are meant, what the server tells beside its answers, how a backslash in a text, the digits of a number and the quotes around a name are read and written, and
 /// for how long they may wait.
 const OWN: Settings = &[
+    ("client_min_messages", "error", OLDEST),
     ("search_path", "pg_catalog, pg_temp", OLDEST),
     ("standard_conforming_strings", "on", OLDEST),
     ("extra_float_digits", "3", OLDEST),
@@ -122,9 +123,10 @@ const OWN: Settings = &[
 const VIEWS: Settings =
     &[("work_mem", "32MB", OLDEST), ("max_parallel_workers_per_gather", "0", OLDEST), ("jit", "off", 11)];
 
-/// What each message of ours that is a transaction begins with: its isolation may be none that a standby has, and its
-/// names must be those of the catalog.
+/// What each message of ours that is a transaction begins with: its isolation may be none that a standby has, its names
+/// must be those of the catalog, and a role may want to be told of each step of the server.
 pub(crate) const PLAIN: &str = "SET TRANSACTION ISOLATION LEVEL READ COMMITTED, READ ONLY, NOT DEFERRABLE; \
+                                SET LOCAL client_min_messages = error; \
                                 SET LOCAL search_path = pg_catalog, pg_temp; ";
 
 /// Tells whether the settings of [`opening`] are still there: the value that they give to
@@ -183,10 +185,10 @@ fn setting(settings: &[(&str, &str)], pid: Option<i32>) -> String {
 pub(crate) fn of_transaction(kind: SessionKind, server: Server, timeout: Duration) -> String {
     let views = if kind == SessionKind::View { VIEWS } else { &[] };
     let mut message = PLAIN.to_owned();
-    for (name, value) in known(OWN, server).chain(known(views, server)).chain([("DateStyle", "ISO")]) {
-        if name != "search_path" {
-            let _ = write!(message, "SET LOCAL {name} = '{value}'; ");
-        }
+    let plain = |name: &str| matches!(name, "client_min_messages" | "search_path");
+    let settings = known(OWN, server).chain(known(views, server)).chain([("DateStyle", "ISO")]);
+    for (name, value) in settings.filter(|(name, _)| !plain(name)) {
+        let _ = write!(message, "SET LOCAL {name} = '{value}'; ");
     }
     if server.any_bytes && kind == SessionKind::View {
         message += "SET LOCAL client_encoding = 'SQL_ASCII'; ";

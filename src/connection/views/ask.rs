@@ -251,18 +251,13 @@ impl ViewSession {
         Some(format!("SET statement_timeout = {}", view.timeout.as_millis()))
     }
 
-    /// What a statement begins with.
-    fn before(&self, timeout: Duration) -> String {
-        self.dialled.before(SessionKind::View, timeout)
-    }
-
     async fn rows_of(&mut self, node: &NodeConfig, view: &View, role: Role) -> Result<Answer, Failure> {
         let sql = self.statement(node, view, role, View::sql).await?;
         let (sql, lost) = self.stand_ins.apply(view, sql, role);
         let as_bytes = self.asks_bytes(view);
         let mut before = Vec::from_iter(self.setting(view));
         let statement = match &mut self.prepared {
-            None => self.dialled.before(SessionKind::View, view.timeout) + &sql,
+            None => self.dialled.message(SessionKind::View, view.timeout, &sql).into_owned(),
             Some(prepared) => prepared.name(&sql).unwrap_or_else(|| {
                 let name = prepared.add(&sql);
                 // One allocation of the right size: the longest statement has 9 kB.
@@ -310,10 +305,9 @@ impl ViewSession {
         if error.kind != ErrorKind::Permission {
             return error;
         }
-        let before = self.before(GRACE);
-        let Self { client, driver, .. } = self;
+        let Self { client, driver, dialled, .. } = self;
         let heard = Arc::clone(&driver.heard);
-        let asking = async { Ok(rights::remedy(client, &before, &error, view.rights.as_deref()).await) };
+        let asking = async { Ok(rights::remedy(client, dialled, &error, view.rights.as_deref()).await) };
         let asked = limited(&heard, OUR_ANSWERS, timeout(GRACE, driver.until(asking))).await;
         match asked {
             Some(Ok(Ok(Some(hint)))) => error.with_hint(hint),
@@ -366,7 +360,7 @@ impl ViewSession {
 
     /// The first two cells of the first row of one of our own statements.
     async fn first(&mut self, node: &NodeConfig, sql: &str) -> Result<Option<[Option<String>; 2]>, Failure> {
-        let sql = self.before(OWN_STATEMENT) + sql;
+        let sql = self.dialled.message(SessionKind::View, OWN_STATEMENT, sql);
         let Self { client, driver, .. } = self;
         let answer = driver.until(client.simple_query(&sql)).await;
         let messages = answer.map_err(|error| self.failed(node, &error))?;

@@ -5,6 +5,7 @@ use tokio::time::Instant;
 use tokio_postgres::SimpleQueryMessage;
 
 use super::{Failure, MAX_BYTES, SharedTexts, ViewSession, cells, is_encoding, lock};
+use crate::connection::session::SessionKind;
 use crate::connection::views::texts;
 use crate::model::protocol::{TextRequest, ViewRows, WholeText};
 use crate::model::view::Source;
@@ -103,7 +104,7 @@ impl ViewSession {
         mut each: impl FnMut(&[Option<&str>]),
     ) -> Result<bool, Failure> {
         let setting = self.setting(view);
-        let sql = self.before(view.timeout) + sql;
+        let sql = self.dialled.message(SessionKind::View, view.timeout, sql);
         let Self { client, driver, .. } = self;
         let answer = async {
             let settling =
