@@ -107,8 +107,9 @@ const OWN_SESSION: Settings = &[
     ("default_transaction_deferrable", "off", OLDEST),
 ];
 /// What our own statements depend on, whatever the role, the database and the server have as their defaults: which names
-/// are meant, what the server tells beside its answers, how a backslash in a text, the digits of a number and the quotes around a name are read and written, and
-/// for how long they may wait.
+/// are meant, what the server tells beside its answers, how a backslash in a text, the digits of a number and the quotes
+/// around a name are read and written, and for how long they may wait. The server's work for us is done by one process, uses no temporary files and is not compiled:
+/// with 10,000 tables, compiling takes longer than the catalog queries themselves.
 const OWN: Settings = &[
     ("client_min_messages", "error", OLDEST),
     ("search_path", "pg_catalog, pg_temp", OLDEST),
@@ -117,12 +118,10 @@ const OWN: Settings = &[
     ("quote_all_identifiers", "off", OLDEST),
     ("lock_timeout", LOCK, OLDEST),
     ("transaction_timeout", "0", 17),
+    ("work_mem", "32MB", OLDEST),
+    ("max_parallel_workers_per_gather", "0", OLDEST),
+    ("jit", "off", 11),
 ];
-/// What views need as well: the server's work for us is done by one process, uses no temporary files and is not compiled.
-/// With 10,000 tables, compiling takes longer than the catalog queries themselves.
-const VIEWS: Settings =
-    &[("work_mem", "32MB", OLDEST), ("max_parallel_workers_per_gather", "0", OLDEST), ("jit", "off", 11)];
-
 /// What each message of ours that is a transaction begins with: its isolation may be none that a standby has, its names
 /// must be those of the catalog, and a role may want to be told of each step of the server.
 pub(crate) const PLAIN: &str = "SET TRANSACTION ISOLATION LEVEL READ COMMITTED, READ ONLY, NOT DEFERRABLE; \
@@ -137,7 +136,6 @@ pub(crate) const MARK: (&str, &str) = ("idle_in_transaction_session_timeout", ID
 /// sets outlives its transaction only if that is `pid`. The first one is needed; others set what a server of that version
 /// may refuse on its platform.
 pub(crate) fn opening(node: &NodeConfig, kind: SessionKind, server: Server, pid: Option<i32>) -> Vec<String> {
-    let is_query = kind == SessionKind::Query;
     let own = OWN_STATEMENT.as_millis().to_string();
     let mut settings: Vec<(&str, &str)> = known(EVERY, server).collect();
     match kind {
@@ -147,12 +145,10 @@ pub(crate) fn opening(node: &NodeConfig, kind: SessionKind, server: Server, pid:
                 settings.push(("default_transaction_read_only", "on"));
             }
         }
-        SessionKind::View => settings.extend(known(VIEWS, server)),
-        SessionKind::Probe | SessionKind::Poll | SessionKind::Test => {}
-    }
-    if !is_query {
-        settings.extend(known(OWN_SESSION, server).chain(known(OWN, server)));
-        settings.push(("statement_timeout", &own));
+        _ => {
+            settings.extend(known(OWN_SESSION, server).chain(known(OWN, server)));
+            settings.push(("statement_timeout", &own));
+        }
     }
     if server.any_bytes {
         settings.push(("client_encoding", "SQL_ASCII"));
@@ -183,10 +179,9 @@ fn setting(settings: &[(&str, &str)], pid: Option<i32>) -> String {
 /// What a statement of ours begins with behind a pooler, where it is one message and so a transaction of its own: nothing
 /// that is set there outlives it. `timeout` is for the statement.
 pub(crate) fn of_transaction(kind: SessionKind, server: Server, timeout: Duration) -> String {
-    let views = if kind == SessionKind::View { VIEWS } else { &[] };
     let mut message = PLAIN.to_owned();
     let plain = |name: &str| matches!(name, "client_min_messages" | "search_path");
-    let settings = known(OWN, server).chain(known(views, server)).chain([("DateStyle", "ISO")]);
+    let settings = known(OWN, server).chain([("DateStyle", "ISO")]);
     for (name, value) in settings.filter(|(name, _)| !plain(name)) {
         let _ = write!(message, "SET LOCAL {name} = '{value}'; ");
     }

@@ -36,7 +36,7 @@ pub enum Stage {
     AfterProbe,
     /// When the client asks for its facts.
     Facts,
-    /// When a session of the pool begins.
+    /// When a session of the pool makes its settings.
     Pool,
     /// When the user's statement is to be parsed.
     Prepare,
@@ -137,9 +137,7 @@ fn serve(socket: TcpStream, script: &Script, ended: Arc<AtomicBool>) -> io::Resu
     if packet.code == CANCEL_REQUEST {
         return peer.play(&script.cancel);
     }
-    // Only the sessions for our own statements set a `search_path`, with nothing but the catalog in it.
-    let is_pooled = !String::from_utf8_lossy(&packet.body).contains("search_path");
-    if script.stage == Stage::Startup || (script.stage == Stage::Pool && is_pooled) {
+    if script.stage == Stage::Startup {
         return peer.play(&script.acts);
     }
     if script.stage == Stage::Password {
@@ -164,6 +162,8 @@ fn serve(socket: TcpStream, script: &Script, ended: Arc<AtomicBool>) -> io::Resu
 fn stage_of(ask: &Ask) -> Option<Stage> {
     Some(match (&ask.query, &ask.parse) {
         (Some(text), _) if text.contains("server_version_num") => Stage::First,
+        // How long a statement of the user may wait for a lock.
+        (Some(text), _) if text.contains("set_config('lock_timeout', '10s'") => Stage::Pool,
         (Some(text), _) if text.contains("hostile") => Stage::Query,
         (Some(_), _) => return None,
         (None, Some(text)) if text.contains("hostile") => Stage::Prepare,
@@ -177,14 +177,23 @@ fn polite_answer(stage: Option<Stage>) -> Vec<u8> {
     let hostile = || row_description(&[("hostile", INT4)]);
     let parts = match stage {
         Some(Stage::First) => {
-            let columns = row_description(&[("current_setting", 25), ("pg_is_in_recovery", 25)]);
-            vec![columns, row(&[Some(b"150004"), Some(b"f")]), complete("SELECT 1")]
+            let columns =
+                row_description(&[("current_setting", 25), ("pg_is_in_recovery", 25), ("current_setting", 25)]);
+            vec![columns, row(&[Some(b"150004"), Some(b"f"), Some(b"30s")]), complete("SELECT 1")]
         }
         // The facts are refused as a server refuses them, which does not make the node unhealthy.
         Some(Stage::Facts) => vec![error("ERROR", "42501", "permission denied for view pg_stat_activity")],
         Some(Stage::Prepare) => vec![message(b'1', b""), message(b't', &[0, 0]), hostile()],
         Some(Stage::Query) => vec![hostile(), row(&[Some(b"1")]), complete("SELECT 1")],
-        None => vec![complete("SET")],
+        // The process that the greeting has named.
+        None | Some(Stage::Pool) => {
+            vec![
+                complete("SET"),
+                row_description(&[("pg_backend_pid", INT4)]),
+                row(&[Some(b"1")]),
+                complete("SELECT 1"),
+            ]
+        }
         _ => Vec::new(),
     };
     [parts.concat(), ready()].concat()
