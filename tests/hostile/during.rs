@@ -3,7 +3,7 @@
 use crate::before::{NOT_POSTGRES, WITHOUT_END, garbage};
 use crate::cases::{Case, case};
 use crate::support::fake::messages::{
-    announced, complete, error, message, notice, prepared, ready, row, row_description, status, welcome,
+    announced, complete, error, message, notice, prepared, ready, row, row_description, status,
 };
 use crate::support::fake::{Act, Stage};
 use Act::{Drip, Forever, Hangup, Say, Types, Wait};

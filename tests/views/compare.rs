@@ -12,7 +12,7 @@ use std::time::{Duration, Instant, SystemTime};
 use pgwatch::config::views;
 use pgwatch::connection::{ConnectionManager, ManagerConfig};
 use pgwatch::demo::{Cluster, Install, Server};
-use pgwatch::model::facts::Sender;
+use pgwatch::model::facts::{Sender, Setting};
 use pgwatch::model::protocol::{Look, ViewRows};
 use pgwatch::model::view::{CellKind, Source};
 use pgwatch::model::{Command, ErrorKind, EventKind, Facts, NodeConfig, NodeError, NodeName, ServerFacts, View};
@@ -147,8 +147,21 @@ fn steady(facts: &Facts, server: &ServerFacts) -> String {
         elapsed: Duration::ZERO,
         ..facts.clone()
     };
-    let server =
-        ServerFacts { acts_for: None, pooling: None, configured: None, login_warnings: Vec::new(), ..server.clone() };
+    // What a role sets for itself is shown as its own.
+    let names = server.settings.iter().map(|setting| Setting {
+        value: String::new(),
+        source: String::new(),
+        ..setting.clone()
+    });
+    let settings = names.collect();
+    let server = ServerFacts {
+        settings,
+        acts_for: None,
+        pooling: None,
+        configured: None,
+        login_warnings: Vec::new(),
+        ..server.clone()
+    };
     format!("{facts:#?} {server:#?}")
 }
 
