@@ -104,7 +104,8 @@ fn lines(node: &Node, canvas: &Canvas<'_>, values: usize, room: usize) -> Vec<Do
         return lines;
     };
     if let Some(pooling) = server.pooling {
-        lines.push(pair("connected", pooling.words().to_owned()));
+        // Without a label: there is room for both at 120 columns, not for the label as well.
+        lines.push(DocLine::default().text(pooling.words(), theme.text));
     }
     // By our clock, as all times on the screen: that of the server may differ.
     if let Some(up) = node.uptime(at) {
