@@ -65,8 +65,9 @@ impl Dialled {
     pub(super) fn found(&mut self, address: String, pid: Option<i32>, has_settings: bool) {
         let named = pid.is_some() && pid == self.heard.pid();
         self.behind_pooler = !(named && has_settings);
-        if self.behind_pooler {
-            self.heard.is_lent(address, pid.filter(|_| !named));
+        // A server that does not tell the process may still be the one that the login named.
+        if let (true, Some(pid)) = (self.behind_pooler, pid) {
+            self.heard.is_lent(address, pid);
         }
     }
 

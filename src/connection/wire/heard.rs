@@ -137,12 +137,11 @@ impl Heard {
         lock(&self.kept).pid
     }
 
-    /// Takes in that a pooler at this address hands out the server's processes, of which this one came first, if it is
-    /// known.
-    pub(crate) fn is_lent(&self, address: String, pid: Option<i32>) {
+    /// Takes in that a pooler at this address hands out the server's processes, of which this one came first.
+    pub(crate) fn is_lent(&self, address: String, pid: i32) {
         let mut kept = lock(&self.kept);
         kept.own = None;
-        kept.lent = pid.map(|pid| Lent::new(address, pid));
+        kept.lent = Some(Lent::new(address, pid));
     }
 
     /// Takes in which process of the server answered. Only for a session behind a pooler.
