@@ -389,7 +389,7 @@ fn clean(session: &Checkout, node: &NodeConfig) {
 /// with which it looks up types to other programs. A pooler that knows prepared statements gives them names of its own,
 /// and removes them itself.
 async fn unprepare(client: &Client) {
-    const ASK: &str = "SELECT 'DEALLOCATE ' || name FROM pg_catalog.pg_prepared_statements WHERE NOT from_sql \
+    const ASK: &str = "SELECT pg_catalog.concat('DEALLOCATE ', name) FROM pg_catalog.pg_prepared_statements WHERE NOT from_sql \
                        AND name OPERATOR(pg_catalog.~) '^s[0-9]+$' AND prepare_time OPERATOR(pg_catalog.>=) pg_catalog.now()";
     let Ok(names) = client.simple_query(ASK).await else { return };
     let remove = names.iter().filter_map(|message| match message {
