@@ -16,7 +16,11 @@ use tokio_postgres::{NoTls, SimpleQueryMessage};
 use tokio_util::sync::CancellationToken;
 
 use crate::support::pooler::{bouncer, bouncer_with};
-use crate::support::watched::{Watched, name, query};
+use crate::support::pty::{Tui, ending};
+use crate::support::servers::ConfigFile;
+use crate::support::stage::LEAVING;
+use crate::support::wait::PATIENCE;
+use crate::support::watched::{Watched, blocking, name, query};
 
 async fn ask(pool: &NodePool, statement: &str, timeout: Duration) -> Result<NodeRows, NodeError> {
     let request = QueryRequest {
@@ -268,6 +272,23 @@ async fn the_mode_of_a_pooler_is_told() {
     });
     assert_eq!(pooling.await, None, "no pooler");
     watched.stop().await;
+}
+
+/// At the narrowest width at which settings stand beside the summary.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_page_of_a_node_names_the_mode_of_its_pooler() {
+    let cluster = Cluster::builder().start().unwrap();
+    let server = cluster.primary();
+    let bouncer = bouncer(server, "transaction").await;
+    let config = ConfigFile::with_ports("", [(server, bouncer.port)]);
+    blocking(|| {
+        let mut tui = Tui::start(&["--config", config.arg()], 100, 40, &[]);
+        tui.wait_text("● healthy", PATIENCE);
+        tui.press("<enter>");
+        tui.wait_text("through a pooler (transaction)", PATIENCE);
+        tui.press("qq");
+        assert_eq!(ending(tui.wait_exit(LEAVING)), "code 0");
+    });
 }
 
 /// A pooler whose connections are all in use lets clients in and lets them wait: the error says so.
