@@ -15,14 +15,16 @@ use crate::connection::error;
 use crate::connection::error::sqlstate::is_unprepared;
 use crate::connection::session::dial::Dialled;
 use crate::connection::session::settings::OWN_STATEMENT;
-use crate::connection::session::{self, Driver, SessionKind};
+use crate::connection::session::{self, Driver, GOODBYE, SessionKind};
 use crate::connection::wire::limit::{OUR_ANSWERS, limited};
-use crate::model::facts::{Configured, Part};
+use crate::model::facts::{Configured, Part, Pooling};
 use crate::model::{ErrorKind, NodeConfig, NodeError, Role};
 
 /// How long to wait for an answer before giving up the statement and its connection. The session's own statement
 /// timeout is shorter; this is for a server that does not answer at all.
 const PATIENCE: Duration = Duration::from_secs(10);
+/// How long to wait for a session that is to show how a pooler hands out the server's processes.
+const RIVAL: Duration = Duration::from_millis(500);
 /// The SQLSTATE of what a server that is in recovery, or is not, has only in the other state.
 const OTHER_STATE: &str = "55000";
 
@@ -48,6 +50,8 @@ pub(super) struct FactsSession {
     pub(super) client: Client,
     pub(super) driver: Driver,
     pub(super) dialled: Dialled,
+    /// Whether another session was there in time, to compare the processes of both.
+    compared: Option<bool>,
     /// The prepared statement and the form of its text.
     prepared: Option<(Form, Statement)>,
     pub(super) version: (String, u32),
@@ -67,6 +71,7 @@ impl FactsSession {
             client: session.client,
             driver: session.driver,
             dialled: session.dialled,
+            compared: None,
             prepared: None,
             version,
             warnings: session.warnings,
@@ -191,6 +196,32 @@ impl FactsSession {
         };
         let row = drive(client, driver, node, client.query_one(&*statement, &[])).await?;
         Ok(Some(Told::Row(row)))
+    }
+
+    /// How a pooler hands out the server's processes, as far as it has shown.
+    pub(super) async fn pooling(&mut self, node: &NodeConfig) -> Option<Pooling> {
+        let heard = Arc::clone(&self.dialled.heard);
+        if heard.pooling() == Some(Pooling::Session) {
+            if self.compared.is_none() {
+                self.compared = Some(self.open_rival(node).await);
+            }
+            if self.compared == Some(false) {
+                return Some(Pooling::Unknown);
+            }
+        }
+        heard.pooling()
+    }
+
+    /// Opens another session for a moment. Behind a pooler it has the process of this one, which is idle, unless that is
+    /// kept for this session. Returns true if it was there in time.
+    async fn open_rival(&self, node: &NodeConfig) -> bool {
+        match timeout(RIVAL, Box::pin(session::open(node, SessionKind::Test))).await {
+            Ok(Ok(rival)) => {
+                rival.close(GOODBYE).await;
+                true
+            }
+            Ok(Err(_)) | Err(_) => false,
+        }
     }
 
     /// Opens a transaction and ends it, which shows whether a pooler takes one of several messages. If not, it ends the

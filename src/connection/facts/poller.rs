@@ -265,7 +265,7 @@ impl Poller {
             self.facts.forget();
         }
         session.retry(&self.node, &mut self.facts).await?;
-        let mut pooling = session.dialled.heard.pooling();
+        let mut pooling = session.pooling(&self.node).await;
         if pooling == Some(Pooling::Transaction) {
             if self.takes_blocks.is_none() {
                 session.open_block(&self.node).await?;

@@ -146,12 +146,12 @@ impl Heard {
 
     /// Takes in which process of the server answered. Only for a session behind a pooler.
     pub(crate) fn answered_by(&self, pid: i32) {
-        if let Some(lent) = &mut lock(&self.kept).lent {
+        if let Some(lent) = &lock(&self.kept).lent {
             lent.answered_by(pid);
         }
     }
 
-    /// What is known of how a pooler hands out the server's processes; `None` without a pooler.
+    /// How a pooler hands out the server's processes, as far as this session has seen; `None` without a pooler.
     pub(crate) fn pooling(&self) -> Option<Pooling> {
         lock(&self.kept).lent.as_ref().map(Lent::pooling)
     }

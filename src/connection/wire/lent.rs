@@ -6,53 +6,66 @@ use std::sync::{LazyLock, Mutex, MutexGuard, PoisonError};
 
 use crate::model::facts::Pooling;
 
-/// After so many transactions in the same process, which none of our other sessions has, it is kept for the session.
+/// After so many transactions in the same process it may be one that is kept for the session.
 const ENOUGH: u32 = 10;
 
-/// The process that answered each session last, by the session's number, at each address.
-static LENT: LazyLock<Mutex<HashMap<String, HashMap<u64, i32>>>> = LazyLock::new(Mutex::default);
-static LAST: AtomicU64 = AtomicU64::new(0);
+/// The open sessions by number, at each address.
+static LENT: LazyLock<Mutex<HashMap<String, HashMap<u64, Last>>>> = LazyLock::new(Mutex::default);
+static NEWEST: AtomicU64 = AtomicU64::new(0);
 
 /// A poisoned lock is used as usual: the lists are consistent after every step.
-fn all() -> MutexGuard<'static, HashMap<String, HashMap<u64, i32>>> {
+fn all() -> MutexGuard<'static, HashMap<String, HashMap<u64, Last>>> {
     LENT.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// The process that a pooler lends to a session.
+/// What a session was given last.
+#[derive(Debug, Clone, Copy)]
+struct Last {
+    pid: i32,
+    /// How many transactions in a row that process has answered.
+    answers: u32,
+    /// True once two transactions had different processes, or another session had the same one.
+    is_shared: bool,
+}
+
+/// A session behind a pooler, listed while this lives.
 #[derive(Debug)]
 pub(super) struct Lent {
     address: String,
     session: u64,
-    pid: i32,
-    /// How many transactions in a row it has answered.
-    answers: u32,
-    /// True once two transactions had different processes, or two sessions the same one.
-    is_shared: bool,
 }
 
 impl Lent {
     pub(super) fn new(address: String, pid: i32) -> Self {
-        let session = LAST.fetch_add(1, Ordering::Relaxed);
-        let mut lent = Self { address, session, pid, answers: 0, is_shared: false };
+        let lent = Self { address, session: NEWEST.fetch_add(1, Ordering::Relaxed) };
         lent.answered_by(pid);
         lent
     }
 
-    pub(super) fn answered_by(&mut self, pid: i32) {
-        let has_moved = std::mem::replace(&mut self.pid, pid) != pid;
-        self.answers = if has_moved { 1 } else { self.answers.saturating_add(1) };
+    /// Takes in which process has answered a transaction of the session.
+    pub(super) fn answered_by(&self, pid: i32) {
         let mut all = all();
         let sessions = all.entry(self.address.clone()).or_default();
-        sessions.insert(self.session, pid);
-        self.is_shared |= has_moved || sessions.iter().any(|(session, of)| *session != self.session && *of == pid);
+        let mut is_shared = false;
+        for other in sessions.iter_mut().filter(|(number, last)| **number != self.session && last.pid == pid) {
+            other.1.is_shared = true;
+            is_shared = true;
+        }
+        let last = sessions.entry(self.session).or_insert(Last { pid, answers: 0, is_shared });
+        let has_moved = last.pid != pid;
+        let answers = if has_moved { 1 } else { last.answers.saturating_add(1) };
+        *last = Last { pid, answers, is_shared: last.is_shared || is_shared || has_moved };
     }
 
+    /// How the pooler lends its processes, as far as the session has seen. [`Pooling::Session`] is so only if a session
+    /// that is opened then has another process: while nobody else asks, a pooler hands out the same one again and again.
     pub(super) fn pooling(&self) -> Pooling {
-        if self.is_shared {
-            return Pooling::Transaction;
+        let last = all().get(&self.address).and_then(|sessions| sessions.get(&self.session)).copied();
+        match last {
+            Some(Last { is_shared: true, .. }) => Pooling::Transaction,
+            Some(last) if last.answers >= ENOUGH => Pooling::Session,
+            _ => Pooling::Unknown,
         }
-        let has_others = all().get(&self.address).is_some_and(|sessions| sessions.len() > 1);
-        if has_others && self.answers >= ENOUGH { Pooling::Session } else { Pooling::Unknown }
     }
 }
 
@@ -72,26 +85,24 @@ impl Drop for Lent {
 mod tests {
     use super::*;
 
-    fn after(lent: &mut Lent, answers: impl IntoIterator<Item = i32>) -> Pooling {
+    fn after(lent: &Lent, answers: impl IntoIterator<Item = i32>) -> Pooling {
         answers.into_iter().for_each(|pid| lent.answered_by(pid));
         lent.pooling()
     }
 
     #[test]
     fn a_pooler_shows_how_it_lends() {
-        let mut alone = Lent::new("lent.test:1".to_owned(), 7);
-        assert_eq!(after(&mut alone, [7; 20]), Pooling::Unknown, "who else would have had it?");
-        let mut second = Lent::new("lent.test:1".to_owned(), 8);
-        assert_eq!(after(&mut second, [8; 2]), Pooling::Unknown);
-        assert_eq!(after(&mut second, [8; 20]), Pooling::Session);
-        assert_eq!(after(&mut second, [9]), Pooling::Transaction);
-        assert_eq!(after(&mut second, [9; 20]), Pooling::Transaction, "it has shown it");
-        drop(second);
+        let (first, second) = (Lent::new("lent.test:1".to_owned(), 7), Lent::new("lent.test:1".to_owned(), 8));
+        assert_eq!(after(&first, [7; 3]), Pooling::Unknown);
+        assert_eq!(after(&first, [7; 20]), Pooling::Session);
+        assert_eq!(after(&second, [8; 20]), Pooling::Session);
         let third = Lent::new("lent.test:1".to_owned(), 7);
-        assert_eq!(third.pooling(), Pooling::Transaction, "two sessions have the same");
+        assert_eq!([first.pooling(), third.pooling()], [Pooling::Transaction; 2], "two sessions have the same");
+        assert_eq!(after(&second, [9]), Pooling::Transaction, "it has moved");
+        assert_eq!(after(&second, [9; 20]), Pooling::Transaction, "it has shown it");
         let elsewhere = Lent::new("lent.test:2".to_owned(), 7);
         assert_eq!(elsewhere.pooling(), Pooling::Unknown);
-        drop((alone, third, elsewhere));
+        drop((first, second, third, elsewhere));
         assert!(!all().contains_key("lent.test:1"));
     }
 }
