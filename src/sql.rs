@@ -77,9 +77,10 @@ pub fn with_escapes(statement: &str) -> Cow<'_, str> {
     }
     let escaped = |piece: Piece<'_>| {
         let is_plain = piece.kind == Kind::Text(Escapes::Doubled) && piece.source.starts_with('\'');
-        match is_plain && piece.source.contains('\\') {
-            true => format!(" E{}", piece.source.replace('\\', "\\\\")),
-            false => piece.source.to_owned(),
+        if is_plain && piece.source.contains('\\') {
+            format!(" E{}", piece.source.replace('\\', "\\\\"))
+        } else {
+            piece.source.to_owned()
         }
     };
     pieces(statement, Quotes::Standard).map(escaped).collect::<String>().into()

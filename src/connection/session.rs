@@ -162,9 +162,10 @@ pub async fn open(node: &NodeConfig, kind: SessionKind) -> Result<Session, NodeE
     let logged_in = AtomicBool::new(false);
     let attempt = Box::pin(open_unbounded(node, kind, &logged_in));
     tokio::time::timeout(within, attempt).await.unwrap_or_else(|_| {
-        Err(match logged_in.load(Ordering::Relaxed) {
-            true => error::no_answer_after_login(node, within),
-            false => error::no_answer(node, within),
+        Err(if logged_in.load(Ordering::Relaxed) {
+            error::no_answer_after_login(node, within)
+        } else {
+            error::no_answer(node, within)
         })
     })
 }

@@ -35,13 +35,13 @@ pub(super) fn read(rows: &[Told]) -> Option<Vec<Configured>> {
 }
 
 fn of_row(row: &Told) -> Option<Configured> {
-    let text = |column: &str| row.get::<String>(column).map(Option::unwrap_or_default);
-    let (name, value, unit) = (text("name")?, text("value")?, text("unit")?);
-    let value = if row.get("raw")?? { with_unit(&value, &unit) } else { value };
-    let default = with_unit(&text("boot_val")?, &unit);
+    let text = |column: &str| row.get::<String>(column).unwrap_or_default();
+    let (name, value, unit) = (row.get::<String>("name")?, text("value"), text("unit"));
+    let value = if row.get("raw")? { with_unit(&value, &unit) } else { value };
+    let default = with_unit(&text("boot_val"), &unit);
     let (mark, default_mark) = (MARKS.hash_one(&value), MARKS.hash_one(&default));
     let value = (!may_hold_secret(&name)).then(|| masked(&value).into_owned());
-    Some(Configured { name, value, mark, default, default_mark, pending_restart: row.get("pending_restart")?? })
+    Some(Configured { name, value, mark, default, default_mark, pending_restart: row.get("pending_restart")? })
 }
 
 /// True if the value of a setting of this name may hold a secret: commands and connection strings do.

@@ -182,7 +182,7 @@ impl Answer {
     /// The value of a column; `None` if it is NULL, if the part that it belongs to is missing, or if the server calls
     /// something else by that name.
     fn get<T: for<'a> FromSql<'a> + DeserializeOwned>(&self, column: &str) -> Option<T> {
-        self.0.iter().find_map(|told| told.get(column)).flatten()
+        self.0.iter().find_map(|told| told.get(column))
     }
 
     fn big(&self, column: &str) -> Option<u64> {

@@ -15,11 +15,11 @@ pub(super) enum Told {
 }
 
 impl Told {
-    /// The value of a column; `None` if there is none, or one of another type. NULL is `Some(None)`.
-    pub(super) fn get<T: for<'a> FromSql<'a> + DeserializeOwned>(&self, column: &str) -> Option<Option<T>> {
+    /// The value of a column; `None` if there is none, or one of another type.
+    pub(super) fn get<T: for<'a> FromSql<'a> + DeserializeOwned>(&self, column: &str) -> Option<T> {
         match self {
-            Self::Row(row) => row.try_get(column).ok(),
-            Self::Json(row) => Option::<T>::deserialize(row.get(column)?).ok(),
+            Self::Row(row) => row.try_get(column).ok().flatten(),
+            Self::Json(row) => Option::<T>::deserialize(row.get(column)?).ok().flatten(),
         }
     }
 }

@@ -16,6 +16,9 @@ use crate::connection::error::is_said;
 use crate::model::{NodeConfig, Role};
 use crate::sql::with_escapes;
 
+/// Reported by servers from 14 on.
+const REPORTED: &str = "SHOW in_hot_standby";
+
 /// What a server says of itself at first.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct First {
@@ -38,8 +41,6 @@ impl Dialled {
             "{PLAIN}SELECT current_setting('server_version_num'), pg_is_in_recovery(), current_setting('{}')",
             MARK.0
         );
-        // Reported by servers from 14 on.
-        const REPORTED: &str = "SHOW in_hot_standby";
         let messages = self.settings(node, kind);
         let setting = futures_util::future::join_all(messages.iter().map(|message| client.simple_query(message)));
         let (set, told) = futures_util::future::join(setting, client.simple_query(&ask)).await;

@@ -138,17 +138,14 @@ pub(crate) const MARK: (&str, &str) = ("idle_in_transaction_session_timeout", ID
 pub(crate) fn opening(node: &NodeConfig, kind: SessionKind, server: Server, pid: Option<i32>) -> Vec<String> {
     let own = OWN_STATEMENT.as_millis().to_string();
     let mut settings: Vec<(&str, &str)> = known(EVERY, server).collect();
-    match kind {
-        SessionKind::Query => {
-            settings.push(("lock_timeout", USER_LOCK));
-            if node.is_read_only() {
-                settings.push(("default_transaction_read_only", "on"));
-            }
+    if kind == SessionKind::Query {
+        settings.push(("lock_timeout", USER_LOCK));
+        if node.is_read_only() {
+            settings.push(("default_transaction_read_only", "on"));
         }
-        _ => {
-            settings.extend(known(OWN_SESSION, server).chain(known(OWN, server)));
-            settings.push(("statement_timeout", &own));
-        }
+    } else {
+        settings.extend(known(OWN_SESSION, server).chain(known(OWN, server)));
+        settings.push(("statement_timeout", &own));
     }
     if server.any_bytes {
         settings.push(("client_encoding", "SQL_ASCII"));
