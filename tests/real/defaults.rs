@@ -70,7 +70,7 @@ async fn a_server_that_ends_idle_sessions_ends_none_of_ours() {
     let known = sessions();
     // Nothing is asked for four times as long.
     watched.handle.send(Command::Look(Vec::new())).await.unwrap();
-    watched.handle.send(Command::SetRefresh(Duration::from_secs(60))).await.unwrap();
+    watched.handle.send(Command::SetRefresh(Duration::from_mins(1))).await.unwrap();
     tokio::time::sleep(Duration::from_secs(2)).await;
     assert_eq!(sessions(), known);
     watched.stop().await;

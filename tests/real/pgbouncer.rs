@@ -12,7 +12,7 @@ use pgwatch::demo::{Cluster, Server};
 use pgwatch::model::facts::{Part, Pooling};
 use pgwatch::model::protocol::{Look, NodeRows, QueryProgress, QueryRequest};
 use pgwatch::model::{BatchId, Command, ErrorKind, Event, EventKind, NodeConfig, NodeError, Role};
-use tokio_postgres::{NoTls, SimpleQueryMessage};
+use tokio_postgres::{Client, NoTls, SimpleQueryMessage};
 use tokio_util::sync::CancellationToken;
 
 use crate::support::pooler::{bouncer, bouncer_with};
@@ -124,16 +124,22 @@ async fn pgwatch_works_through_a_pooler_in_statement_mode() {
     works_through("statement").await;
 }
 
+/// A session of another program, which lasts until its client is dropped.
+async fn other(server: &Server, port: u16) -> Client {
+    let mut config = tokio_postgres::Config::new();
+    config.host("127.0.0.1").port(port).user("pgwatch").dbname("postgres").application_name("other");
+    let (client, connection) = config.password(server.password().expose()).connect(NoTls).await.unwrap();
+    #[allow(clippy::disallowed_methods, reason = "it ends with its client")]
+    tokio::spawn(connection);
+    client
+}
+
 /// What another program of the same role finds on each of the pooler's two connections: the process, all settings, and how
 /// many statements are prepared.
 async fn found_by_others(server: &Server, port: u16) -> BTreeMap<i32, (BTreeSet<String>, String)> {
-    let mut config = tokio_postgres::Config::new();
-    config.host("127.0.0.1").port(port).user("pgwatch").dbname("postgres").application_name("other");
-    config.password(server.password().expose());
     let mut clients = Vec::new();
     for _ in 0..2 {
-        let (client, connection) = config.connect(NoTls).await.unwrap();
-        tokio::spawn(connection);
+        let client = other(server, port).await;
         // Both are held at the same time, so they are different ones.
         client.batch_execute("begin").await.unwrap();
         clients.push(client);
@@ -230,8 +236,8 @@ async fn nothing_is_left_on_the_connections_of_a_pooler_and_nothing_there_is_tru
                 _ => None,
             });
             let (node, result) = done.await;
-            let writes = statement.starts_with("insert") && node.as_str() == "writer";
-            let expected = statement.starts_with("show") || statement.contains("ok") || writes;
+            let may_insert = statement.starts_with("insert") && node.as_str() == "writer";
+            let expected = statement.starts_with("show") || statement.contains("ok") || may_insert;
             assert_eq!(result.is_ok(), expected, "{statement} on {node}: {result:?}");
         }
     }
@@ -297,10 +303,7 @@ async fn a_full_pooler_is_not_taken_for_a_server_that_hangs_at_the_login() {
     let cluster = Cluster::builder().start().unwrap();
     let server = cluster.primary();
     let bouncer = bouncer_with(server, "transaction", "default_pool_size = 1\n").await;
-    let mut config = tokio_postgres::Config::new();
-    config.host("127.0.0.1").port(bouncer.port).user("pgwatch").dbname("postgres");
-    let (client, connection) = config.password(server.password().expose()).connect(NoTls).await.unwrap();
-    tokio::spawn(connection);
+    let client = other(server, bouncer.port).await;
     client.batch_execute("begin").await.unwrap();
     let mut node = NodeConfig { port: bouncer.port, ..server.node_config() };
     node.pool.connect_timeout = Duration::from_secs(1);
