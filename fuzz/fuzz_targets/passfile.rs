@@ -6,7 +6,7 @@ use pgwatch::config::passfile;
 
 fuzz_target!(|input: (&str, &str, u16, &str, &str)| {
     let (text, host, port, database, user) = input;
-    if let Some(password) = passfile::find(text, host, port, database, user) {
-        assert!(!password.expose().is_empty());
+    if let Some(password) = passfile::find(text.as_bytes(), host, port, database, user) {
+        assert!(!password.bytes().is_empty());
     }
 });

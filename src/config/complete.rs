@@ -4,12 +4,13 @@
 use std::path::Path;
 use std::time::Duration;
 
+use super::conninfo::hosts;
 use super::diagnostic::{At, Diagnostics, Position};
 use super::environment::Environment;
 use super::libpq;
 use super::settings::Settings;
 use super::units::format_duration;
-use crate::model::{HealthConfig, NodeConfig, NodeName, PasswordSource, PoolConfig, RootCert, SslMode, TlsConfig};
+use crate::model::{ChannelBinding, HealthConfig, Host, NodeConfig, NodeName, PasswordSource, PoolConfig, RootCert, SslMode, TlsConfig};
 
 impl Settings {
     /// The initial values of a node that is added by hand: these settings over the environment. Problems are reported
@@ -18,7 +19,9 @@ impl Settings {
         let mut unheard = Diagnostics::new("");
         let environment = libpq::of_environment(env, &mut unheard);
         libpq::fill_rest(&mut self, &environment, env, &mut unheard);
-        self.host.get_or_insert_with(|| At::new("localhost".to_owned(), None));
+        if !self.has_hosts() {
+            self.hosts = Some(At::new(vec!["localhost".to_owned()], None));
+        }
         let node = self.finish(NodeName::default(), None, env, &mut unheard);
         node.unwrap_or_else(|| NodeConfig::new(NodeName::default(), "localhost"))
     }
@@ -32,17 +35,14 @@ impl Settings {
         env: &Environment,
         report: &mut Diagnostics,
     ) -> Option<NodeConfig> {
-        let Some(host) = self.host.clone() else {
-            report.problem(at, format!("node {name} has no host: add host: to it or to defaults:, or set PGHOST"));
-            return None;
-        };
-        let mut node = NodeConfig::new(name, host.value);
+        let hosts = self.hosts_of(&name, at, report)?;
+        let mut node = NodeConfig::new(name, "");
+        node.set_hosts(hosts);
         let unnamed = self.user.is_none() && env.user().is_none();
         if unnamed {
             report
                 .problem(at, format!("node {} has no user: add user: to it or to defaults:, or set PGUSER", node.name));
         }
-        node.port = value_or(self.port.as_ref(), node.port);
         node.database = value_or(self.database.as_ref(), node.database);
         node.user = value_or(self.user.as_ref(), env.user().unwrap_or_default().to_owned());
         node.read_only = self.read_only.as_ref().map(|at| at.value);
@@ -50,10 +50,34 @@ impl Settings {
         node.pglogical = value_or(self.pglogical.as_ref(), node.pglogical);
         node.password = self.password_source(env);
         node.tls = self.tls(report);
+        self.details.apply(&mut node);
+        for why in &node.connect.unmet {
+            report.warning(at, format!("node {}: {why}; pgwatch does not connect to it", node.name));
+        }
         let pool = self.pool(at, report);
         let health = self.health(at, report);
         (node.pool, node.health) = (pool?, health?);
         (!unnamed).then_some(node)
+    }
+
+    /// The hosts of the three lists. `None` if there is none, or if the lists do not fit.
+    fn hosts_of(&self, name: &NodeName, at: Option<Position>, report: &mut Diagnostics) -> Option<Vec<Host>> {
+        fn list<T>(at: Option<&At<Vec<T>>>) -> &[T] {
+            at.map(|at| at.value.as_slice()).unwrap_or_default()
+        }
+        let (names, addresses, ports) = (self.hosts.as_ref(), self.hostaddrs.as_ref(), self.ports.as_ref());
+        if !self.has_hosts() {
+            report.problem(at, format!("node {name} has no host: add host: to it or to defaults:, or set PGHOST"));
+            return None;
+        }
+        match hosts::combine(list(names), list(addresses), list(ports), libpq::local_host) {
+            Ok(hosts) => Some(hosts),
+            Err(message) => {
+                let place = place(addresses).or(place(ports)).or(place(names)).or(at);
+                report.problem(place, format!("node {name}: {message}"));
+                None
+            }
+        }
     }
 
     fn password_source(&self, env: &Environment) -> PasswordSource {
@@ -80,7 +104,8 @@ impl Settings {
             cert: self.sslcert.as_ref().map(|at| at.value.clone()),
             key: self.sslkey.as_ref().map(|at| at.value.clone()),
             key_password: self.sslpassword.as_ref().map(|at| at.value.clone()),
-            require_channel_binding: value_or(self.channel_binding.as_ref(), false),
+            channel_binding: value_or(self.channel_binding.as_ref(), ChannelBinding::default()),
+            ..TlsConfig::default()
         }
     }
 

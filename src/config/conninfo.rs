@@ -1,16 +1,18 @@
 //! libpq's connection strings, `postgres://...` and `host=... port=...`, parsed into a [`ConnInfo`]. Pure: no I/O, no
 //! defaults.
 //!
-//! All keywords of libpq are known. One that pgwatch cannot honour although it promises something (`sslcrl`,
-//! `gssencmode=require`) is refused; one that does not matter here (`keepalives`) is accepted with a note.
+//! All keywords of libpq are known. One that has no effect here is accepted with a note. A value that promises more
+//! safety than pgwatch can give (`gssencmode=require`) is kept: the node says so in place of connecting with less.
 
+mod details;
+pub mod hosts;
 mod keywords;
 mod pairs;
 mod setting;
 mod uri;
 
+pub use details::Details;
 pub use keywords::ConnInfo;
-pub(crate) use keywords::check_host;
 pub use setting::ConnInfoError;
 
 /// True if `text` is meant as a connection string: a URI, or something with a `=`.

@@ -2,7 +2,9 @@
 //! need no process of their own.
 
 use std::collections::HashMap;
+use std::ffi::{OsStr, OsString};
 use std::fmt;
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use crate::model::{NodeConfig, PasswordSource, RootCert};
@@ -10,7 +12,7 @@ use crate::model::{NodeConfig, PasswordSource, RootCert};
 /// The environment of a configuration. `Debug` lists the variables without their values, which may be secrets.
 #[derive(Clone, Default)]
 pub struct Environment {
-    vars: HashMap<String, String>,
+    vars: HashMap<String, OsString>,
     home: Option<PathBuf>,
     user: Option<String>,
 }
@@ -21,13 +23,12 @@ impl Environment {
         Self::default()
     }
 
-    /// The environment of this process. A variable that is not UTF-8 counts as unset.
+    /// The environment of this process.
     pub fn of_process() -> Self {
-        let vars: HashMap<String, String> = std::env::vars_os()
-            .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
-            .collect();
+        let vars: HashMap<String, OsString> =
+            std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value))).collect();
         let account = account_of(rustix::process::geteuid().as_raw());
-        let named = |name: &str| vars.get(name).filter(|value| !value.is_empty()).cloned();
+        let named = |name: &str| Some(vars.get(name).filter(|value| !value.is_empty())?.to_str()?.to_owned());
         Self {
             home: named("HOME").map(PathBuf::from).or_else(|| account.as_ref().map(|(_, home)| home.clone())),
             user: account.map(|(name, _)| name).or_else(|| named("USER")).or_else(|| named("LOGNAME")),
@@ -37,7 +38,7 @@ impl Environment {
 
     /// The same with one variable more.
     #[must_use]
-    pub fn with_var(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
+    pub fn with_var(mut self, name: impl Into<String>, value: impl Into<OsString>) -> Self {
         self.vars.insert(name.into(), value.into());
         self
     }
@@ -56,9 +57,14 @@ impl Environment {
         self
     }
 
-    /// The value of a variable, which may be empty; `None` if it is unset.
+    /// The value of a variable, which may be empty; `None` if it is unset or not UTF-8.
     pub fn var(&self, name: &str) -> Option<&str> {
-        self.vars.get(name).map(String::as_str)
+        self.vars.get(name).map(OsString::as_os_str).and_then(OsStr::to_str)
+    }
+
+    /// The bytes of a variable, which need not be UTF-8; `None` if it is unset.
+    pub fn var_bytes(&self, name: &str) -> Option<&[u8]> {
+        self.vars.get(name).map(|value| value.as_bytes())
     }
 
     /// The value of a variable, `None` if it is unset or empty: how libpq reads its own.
@@ -105,7 +111,8 @@ impl Environment {
             PasswordSource::File(path) => Some(path),
             _ => None,
         };
-        for path in [root, tls.cert.as_mut(), tls.key.as_mut(), passfile].into_iter().flatten() {
+        let (crl, crl_dir) = (tls.crl.as_mut(), tls.crl_dir.as_mut());
+        for path in [root, tls.cert.as_mut(), tls.key.as_mut(), crl, crl_dir, passfile].into_iter().flatten() {
             *path = self.expand(path);
         }
     }
@@ -125,6 +132,11 @@ impl fmt::Debug for Environment {
         names.sort();
         f.debug_struct("Environment").field("vars", &names).field("home", &self.home).field("user", &self.user).finish()
     }
+}
+
+/// The name of the account with this number, from `/etc/passwd`.
+pub(crate) fn name_of_account(uid: u32) -> Option<String> {
+    account_of(uid).map(|(name, _)| name)
 }
 
 /// Name and home of an account, from `/etc/passwd`.

@@ -147,10 +147,11 @@ fn nodes(
         let told = report.count();
         let mut settings = reader.node(entry, report);
         settings.fill_from(shared.clone());
-        libpq::fill_rest(&mut settings, &environment, reader.env, report);
+        let beside = settings.has_hosts().then(|| libpq::beside_hosts(&environment, report));
+        libpq::fill_rest(&mut settings, beside.as_ref().unwrap_or(&environment), reader.env, report);
         match NodeName::parse(&entry.key) {
             // After a problem in this node, its host may be missing only because of that.
-            Ok(_) if settings.host.is_none() && report.count() > told => {}
+            Ok(_) if !settings.has_hosts() && report.count() > told => {}
             Ok(name) => nodes.extend(settings.finish(name, Some(entry.position), reader.env, report)),
             Err(error) => report.problem(entry.position, error.to_string()),
         }

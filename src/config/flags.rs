@@ -5,7 +5,7 @@ use super::diagnostic::{At, Diagnostic, Diagnostics};
 use super::environment::Environment;
 use super::settings::Settings;
 use super::{conninfo, libpq};
-use crate::model::NodeName;
+use crate::model::{NodeConfig, NodeName};
 
 /// All users of a machine can list its processes with their arguments.
 const PASSWORD: &str = "--dbname: every user of this machine can read a password on the command line; \
@@ -52,26 +52,34 @@ pub(super) fn read(flags: &Flags, env: &Environment) -> Result<Config, Vec<Diagn
             Err(error) => report.problem(None, format!("--dbname: {error}")),
         }
     }
-    if let Some(Err(message)) = flags.host.as_deref().map(conninfo::check_host) {
-        report.problem(None, format!("--host: {message}"));
-    }
+    let hosts = flags.host.as_deref().filter(|host| !host.is_empty()).map(conninfo::hosts::names);
+    let hosts = hosts.and_then(|read| {
+        read.map_err(|message| report.problem(None, format!("--host: {message}"))).ok()
+    });
     if flags.port == Some(0) {
         report.problem(None, "--port must be a number from 1 to 65535");
     }
     settings.fill_from(Settings {
-        host: given(flags.host.clone().filter(|host| !host.is_empty())),
-        port: given(flags.port),
+        hosts: given(hosts),
+        ports: given(flags.port.map(|port| vec![port])),
         database: given(database.filter(|database| !database.is_empty())),
         user: given(flags.user.clone().filter(|user| !user.is_empty())),
         ..Settings::default()
     });
     let environment = libpq::of_environment(env, &mut report);
+    // As with psql, the address counts for the host of the command line.
+    let address = environment.hostaddrs.clone();
     libpq::fill_rest(&mut settings, &environment, env, &mut report);
-    let host = settings.host.get_or_insert_with(|| At::new(libpq::local_host(), None)).value.clone();
+    settings.hostaddrs = settings.hostaddrs.or(address);
+    if !settings.has_hosts() {
+        settings.hosts = Some(At::new(vec![libpq::local_host()], None));
+    }
     let mut config = Config { template: Settings::default().template(env), ..Config::default() };
-    match NodeName::parse(&name_for(&host)) {
-        Ok(name) => config.nodes.extend(settings.finish(name, None, env, &mut report)),
-        Err(error) => report.problem(None, error.to_string()),
+    let node = settings.finish(NodeName::default(), None, env, &mut report);
+    match node.as_ref().map(|node| NodeName::parse(&name_for(&node.host))) {
+        Some(Ok(name)) => config.nodes.extend(node.map(|node| NodeConfig { name, ..node })),
+        Some(Err(error)) => report.problem(None, error.to_string()),
+        None => {}
     }
     config.warnings = report.finish()?;
     Ok(config)

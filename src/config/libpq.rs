@@ -6,69 +6,68 @@ use super::conninfo::ConnInfo;
 use super::diagnostic::{At, Diagnostics};
 use super::environment::Environment;
 use super::settings::Settings;
+use super::walk::ENDS_WITH_LINE_BREAK;
 use super::{Position, service};
-use crate::model::{PasswordSource, RootCert};
+use crate::model::{PasswordSource, RootCert, Secret};
 
 const THE_ENVIRONMENT: &str = "the environment";
 
-/// Variables that have an effect, and the keywords they set. `PGHOSTADDR` is used only if `PGHOST` is not set.
-const HONOURED: [(&str, &str); 13] = [
+/// Variables, and the keywords they set. `PGPASSWORD` is read on its own, as it need not be UTF-8.
+const VARIABLES: [(&str, &str); 31] = [
     ("PGHOST", "host"),
+    ("PGHOSTADDR", "hostaddr"),
     ("PGPORT", "port"),
     ("PGDATABASE", "dbname"),
     ("PGUSER", "user"),
-    ("PGPASSWORD", "password"),
     ("PGPASSFILE", "passfile"),
     ("PGSERVICE", "service"),
     ("PGSSLMODE", "sslmode"),
+    ("PGREQUIRESSL", "requiressl"),
     ("PGSSLROOTCERT", "sslrootcert"),
     ("PGSSLCERT", "sslcert"),
     ("PGSSLKEY", "sslkey"),
-    ("PGCHANNELBINDING", "channel_binding"),
-    ("PGCONNECT_TIMEOUT", "connect_timeout"),
-];
-
-/// Variables that pgwatch does not honour. Each causes a warning if it asks for something that pgwatch does not do
-/// anyway.
-const OTHERS: [(&str, &str); 13] = [
-    ("PGGSSENCMODE", "gssencmode"),
-    ("PGMINPROTOCOLVERSION", "min_protocol_version"),
-    ("PGMAXPROTOCOLVERSION", "max_protocol_version"),
-    ("PGOPTIONS", "options"),
-    ("PGREQUIREAUTH", "require_auth"),
-    ("PGREQUIREPEER", "requirepeer"),
-    ("PGREQUIRESSL", "requiressl"),
     ("PGSSLCERTMODE", "sslcertmode"),
     ("PGSSLCRL", "sslcrl"),
     ("PGSSLCRLDIR", "sslcrldir"),
-    ("PGSSLMAXPROTOCOLVERSION", "ssl_max_protocol_version"),
+    ("PGSSLNEGOTIATION", "sslnegotiation"),
+    ("PGSSLSNI", "sslsni"),
     ("PGSSLMINPROTOCOLVERSION", "ssl_min_protocol_version"),
+    ("PGSSLMAXPROTOCOLVERSION", "ssl_max_protocol_version"),
+    ("PGCHANNELBINDING", "channel_binding"),
+    ("PGREQUIREAUTH", "require_auth"),
+    ("PGREQUIREPEER", "requirepeer"),
+    ("PGGSSENCMODE", "gssencmode"),
+    ("PGCONNECT_TIMEOUT", "connect_timeout"),
+    ("PGOPTIONS", "options"),
     ("PGTARGETSESSIONATTRS", "target_session_attrs"),
+    ("PGLOADBALANCEHOSTS", "load_balance_hosts"),
+    ("PGMINPROTOCOLVERSION", "min_protocol_version"),
+    ("PGMAXPROTOCOLVERSION", "max_protocol_version"),
+    ("PGCLIENTENCODING", "client_encoding"),
+    ("PGSSLCOMPRESSION", "sslcompression"),
 ];
 
 /// The settings of the environment.
 pub(super) fn of_environment(env: &Environment, report: &mut Diagnostics) -> Settings {
     let mut info = ConnInfo::default();
-    for (variable, keyword) in HONOURED {
-        if let Some(value) = env.filled_var(variable)
-            && let Err(message) = info.set(keyword, value)
-        {
+    for (variable, keyword) in VARIABLES {
+        let Some(bytes) = env.var_bytes(variable).filter(|bytes| !bytes.is_empty()) else { continue };
+        let set = str::from_utf8(bytes)
+            .map_err(|_| format!("{keyword} is not UTF-8 text"))
+            .and_then(|value| info.set(keyword, value));
+        if let Err(message) = set {
             report.problem_in(THE_ENVIRONMENT, format!("{variable}: {message}"));
         }
-    }
-    if info.host.is_none()
-        && let Some(address) = env.filled_var("PGHOSTADDR")
-        && let Err(message) = info.set("hostaddr", address)
-    {
-        report.problem_in(THE_ENVIRONMENT, format!("PGHOSTADDR: {message}"));
-    }
-    for (variable, keyword) in OTHERS {
-        if let Some(value) = env.filled_var(variable)
-            && let Err(message) = ConnInfo::default().set(keyword, value)
-        {
-            let reason = message.split_once(": ").map_or(message.as_str(), |(_, reason)| reason);
-            report.warning_in(THE_ENVIRONMENT, format!("{variable} has no effect: {reason}"));
+        for note in info.notes.drain(..) {
+            report.warning_in(THE_ENVIRONMENT, format!("{variable}: {note}"));
         }
+    }
+    if let Some(bytes) = env.var_bytes("PGPASSWORD").filter(|bytes| !bytes.is_empty()) {
+        let password = Secret::new(bytes);
+        if password.ends_with_line_break() {
+            report.warning_in(THE_ENVIRONMENT, format!("PGPASSWORD {ENDS_WITH_LINE_BREAK}"));
+        }
+        info.password = Some(password);
     }
     of_conninfo(info, None, |path| env.expand_home(path))
 }
@@ -79,14 +78,21 @@ pub(super) fn of_conninfo(info: ConnInfo, position: Option<Position>, resolve: i
         value.map(|value| At::new(value, position))
     }
     let file = |name: Option<String>| at(name.map(|name| resolve(&name)), position);
+    fn list<T>(values: Vec<T>) -> Option<Vec<T>> {
+        (!values.is_empty()).then_some(values)
+    }
+    let mut details = info.details;
+    details.resolve(|path| path.to_str().map_or_else(|| path.to_owned(), &resolve));
     Settings {
-        host: at(info.host, position),
-        port: at(info.port, position),
+        hosts: at(list(info.hosts), position),
+        hostaddrs: at(list(info.hostaddrs), position),
+        ports: at(list(info.ports), position),
         database: at(info.database, position),
         user: at(info.user, position),
         password: at(info.password.map(PasswordSource::Given), position),
         passfile: file(info.passfile),
         service: at(info.service, position),
+        servicefile: file(info.servicefile),
         sslmode: at(info.sslmode, position),
         sslrootcert: at(info.sslrootcert.map(|name| root_cert(&name, &resolve)), position),
         sslcert: file(info.sslcert),
@@ -94,6 +100,7 @@ pub(super) fn of_conninfo(info: ConnInfo, position: Option<Position>, resolve: i
         sslpassword: at(info.sslpassword, position),
         channel_binding: at(info.channel_binding, position),
         connect_timeout: at(info.connect_timeout, position),
+        details,
         ..Settings::default()
     }
 }
@@ -104,8 +111,8 @@ pub(super) fn root_cert(name: &str, resolve: impl Fn(&str) -> PathBuf) -> RootCe
 }
 
 /// The settings of a section of the service file; `wanted` is its name and where that is written.
-pub(super) fn of_service(wanted: &At<String>, env: &Environment, report: &mut Diagnostics) -> Settings {
-    let found = match service::find(&wanted.value, env) {
+fn of_service(wanted: &At<String>, file: Option<&Path>, env: &Environment, report: &mut Diagnostics) -> Settings {
+    let found = match service::find(&wanted.value, file, env) {
         Ok(found) => found,
         Err(message) => {
             report.problem(wanted.position, message);
@@ -114,13 +121,17 @@ pub(super) fn of_service(wanted: &At<String>, env: &Environment, report: &mut Di
     };
     let mut info = ConnInfo::default();
     for service::Setting { line, keyword, value } in &found.settings {
-        let told = if keyword == "service" {
+        let place = format!("{}:{line}", found.file.display());
+        let told = if matches!(keyword.as_str(), "service" | "servicefile") {
             Err("a service must not refer to another service".to_owned())
         } else {
             info.set(keyword, value)
         };
         if let Err(message) = told {
-            report.problem_in(&format!("{}:{line}", found.file.display()), message);
+            report.problem_in(&place, message);
+        }
+        for note in info.notes.drain(..) {
+            report.warning_in(&place, note);
         }
     }
     of_conninfo(info, None, |path| env.expand_home(path))
@@ -144,7 +155,24 @@ pub(super) fn local_host() -> String {
 /// Completes a node's settings from the service file, then from the environment.
 pub(super) fn fill_rest(settings: &mut Settings, environment: &Settings, env: &Environment, report: &mut Diagnostics) {
     if let Some(wanted) = settings.service.clone().or_else(|| environment.service.clone()) {
-        settings.fill_from(of_service(&wanted, env, report));
+        let file = settings.servicefile.as_ref().or(environment.servicefile.as_ref()).map(|at| at.value.clone());
+        settings.fill_from(of_service(&wanted, file.as_deref(), env, report));
     }
     settings.fill_from(environment.clone());
+}
+
+/// The environment for the nodes of a file that name a host. What it says of hosts concerns those of `PGHOST`: the
+/// address of one host must not be that of every node.
+pub(super) fn beside_hosts(environment: &Settings, report: &mut Diagnostics) -> Settings {
+    let mut beside = environment.clone();
+    beside.hosts = None;
+    let without_effect = [
+        ("PGHOSTADDR", beside.hostaddrs.take().is_some()),
+        ("PGTARGETSESSIONATTRS", beside.details.session_attrs.take().is_some()),
+        ("PGLOADBALANCEHOSTS", beside.details.random_order.take().is_some()),
+    ];
+    for (variable, _) in without_effect.iter().filter(|(_, set)| *set) {
+        report.warning_in(THE_ENVIRONMENT, format!("{variable} has no effect on nodes that name a host of their own"));
+    }
+    beside
 }

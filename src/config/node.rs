@@ -4,18 +4,19 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::conninfo;
+use super::conninfo::{self, hosts};
 use super::diagnostic::{At, Diagnostics};
 use super::environment::Environment;
 use super::libpq;
 use super::settings::Settings;
 use super::walk::{self, Section};
 use super::yaml::{Entry, Value, Yaml};
-use crate::model::{PasswordSource, RootCert, Secret, SslMode};
+use crate::model::{PasswordSource, RootCert, SslMode};
 
 /// Keys of a node, as messages list them.
-pub(super) const NODE_KEYS: [&str; 19] = [
+pub(super) const NODE_KEYS: [&str; 20] = [
     "host",
+    "hostaddr",
     "port",
     "database",
     "user",
@@ -69,15 +70,16 @@ impl NodeReader<'_> {
 
     /// `defaults:` of the file.
     pub(super) fn defaults(&self, entry: &Entry, report: &mut Diagnostics) -> Settings {
-        let keys: Vec<&str> = NODE_KEYS.into_iter().filter(|key| *key != "dsn").collect();
+        let keys: Vec<&str> = NODE_KEYS.into_iter().filter(|key| !matches!(*key, "dsn" | "hostaddr")).collect();
         self.keys(walk::section(entry, &keys, &["ssl"], report), report)
     }
 
     fn keys(&self, keys: Section<'_>, report: &mut Diagnostics) -> Settings {
         let file = |entry: &Entry, report: &mut Diagnostics| walk::filled(entry, report).map(|name| self.path(&name));
         let mut settings = Settings {
-            host: keys.read("host", report, host),
-            port: keys.read("port", report, walk::port),
+            hosts: keys.read("host", report, |e, r| list(e, r, hosts::names)),
+            hostaddrs: keys.read("hostaddr", report, |e, r| list(e, r, hosts::addresses)),
+            ports: keys.read("port", report, ports),
             database: keys.read("database", report, walk::filled),
             user: keys.read("user", report, walk::filled),
             password: password(keys, report),
@@ -89,7 +91,7 @@ impl NodeReader<'_> {
             }),
             sslcert: keys.read("sslcert", report, file),
             sslkey: keys.read("sslkey", report, file),
-            sslpassword: keys.read("sslpassword", report, |e, r| walk::text(e, r).map(Secret::new)),
+            sslpassword: keys.read("sslpassword", report, walk::secret),
             read_only: keys.read("read_only", report, walk::boolean),
             cluster: keys.read("cluster", report, walk::filled),
             pglogical: keys.read("pglogical", report, walk::boolean),
@@ -173,14 +175,26 @@ impl NodeReader<'_> {
     }
 }
 
-fn host(entry: &Entry, report: &mut Diagnostics) -> Option<String> {
-    let host = walk::filled(entry, report)?;
-    match conninfo::check_host(&host) {
-        Ok(()) => Some(host),
+/// A list with commas in it, as libpq writes several hosts.
+fn list<T>(
+    entry: &Entry,
+    report: &mut Diagnostics,
+    read: impl Fn(&str) -> Result<Vec<T>, String>,
+) -> Option<Vec<T>> {
+    let text = walk::filled(entry, report)?;
+    match read(&text) {
+        Ok(list) => Some(list),
         Err(message) => {
             report.problem(entry.value.position, message);
             None
         }
+    }
+}
+
+fn ports(entry: &Entry, report: &mut Diagnostics) -> Option<Vec<u16>> {
+    match &entry.value.value {
+        Value::Text(text) if text.contains(',') => list(entry, report, hosts::ports),
+        _ => walk::port(entry, report).map(|port| vec![port]),
     }
 }
 
@@ -191,13 +205,12 @@ fn ssl_mode(entry: &Entry, report: &mut Diagnostics) -> Option<SslMode> {
 
 /// `password`, unless it is empty, or `password_command`.
 fn password(keys: Section<'_>, report: &mut Diagnostics) -> Option<At<PasswordSource>> {
-    let given = keys.read("password", report, walk::text);
+    let given = keys.read("password", report, walk::secret);
     let command = keys.read("password_command", report, walk::filled);
     if let (Some(_), Some(command)) = (&given, &command) {
         report.problem(command.position, "password and password_command are both given: keep one");
     }
-    let given =
-        given.filter(|at| !at.value.is_empty()).map(|at| at.map(|text| PasswordSource::Given(Secret::new(text))));
+    let given = given.filter(|at| !at.value.bytes().is_empty()).map(|at| at.map(PasswordSource::Given));
     given.or_else(|| command.map(|at| at.map(PasswordSource::Command)))
 }
 
@@ -244,8 +257,9 @@ fn tell_both(own: &Settings, dsn: &Settings, report: &mut Diagnostics) {
             report.problem(place, format!("{key} is given here and in dsn: keep one"));
         }
     };
-    tell("host", own.host.as_ref().map(|at| at.position), dsn.host.is_some());
-    tell("port", own.port.as_ref().map(|at| at.position), dsn.port.is_some());
+    tell("host", own.hosts.as_ref().map(|at| at.position), dsn.hosts.is_some());
+    tell("hostaddr", own.hostaddrs.as_ref().map(|at| at.position), dsn.hostaddrs.is_some());
+    tell("port", own.ports.as_ref().map(|at| at.position), dsn.ports.is_some());
     tell("database", own.database.as_ref().map(|at| at.position), dsn.database.is_some());
     tell("user", own.user.as_ref().map(|at| at.position), dsn.user.is_some());
     tell("password", own.password.as_ref().map(|at| at.position), dsn.password.is_some());

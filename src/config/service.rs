@@ -1,6 +1,6 @@
 //! libpq's service file (`pg_service.conf`): named sets of connection settings.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::environment::Environment;
 use super::read;
@@ -22,13 +22,13 @@ pub(super) struct Setting {
     pub value: String,
 }
 
-/// Looks for a service as libpq does: in `PGSERVICEFILE` or `~/.pg_service.conf`, then in the system's
-/// `pg_service.conf`. Blocks while it reads the files.
+/// Looks for a service as libpq does: in `given` (`servicefile`), `PGSERVICEFILE` or `~/.pg_service.conf`, then in the
+/// system's `pg_service.conf`. Blocks while it reads the files.
 ///
 /// # Errors
 /// A message for people, if there is no such service or a file cannot be read.
-pub(super) fn find(name: &str, env: &Environment) -> Result<Service, String> {
-    let named = env.filled_var("PGSERVICEFILE").map(PathBuf::from);
+pub(super) fn find(name: &str, given: Option<&Path>, env: &Environment) -> Result<Service, String> {
+    let named = given.map(Path::to_owned).or_else(|| env.filled_var("PGSERVICEFILE").map(PathBuf::from));
     let own = named.clone().or_else(|| Some(env.home()?.join(".pg_service.conf")));
     let system = PathBuf::from(env.filled_var("PGSYSCONFDIR").unwrap_or(SYSTEM_FOLDER)).join("pg_service.conf");
     let files: Vec<PathBuf> = own.into_iter().chain([system]).collect();

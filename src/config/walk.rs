@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::diagnostic::{At, Diagnostics};
 use super::units::{self, format_duration};
 use super::yaml::{Entry, Value, Yaml};
+use crate::model::Secret;
 
 /// A map whose keys were checked. A section that is missing or empty has no entries.
 #[derive(Debug, Clone, Copy, Default)]
@@ -63,7 +64,7 @@ pub(super) fn map_of<'y>(name: &str, value: &'y Yaml, what: &str, report: &mut D
     match &value.value {
         Value::Map(entries) => Section { entries },
         Value::Null | Value::Broken => Section::default(),
-        Value::Text(_) | Value::List(_) => {
+        Value::Text(_) | Value::Bytes(_) | Value::List(_) => {
             report.problem(value.position, format!("{name} must be a map of {what}"));
             Section::default()
         }
@@ -113,6 +114,10 @@ pub(super) fn text_of(name: &str, yaml: &Yaml, report: &mut Diagnostics) -> Opti
             None
         }
         Value::Text(text) => Some(text.clone()),
+        Value::Bytes(_) => {
+            report.problem(yaml.position, format!("{name} is not UTF-8 text: correct the variable in it"));
+            None
+        }
         Value::Broken => None,
         Value::Null => {
             report.problem(yaml.position, format!("{name} has no value: give one, or leave the key out"));
@@ -124,6 +129,22 @@ pub(super) fn text_of(name: &str, yaml: &Yaml, report: &mut Diagnostics) -> Opti
         }
     }
 }
+
+/// A secret, which may be empty and need not be UTF-8.
+pub(super) fn secret(entry: &Entry, report: &mut Diagnostics) -> Option<Secret> {
+    let secret = match &entry.value.value {
+        Value::Bytes(bytes) => Secret::new(bytes.clone()),
+        _ => Secret::new(text(entry, report)?),
+    };
+    if secret.ends_with_line_break() {
+        report.warning(entry.value.position, format!("{} {ENDS_WITH_LINE_BREAK}", entry.key));
+    }
+    Some(secret)
+}
+
+/// What is said of a password that was probably read from a file.
+pub(super) const ENDS_WITH_LINE_BREAK: &str =
+    "ends with a line break, which is sent as a part of it: remove it unless it belongs to the password";
 
 /// A text that `parse` accepts; `allowed` is the end of the message if it does not.
 pub(super) fn parsed<T>(

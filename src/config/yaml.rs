@@ -26,6 +26,8 @@ pub(super) struct Yaml {
 pub(super) enum Value {
     Null,
     Text(String),
+    /// A text that is not UTF-8, from a variable of the environment.
+    Bytes(Vec<u8>),
     List(Vec<Yaml>),
     Map(Vec<Entry>),
     /// A value whose problem was reported already.

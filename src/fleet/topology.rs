@@ -71,7 +71,9 @@ fn peers(picture: &Picture, view: &str) -> Vec<Peer> {
             other_names: others.iter().map(|other| other.name().clone()).collect(),
             addresses: std::iter::once(node)
                 .chain(others)
-                .map(|node| (node.config.host.clone(), node.config.port))
+                .flat_map(|node| node.config.hosts())
+                .flat_map(|host| [Some(host.name), host.addr.map(|addr| addr.to_string())].map(|name| (name, host.port)))
+                .filter_map(|(name, port)| Some((name?, port)))
                 .collect(),
             cluster: node.config.cluster.clone(),
             role: node.role,

@@ -1,17 +1,19 @@
 //! What is known of a node before anything connects: its address, our role and password, and our limits. The defaults
 //! of the configuration are defined here and nowhere else.
 
+use std::borrow::Cow;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::{NodeName, Secret};
+use super::{ConnectConfig, Host, NodeName, Secret, TlsConfig};
 
 /// One validated node. The configuration file, the form and the flags all produce this.
 #[derive(Debug, Clone, PartialEq)]
 pub struct NodeConfig {
     /// The name it goes by; unique in a configuration.
     pub name: NodeName,
-    /// Host name, address, or directory of a unix socket (begins with `/`, or with `@` for an abstract one).
+    /// Host name, address, or directory of a unix socket (begins with `/`, or with `@` for an abstract one). The first
+    /// one of a node with several.
     pub host: String,
     /// The port; for a unix socket, part of its file name.
     pub port: u16,
@@ -21,6 +23,8 @@ pub struct NodeConfig {
     pub user: String,
     /// Where its password comes from.
     pub password: PasswordSource,
+    /// Further hosts, and how a connection is made.
+    pub connect: ConnectConfig,
     /// Whether and how to use TLS.
     pub tls: TlsConfig,
     /// The limits of its pool.
@@ -45,6 +49,7 @@ impl NodeConfig {
             database: "postgres".to_owned(),
             user: "postgres".to_owned(),
             password: PasswordSource::None,
+            connect: ConnectConfig::default(),
             tls: TlsConfig::default(),
             pool: PoolConfig::default(),
             health: HealthConfig::default(),
@@ -59,21 +64,62 @@ impl NodeConfig {
         self.read_only.unwrap_or(true)
     }
 
-    /// True if `host` is the directory of a unix socket.
+    /// True if it is connected to through the unix socket in the directory `host`.
     pub fn is_unix_socket(&self) -> bool {
-        self.host.starts_with('/') || self.host.starts_with('@')
+        is_socket(&self.host) && self.connect.hostaddr.is_none()
     }
 
-    /// `host:port`, with brackets around an IPv6 address; for a unix socket, its path.
-    pub fn address(&self) -> String {
-        if self.is_unix_socket() {
-            format!("{}/.s.PGSQL.{}", self.host, self.port)
-        } else if self.host.contains(':') {
-            format!("[{}]:{}", self.host, self.port)
-        } else {
-            format!("{}:{}", self.host, self.port)
+    /// The node with one of its hosts only, once for each of them, in order.
+    pub fn by_host(&self) -> Vec<Cow<'_, Self>> {
+        if self.connect.further_hosts.is_empty() {
+            return vec![Cow::Borrowed(self)];
+        }
+        let alone = |host: Host| {
+            let connect = ConnectConfig { hostaddr: host.addr, further_hosts: Vec::new(), ..self.connect.clone() };
+            Cow::Owned(Self { host: host.name, port: host.port, connect, ..self.clone() })
+        };
+        self.hosts().map(alone).collect()
+    }
+
+    /// Its hosts, in order.
+    pub fn hosts(&self) -> impl Iterator<Item = Host> {
+        let first = Host { name: self.host.clone(), addr: self.connect.hostaddr, port: self.port };
+        std::iter::once(first).chain(self.connect.further_hosts.iter().cloned())
+    }
+
+    /// Replaces its hosts. Without any, they stay as they are.
+    pub fn set_hosts(&mut self, hosts: Vec<Host>) {
+        let mut hosts = hosts.into_iter();
+        if let Some(Host { name, addr, port }) = hosts.next() {
+            (self.host, self.connect.hostaddr, self.port) = (name, addr, port);
+            self.connect.further_hosts = hosts.collect();
         }
     }
+
+    /// `host:port`, with brackets around an IPv6 address; for a unix socket, its path. Several hosts have commas between
+    /// them.
+    pub fn address(&self) -> String {
+        let mut text = address(&self.host, self.port);
+        for host in &self.connect.further_hosts {
+            text.push(',');
+            text += &address(&host.name, host.port);
+        }
+        text
+    }
+}
+
+fn address(host: &str, port: u16) -> String {
+    if is_socket(host) {
+        format!("{host}/.s.PGSQL.{port}")
+    } else if host.contains(':') {
+        format!("[{host}]:{port}")
+    } else {
+        format!("{host}:{port}")
+    }
+}
+
+fn is_socket(host: &str) -> bool {
+    host.starts_with('/') || host.starts_with('@')
 }
 
 /// Where the password comes from. It is looked up at each connect, so that a changed password is found.
@@ -88,73 +134,6 @@ pub enum PasswordSource {
     File(PathBuf),
     /// A command for `sh -c`; the first line of its output is the password.
     Command(String),
-}
-
-/// libpq's `sslmode`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum SslMode {
-    /// Never with TLS.
-    Disable,
-    /// Without TLS first; with TLS if the server requires it.
-    Allow,
-    /// With TLS first; without if the server has none.
-    #[default]
-    Prefer,
-    /// With TLS only, whatever certificate the server shows.
-    Require,
-    /// With TLS only, and the certificate must be signed by a trusted root.
-    VerifyCa,
-    /// As [`Self::VerifyCa`], and the certificate must name the host.
-    VerifyFull,
-}
-
-impl SslMode {
-    /// All modes, from the least to the most secure.
-    pub const ALL: [Self; 6] =
-        [Self::Disable, Self::Allow, Self::Prefer, Self::Require, Self::VerifyCa, Self::VerifyFull];
-
-    /// The mode in libpq's words.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Disable => "disable",
-            Self::Allow => "allow",
-            Self::Prefer => "prefer",
-            Self::Require => "require",
-            Self::VerifyCa => "verify-ca",
-            Self::VerifyFull => "verify-full",
-        }
-    }
-
-    /// Reads libpq's word for a mode; `None` if it is not one.
-    pub fn parse(text: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|mode| mode.as_str() == text)
-    }
-}
-
-/// The certificate authorities that a server's certificate is checked against.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum RootCert {
-    /// `sslrootcert=system`: those that this machine trusts.
-    System,
-    /// Those in this PEM file.
-    File(PathBuf),
-}
-
-/// TLS settings, named as in libpq.
-#[derive(Debug, Clone, PartialEq, Default)]
-pub struct TlsConfig {
-    /// Whether TLS is used, and what the server must prove.
-    pub mode: SslMode,
-    /// What the server's certificate is checked against; `None`: `~/.postgresql/root.crt` if it exists.
-    pub root_cert: Option<RootCert>,
-    /// Client certificate; `None`: `~/.postgresql/postgresql.crt` if it exists.
-    pub cert: Option<PathBuf>,
-    /// Its key; `None`: `~/.postgresql/postgresql.key` if it exists, else the path of the certificate ending in `.key`.
-    pub key: Option<PathBuf>,
-    /// Passphrase of the key.
-    pub key_password: Option<Secret>,
-    /// `channel_binding=require`: log in only by SCRAM bound to the TLS session.
-    pub require_channel_binding: bool,
 }
 
 /// Limits of a node's bb8 pool.

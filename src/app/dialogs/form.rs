@@ -2,11 +2,12 @@
 //! anything is added.
 
 use std::borrow::Cow;
+use std::net::IpAddr;
 use std::path::PathBuf;
 
-use crate::config::conninfo::{self, ConnInfo};
+use crate::config::conninfo::{self, ConnInfo, hosts};
 use crate::model::protocol::Tested;
-use crate::model::{NodeConfig, NodeError, NodeName, PasswordSource, RootCert, Secret, SslMode};
+use crate::model::{Host, NodeConfig, NodeError, NodeName, PasswordSource, RootCert, Secret, SslMode};
 
 use crate::app::typing::line::Input;
 use crate::app::{Key, KeyCode};
@@ -117,8 +118,9 @@ impl Form {
     pub fn edit(node: &NodeConfig) -> Self {
         let mut form = Self { editing: true, named: true, focus: 2, ..Self::add(node, Vec::new()) };
         form.put(Field::Name, node.name.as_str());
-        form.put(Field::Host, &node.host);
-        form.put(Field::Port, &node.port.to_string());
+        let (hosts, ports) = lists(node);
+        form.put(Field::Host, &hosts);
+        form.put(Field::Port, &ports);
         form.put(Field::Database, &node.database);
         form.put(Field::User, &node.user);
         form
@@ -187,7 +189,7 @@ impl Form {
             Field::Conninfo => "postgresql://user@host:5432/database",
             Field::Name => "a letter, then letters, digits, - and _",
             Field::Host => "name, address, or a socket's directory",
-            Field::Port => return self.base.port.to_string().into(),
+            Field::Port => return lists(&self.base).1.into(),
             Field::Database => &self.base.database,
             Field::User => &self.base.user,
             Field::Password if self.editing => "unchanged",
@@ -212,10 +214,11 @@ impl Form {
                 Ok(name) if self.taken.contains(&name) => Some("a node of that name exists".to_owned()),
                 Ok(_) => None,
             },
-            Field::Host => text.contains(char::is_whitespace).then(|| "enter one host, without blanks".to_owned()),
-            Field::Port => match text.parse::<u16>() {
-                Ok(1..) => None,
-                _ => Some("1 to 65535".to_owned()),
+            Field::Host => text.contains(char::is_whitespace).then(|| "enter a host, without blanks".to_owned()),
+            Field::Port => match self.hosts() {
+                Err(_) if !hosts::ports(text).is_ok() => Some("1 to 65535".to_owned()),
+                Err(message) => Some(message),
+                Ok(_) => None,
             },
             Field::Database | Field::User | Field::Password | Field::Tls => None,
         }
@@ -250,8 +253,7 @@ impl Form {
             if text.is_empty() { default.to_owned() } else { text.to_owned() }
         };
         let mut node = self.base.clone();
-        node.host = or(Field::Host, "");
-        node.port = or(Field::Port, &self.base.port.to_string()).parse().ok()?;
+        node.set_hosts(self.hosts().ok()?);
         node.database = or(Field::Database, &self.base.database);
         node.user = or(Field::User, &self.base.user);
         node.tls.mode = self.tls;
@@ -261,6 +263,22 @@ impl Form {
             node.password = PasswordSource::Given(Secret::new(password));
         }
         Some(node)
+    }
+
+    /// The hosts of the two fields. Addresses of the edited node, or of the connection string, belong to the names that
+    /// were there with them.
+    fn hosts(&self) -> Result<Vec<Host>, String> {
+        let (name, port) = (self.text(Field::Host).trim(), self.text(Field::Port).trim());
+        let addresses = if name == self.info.hosts.join(",") || name == shown(&self.info.hostaddrs) {
+            self.info.hostaddrs.clone()
+        } else if name == lists(&self.base).0 {
+            self.base.hosts().map(|host| host.addr).collect()
+        } else {
+            Vec::new()
+        };
+        let own_ports = lists(&self.base).1;
+        let ports = hosts::ports(if port.is_empty() { &own_ports } else { port })?;
+        hosts::combine(&hosts::names(name)?, &addresses, &ports, || "localhost".to_owned())
     }
 
     /// Applies the settings of the connection string that have no field.
@@ -274,7 +292,8 @@ impl Form {
         node.tls.cert = path(&self.info.sslcert).or_else(|| node.tls.cert.take());
         node.tls.key = path(&self.info.sslkey).or_else(|| node.tls.key.take());
         node.tls.key_password = self.info.sslpassword.clone().or_else(|| node.tls.key_password.take());
-        node.tls.require_channel_binding = self.info.channel_binding.unwrap_or(node.tls.require_channel_binding);
+        node.tls.channel_binding = self.info.channel_binding.unwrap_or(node.tls.channel_binding);
+        self.info.details.apply(node);
         node.pool.connect_timeout = self.info.connect_timeout.unwrap_or(node.pool.connect_timeout);
         if let Some(file) = &self.info.passfile {
             node.password = PasswordSource::File(file.clone().into());
@@ -388,10 +407,13 @@ impl Form {
         if text.is_empty() || info == self.info || (ambiguous && !complete) {
             return;
         }
-        let port = info.port.map(|port| port.to_string());
+        let filled = |text: String| (!text.is_empty()).then_some(text);
+        let host = filled(info.hosts.join(",")).or_else(|| filled(shown(&info.hostaddrs)));
+        let ports: Vec<String> = info.ports.iter().map(u16::to_string).collect();
+        let port = filled(ports.join(","));
         let password = info.password.as_ref().map(Secret::expose);
         for (field, value) in [
-            (Field::Host, info.host.as_deref()),
+            (Field::Host, host.as_deref()),
             (Field::Port, port.as_deref()),
             (Field::Database, info.database.as_deref()),
             (Field::User, info.user.as_deref()),
@@ -434,6 +456,19 @@ impl Form {
             input.set(text);
         }
     }
+}
+
+/// The hosts of a node and their ports as two texts, which are lists with commas if it has several.
+fn lists(node: &NodeConfig) -> (String, String) {
+    let (names, ports): (Vec<String>, Vec<String>) =
+        node.hosts().map(|host| (host.name, host.port.to_string())).unzip();
+    let same = ports.iter().all(|port| Some(port) == ports.first());
+    (names.join(","), if same { node.port.to_string() } else { ports.join(",") })
+}
+
+fn shown(addresses: &[Option<IpAddr>]) -> String {
+    let text = |address: &Option<IpAddr>| address.map_or(String::new(), |address| address.to_string());
+    addresses.iter().map(text).collect::<Vec<_>>().join(",")
 }
 
 /// A name made from a host: its first label, or the whole of a numeric address.

@@ -1,6 +1,5 @@
 //! The `postgres://user:password@host:port/database?keyword=value` form, as libpq reads it.
 
-use super::keywords::SEVERAL_HOSTS;
 use super::setting::{ConnInfoError, Setting};
 
 const ENCODE: &str = "in a user or password, write @ as %40, : as %3A, / as %2F and % as %25";
@@ -45,28 +44,50 @@ pub(super) fn split(text: &str, start: usize) -> Result<Vec<Setting>, ConnInfoEr
     Ok(pairs.0)
 }
 
-/// `host`, `host:port`, `[::1]:port`, or nothing.
+/// Hosts with commas between them, each of them `host`, `host:port`, `[::1]:port`, or nothing.
 fn split_netloc(pairs: &mut Pairs, netloc: Part<'_>) -> Result<(), ConnInfoError> {
     if netloc.text.contains('@') {
         return Err(ConnInfoError::new(netloc.offset, format!("more than one @: {ENCODE}")));
     }
-    if netloc.text.contains(',') {
-        return Err(ConnInfoError::new(netloc.offset, SEVERAL_HOSTS));
+    let (mut hosts, mut ports) = (Vec::new(), Vec::new());
+    let mut port_offset = None;
+    let mut rest = netloc;
+    loop {
+        let (one, after) = rest.split_at(rest.text.find(',').unwrap_or(rest.text.len()), 1);
+        let (host, port) = split_host(one)?;
+        hosts.push(decode(host)?);
+        if !port.text.is_empty() {
+            port_offset = port_offset.or(Some(port.offset));
+        }
+        ports.push(decode(port)?);
+        if after.offset > netloc.offset + netloc.text.len() {
+            break;
+        }
+        rest = after;
     }
-    let (host, after) = if netloc.text.starts_with('[') {
-        let end = netloc.text.find(']').filter(|end| *end > 1);
+    if hosts.iter().any(|host| !host.is_empty()) {
+        pairs.0.push(Setting { keyword: "host".to_owned(), value: hosts.join(","), offset: netloc.offset });
+    }
+    if let Some(offset) = port_offset {
+        pairs.0.push(Setting { keyword: "port".to_owned(), value: ports.join(","), offset });
+    }
+    Ok(())
+}
+
+fn split_host(one: Part<'_>) -> Result<(Part<'_>, Part<'_>), ConnInfoError> {
+    let (host, after) = if one.text.starts_with('[') {
+        let end = one.text.find(']').filter(|end| *end > 1);
         let end = end.ok_or_else(|| {
-            ConnInfoError::new(netloc.offset, "an IPv6 address must be written in brackets, as in [::1]")
+            ConnInfoError::new(one.offset, "an IPv6 address must be written in brackets, as in [::1]")
         })?;
-        let (host, after) = netloc.split_at(end, 1);
+        let (host, after) = one.split_at(end, 1);
         (Part { text: host.text.get(1..).unwrap_or_default(), offset: host.offset + 1 }, after)
     } else {
-        netloc.split_at(netloc.text.find(':').unwrap_or(netloc.text.len()), 0)
+        one.split_at(one.text.find(':').unwrap_or(one.text.len()), 0)
     };
-    pairs.add_filled("host", host)?;
     match after.text.strip_prefix(':') {
-        Some(port) => pairs.add_filled("port", Part { text: port, offset: after.offset + 1 }),
-        None if after.text.is_empty() => Ok(()),
+        Some(port) => Ok((host, Part { text: port, offset: after.offset + 1 })),
+        None if after.text.is_empty() => Ok((host, after)),
         None => Err(ConnInfoError::new(after.offset, "only :port, /database or ? may follow the address")),
     }
 }

@@ -115,9 +115,9 @@ impl Files {
         let bytes = read("sslkey", path)?;
         let password = self.tls.key_password.as_ref();
         // An empty passphrase if none is given: without one, openssl would ask for it on the terminal.
-        let passphrase = password.map_or("", |password| password.expose());
-        let parsed = PKey::private_key_from_pem_passphrase(&bytes, passphrase.as_bytes())
-            .or_else(|_| PKey::private_key_from_pkcs8_passphrase(&bytes, passphrase.as_bytes()))
+        let passphrase = password.map_or(&b""[..], |password| password.bytes());
+        let parsed = PKey::private_key_from_pem_passphrase(&bytes, passphrase)
+            .or_else(|_| PKey::private_key_from_pkcs8_passphrase(&bytes, passphrase))
             .or_else(|_| PKey::private_key_from_der(&bytes));
         let reason = match (String::from_utf8_lossy(&bytes).contains("ENCRYPTED"), password) {
             (true, None) => "it is encrypted, and sslpassword is not set",

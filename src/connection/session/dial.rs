@@ -16,7 +16,7 @@ use crate::connection::wire::Wire;
 use crate::connection::wire::heard::Heard;
 use crate::connection::wire::limit::{OUR_ANSWERS, limited};
 use crate::connection::wire::sockets::Sockets;
-use crate::model::{ErrorKind, NodeConfig, NodeError, Secret};
+use crate::model::{self, ErrorKind, NodeConfig, NodeError, Secret};
 
 /// How long a server may take to receive a cancel request, and to obey it.
 pub(crate) const CANCEL: Duration = Duration::from_secs(1);
@@ -171,11 +171,13 @@ fn config(node: &NodeConfig, password: Option<&Secret>) -> Config {
         .keepalives_interval(Duration::from_secs(5))
         .keepalives_retries(3)
         .tcp_user_timeout(Duration::from_secs(15));
-    if node.tls.require_channel_binding {
-        config.channel_binding(ChannelBinding::Require);
-    }
+    config.channel_binding(match node.tls.channel_binding {
+        model::ChannelBinding::Disable => ChannelBinding::Disable,
+        model::ChannelBinding::Prefer => ChannelBinding::Prefer,
+        model::ChannelBinding::Require => ChannelBinding::Require,
+    });
     if let Some(password) = password {
-        config.password(password.expose());
+        config.password(password.bytes());
     }
     config
 }
@@ -214,7 +216,7 @@ mod tests {
             config.connect(connector).await.map(drop).map_err(DialError::from)
         };
         node.tls.mode = Mode::Require;
-        node.tls.require_channel_binding = true;
+        node.tls.channel_binding = model::ChannelBinding::Require;
         dial(&node, SessionKind::Test, &Sockets::default(), connect).await.unwrap();
         node.tls.mode = Mode::Disable;
         let error = dial(&node, SessionKind::Test, &Sockets::default(), connect).await.unwrap_err();
