@@ -56,7 +56,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::model::{Secret, SslMode};
+    use crate::model::{AuthMethod, ChannelBinding, NodeConfig, NodeName, Secret, SessionAttrs, SslMode, TlsVersion};
 
     #[test]
     fn passwords_are_recognised() {
@@ -70,6 +70,10 @@ mod tests {
         }
     }
 
+    fn hosts(names: &[&str]) -> Vec<String> {
+        names.iter().map(|name| (*name).to_owned()).collect()
+    }
+
     #[test]
     fn uris_are_read_as_libpq_reads_them() {
         let with = |fill: fn(&mut ConnInfo)| {
@@ -80,22 +84,30 @@ mod tests {
         let text = |text: &str| Some(text.to_owned());
         for (uri, want) in [
             ("postgres://", with(|_| {})),
-            ("postgresql://localhost", with(|i| i.host = Some("localhost".into()))),
+            ("postgresql://localhost", with(|i| i.hosts = hosts(&["localhost"]))),
             ("postgres:///mydb", with(|i| i.database = Some("mydb".into()))),
             ("postgres://u@", with(|i| i.user = Some("u".into()))),
-            ("postgres://h:5433/", with(|i| (i.host, i.port) = (Some("h".into()), Some(5433)))),
+            ("postgres://h:5433/", with(|i| (i.hosts, i.ports) = (hosts(&["h"]), vec![5433]))),
             (
                 "postgres://[2001:db8::1]/d",
-                with(|i| (i.host, i.database) = (Some("2001:db8::1".into()), Some("d".into()))),
+                with(|i| (i.hosts, i.database) = (hosts(&["2001:db8::1"]), Some("d".into()))),
             ),
             (
                 "postgres:///d?host=/tmp&port=1",
                 with(|i| {
-                    (i.host, i.port, i.database) = (Some("/tmp".into()), Some(1), Some("d".into()));
+                    (i.hosts, i.ports, i.database) = (hosts(&["/tmp"]), vec![1], Some("d".into()));
                 }),
             ),
-            ("postgres://%2Ftmp/d%20b", with(|i| (i.host, i.database) = (Some("/tmp".into()), Some("d b".into())))),
-            ("postgres://h?ssl=true", with(|i| (i.host, i.sslmode) = (Some("h".into()), Some(SslMode::Require)))),
+            ("postgres://%2Ftmp/d%20b", with(|i| (i.hosts, i.database) = (hosts(&["/tmp"]), Some("d b".into())))),
+            ("postgres://h?ssl=true", with(|i| (i.hosts, i.sslmode) = (hosts(&["h"]), Some(SslMode::Require)))),
+            (
+                "postgresql://a:1,[::1]:2,c/d",
+                with(|i| {
+                    (i.hosts, i.ports, i.database) =
+                        (hosts(&["a", "::1", "c"]), vec![1, 2, 5432], Some("d".into()));
+                }),
+            ),
+            ("postgres://a,b", with(|i| i.hosts = hosts(&["a", "b"]))),
         ] {
             assert_eq!(parse(uri), Ok(want), "{uri}");
         }
@@ -111,7 +123,8 @@ mod tests {
             "postgres://h?x",
             "postgres://%zz",
             "postgres://%ff@h",
-            "postgres://a,b",
+            "postgres://a,b:x",
+            "postgres://a,[b",
         ] {
             assert!(parse(bad).is_err(), "{bad}");
         }
@@ -120,22 +133,55 @@ mod tests {
     #[test]
     fn pairs_are_read_as_libpq_reads_them() {
         let info = parse("host = db  port=1 password='a b\\'c\\\\' user=x\\ y dbname=''").unwrap();
-        assert_eq!((info.host.as_deref(), info.port, info.user.as_deref()), (Some("db"), Some(1), Some("x y")));
+        assert_eq!((info.hosts, info.ports, info.user.as_deref()), (hosts(&["db"]), vec![1], Some("x y")));
         assert_eq!(info.password.unwrap().expose(), "a b'c\\");
         assert_eq!(info.database, None);
-        assert_eq!(parse("hostaddr=10.0.0.1").unwrap().host.as_deref(), Some("10.0.0.1"));
-        for bad in
-            ["host", "host=a hostaddr=b", "port=0", "port=65536", "sslmode=on", "connect_timeout=x", "=x", "host=a,b"]
-        {
+        let info = parse("host=a,b hostaddr=10.0.0.1, port=1,2").unwrap();
+        assert_eq!((info.hosts, info.ports), (hosts(&["a", "b"]), vec![1, 2]));
+        assert_eq!(info.hostaddrs, [Some([10, 0, 0, 1].into()), None]);
+        for bad in ["host", "hostaddr=name", "port=0", "port=65536", "sslmode=on", "connect_timeout=x", "=x", "port=1,x"] {
             assert!(parse(bad).is_err(), "{bad}");
         }
-        for (text, required) in [("prefer", Some(false)), ("require", Some(true))] {
-            assert_eq!(parse(&format!("channel_binding={text}")).unwrap().channel_binding, required);
+        for text in ["disable", "prefer", "require"] {
+            let binding = parse(&format!("channel_binding={text}")).unwrap().channel_binding;
+            assert_eq!(binding, ChannelBinding::parse(text), "{text}");
         }
-        assert!(parse("channel_binding=disable").is_err());
-        // Values that ask for what pgwatch does anyway are accepted.
-        for good in ["gssencmode=disable", "target_session_attrs=any", "sslcrl=''", "sslsni=1", "options="] {
-            assert_eq!(parse(good), Ok(ConnInfo::default()), "{good}");
+    }
+
+    #[test]
+    fn every_keyword_of_libpq_is_honoured_told_or_refused_by_the_node() {
+        // Values that ask for what pgwatch does anyway change nothing and are told to nobody.
+        for text in ["sslcrl=''", "options=", "replication=no", "sslcompression=0", "requiressl=0", "client_encoding=auto"] {
+            assert_eq!(parse(text), Ok(ConnInfo::default()), "{text}");
+        }
+        for text in ["application_name=x", "krbsrvname=x", "sslkeylogfile=x", "replication=database", "oauth_issuer=x"] {
+            let info = parse(text).unwrap();
+            assert_eq!((info.notes.len(), info.details), (1, Details::default()), "{text}");
+        }
+        let node = |text: &str| {
+            let mut node = NodeConfig::new(NodeName::default(), "h");
+            parse(text).unwrap().details.apply(&mut node);
+            node
+        };
+        assert_eq!(node("gssencmode=prefer sslcertmode=allow min_protocol_version=3.0").connect.unmet.len(), 0);
+        for text in ["gssencmode=require", "sslcertmode=require", "min_protocol_version=3.2", "sslnegotiation=direct"] {
+            assert_eq!(node(text).connect.unmet.len(), 1, "{text}");
+        }
+        let set = node(
+            "target_session_attrs=read-write load_balance_hosts=random options='-c a=b' require_auth=!password \
+             requirepeer=postgres keepalives=0 keepalives_idle=7 tcp_user_timeout=1500 sslsni=0 sslcertmode=disable \
+             ssl_min_protocol_version=tlsv1.3 sslcrl=/a sslcrldir=/b",
+        );
+        let (connect, tls) = (&set.connect, &set.tls);
+        assert_eq!((connect.session_attrs, connect.random_order), (SessionAttrs::ReadWrite, true));
+        assert_eq!((connect.options.as_deref(), connect.require_peer.as_deref()), (Some("-c a=b"), Some("postgres")));
+        assert_eq!((connect.tcp.keepalives, connect.tcp.keepalives_idle), (Some(false), Some(Duration::from_secs(7))));
+        assert_eq!(connect.tcp.user_timeout, Some(Duration::from_millis(1500)));
+        assert!(connect.require_auth.as_ref().is_some_and(|methods| !methods.allow(AuthMethod::Password)));
+        assert!(tls.without_sni && tls.without_cert && tls.min_version == Some(TlsVersion::V13));
+        assert_eq!((tls.crl.is_some(), tls.crl_dir.is_some()), (true, true));
+        for bad in ["gssencmode=x", "target_session_attrs=x", "require_auth=x", "sslsni=2", "keepalives=x", "nothing=x"] {
+            assert!(parse(bad).is_err(), "{bad}");
         }
     }
 

@@ -29,6 +29,7 @@ mod yaml;
 
 pub use configuration::{Cluster, Config};
 pub use diagnostic::{Diagnostic, Position};
+pub(crate) use environment::name_of_account;
 pub use environment::{Environment, default_path};
 pub use flags::Flags;
 pub(crate) use nearest::nearest;

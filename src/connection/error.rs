@@ -1,6 +1,8 @@
 //! Sorts every failure of a node once, at the edge, into a kind, a text for people and a remedy.
 
+mod reach;
 pub(super) mod sqlstate;
+mod tls;
 
 use std::error::Error as _;
 use std::io;
@@ -9,10 +11,11 @@ use std::time::Duration;
 use tokio_postgres::Client;
 use tokio_postgres::error::{DbError, ErrorPosition, Severity};
 
-use super::wire::fault::{Fault, TlsError};
+use super::wire::fault::{Ended, Fault, TlsError, alert_of};
 use super::wire::heard::Heard;
-use crate::model::{ErrorKind, NodeConfig, NodeError};
+use crate::model::{ErrorKind, NodeConfig, NodeError, quoted};
 use crate::sql::secrets::{masked_message, masked_message_of};
+pub(crate) use reach::{leads_to_next_host, of_addresses, of_hosts, unmet, unwanted, wrong_peer};
 use sqlstate::of_sqlstate;
 
 /// How many characters of a server's text an error keeps.
@@ -32,7 +35,7 @@ pub fn classify(error: &tokio_postgres::Error, node: &NodeConfig) -> NodeError {
     let what = error.to_string();
     let source = error.source();
     if let Some(error) = source.and_then(|source| source.downcast_ref::<TlsError>()) {
-        return of_tls(error, node);
+        return tls::of_tls(error, node);
     }
     let why = source.map_or(what.clone(), ToString::to_string);
     let authenticating = what.starts_with("authentication error");
@@ -81,7 +84,17 @@ fn not_postgres(node: &NodeConfig, why: &str) -> NodeError {
 
 /// Why we ended a connection.
 fn of_fault(fault: &Fault, node: &NodeConfig) -> NodeError {
+    if let Fault::Authentication(method) = fault {
+        let text = format!(
+            "{} asks for the authentication method {}, which require_auth does not allow: nothing was sent",
+            node.address(),
+            method.as_str()
+        );
+        return NodeError::new(ErrorKind::Authentication, text)
+            .with_hint("correct the server's pg_hba.conf or require_auth, or somebody else answers in its place");
+    }
     let (kind, hint) = match fault {
+        Fault::Authentication(_) => (ErrorKind::Authentication, ""),
         Fault::NotPostgres(_) => (ErrorKind::Internal, "check that a PostgreSQL server listens on this host and port"),
         Fault::TooLarge { .. } => (ErrorKind::Sql, "select fewer or shorter values, with left() or substring()"),
         Fault::Endless => {
@@ -101,7 +114,27 @@ pub(crate) fn classify_with(error: &tokio_postgres::Error, heard: &Heard, node: 
     if error.as_db_error().is_some() {
         return classify(error, node);
     }
-    reason(heard, node).unwrap_or_else(|| classify(error, node))
+    reason(heard, node)
+        .or_else(|| too_many_rounds(heard, node))
+        .unwrap_or_else(|| classify(error, node))
+}
+
+/// The driver refuses to hash a password more often than this, since a server could keep it busy for hours.
+const MOST_ROUNDS: u32 = 100_000;
+
+/// The server asks for more rounds of hashing than the driver does.
+fn too_many_rounds(heard: &Heard, node: &NodeConfig) -> Option<NodeError> {
+    let rounds = heard.scram_rounds().filter(|rounds| *rounds > MOST_ROUNDS)?;
+    let user = quoted(&node.user);
+    let text = format!(
+        "the password of user {user} at {} was stored with {rounds} SCRAM iterations, and pgwatch takes {MOST_ROUNDS} at most",
+        node.address()
+    );
+    let hint = format!(
+        "store it again with fewer: SET scram_iterations = {MOST_ROUNDS}; then set the same password by ALTER ROLE {user} \
+         PASSWORD or \\password of psql"
+    );
+    Some(NodeError::new(ErrorKind::Authentication, text).with_hint(hint))
 }
 
 /// The error without what it quotes of its statement, if that holds a secret.
@@ -132,19 +165,12 @@ pub(crate) fn reason(heard: &Heard, node: &NodeConfig) -> Option<NodeError> {
     if let Some(fault) = heard.found_fault() {
         return Some(of_fault(&fault, node));
     }
-    let how = heard.how_it_ended()?;
-    if is_alert(&how) {
-        return Some(of_tls_text(&how, node));
-    }
-    if heard.is_judged() {
-        // A reset may overtake the TLS alert that gives the reason.
-        let text = format!(
-            "{} closed the connection on receiving the client certificate, which it probably rejects",
-            node.address()
-        );
-        return Some(NodeError::new(ErrorKind::Tls, text).with_hint(CLIENT));
-    }
-    Some(lost(node, &how))
+    let Ended { how, alert } = heard.how_it_ended()?;
+    Some(match alert {
+        Some(alert) => tls::of_alert(alert, &how, node),
+        None if heard.is_judged() => tls::rejected(node),
+        None => lost(node, &how),
+    })
 }
 
 /// The server sent no answer for `after`.
@@ -206,7 +232,7 @@ pub(crate) fn of_io(error: &io::Error, node: &NodeConfig, connecting: bool) -> N
     let address = node.address();
     if !connecting {
         let text = error.to_string();
-        return if is_alert(&text) { of_tls_text(&text, node) } else { lost(node, &text) };
+        return alert_of(error).map_or_else(|| lost(node, &text), |alert| tls::of_alert(alert, &text, node));
     }
     let text = error.to_string();
     let (kind, message, hint) = match error.kind() {
@@ -238,68 +264,6 @@ pub(crate) fn of_io(error: &io::Error, node: &NodeConfig, connecting: bool) -> N
         ),
     };
     NodeError::new(kind, message).with_hint(hint)
-}
-
-/// True for a TLS alert of the server. In TLS 1.3 it arrives after the handshake.
-fn is_alert(text: &str) -> bool {
-    text.contains(" alert ")
-}
-
-fn of_tls(error: &TlsError, node: &NodeConfig) -> NodeError {
-    match error {
-        TlsError::NotSupported => {
-            let mode = node.tls.mode.as_str();
-            let text = format!("{} does not support TLS, but sslmode={mode} requires it", node.address());
-            NodeError::new(ErrorKind::Tls, text).with_hint("set ssl = on on the server, or use sslmode=prefer")
-        }
-        TlsError::NotPostgres => NodeError::new(ErrorKind::Internal, format!("{}: {error}", node.address()))
-            .with_hint("check that a PostgreSQL server listens on this host and port"),
-        TlsError::Certificate(what) => NodeError::new(ErrorKind::Tls, what.clone()),
-        TlsError::Handshake(error) => of_tls_text(&error.to_string(), node),
-        TlsError::Io(error) => lost(node, &error.to_string()),
-    }
-}
-
-/// Makes the known errors of openssl readable.
-fn of_tls_text(text: &str, node: &NodeConfig) -> NodeError {
-    let (address, host) = (node.address(), &node.host);
-    let known: [(&str, String, &str); 8] = [
-        ("Hostname mismatch", format!("the certificate of {address} is not for the name {host}"), NAME),
-        ("IP address mismatch", format!("the certificate of {address} is not for the address {host}"), NAME),
-        ("has expired", format!("the certificate of {address} has expired"), "renew it on the server"),
-        (
-            "not yet valid",
-            format!("the certificate of {address} is not valid yet"),
-            "check the clocks of both machines",
-        ),
-        (
-            "certificate verify failed",
-            format!("the certificate of {address} is not signed by a trusted authority"),
-            ROOT,
-        ),
-        ("certificate required", format!("{address} requires a client certificate"), CLIENT),
-        ("unknown ca", format!("{address} rejects the client certificate: it does not know the issuer"), CLIENT),
-        ("alert", format!("{address} rejects the TLS handshake"), CLIENT),
-    ];
-    let found = known.into_iter().find(|(sign, _, _)| text.contains(sign));
-    let (message, hint) = found.map_or_else(
-        || (format!("TLS with {address} failed"), "check that it is a PostgreSQL server with TLS 1.2 or later"),
-        |(_, message, hint)| (message, hint),
-    );
-    NodeError::new(ErrorKind::Tls, format!("{message} ({})", short(text))).with_hint(hint)
-}
-
-const NAME: &str = "connect by a name that is in the certificate, or use sslmode=verify-ca";
-const ROOT: &str = "set sslrootcert to the certificate of the authority that signed it";
-const CLIENT: &str = "check sslcert and sslkey against the server's ssl_ca_file";
-
-/// The reason in an error of openssl, without file names and numbers: the text in the last parentheses, or the field
-/// after the function.
-fn short(text: &str) -> &str {
-    if let Some((_, inner)) = text.strip_suffix(')').and_then(|text| text.rsplit_once('(')) {
-        return inner;
-    }
-    text.split(':').nth(4).filter(|reason| !reason.is_empty()).unwrap_or(text)
 }
 
 fn of_authentication(why: &str, node: &NodeConfig) -> NodeError {
@@ -401,13 +365,5 @@ mod tests {
             assert_eq!(sorted.kind, kind);
             assert!(sorted.message.starts_with(text), "{}", sorted.message);
         }
-    }
-
-    #[test]
-    fn openssl_is_made_readable() {
-        let text = "error:0A000086:SSL routines:tls_post_process_server_certificate:certificate verify failed:\
-                    ../ssl/statem/statem_clnt.c:1889: (Hostname mismatch)";
-        let sorted = of_tls_text(text, &node());
-        assert_eq!(sorted.message, "the certificate of 10.0.0.9:5432 is not for the name 10.0.0.9 (Hostname mismatch)");
     }
 }

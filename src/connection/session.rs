@@ -4,12 +4,13 @@ mod certificates;
 pub(super) mod dial;
 mod opening;
 mod password;
+mod server_certificate;
 pub(super) mod rights;
+pub(super) mod route;
 pub(super) mod settings;
 pub(super) mod tls;
 
 use std::fmt;
-use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
@@ -23,9 +24,10 @@ use super::wire::heard::Heard;
 use super::wire::limit::{OUR_ANSWERS, limited};
 use super::wire::sockets::Sockets;
 use crate::model::view::Version;
-use crate::model::{NodeConfig, NodeError, Role};
-use dial::{DialError, Dialled, connect_unix, dial};
+use crate::model::{NodeConfig, NodeError, Role, SessionAttrs};
+use dial::{DialError, Dialled, dial};
 use opening::First;
+use route::Socket;
 use tls::Connector;
 
 pub use settings::SessionKind;
@@ -208,9 +210,14 @@ fn number(version: &str) -> Option<u32> {
 
 type Opened = (Client, Box<dyn Messages>);
 
-async fn connect(config: Config, connector: Connector, socket: Option<PathBuf>) -> Result<Opened, DialError> {
-    if let Some(path) = socket {
-        let (client, connection) = connect_unix(&config, connector, path).await?;
+async fn connect(
+    config: Config,
+    connector: Connector,
+    socket: Option<Socket>,
+    attrs: SessionAttrs,
+) -> Result<Opened, DialError> {
+    if let Some(socket) = socket {
+        let (client, connection) = route::connect_raw(&config, connector, socket, attrs).await?;
         return Ok((client, Box::new(connection)));
     }
     let (client, connection) = config.connect(connector).await?;

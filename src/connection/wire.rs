@@ -23,7 +23,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::io::{AsyncRead, AsyncWrite, BufReader, ReadBuf};
 use tokio::time::Sleep;
 use tokio_postgres::tls::{ChannelBinding, TlsStream};
 
@@ -35,10 +35,13 @@ use sockets::OpenSocket;
 /// How long a server may take to close the connection after our goodbye.
 const CLOSING: Duration = Duration::from_secs(1);
 
+/// A socket with TLS. That of postgres-native-tls hides the server's certificate.
+pub(crate) type Secured<S> = tokio_native_tls::TlsStream<BufReader<Metered<S>>>;
+
 /// What carries the bytes.
 pub(crate) enum Transport<S> {
     Plain(Metered<S>),
-    Tls(Box<postgres_native_tls::TlsStream<Metered<S>>>),
+    Tls(Box<Secured<S>>),
 }
 
 /// The stream that the driver reads and writes.
@@ -104,13 +107,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
                     }
                 }
                 Poll::Ready(Err(reason)) => {
-                    self.heard.ended(&reason.to_string());
+                    self.heard.ended(Some(&reason));
                     return reason;
                 }
                 _ => break,
             }
         }
-        self.heard.ended(&error.to_string());
+        self.heard.ended(Some(&error));
         error
     }
 }
@@ -127,12 +130,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for Wire<S> {
         }
         let before = buf.filled().len();
         if let Err(error) = ready!(this.transport.poll_read(cx, buf)) {
-            this.heard.ended(&error.to_string());
+            this.heard.ended(Some(&error));
             return Poll::Ready(Err(error));
         }
         let came = buf.filled().get(before..).unwrap_or_default();
         if came.is_empty() {
-            this.heard.ended("");
+            this.heard.ended(None);
         } else if let Err(fault) = this.frames.feed(came, &this.heard) {
             buf.set_filled(before);
             let text = fault.to_string();
@@ -192,7 +195,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> TlsStream for Wire<S> {
     fn channel_binding(&self) -> ChannelBinding {
         match &self.transport {
             Transport::Plain(_) => ChannelBinding::none(),
-            Transport::Tls(stream) => stream.channel_binding(),
+            Transport::Tls(stream) => match stream.get_ref().tls_server_end_point() {
+                Ok(Some(hash)) => ChannelBinding::tls_server_end_point(hash),
+                _ => ChannelBinding::none(),
+            },
         }
     }
 }

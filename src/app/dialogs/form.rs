@@ -216,7 +216,7 @@ impl Form {
             },
             Field::Host => text.contains(char::is_whitespace).then(|| "enter a host, without blanks".to_owned()),
             Field::Port => match self.hosts() {
-                Err(_) if !hosts::ports(text).is_ok() => Some("1 to 65535".to_owned()),
+                Err(_) if hosts::ports(text).is_err() => Some("1 to 65535".to_owned()),
                 Err(message) => Some(message),
                 Ok(_) => None,
             },

@@ -15,13 +15,13 @@ use tokio::time::{Instant, sleep, sleep_until};
 use tokio_util::sync::CancellationToken;
 
 use super::connects::Connects;
-use super::port::knock;
 use super::probe::Probe;
 use super::retries::Retries;
 use super::{Observation, step};
 use crate::clock;
 use crate::connection::report::{News, Reporter, SignOfLife};
 use crate::connection::schedule::turns::Turns;
+use crate::connection::session::route::knock;
 use crate::model::{ErrorKind, Health, HealthState, NodeConfig, ProbeStats};
 
 /// Time between two knocks at a closed port.

@@ -1,15 +1,12 @@
-//! What a knock at a lost node's port reveals (N13). [`Port`] draws the conclusions and is pure; `monitor.rs` knocks.
+//! What a knock at a lost node's port reveals (N13). [`Port`] draws the conclusions and is pure; `monitor.rs` knocks,
+//! at the addresses that an attempt would dial (`session/route.rs`).
 //!
 //! A knock is a TCP connect that sends nothing, so it costs the server no session. It distinguishes a closed port
 //! (nothing listens, or the network drops packets) from an open one. A port that opens is worth an attempt at once,
 //! however long the backoff is. A server that accepts the knock but has not answered the attempt hangs: it is left
 //! alone until the next attempt, because it would find every knock in its queue when it continues.
 
-use std::time::Duration;
-
-use tokio::time::timeout;
-
-use crate::model::{ErrorKind, NodeConfig};
+use crate::model::ErrorKind;
 
 /// The port of a lost node, as the attempts and knocks so far show it.
 #[derive(Debug, Default)]
@@ -45,21 +42,6 @@ impl Port {
 /// After these errors a server often closes its port, and opens it again when it is back.
 const GOES_DOWN: [ErrorKind; 4] =
     [ErrorKind::ShuttingDown, ErrorKind::StartingUp, ErrorKind::ConnectionLost, ErrorKind::Terminated];
-
-/// True if something listens at the node's address. Connects and sends nothing, so it costs the server no session.
-/// Cancel-safe.
-pub(super) async fn knock(node: &NodeConfig, within: Duration) -> bool {
-    let opened = if node.host.starts_with('/') {
-        timeout(within, tokio::net::UnixStream::connect(node.address())).await.map(|opened| opened.is_ok())
-    } else if node.is_unix_socket() {
-        // An abstract socket has no path to knock at: only the backoff decides when to try it.
-        Ok(false)
-    } else {
-        let address = (node.host.as_str(), node.port);
-        timeout(within, tokio::net::TcpStream::connect(address)).await.map(|opened| opened.is_ok())
-    };
-    opened.unwrap_or(false)
-}
 
 #[cfg(test)]
 mod tests {

@@ -1,7 +1,6 @@
 //! The sessions of a pool: how bb8 opens one, when it discards one, and one that is checked out.
 
 use std::ops::Deref;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
@@ -13,12 +12,13 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::connection::error;
-use crate::connection::session::dial::{DialError, Dialled, connect_unix, dial};
+use crate::connection::session::dial::{DialError, Dialled, dial};
+use crate::connection::session::route::{Socket, connect_raw};
 use crate::connection::session::settings::SessionKind;
 use crate::connection::session::tls::Connector;
 use crate::connection::wire::limit::{OUR_ANSWERS, limited};
 use crate::connection::wire::sockets::Sockets;
-use crate::model::{ErrorKind, NodeConfig, NodeError};
+use crate::model::{ErrorKind, NodeConfig, NodeError, SessionAttrs};
 
 /// The type of bb8's pool for our sessions.
 pub(crate) type Pool = bb8::Pool<Manager>;
@@ -55,13 +55,13 @@ impl Manager {
     }
 
     async fn open(&self) -> Result<PooledSession, NodeError> {
-        let connect = |config: Config, connector: Connector, socket: Option<PathBuf>| {
+        let connect = |config: Config, connector: Connector, socket: Option<Socket>, attrs: SessionAttrs| {
             let tasks = self.tasks.clone();
             async move {
-                let Some(path) = socket else {
+                let Some(socket) = socket else {
                     return Ok(PostgresConnectionManager::new(config, connector).connect().await?);
                 };
-                let (client, connection) = connect_unix(&config, connector, path).await?;
+                let (client, connection) = connect_raw(&config, connector, socket, attrs).await?;
                 tasks.spawn(connection);
                 Ok::<_, DialError>(client)
             }

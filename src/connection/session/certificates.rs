@@ -3,20 +3,53 @@
 //! until one of their files changes.
 
 use std::fs;
+use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::SystemTime;
 
-use native_tls::{Certificate, Identity, Protocol, TlsConnector};
+use native_tls::{Certificate, Identity, Protocol, TlsConnector, TlsStream};
 use openssl::pkey::PKey;
+use openssl::x509::X509;
 
-use crate::connection::wire::fault::TlsError;
-use crate::model::{RootCert, SslMode, TlsConfig};
+use super::server_certificate::{self, Revocations};
+use crate::connection::wire::fault::{PeerFault, TlsError};
+use crate::model::{RootCert, SslMode, TlsConfig, TlsVersion};
 
 /// How many connectors are kept; the nodes of a cluster usually share one.
 const KEPT: usize = 16;
 
-static CONNECTORS: Mutex<Vec<(Files, TlsConnector)>> = Mutex::new(Vec::new());
+static KNOWN: Mutex<Vec<(Files, Arc<Trust>)>> = Mutex::new(Vec::new());
+
+/// Makes TLS connections, and says which servers are trusted.
+pub(crate) struct Trust {
+    /// It verifies the chain of certificates, but not the name: what is wrong with a name can be said only by whoever has
+    /// the certificate, and OpenSSL keeps that of a handshake that it ended.
+    pub(crate) connector: TlsConnector,
+    names: bool,
+    alpn: bool,
+    revocations: Option<Revocations>,
+}
+
+impl Trust {
+    /// Checks the server after the handshake, as libpq does: its name, whether its certificate is revoked, and the
+    /// protocol. Nothing was sent yet.
+    pub(crate) fn check<S: Read + Write>(&self, stream: &TlsStream<S>, host: &str) -> Result<(), TlsError> {
+        if self.alpn && !matches!(stream.negotiated_alpn(), Ok(Some(protocol)) if protocol == b"postgresql") {
+            return Err(TlsError::Peer(PeerFault::NoAlpn));
+        }
+        if !self.names && self.revocations.is_none() {
+            return Ok(());
+        }
+        let shown = stream.peer_certificate().ok().flatten().and_then(|shown| shown.to_der().ok());
+        let shown = shown.and_then(|shown| X509::from_der(&shown).ok());
+        let shown = shown.ok_or_else(|| TlsError::Peer(PeerFault::Unchecked("it cannot be read".to_owned())))?;
+        if self.names {
+            server_certificate::check_name(&shown, host).map_err(TlsError::Peer)?;
+        }
+        self.revocations.as_ref().map_or(Ok(()), |lists| lists.check(&shown)).map_err(TlsError::Peer)
+    }
+}
 
 /// What a connector was built from.
 #[derive(Debug, Clone, PartialEq)]
@@ -24,6 +57,7 @@ struct Files {
     verify: Verify,
     root: Option<PathBuf>,
     identity: Option<(PathBuf, PathBuf)>,
+    crl: Option<PathBuf>,
     tls: TlsConfig,
     /// The modification time of each file.
     changed: Vec<Option<SystemTime>>,
@@ -36,19 +70,19 @@ enum Verify {
     ChainAndName,
 }
 
-/// The connector for these settings. Reads the files again when one has changed.
-pub(crate) fn connector(tls: &TlsConfig) -> Result<TlsConnector, TlsError> {
+/// The trust for these settings. Reads the files again when one has changed.
+pub(crate) fn trust(tls: &TlsConfig) -> Result<Arc<Trust>, TlsError> {
     let home = std::env::var_os("HOME").map(PathBuf::from);
     let files = Files::find(tls, home.as_deref());
-    let mut kept = CONNECTORS.lock().unwrap_or_else(PoisonError::into_inner);
-    if let Some((_, connector)) = kept.iter().find(|(made_of, _)| *made_of == files) {
-        return Ok(connector.clone());
+    let mut known = KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some((_, trust)) = known.iter().find(|(made_of, _)| *made_of == files) {
+        return Ok(Arc::clone(trust));
     }
-    let connector = files.build()?;
-    kept.retain(|(made_of, _)| made_of.tls != files.tls);
-    kept.truncate(KEPT - 1);
-    kept.insert(0, (files, connector.clone()));
-    Ok(connector)
+    let trust = Arc::new(files.build()?);
+    known.retain(|(made_of, _)| made_of.tls != files.tls);
+    known.truncate(KEPT - 1);
+    known.insert(0, (files, Arc::clone(&trust)));
+    Ok(trust)
 }
 
 impl Files {
@@ -72,21 +106,33 @@ impl Files {
             _ if root.is_some() => Verify::Chain,
             _ => Verify::Nothing,
         };
+        // As in libpq, a revocation list needs a root of the user's own beside it.
+        let crl = match (&root, &tls.crl, &tls.crl_dir) {
+            (_, Some(path), _) => Some(path.clone()),
+            (Some(_), None, None) => default("root.crl"),
+            _ => None,
+        };
         let identity = tls.cert.clone().or_else(|| default("postgresql.crt")).map(|cert| {
             let key =
                 tls.key.clone().or_else(|| default("postgresql.key")).unwrap_or_else(|| cert.with_extension("key"));
             (cert, key)
         });
-        let all = root.iter().chain(identity.iter().flat_map(|(cert, key)| [cert, key]));
+        let identity = identity.filter(|_| !tls.without_cert);
+        let all = root.iter().chain(&crl).chain(&tls.crl_dir).chain(identity.iter().flat_map(|(cert, key)| [cert, key]));
         let changed = all.map(|path| fs::metadata(path).and_then(|meta| meta.modified()).ok()).collect();
-        Self { verify, root, identity, tls: tls.clone(), changed }
+        Self { verify, root, identity, crl, tls: tls.clone(), changed }
     }
 
-    fn build(&self) -> Result<TlsConnector, TlsError> {
+    fn build(&self) -> Result<Trust, TlsError> {
         let mut builder = TlsConnector::builder();
-        builder.min_protocol_version(Some(Protocol::Tlsv12));
+        builder.min_protocol_version(Some(protocol(self.tls.min_version.unwrap_or(TlsVersion::V12))));
+        builder.max_protocol_version(self.tls.max_version.map(protocol));
+        builder.use_sni(!self.tls.without_sni);
         builder.danger_accept_invalid_certs(self.verify == Verify::Nothing);
-        builder.danger_accept_invalid_hostnames(self.verify != Verify::ChainAndName);
+        builder.danger_accept_invalid_hostnames(true);
+        if self.tls.direct {
+            postgres_native_tls::set_postgresql_alpn(&mut builder);
+        }
         if let Some(path) = &self.root {
             builder.disable_built_in_roots(true);
             let roots = Certificate::stack_from_pem(&read("sslrootcert", path)?).unwrap_or_default();
@@ -100,7 +146,14 @@ impl Files {
         if let Some((cert, key)) = &self.identity {
             builder.identity(self.identity(cert, key)?);
         }
-        Ok(builder.build()?)
+        let revocations = (self.verify != Verify::Nothing && (self.crl.is_some() || self.tls.crl_dir.is_some()))
+            .then(|| Revocations::read(self.root.as_deref(), self.crl.as_deref(), self.tls.crl_dir.as_deref()));
+        Ok(Trust {
+            connector: builder.build()?,
+            names: self.verify == Verify::ChainAndName,
+            alpn: self.tls.direct,
+            revocations: revocations.transpose()?,
+        })
     }
 
     fn identity(&self, cert: &Path, key: &Path) -> Result<Identity, TlsError> {
@@ -129,6 +182,15 @@ impl Files {
     }
 }
 
+fn protocol(version: TlsVersion) -> Protocol {
+    match version {
+        TlsVersion::V10 => Protocol::Tlsv10,
+        TlsVersion::V11 => Protocol::Tlsv11,
+        TlsVersion::V12 => Protocol::Tlsv12,
+        TlsVersion::V13 => Protocol::Tlsv13,
+    }
+}
+
 fn read(what: &str, path: &Path) -> Result<Vec<u8>, TlsError> {
     fs::read(path).map_err(|error| wrong(what, path, &error.to_string()))
 }
@@ -144,7 +206,7 @@ fn check_mode(path: &Path) -> Result<(), TlsError> {
     Err(wrong("sslkey", path, "other users can read it: run chmod 0600 on it"))
 }
 
-fn wrong(what: &str, path: &Path, why: &str) -> TlsError {
+pub(super) fn wrong(what: &str, path: &Path, why: &str) -> TlsError {
     TlsError::Certificate(format!("{what} {} cannot be used: {why}", path.display()))
 }
 

@@ -1,41 +1,30 @@
-//! The attempts of one connect: with the node's password, address and `sslmode`.
+//! The attempts of one connect: at each host, with the node's password and `sslmode`.
 
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::net::UnixStream;
 use tokio_postgres::config::{ChannelBinding, SslMode, SslNegotiation};
-use tokio_postgres::{CancelToken, Client, Config, Connection};
+use tokio_postgres::{CancelToken, Client, Config};
 
 use super::password;
+use super::route::{self, Peer, Route, Socket};
 use super::settings::{Server, SessionKind};
 use super::tls::{self, Connector, Encryption};
 use crate::connection::error;
-use crate::connection::wire::Wire;
 use crate::connection::wire::heard::Heard;
 use crate::connection::wire::limit::{OUR_ANSWERS, limited};
 use crate::connection::wire::sockets::Sockets;
-use crate::model::{self, ErrorKind, NodeConfig, NodeError, Secret};
+use crate::model::{self, ErrorKind, NodeConfig, NodeError, Secret, SessionAttrs};
 
 /// How long a server may take to receive a cancel request, and to obey it.
 pub(crate) const CANCEL: Duration = Duration::from_secs(1);
-
-/// The driver calls our [`Connector`] only on TCP, where it begins TLS directly. So we open a unix socket ourselves.
-pub(crate) async fn connect_unix(
-    config: &Config,
-    connector: Connector,
-    path: PathBuf,
-) -> Result<(Client, Connection<UnixStream, Wire<UnixStream>>), DialError> {
-    let stream = UnixStream::connect(path).await.map_err(DialError::Socket)?;
-    Ok(config.connect_raw(stream, connector).await?)
-}
 
 /// Why an attempt failed.
 #[derive(Debug)]
 pub(crate) enum DialError {
     Driver(tokio_postgres::Error),
-    Socket(std::io::Error),
+    /// The server is not of the wanted kind (`target_session_attrs`).
+    Unwanted(&'static str),
 }
 
 impl From<tokio_postgres::Error> for DialError {
@@ -52,7 +41,7 @@ pub(crate) struct Dialled {
     /// outlives its transaction would be another client's. So is it until the first answer.
     pub(crate) behind_pooler: bool,
     connector: Connector,
-    socket: Option<PathBuf>,
+    peer: Peer,
 }
 
 impl Dialled {
@@ -75,20 +64,20 @@ impl Dialled {
     /// Cancel-safe: dropping it abandons the request.
     pub(crate) async fn cancel(&self, token: CancelToken, within: Duration) -> bool {
         let connector = self.connector.for_cancel();
+        // The very server of the session: its name may lead to another one by now.
         let send = async {
-            match &self.socket {
-                Some(path) => match UnixStream::connect(path).await {
-                    Ok(stream) => token.cancel_query_raw(stream, connector).await.is_ok(),
-                    Err(_) => false,
-                },
-                None => token.cancel_query(connector).await.is_ok(),
+            match self.peer.connect().await {
+                Ok(socket) => token.cancel_query_raw(socket, connector).await.is_ok(),
+                Err(_) => false,
             }
         };
         tokio::time::timeout(within, send).await.unwrap_or(false)
     }
 }
 
-/// Makes the attempts that the node's `sslmode` allows. `connect` makes one of them. Cancel-safe if `connect` is.
+/// Tries the hosts of a node in order until one of them is reached, as libpq does: one that answers and does not want us
+/// ends it. All but the last have a share of `connect_timeout` each. `connect` makes one attempt. Cancel-safe if
+/// `connect` is.
 pub(crate) async fn dial<T, F, A>(
     node: &NodeConfig,
     kind: SessionKind,
@@ -96,30 +85,81 @@ pub(crate) async fn dial<T, F, A>(
     connect: F,
 ) -> Result<(Dialled, T), NodeError>
 where
-    F: Fn(Config, Connector, Option<PathBuf>) -> A,
+    F: Fn(Config, Connector, Option<Socket>, SessionAttrs) -> A,
+    A: Future<Output = Result<T, DialError>>,
+{
+    if let Some(why) = node.connect.unmet.first() {
+        return Err(error::unmet(node, why));
+    }
+    let mut hosts = node.by_host();
+    if node.connect.random_order {
+        fastrand::shuffle(&mut hosts);
+    }
+    let wanted: &[SessionAttrs] = match node.connect.session_attrs {
+        SessionAttrs::PreferStandby => &[SessionAttrs::Standby, SessionAttrs::Any],
+        ref attrs => std::slice::from_ref(attrs),
+    };
+    let mut turns: Vec<(SessionAttrs, &NodeConfig)> = Vec::with_capacity(hosts.len() * wanted.len());
+    for attrs in wanted {
+        turns.extend(hosts.iter().map(|host| (*attrs, &**host)));
+    }
+    let share = node.pool.connect_timeout / u32::try_from(turns.len()).unwrap_or(1).max(1);
+    let last = turns.len() - 1;
+    let mut failed = Vec::new();
+    for (turn, (attrs, host)) in turns.into_iter().enumerate() {
+        let attempt = Box::pin(dial_host(host, attrs, kind, sockets, &connect));
+        let opened = if turn == last {
+            attempt.await
+        } else {
+            tokio::time::timeout(share, attempt).await.unwrap_or_else(|_| Err(error::no_answer(host, share)))
+        };
+        match opened {
+            Ok(opened) => return Ok(opened),
+            Err(error) => {
+                let ends = !error::leads_to_next_host(&error);
+                failed.push(error);
+                if ends {
+                    break;
+                }
+            }
+        }
+    }
+    Err(error::of_hosts(failed, node))
+}
+
+/// Makes the attempts that the `sslmode` of a node with one host allows. Cancel-safe if `connect` is.
+async fn dial_host<T, F, A>(
+    node: &NodeConfig,
+    attrs: SessionAttrs,
+    kind: SessionKind,
+    sockets: &Sockets,
+    connect: &F,
+) -> Result<(Dialled, T), NodeError>
+where
+    F: Fn(Config, Connector, Option<Socket>, SessionAttrs) -> A,
     A: Future<Output = Result<T, DialError>>,
 {
     let found = password::look_up(node).await?;
     let mut attempts = tls::attempts(node).iter().peekable();
     let mut earlier: Option<NodeError> = None;
-    let socket = node.is_unix_socket().then(|| socket_path(node));
     while let Some(&encryption) = attempts.peek() {
         let connector = Connector::new(node, *encryption, sockets.clone(), kind.limits());
+        let mut config = config(node, found.password.as_ref());
+        tracing::debug!(node = %node.name, address = %node.address(), purpose = ?kind, ?encryption, "connecting");
+        let Route { peer, socket } = route::find(node, attrs, &mut config).await?;
         let dialled = Dialled {
             heard: Arc::clone(connector.heard()),
             behind_pooler: true,
             connector: connector.clone(),
-            socket: socket.clone(),
+            peer,
         };
-        let config = config(node, found.password.as_ref());
-        tracing::debug!(node = %node.name, address = %node.address(), purpose = ?kind, ?encryption, "connecting");
-        let error = match limited(&dialled.heard, OUR_ANSWERS, connect(config, connector, socket.clone())).await {
+        let error = match limited(&dialled.heard, OUR_ANSWERS, connect(config, connector, socket, attrs)).await {
             Some(Ok(opened)) => {
                 dialled.heard.is_ours(node.address());
                 return Ok((dialled, opened));
             }
             Some(Err(DialError::Driver(error))) => found.explain(error::classify_with(&error, &dialled.heard, node)),
-            Some(Err(DialError::Socket(error))) => error::of_io(&error, node, true),
+            Some(Err(DialError::Unwanted(why))) => error::unwanted(node, attrs, why),
             None => error::given_up(&dialled.heard, node),
         };
         tracing::debug!(node = %node.name, purpose = ?kind, kind = ?error.kind, error = ?error.message, "no connection");
@@ -146,15 +186,10 @@ fn both(earlier: &NodeError, error: NodeError, last: Encryption) -> NodeError {
     NodeError { message, ..error }
 }
 
-/// `@` names an abstract socket, which is in no directory.
-fn socket_path(node: &NodeConfig) -> PathBuf {
-    let address = node.address();
-    PathBuf::from(address.strip_prefix('@').map_or(address.clone(), |name| format!("\0{name}")))
-}
-
-/// The startup packet says who we are, and nothing that a pooler may refuse or that a trigger of the login would feel:
-/// settings follow (`settings.rs`).
+/// The startup packet says who we are and has the `options` of the user. It has nothing of ours that a pooler may refuse
+/// or that a trigger of the login would feel: settings follow (`settings.rs`).
 fn config(node: &NodeConfig, password: Option<&Secret>) -> Config {
+    let tcp = &node.connect.tcp;
     let mut config = Config::new();
     config
         .host(&node.host)
@@ -166,11 +201,11 @@ fn config(node: &NodeConfig, password: Option<&Secret>) -> Config {
         .ssl_mode(SslMode::Require)
         .ssl_negotiation(SslNegotiation::Direct)
         // The system also notices a broken connection, in case nothing of ours is waiting on it.
-        .keepalives(true)
-        .keepalives_idle(Duration::from_secs(10))
-        .keepalives_interval(Duration::from_secs(5))
-        .keepalives_retries(3)
-        .tcp_user_timeout(Duration::from_secs(15));
+        .keepalives(tcp.keepalives.unwrap_or(true))
+        .keepalives_idle(tcp.keepalives_idle.unwrap_or(Duration::from_secs(10)))
+        .keepalives_interval(tcp.keepalives_interval.unwrap_or(Duration::from_secs(5)))
+        .keepalives_retries(tcp.keepalives_count.unwrap_or(3))
+        .tcp_user_timeout(tcp.user_timeout.unwrap_or(Duration::from_secs(15)));
     config.channel_binding(match node.tls.channel_binding {
         model::ChannelBinding::Disable => ChannelBinding::Disable,
         model::ChannelBinding::Prefer => ChannelBinding::Prefer,
@@ -178,6 +213,9 @@ fn config(node: &NodeConfig, password: Option<&Secret>) -> Config {
     });
     if let Some(password) = password {
         config.password(password.bytes());
+    }
+    if let Some(options) = &node.connect.options {
+        config.options(options);
     }
     config
 }
@@ -212,7 +250,7 @@ mod tests {
             .start()
             .unwrap();
         let mut node = cluster.primary().node_config();
-        let connect = async |config: Config, connector: Connector, _| {
+        let connect = async |config: Config, connector: Connector, _, _| {
             config.connect(connector).await.map(drop).map_err(DialError::from)
         };
         node.tls.mode = Mode::Require;

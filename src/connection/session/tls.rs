@@ -8,8 +8,7 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 
-use postgres_native_tls::TlsConnector as Handshake;
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, BufReader};
 use tokio_postgres::tls::{MakeTlsConnect, TlsConnect};
 
 use super::certificates;
@@ -19,7 +18,7 @@ use crate::connection::wire::fault::TlsError;
 use crate::connection::wire::heard::Heard;
 use crate::connection::wire::metered::Metered;
 use crate::connection::wire::sockets::Sockets;
-use crate::connection::wire::{Transport, Wire};
+use crate::connection::wire::{Secured, Transport, Wire};
 use crate::model::{NodeConfig, SslMode, TlsConfig};
 
 /// How one attempt uses TLS.
@@ -58,11 +57,13 @@ pub(crate) struct Connector {
 
 impl Connector {
     pub(crate) fn new(node: &NodeConfig, encryption: Encryption, sockets: Sockets, limits: Limits) -> Self {
+        let heard = Heard::new(limits);
+        heard.require_auth(node.connect.require_auth.clone());
         Self {
             encryption,
             tls: node.tls.clone(),
             host: node.host.clone(),
-            heard: Heard::new(limits),
+            heard,
             cancels: false,
             sockets,
         }
@@ -85,9 +86,15 @@ impl Connector {
     {
         let open = self.sockets.open(&self.heard);
         let mut socket = Metered::new(socket, Arc::clone(&self.heard));
-        let transport = if self.encryption != Encryption::Plain && offers_tls(&mut socket).await? {
-            let connector = certificates::connector(&self.tls)?;
-            let stream = Handshake::new(connector, &self.host).connect(socket).await?;
+        let begins = match self.encryption {
+            Encryption::Plain => false,
+            Encryption::IfOffered | Encryption::Required => self.tls.direct || offers_tls(&mut socket).await?,
+        };
+        let transport = if begins {
+            let trust = certificates::trust(&self.tls)?;
+            let connector = tokio_native_tls::TlsConnector::from(trust.connector.clone());
+            let stream: Secured<S> = connector.connect(&self.host, BufReader::new(socket)).await?;
+            trust.check(stream.get_ref(), &self.host)?;
             if self.tls.cert.is_some() {
                 self.heard.showed_certificate();
             }

@@ -100,6 +100,7 @@ impl Frames {
                     return Err(Fault::NotPostgres(format!("a result of {columns} columns")));
                 }
             }
+            b'R' => heard.authentication(&self.kept)?,
             b'Z' => {
                 self.in_use = true;
                 heard.allowance.answered();
@@ -119,11 +120,12 @@ impl Frames {
     }
 }
 
-/// How many bytes of a message's body are read here: of errors, notices, settings, the state of the transaction, the
-/// process id of the session, and the number of columns of a result.
+/// How many bytes of a message's body are read here: of errors, notices, settings, requests for authentication, the state of
+/// the transaction, the process id of the session, and the number of columns of a result.
 fn keeps(tag: u8) -> usize {
     match tag {
         b'E' | b'N' | b'S' | b'Z' => MAX_KEPT,
+        b'R' => 1024,
         b'K' => 4,
         b'T' => 2,
         _ => 0,
@@ -138,6 +140,7 @@ fn shown(tag: u8) -> String {
 mod tests {
     use super::*;
     use crate::connection::wire::allowance::Limits;
+    use crate::model::AuthMethods;
 
     /// The limits of a session for statements of the user, and of one for our own.
     const QUERY: Limits = Limits { row: 65 << 20, answer: 4 << 20, rows_are_wanted: true };
@@ -191,6 +194,30 @@ mod tests {
         let (heard, mut frames) = (Heard::new(limits), Frames::default());
         frames.feed(&message(b'Z', b"I"), &heard).unwrap();
         frames.feed(bytes, &heard).map_or_else(|fault| fault.to_string(), |()| "nothing".to_owned())
+    }
+
+    #[test]
+    fn a_method_that_is_not_allowed_is_refused_before_anything_is_sent() {
+        let asks = |require: &str, codes: &[u32]| {
+            let (heard, mut frames) = (Heard::new(QUERY), Frames::default());
+            heard.require_auth(AuthMethods::parse(require));
+            let bytes: Vec<u8> = codes.iter().flat_map(|code| message(b'R', &code.to_be_bytes())).collect();
+            frames.feed(&bytes, &heard).map_err(|fault| matches!(fault, Fault::Authentication(_)))
+        };
+        assert_eq!(asks("scram-sha-256", &[10, 12, 0]), Ok(()));
+        assert_eq!(asks("scram-sha-256", &[3]), Err(true));
+        assert_eq!(asks("scram-sha-256", &[0]), Err(true), "a server that asks for nothing proves nothing");
+        assert_eq!(asks("!password", &[5, 0]), Ok(()));
+        assert_eq!(asks("!md5,!none", &[5, 0]), Err(true));
+        assert_eq!(asks("none", &[0]), Ok(()));
+    }
+
+    #[test]
+    fn the_rounds_of_scram_are_read() {
+        let (heard, mut frames) = (Heard::new(QUERY), Frames::default());
+        let body = [&11_u32.to_be_bytes()[..], b"r=abc,s=c2FsdA==,i=600000"].concat();
+        frames.feed(&message(b'R', &body), &heard).unwrap();
+        assert_eq!(heard.scram_rounds(), Some(600_000));
     }
 
     #[test]

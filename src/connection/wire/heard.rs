@@ -1,6 +1,7 @@
 //! What the stream of one connection has read so far, shared with the users of the connection.
 
 use std::fmt;
+use std::io;
 use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Context;
@@ -9,11 +10,12 @@ use futures_util::task::AtomicWaker;
 use tokio::sync::watch;
 
 use super::allowance::{Allowance, Limits};
-use super::fault::Fault;
+use super::fault::{Ended, Fault, alert_of};
 use super::lent::Lent;
 use super::ours::Own;
 use crate::model::facts::Pooling;
 use crate::model::protocol::ServerNotice;
+use crate::model::{AuthMethod, AuthMethods};
 use crate::sql::secrets::masked_message;
 
 /// How many notices of one statement are kept; a server may send millions.
@@ -56,8 +58,14 @@ struct Kept {
     fatal: Option<ServerNotice>,
     /// The fault found in the bytes.
     fault: Option<Fault>,
-    /// Set when the stream has ended; holds the system's reason, if there is one.
-    ended: Option<String>,
+    /// Set when the stream has ended.
+    ended: Option<Ended>,
+    /// How the server may ask who we are; `None`: in any way.
+    require_auth: Option<AuthMethods>,
+    /// True once the server has asked who we are.
+    asked: bool,
+    /// How many rounds of hashing the server asks for.
+    scram_rounds: Option<u32>,
     server_version: Option<String>,
     server_encoding: Option<String>,
     /// True if a `COPY` wants data or sends some.
@@ -193,8 +201,53 @@ impl Heard {
         lock(&self.kept).fault.get_or_insert(fault);
     }
 
-    pub(super) fn ended(&self, how: &str) {
-        lock(&self.kept).ended.get_or_insert_with(|| how.to_owned());
+    /// Takes in that the stream has ended; `reason` is the system's, if there is one.
+    pub(super) fn ended(&self, reason: Option<&io::Error>) {
+        lock(&self.kept).ended.get_or_insert_with(|| Ended {
+            how: reason.map_or(String::new(), ToString::to_string),
+            alert: reason.and_then(alert_of),
+        });
+    }
+
+    /// Takes in what the configuration requires of the way in which the server asks who we are.
+    pub(crate) fn require_auth(&self, methods: Option<AuthMethods>) {
+        lock(&self.kept).require_auth = methods;
+    }
+
+    /// Takes in a request for authentication. An error if it is not allowed: then the driver does not see it, so that no
+    /// password is sent.
+    pub(super) fn authentication(&self, body: &[u8]) -> Result<(), Fault> {
+        const OK: u32 = 0;
+        const SASL_CONTINUE: u32 = 11;
+        let Some((code, rest)) = body.split_first_chunk().map(|(code, rest)| (u32::from_be_bytes(*code), rest)) else {
+            return Ok(());
+        };
+        let mut kept = lock(&self.kept);
+        let method = match code {
+            OK if !kept.asked => AuthMethod::None,
+            3 => AuthMethod::Password,
+            5 => AuthMethod::Md5,
+            7 => AuthMethod::Gss,
+            9 => AuthMethod::Sspi,
+            // The only one of its mechanisms that the driver uses.
+            10 => AuthMethod::ScramSha256,
+            SASL_CONTINUE => {
+                let fields = rest.split(|&byte| byte == b',');
+                let rounds = fields.into_iter().find_map(|field| field.strip_prefix(b"i="));
+                kept.scram_rounds = rounds.and_then(|digits| str::from_utf8(digits).ok()?.parse().ok());
+                return Ok(());
+            }
+            _ => return Ok(()),
+        };
+        kept.asked = true;
+        match &kept.require_auth {
+            Some(methods) if !methods.allow(method) => Err(Fault::Authentication(method)),
+            _ => Ok(()),
+        }
+    }
+
+    pub(crate) fn scram_rounds(&self) -> Option<u32> {
+        lock(&self.kept).scram_rounds
     }
 
     /// True if the connection was cut; otherwise wakes this task when it is.
@@ -248,7 +301,7 @@ impl Heard {
         lock(&self.kept).fault.clone()
     }
 
-    pub(crate) fn how_it_ended(&self) -> Option<String> {
+    pub(crate) fn how_it_ended(&self) -> Option<Ended> {
         lock(&self.kept).ended.clone()
     }
 
