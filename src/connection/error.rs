@@ -1,5 +1,6 @@
 //! Sorts every failure of a node once, at the edge, into a kind, a text for people and a remedy.
 
+mod lost;
 mod reach;
 pub(super) mod sqlstate;
 mod tls;
@@ -16,6 +17,7 @@ use super::wire::heard::Heard;
 use crate::model::{ErrorKind, NodeConfig, NodeError, quoted};
 use crate::sql::secrets::{masked_message, masked_message_of};
 pub(crate) use reach::{leads_to_next_host, of_addresses, of_hosts, unmet, unwanted, wrong_peer};
+use lost::lost;
 use sqlstate::of_sqlstate;
 
 /// How many characters of a server's text an error keeps.
@@ -220,12 +222,6 @@ fn seconds(duration: Duration) -> String {
     } else {
         format!("{} s", (duration.as_secs_f64() * 10.0).round() / 10.0)
     }
-}
-
-fn lost(node: &NodeConfig, how: &str) -> NodeError {
-    let how = if how.is_empty() { "it was closed without a message" } else { how };
-    NodeError::new(ErrorKind::ConnectionLost, format!("the connection to {} was lost: {how}", node.address()))
-        .with_hint("the server crashed or was restarted, or something in between closed the connection")
 }
 
 pub(crate) fn of_io(error: &io::Error, node: &NodeConfig, connecting: bool) -> NodeError {

@@ -25,9 +25,9 @@ use super::wire::limit::{OUR_ANSWERS, limited};
 use super::wire::sockets::Sockets;
 use crate::model::view::Version;
 use crate::model::{NodeConfig, NodeError, Role, SessionAttrs};
-use dial::{DialError, Dialled, dial};
+use dial::{Dialled, dial};
 use opening::First;
-use route::Socket;
+use route::{DialError, Socket};
 use tls::Connector;
 
 pub use settings::SessionKind;

@@ -2,7 +2,6 @@
 //! anything is added.
 
 use std::borrow::Cow;
-use std::net::IpAddr;
 use std::path::PathBuf;
 
 use crate::config::conninfo::{self, ConnInfo, hosts};
@@ -214,7 +213,7 @@ impl Form {
                 Ok(name) if self.taken.contains(&name) => Some("a node of that name exists".to_owned()),
                 Ok(_) => None,
             },
-            Field::Host => text.contains(char::is_whitespace).then(|| "enter a host, without blanks".to_owned()),
+            Field::Host => text.contains(char::is_whitespace).then(|| "enter one host, without blanks".to_owned()),
             Field::Port => match self.hosts() {
                 Err(_) if hosts::ports(text).is_err() => Some("1 to 65535".to_owned()),
                 Err(message) => Some(message),
@@ -269,7 +268,7 @@ impl Form {
     /// were there with them.
     fn hosts(&self) -> Result<Vec<Host>, String> {
         let (name, port) = (self.text(Field::Host).trim(), self.text(Field::Port).trim());
-        let addresses = if name == self.info.hosts.join(",") || name == shown(&self.info.hostaddrs) {
+        let addresses = if name == self.info.hosts.join(",") || name == hosts::shown(&self.info.hostaddrs) {
             self.info.hostaddrs.clone()
         } else if name == lists(&self.base).0 {
             self.base.hosts().map(|host| host.addr).collect()
@@ -408,7 +407,7 @@ impl Form {
             return;
         }
         let filled = |text: String| (!text.is_empty()).then_some(text);
-        let host = filled(info.hosts.join(",")).or_else(|| filled(shown(&info.hostaddrs)));
+        let host = filled(info.hosts.join(",")).or_else(|| filled(hosts::shown(&info.hostaddrs)));
         let ports: Vec<String> = info.ports.iter().map(u16::to_string).collect();
         let port = filled(ports.join(","));
         let password = info.password.as_ref().map(Secret::expose);
@@ -464,11 +463,6 @@ fn lists(node: &NodeConfig) -> (String, String) {
         node.hosts().map(|host| (host.name, host.port.to_string())).unzip();
     let same = ports.iter().all(|port| Some(port) == ports.first());
     (names.join(","), if same { node.port.to_string() } else { ports.join(",") })
-}
-
-fn shown(addresses: &[Option<IpAddr>]) -> String {
-    let text = |address: &Option<IpAddr>| address.map_or(String::new(), |address| address.to_string());
-    addresses.iter().map(text).collect::<Vec<_>>().join(",")
 }
 
 /// A name made from a host: its first label, or the whole of a numeric address.

@@ -22,6 +22,12 @@ pub(crate) fn addresses(text: &str) -> Result<Vec<Option<IpAddr>>, String> {
     text.split(',').map(|text| address(text.trim())).collect()
 }
 
+/// The addresses as a text that [`addresses`] reads.
+pub(crate) fn shown(addresses: &[Option<IpAddr>]) -> String {
+    let text = |address: &Option<IpAddr>| address.map_or(String::new(), |address| address.to_string());
+    addresses.iter().map(text).collect::<Vec<_>>().join(",")
+}
+
 /// Reads `port`: numbers with commas between them. An empty one means 5432.
 pub(crate) fn ports(text: &str) -> Result<Vec<u16>, String> {
     let port = |text: &str| match text.parse() {

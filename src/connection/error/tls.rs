@@ -4,7 +4,7 @@ use std::error::Error as _;
 
 use openssl::error::ErrorStack;
 
-use super::lost;
+use super::lost::lost;
 use crate::connection::wire::fault::{LIBRARY_SSL, PeerFault, TlsError, alert_of_reason};
 use crate::model::{ErrorKind, NodeConfig, NodeError, TlsVersion};
 

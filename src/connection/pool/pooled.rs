@@ -12,8 +12,8 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::connection::error;
-use crate::connection::session::dial::{DialError, Dialled, dial};
-use crate::connection::session::route::{Socket, connect_raw};
+use crate::connection::session::dial::{Dialled, dial};
+use crate::connection::session::route::{DialError, Socket, connect_raw};
 use crate::connection::session::settings::SessionKind;
 use crate::connection::session::tls::Connector;
 use crate::connection::wire::limit::{OUR_ANSWERS, limited};

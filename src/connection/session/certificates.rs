@@ -137,7 +137,7 @@ impl Files {
             builder.disable_built_in_roots(true);
             let roots = Certificate::stack_from_pem(&read("sslrootcert", path)?).unwrap_or_default();
             if roots.is_empty() {
-                return Err(wrong("sslrootcert", path, "it contains no certificate in PEM format"));
+                return Err(TlsError::of_file("sslrootcert", path, "it contains no certificate in PEM format"));
             }
             for root in roots {
                 builder.add_root_certificate(root);
@@ -159,7 +159,7 @@ impl Files {
     fn identity(&self, cert: &Path, key: &Path) -> Result<Identity, TlsError> {
         let chain = read("sslcert", cert)?;
         let pkcs8 = self.private_key(key)?;
-        Identity::from_pkcs8(&chain, &pkcs8).map_err(|error| wrong("sslcert", cert, &error.to_string()))
+        Identity::from_pkcs8(&chain, &pkcs8).map_err(|error| TlsError::of_file("sslcert", cert, &error.to_string()))
     }
 
     /// The key as PKCS#8, the form that native-tls takes. The file may be PKCS#1, EC, encrypted or DER.
@@ -177,8 +177,8 @@ impl Files {
             (true, Some(_)) => "it is encrypted, and sslpassword does not decrypt it",
             (false, _) => "it is not a private key in PEM or DER format",
         };
-        let key = parsed.map_err(|_| wrong("sslkey", path, reason))?;
-        key.private_key_to_pem_pkcs8().map_err(|_| wrong("sslkey", path, "openssl cannot convert it to PKCS#8"))
+        let key = parsed.map_err(|_| TlsError::of_file("sslkey", path, reason))?;
+        key.private_key_to_pem_pkcs8().map_err(|_| TlsError::of_file("sslkey", path, "openssl cannot convert it to PKCS#8"))
     }
 }
 
@@ -192,22 +192,18 @@ fn protocol(version: TlsVersion) -> Protocol {
 }
 
 fn read(what: &str, path: &Path) -> Result<Vec<u8>, TlsError> {
-    fs::read(path).map_err(|error| wrong(what, path, &error.to_string()))
+    fs::read(path).map_err(|error| TlsError::of_file(what, path, &error.to_string()))
 }
 
 /// libpq's rule: only its owner may read a key, and its group too if root owns it.
 fn check_mode(path: &Path) -> Result<(), TlsError> {
     use std::os::unix::fs::MetadataExt;
-    let meta = fs::metadata(path).map_err(|error| wrong("sslkey", path, &error.to_string()))?;
+    let meta = fs::metadata(path).map_err(|error| TlsError::of_file("sslkey", path, &error.to_string()))?;
     let forbidden = if meta.uid() == 0 { 0o027 } else { 0o077 };
     if meta.mode() & forbidden == 0 {
         return Ok(());
     }
-    Err(wrong("sslkey", path, "other users can read it: run chmod 0600 on it"))
-}
-
-pub(super) fn wrong(what: &str, path: &Path, why: &str) -> TlsError {
-    TlsError::Certificate(format!("{what} {} cannot be used: {why}", path.display()))
+    Err(TlsError::of_file("sslkey", path, "other users can read it: run chmod 0600 on it"))
 }
 
 #[cfg(test)]

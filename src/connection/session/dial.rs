@@ -7,7 +7,7 @@ use tokio_postgres::config::{ChannelBinding, SslMode, SslNegotiation};
 use tokio_postgres::{CancelToken, Client, Config};
 
 use super::password;
-use super::route::{self, Peer, Route, Socket};
+use super::route::{self, DialError, Peer, Route, Socket};
 use super::settings::{Server, SessionKind};
 use super::tls::{self, Connector, Encryption};
 use crate::connection::error;
@@ -18,20 +18,6 @@ use crate::model::{self, ErrorKind, NodeConfig, NodeError, Secret, SessionAttrs}
 
 /// How long a server may take to receive a cancel request, and to obey it.
 pub(crate) const CANCEL: Duration = Duration::from_secs(1);
-
-/// Why an attempt failed.
-#[derive(Debug)]
-pub(crate) enum DialError {
-    Driver(tokio_postgres::Error),
-    /// The server is not of the wanted kind (`target_session_attrs`).
-    Unwanted(&'static str),
-}
-
-impl From<tokio_postgres::Error> for DialError {
-    fn from(error: tokio_postgres::Error) -> Self {
-        Self::Driver(error)
-    }
-}
 
 /// What an open connection needs besides its client: what it takes to explain its end, and to cancel on it.
 #[derive(Debug, Clone)]
@@ -114,7 +100,10 @@ where
             tokio::time::timeout(share, attempt).await.unwrap_or_else(|_| Err(error::no_answer(host, share)))
         };
         match opened {
-            Ok(opened) => return Ok(opened),
+            Ok((dialled, opened)) => {
+                dialled.heard.is_ours(node.address());
+                return Ok((dialled, opened));
+            }
             Err(error) => {
                 let ends = !error::leads_to_next_host(&error);
                 failed.push(error);
@@ -154,10 +143,7 @@ where
             peer,
         };
         let error = match limited(&dialled.heard, OUR_ANSWERS, connect(config, connector, socket, attrs)).await {
-            Some(Ok(opened)) => {
-                dialled.heard.is_ours(node.address());
-                return Ok((dialled, opened));
-            }
+            Some(Ok(opened)) => return Ok((dialled, opened)),
             Some(Err(DialError::Driver(error))) => found.explain(error::classify_with(&error, &dialled.heard, node)),
             Some(Err(DialError::Unwanted(why))) => error::unwanted(node, attrs, why),
             None => error::given_up(&dialled.heard, node),

@@ -18,8 +18,6 @@ use tokio::time::{sleep, timeout};
 use tokio_postgres::{Client, Config, Connection, SimpleQueryMessage};
 use tokio_util::either::Either;
 
-use super::GOODBYE;
-use super::dial::DialError;
 use super::tls::Connector;
 use crate::config;
 use crate::connection::error;
@@ -31,6 +29,9 @@ const NEXT: Duration = Duration::from_millis(250);
 /// The share of `connect_timeout` that the addresses of a name may take: less than all of it, so that the error can name
 /// them.
 const SHARE: f64 = 0.9;
+
+/// How long a server that is not taken may take to close the connection.
+const GOODBYE: Duration = Duration::from_millis(300);
 
 /// A socket of either kind.
 pub(crate) type Socket = Either<TcpStream, UnixStream>;
@@ -49,6 +50,20 @@ impl Peer {
             Self::Tcp(address) => Either::Left(TcpStream::connect(address).await?),
             Self::Unix(path) => Either::Right(UnixStream::connect(path).await?),
         })
+    }
+}
+
+/// Why an attempt failed.
+#[derive(Debug)]
+pub(crate) enum DialError {
+    Driver(tokio_postgres::Error),
+    /// The server is not of the wanted kind (`target_session_attrs`).
+    Unwanted(&'static str),
+}
+
+impl From<tokio_postgres::Error> for DialError {
+    fn from(error: tokio_postgres::Error) -> Self {
+        Self::Driver(error)
     }
 }
 

@@ -12,7 +12,6 @@ use openssl::x509::store::{File, HashDir, X509Lookup, X509Store, X509StoreBuilde
 use openssl::x509::verify::{X509CheckFlags, X509VerifyFlags, X509VerifyParam};
 use openssl::x509::{X509, X509StoreContext, X509StoreContextRef, X509VerifyResult};
 
-use super::certificates::wrong;
 use crate::connection::wire::fault::{PeerFault, TlsError};
 
 /// Checks that the certificate is for this name or address.
@@ -76,23 +75,23 @@ impl Revocations {
             Some(path) => store
                 .add_lookup(X509Lookup::<File>::file())
                 .and_then(|lookup| lookup.load_cert_file(path, SslFiletype::PEM))
-                .map_err(|_| wrong("sslrootcert", path, "it contains no certificate in PEM format"))?,
+                .map_err(|_| TlsError::of_file("sslrootcert", path, "it contains no certificate in PEM format"))?,
             None => store.set_default_paths().map_err(unusable)?,
         }
         if let Some(path) = list {
-            std::fs::metadata(path).map_err(|error| wrong("sslcrl", path, &error.to_string()))?;
+            std::fs::metadata(path).map_err(|error| TlsError::of_file("sslcrl", path, &error.to_string()))?;
             store
                 .add_lookup(X509Lookup::<File>::file())
                 .and_then(|lookup| lookup.load_crl_file(path, SslFiletype::PEM))
-                .map_err(|_| wrong("sslcrl", path, "it contains no revocation list in PEM format"))?;
+                .map_err(|_| TlsError::of_file("sslcrl", path, "it contains no revocation list in PEM format"))?;
         }
         if let Some(path) = folder {
             let name = path.to_str().filter(|_| path.is_dir());
-            let name = name.ok_or_else(|| wrong("sslcrldir", path, "it is no directory"))?;
+            let name = name.ok_or_else(|| TlsError::of_file("sslcrldir", path, "it is no directory"))?;
             store
                 .add_lookup(X509Lookup::<HashDir>::hash_dir())
                 .and_then(|lookup| lookup.add_dir(name, SslFiletype::PEM))
-                .map_err(|_| wrong("sslcrldir", path, "it cannot be read"))?;
+                .map_err(|_| TlsError::of_file("sslcrldir", path, "it cannot be read"))?;
         }
         store.set_flags(X509VerifyFlags::CRL_CHECK | X509VerifyFlags::CRL_CHECK_ALL).map_err(unusable)?;
         Ok(Self(store.build()))

@@ -1,5 +1,7 @@
 //! Why a connection is ended by us, or never came about: what the peer sent, or how securing the socket failed.
 
+use std::path::Path;
+
 use crate::model::AuthMethod;
 
 /// What a server sent that made us end the connection.
@@ -40,6 +42,13 @@ pub(crate) enum TlsError {
     Peer(PeerFault),
     #[error("{0}")]
     Io(#[from] std::io::Error),
+}
+
+impl TlsError {
+    /// A file of the setting `what` that cannot be used.
+    pub(crate) fn of_file(what: &str, path: &Path, why: &str) -> Self {
+        Self::Certificate(format!("{what} {} cannot be used: {why}", path.display()))
+    }
 }
 
 /// What is wrong with a server that has a certificate of a trusted authority.
