@@ -63,6 +63,21 @@ fn described(node: &NodeConfig) -> String {
     tell("sslcert", format!("{:?}", tls.cert), format!("{:?}", usual.cert));
     tell("sslkey", format!("{:?}", tls.key), format!("{:?}", usual.key));
     tell("sslpassword", format!("{:?}", tls.key_password), format!("{:?}", usual.key_password));
+    let rest = |tls: &pgwatch::model::TlsConfig| {
+        let versions = (tls.min_version, tls.max_version);
+        format!("{:?}", (tls.channel_binding, versions, tls.direct, tls.without_sni, tls.without_cert, &tls.crl, &tls.crl_dir))
+    };
+    tell("TLS", rest(tls), rest(usual));
+    let (hosts, unset) = (&node.connect, &default.connect);
+    tell("hostaddr", format!("{:?}", hosts.hostaddr), format!("{:?}", unset.hostaddr));
+    tell("further hosts", format!("{:?}", hosts.further_hosts), format!("{:?}", unset.further_hosts));
+    let order = |connect: &pgwatch::model::ConnectConfig| format!("{} {}", connect.session_attrs.as_str(), connect.random_order);
+    tell("order", order(hosts), order(unset));
+    let login = |connect: &pgwatch::model::ConnectConfig| {
+        format!("{:?}", (&connect.options, &connect.require_auth, &connect.require_peer, &connect.unmet))
+    };
+    tell("login", login(hosts), login(unset));
+    tell("", format!("{:?}", hosts.tcp), format!("{:?}", unset.tcp));
     tell("", format!("{:?}", node.pool), format!("{:?}", default.pool));
     tell("", format!("{:?}", node.health), format!("{:?}", default.health));
     tell("read_only", format!("{:?}", node.read_only), format!("{:?}", default.read_only));
