@@ -42,7 +42,7 @@ Examples:
 
 Without --config, pgwatch reads $XDG_CONFIG_HOME/pgwatch/config.yaml (~/.config/pgwatch/config.yaml). Without that \
 file, the dashboard starts empty and offers to add a node. Passwords come from the file, PGPASSWORD, ~/.pgpass or a \
-password_command. There is no flag for a password, because every user of the machine can read the process list.
+password_command, which is told its node by PGHOST, PGUSER and PGWATCH_NODE. There is no flag for a password, because every user of the machine can read the process list.
 
 If a node does not connect, `pgwatch status` prints the reason and a remedy. `--log FILE` with \
 PGWATCH_LOG=pgwatch=debug records more.";
