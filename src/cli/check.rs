@@ -33,7 +33,13 @@ pub(super) fn run(source: &Source) -> Result<u8, Exit> {
         (_, Some(cluster)) => write!(text, "{count} of its nodes in cluster {}", safe(cluster)),
     };
     for node in &config.nodes {
-        let place = format!("{}@{}/{}", node.user, node.address(), node.database);
+        let mut place = format!("{}@{}/{}", node.user, node.address(), node.database);
+        let addresses =
+            node.hosts().filter_map(|host| Some(host.addr.filter(|addr| addr.to_string() != host.name)?.to_string()));
+        let addresses = addresses.collect::<Vec<_>>().join(", ");
+        if !addresses.is_empty() {
+            let _ = write!(place, ", at {addresses}");
+        }
         let _ = write!(text, "\n  {:<20} {}", node.name, safe(&place));
     }
     print(format!("{text}\n").as_bytes())?;

@@ -10,7 +10,9 @@ use super::environment::Environment;
 use super::libpq;
 use super::settings::Settings;
 use super::units::format_duration;
-use crate::model::{ChannelBinding, HealthConfig, Host, NodeConfig, NodeName, PasswordSource, PoolConfig, RootCert, SslMode, TlsConfig};
+use crate::model::{
+    ChannelBinding, HealthConfig, Host, NodeConfig, NodeName, PasswordSource, PoolConfig, RootCert, SslMode, TlsConfig,
+};
 
 impl Settings {
     /// The initial values of a node that is added by hand: these settings over the environment. Problems are reported

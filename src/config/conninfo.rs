@@ -103,8 +103,7 @@ mod tests {
             (
                 "postgresql://a:1,[::1]:2,c/d",
                 with(|i| {
-                    (i.hosts, i.ports, i.database) =
-                        (hosts(&["a", "::1", "c"]), vec![1, 2, 5432], Some("d".into()));
+                    (i.hosts, i.ports, i.database) = (hosts(&["a", "::1", "c"]), vec![1, 2, 5432], Some("d".into()));
                 }),
             ),
             ("postgres://a,b", with(|i| i.hosts = hosts(&["a", "b"]))),
@@ -139,7 +138,9 @@ mod tests {
         let info = parse("host=a,b hostaddr=10.0.0.1, port=1,2").unwrap();
         assert_eq!((info.hosts, info.ports), (hosts(&["a", "b"]), vec![1, 2]));
         assert_eq!(info.hostaddrs, [Some([10, 0, 0, 1].into()), None]);
-        for bad in ["host", "hostaddr=name", "port=0", "port=65536", "sslmode=on", "connect_timeout=x", "=x", "port=1,x"] {
+        for bad in
+            ["host", "hostaddr=name", "port=0", "port=65536", "sslmode=on", "connect_timeout=x", "=x", "port=1,x"]
+        {
             assert!(parse(bad).is_err(), "{bad}");
         }
         for text in ["disable", "prefer", "require"] {
@@ -151,10 +152,13 @@ mod tests {
     #[test]
     fn every_keyword_of_libpq_is_honoured_told_or_refused_by_the_node() {
         // Values that ask for what pgwatch does anyway change nothing and are told to nobody.
-        for text in ["sslcrl=''", "options=", "replication=no", "sslcompression=0", "requiressl=0", "client_encoding=auto"] {
+        for text in
+            ["sslcrl=''", "options=", "replication=no", "sslcompression=0", "requiressl=0", "client_encoding=auto"]
+        {
             assert_eq!(parse(text), Ok(ConnInfo::default()), "{text}");
         }
-        for text in ["application_name=x", "krbsrvname=x", "sslkeylogfile=x", "replication=database", "oauth_issuer=x"] {
+        for text in ["application_name=x", "krbsrvname=x", "sslkeylogfile=x", "replication=database", "oauth_issuer=x"]
+        {
             let info = parse(text).unwrap();
             assert_eq!((info.notes.len(), info.details), (1, Details::default()), "{text}");
         }
@@ -180,7 +184,8 @@ mod tests {
         assert!(connect.require_auth.as_ref().is_some_and(|methods| !methods.allow(AuthMethod::Password)));
         assert!(tls.without_sni && tls.without_cert && tls.min_version == Some(TlsVersion::V13));
         assert_eq!((tls.crl.is_some(), tls.crl_dir.is_some()), (true, true));
-        for bad in ["gssencmode=x", "target_session_attrs=x", "require_auth=x", "sslsni=2", "keepalives=x", "nothing=x"] {
+        for bad in ["gssencmode=x", "target_session_attrs=x", "require_auth=x", "sslsni=2", "keepalives=x", "nothing=x"]
+        {
             assert!(parse(bad).is_err(), "{bad}");
         }
     }

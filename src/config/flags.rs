@@ -53,9 +53,7 @@ pub(super) fn read(flags: &Flags, env: &Environment) -> Result<Config, Vec<Diagn
         }
     }
     let hosts = flags.host.as_deref().filter(|host| !host.is_empty()).map(conninfo::hosts::names);
-    let hosts = hosts.and_then(|read| {
-        read.map_err(|message| report.problem(None, format!("--host: {message}"))).ok()
-    });
+    let hosts = hosts.and_then(|read| read.map_err(|message| report.problem(None, format!("--host: {message}"))).ok());
     if flags.port == Some(0) {
         report.problem(None, "--port must be a number from 1 to 65535");
     }

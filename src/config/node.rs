@@ -176,11 +176,7 @@ impl NodeReader<'_> {
 }
 
 /// A list with commas in it, as libpq writes several hosts.
-fn list<T>(
-    entry: &Entry,
-    report: &mut Diagnostics,
-    read: impl Fn(&str) -> Result<Vec<T>, String>,
-) -> Option<Vec<T>> {
+fn list<T>(entry: &Entry, report: &mut Diagnostics, read: impl Fn(&str) -> Result<Vec<T>, String>) -> Option<Vec<T>> {
     let text = walk::filled(entry, report)?;
     match read(&text) {
         Ok(list) => Some(list),

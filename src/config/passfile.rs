@@ -118,7 +118,9 @@ mod tests {
     fn the_first_line_that_matches_is_used() {
         let text = "# host:port:database:user:password\n\ndb.example:5432:app:alice:one\n*:*:app:*:two\nlocalhost:5433:*:bob:three\n\
                     a\\:\\:1:*:*:*:four\\:\\\\x\nbad line\n*:*:empty:*:\n";
-        let got = |host, port, database, user| find(text.as_bytes(), host, port, database, user).map(|s| s.expose().to_owned());
+        let got = |host, port, database, user| {
+            find(text.as_bytes(), host, port, database, user).map(|s| s.expose().to_owned())
+        };
         assert_eq!(got("db.example", 5432, "app", "alice").as_deref(), Some("one"));
         assert_eq!(got("db.example", 5432, "app", "carol").as_deref(), Some("two"));
         assert_eq!(got("/var/run/postgresql", 5433, "x", "bob").as_deref(), Some("three"));

@@ -16,8 +16,8 @@ use super::wire::fault::{Ended, Fault, TlsError, alert_of};
 use super::wire::heard::Heard;
 use crate::model::{ErrorKind, NodeConfig, NodeError, quoted};
 use crate::sql::secrets::{masked_message, masked_message_of};
-pub(crate) use reach::{leads_to_next_host, of_addresses, of_hosts, unmet, unwanted, wrong_peer};
 use lost::lost;
+pub(crate) use reach::{leads_to_next_host, of_addresses, of_hosts, unmet, unwanted, wrong_peer};
 use sqlstate::of_sqlstate;
 
 /// How many characters of a server's text an error keeps.
@@ -116,9 +116,7 @@ pub(crate) fn classify_with(error: &tokio_postgres::Error, heard: &Heard, node: 
     if error.as_db_error().is_some() {
         return classify(error, node);
     }
-    reason(heard, node)
-        .or_else(|| too_many_rounds(heard, node))
-        .unwrap_or_else(|| classify(error, node))
+    reason(heard, node).or_else(|| too_many_rounds(heard, node)).unwrap_or_else(|| classify(error, node))
 }
 
 /// The driver refuses to hash a password more often than this, since a server could keep it busy for hours.

@@ -4,9 +4,9 @@ mod certificates;
 pub(super) mod dial;
 mod opening;
 mod password;
-mod server_certificate;
 pub(super) mod rights;
 pub(super) mod route;
+mod server_certificate;
 pub(super) mod settings;
 pub(super) mod tls;
 

@@ -72,7 +72,9 @@ fn peers(picture: &Picture, view: &str) -> Vec<Peer> {
             addresses: std::iter::once(node)
                 .chain(others)
                 .flat_map(|node| node.config.hosts())
-                .flat_map(|host| [Some(host.name), host.addr.map(|addr| addr.to_string())].map(|name| (name, host.port)))
+                .flat_map(|host| {
+                    [Some(host.name), host.addr.map(|addr| addr.to_string())].map(|name| (name, host.port))
+                })
                 .filter_map(|(name, port)| Some((name?, port)))
                 .collect(),
             cluster: node.config.cluster.clone(),

@@ -220,8 +220,8 @@ mod tests {
             (Standby, [false, false, true]),
             (PreferStandby, [false, false, true]),
         ] {
-            let taken =
-                [(false, false), (false, true), (true, true)].map(|(in_recovery, read_only)| attrs.refusal(in_recovery, read_only).is_none());
+            let taken = [(false, false), (false, true), (true, true)]
+                .map(|(in_recovery, read_only)| attrs.refusal(in_recovery, read_only).is_none());
             assert_eq!(taken, takes, "{attrs:?}");
             assert_eq!(SessionAttrs::parse(attrs.as_str()), Some(attrs));
         }

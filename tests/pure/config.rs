@@ -65,13 +65,18 @@ fn described(node: &NodeConfig) -> String {
     tell("sslpassword", format!("{:?}", tls.key_password), format!("{:?}", usual.key_password));
     let rest = |tls: &pgwatch::model::TlsConfig| {
         let versions = (tls.min_version, tls.max_version);
-        format!("{:?}", (tls.channel_binding, versions, tls.direct, tls.without_sni, tls.without_cert, &tls.crl, &tls.crl_dir))
+        format!(
+            "{:?}",
+            (tls.channel_binding, versions, tls.direct, tls.without_sni, tls.without_cert, &tls.crl, &tls.crl_dir)
+        )
     };
     tell("TLS", rest(tls), rest(usual));
     let (hosts, unset) = (&node.connect, &default.connect);
     tell("hostaddr", format!("{:?}", hosts.hostaddr), format!("{:?}", unset.hostaddr));
     tell("further hosts", format!("{:?}", hosts.further_hosts), format!("{:?}", unset.further_hosts));
-    let order = |connect: &pgwatch::model::ConnectConfig| format!("{} {}", connect.session_attrs.as_str(), connect.random_order);
+    let order = |connect: &pgwatch::model::ConnectConfig| {
+        format!("{} {}", connect.session_attrs.as_str(), connect.random_order)
+    };
     tell("order", order(hosts), order(unset));
     let login = |connect: &pgwatch::model::ConnectConfig| {
         format!("{:?}", (&connect.options, &connect.require_auth, &connect.require_peer, &connect.unmet))

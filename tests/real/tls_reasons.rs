@@ -12,7 +12,9 @@ use openssl::hash::MessageDigest;
 use openssl::nid::Nid;
 use openssl::pkey::{PKey, Private};
 use openssl::rsa::Rsa;
-use openssl::ssl::{AlpnError, SslAcceptor, SslAcceptorBuilder, SslMethod, SslVerifyMode, SslVersion, select_next_proto};
+use openssl::ssl::{
+    AlpnError, SslAcceptor, SslAcceptorBuilder, SslMethod, SslVerifyMode, SslVersion, select_next_proto,
+};
 use openssl::x509::extension::{BasicConstraints, SubjectAlternativeName};
 use openssl::x509::{X509, X509NameBuilder};
 use pgwatch::connection::session::{self, SessionKind};
@@ -76,9 +78,14 @@ fn serve(acceptor: Arc<SslAcceptor>, asks: bool) -> u16 {
             if asks && (socket.read_exact(&mut request).is_err() || socket.write_all(b"S").is_err()) {
                 continue;
             }
+            // A socket that is closed with bytes unread resets the connection, which may overtake our alert.
+            let Ok(mut rest) = socket.try_clone() else { return };
             if let Ok(mut stream) = acceptor.accept(socket) {
-                // In TLS 1.3 the client's certificate is judged by now.
+                // The client may have sent its startup packet by now.
                 let _ = stream.read(&mut request);
+            } else {
+                let _ = rest.shutdown(std::net::Shutdown::Write);
+                let _ = rest.read_to_end(&mut Vec::new());
             }
         }
     });
@@ -130,8 +137,16 @@ async fn a_certificate_is_refused_for_the_true_reason() {
     let long: Vec<String> = (0..9).map(|at| format!("n{at}.test")).collect();
     let long: Vec<&str> = long.iter().map(String::as_str).collect();
     for (pair, host, said) in [
-        (stage.issue("x", &["a.test", "b.test"], valid), "db.test", "not for the name db.test: it is for a.test, b.test"),
-        (stage.issue("x", &["a.test", "10.1.2.3"], valid), "127.0.0.1", "not for the address 127.0.0.1: it is for a.test, 10.1.2.3"),
+        (
+            stage.issue("x", &["a.test", "b.test"], valid),
+            "db.test",
+            "not for the name db.test: it is for a.test, b.test",
+        ),
+        (
+            stage.issue("x", &["a.test", "10.1.2.3"], valid),
+            "127.0.0.1",
+            "not for the address 127.0.0.1: it is for a.test, 10.1.2.3",
+        ),
         (stage.issue("127.0.0.1", &[], valid), "127.0.0.1", "it has 127.0.0.1 as its common name only"),
         (stage.issue("a.test", &[], valid), "db.test", "it is for a.test"),
         (stage.issue("x", &long, valid), "db.test", "it is for n0.test, n1.test, n2.test, n3.test and 5 more"),
@@ -163,9 +178,11 @@ async fn a_certificate_is_refused_for_the_true_reason() {
 async fn a_handshake_fails_for_the_true_reason() {
     let stage = Stage::new();
     let pair = stage.issue("db.test", &["db.test"], (-1, 30));
-    let only = |version| move |builder: &mut SslAcceptorBuilder| {
-        builder.set_min_proto_version(Some(version)).unwrap();
-        builder.set_max_proto_version(Some(version)).unwrap();
+    let only = |version| {
+        move |builder: &mut SslAcceptorBuilder| {
+            builder.set_min_proto_version(Some(version)).unwrap();
+            builder.set_max_proto_version(Some(version)).unwrap();
+        }
     };
     let newest = serve(acceptor(&pair, &only(SslVersion::TLS1_3)), true);
     let older = serve(acceptor(&pair, &only(SslVersion::TLS1_2)), true);
@@ -205,10 +222,16 @@ async fn a_handshake_fails_for_the_true_reason() {
 
     // TLS that begins at once needs a server that agrees to speak PostgreSQL over it.
     let agrees = |builder: &mut SslAcceptorBuilder| {
-        builder.set_alpn_select_callback(|_, offered| select_next_proto(b"\x0apostgresql", offered).ok_or(AlpnError::NOACK));
+        builder.set_alpn_select_callback(|_, offered| {
+            select_next_proto(b"\x0apostgresql", offered).ok_or(AlpnError::NOACK)
+        });
     };
     for (port, kind, said) in [
-        (serve(acceptor(&pair, &|_| ()), false), ErrorKind::Tls, "does not speak PostgreSQL over TLS that begins at once"),
+        (
+            serve(acceptor(&pair, &|_| ()), false),
+            ErrorKind::Tls,
+            "does not speak PostgreSQL over TLS that begins at once",
+        ),
         (serve(acceptor(&pair, &agrees), false), ErrorKind::ConnectionLost, ""),
     ] {
         let mut node = stage.node(port, SslMode::VerifyFull);

@@ -52,11 +52,10 @@ pub fn combine(
 ) -> Result<Vec<Host>, String> {
     let count = if names.is_empty() { addresses.len() } else { names.len() };
     if !addresses.is_empty() && addresses.len() != count {
-        return Err(format!("hostaddr has {} addresses for {count} hosts: give one for each host", addresses.len()));
+        return Err(format!("hostaddr must have an address for each host: host names {count}"));
     }
     if ports.len() > 1 && ports.len() != count {
-        let hosts = if count == 1 { "1 host".to_owned() } else { format!("{count} hosts") };
-        return Err(format!("port has {} numbers for {hosts}: give one, or one for each host", ports.len()));
+        return Err(format!("port must have one number, or one for each host: host names {count}"));
     }
     let host = |at: usize| {
         let addr = addresses.get(at).copied().flatten();
@@ -121,9 +120,14 @@ mod tests {
         ] {
             assert_eq!(hosts(host, hostaddr, port), Ok(expected.into_iter().map(str::to_owned).collect()), "{host}");
         }
-        for (host, hostaddr, port) in
-            [("a,b", "10.0.0.1", ""), ("a,b", "", "1,2,3"), ("a", "", "1,2"), ("a b,c", "", ""), ("", "name", ""), ("a", "", "0")]
-        {
+        for (host, hostaddr, port) in [
+            ("a,b", "10.0.0.1", ""),
+            ("a,b", "", "1,2,3"),
+            ("a", "", "1,2"),
+            ("a b,c", "", ""),
+            ("", "name", ""),
+            ("a", "", "0"),
+        ] {
             assert!(hosts(host, hostaddr, port).is_err(), "{host} {hostaddr} {port}");
         }
     }

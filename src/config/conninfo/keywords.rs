@@ -187,8 +187,7 @@ fn channel_binding(text: &str) -> Result<ChannelBinding, String> {
 
 /// Reads `sslmode`; the message lists all modes.
 fn ssl_mode(text: &str) -> Result<SslMode, String> {
-    SslMode::parse(text)
-        .ok_or_else(|| one_of("sslmode", &SslMode::ALL.map(SslMode::as_str)))
+    SslMode::parse(text).ok_or_else(|| one_of("sslmode", &SslMode::ALL.map(SslMode::as_str)))
 }
 
 /// The message repeats the keyword only if it looks like a typo of a known one: otherwise it may be a piece of a

@@ -12,11 +12,7 @@ const NAMED: usize = 4;
 
 /// None of the addresses of a host's name opened `within` that time. `failed`: each address that was tried, with the
 /// reason if there is one.
-pub(crate) fn of_addresses(
-    failed: &[(IpAddr, Option<io::Error>)],
-    node: &NodeConfig,
-    within: Duration,
-) -> NodeError {
+pub(crate) fn of_addresses(failed: &[(IpAddr, Option<io::Error>)], node: &NodeConfig, within: Duration) -> NodeError {
     // An address that swallows packets may be that of the server, so it counts for more than one that refuses.
     let silent = failed.iter().any(|(_, reason)| reason.is_none());
     let first = failed.iter().find_map(|(_, reason)| reason.as_ref());

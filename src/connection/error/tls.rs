@@ -23,7 +23,9 @@ pub(crate) fn of_tls(error: &TlsError, node: &NodeConfig) -> NodeError {
         }
         TlsError::NotPostgres => NodeError::new(ErrorKind::Internal, format!("{}: {error}", node.address()))
             .with_hint("check that a PostgreSQL server listens on this host and port"),
-        TlsError::Certificate(what) => NodeError::new(ErrorKind::Tls, what.clone()),
+        TlsError::Certificate(what) => {
+            NodeError::new(ErrorKind::Tls, what.clone()).with_hint("correct the file, or the setting that names it")
+        }
         TlsError::Handshake(error) => of_handshake(error, node),
         TlsError::Peer(fault) => of_peer(fault, node),
         TlsError::Io(error) => lost(node, &error.to_string()),
@@ -56,7 +58,11 @@ fn of_handshake(error: &native_tls::Error, node: &NodeConfig) -> NodeError {
 }
 
 fn failed(node: &NodeConfig, text: &str) -> NodeError {
-    told(format!("TLS with {} failed", node.address()), text, "check that it is a PostgreSQL server with TLS 1.2 or later")
+    told(
+        format!("TLS with {} failed", node.address()),
+        text,
+        "check that it is a PostgreSQL server with TLS 1.2 or later",
+    )
 }
 
 fn told(message: String, text: &str, hint: &str) -> NodeError {
@@ -118,7 +124,9 @@ fn of_reason(reason: i32, text: &str, node: &NodeConfig) -> Option<NodeError> {
             "check host and port; sslnegotiation=direct needs a server of version 17 or later",
         ),
         // NO_SHARED_CIPHER, NO_CIPHERS_AVAILABLE, WRONG_CIPHER_RETURNED
-        193 | 181 | 261 => (format!("{address} and pgwatch have no cipher in common"), "check the server's ssl_ciphers"),
+        193 | 181 | 261 => {
+            (format!("{address} and pgwatch have no cipher in common"), "check the server's ssl_ciphers")
+        }
         // DH_KEY_TOO_SMALL
         394 => (format!("{address} offers a key exchange that is too weak"), "check the server's ssl_dh_params_file"),
         // UNEXPECTED_EOF_WHILE_READING
@@ -192,11 +200,10 @@ fn of_peer(fault: &PeerFault, node: &NodeConfig) -> NodeError {
                 _ => error,
             }
         }
-        PeerFault::NoAlpn => NodeError::new(
-            ErrorKind::Tls,
-            format!("{address} does not speak PostgreSQL over TLS that begins at once"),
-        )
-        .with_hint("leave sslnegotiation=direct out; it needs a server of version 17 or later"),
+        PeerFault::NoAlpn => {
+            NodeError::new(ErrorKind::Tls, format!("{address} does not speak PostgreSQL over TLS that begins at once"))
+                .with_hint("leave sslnegotiation=direct out; it needs a server of version 17 or later")
+        }
         PeerFault::Unchecked(why) => {
             NodeError::new(ErrorKind::Tls, format!("the certificate of {address} cannot be checked: {why}"))
                 .with_hint(NAME)
@@ -261,7 +268,8 @@ mod tests {
 
     #[test]
     fn each_alert_and_result_has_its_words() {
-        let text = "error:0A000418:SSL routines:ssl3_read_bytes:tlsv1 alert unknown ca:../ssl/record/rec_layer_s3.c:1586:";
+        let text =
+            "error:0A000418:SSL routines:ssl3_read_bytes:tlsv1 alert unknown ca:../ssl/record/rec_layer_s3.c:1586:";
         assert_eq!(
             of_alert(48, text, &node("db")).message,
             "db:5432 rejects the client certificate: it does not know the issuer (tlsv1 alert unknown ca)"
@@ -269,7 +277,13 @@ mod tests {
         assert!(of_alert(116, text, &node("db")).message.contains("requires a client certificate"));
         assert!(of_alert(70, text, &node("db")).message.contains("no version of TLS in common"));
         assert_eq!((alert_of_reason(1116), alert_of_reason(134), alert_of_reason(1300)), (Some(116), None, None));
-        for (code, said) in [(10, "has expired"), (18, "by itself"), (20, "not signed by a trusted authority"), (23, "revoked"), (999, "not accepted")] {
+        for (code, said) in [
+            (10, "has expired"),
+            (18, "by itself"),
+            (20, "not signed by a trusted authority"),
+            (23, "revoked"),
+            (999, "not accepted"),
+        ] {
             let error = of_verification(code, "x (why)", &node("db"));
             assert!(error.message.contains(said) && error.message.ends_with("(why)"), "{}", error.message);
         }

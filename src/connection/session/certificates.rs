@@ -118,7 +118,8 @@ impl Files {
             (cert, key)
         });
         let identity = identity.filter(|_| !tls.without_cert);
-        let all = root.iter().chain(&crl).chain(&tls.crl_dir).chain(identity.iter().flat_map(|(cert, key)| [cert, key]));
+        let all =
+            root.iter().chain(&crl).chain(&tls.crl_dir).chain(identity.iter().flat_map(|(cert, key)| [cert, key]));
         let changed = all.map(|path| fs::metadata(path).and_then(|meta| meta.modified()).ok()).collect();
         Self { verify, root, identity, crl, tls: tls.clone(), changed }
     }
@@ -178,7 +179,8 @@ impl Files {
             (false, _) => "it is not a private key in PEM or DER format",
         };
         let key = parsed.map_err(|_| TlsError::of_file("sslkey", path, reason))?;
-        key.private_key_to_pem_pkcs8().map_err(|_| TlsError::of_file("sslkey", path, "openssl cannot convert it to PKCS#8"))
+        key.private_key_to_pem_pkcs8()
+            .map_err(|_| TlsError::of_file("sslkey", path, "openssl cannot convert it to PKCS#8"))
     }
 }
 

@@ -136,12 +136,8 @@ where
         let mut config = config(node, found.password.as_ref());
         tracing::debug!(node = %node.name, address = %node.address(), purpose = ?kind, ?encryption, "connecting");
         let Route { peer, socket } = route::find(node, attrs, &mut config).await?;
-        let dialled = Dialled {
-            heard: Arc::clone(connector.heard()),
-            behind_pooler: true,
-            connector: connector.clone(),
-            peer,
-        };
+        let dialled =
+            Dialled { heard: Arc::clone(connector.heard()), behind_pooler: true, connector: connector.clone(), peer };
         let error = match limited(&dialled.heard, OUR_ANSWERS, connect(config, connector, socket, attrs)).await {
             Some(Ok(opened)) => return Ok((dialled, opened)),
             Some(Err(DialError::Driver(error))) => found.explain(error::classify_with(&error, &dialled.heard, node)),

@@ -92,8 +92,9 @@ pub(crate) async fn find(node: &NodeConfig, attrs: SessionAttrs, config: &mut Co
         return Ok(Route { peer: Peer::Tcp(*address), socket: None });
     }
     let within = node.pool.connect_timeout.mul_f64(SHARE);
-    let (address, stream) =
-        race(&addresses, within, TcpStream::connect).await.map_err(|failed| error::of_addresses(&failed, node, within))?;
+    let (address, stream) = race(&addresses, within, TcpStream::connect)
+        .await
+        .map_err(|failed| error::of_addresses(&failed, node, within))?;
     set_options(&stream, config).map_err(|error| error::of_io(&error, node, true))?;
     Ok(Route { peer: Peer::Tcp(address), socket: Some(Either::Left(stream)) })
 }
@@ -342,7 +343,8 @@ mod tests {
             }
         };
         let won = race(&addresses, Duration::from_secs(4), connect).await;
-        let reason = |(_, error): (IpAddr, Option<io::Error>)| error.map_or("silent".to_owned(), |error| error.to_string());
+        let reason =
+            |(_, error): (IpAddr, Option<io::Error>)| error.map_or("silent".to_owned(), |error| error.to_string());
         let won = won.map(|(_, port)| port).map_err(|failed| failed.into_iter().map(reason).collect());
         (won, began.elapsed().as_millis(), starts.into_inner().unwrap())
     }
@@ -357,7 +359,10 @@ mod tests {
         assert_eq!(raced(&[Nothing, Refuses(1), Opens(1)]).await, (Ok(3), 252, vec![0, 250, 251]));
         assert_eq!(raced(&[Nothing, Nothing, Nothing, Opens(0)]).await.0, Ok(4));
         let refused = "connection refused".to_owned();
-        assert_eq!(raced(&[Refuses(1), Refuses(1)]).await, (Err(vec![refused.clone(), refused.clone()]), 2, vec![0, 1]));
+        assert_eq!(
+            raced(&[Refuses(1), Refuses(1)]).await,
+            (Err(vec![refused.clone(), refused.clone()]), 2, vec![0, 1])
+        );
         let (failed, after, _) = raced(&[Nothing, Refuses(1)]).await;
         assert_eq!((failed, after), (Err(vec!["silent".to_owned(), refused]), 4000));
         assert_eq!(raced(&[]).await.0, Err(vec![]));

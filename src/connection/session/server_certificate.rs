@@ -101,9 +101,7 @@ impl Revocations {
     pub(super) fn check(&self, shown: &X509) -> Result<(), PeerFault> {
         match verified(&self.0, shown) {
             Ok(X509VerifyResult::OK) => Ok(()),
-            Ok(result) => {
-                Err(PeerFault::Revocation { code: result.as_raw(), text: result.error_string().to_owned() })
-            }
+            Ok(result) => Err(PeerFault::Revocation { code: result.as_raw(), text: result.error_string().to_owned() }),
             Err(error) => Err(PeerFault::Unchecked(error.to_string())),
         }
     }

@@ -59,14 +59,7 @@ impl Connector {
     pub(crate) fn new(node: &NodeConfig, encryption: Encryption, sockets: Sockets, limits: Limits) -> Self {
         let heard = Heard::new(limits);
         heard.require_auth(node.connect.require_auth.clone());
-        Self {
-            encryption,
-            tls: node.tls.clone(),
-            host: node.host.clone(),
-            heard,
-            cancels: false,
-            sockets,
-        }
+        Self { encryption, tls: node.tls.clone(), host: node.host.clone(), heard, cancels: false, sockets }
     }
 
     /// A connector for a connection that carries a cancel request: secured in the same way, with a [`Heard`] of its
