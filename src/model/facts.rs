@@ -1,5 +1,6 @@
 //! What a server reports about itself: the figures of one refresh, and what stays the same while it runs.
 
+use std::net::SocketAddr;
 use std::time::{Duration, SystemTime};
 
 use serde::Serialize;
@@ -357,6 +358,8 @@ pub struct ServerFacts {
     /// What the server warned of when our session was opened: a password that expires soon, or is stored as MD5, an
     /// outdated collation. Text of the server: make it safe before it reaches a terminal.
     pub login_warnings: Vec<String>,
+    /// The address and port that the figures' session is connected to; `None` for a unix socket.
+    pub reached_at: Option<SocketAddr>,
     /// How a pooler in front of the server hands out its processes; `None` without one.
     pub pooling: Option<Pooling>,
     /// The role that our sessions act for, which need not be the one that logged in.

@@ -35,8 +35,8 @@ pub(crate) fn of_tls(error: &TlsError, node: &NodeConfig) -> NodeError {
 fn of_handshake(error: &native_tls::Error, node: &NodeConfig) -> NodeError {
     let text = error.to_string();
     let source = error.source();
-    if let Some(error) = source.and_then(|source| source.downcast_ref::<std::io::Error>()) {
-        return lost(node, &error.to_string());
+    if source.is_some_and(|source| source.is::<std::io::Error>()) {
+        return closed(node);
     }
     let stack = source.and_then(|source| source.downcast_ref::<ErrorStack>());
     let reasons = stack.into_iter().flat_map(ErrorStack::errors).filter(|error| error.library_code() == LIBRARY_SSL);
@@ -52,9 +52,18 @@ fn of_handshake(error: &native_tls::Error, node: &NodeConfig) -> NodeError {
         }
     }
     if source.is_none() && stack.is_none() {
-        return lost(node, "it was closed during the TLS handshake");
+        return closed(node);
     }
     failed(node, &text)
+}
+
+fn closed(node: &NodeConfig) -> NodeError {
+    let error = lost(node, "it was closed during the TLS handshake");
+    if node.tls.direct {
+        error.with_hint("sslnegotiation=direct needs a server of version 17 or later: leave it out for an older one")
+    } else {
+        error
+    }
 }
 
 fn failed(node: &NodeConfig, text: &str) -> NodeError {
@@ -130,7 +139,7 @@ fn of_reason(reason: i32, text: &str, node: &NodeConfig) -> Option<NodeError> {
         // DH_KEY_TOO_SMALL
         394 => (format!("{address} offers a key exchange that is too weak"), "check the server's ssl_dh_params_file"),
         // UNEXPECTED_EOF_WHILE_READING
-        294 => return Some(lost(node, "it was closed during the TLS handshake")),
+        294 => return Some(closed(node)),
         _ => return None,
     };
     Some(told(message, text, hint))

@@ -282,6 +282,7 @@ impl Poller {
             self.config_loaded = config_loaded.or(self.config_loaded).or(Some(SystemTime::UNIX_EPOCH));
             let mut server = sql::read_server(session.version.clone(), &answer, self.server.missing(Some(role)));
             server.login_warnings.clone_from(&session.warnings);
+            server.reached_at = session.dialled.address();
             server.pooling = pooling;
             server.configured = session.configured(&self.node).await?;
             self.reporter.send(News::Server(Arc::new(server))).await;

@@ -322,6 +322,7 @@ pub(super) fn read_server(version: (String, u32), answer: &Answer, missing: Vec<
         configured: None,
         pending_restart: answer.small("pending_restart"),
         login_warnings: Vec::new(),
+        reached_at: None,
         pooling: None,
         acts_for: answer.get("acts_for"),
         monitors: answer.get("monitors"),

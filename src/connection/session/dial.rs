@@ -1,5 +1,6 @@
 //! The attempts of one connect: at each host, with the node's password and `sslmode`.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -43,6 +44,14 @@ impl Dialled {
         // A server that does not tell the process may still be the one that the login named.
         if let (true, Some(pid)) = (self.behind_pooler, pid) {
             self.heard.is_lent(address, pid);
+        }
+    }
+
+    /// The address that the session is connected to; `None` for a unix socket.
+    pub(crate) fn address(&self) -> Option<SocketAddr> {
+        match self.peer {
+            Peer::Tcp(address) => Some(address),
+            Peer::Unix(_) => None,
         }
     }
 

@@ -103,6 +103,11 @@ fn lines(node: &Node, canvas: &Canvas<'_>, values: usize, room: usize) -> Vec<Do
         lines.push(DocLine::default().text("The server has not reported its settings yet.", theme.dim));
         return lines;
     };
+    // The host that answered of several, or what a name stands for.
+    if let Some(reached_at) = server.reached_at.map(|address| address.to_string()).filter(|at| *at != config.address())
+    {
+        lines.push(pair("reached at", reached_at));
+    }
     if let Some(pooling) = server.pooling {
         // Without a label: there is room for both at 120 columns, not for the label as well.
         lines.push(DocLine::default().text(pooling.words(), theme.text));

@@ -44,6 +44,7 @@ fn steady(facts: &Facts, server: &ServerFacts) -> String {
         settings,
         acts_for: None,
         pooling: None,
+        reached_at: None,
         configured: None,
         login_warnings: Vec::new(),
         ..server.clone()
