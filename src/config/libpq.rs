@@ -77,10 +77,10 @@ pub(super) fn of_conninfo(info: ConnInfo, position: Option<Position>, resolve: i
     fn at<T>(value: Option<T>, position: Option<Position>) -> Option<At<T>> {
         value.map(|value| At::new(value, position))
     }
-    let file = |name: Option<String>| at(name.map(|name| resolve(&name)), position);
     fn list<T>(values: Vec<T>) -> Option<Vec<T>> {
         (!values.is_empty()).then_some(values)
     }
+    let file = |name: Option<String>| at(name.map(|name| resolve(&name)), position);
     let mut details = info.details;
     details.resolve(|path| path.to_str().map_or_else(|| path.to_owned(), &resolve));
     Settings {

@@ -81,10 +81,9 @@ impl SessionAttrs {
     /// Why a server of this kind is not taken; `None` if it is.
     pub fn refusal(self, in_recovery: bool, read_only: bool) -> Option<&'static str> {
         match self {
-            Self::ReadWrite if in_recovery => Some("it is a standby"),
+            Self::ReadWrite | Self::Primary if in_recovery => Some("it is a standby"),
             Self::ReadWrite if read_only => Some("its sessions are read-only by default"),
             Self::ReadOnly if !in_recovery && !read_only => Some("its sessions may write"),
-            Self::Primary if in_recovery => Some("it is a standby"),
             Self::Standby | Self::PreferStandby if !in_recovery => Some("it is a primary"),
             _ => None,
         }

@@ -1,5 +1,6 @@
 //! Why no address, or none of several hosts, led to a server that we take.
 
+use std::fmt::Write as _;
 use std::io;
 use std::net::IpAddr;
 use std::time::Duration;
@@ -71,7 +72,7 @@ pub(crate) fn leads_to_next_host(error: &NodeError) -> bool {
 fn listed(all: &[String], between: &str) -> String {
     let mut text = all.iter().take(NAMED).map(String::as_str).collect::<Vec<_>>().join(between);
     if all.len() > NAMED {
-        text += &format!("{between}and {} more", all.len() - NAMED);
+        let _ = write!(text, "{between}and {} more", all.len() - NAMED);
     }
     text
 }
@@ -134,6 +135,8 @@ mod tests {
         }
     }
 
+    use ErrorKind::{Authentication, Refused, StartingUp, Timeout};
+
     #[test]
     fn the_most_telling_host_gives_the_kind() {
         let error = |kind, text: &str| NodeError::new(kind, text);
@@ -141,7 +144,6 @@ mod tests {
             let sorted = of_hosts(errors.iter().map(|(kind, text)| error(*kind, text)).collect(), &node());
             (sorted.kind, sorted.message)
         };
-        use ErrorKind::{Authentication, Refused, StartingUp, Timeout};
         assert_eq!(of(&[(Refused, "a"), (Timeout, "b")]), (Timeout, "a; b".to_owned()));
         assert_eq!(of(&[(Refused, "a"), (StartingUp, "b"), (Refused, "c")]), (StartingUp, "a; b; c".to_owned()));
         assert_eq!(of(&[(StartingUp, "a"), (Authentication, "b")]), (Authentication, "a; b".to_owned()));

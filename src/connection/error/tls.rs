@@ -1,6 +1,7 @@
 //! Why TLS failed, by the codes of OpenSSL. Its texts differ between versions; they only stand behind our own words.
 
 use std::error::Error as _;
+use std::fmt::Write as _;
 
 use openssl::error::ErrorStack;
 
@@ -35,7 +36,7 @@ pub(crate) fn of_tls(error: &TlsError, node: &NodeConfig) -> NodeError {
 fn of_handshake(error: &native_tls::Error, node: &NodeConfig) -> NodeError {
     let text = error.to_string();
     let source = error.source();
-    if source.is_some_and(|source| source.is::<std::io::Error>()) {
+    if source.is_some_and(<dyn std::error::Error>::is::<std::io::Error>) {
         return closed(node);
     }
     let stack = source.and_then(|source| source.downcast_ref::<ErrorStack>());
@@ -51,7 +52,7 @@ fn of_handshake(error: &native_tls::Error, node: &NodeConfig) -> NodeError {
             return error;
         }
     }
-    if source.is_none() && stack.is_none() {
+    if source.is_none() {
         return closed(node);
     }
     failed(node, &text)
@@ -68,13 +69,13 @@ fn closed(node: &NodeConfig) -> NodeError {
 
 fn failed(node: &NodeConfig, text: &str) -> NodeError {
     told(
-        format!("TLS with {} failed", node.address()),
+        &format!("TLS with {} failed", node.address()),
         text,
         "check that it is a PostgreSQL server with TLS 1.2 or later",
     )
 }
 
-fn told(message: String, text: &str, hint: &str) -> NodeError {
+fn told(message: &str, text: &str, hint: &str) -> NodeError {
     NodeError::new(ErrorKind::Tls, format!("{message} ({})", short(text))).with_hint(hint)
 }
 
@@ -118,7 +119,7 @@ pub(super) fn of_verification(code: i32, text: &str, node: &NodeConfig) -> NodeE
         ),
         _ => (format!("the certificate of {address} is not accepted"), ROOT),
     };
-    told(message, text, hint)
+    told(&message, text, hint)
 }
 
 /// By the `SSL_R_` of OpenSSL: what went wrong on our side of the handshake.
@@ -142,7 +143,7 @@ fn of_reason(reason: i32, text: &str, node: &NodeConfig) -> Option<NodeError> {
         294 => return Some(closed(node)),
         _ => return None,
     };
-    Some(told(message, text, hint))
+    Some(told(&message, text, hint))
 }
 
 /// By the number of the alert (RFC 8446, 6.2): what the server has against us.
@@ -169,7 +170,7 @@ pub(crate) fn of_alert(alert: u8, text: &str, node: &NodeConfig) -> NodeError {
         ),
         _ => (format!("{address} rejects the TLS handshake"), CLIENT),
     };
-    told(message, text, hint)
+    told(&message, text, hint)
 }
 
 fn version_hint(node: &NodeConfig) -> &'static str {
@@ -225,7 +226,7 @@ fn within(names: &[String]) -> String {
     const SHOWN: usize = 4;
     let mut text = names.iter().take(SHOWN).map(String::as_str).collect::<Vec<_>>().join(", ");
     if names.len() > SHOWN {
-        text += &format!(" and {} more", names.len() - SHOWN);
+        let _ = write!(text, " and {} more", names.len() - SHOWN);
     }
     text
 }

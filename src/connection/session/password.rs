@@ -192,7 +192,7 @@ mod tests {
         let log = dir.path().join("log");
         let line = format!("echo begin >> {0}; sleep 0.2; echo end >> {0}; echo secret", log.display());
         let node = node();
-        let all = (0..20).map(|_| run_within(&line, &node, Duration::from_secs(60)));
+        let all = (0..20).map(|_| run_within(&line, &node, Duration::from_mins(1)));
         let passwords = futures_util::future::join_all(all).await;
         assert!(passwords.iter().all(Result::is_ok), "{passwords:?}");
         let (mut running, mut most, mut began) = (0_i32, 0, 0);

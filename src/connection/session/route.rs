@@ -183,23 +183,18 @@ async fn race<S, F: Future<Output = io::Result<S>>>(
         } else if running.is_empty() {
             return Err(tried);
         }
-        // Until the next address is due.
-        let next = sleep(NEXT);
-        let mut next = std::pin::pin!(next);
-        loop {
-            tokio::select! {
-                Some((address, at, opened)) = running.next() => match opened {
-                    Ok(stream) => return Ok((address, stream)),
-                    Err(error) => {
-                        if let Some((_, reason)) = tried.get_mut(at) {
-                            *reason = Some(error);
-                        }
-                        break;
+        tokio::select! {
+            Some((address, at, opened)) = running.next() => match opened {
+                Ok(stream) => return Ok((address, stream)),
+                Err(error) => {
+                    if let Some((_, reason)) = tried.get_mut(at) {
+                        *reason = Some(error);
                     }
-                },
-                () = &mut next, if waiting.len() > 0 => break,
-                () = &mut end => return Err(tried),
-            }
+                }
+            },
+            // The next address is due.
+            () = sleep(NEXT), if waiting.len() > 0 => {}
+            () = &mut end => return Err(tried),
         }
     }
 }
@@ -380,9 +375,10 @@ mod tests {
         assert!(began.elapsed() >= NEXT && began.elapsed() < Duration::from_secs(10), "{:?}", began.elapsed());
     }
 
+    #[allow(dead_code, reason = "what is held keeps the queue full")]
     struct Full {
         address: SocketAddr,
-        _held: (tokio::net::TcpListener, Vec<tokio::task::JoinHandle<io::Result<TcpStream>>>),
+        held: (tokio::net::TcpListener, Vec<tokio::task::JoinHandle<io::Result<TcpStream>>>),
     }
 
     async fn socket_with_a_full_queue() -> Full {
@@ -397,7 +393,7 @@ mod tests {
             let swallowed = !attempt.is_finished();
             held.push(attempt);
             if swallowed {
-                return Full { address, _held: (listener, held) };
+                return Full { address, held: (listener, held) };
             }
         }
     }

@@ -70,13 +70,13 @@ pub(super) struct Revocations(X509Store);
 impl Revocations {
     /// Reads the lists. `roots`: the trusted authorities; those of the machine if there is no file.
     pub(super) fn read(roots: Option<&Path>, list: Option<&Path>, folder: Option<&Path>) -> Result<Self, TlsError> {
-        let mut store = X509StoreBuilder::new().map_err(unusable)?;
+        let mut store = X509StoreBuilder::new().map_err(|error| unusable(&error))?;
         match roots {
             Some(path) => store
                 .add_lookup(X509Lookup::<File>::file())
                 .and_then(|lookup| lookup.load_cert_file(path, SslFiletype::PEM))
                 .map_err(|_| TlsError::of_file("sslrootcert", path, "it contains no certificate in PEM format"))?,
-            None => store.set_default_paths().map_err(unusable)?,
+            None => store.set_default_paths().map_err(|error| unusable(&error))?,
         }
         if let Some(path) = list {
             std::fs::metadata(path).map_err(|error| TlsError::of_file("sslcrl", path, &error.to_string()))?;
@@ -93,7 +93,9 @@ impl Revocations {
                 .and_then(|lookup| lookup.add_dir(name, SslFiletype::PEM))
                 .map_err(|_| TlsError::of_file("sslcrldir", path, "it cannot be read"))?;
         }
-        store.set_flags(X509VerifyFlags::CRL_CHECK | X509VerifyFlags::CRL_CHECK_ALL).map_err(unusable)?;
+        store
+            .set_flags(X509VerifyFlags::CRL_CHECK | X509VerifyFlags::CRL_CHECK_ALL)
+            .map_err(|error| unusable(&error))?;
         Ok(Self(store.build()))
     }
 
@@ -107,6 +109,6 @@ impl Revocations {
     }
 }
 
-fn unusable(error: ErrorStack) -> TlsError {
+fn unusable(error: &ErrorStack) -> TlsError {
     TlsError::Certificate(format!("the revocation lists cannot be used: {error}"))
 }
