@@ -11,6 +11,7 @@ use pgwatch::connection::pool::NodePool;
 use pgwatch::connection::query;
 use pgwatch::connection::session::{self, SessionKind};
 use pgwatch::demo::Cluster;
+use pgwatch::model::SessionAttrs::{Any, PreferStandby, Primary, ReadOnly, ReadWrite, Standby};
 use pgwatch::model::protocol::QueryRequest;
 use pgwatch::model::{
     AuthMethods, BatchId, ErrorKind, Host, NodeConfig, NodeError, PasswordSource, Role, RootCert, Secret, SessionAttrs,
@@ -124,7 +125,6 @@ async fn hosts_are_tried_in_order_until_one_is_of_the_wanted_kind() {
         node
     };
     let (one, two) = (primary.port(), standby.port());
-    use SessionAttrs::{Any, PreferStandby, Primary, ReadOnly, ReadWrite, Standby};
     for (ports, attrs, expected) in [
         (vec![1, one], Any, one),
         (vec![two, one], Any, two),
@@ -178,11 +178,7 @@ async fn the_login_keeps_to_what_the_user_requires() {
     let server = cluster.primary();
     // Hashed by hand: the text of a statement cannot hold bytes that are not UTF-8.
     let latin = b"gr\xfc\xdfe";
-    let md5: String = hash(MessageDigest::md5(), &[&latin[..], b"hashed"].concat())
-        .unwrap()
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect();
+    let md5 = md5_of(&[&latin[..], b"hashed"].concat());
     server
         .psql(&format!(
             "create role clear login password 'secret'; create role trusted login; create role hashed login password 'md5{md5}'; \
@@ -249,14 +245,17 @@ async fn the_login_keeps_to_what_the_user_requires() {
     assert!(error.message.contains("is not connected to: gssencmode=require"), "{error:?}");
 }
 
+fn md5_of(bytes: &[u8]) -> String {
+    hash(MessageDigest::md5(), bytes).unwrap().iter().fold(String::new(), |text, byte| text + &format!("{byte:02x}"))
+}
+
 /// A password with bytes that are not UTF-8, from each of its sources, by the program itself.
 #[test]
 fn passwords_of_any_bytes_come_from_every_source() {
     let cluster = Cluster::builder().hba("host all hashed 127.0.0.1/32 md5").start().unwrap();
     let server = cluster.primary();
     let latin = std::ffi::OsStr::from_bytes(b"gr\xfc\xdfe");
-    let md5: String =
-        hash(MessageDigest::md5(), b"gr\xfc\xdfehashed").unwrap().iter().map(|byte| format!("{byte:02x}")).collect();
+    let md5 = md5_of(b"gr\xfc\xdfehashed");
     server.psql(&format!("create role hashed login password 'md5{md5}'")).unwrap();
     let dir = tempfile::tempdir().unwrap();
     let passfile = dir.path().join("pgpass");

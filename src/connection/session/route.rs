@@ -291,6 +291,8 @@ mod tests {
     use std::sync::Mutex;
     use std::time::Instant;
 
+    use tokio::task::JoinSet;
+
     use super::*;
 
     fn address(text: &str) -> SocketAddr {
@@ -378,7 +380,7 @@ mod tests {
     #[allow(dead_code, reason = "what is held keeps the queue full")]
     struct Full {
         address: SocketAddr,
-        held: (tokio::net::TcpListener, Vec<tokio::task::JoinHandle<io::Result<TcpStream>>>),
+        held: (tokio::net::TcpListener, Vec<TcpStream>, JoinSet<io::Result<TcpStream>>),
     }
 
     async fn socket_with_a_full_queue() -> Full {
@@ -386,14 +388,13 @@ mod tests {
         socket.bind(address("127.0.0.1:0")).unwrap();
         let listener = socket.listen(1).unwrap();
         let address = listener.local_addr().unwrap();
-        let mut held = Vec::new();
+        let (mut opened, mut attempts) = (Vec::new(), JoinSet::new());
         loop {
-            let attempt = tokio::spawn(TcpStream::connect(address));
-            sleep(Duration::from_millis(100)).await;
-            let swallowed = !attempt.is_finished();
-            held.push(attempt);
-            if swallowed {
-                return Full { address, held: (listener, held) };
+            attempts.spawn(TcpStream::connect(address));
+            match timeout(Duration::from_millis(200), attempts.join_next()).await {
+                Ok(taken) => opened.extend(taken.unwrap().unwrap()),
+                // Its packets are swallowed.
+                Err(_) => return Full { address, held: (listener, opened, attempts) },
             }
         }
     }
