@@ -19,6 +19,7 @@ use std::time::Duration;
 
 use color_eyre::eyre::{Result, WrapErr as _, eyre};
 use futures_util::FutureExt as _;
+use ratatui::buffer::Buffer;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, MissedTickBehavior, interval_at, sleep_until, timeout};
@@ -225,6 +226,9 @@ impl Dashboard {
     fn events(&mut self, first: Event, events: &mut mpsc::Receiver<Event>) {
         let mut next = Some(first);
         while let Some(event) = next {
+            if self.frames.brings_first_figures(&event.kind) {
+                self.frames.plan_first_figures();
+            }
             let waits = is_figure(&event.kind) && !self.app.awaits(&event.kind);
             let soonest = if waits { self.frames.next_figures(self.app.fleet.refresh) } else { Instant::now() };
             self.update_by(Msg::Event(event), soonest);
@@ -296,7 +300,7 @@ impl Dashboard {
             Effect::Export(export) => {
                 self.errands.spawn_blocking(move || write(*export));
             }
-            Effect::Redraw => self.try_to("redraw the screen", |dashboard| dashboard.screen.redraw()),
+            Effect::Redraw => self.screen.redraw(),
             Effect::Suspend => self.try_to("stop", |dashboard| dashboard.screen.suspend()),
             Effect::Quit => self.quit = true,
         }
@@ -329,8 +333,12 @@ impl Dashboard {
         let mut drawn = None;
         let (app, theme) = (&self.app, &self.theme);
         let began = Instant::now();
-        let bytes =
-            self.screen.draw(|frame| drawn = Some(tui::draw(app, theme, frame))).wrap_err("the terminal is gone")?;
+        let render = |buf: &mut Buffer| {
+            let (measured, cursor) = tui::draw(app, theme, buf);
+            drawn = Some(measured);
+            cursor
+        };
+        let bytes = self.screen.draw(render).wrap_err("the terminal is gone")?;
         let ended = self.frames.drawn();
         tracing::trace!(micros = (ended - began).as_micros() as u64, bytes, "frame");
         if let Some(drawn) = drawn {

@@ -23,13 +23,25 @@ pub(super) struct Frames {
     figures_at: Option<Instant>,
     /// Events are not read before this time: no frame could show them sooner.
     events_at: Instant,
+    /// An event that arrived before that time.
+    early: Option<Event>,
+    /// True until any node has sent figures: those are read and drawn at once.
+    without_figures: bool,
 }
 
 impl Frames {
     /// The first frame is due at once.
     pub(super) fn new() -> Self {
         let now = Instant::now();
-        Self { due: Some(now), drawn_at: now, figures_wait: false, figures_at: None, events_at: now }
+        Self {
+            due: Some(now),
+            drawn_at: now,
+            figures_wait: false,
+            figures_at: None,
+            events_at: now,
+            early: None,
+            without_figures: true,
+        }
     }
 
     pub(super) fn due(&self) -> Option<Instant> {
@@ -68,10 +80,28 @@ impl Frames {
         self.events_at = Instant::now() + FRAME;
     }
 
-    /// The next event, once it is time to read events again. Cancel-safe.
-    pub(super) async fn next_event(&self, events: &mut mpsc::Receiver<Event>) -> Option<Event> {
-        sleep_until(self.events_at).await;
-        events.recv().await
+    /// Plans the frame that shows the first figures of all: at once.
+    pub(super) fn plan_first_figures(&mut self) {
+        self.without_figures = false;
+        self.due = Some(Instant::now());
+    }
+
+    /// True if the event brings the first figures of all.
+    pub(super) fn brings_first_figures(&self, kind: &EventKind) -> bool {
+        self.without_figures && matches!(kind, EventKind::Facts { facts: Ok(_), .. })
+    }
+
+    /// The next event, once it is time to read events again. An event that comes too early waits here, and the timer is
+    /// set only for such a one. Cancel-safe.
+    pub(super) async fn next_event(&mut self, events: &mut mpsc::Receiver<Event>) -> Option<Event> {
+        if self.early.is_none() {
+            self.early = Some(events.recv().await?);
+        }
+        let is_first = self.early.as_ref().is_some_and(|event| self.brings_first_figures(&event.kind));
+        if !is_first && Instant::now() < self.events_at {
+            sleep_until(self.events_at).await;
+        }
+        self.early.take()
     }
 }
 
