@@ -6,6 +6,7 @@
 
 use std::fmt::Write as _;
 use std::io::Write as _;
+use std::ops::Range;
 
 use ratatui::buffer::{Buffer, Cell};
 use ratatui::layout::{Position, Rect};
@@ -165,24 +166,39 @@ impl<'b> Encoder<'b> {
         let width = usize::from(after.area.width).max(1);
         let lines = before.content.chunks(width).zip(after.content.chunks(width));
         for (y, (old, new)) in (0..).zip(lines) {
-            self.line(y, old, new);
+            if old != new {
+                self.line(y, old, new);
+            }
         }
     }
 
     fn line(&mut self, y: u16, old: &[Cell], new: &[Cell]) {
+        let slid = slid(old, new);
+        let moved = slid.as_ref().map(|slid| after(slid, old));
         // What was to the left, if it is there no more.
         let mut gone = None;
-        for (x, (was, is)) in (0..).zip(old.iter().zip(new)) {
+        for (x, (was, is)) in (0..).zip(moved.as_deref().unwrap_or(old).iter().zip(new)) {
+            if let Some(slid) = slid.as_ref().filter(|slid| slid.start == x) {
+                self.slide(y, slid, new);
+            }
             let differs = was != is;
             // A wide character that is overwritten takes its second half with it.
             if differs || gone.is_some_and(is_wide) {
-                let covered = x > 0 && new.get(usize::from(x) - 1).is_some_and(is_wide);
+                let covered = x > 0 && new.get(x - 1).is_some_and(is_wide);
                 if !covered {
-                    self.show(Position::new(x, y), is, new);
+                    self.show(Position::new(x as u16, y), is, new);
                 }
             }
             gone = differs.then_some(was);
         }
+    }
+
+    /// Moves the cells behind the first of the range one to the left; the last one becomes blank.
+    fn slide(&mut self, y: u16, range: &Range<usize>, new: &[Cell]) {
+        self.go_to(Position::new(range.start as u16, y), new);
+        self.out.extend_from_slice(b"\x1b[P");
+        self.go_to(Position::new(range.end as u16 - 1, y), new);
+        self.out.extend_from_slice(b"\x1b[@");
     }
 
     fn show(&mut self, place: Position, cell: &Cell, line: &[Cell]) {
@@ -196,19 +212,29 @@ impl<'b> Encoder<'b> {
         self.sure = self.sure && symbol.len() == 1;
     }
 
-    /// Moves to a place of the line. Places follow each other from left to right and from top to bottom.
+    /// True if writing these cells again is shorter than a move.
+    fn steps_over(&self, gap: &[Cell]) -> bool {
+        let bytes: usize = gap.iter().map(|cell| cell.symbol().len()).sum();
+        bytes <= 3 && self.ink.is_some_and(|ink| gap.iter().all(|cell| ink.shows(cell) && !is_wide(cell)))
+    }
+
+    /// Moves to a place of the line, whose cells are these.
     fn go_to(&mut self, to: Position, line: &[Cell]) {
         let moved = match self.at {
             Some(at) if at == to => return,
-            Some(at) if at.y == to.y && self.sure => {
+            Some(at) if at.y == to.y && at.x < to.x => {
                 let gap = line.get(usize::from(at.x)..usize::from(to.x)).unwrap_or_default();
-                if gap.len() <= 3
-                    && self.ink.is_some_and(|ink| gap.iter().all(|cell| is_ascii(cell) && ink.shows(cell)))
-                {
+                if self.steps_over(gap) {
                     self.out.extend(gap.iter().flat_map(|cell| cell.symbol().bytes()));
-                    return self.at = Some(to);
+                    self.sure = self.sure && gap.iter().all(is_ascii);
+                    self.at = Some(to);
+                    return;
                 }
-                if gap.len() == 1 { write!(self.out, "\x1b[C") } else { write!(self.out, "\x1b[{}C", gap.len()) }
+                match gap.len() {
+                    1 if self.sure => write!(self.out, "\x1b[C"),
+                    cells if self.sure => write!(self.out, "\x1b[{cells}C"),
+                    _ => write!(self.out, "\x1b[{}G", to.x + 1),
+                }
             }
             Some(at) if at.y == to.y => write!(self.out, "\x1b[{}G", to.x + 1),
             Some(at) if at.x == to.x && self.sure => write!(self.out, "\x1b[{}d", to.y + 1),
@@ -242,6 +268,43 @@ impl<'b> Encoder<'b> {
         self.out.push(b'm');
         self.ink = Some(to);
     }
+}
+
+/// The range of a line whose cells, in the new picture, are those of the old one, moved one to the left, except the last:
+/// a sparkline as time goes on. `None` if moving them would hardly save bytes.
+fn slid(old: &[Cell], new: &[Cell]) -> Option<Range<usize>> {
+    /// How many cells would have to be written otherwise.
+    const WORTH: usize = 6;
+    let mut best = (0, 0..0);
+    let mut run = (0, 0..0);
+    for (x, (pair, is)) in old.windows(2).zip(new).enumerate() {
+        let [was, right] = pair else { continue };
+        if is != right || is_wide(is) || is_wide(was) {
+            run = (0, 0..0);
+        } else if is != was {
+            let start = if run.0 == 0 { x } else { run.1.start };
+            run = (run.0 + 1, start..x + 2);
+            if run.0 > best.0 {
+                best = run.clone();
+            }
+        }
+    }
+    let (cells, range) = best;
+    let splits_wide = range.start > 0 && old.get(range.start - 1).is_some_and(is_wide);
+    (cells >= WORTH && !splits_wide).then_some(range)
+}
+
+/// The line after [`Encoder::slide`].
+fn after(range: &Range<usize>, old: &[Cell]) -> Vec<Cell> {
+    let mut line = old.to_vec();
+    if let Some(cells) = line.get_mut(range.clone())
+        && let Some(first) = cells.first_mut()
+    {
+        // Equal to no cell of a picture: its background depends on the terminal.
+        *first = Cell::new("");
+        cells.rotate_left(1);
+    }
+    line
 }
 
 /// Adds the code of a colour; `plane` is 38 for the foreground, 48 for the background.

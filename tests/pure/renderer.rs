@@ -1,5 +1,7 @@
 //! The bytes of frames, read by a terminal: it shows every picture exactly, whatever it showed before.
 
+use std::ops::Range;
+
 use pgwatch::tui::Renderer;
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -148,9 +150,8 @@ fn strokes() -> impl Strategy<Value = Vec<(u16, u16, String, Style)>> {
     vec((0..SIZE.0, 0..SIZE.1, text, style()), 0..8)
 }
 
-fn picture(strokes: &[Vec<(u16, u16, String, Style)>]) -> Buffer {
-    let mut buf = Buffer::empty(area());
-    for (x, y, text, style) in strokes.iter().flatten() {
+fn write(buf: &mut Buffer, strokes: &[(u16, u16, String, Style)]) {
+    for (x, y, text, style) in strokes {
         // The second half of a wide character whose first half is overwritten becomes blank, and the reverse.
         let width = (text.width() as u16).min(SIZE.0 - x);
         for edge in [*x, x + width] {
@@ -166,25 +167,56 @@ fn picture(strokes: &[Vec<(u16, u16, String, Style)>]) -> Buffer {
             cell.modifier -= Modifier::DIM;
         }
     }
-    buf
+}
+
+/// How a picture becomes the next one.
+#[derive(Debug, Clone)]
+enum Step {
+    Anew,
+    More(Vec<(u16, u16, String, Style)>),
+    /// The cells of a line from a column on move to the left, as a sparkline does.
+    Slide(u16, Range<u16>),
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    prop_oneof![
+        1 => Just(Step::Anew),
+        3 => strokes().prop_map(Step::More),
+        3 => (0..SIZE.1, 0..SIZE.0 / 2, SIZE.0 / 2..SIZE.0).prop_map(|(y, from, to)| Step::Slide(y, from..to)),
+    ]
+}
+
+impl Step {
+    fn take(self, buf: &mut Buffer) {
+        match self {
+            Self::Anew => buf.reset(),
+            Self::More(strokes) => write(buf, &strokes),
+            Self::Slide(y, columns) => {
+                // No half of a wide character is left behind.
+                for x in 0..SIZE.0 {
+                    if buf[(x, y)].symbol().width() > 1 {
+                        buf[(x, y)].set_symbol("▄");
+                    }
+                }
+                for x in columns {
+                    buf[(x, y)] = buf[(x + 1, y)].clone();
+                }
+            }
+        }
+    }
 }
 
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(1000))]
 
-    /// Each picture adds strokes to an earlier one, or begins anew.
     #[test]
     fn a_terminal_shows_every_frame(
-        frames in vec((strokes(), any::<bool>(), prop::option::of((0..SIZE.0, 0..SIZE.1))), 1..6),
+        frames in vec((step(), prop::option::of((0..SIZE.0, 0..SIZE.1))), 1..8),
     ) {
         let mut screen = Screen::new(area());
-        let mut strokes = Vec::new();
-        for (more, anew, cursor) in frames {
-            if anew {
-                strokes.clear();
-            }
-            strokes.push(more);
-            let picture = picture(&strokes);
+        let mut picture = Buffer::empty(area());
+        for (step, cursor) in frames {
+            step.take(&mut picture);
             let bytes = screen.show(&picture, cursor.map(|(x, y)| Position::new(x, y)));
             let faults = screen.faults(&picture);
             prop_assert!(faults.is_empty(), "{:?}\n{}", String::from_utf8_lossy(&bytes), faults.join("\n"));
@@ -231,6 +263,13 @@ fn a_place_behind_a_character_of_doubtful_width_is_absolute() {
     let white = Style::new();
     let bytes = bytes_between(&line("│12 34", white), &line("▁12 35", white));
     assert_eq!(bytes, "\x1b[1H\x1b[0m▁\x1b[6G5");
+}
+
+/// What a sparkline costs when time goes on: its cells are moved, and one is written.
+#[test]
+fn a_sparkline_slides() {
+    let bytes = bytes_between(&line("7 ▁▂▃▄▅▆▇█ │ 12", Style::new()), &line("7 ▂▃▄▅▆▇█▁ │ 13", Style::new()));
+    assert_eq!(bytes, "\x1b[1;3H\x1b[P\x1b[7C\x1b[@\x1b[0m▁\x1b[15G3");
 }
 
 #[test]
