@@ -19,7 +19,6 @@ use std::time::Duration;
 
 use color_eyre::eyre::{Result, WrapErr as _, eyre};
 use futures_util::FutureExt as _;
-use ratatui::buffer::Buffer;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, MissedTickBehavior, interval_at, sleep_until, timeout};
@@ -333,12 +332,12 @@ impl Dashboard {
         let mut drawn = None;
         let (app, theme) = (&self.app, &self.theme);
         let began = Instant::now();
-        let render = |buf: &mut Buffer| {
+        let bytes = self.screen.draw(|buf| {
             let (measured, cursor) = tui::draw(app, theme, buf);
             drawn = Some(measured);
             cursor
-        };
-        let bytes = self.screen.draw(render).wrap_err("the terminal is gone")?;
+        });
+        let bytes = bytes.wrap_err("the terminal is gone")?;
         let ended = self.frames.drawn();
         tracing::trace!(micros = (ended - began).as_micros() as u64, bytes, "frame");
         if let Some(drawn) = drawn {
