@@ -4,7 +4,8 @@
 //! | arm | period | why |
 //! | --- | --- | --- |
 //! | tick | 1 s | the clock and the ages on the screen |
-//! | events | at most once a frame | five hundred nodes wake the loop no more often than it can draw |
+//! | events | at once, then at most once a frame | five hundred nodes wake the loop no more often than it can draw |
+//! | configuration file | 1 s | a thread of its own looks at it (`run/reload.rs`): a hanging drive stops nothing |
 //! | frame | when due | a key, a change of state and a node's first figures are drawn at once; later figures once a refresh, with the tick if possible, so that twenty nodes cost one frame a second |
 
 mod frames;

@@ -116,3 +116,68 @@ pub(super) fn is_figure(kind: &EventKind) -> bool {
             | EventKind::View { .. }
     )
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::time::SystemTime;
+
+    use tokio::time::timeout;
+
+    use super::*;
+    use crate::model::{Facts, NodeName, PoolStats, ProbeStats, Role};
+
+    fn event(kind: EventKind) -> Event {
+        Event { seq: 1, at: SystemTime::UNIX_EPOCH, kind }
+    }
+
+    fn pool() -> Event {
+        let node = NodeName::parse("a").unwrap();
+        event(EventKind::Pool { node, pool: PoolStats::default(), probes: ProbeStats::default() })
+    }
+
+    fn figures() -> Event {
+        let facts = Ok(Arc::new(Facts::unknown(Role::Primary, SystemTime::UNIX_EPOCH)));
+        event(EventKind::Facts { node: NodeName::parse("a").unwrap(), facts })
+    }
+
+    async fn waited(frames: &mut Frames, events: &mut mpsc::Receiver<Event>) -> Duration {
+        let begin = Instant::now();
+        frames.next_event(events).await.unwrap();
+        begin.elapsed()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn only_an_event_that_comes_too_early_waits() {
+        let (send, mut events) = mpsc::channel(4);
+        let mut frames = Frames::new();
+        send.send(pool()).await.unwrap();
+        assert_eq!(waited(&mut frames, &mut events).await, Duration::ZERO);
+        frames.events_read();
+        send.send(pool()).await.unwrap();
+        // The loop drops what it waits for whenever something else comes first: no event is lost with it.
+        timeout(FRAME / 2, frames.next_event(&mut events)).await.unwrap_err();
+        assert!(waited(&mut frames, &mut events).await >= FRAME / 2);
+        frames.events_read();
+        tokio::time::sleep(FRAME * 2).await;
+        send.send(pool()).await.unwrap();
+        assert_eq!(waited(&mut frames, &mut events).await, Duration::ZERO);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_first_figures_of_all_are_read_and_drawn_at_once() {
+        let (send, mut events) = mpsc::channel(4);
+        let mut frames = Frames::new();
+        frames.drawn();
+        frames.events_read();
+        send.send(figures()).await.unwrap();
+        assert_eq!(waited(&mut frames, &mut events).await, Duration::ZERO);
+        assert!(frames.brings_first_figures(&figures().kind));
+        frames.plan_first_figures();
+        assert!(frames.is_due());
+        frames.drawn();
+        frames.events_read();
+        send.send(figures()).await.unwrap();
+        assert!(waited(&mut frames, &mut events).await >= FRAME / 2);
+    }
+}

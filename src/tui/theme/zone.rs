@@ -18,12 +18,11 @@ pub(super) fn of_process() -> TimeZone {
 /// for one. jiff knows the other ways to say a zone.
 fn named(tz: Option<&OsStr>, localtime: &Path) -> Option<TimeZone> {
     let target;
-    let name = match tz {
-        Some(name) => name.to_str()?,
-        None => {
-            target = fs::read_link(localtime).ok()?;
-            target.to_str()?.rsplit_once("zoneinfo/")?.1
-        }
+    let name = if let Some(name) = tz {
+        name.to_str()?
+    } else {
+        target = fs::read_link(localtime).ok()?;
+        target.to_str()?.rsplit_once("zoneinfo/")?.1
     };
     let is_name = Path::new(name).components().all(|part| matches!(part, Component::Normal(_)));
     let file = (is_name && !name.is_empty()).then(|| fs::read(Path::new(ZONES).join(name)).ok())??;
