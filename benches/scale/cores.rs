@@ -19,7 +19,9 @@ impl Core {
         let last = cores.pop().filter(|_| !cores.is_empty());
         if last.is_some() {
             let mut others = CpuSet::new();
-            cores.into_iter().for_each(|core| others.set(core));
+            for core in cores {
+                others.set(core);
+            }
             sched_setaffinity(None, &others).expect("this process leaves a core");
         }
         Self(last)
