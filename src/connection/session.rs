@@ -161,7 +161,8 @@ pub async fn open(node: &NodeConfig, kind: SessionKind) -> Result<Session, NodeE
     tokio::time::timeout(within, attempt).await.unwrap_or_else(|_| Err(error::no_answer(node, within)))
 }
 
-async fn open_unbounded(node: &NodeConfig, kind: SessionKind) -> Result<Session, NodeError> {
+/// The same, however long it takes.
+pub(super) async fn open_unbounded(node: &NodeConfig, kind: SessionKind) -> Result<Session, NodeError> {
     let started = Instant::now();
     let sockets = Sockets::default();
     let (dialled, (client, connection)) = dial(node, kind, &sockets, &AtomicBool::new(false), connect).await?;

@@ -1,9 +1,11 @@
-//! What a knock at a lost node's port reveals (N13). [`Port`] draws the conclusions and is pure; `monitor.rs` knocks.
+//! What a knock at a lost node's port reveals (N13). [`Port`] draws the conclusions and is pure; `monitor/reaching.rs`
+//! knocks.
 //!
 //! A knock is a TCP connect that sends nothing, so it costs the server no session. It distinguishes a closed port
 //! (nothing listens, or the network drops packets) from an open one. A port that opens is worth an attempt at once,
 //! however long the backoff is. A server that accepts the knock but has not answered the attempt hangs: it is left
-//! alone until the next attempt, because it would find every knock in its queue when it continues.
+//! alone until the next attempt, because it would find every knock in its queue when it continues, and will then answer
+//! the attempt that is still open.
 
 use std::time::Duration;
 
@@ -18,6 +20,7 @@ pub(super) struct Port {
     knock: bool,
     /// The last attempt got no answer at all.
     silent: bool,
+    away: bool,
 }
 
 impl Port {
@@ -26,6 +29,12 @@ impl Port {
         self.silent = matches!(kind, ErrorKind::Timeout | ErrorKind::Unreachable);
         self.shut = kind == ErrorKind::Refused || (self.silent && self.shut);
         self.knock = self.shut || self.silent || GOES_DOWN.contains(&kind);
+        self.away = self.knock || kind == ErrorKind::StartingUp;
+    }
+
+    /// True if the server itself is away, which concerns all nodes at its address.
+    pub(super) fn is_away(&self) -> bool {
+        self.away
     }
 
     /// True if a knock before the next attempt may show something new.
@@ -42,9 +51,9 @@ impl Port {
     }
 }
 
-/// After these errors a server often closes its port, and opens it again when it is back.
-const GOES_DOWN: [ErrorKind; 4] =
-    [ErrorKind::ShuttingDown, ErrorKind::StartingUp, ErrorKind::ConnectionLost, ErrorKind::Terminated];
+/// After these errors a server often closes its port, and opens it again when it is back. One that is starting up has
+/// just opened it, and is asked in full as often as others are knocked at.
+const GOES_DOWN: [ErrorKind; 3] = [ErrorKind::ShuttingDown, ErrorKind::ConnectionLost, ErrorKind::Terminated];
 
 /// True if something listens at the node's address. Connects and sends nothing, so it costs the server no session.
 /// Cancel-safe.
@@ -84,7 +93,7 @@ mod tests {
         assert_eq!(after(&[Timeout], &[false, true]), (vec![false, true], false), "the link is back");
         assert_eq!(after(&[Unreachable], &[false, true]), (vec![false, true], false));
         assert_eq!(after(&[Timeout], &[true]), (vec![false], false), "a server that hangs is left alone");
-        assert_eq!(after(&[Refused, StartingUp], &[true]), (vec![false], true), "its answer says that it is open");
+        assert_eq!(after(&[Refused, StartingUp], &[]), (vec![], false), "its answer says that it is open");
         assert_eq!(after(&[Authentication], &[]), (vec![], false));
     }
 
