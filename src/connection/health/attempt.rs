@@ -104,9 +104,9 @@ impl Attempt {
         self.silent
     }
 
-    /// How long it has been connecting; `None` while it waits for its turn.
-    pub(super) fn age(&self) -> Option<Duration> {
-        self.begun.get().map(Instant::elapsed)
+    /// When it began to connect; `None` while it waits for its turn.
+    pub(super) fn begun(&self) -> Option<Instant> {
+        self.begun.get().copied()
     }
 
     /// Tries again with the attempt that is still waiting for its turn, so that it keeps its place in the queue.
@@ -124,7 +124,7 @@ impl Attempt {
         if self.silent {
             return None;
         }
-        let since = self.begun.get().copied().or(self.address.last_answer()).unwrap_or(self.made).max(self.made);
+        let since = self.begun().or(self.address.last_answer()).unwrap_or(self.made).max(self.made);
         Some((since + self.within).max(self.not_before))
     }
 

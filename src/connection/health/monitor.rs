@@ -66,7 +66,7 @@ impl Monitor {
             address: turns.addresses.at(node.address()),
             turns,
             probe: None,
-            retries: Retries::new(node.health.interval, Instant::now()),
+            retries: Retries::new(&node, Instant::now()),
             connects: Connects::new(),
             node,
         }

@@ -20,7 +20,6 @@ pub(super) struct Port {
     knock: bool,
     /// The last attempt got no answer at all.
     silent: bool,
-    away: bool,
 }
 
 impl Port {
@@ -29,12 +28,6 @@ impl Port {
         self.silent = matches!(kind, ErrorKind::Timeout | ErrorKind::Unreachable);
         self.shut = kind == ErrorKind::Refused || (self.silent && self.shut);
         self.knock = self.shut || self.silent || GOES_DOWN.contains(&kind);
-        self.away = self.knock || kind == ErrorKind::StartingUp;
-    }
-
-    /// True if the server itself is away, which concerns all nodes at its address.
-    pub(super) fn is_away(&self) -> bool {
-        self.away
     }
 
     /// True if a knock before the next attempt may show something new.

@@ -5,8 +5,8 @@
 //! new attempt is made when `retries.rs` says so, when the user asks, when a closed port opens (`port.rs`), and when
 //! another node at the same address is back.
 //!
-//! Periods: the backoff; while the server is starting up, an attempt each 400 ms for two minutes; while nothing listens
-//! or the network drops packets, a knock each 400 ms. Of several nodes at one address, only one does what comes each
+//! Periods: the backoff; an attempt each 400 ms while the server is starting up, for two minutes; a knock each 400 ms
+//! while nothing listens or the network drops packets. Of several nodes at one address, only one does what comes each
 //! 400 ms.
 
 use std::sync::Arc;
@@ -36,6 +36,8 @@ const KNOCK_TAKES: Duration = Duration::from_secs(1);
 /// The state of reaching a node.
 struct Reaching {
     attempt: Option<Attempt>,
+    /// Since when an attempt has been open without an answer, if the present one replaced another.
+    hangs_since: Option<Instant>,
     /// Held while this node looks for all nodes at its address whether the server is back.
     scout: Option<Place>,
     knocks: FuturesUnordered<BoxFuture<'static, bool>>,
@@ -55,7 +57,7 @@ impl Reaching {
     /// True if an attempt is under way to which a knock of now has nothing to add: it waits for its turn, or has just
     /// begun.
     fn is_fresh(&self) -> bool {
-        self.attempt.as_ref().is_some_and(|attempt| attempt.age().is_none_or(|age| age < QUICK))
+        self.attempt.as_ref().is_some_and(|attempt| attempt.begun().is_none_or(|begun| begun.elapsed() < QUICK))
     }
 }
 
@@ -65,6 +67,7 @@ impl Monitor {
     pub(super) async fn reach(&mut self, hangs: Option<Attempt>) {
         let mut reaching = Reaching {
             attempt: hangs,
+            hangs_since: None,
             scout: None,
             knocks: FuturesUnordered::new(),
             next_knock: Instant::now() + QUICK,
@@ -76,7 +79,7 @@ impl Monitor {
         }
         let mut was_away = false;
         loop {
-            was_away |= self.retries.port.is_away();
+            was_away |= self.retries.is_away();
             self.choose_scout(&mut reaching);
             let is_scout = reaching.scout.is_some();
             let knocks = is_scout && self.retries.port.is_worth_a_knock() && !reaching.is_fresh();
@@ -109,7 +112,7 @@ impl Monitor {
                         self.begin(&mut reaching).await;
                     }
                 }
-                Ok(()) = reaching.returns.changed() => if self.retries.port.is_away() {
+                Ok(()) = reaching.returns.changed() => if self.retries.is_away() {
                     // An attempt that hangs may be answered at this moment.
                     let wait = if reaching.attempt.is_some() { QUICK } else { Duration::ZERO };
                     self.retries.at_latest(Instant::now() + wait);
@@ -152,8 +155,10 @@ impl Monitor {
     /// Begins a new attempt, in place of one that hangs. One that waits for its turn keeps its place in the queue.
     async fn begin(&mut self, reaching: &mut Reaching) {
         match reaching.attempt.as_mut() {
-            Some(attempt) if attempt.age().is_none() => attempt.renew(),
-            _ => {
+            Some(attempt) if attempt.begun().is_none() => attempt.renew(),
+            old => {
+                let hangs = old.and_then(|old| old.begun());
+                reaching.hangs_since = reaching.hangs_since.or(hangs);
                 let within = self.node.pool.connect_timeout;
                 reaching.knocks.clear();
                 // The old one first, so that its place at the address is free.
@@ -198,8 +203,9 @@ impl Monitor {
             }
             Outcome::Done(Err(error)) => {
                 let attempt = reaching.attempt.take();
-                let is_counted = attempt.as_ref().is_some_and(Attempt::is_silent);
-                let held = attempt.and_then(|attempt| attempt.age()).unwrap_or_default();
+                let since = reaching.hangs_since.take().or(attempt.as_ref().and_then(Attempt::begun));
+                let held = since.map(|since| since.elapsed()).unwrap_or_default();
+                let is_counted = attempt.is_some_and(|attempt| attempt.is_silent());
                 self.failed(error, is_counted, held, reaching).await;
                 false
             }
@@ -211,8 +217,8 @@ impl Monitor {
         }
     }
 
-    /// Handles the failure of an attempt that was `held` for that long. `is_counted`: the attempt was unanswered for too
-    /// long, so that the next one is planned already.
+    /// Handles the failure of an attempt. `held` is how long nothing was answered before. `is_counted`: it was unanswered
+    /// for too long, so that the next one is planned already.
     async fn failed(&mut self, error: NodeError, is_counted: bool, held: Duration, reaching: &mut Reaching) {
         let now = Instant::now();
         self.retries.failed(error.kind, now);
