@@ -7,7 +7,7 @@ use crate::fault::{Fault, Truth};
 use crate::support::report::{quantile, seconds, spread};
 use crate::trial::{Leaving, Trial};
 
-/// The limit of N13 for a node that answers again.
+/// The limit for a node that answers again, where N13 has none of its own: the longest backoff.
 const BACK: Duration = Duration::from_secs(31);
 /// How late a retry may be. The screen shows whole seconds.
 const RETRY: Duration = Duration::from_millis(500);
