@@ -82,7 +82,7 @@ impl Monitor {
             was_away |= self.retries.is_away();
             self.choose_scout(&mut reaching);
             let is_scout = reaching.scout.is_some();
-            let knocks = is_scout && self.retries.port.is_worth_a_knock() && !reaching.is_fresh();
+            let knocks = is_scout && self.retries.port.is_worth_a_knock();
             let is_free = reaching.is_free();
             let seen = async {
                 match self.probe.as_mut() {
@@ -160,7 +160,9 @@ impl Monitor {
                 let hangs = old.and_then(|old| old.begun());
                 reaching.hangs_since = reaching.hangs_since.or(hangs);
                 let within = self.node.pool.connect_timeout;
+                // A knock would show no more than the attempt does, unless that hangs.
                 reaching.knocks.clear();
+                reaching.next_knock = Instant::now() + QUICK;
                 // The old one first, so that its place at the address is free.
                 reaching.attempt = None;
                 reaching.attempt = Some(Attempt::in_turn(&self.node, &self.turns, &self.address, within));
