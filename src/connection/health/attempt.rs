@@ -154,3 +154,69 @@ impl fmt::Debug for Attempt {
         f.debug_struct("Attempt").field("begun", &self.begun).field("silent", &self.silent).finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use tokio::time::{advance, timeout};
+
+    use super::*;
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    /// An attempt of which nothing comes, with five seconds' time.
+    fn pending(address: &Arc<Address>, begun: Option<Instant>) -> Attempt {
+        let begun = Arc::new(begun.map_or_else(OnceLock::new, OnceLock::from));
+        Attempt::new(Box::pin(std::future::pending()), 5 * SECOND, begun, address)
+    }
+
+    async fn is_silent_within(attempt: &mut Attempt, time: Duration) -> bool {
+        matches!(timeout(time, attempt.outcome()).await, Ok(Outcome::Silent))
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_attempt_is_called_unanswered_once_and_goes_on_n13() {
+        let address = Arc::default();
+        let mut attempt = pending(&address, Some(Instant::now()));
+        assert!(!is_silent_within(&mut attempt, 5 * SECOND - Duration::from_millis(1)).await);
+        assert!(is_silent_within(&mut attempt, Duration::from_millis(2)).await && attempt.is_silent());
+        assert!(!is_silent_within(&mut attempt, 1000 * SECOND).await);
+
+        let refused = NodeError::new(ErrorKind::Refused, "no");
+        let begun = Arc::new(OnceLock::from(Instant::now()));
+        let late = Box::pin(async move {
+            tokio::time::sleep(60 * SECOND).await;
+            Err(refused)
+        });
+        let mut attempt = Attempt::new(late, 5 * SECOND, begun, &address);
+        assert!(is_silent_within(&mut attempt, 6 * SECOND).await);
+        let done = timeout(60 * SECOND, attempt.outcome()).await;
+        assert!(matches!(done, Ok(Outcome::Done(Err(error))) if error.kind == ErrorKind::Refused));
+    }
+
+    /// Many nodes of one address that log in one after the other are no reason to call it silent.
+    #[tokio::test(start_paused = true)]
+    async fn an_attempt_that_waits_for_its_turn_is_unanswered_only_if_the_others_are() {
+        let address = Arc::<Address>::default();
+        let mut attempt = pending(&address, None);
+        for _ in 0..3 {
+            assert!(!is_silent_within(&mut attempt, 4 * SECOND).await);
+            address.answered(Instant::now());
+        }
+        assert!(!is_silent_within(&mut attempt, 4 * SECOND).await);
+        assert!(is_silent_within(&mut attempt, 2 * SECOND).await);
+        attempt.renew();
+        assert!(!is_silent_within(&mut attempt, 4 * SECOND).await);
+        attempt.begun.set(Instant::now()).unwrap();
+        assert!(!is_silent_within(&mut attempt, 4 * SECOND).await, "its time begins with its turn");
+        assert!(is_silent_within(&mut attempt, 2 * SECOND).await);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn time_in_which_we_did_not_run_does_not_count() {
+        let address = Arc::default();
+        let mut attempt = pending(&address, Some(Instant::now()));
+        advance(9 * SECOND).await;
+        assert!(!is_silent_within(&mut attempt, 3 * SECOND).await);
+        assert!(is_silent_within(&mut attempt, 2 * SECOND).await);
+    }
+}
