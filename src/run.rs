@@ -4,7 +4,8 @@
 //! | arm | period | why |
 //! | --- | --- | --- |
 //! | tick | 1 s | the clock and the ages on the screen |
-//! | events | at most once a frame | five hundred nodes wake the loop no more often than it can draw |
+//! | events | at once, then at most once a frame | five hundred nodes wake the loop no more often than it can draw |
+//! | configuration file | 1 s | a thread of its own looks at it (`run/reload.rs`): a hanging drive stops nothing |
 //! | frame | when due | a key, a change of state and a node's first figures are drawn at once; later figures once a refresh, with the tick if possible, so that twenty nodes cost one frame a second |
 
 mod frames;
@@ -225,6 +226,9 @@ impl Dashboard {
     fn events(&mut self, first: Event, events: &mut mpsc::Receiver<Event>) {
         let mut next = Some(first);
         while let Some(event) = next {
+            if self.frames.brings_first_figures(&event.kind) {
+                self.frames.plan_first_figures();
+            }
             let waits = is_figure(&event.kind) && !self.app.awaits(&event.kind);
             let soonest = if waits { self.frames.next_figures(self.app.fleet.refresh) } else { Instant::now() };
             self.update_by(Msg::Event(event), soonest);
@@ -296,7 +300,7 @@ impl Dashboard {
             Effect::Export(export) => {
                 self.errands.spawn_blocking(move || write(*export));
             }
-            Effect::Redraw => self.try_to("redraw the screen", |dashboard| dashboard.screen.redraw()),
+            Effect::Redraw => self.screen.redraw(),
             Effect::Suspend => self.try_to("stop", |dashboard| dashboard.screen.suspend()),
             Effect::Quit => self.quit = true,
         }
@@ -329,8 +333,12 @@ impl Dashboard {
         let mut drawn = None;
         let (app, theme) = (&self.app, &self.theme);
         let began = Instant::now();
-        let bytes =
-            self.screen.draw(|frame| drawn = Some(tui::draw(app, theme, frame))).wrap_err("the terminal is gone")?;
+        let bytes = self.screen.draw(|buf| {
+            let (measured, cursor) = tui::draw(app, theme, buf);
+            drawn = Some(measured);
+            cursor
+        });
+        let bytes = bytes.wrap_err("the terminal is gone")?;
         let ended = self.frames.drawn();
         tracing::trace!(micros = (ended - began).as_micros() as u64, bytes, "frame");
         if let Some(drawn) = drawn {

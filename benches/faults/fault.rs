@@ -71,8 +71,8 @@ pub struct Fault {
     pub says_after: Option<Says>,
     /// Time limits for unhealthy: (must, goal).
     pub down_within: (Duration, Duration),
-    /// Time limit for healthy after its closed port opens again.
-    pub back_within: Option<Duration>,
+    /// Time limits for healthy after it answers again (N13): (must, goal).
+    pub back_within: Option<(Duration, Duration)>,
     /// Its timing is tight, so no other trial runs in parallel.
     pub alone: bool,
     /// Each trial needs its own servers, as the fault cannot be undone.
@@ -83,7 +83,9 @@ pub struct Fault {
 
 const CUT: (Duration, Duration) = (Duration::from_secs(2), Duration::from_millis(1500));
 const DIES: (Duration, Duration) = (Duration::from_secs(2), Duration::from_millis(300));
-const ACCEPTS: Duration = Duration::from_secs(2);
+const LATE: (Duration, Duration) = (Duration::from_secs(2), Duration::from_millis(500));
+const OPENS: (Duration, Duration) = (Duration::from_secs(2), Duration::from_secs(1));
+const LINK_BACK: (Duration, Duration) = (Duration::from_secs(3), Duration::from_secs(1));
 
 impl Fault {
     /// A fault of a standby that is reached directly, which lasts until it is seen.
@@ -118,9 +120,19 @@ impl Fault {
         Self { hold: Hold::For(Duration::from_secs(seconds)), ..self }
     }
 
-    /// For a server whose processes end and whose port is closed: N2, and the fast recovery of N13.
+    /// For a server whose processes end and whose port is closed: N2, and a port that opens again of N13.
     pub const fn dies(self) -> Self {
-        Self { down_within: DIES, back_within: Some(ACCEPTS), alone: true, ..self }
+        Self { down_within: DIES, back_within: Some(OPENS), alone: true, ..self }
+    }
+
+    /// For something that answers late what it was asked, or closes it: N13.
+    pub const fn late(self) -> Self {
+        Self { back_within: Some(LATE), ..self }
+    }
+
+    /// For packets that pass again: N13.
+    pub const fn cut(self) -> Self {
+        Self { back_within: Some(LINK_BACK), ..self }
     }
 
     pub const fn alone(self) -> Self {

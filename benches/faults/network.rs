@@ -10,19 +10,21 @@ use crate::support::proxy::Link;
 use crate::support::servers::cluster;
 
 pub const FAULTS: [Fault; 11] = [
-    Fault::new("packets dropped in both directions, 5 s", Truth::Down, SILENT, both).on(reached).lasting(5),
-    Fault::new("packets dropped in both directions, 60 s", Truth::Down, SILENT, both).on(reached).lasting(60),
-    Fault::new("packets to the server dropped, 5 s", Truth::Down, SILENT, to_server).on(reached).lasting(5),
-    Fault::new("packets to the server dropped, 60 s", Truth::Down, SILENT, to_server).on(reached).lasting(60),
-    Fault::new("packets from the server dropped, 5 s", Truth::Down, SILENT, to_client).on(reached).lasting(5),
-    Fault::new("packets from the server dropped, 60 s", Truth::Down, SILENT, to_client).on(reached).lasting(60),
+    Fault::new("packets dropped in both directions, 5 s", Truth::Down, SILENT, both).on(reached).lasting(5).cut(),
+    Fault::new("packets dropped in both directions, 60 s", Truth::Down, SILENT, both).on(reached).lasting(60).cut(),
+    Fault::new("packets to the server dropped, 5 s", Truth::Down, SILENT, to_server).on(reached).lasting(5).cut(),
+    Fault::new("packets to the server dropped, 60 s", Truth::Down, SILENT, to_server).on(reached).lasting(60).cut(),
+    Fault::new("packets from the server dropped, 5 s", Truth::Down, SILENT, to_client).on(reached).lasting(5).cut(),
+    Fault::new("packets from the server dropped, 60 s", Truth::Down, SILENT, to_client).on(reached).lasting(60).cut(),
     Fault::new("link down, 5 s", Truth::Down, UNPLUGGED, unplug)
         .on(linked)
         .lasting(5)
+        .cut()
         .where_possible(namespace::needed),
     Fault::new("link down, 60 s", Truth::Down, UNPLUGGED, unplug)
         .on(linked)
         .lasting(60)
+        .cut()
         .where_possible(namespace::needed),
     Fault::new("answers 300 ms later", Truth::Degraded, &["timeout"], |stage| late(stage, 150)).on(proxied),
     Fault::new("answers 600 ms later", Truth::Degraded, &["timeout"], |stage| late(stage, 300)).on(proxied),

@@ -10,7 +10,7 @@ use crate::stage::Stage;
 use crate::support::stage::running;
 use crate::support::wait::{PATIENCE, SOON, wait_for};
 
-pub const FAULTS: [Fault; 10] = [
+pub const FAULTS: [Fault; 11] = [
     Fault::new("kill -9 of the postmaster and all its processes", Truth::Down, &["refused"], kill).dies(),
     Fault::new("stop, fast", Truth::Down, &["refused", "shutting_down"], |stage| stop(stage, StopMode::Fast)).dies(),
     Fault::new("stop, immediate", Truth::Down, &["refused", "shutting_down", "terminated"], |stage| {
@@ -19,11 +19,12 @@ pub const FAULTS: [Fault; 10] = [
     .dies(),
     Fault::new("stop, smart (looked at with `r`)", Truth::Degraded, &["shutting_down"], smart),
     Fault::new("crash: kill -9 of one backend", Truth::Shaken, CRASH, crash).alone(),
+    Fault::new("killed, then starting up for 10 s", Truth::Down, CRASH, start_up).lasting(10).late(),
     Fault::new("probe's backend terminated", Truth::Alive, &["terminated"], terminate_probe),
     Fault::new("pool's backend terminated during a query", Truth::Alive, &[], terminate_query),
     Fault::new("freeze (SIGSTOP), 1 s", Truth::Blink, &["timeout"], freeze).lasting(1),
-    Fault::new("freeze (SIGSTOP), 5 s", Truth::Down, &["timeout"], freeze).lasting(5),
-    Fault::new("freeze (SIGSTOP), 60 s", Truth::Down, &["timeout"], freeze).lasting(60),
+    Fault::new("freeze (SIGSTOP), 5 s", Truth::Down, &["timeout"], freeze).lasting(5).late(),
+    Fault::new("freeze (SIGSTOP), 60 s", Truth::Down, &["timeout"], freeze).lasting(60).late(),
 ];
 
 const CRASH: &[&str] = &["terminated", "starting_up", "connection_lost", "shutting_down", "refused"];
@@ -47,6 +48,21 @@ fn stop(stage: &mut Stage, mode: StopMode) -> Begun {
 fn start_again(stage: &mut Stage) {
     stage.victim().wait_stopped(PATIENCE).expect("stopped");
     stage.victim().start().expect("started again");
+}
+
+/// Asks its archive for WAL when it starts, and does not answer before it has it.
+fn start_up(stage: &mut Stage) -> Begun {
+    let has_wal = stage.victim().data_dir().join("archive_answers");
+    let _ = std::fs::remove_file(&has_wal);
+    let wait = format!("while test ! -e {}; do sleep 0.02; done; false", has_wal.display());
+    stage.victim().set("restore_command", &wait).expect("set");
+    let at = SystemTime::now();
+    stage.victim().kill().expect("killed");
+    stage.victim().spawn().expect("started again");
+    begun(at, move |stage| {
+        std::fs::write(has_wal, "").expect("the file is written");
+        answers(stage);
+    })
 }
 
 /// Open sessions notice nothing, so only a check of new connections detects it: after a hint, on a key, or every two

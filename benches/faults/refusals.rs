@@ -19,13 +19,15 @@ use crate::support::wait::{SOON, wait_for};
 pub const FAULTS: [Fault; 11] = [
     Fault::new("connections reset", Truth::Alive, &["connection_lost"], reset).on(proxied),
     Fault::new("port refused, connections reset", Truth::Down, &["refused"], refuse).on(proxied).dies(),
-    Fault::new("a proxy that accepts and never answers", Truth::Down, &["timeout"], hang).on(proxied),
+    Fault::new("a proxy that accepts and never answers", Truth::Down, &["timeout"], hang).on(proxied).late(),
     Fault::new("a server that answers the startup, then nothing", Truth::Down, &["timeout"], |stage| {
         turn_mute(stage, After::Startup)
     })
-    .on(proxied),
+    .on(proxied)
+    .late(),
     Fault::new("a TLS handshake that stalls", Truth::Down, &["timeout"], |stage| turn_mute(stage, After::TlsRequest))
-        .on(proxied),
+        .on(proxied)
+        .late(),
     Fault::new("the certificate has expired", Truth::Down, &["tls"], expire).on(encrypted),
     Fault::new("password changed, sessions ended", Truth::Down, &["authentication"], change_password).on(primary),
     Fault::new("database dropped", Truth::Down, &["no_database"], drop_database).on(shop),
@@ -67,19 +69,24 @@ fn refuse(stage: &mut Stage) -> Begun {
     begun(at, |stage| proxy(stage).accept())
 }
 
+/// It goes on with what it has accepted.
 fn hang(stage: &mut Stage) -> Begun {
     let at = SystemTime::now();
-    proxy(stage).set(Link::HangNew);
+    proxy(stage).set(Link::Blackhole);
     proxy(stage).reset();
     begun(at, |stage| proxy(stage).set(Link::Up))
 }
 
+/// The mute server ends, so that the system closes its connections, and a proper one takes its place.
 fn turn_mute(stage: &mut Stage, after: After) -> Begun {
     let mute = mute::listen(&stage.runtime, after);
     let at = SystemTime::now();
     proxy(stage).point(mute);
     proxy(stage).reset();
-    begun(at, |stage| proxy(stage).point(stage.victim().port()))
+    begun(at, |stage| {
+        proxy(stage).point(stage.victim().port());
+        proxy(stage).reset();
+    })
 }
 
 fn proxy(stage: &Stage) -> &crate::support::proxy::Proxy {

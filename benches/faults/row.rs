@@ -7,7 +7,7 @@ use crate::fault::{Fault, Truth};
 use crate::support::report::{quantile, seconds, spread};
 use crate::trial::{Leaving, Trial};
 
-/// The limit of N13 for a node that answers again.
+/// The limit for a node that answers again, where N13 has none of its own: the longest backoff.
 const BACK: Duration = Duration::from_secs(31);
 /// How late a retry may be. The screen shows whole seconds.
 const RETRY: Duration = Duration::from_millis(500);
@@ -85,7 +85,8 @@ impl Row {
             bar(leaving.took <= LEAVING, format!("leaving took {}", seconds(leaving.took)));
         }
         let fast = shown.iter().max().is_none_or(|time| *time <= fault.down_within.1);
-        let goal = key <= KEY.1 && (fault.truth != Truth::Down || fast);
+        let soon = fault.back_within.is_none_or(|(_, goal)| back.iter().all(|time| *time <= goal));
+        let goal = key <= KEY.1 && (fault.truth != Truth::Down || fast) && soon;
         let holds = faults.is_empty();
         let verdict = match (holds, goal) {
             (true, true) => "goal reached".to_owned(),
@@ -129,7 +130,8 @@ pub fn faults_of(fault: &Fault, trial: &Trial) -> Vec<String> {
     let right = fault.kinds.is_empty() || trial.kind == "-" || fault.kinds.contains(&trial.kind.as_str());
     bar(right, format!("`{}` told", trial.kind));
     let promise = trial.promised.map(|promised| promised + WHOLE_SECOND + RETRY);
-    let limit = [Some(BACK), promise, fault.back_within].into_iter().flatten().min().unwrap_or(BACK);
+    let limit =
+        [Some(BACK), promise, fault.back_within.map(|(must, _)| must)].into_iter().flatten().min().unwrap_or(BACK);
     if let Some(back) = trial.back {
         bar(back <= limit, format!("back after {}, {} at most", seconds(back), seconds(limit)));
     }

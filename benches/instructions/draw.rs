@@ -1,15 +1,12 @@
 //! Frames, from the state to the bytes for the terminal: the first one of a screen, and the one after a further second
 //! of news.
 
-use std::io::{Sink, sink};
 use std::time::Duration;
 
 use gungraun::{library_benchmark, library_benchmark_group};
 use pgwatch::app::{Msg, update};
-use pgwatch::tui::{ColorDepth, Theme};
-use ratatui::backend::CrosstermBackend;
+use pgwatch::tui::{ColorDepth, Renderer, Theme};
 use ratatui::layout::Rect;
-use ratatui::{Terminal, TerminalOptions, Viewport};
 
 use crate::scene::fleet::{Fleet, fleet};
 use crate::scene::{one, rows, theme};
@@ -21,21 +18,25 @@ const LARGE: (u16, u16) = (200, 60);
 pub struct Picture {
     fleet: Fleet,
     theme: Theme,
-    terminal: Terminal<CrosstermBackend<Sink>>,
+    area: Rect,
+    renderer: Renderer,
 }
 
 impl Picture {
     fn new(fleet: Fleet, (width, height): (u16, u16)) -> Self {
-        let viewport = Viewport::Fixed(Rect::new(0, 0, width, height));
-        let terminal = Terminal::with_options(CrosstermBackend::new(sink()), TerminalOptions { viewport }).unwrap();
-        Self { fleet, theme: theme("dark", ColorDepth::True), terminal }
+        let area = Rect::new(0, 0, width, height);
+        Self { fleet, theme: theme("dark", ColorDepth::True), area, renderer: Renderer::default() }
     }
 
     /// Does for a frame what the loop of the dashboard does.
     fn draw(&mut self) {
         let mut drawn = None;
         let (app, theme) = (&self.fleet.scene.app, &self.theme);
-        self.terminal.draw(|frame| drawn = Some(pgwatch::tui::draw(app, theme, frame))).unwrap();
+        self.renderer.frame(self.area, |buf| {
+            let (measured, cursor) = pgwatch::tui::draw(app, theme, buf);
+            drawn = Some(measured);
+            cursor
+        });
         let _ = update(&mut self.fleet.scene.app, Msg::Drawn(drawn.unwrap()));
     }
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::support::pty::Tui;
+use crate::cores::Core;
 use crate::support::report::{median, quantile};
 use crate::support::wait::PATIENCE;
 use crate::watched::{SETTLE, all_healthy, pass};
@@ -18,12 +18,12 @@ pub struct Frames {
     pub worst: Duration,
 }
 
-pub fn measure(config: &str, nodes: usize) -> Frames {
+pub fn measure(core: Core, config: &str, nodes: usize) -> Frames {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let log = folder.path().join("frames.log");
     let log_path = log.display().to_string();
     let env = [("PGWATCH_LOG", "pgwatch::run=trace")];
-    let mut tui = Tui::start(&["--config", config, "--log", &log_path], 120, 40, &env);
+    let mut tui = core.start(&["--config", config, "--log", &log_path], &env);
     all_healthy(&tui, nodes);
     pass(SETTLE);
     let before = std::fs::read_to_string(&log).expect("the log").len();

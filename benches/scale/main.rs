@@ -5,6 +5,7 @@
 #![allow(unreachable_pub, missing_debug_implementations, reason = "a program of its own, not a library")]
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a program that prints a table")]
 
+mod cores;
 mod frames;
 #[path = "../../tests/support/mod.rs"]
 mod support;
@@ -12,6 +13,7 @@ mod watched;
 
 use std::fmt::Write as _;
 
+use cores::Core;
 use pgwatch::demo::Cluster;
 use tempfile::TempDir;
 
@@ -21,7 +23,8 @@ use watched::Figures;
 const COUNTS: [usize; 3] = [20, 100, 500];
 /// The cost of a refresh grows with the sessions of a server, so with few servers that would dominate the result.
 const STANDBYS: usize = 9;
-/// Four sessions per node (probes, figures, views of alerts, pool), and room for measuring.
+/// Three sessions per node (probes, figures, views of alerts), one more while a connection is checked, and room for
+/// measuring.
 const SESSIONS: usize = 4;
 const ROOM: usize = 40;
 
@@ -43,6 +46,9 @@ fn main() {
     let asked: Vec<usize> = std::env::args().skip(1).filter_map(|arg| arg.parse().ok()).collect();
     let counts = if asked.is_empty() { COUNTS.to_vec() } else { asked.clone() };
     let most = counts.iter().copied().max().unwrap_or_default();
+    // Before, as it counts the cores of this process.
+    let machine = report::machine();
+    let core = Core::set_apart();
     let cluster = support::servers::cluster()
         .standbys(STANDBYS)
         .config("max_connections", &(ROOM + SESSIONS * most.div_ceil(1 + STANDBYS)).to_string())
@@ -56,8 +62,8 @@ fn main() {
     for count in counts {
         let file = file(&cluster, count);
         let path = file.path().join("cluster.yaml").display().to_string();
-        let figures = watched::measure(&cluster, &path, count);
-        let frames = frames::measure(&path, count);
+        let figures = watched::measure(&cluster, core, &path, count);
+        let frames = frames::measure(core, &path, count);
         missed += figures.missed;
         let row = row(count, figures, &frames);
         eprintln!("{}", row.join(" | "));
@@ -65,8 +71,9 @@ fn main() {
     }
     let table = report::table(&HEAD, rows.iter().map(Vec::as_slice));
     let text = format!(
-        "{table}\nAt 120x40, one probe and one refresh a second and node. Measured on {}.\n",
-        report::machine()
+        "{table}\nAt 120x40, one probe and one refresh a second and node. {}. Measured on {}.\n",
+        core.said(),
+        machine
     );
     println!("{text}");
     if asked.is_empty() {

@@ -8,6 +8,7 @@ use pgwatch::demo::{Cluster, Server};
 use serde_json::Value;
 use vt100::Screen;
 
+use crate::cores::Core;
 use crate::support::process::{memory, processor};
 use crate::support::pty::Tui;
 use crate::support::wait::PATIENCE;
@@ -37,11 +38,11 @@ pub struct Figures {
     pub keys: Vec<Duration>,
 }
 
-pub fn measure(cluster: &Cluster, config: &str, nodes: usize) -> Figures {
+pub fn measure(cluster: &Cluster, core: Core, config: &str, nodes: usize) -> Figures {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let log = folder.path().join("events.jsonl");
     let begin = Instant::now();
-    let mut tui = Tui::start(&["--config", config, "--event-log", &log.display().to_string()], 120, 40, &[]);
+    let mut tui = core.start(&["--config", config, "--event-log", &log.display().to_string()], &[]);
     all_healthy(&tui, nodes);
     let start = begin.elapsed();
     pass(SETTLE);

@@ -9,8 +9,8 @@ use pgwatch::model::protocol::ViewRows;
 use pgwatch::model::view::CellKind;
 use pgwatch::model::{Column, EventKind, RowSet, View};
 use pgwatch::tui::ColorDepth;
-use ratatui::Terminal;
-use ratatui::backend::TestBackend;
+use pgwatch::tui::Renderer;
+use ratatui::layout::Rect;
 
 use crate::scene::fleet::fleet;
 use crate::scene::{Scene, name, theme};
@@ -40,8 +40,8 @@ pub fn print() {
 
 fn measure(rows: usize) -> Times {
     let mut scene = fleet(NODES).scene.with_views();
-    let mut terminal = Terminal::new(TestBackend::new(120, 40)).unwrap();
-    draw(&mut scene, &mut terminal);
+    let mut renderer = Renderer::default();
+    draw(&mut scene, &mut renderer);
     scene.press("7");
     for n in 1..NODES {
         scene.event(told(n, rows / 100, 0));
@@ -51,10 +51,10 @@ fn measure(rows: usize) -> Times {
         scene.tick(1);
         let told = told(0, rows, u64::from(second));
         let answer = timed(|| scene.event(told));
-        let frame = timed(|| draw(&mut scene, &mut terminal));
+        let frame = timed(|| draw(&mut scene, &mut renderer));
         let key = timed(|| {
             scene.press("j");
-            draw(&mut scene, &mut terminal);
+            draw(&mut scene, &mut renderer);
         });
         // The first answer has no rates yet.
         if second > 0 {
@@ -73,10 +73,14 @@ fn timed(work: impl FnOnce()) -> Duration {
 }
 
 /// Does for a frame what the loop of the dashboard does.
-fn draw(scene: &mut Scene, terminal: &mut Terminal<TestBackend>) {
+fn draw(scene: &mut Scene, renderer: &mut Renderer) {
     let _ = update(&mut scene.app, Msg::Frame);
     let (mut drawn, theme) = (None, theme("dark", ColorDepth::True));
-    terminal.draw(|frame| drawn = Some(pgwatch::tui::draw(&scene.app, &theme, frame))).unwrap();
+    renderer.frame(Rect::new(0, 0, 120, 40), |buf| {
+        let (measured, cursor) = pgwatch::tui::draw(&scene.app, &theme, buf);
+        drawn = Some(measured);
+        cursor
+    });
     let _ = update(&mut scene.app, Msg::Drawn(drawn.unwrap()));
 }
 

@@ -38,10 +38,10 @@ pub(super) fn no_nodes(config: &Config) -> Exit {
     })
 }
 
-/// Runs a future to its end on a runtime of its own. It has two threads, so that one can probe while the other is busy
-/// with rows. Blocking calls that hang (a name server, a disk) are abandoned.
+/// Runs a future to its end on a runtime of its own. Its one thread serves the servers, while this one
+/// runs the future. Blocking calls that hang (a name server, a disk) are abandoned.
 pub(super) fn block_on<T>(future: impl Future<Output = T>) -> io::Result<T> {
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
     let outcome = runtime.block_on(future);
     runtime.shutdown_timeout(Duration::from_millis(100));
     Ok(outcome)

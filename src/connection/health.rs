@@ -2,6 +2,7 @@
 //! waits or does I/O.
 
 mod admission;
+mod attempt;
 mod connects;
 pub(super) mod monitor;
 mod port;

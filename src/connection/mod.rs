@@ -20,7 +20,7 @@
 //! | loop | where | period | speaks through |
 //! | --- | --- | --- | --- |
 //! | actor | `manager.rs` | woken by commands, reports, and once a second | `Command` in, `Event` out |
-//! | health, one a node | `health/monitor.rs`, on the connection of `health/probe.rs` | `health.interval`, woken by the facts' answers instead while they come as often; retries by `health/retries.rs` | reports to the actor, orders from it |
+//! | health, one a node | `health/monitor.rs`, on the connection of `health/probe.rs` | `health.interval`, woken by the facts' answers instead while they come as often; while the node is lost, as `health/monitor/reaching.rs` says | reports to the actor, orders from it |
 //! | facts, one a node | `facts/poller.rs` | `refresh`, while the node answers | reports to the actor, `SignOfLife` to the health loop |
 //! | views, one a node | `views/viewer.rs`, over the sessions of `views/ask.rs` | each view's own while a screen shows it, else that of the rules | reports to the actor |
 //! | pool, one a node | `pool/keep.rs` | a third of `idle_timeout`; a socket that closes | `PoolStats`, read by the actor once a second |

@@ -66,6 +66,8 @@ enum State {
     /// The first attempt to connect runs: a checkout waits for its outcome.
     New,
     Unavailable(NodeError),
+    /// The first checkout builds the pool, as no session is to be open before.
+    Available,
     Open {
         pool: Pool,
         retire: CancellationToken,
@@ -134,12 +136,13 @@ impl NodePool {
     }
 
     /// Opens or shuts the gate. With `Err`, every checkout fails at once with this error, and idle sessions are closed.
-    /// With `Ok`, the pool is built unless it exists, and opens its `min` sessions in the background. The totals
+    /// With `Ok`, the pool opens its `min` sessions in the background, or waits for the first checkout. The totals
     /// continue. Does nothing after [`NodePool::close`]. Must be called within a Tokio runtime.
     pub fn set_available(&self, available: Result<(), NodeError>) {
         let mut gate = self.gate();
         match (&gate.state, available) {
-            (State::Closed, _) | (State::Open { .. }, Ok(())) => {}
+            (State::Closed, _) | (State::Available | State::Open { .. }, Ok(())) => {}
+            (_, Ok(())) if self.shared.node.pool.min == 0 => gate.state = State::Available,
             (_, Ok(())) => gate.state = self.build(),
             (_, Err(error)) => {
                 self.shared.errors.send_replace(Some(error.clone()));
@@ -256,14 +259,25 @@ impl NodePool {
     async fn opened(&self) -> Result<Pool, NodeError> {
         let mut moved = self.shared.moved.subscribe();
         loop {
-            match &self.gate().state {
-                State::New => {}
-                State::Open { pool, .. } => return Ok(pool.clone()),
-                State::Unavailable(error) => return Err(error.clone()),
-                State::Closed => return Err(not_connected(&self.shared.node)),
+            if let Some(opened) = self.open_now() {
+                return opened;
             }
             // The sender lives as long as `self`.
             let _ = moved.changed().await;
+        }
+    }
+
+    /// The pool, or why there is none; `None` if that is not known yet.
+    fn open_now(&self) -> Option<Result<Pool, NodeError>> {
+        let mut gate = self.gate();
+        if matches!(gate.state, State::Available) {
+            gate.state = self.build();
+        }
+        match &gate.state {
+            State::New | State::Available => None,
+            State::Open { pool, .. } => Some(Ok(pool.clone())),
+            State::Unavailable(error) => Some(Err(error.clone())),
+            State::Closed => Some(Err(not_connected(&self.shared.node))),
         }
     }
 

@@ -172,7 +172,12 @@ pub async fn open(node: &NodeConfig, kind: SessionKind) -> Result<Session, NodeE
     })
 }
 
-async fn open_unbounded(node: &NodeConfig, kind: SessionKind, logged_in: &AtomicBool) -> Result<Session, NodeError> {
+/// The same, however long it takes. `logged_in` becomes true when the login is over and the first answer is waited for.
+pub(super) async fn open_unbounded(
+    node: &NodeConfig,
+    kind: SessionKind,
+    logged_in: &AtomicBool,
+) -> Result<Session, NodeError> {
     let started = Instant::now();
     let sockets = Sockets::default();
     let (mut dialled, (client, connection)) = dial(node, kind, &sockets, connect).await?;

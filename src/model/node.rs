@@ -139,7 +139,7 @@ pub enum PasswordSource {
 /// Limits of a node's bb8 pool.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PoolConfig {
-    /// Connections kept open.
+    /// Connections kept open, used or not.
     pub min: u32,
     /// Connections open at once, at most.
     pub max: u32,
@@ -151,7 +151,7 @@ pub struct PoolConfig {
 
 impl Default for PoolConfig {
     fn default() -> Self {
-        Self { min: 1, max: 10, idle_timeout: Duration::from_secs(30), connect_timeout: Duration::from_secs(5) }
+        Self { min: 0, max: 10, idle_timeout: Duration::from_secs(30), connect_timeout: Duration::from_secs(5) }
     }
 }
 

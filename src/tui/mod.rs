@@ -1,4 +1,5 @@
-//! Draws the app state, and changes nothing of it. [`draw`] draws a frame; [`Terminal`] shows it.
+//! Draws the app state, and changes nothing of it. [`draw`] draws a frame, [`Renderer`] makes bytes of it, and
+//! [`Terminal`] shows them.
 
 mod ascii;
 mod canvas;
@@ -8,6 +9,7 @@ pub mod decoder;
 mod header;
 pub mod input;
 pub mod output;
+pub mod renderer;
 mod screens;
 mod statement;
 mod tabs;
@@ -15,11 +17,11 @@ pub mod terminal;
 pub mod theme;
 mod widgets;
 
-use ratatui::Frame;
 use ratatui::buffer::Buffer;
-use ratatui::layout::Rect;
+use ratatui::layout::{Position, Rect};
 use ratatui::style::Color;
 
+pub use renderer::Renderer;
 pub use terminal::{Terminal, TerminalOptions};
 pub use theme::{ColorDepth, Theme, ThemeOptions};
 
@@ -30,15 +32,15 @@ use widgets::pen::Pen;
 /// Columns and rows of the smallest terminal with room for a dashboard.
 const LEAST: (u16, u16) = (80, 24);
 
-/// Draws the state; returns where things are, for the mouse and the page keys.
-pub fn draw(app: &App, theme: &Theme, frame: &mut Frame<'_>) -> Drawn {
-    let area = frame.area();
-    let buf = frame.buffer_mut();
+/// Draws the state into a blank buffer. Returns where things are, for the mouse and the page keys, and the place of the
+/// cursor if text is being edited.
+pub fn draw(app: &App, theme: &Theme, buf: &mut Buffer) -> (Drawn, Option<Position>) {
+    let area = buf.area;
     if [theme.base.fg, theme.base.bg].iter().any(|color| color.is_some_and(|color| color != Color::Reset)) {
         buf.set_style(area, theme.base);
     }
     let drawn = Drawn { width: area.width, height: area.height, ..Drawn::default() };
-    let mut canvas = Canvas { app, theme, buf, drawn, cursor: None };
+    let mut canvas = Canvas { app, theme, buf: &mut *buf, drawn, cursor: None };
     if area.width < LEAST.0 || area.height < LEAST.1 {
         too_small(&mut canvas, area);
     } else {
@@ -46,12 +48,9 @@ pub fn draw(app: &App, theme: &Theme, frame: &mut Frame<'_>) -> Drawn {
     }
     let (drawn, cursor) = (canvas.drawn, canvas.cursor);
     if theme.ascii {
-        ascii::to_ascii(frame.buffer_mut());
+        ascii::to_ascii(buf);
     }
-    if let Some(cursor) = cursor {
-        frame.set_cursor_position(cursor);
-    }
-    drawn
+    (drawn, cursor)
 }
 
 fn picture(canvas: &mut Canvas<'_>, area: Rect) {

@@ -5,32 +5,29 @@
 
 use std::env;
 use std::io::{self, Write};
+use std::sync::Once;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, Once, PoisonError};
 
 use crossterm::cursor::{Hide, MoveTo, Show};
 use crossterm::event::{DisableBracketedPaste, DisableMouseCapture, EnableBracketedPaste, EnableMouseCapture};
-use crossterm::style::{Attribute, Color, SetAttribute, SetBackgroundColor, SetForegroundColor, SetUnderlineColor};
+use crossterm::queue;
+use crossterm::style::{Attribute, SetAttribute};
 use crossterm::terminal::{
     BeginSynchronizedUpdate, Clear, ClearType, EndSynchronizedUpdate, EnterAlternateScreen, LeaveAlternateScreen,
     disable_raw_mode, enable_raw_mode,
 };
-use crossterm::{execute, queue};
-use ratatui::backend::CrosstermBackend;
-use ratatui::layout::Rect;
-use ratatui::{Frame, Viewport};
+use ratatui::buffer::Buffer;
+use ratatui::layout::{Position, Rect};
 use rustix::process::{Signal, getpid, kill_process};
-use rustix::termios::{QueueSelector, tcflush};
+use rustix::termios::{QueueSelector, tcflush, tcgetwinsize};
 
 use super::clipboard::Way;
 use super::output;
+use super::renderer::Renderer;
 use crate::model::contained::is_contained;
 
 /// True while we hold the terminal. A process has only one.
 static OURS: AtomicBool = AtomicBool::new(false);
-
-/// Bytes of memory kept for the next frame; a full frame of a large terminal is about 30 KB.
-const FRAME_MEMORY: usize = 64 << 10;
 
 /// The size assumed for a terminal that reports none (0x0: a serial line, some containers).
 const USUAL: (u16, u16) = (80, 24);
@@ -51,13 +48,7 @@ impl Default for TerminalOptions {
 /// The terminal while we hold it. Dropping it restores the terminal.
 #[derive(Debug)]
 pub struct Terminal {
-    /// Writes the differences between each frame and the one before.
-    frames: ratatui::Terminal<CrosstermBackend<Pending>>,
-    pending: Pending,
-    /// The bytes of a frame without changes, which are not written.
-    unchanged: Vec<u8>,
-    /// True if the previous frame left the cursor visible, in a line that is being edited.
-    cursor_shown: bool,
+    frames: Renderer,
     options: TerminalOptions,
 }
 
@@ -71,54 +62,30 @@ impl Terminal {
     /// If the terminal cannot be set up.
     pub fn enter(options: TerminalOptions) -> io::Result<Self> {
         restore_before_panic_reports();
-        // crossterm's own NO_COLOR drops reverse video too, and with it the selection. The theme handles NO_COLOR.
-        crossterm::style::force_color_output(true);
-        let pending = Pending::default();
-        let viewport = Viewport::Fixed(area()?);
-        let backend = CrosstermBackend::new(pending.clone());
-        let frames = ratatui::Terminal::with_options(backend, ratatui::TerminalOptions { viewport })?;
         take(options)?;
-        pending.lock().clear();
-        Ok(Self { frames, pending, unchanged: unchanged_frame()?, cursor_shown: false, options })
+        Ok(Self { frames: Renderer::default(), options })
     }
 
     /// Draws a frame and writes the differences from the one before, if there are any. Returns how many bytes it wrote.
+    /// `render` draws into a blank buffer and returns the place of the cursor; `None` hides it.
     ///
     /// # Errors
     /// If the terminal is gone (or was restored by a panic elsewhere).
-    pub fn draw(&mut self, render: impl FnOnce(&mut Frame<'_>)) -> io::Result<usize> {
+    pub fn draw(&mut self, render: impl FnOnce(&mut Buffer) -> Option<Position>) -> io::Result<usize> {
         if !OURS.load(Ordering::SeqCst) {
             return Err(io::Error::other("the terminal was restored after a panic"));
         }
-        let area = area()?;
-        if area != self.frames.get_frame().area() {
-            self.frames.resize(area)?;
+        let (width, height) = size()?;
+        let frame = self.frames.frame(Rect::new(0, 0, width, height), render);
+        if !frame.is_empty() {
+            write_frame(frame)?;
         }
-        self.frames.draw(render)?;
-        let mut frame = self.pending.lock();
-        let shown = !frame.ends_with(&self.unchanged);
-        let mut written = 0;
-        if shown || self.cursor_shown || frame.len() > self.unchanged.len() {
-            if !shown && !self.cursor_shown {
-                // The cursor is hidden already, so one reset replaces the rest of what the backend writes at the end of
-                // a frame.
-                let changed = frame.len() - self.unchanged.len();
-                frame.truncate(changed);
-                queue!(*frame, SetAttribute(Attribute::Reset))?;
-            }
-            write_frame(&frame)?;
-            written = frame.len();
-        }
-        self.cursor_shown = shown;
-        frame.clear();
-        frame.shrink_to(FRAME_MEMORY);
-        Ok(written)
+        Ok(frame.len())
     }
 
     /// Forgets what the terminal shows, so that the next frame is written completely (Ctrl-L, after a suspension).
-    pub fn redraw(&mut self) -> io::Result<()> {
-        // Not `clear()`: it asks the terminal for the cursor position and would take keys as the answer.
-        self.frames.resize(area()?)
+    pub fn redraw(&mut self) {
+        self.frames.forget();
     }
 
     /// Sends a text to the clipboard of the terminal (OSC 52) and returns a message for the user, as no terminal
@@ -134,7 +101,8 @@ impl Terminal {
         restore()?;
         kill_process(getpid(), Signal::TSTP)?;
         take(self.options)?;
-        self.redraw()
+        self.redraw();
+        Ok(())
     }
 
     /// Restores the terminal and returns the error, which a drop cannot.
@@ -152,15 +120,12 @@ impl Drop for Terminal {
 
 /// Columns and rows of the terminal.
 pub fn size() -> io::Result<(u16, u16)> {
-    match crossterm::terminal::size()? {
-        (0, _) | (_, 0) => Ok(USUAL),
-        size => Ok(size),
-    }
-}
-
-fn area() -> io::Result<Rect> {
-    let (width, height) = size()?;
-    Ok(Rect::new(0, 0, width, height))
+    let size = match tcgetwinsize(rustix::stdio::stdout()) {
+        Ok(size) => (size.ws_col, size.ws_row),
+        // Standard output is something else; this asks the controlling terminal.
+        Err(_) => crossterm::terminal::size()?,
+    };
+    Ok(if size.0 == 0 || size.1 == 0 { USUAL } else { size })
 }
 
 fn take(options: TerminalOptions) -> io::Result<()> {
@@ -239,40 +204,4 @@ fn write_frame(frame: &[u8]) -> io::Result<()> {
 
 fn write_out(bytes: &[u8]) -> io::Result<()> {
     output::stdout().write_all(bytes)
-}
-
-/// The bytes that the backend writes for a frame without changes.
-fn unchanged_frame() -> io::Result<Vec<u8>> {
-    let mut bytes = Vec::new();
-    queue!(
-        bytes,
-        SetForegroundColor(Color::Reset),
-        SetBackgroundColor(Color::Reset),
-        SetUnderlineColor(Color::Reset),
-        SetAttribute(Attribute::Reset)
-    )?;
-    execute!(bytes, Hide)?;
-    Ok(bytes)
-}
-
-/// The backend writes its frame here, into memory. That never fails, so that nothing in the backend (its `Drop`
-/// included) fails on a terminal that is gone.
-#[derive(Debug, Clone, Default)]
-struct Pending(Arc<Mutex<Vec<u8>>>);
-
-impl Pending {
-    fn lock(&self) -> MutexGuard<'_, Vec<u8>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl Write for Pending {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.lock().extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
 }

@@ -3,6 +3,7 @@
 
 mod depth;
 mod palettes;
+mod zone;
 
 use std::time::{Duration, SystemTime};
 
@@ -46,7 +47,7 @@ impl ThemeOptions {
             colors,
             depth: ColorDepth::detect(env),
             ascii: wants_ascii(env),
-            zone: TimeZone::system(),
+            zone: zone::of_process(),
         }
     }
 }

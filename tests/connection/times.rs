@@ -206,6 +206,7 @@ async fn a_pool_that_gets_no_session_is_degraded_while_ours_answers() {
     let mut few = server.node_config();
     few.user = "few".to_owned();
     few.password = PasswordSource::Given(Secret::new("few"));
+    few.pool.min = 1;
     let node = name("primary");
     let mut watched = Watched::start(vec![few]);
     let error = watched.until_state(&node, Degraded).await.error.unwrap();
@@ -353,7 +354,9 @@ async fn leaving_waits_for_queries_or_cancels_them_n6() {
     blocking(|| assert_no_sessions(server, SOON));
 
     // Nothing is running, so there is nothing to wait for.
-    let mut watched = Watched::healthy(vec![server.node_config()]).await;
+    let mut node = server.node_config();
+    node.pool.min = 1;
+    let mut watched = Watched::healthy(vec![node]).await;
     // The health loop's session is open, since the node is healthy. The server counts a session while it is still being
     // opened, the manager only once it is open: only the events tell when the manager has the other two.
     let answered = |event: &Event| matches!(event.kind, EventKind::Facts { facts: Ok(_), .. }).then_some(());

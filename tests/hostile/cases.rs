@@ -99,7 +99,7 @@ impl Running {
         "pgwatch".clone_into(&mut node.user);
         node.password = PasswordSource::Given(Secret::new("secret"));
         node.tls.mode = self.case.sslmode();
-        node.pool.connect_timeout = CONNECT;
+        (node.pool.min, node.pool.connect_timeout) = (1, CONNECT);
         node.health.timeout = Duration::from_secs(1);
         node.health.slow_after = Duration::from_millis(900);
         node
@@ -109,7 +109,7 @@ impl Running {
     fn line(&self) -> String {
         format!(
             "  {}: {{host: 127.0.0.1, port: {}, user: pgwatch, password: secret, sslmode: {}, \
-             pool: {{connect_timeout: {}s}}}}\n",
+             pool: {{min: 1, connect_timeout: {}s}}}}\n",
             self.case.name,
             self.fake.port(),
             self.case.sslmode().as_str(),

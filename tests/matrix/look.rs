@@ -2,8 +2,6 @@
 
 use pgwatch::app::{Msg, update};
 use pgwatch::tui::{ColorDepth, Theme};
-use ratatui::Terminal;
-use ratatui::backend::TestBackend;
 use ratatui::buffer::Buffer;
 use ratatui::layout::{Position, Rect};
 use ratatui::style::Color;
@@ -30,13 +28,11 @@ impl Look {
     /// Draws one frame, and reports the measured sizes to the app.
     pub(crate) fn draw(scene: &mut Scene, (width, height): (u16, u16)) -> Self {
         let theme = dark();
-        let mut terminal = Terminal::new(TestBackend::new(width, height)).unwrap();
+        let mut buf = Buffer::empty(Rect::new(0, 0, width, height));
         let _ = update(&mut scene.app, Msg::Frame);
-        let mut drawn = None;
-        terminal.draw(|frame| drawn = Some(pgwatch::tui::draw(&scene.app, &theme, frame))).unwrap();
-        let _ = update(&mut scene.app, Msg::Drawn(drawn.unwrap()));
-        let cursor = terminal.get_cursor_position().unwrap();
-        Self::of(terminal.backend().buffer(), cursor, &theme)
+        let (drawn, cursor) = pgwatch::tui::draw(&scene.app, &theme, &mut buf);
+        let _ = update(&mut scene.app, Msg::Drawn(drawn));
+        Self::of(&buf, cursor.unwrap_or_default(), &theme)
     }
 
     fn of(buf: &Buffer, cursor: Position, theme: &Theme) -> Self {

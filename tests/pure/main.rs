@@ -17,6 +17,7 @@ mod config;
 mod keys;
 mod looking;
 mod node_form;
+mod renderer;
 mod scenarios;
 mod screens;
 mod secrets;

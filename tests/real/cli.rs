@@ -107,7 +107,7 @@ fn status_of_healthy_nodes_has_the_promised_shape_and_exits_with_0() {
     assert_eq!(keys(&report["nodes"][1]["lag"]), ["time_ms", "at_least", "bytes", "why"]);
     assert_eq!((&node["port"], &node["database"]), (&json!(nodes[0].port()), &json!("postgres")));
     assert_eq!(keys(&node["pool"]), ["max", "open", "active", "idle", "waiting"]);
-    assert_eq!((&node["pool"]["max"], &node["pool"]["open"]), (&json!(10), &json!(1)));
+    assert_eq!((&node["pool"]["max"], &node["pool"]["open"]), (&json!(10), &json!(0)));
     assert!(node["latency_ms"].is_f64() && node["connect_ms"].is_f64(), "{node:#}");
     let version = nodes[0].psql("show server_version").unwrap();
     assert!(version.starts_with(node["server_version"].as_str().unwrap()), "{version}");

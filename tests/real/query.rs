@@ -358,6 +358,7 @@ async fn a_full_pool_says_so_and_is_counted() {
     let mut config = server.node_config();
     config.pool.max = 2;
     config.pool.connect_timeout = Duration::from_secs(3);
+    config.pool.min = 1;
     let node = Node::new(config);
     let cancel = CancellationToken::new();
     let request = Node::request("select pg_sleep(60)");
@@ -398,6 +399,7 @@ async fn idle_sessions_beyond_min_are_closed_and_min_is_kept() {
     let server = cluster.primary();
     let mut config = server.node_config();
     config.pool.idle_timeout = Duration::from_millis(900);
+    config.pool.min = 1;
     let node = Node::new(config);
     let both = "select pg_sleep(0.5)";
     let (one, two) = tokio::join!(node.ask(both), node.ask(both));

@@ -18,9 +18,8 @@ use pgwatch::model::{
     PoolStats, ProbeStats, Role, RowSet, ServerFacts, Thresholds,
 };
 use pgwatch::tui::{ColorDepth, Theme, ThemeOptions};
-use ratatui::Terminal;
-use ratatui::backend::TestBackend;
 use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
 
 /// 2026-11-23 14:03:22 UTC, the time of the picture.
 pub const NOW: u64 = 1_795_442_602;
@@ -130,14 +129,14 @@ impl Scene {
 
     /// Draws, and reports the measured sizes to the app, as the loop does.
     pub fn draw(&mut self, width: u16, height: u16, theme: &Theme) -> Buffer {
-        let mut terminal = Terminal::new(TestBackend::new(width, height)).unwrap();
+        let mut buf = Buffer::default();
         for _ in 0..2 {
             let _ = update(&mut self.app, Msg::Frame);
-            let mut drawn = None;
-            terminal.draw(|frame| drawn = Some(pgwatch::tui::draw(&self.app, theme, frame))).unwrap();
-            let _ = update(&mut self.app, Msg::Drawn(drawn.unwrap()));
+            buf = Buffer::empty(Rect::new(0, 0, width, height));
+            let (drawn, _) = pgwatch::tui::draw(&self.app, theme, &mut buf);
+            let _ = update(&mut self.app, Msg::Drawn(drawn));
         }
-        terminal.backend().buffer().clone()
+        buf
     }
 
     /// The state changes `ago` seconds before the scene's time.

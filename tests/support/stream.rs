@@ -70,7 +70,7 @@ fn is_ours(piece: &str) -> bool {
         let (parameters, last) = rest.split_at(rest.len().saturating_sub(1));
         let plain = parameters.chars().all(|c| c.is_ascii_digit() || c == ';');
         return match last {
-            "m" | "H" | "J" | "K" => plain,
+            "m" | "H" | "G" | "d" | "C" | "P" | "@" | "J" | "K" => plain,
             "h" | "l" => MODES.contains(&parameters),
             _ => false,
         };

@@ -1,17 +1,17 @@
 //! The health loop of one node: connect, probe once per `health.interval`, confirm what looks like a failure, and retry
 //! with backoff. It applies the rules of `health.rs` and reports every step to the actor.
 //!
-//! Periods: while a connection is open, those of `monitor/watching.rs`. While the node is lost, one attempt at a time,
-//! as `retries.rs` decides, and between attempts one knock a second if nothing listens or the network drops packets, so
-//! that a port that opens is tried at once (`port.rs`).
+//! Periods: while a connection is open, those of `monitor/watching.rs`; while the node is lost, those of
+//! `monitor/reaching.rs`.
 
+mod reaching;
 mod watching;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::{Notify, watch};
-use tokio::time::{Instant, sleep, sleep_until};
+use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 
 use super::connects::Connects;
@@ -20,12 +20,9 @@ use super::retries::Retries;
 use super::{Observation, step};
 use crate::clock;
 use crate::connection::report::{News, Reporter, SignOfLife};
+use crate::connection::schedule::address::Address;
 use crate::connection::schedule::turns::Turns;
-use crate::connection::session::route::knock;
-use crate::model::{ErrorKind, Health, HealthState, NodeConfig, ProbeStats};
-
-/// Time between two knocks at a closed port.
-const KNOCKS: Duration = Duration::from_secs(1);
+use crate::model::{ErrorKind, Health, HealthState, NodeConfig, ProbeStats, Role};
 
 /// What wakes the health loop from outside, and `up`, by which it wakes others.
 #[derive(Debug)]
@@ -50,6 +47,9 @@ pub(crate) struct Monitor {
     reporter: Reporter,
     wakeups: Wakeups,
     turns: Arc<Turns>,
+    /// What the node shares with others at its address.
+    address: Arc<Address>,
+    /// Our own connection. Once the node is lost it is kept only while a probe is out on it.
     probe: Option<Probe>,
     retries: Retries,
     /// The newest connect times.
@@ -63,9 +63,10 @@ impl Monitor {
             stats: ProbeStats::default(),
             reporter,
             wakeups,
+            address: turns.addresses.at(node.address()),
             turns,
             probe: None,
-            retries: Retries::new(node.health.interval, Instant::now()),
+            retries: Retries::new(&node, Instant::now()),
             connects: Connects::new(),
             node,
         }
@@ -89,22 +90,11 @@ impl Monitor {
     /// Runs until it is dropped. Begins after `delay`, so that many nodes are not dialled at the same moment.
     async fn live(&mut self, delay: Duration) {
         sleep(delay).await;
+        let mut hangs = None;
         loop {
-            self.observe(Observation::Attempt).await;
-            let attempt = Box::pin(Probe::open(Arc::clone(&self.node), self.node.pool.connect_timeout));
-            match self.turns.health.wait(attempt).await {
-                Ok((probe, latency)) => {
-                    self.connected(probe).await;
-                    self.observe(Observation::Answered { latency, refusing: None }).await;
-                    Box::pin(self.watch()).await;
-                }
-                Err(error) => {
-                    let next = self.plan_retry(error.kind);
-                    self.observe(Observation::AttemptFailed { error, next }).await;
-                }
-            }
+            Box::pin(self.reach(hangs)).await;
+            hangs = Box::pin(self.watch()).await;
             self.retries.attempt_is_over();
-            self.wait_for_retry().await;
         }
     }
 
@@ -113,15 +103,18 @@ impl Monitor {
         if self.health.state != HealthState::Reconnecting {
             self.connects.took(probe.connect_time);
         }
-        self.retries.connected(Instant::now());
-        let news = News::Connected {
-            role: probe.role,
-            server_version: probe.server_version.clone(),
-            connect_time: probe.connect_time,
-            attempt: self.health.attempt.max(1),
-        };
+        let role = probe.role;
         self.probe = Some(probe);
-        self.reporter.send(news).await;
+        self.report_connected(role).await;
+    }
+
+    async fn report_connected(&mut self, role: Option<Role>) {
+        self.retries.connected(Instant::now());
+        if let Some(Probe { server_version, connect_time, .. }) = &self.probe {
+            let (server_version, connect_time) = (server_version.clone(), *connect_time);
+            let attempt = self.health.attempt.max(1);
+            self.reporter.send(News::Connected { role, server_version, connect_time, attempt }).await;
+        }
     }
 
     fn plan_retry(&mut self, kind: ErrorKind) -> Duration {
@@ -138,25 +131,5 @@ impl Monitor {
         let answers = self.health.state.answers();
         self.wakeups.up.send_if_modified(|up| std::mem::replace(up, answers) != answers);
         self.reporter.send(News::Health(Arc::clone(&self.health), self.stats)).await;
-    }
-
-    /// Waits until the retry is due, the user asks for it, or the closed port opens.
-    async fn wait_for_retry(&mut self) {
-        if let Some(error) = &self.health.error {
-            self.retries.port.failed(error.kind);
-        }
-        loop {
-            let knocked = async {
-                sleep(KNOCKS).await;
-                knock(&self.node, KNOCKS).await
-            };
-            tokio::select! {
-                () = sleep_until(self.retries.due()) => return,
-                () = self.wakeups.retry_now.notified() => return,
-                taken = knocked, if self.retries.port.is_worth_a_knock() => if self.retries.port.knocked(taken) {
-                    return;
-                },
-            }
-        }
     }
 }

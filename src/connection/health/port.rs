@@ -1,10 +1,11 @@
-//! What a knock at a lost node's port reveals (N13). [`Port`] draws the conclusions and is pure; `monitor.rs` knocks,
-//! at the addresses that an attempt would dial (`session/route.rs`).
+//! What a knock at a lost node's port reveals (N13). [`Port`] draws the conclusions and is pure; `monitor/reaching.rs`
+//! knocks, at the addresses that an attempt would dial (`session/route.rs`).
 //!
 //! A knock is a TCP connect that sends nothing, so it costs the server no session. It distinguishes a closed port
 //! (nothing listens, or the network drops packets) from an open one. A port that opens is worth an attempt at once,
 //! however long the backoff is. A server that accepts the knock but has not answered the attempt hangs: it is left
-//! alone until the next attempt, because it would find every knock in its queue when it continues.
+//! alone until the next attempt, because it would find every knock in its queue when it continues, and will then answer
+//! the attempt that is still open.
 
 use crate::model::ErrorKind;
 
@@ -39,9 +40,9 @@ impl Port {
     }
 }
 
-/// After these errors a server often closes its port, and opens it again when it is back.
-const GOES_DOWN: [ErrorKind; 4] =
-    [ErrorKind::ShuttingDown, ErrorKind::StartingUp, ErrorKind::ConnectionLost, ErrorKind::Terminated];
+/// After these errors a server often closes its port, and opens it again when it is back. One that is starting up has
+/// just opened it, and is asked in full as often as others are knocked at.
+const GOES_DOWN: [ErrorKind; 3] = [ErrorKind::ShuttingDown, ErrorKind::ConnectionLost, ErrorKind::Terminated];
 
 #[cfg(test)]
 mod tests {
@@ -66,7 +67,7 @@ mod tests {
         assert_eq!(after(&[Timeout], &[false, true]), (vec![false, true], false), "the link is back");
         assert_eq!(after(&[Unreachable], &[false, true]), (vec![false, true], false));
         assert_eq!(after(&[Timeout], &[true]), (vec![false], false), "a server that hangs is left alone");
-        assert_eq!(after(&[Refused, StartingUp], &[true]), (vec![false], true), "its answer says that it is open");
+        assert_eq!(after(&[Refused, StartingUp], &[]), (vec![], false), "its answer says that it is open");
         assert_eq!(after(&[Authentication], &[]), (vec![], false));
     }
 

@@ -11,20 +11,19 @@
 //! a timer that fires late extends the deadline by its delay, and a latency measured across such a delay is unknown.
 
 use std::fmt;
-use std::pin::pin;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 use tokio::time::{Instant, sleep_until};
 use tokio_postgres::Client;
 
-use crate::connection::error;
 use crate::connection::session::{self, Driver, SessionKind};
 use crate::model::{ErrorKind, NodeConfig, NodeError, Role};
 
 /// If a timer fires later than this, we were held up (a loaded machine, a stopped process).
-const STALL: Duration = Duration::from_millis(50);
+pub(super) const STALL: Duration = Duration::from_millis(50);
 
 /// What happened on a probe's connection.
 #[derive(Debug)]
@@ -72,14 +71,13 @@ enum Slow {
 }
 
 impl Probe {
-    /// Opens a connection and probes it once, all `within` that time. Cancel-safe: dropping it closes the connection.
-    pub(super) async fn open(node: Arc<NodeConfig>, within: Duration) -> Result<(Self, Option<Duration>), NodeError> {
-        let attempt = Box::pin(Self::open_unbounded(Arc::clone(&node)));
-        bounded(within, attempt).await.unwrap_or_else(|| Err(error::no_answer(&node, within)))
-    }
-
-    async fn open_unbounded(node: Arc<NodeConfig>) -> Result<(Self, Option<Duration>), NodeError> {
-        let session = session::open(&node, SessionKind::Probe).await?;
+    /// Opens a connection and probes it once, however long that takes. Cancel-safe: dropping it closes the connection.
+    /// `logged_in` becomes true when the login is over.
+    pub(super) async fn open(
+        node: Arc<NodeConfig>,
+        logged_in: Arc<AtomicBool>,
+    ) -> Result<(Self, Option<Duration>), NodeError> {
+        let session = session::open_unbounded(&node, SessionKind::Probe, &logged_in).await?;
         let mut probe = Self {
             node,
             client: Arc::new(session.client),
@@ -225,24 +223,5 @@ pub(super) async fn until(due: Option<Instant>) {
     match due {
         Some(due) => sleep_until(due).await,
         None => std::future::pending().await,
-    }
-}
-
-/// Waits for `work`, but not longer than `within`. Time in which we ourselves could not run does not count.
-async fn bounded<T>(within: Duration, work: impl Future<Output = T>) -> Option<T> {
-    let mut work = pin!(work);
-    let mut deadline = Instant::now() + within;
-    loop {
-        tokio::select! {
-            biased;
-            done = &mut work => return Some(done),
-            () = sleep_until(deadline) => {
-                let late = deadline.elapsed();
-                if late <= STALL {
-                    return None;
-                }
-                deadline = Instant::now() + late.min(within);
-            }
-        }
     }
 }

@@ -23,6 +23,7 @@ pub(super) async fn keep(
     min: u32,
     period: Duration,
 ) {
+    // Without a minimum no session is touched before its idle time ends, and none is opened unasked.
     let mut touched = min;
     loop {
         // Checks sessions out and gives them back: bb8 inspects a session when it comes back, and its idle time starts
@@ -44,7 +45,7 @@ pub(super) async fn keep(
             }
         }
         tokio::select! {
-            () = tokio::time::sleep(period) => touched = min,
+            () = tokio::time::sleep(period), if min > 0 => touched = min,
             () = a_socket_closes(&mut sockets) => {
                 touched = u32::MAX;
                 tokio::time::sleep(period.min(Duration::from_secs(1))).await;

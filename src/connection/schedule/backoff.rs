@@ -11,9 +11,9 @@ const JITTER: f64 = 0.1;
 /// The longest wait: a node that answers again must be noticed within 31 s (N13).
 const LONGEST: Duration = Duration::from_millis(30_500);
 
-/// The longest wait where all connections of a server are in use: one may be free again at any moment, and asking for it
-/// costs the server little.
-const CROWDED: Duration = Duration::from_secs(5);
+/// The longest wait where all connections of a server are in use, or it is starting up: that may be over at any moment,
+/// and asking costs the server little.
+const PASSING: Duration = Duration::from_secs(5);
 
 /// How long to wait before repeating a query that fails until a person acts (rights, a version, an extension).
 pub(crate) const INCURABLE: Duration = Duration::from_mins(1);
@@ -34,7 +34,8 @@ pub(crate) fn delay(failed: u32, jitter: f64) -> Duration {
 /// The wait after `failed` failed attempts at a server that refuses for this reason.
 pub(crate) fn refused(kind: ErrorKind, failed: u32, jitter: f64) -> Duration {
     let wait = delay(failed, jitter);
-    if kind == ErrorKind::TooManyConnections { wait.min(CROWDED) } else { wait }
+    let passes = matches!(kind, ErrorKind::TooManyConnections | ErrorKind::StartingUp);
+    if passes { wait.min(PASSING) } else { wait }
 }
 
 #[cfg(test)]

@@ -9,13 +9,16 @@ use std::time::Duration;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
 
+use super::address::Addresses;
+
 /// How many health loops may connect at the same time.
 const HEALTH: usize = 16;
 /// How many connects of facts and pools may run at the same time. They come after those of the health loops.
 const LATER: usize = 8;
 /// How many background queries may run at the same time. The first one of a session makes the server read its catalogs.
 const BACKGROUND: usize = 4;
-/// How long a connect may hold its slot. One that hangs frees it after this; a distant node rarely needs longer.
+/// How long a connect may hold its slot. One that hangs frees it after this; a distant node rarely needs longer. How many
+/// may hang at one server is limited by its address.
 const TURN: Duration = Duration::from_millis(100);
 
 /// The turns of one connection manager.
@@ -24,11 +27,17 @@ pub(crate) struct Turns {
     pub(crate) health: Queue,
     pub(crate) later: Queue,
     pub(crate) background: Queue,
+    pub(crate) addresses: Addresses,
 }
 
 impl Default for Turns {
     fn default() -> Self {
-        Self { health: Queue::new(HEALTH), later: Queue::new(LATER), background: Queue::new(BACKGROUND) }
+        Self {
+            health: Queue::new(HEALTH),
+            later: Queue::new(LATER),
+            background: Queue::new(BACKGROUND),
+            addresses: Addresses::default(),
+        }
     }
 }
 

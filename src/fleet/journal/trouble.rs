@@ -1,12 +1,13 @@
 //! The trouble of a node as one entry: what is seen of a server that was killed (the lost connection, the states until
-//! it is declared dead, why attempts to reach it fail) are the steps of it. Another entry says that the node is back.
+//! it is declared dead, why attempts to reach it fail) are the steps of it. Another entry says that the node is back. A
+//! node that flaps fills no journal: what happens to it again within a minute is told in the same two entries.
 
 use std::time::{Duration, SystemTime};
 
 use super::{Entry, Journal, Severity, Step};
 use crate::model::{NodeName, figures};
 
-/// Trouble that gets worse after this time is told anew: nobody looks for it among old entries.
+/// Trouble that gets worse, or comes again, after this time is told anew: nobody looks for it among old entries.
 const ONE_STORY: Duration = Duration::from_mins(1);
 /// The most steps that an entry keeps.
 const STEPS: usize = 100;
@@ -62,6 +63,20 @@ pub(in crate::fleet) struct Trouble {
     open: Option<Open>,
     /// True once an entry said that the node is back, and until it is well.
     is_back: bool,
+    /// The trouble that ended last.
+    last: Option<Ended>,
+}
+
+/// The entries of trouble that has ended.
+#[derive(Debug, Clone, Copy)]
+struct Ended {
+    open: Open,
+    /// The entry that says so.
+    seq: u64,
+    /// How often it came, and was as bad.
+    times: u32,
+    /// True once the present time is among them.
+    is_counted: bool,
 }
 
 /// The entry of the trouble that a node is in.
@@ -85,6 +100,9 @@ impl Trouble {
         let Wording { node, severity, what, mut text, part } = wording;
         let step = Step { at, what: what.clone(), text: text.clone() };
         let title = if part.is_down() { "down".to_owned() } else { what };
+        if let Part::Trouble(rank) = part {
+            self.come_again(at, rank);
+        }
         let was = self.open;
         match part {
             Part::Alone => {}
@@ -100,7 +118,9 @@ impl Trouble {
                     && (rank <= open.rank || at.duration_since(open.told).unwrap_or_default() < ONE_STORY)
                 {
                     open.add(journal, step);
-                    if rank > open.rank {
+                    let times = self.times(open, rank);
+                    if rank > open.rank || times > 1 {
+                        let text = counted(text, times);
                         let worse =
                             |entry: &mut Entry| (entry.severity, entry.what, entry.text) = (severity, title, text);
                         journal.amend(open.seq, worse);
@@ -109,25 +129,65 @@ impl Trouble {
                     return;
                 }
             }
-            Part::Return => {
+            Part::Return | Part::Well if part == Part::Return || !self.is_back => {
                 if let Some(open) = was {
                     open.add(journal, step.clone());
                     if let Some(down_for) = down_for {
                         text = format!("{text}; down for {}", figures::age(down_for));
                     }
                 }
-                *self = Self { open: None, is_back: true };
+                (self.open, self.is_back) = (None, part == Part::Return);
+                if let Some(last) = self.last.filter(|last| was.is_some_and(|open| open.seq == last.open.seq)) {
+                    let text = counted(text, last.times);
+                    journal.amend(last.seq, |entry| (entry.severity, entry.what, entry.text) = (severity, title, text));
+                    return;
+                }
             }
-            Part::Well if std::mem::take(self).is_back => return,
-            Part::Well | Part::End => *self = Self::default(),
+            Part::Return | Part::Well => {
+                (self.open, self.is_back) = (None, false);
+                return;
+            }
+            Part::End => *self = Self::default(),
         }
         let mut entry = Entry::new(at, node, severity, title, text);
         if matches!(part, Part::Trouble(_)) {
             entry.steps.push(step);
         }
         let seq = journal.push(entry);
-        if let Part::Trouble(rank) = part {
-            self.open = Some(Open { seq, told: at, rank });
+        match (part, was) {
+            (Part::Trouble(rank), _) => self.open = Some(Open { seq, told: at, rank }),
+            (Part::Return | Part::Well, Some(open)) => {
+                self.last = Some(Ended { open, seq, times: 1, is_counted: true });
+            }
+            _ => {}
+        }
+    }
+
+    /// Goes on with the trouble that ended last, if this is the same once more.
+    fn come_again(&mut self, at: SystemTime, rank: u8) {
+        if self.open.is_none()
+            && let Some(last) = self.last.as_mut()
+            && rank <= last.open.rank
+            && at.duration_since(last.open.told).unwrap_or_default() < ONE_STORY
+        {
+            last.is_counted = false;
+            self.open = Some(last.open);
+        }
+    }
+
+    /// How often the open trouble has been this bad, if this is news; else 0.
+    fn times(&mut self, open: Open, rank: u8) -> u32 {
+        match self.last.as_mut().filter(|last| last.open.seq == open.seq) {
+            Some(last) if rank > open.rank => {
+                *last = Ended { open: Open { rank, ..open }, times: 1, is_counted: true, ..*last };
+                1
+            }
+            Some(last) if rank == open.rank && !last.is_counted => {
+                last.is_counted = true;
+                last.times += 1;
+                last.times
+            }
+            _ => 0,
         }
     }
 
@@ -139,6 +199,14 @@ impl Trouble {
     /// The node has figures and is well: what follows is another story.
     pub(in crate::fleet) fn end(&mut self) {
         self.open = None;
+    }
+}
+
+fn counted(text: String, times: u32) -> String {
+    match (times, text.is_empty()) {
+        (0 | 1, _) => text,
+        (_, true) => format!("{times} times within a minute"),
+        (_, false) => format!("{text}; {times} times within a minute"),
     }
 }
 

@@ -1,8 +1,7 @@
 //! Every screen, dialog and line, at many sizes and in many themes, with spoiled text wherever the text is not our own.
 
-use pgwatch::tui::{ColorDepth, Theme};
+use pgwatch::tui::{ColorDepth, Renderer, Theme};
 use proptest::prelude::*;
-use ratatui::backend::{Backend as _, CrosstermBackend};
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use unicode_width::UnicodeWidthChar;
@@ -105,10 +104,14 @@ fn faults(buf: &Buffer, before: &Buffer, theme: &Theme) -> Vec<String> {
 /// the widths of single characters, as most terminals do.
 fn on_a_terminal(buf: &Buffer, before: &Buffer) -> Vec<String> {
     let mut bytes = Vec::new();
-    let mut backend = CrosstermBackend::new(&mut bytes);
-    let blank = Buffer::empty(buf.area);
-    backend.draw(blank.diff(before).into_iter()).unwrap();
-    backend.draw(before.diff(buf).into_iter()).unwrap();
+    let mut renderer = Renderer::default();
+    for picture in [before, buf] {
+        let render = |into: &mut Buffer| {
+            into.clone_from(picture);
+            None
+        };
+        bytes.extend_from_slice(renderer.frame(buf.area, render));
+    }
     let mut found = stream::foreign(&bytes);
     let size = |cells: u16| cells.try_into().unwrap();
     let mut terminal = Parser::new(size(buf.area.height), size(buf.area.width), 0);

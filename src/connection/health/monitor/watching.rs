@@ -16,7 +16,8 @@ use super::Monitor;
 use crate::connection::error;
 use crate::connection::health::Observation;
 use crate::connection::health::admission::{Admission, Own, Situation};
-use crate::connection::health::probe::{Probe, Seen, until};
+use crate::connection::health::attempt::{Attempt, Opened, Outcome};
+use crate::connection::health::probe::{Seen, until};
 use crate::connection::report::News;
 use crate::model::{ErrorKind, HealthState, NodeError};
 
@@ -24,7 +25,8 @@ use crate::model::{ErrorKind, HealthState, NodeError};
 /// this time either, fresh connections (N3).
 const LATE: Duration = Duration::from_millis(100);
 
-type Opening = BoxFuture<'static, Result<(Probe, Option<Duration>), NodeError>>;
+/// A fresh connection, and the attempt that goes on if it was not answered in time.
+type Opening = BoxFuture<'static, (Result<Opened, NodeError>, Option<Attempt>)>;
 
 /// The state of watching an open connection.
 struct Watching {
@@ -37,6 +39,8 @@ struct Watching {
     doubted: bool,
     admission: Admission,
     openings: FuturesUnordered<Opening>,
+    /// The last fresh connection that was not answered in time.
+    hangs: Option<Attempt>,
 }
 
 impl Watching {
@@ -64,8 +68,9 @@ impl Watching {
 }
 
 impl Monitor {
-    /// Watches the open connection until the node is unhealthy, then closes everything that was open.
-    pub(super) async fn watch(&mut self) {
+    /// Watches the open connection until the node is unhealthy. What still waits for an answer then may show that the node
+    /// is back: our own connection if its probe is out, otherwise the last fresh one, which is returned.
+    pub(super) async fn watch(&mut self) -> Option<Attempt> {
         let now = Instant::now();
         self.wakeups.signs_of_life.mark_unchanged();
         let mut watching = Watching {
@@ -80,8 +85,12 @@ impl Monitor {
             doubted: false,
             admission: Admission::new(now, self.connects.are_doubtful(self.node.health.timeout), fastrand::f64()),
             openings: FuturesUnordered::new(),
+            hangs: None,
         };
         while self.health.state != HealthState::Unhealthy {
+            if self.health.failures == 0 {
+                watching.hangs = None;
+            }
             let situation = self.situation(&watching);
             let confirmation = watching.admission.next_confirmation(situation);
             let check = watching.admission.next_check(situation);
@@ -95,7 +104,10 @@ impl Monitor {
                 biased;
                 seen = seen => self.seen(seen, &mut watching).await,
                 Ok(()) = self.wakeups.signs_of_life.changed() => self.figures_came(&mut watching).await,
-                Some(opened) = watching.openings.next() => self.opened(opened, &mut watching).await,
+                Some((opened, hangs)) = watching.openings.next() => {
+                    watching.hangs = hangs.or(watching.hangs.take());
+                    self.opened(opened, &mut watching).await;
+                }
                 () = until(confirmation) => self.open_fresh(&mut watching),
                 () = sleep_until(watching.next_probe), if situation.own == Own::Idle => self.ask(&mut watching),
                 () = until(watching.doubt_at) => watching.doubt(),
@@ -109,11 +121,13 @@ impl Monitor {
             }
         }
         self.retries.lost();
-        if self.probe.take().is_some()
-            && let Some(error) = self.health.error.clone()
-        {
+        if self.probe.is_none() {
+            return watching.hangs.and_then(Attempt::kept);
+        }
+        if let Some(error) = self.health.error.clone() {
             self.reporter.send(News::Disconnected(error)).await;
         }
+        None
     }
 
     fn situation(&self, watching: &Watching) -> Situation {
@@ -219,12 +233,19 @@ impl Monitor {
         } else {
             self.node.pool.connect_timeout
         };
-        watching.openings.push(Box::pin(Probe::open(Arc::clone(&self.node), within)));
+        let node = Arc::clone(&self.node);
+        let mut attempt = Attempt::at_once(&node, &self.address, within);
+        watching.openings.push(Box::pin(async move {
+            match attempt.outcome().await {
+                Outcome::Done(opened) => (opened, None),
+                Outcome::Silent => (Err(attempt.unanswered(&node)), Some(attempt)),
+            }
+        }));
         watching.admission.opening(Instant::now());
     }
 
     /// Handles the outcome of opening a fresh connection.
-    async fn opened(&mut self, opened: Result<(Probe, Option<Duration>), NodeError>, watching: &mut Watching) {
+    async fn opened(&mut self, opened: Result<Opened, NodeError>, watching: &mut Watching) {
         match opened {
             Ok((fresh, latency)) => {
                 watching.admission.admitted();
