@@ -21,8 +21,9 @@ use super::{Observation, step};
 use crate::clock;
 use crate::connection::report::{News, Reporter, SignOfLife};
 use crate::connection::schedule::turns::Turns;
+use crate::connection::session::endpoint::Endpoint;
 use crate::connection::session::route::knock;
-use crate::model::{ErrorKind, Health, HealthState, NodeConfig, ProbeStats};
+use crate::model::{ErrorKind, Health, HealthState, ProbeStats};
 
 /// Time between two knocks at a closed port.
 const KNOCKS: Duration = Duration::from_secs(1);
@@ -44,7 +45,7 @@ pub(crate) struct Wakeups {
 
 /// One node's health loop.
 pub(crate) struct Monitor {
-    node: Arc<NodeConfig>,
+    node: Arc<Endpoint>,
     health: Arc<Health>,
     stats: ProbeStats,
     reporter: Reporter,
@@ -57,7 +58,7 @@ pub(crate) struct Monitor {
 }
 
 impl Monitor {
-    pub(crate) fn new(node: Arc<NodeConfig>, reporter: Reporter, wakeups: Wakeups, turns: Arc<Turns>) -> Self {
+    pub(crate) fn new(node: Arc<Endpoint>, reporter: Reporter, wakeups: Wakeups, turns: Arc<Turns>) -> Self {
         Self {
             health: Arc::new(Health::new(clock::now())),
             stats: ProbeStats::default(),
@@ -145,6 +146,7 @@ impl Monitor {
         if let Some(error) = &self.health.error {
             self.retries.port.failed(error.kind);
         }
+        let through_tunnel = self.node.tunnel.is_some();
         loop {
             let knocked = async {
                 sleep(KNOCKS).await;
@@ -152,8 +154,13 @@ impl Monitor {
             };
             tokio::select! {
                 () = sleep_until(self.retries.due()) => return,
-                () = self.wakeups.retry_now.notified() => return,
-                taken = knocked, if self.retries.port.is_worth_a_knock() => if self.retries.port.knocked(taken) {
+                () = self.wakeups.retry_now.notified() => {
+                    self.node.tunnels().retry_now(&self.node);
+                    return;
+                }
+                () = self.node.tunnels().restarted(&self.node), if through_tunnel => return,
+                // The local end of a tunnel takes knocks whatever the server does.
+                taken = knocked, if !through_tunnel && self.retries.port.is_worth_a_knock() => if self.retries.port.knocked(taken) {
                     return;
                 },
             }

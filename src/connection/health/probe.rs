@@ -20,8 +20,9 @@ use tokio::time::{Instant, sleep_until};
 use tokio_postgres::Client;
 
 use crate::connection::error;
+use crate::connection::session::endpoint::Endpoint;
 use crate::connection::session::{self, Driver, SessionKind};
-use crate::model::{ErrorKind, NodeConfig, NodeError, Role};
+use crate::model::{ErrorKind, NodeError, Role};
 
 /// If a timer fires later than this, we were held up (a loaded machine, a stopped process).
 const STALL: Duration = Duration::from_millis(50);
@@ -41,7 +42,7 @@ pub(super) enum Seen {
 
 /// The probe's connection, and the probe that may be out on it.
 pub(super) struct Probe {
-    node: Arc<NodeConfig>,
+    node: Arc<Endpoint>,
     client: Arc<Client>,
     driver: Driver,
     out: Option<Out>,
@@ -73,13 +74,13 @@ enum Slow {
 
 impl Probe {
     /// Opens a connection and probes it once, all `within` that time. Cancel-safe: dropping it closes the connection.
-    pub(super) async fn open(node: Arc<NodeConfig>, within: Duration) -> Result<(Self, Option<Duration>), NodeError> {
+    pub(super) async fn open(node: Arc<Endpoint>, within: Duration) -> Result<(Self, Option<Duration>), NodeError> {
         let attempt = Box::pin(Self::open_unbounded(Arc::clone(&node)));
         bounded(within, attempt).await.unwrap_or_else(|| Err(error::no_answer(&node, within)))
     }
 
-    async fn open_unbounded(node: Arc<NodeConfig>) -> Result<(Self, Option<Duration>), NodeError> {
-        let session = session::open(&node, SessionKind::Probe).await?;
+    async fn open_unbounded(node: Arc<Endpoint>) -> Result<(Self, Option<Duration>), NodeError> {
+        let session = session::open_to(&node, SessionKind::Probe).await?;
         let mut probe = Self {
             node,
             client: Arc::new(session.client),
