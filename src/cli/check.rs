@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use super::args::{Source, exit};
 use super::console::{Exit, list, load, print, watched};
 use crate::config::Environment;
+use crate::model::NodeConfig;
 use crate::text::safe;
 
 pub(super) fn run(source: &Source) -> Result<u8, Exit> {
@@ -40,8 +41,27 @@ pub(super) fn run(source: &Source) -> Result<u8, Exit> {
         if !addresses.is_empty() {
             let _ = write!(place, ", at {addresses}");
         }
+        if let Some(tunnel) = &node.tunnel {
+            let _ = write!(place, " through {}", tunnel.name());
+        }
         let _ = write!(text, "\n  {:<20} {}", node.name, safe(&place));
+    }
+    for (name, command) in shorthands(&config.nodes) {
+        let _ = write!(text, "\n{} stands for\n  {}", safe(&name), safe(&command));
     }
     print(format!("{text}\n").as_bytes())?;
     Ok(exit::OK)
+}
+
+/// The commands that the nodes' `ssh:` and `kubernetes:` stand for, each once, with its name. pgwatch fills in the local end.
+fn shorthands(nodes: &[NodeConfig]) -> Vec<(String, String)> {
+    let mut found: Vec<(String, String)> = Vec::new();
+    for node in nodes {
+        let Some(tunnel) = node.tunnel.as_ref().filter(|tunnel| tunnel.stands_for().is_some()) else { continue };
+        for host in node.hosts() {
+            let named = tunnel.for_server(&host).ok().map(|command| (tunnel.name().to_owned(), command));
+            found.extend(named.filter(|named| !found.contains(named)));
+        }
+    }
+    found
 }

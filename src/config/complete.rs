@@ -7,9 +7,9 @@ use std::time::Duration;
 use super::conninfo::hosts;
 use super::diagnostic::{At, Diagnostics, Position};
 use super::environment::Environment;
-use super::libpq;
 use super::settings::Settings;
 use super::units::format_duration;
+use super::{libpq, tunnel};
 use crate::model::{
     ChannelBinding, HealthConfig, Host, NodeConfig, NodeName, PasswordSource, PoolConfig, RootCert, SslMode, TlsConfig,
 };
@@ -46,6 +46,13 @@ impl Settings {
                 .problem(at, format!("node {} has no user: add user: to it or to defaults:, or set PGUSER", node.name));
         }
         node.database = value_or(self.database.as_ref(), node.database);
+        node.tunnel = self.tunnel.as_ref().and_then(|at| at.value.tunnel.clone());
+        if let Some(tunnel) = &node.tunnel
+            && let Some(why) = node.hosts().find_map(|host| tunnel::refused(tunnel, &host))
+        {
+            report.problem(place(self.hosts.as_ref()).or(place(self.tunnel.as_ref())).or(at), why);
+            return None;
+        }
         node.user = value_or(self.user.as_ref(), env.user().unwrap_or_default().to_owned());
         node.read_only = self.read_only.as_ref().map(|at| at.value);
         node.cluster = self.cluster.as_ref().map(|at| at.value.clone());

@@ -22,6 +22,7 @@ pub mod passfile;
 mod read;
 mod service;
 mod settings;
+mod tunnel;
 pub mod units;
 pub mod views;
 mod walk;

@@ -9,17 +9,21 @@ use super::diagnostic::{At, Diagnostics};
 use super::environment::Environment;
 use super::libpq;
 use super::settings::Settings;
+use super::tunnel;
 use super::walk::{self, Section};
 use super::yaml::{Entry, Value, Yaml};
 use crate::model::{PasswordSource, RootCert, SslMode};
 
 /// Keys of a node, as messages list them.
-pub(super) const NODE_KEYS: [&str; 20] = [
+pub(super) const NODE_KEYS: [&str; 23] = [
     "host",
     "hostaddr",
     "port",
     "database",
     "user",
+    "tunnel",
+    "ssh",
+    "kubernetes",
     "password",
     "password_command",
     "passfile",
@@ -82,6 +86,7 @@ impl NodeReader<'_> {
             ports: keys.read("port", report, ports),
             database: keys.read("database", report, walk::filled),
             user: keys.read("user", report, walk::filled),
+            tunnel: tunnel::read(keys, report),
             password: password(keys, report),
             passfile: keys.read("passfile", report, file),
             service: keys.read("service", report, walk::filled),
@@ -111,6 +116,9 @@ impl NodeReader<'_> {
         {
             tell_both(&settings, &said, report);
             settings.fill_from(said);
+        }
+        if !settings.has_hosts() {
+            settings.hosts = settings.tunnel.as_ref().and_then(tunnel::host);
         }
         settings
     }

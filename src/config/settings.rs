@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use super::conninfo::Details;
 use super::diagnostic::At;
+use super::tunnel::Way;
 use crate::model::{ChannelBinding, PasswordSource, RootCert, Secret, SslMode};
 
 /// Settings of a node, each of which may be missing.
@@ -21,6 +22,7 @@ pub(super) struct Settings {
     /// One for all hosts, or one for each.
     pub ports: Option<At<Vec<u16>>>,
     pub database: Option<At<String>>,
+    pub tunnel: Option<At<Way>>,
     pub user: Option<At<String>>,
     /// The password, or a command that prints it. If there is none, a password file is looked for.
     pub password: Option<At<PasswordSource>>,
@@ -69,6 +71,7 @@ impl Settings {
         fill(&mut self.hosts, weaker.hosts);
         fill(&mut self.ports, weaker.ports);
         fill(&mut self.database, weaker.database);
+        fill(&mut self.tunnel, weaker.tunnel);
         fill(&mut self.user, weaker.user);
         fill(&mut self.password, weaker.password);
         fill(&mut self.passfile, weaker.passfile);

@@ -175,7 +175,7 @@ pub(crate) fn reason(heard: &Heard, node: &NodeConfig) -> Option<NodeError> {
 
 /// The server sent no answer for `after`.
 pub fn no_answer(node: &NodeConfig, after: Duration) -> NodeError {
-    NodeError::new(ErrorKind::Timeout, format!("no answer from {} within {}", node.address(), seconds(after)))
+    NodeError::new(ErrorKind::Timeout, format!("no answer from {} within {}", node.way(), seconds(after)))
         .with_hint("the server hangs, or packets are dropped: check the machine, the network and firewalls")
 }
 

@@ -29,6 +29,7 @@ use tokio_util::task::TaskTracker;
 use super::handle::{Handle, ManagerConfig, Request};
 use super::report::{LifeId, Report};
 use super::schedule::turns::Turns;
+use super::tunnel::Tunnels;
 use super::views::plan::Looks;
 use crate::clock;
 use crate::model::protocol::ShutdownReport;
@@ -77,6 +78,7 @@ fn spawn(config: ManagerConfig, requests: mpsc::Receiver<Request>, listener: mps
         batches: Batches::default(),
         lives: 0,
         turns: Arc::default(),
+        tunnels: Tunnels::default(),
         refresh,
         looks: watch::Sender::default(),
         shutdown_timeout: config.shutdown_timeout,
@@ -98,6 +100,7 @@ struct Actor {
     batches: Batches,
     lives: u64,
     turns: Arc<Turns>,
+    tunnels: Tunnels,
     refresh: watch::Sender<Duration>,
     looks: watch::Sender<Looks>,
     shutdown_timeout: Duration,

@@ -24,6 +24,7 @@
 //! | facts, one a node | `facts/poller.rs` | `refresh`, while the node answers | reports to the actor, `SignOfLife` to the health loop |
 //! | views, one a node | `views/viewer.rs`, over the sessions of `views/ask.rs` | each view's own while a screen shows it, else that of the rules | reports to the actor |
 //! | pool, one a node | `pool/keep.rs` | a third of `idle_timeout`; a socket that closes | `PoolStats`, read by the actor once a second |
+//! | tunnel, one for each command | `tunnel.rs` | ends with the command, which is restarted by the backoff | its state, which attempts wait for |
 //! | query, one a node and batch | `query.rs` | ends with the statement | reports to the actor |
 //!
 //! All channels are bounded. Tasks wait while the actor's channel is full; the actor waits for no listener. Events that
@@ -39,6 +40,7 @@ pub mod query;
 mod report;
 mod schedule;
 pub mod session;
+mod tunnel;
 mod views;
 mod wire;
 

@@ -22,6 +22,7 @@ use tokio_util::task::TaskTracker;
 
 use super::error;
 use super::schedule::turns::Turns;
+use super::session::endpoint::Endpoint;
 use super::wire::sockets::Sockets;
 use crate::model::{ErrorKind, NodeConfig, NodeError, PoolStats};
 use keep::keep;
@@ -37,7 +38,7 @@ pub struct NodePool {
 }
 
 struct Shared {
-    node: Arc<NodeConfig>,
+    node: Arc<Endpoint>,
     sockets: Sockets,
     tasks: TaskTracker,
     turns: Arc<Turns>,
@@ -105,11 +106,11 @@ impl Closings {
 impl NodePool {
     /// A pool that opens nothing until [`NodePool::set_available`] is called; checkouts before that wait for it.
     pub fn new(node: Arc<NodeConfig>) -> Self {
-        Self::in_turn(node, Arc::default())
+        Self::in_turn(Arc::new(Endpoint::alone(node)), Arc::default())
     }
 
     /// The same, with shared turns: the sessions that it opens in the background wait for a turn among all nodes.
-    pub(super) fn in_turn(node: Arc<NodeConfig>, turns: Arc<Turns>) -> Self {
+    pub(super) fn in_turn(node: Arc<Endpoint>, turns: Arc<Turns>) -> Self {
         Self {
             shared: Arc::new(Shared {
                 node,

@@ -2,6 +2,7 @@
 
 mod certificates;
 pub(super) mod dial;
+pub(super) mod endpoint;
 mod opening;
 mod password;
 pub(super) mod rights;
@@ -26,6 +27,7 @@ use super::wire::sockets::Sockets;
 use crate::model::view::Version;
 use crate::model::{NodeConfig, NodeError, Role, SessionAttrs};
 use dial::{Dialled, dial};
+use endpoint::Endpoint;
 use opening::First;
 use route::{DialError, Socket};
 use tls::Connector;
@@ -160,6 +162,11 @@ where
 /// # Errors
 /// The reason, sorted; [`ErrorKind::Timeout`](crate::model::ErrorKind::Timeout) if nothing answered in time.
 pub async fn open(node: &NodeConfig, kind: SessionKind) -> Result<Session, NodeError> {
+    open_to(&node.clone().into(), kind).await
+}
+
+/// [`open`] for a node of a manager, whose tunnels it shares.
+pub(super) async fn open_to(node: &Endpoint, kind: SessionKind) -> Result<Session, NodeError> {
     let within = node.pool.connect_timeout;
     let logged_in = AtomicBool::new(false);
     let attempt = Box::pin(open_unbounded(node, kind, &logged_in));
@@ -174,7 +181,7 @@ pub async fn open(node: &NodeConfig, kind: SessionKind) -> Result<Session, NodeE
 
 /// The same, however long it takes. `logged_in` becomes true when the login is over and the first answer is waited for.
 pub(super) async fn open_unbounded(
-    node: &NodeConfig,
+    node: &Endpoint,
     kind: SessionKind,
     logged_in: &AtomicBool,
 ) -> Result<Session, NodeError> {

@@ -14,6 +14,13 @@ pub struct Host {
     pub port: u16,
 }
 
+impl Host {
+    /// What is connected to: the address if one is given, else the name.
+    pub fn target(&self) -> String {
+        self.addr.map_or_else(|| self.name.clone(), |addr| addr.to_string())
+    }
+}
+
 /// libpq's keywords about a connection that need no TLS.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct ConnectConfig {

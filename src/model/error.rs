@@ -16,6 +16,8 @@ pub enum ErrorKind {
     HostNotFound,
     /// There is no route to the host.
     Unreachable,
+    /// The tunnel before the server is down, so the server was not reached.
+    Tunnel,
     /// TLS failed: no TLS, a wrong certificate, no common version.
     Tls,
     /// The server did not accept the role or its password.
@@ -62,6 +64,7 @@ impl ErrorKind {
             Self::Timeout => "timeout",
             Self::HostNotFound => "host_not_found",
             Self::Unreachable => "unreachable",
+            Self::Tunnel => "tunnel",
             Self::Tls => "tls",
             Self::Authentication => "authentication",
             Self::Permission => "permission",

@@ -20,6 +20,7 @@ pub mod rows;
 pub mod secret;
 pub mod theme;
 pub mod tls;
+pub mod tunnel;
 pub mod verdict;
 pub mod view;
 
@@ -38,5 +39,6 @@ pub use rows::{Column, RowSet};
 pub use secret::Secret;
 pub use theme::{ColorRole, Rgb, THEMES};
 pub use tls::{ChannelBinding, RootCert, SslMode, TlsConfig, TlsVersion};
+pub use tunnel::TunnelConfig;
 pub use verdict::{Grade, LagSummary, NotJudged, Verdict};
 pub use view::View;

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::{ConnectConfig, Host, NodeName, Secret, TlsConfig};
+use super::{ConnectConfig, Host, NodeName, Secret, TlsConfig, TunnelConfig};
 
 /// One validated node. The configuration file, the form and the flags all produce this.
 #[derive(Debug, Clone, PartialEq)]
@@ -21,6 +21,8 @@ pub struct NodeConfig {
     pub database: String,
     /// The role that sessions log in as.
     pub user: String,
+    /// What has to run before the server can be reached; `None` if it is reached directly.
+    pub tunnel: Option<TunnelConfig>,
     /// Where its password comes from.
     pub password: PasswordSource,
     /// Further hosts, and how a connection is made.
@@ -48,6 +50,7 @@ impl NodeConfig {
             port: 5432,
             database: "postgres".to_owned(),
             user: "postgres".to_owned(),
+            tunnel: None,
             password: PasswordSource::None,
             connect: ConnectConfig::default(),
             tls: TlsConfig::default(),
@@ -83,8 +86,12 @@ impl NodeConfig {
 
     /// Its hosts, in order.
     pub fn hosts(&self) -> impl Iterator<Item = Host> {
-        let first = Host { name: self.host.clone(), addr: self.connect.hostaddr, port: self.port };
-        std::iter::once(first).chain(self.connect.further_hosts.iter().cloned())
+        std::iter::once(self.first_host()).chain(self.connect.further_hosts.iter().cloned())
+    }
+
+    /// The first of its hosts, which is the only one unless several were given.
+    pub fn first_host(&self) -> Host {
+        Host { name: self.host.clone(), addr: self.connect.hostaddr, port: self.port }
     }
 
     /// Replaces its hosts. Without any, they stay as they are.
@@ -105,6 +112,14 @@ impl NodeConfig {
             text += &address(&host.name, host.port);
         }
         text
+    }
+
+    /// The address, and the tunnel that leads there: `db1:5432 through ssh bastion`.
+    pub fn way(&self) -> String {
+        match &self.tunnel {
+            Some(tunnel) => format!("{} through {}", self.address(), tunnel.name()),
+            None => self.address(),
+        }
     }
 }
 

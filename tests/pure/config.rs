@@ -56,6 +56,11 @@ fn described(node: &NodeConfig) -> String {
             write!(out, ", {what} {value}").unwrap();
         }
     };
+    let tunnel = |node: &NodeConfig| {
+        let tunnel = node.tunnel.as_ref()?;
+        Some(tunnel.stands_for().map_or_else(|| tunnel.name().to_owned(), |command| format!("`{command}`")))
+    };
+    tell("through", tunnel(node).unwrap_or_default(), String::new());
     tell("password", format!("{:?}", node.password), format!("{:?}", default.password));
     let (tls, usual) = (&node.tls, &default.tls);
     tell("sslmode", tls.mode.as_str().to_owned(), usual.mode.as_str().to_owned());

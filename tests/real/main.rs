@@ -38,6 +38,7 @@ mod terminals;
 mod texts;
 mod tls;
 mod tls_reasons;
+mod tunnels;
 mod untrusted_text;
 mod view_command;
 mod walks;

@@ -52,10 +52,11 @@ pub(crate) fn of_hosts(mut failed: Vec<NodeError>, node: &NodeConfig) -> NodeErr
 }
 
 /// The kinds after which the next host is tried, the most telling one first.
-const TELLING: [ErrorKind; 8] = [
+const TELLING: [ErrorKind; 9] = [
     ErrorKind::StartingUp,
     ErrorKind::ShuttingDown,
     ErrorKind::Config,
+    ErrorKind::Tunnel,
     ErrorKind::Timeout,
     ErrorKind::ConnectionLost,
     ErrorKind::Unreachable,

@@ -14,6 +14,7 @@ use super::told::Told;
 use crate::connection::error;
 use crate::connection::error::sqlstate::is_unprepared;
 use crate::connection::session::dial::Dialled;
+use crate::connection::session::endpoint::Endpoint;
 use crate::connection::session::settings::OWN_STATEMENT;
 use crate::connection::session::{self, Driver, GOODBYE, SessionKind};
 use crate::connection::wire::limit::{OUR_ANSWERS, limited};
@@ -63,8 +64,8 @@ pub(super) struct FactsSession {
 
 impl FactsSession {
     /// `prepares`: false if a prepared statement was gone once. Then a pooler is in between.
-    pub(super) async fn open(node: &NodeConfig, prepares: bool) -> Result<Self, NodeError> {
-        let mut session = session::open(node, SessionKind::Poll).await?;
+    pub(super) async fn open(node: &Endpoint, prepares: bool) -> Result<Self, NodeError> {
+        let mut session = session::open_to(node, SessionKind::Poll).await?;
         session.dialled.behind_pooler |= !prepares;
         let version = (session.server_version, session.version_num);
         Ok(Self {

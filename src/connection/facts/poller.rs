@@ -26,6 +26,7 @@ use crate::connection::schedule::backoff;
 use crate::connection::schedule::backoff::INCURABLE;
 use crate::connection::schedule::phase::{FASTEST, Phase};
 use crate::connection::schedule::turns::Turns;
+use crate::connection::session::endpoint::Endpoint;
 use crate::model::facts::{Part, Pooling, clock_ahead};
 use crate::model::{ErrorKind, NodeConfig, NodeError, Role};
 
@@ -52,7 +53,7 @@ pub(crate) struct Hints {
 
 /// The facts loop of one node.
 pub(crate) struct Poller {
-    node: Arc<NodeConfig>,
+    node: Arc<Endpoint>,
     reporter: Reporter,
     refresh: watch::Receiver<Duration>,
     up: watch::Receiver<bool>,
@@ -80,7 +81,7 @@ pub(crate) struct Poller {
 
 impl Poller {
     pub(crate) fn new(
-        node: Arc<NodeConfig>,
+        node: Arc<Endpoint>,
         reporter: Reporter,
         refresh: watch::Receiver<Duration>,
         up: watch::Receiver<bool>,

@@ -13,6 +13,7 @@ use super::probe::{Probe, STALL, until};
 use crate::connection::error;
 use crate::connection::schedule::address::{Address, Place};
 use crate::connection::schedule::turns::Turns;
+use crate::connection::session::endpoint::Endpoint;
 use crate::model::{ErrorKind, NodeConfig, NodeError};
 
 /// A connection that has answered its first probe, and the latency of that, if we know it.
@@ -48,12 +49,7 @@ pub(super) struct Attempt {
 impl Attempt {
     /// Connects when it is the node's turn. Counts as unanswered `within` that time after its turn has come, or if no
     /// attempt at its address is answered while it waits for that.
-    pub(super) fn in_turn(
-        node: &Arc<NodeConfig>,
-        turns: &Arc<Turns>,
-        address: &Arc<Address>,
-        within: Duration,
-    ) -> Self {
+    pub(super) fn in_turn(node: &Arc<Endpoint>, turns: &Arc<Turns>, address: &Arc<Address>, within: Duration) -> Self {
         let begun = Arc::<OnceLock<Instant>>::default();
         let (node, turns, begins) = (Arc::clone(node), Arc::clone(turns), Arc::clone(&begun));
         let at = Arc::clone(address);
@@ -73,7 +69,7 @@ impl Attempt {
     }
 
     /// Connects at once.
-    pub(super) fn at_once(node: &Arc<NodeConfig>, address: &Arc<Address>, within: Duration) -> Self {
+    pub(super) fn at_once(node: &Arc<Endpoint>, address: &Arc<Address>, within: Duration) -> Self {
         let logged_in = Arc::<AtomicBool>::default();
         let work = Box::pin(Probe::open(Arc::clone(node), Arc::clone(&logged_in)));
         Self { logged_in, ..Self::new(work, within, Arc::new(OnceLock::from(Instant::now())), address) }

@@ -22,7 +22,8 @@ use crate::clock;
 use crate::connection::report::{News, Reporter, SignOfLife};
 use crate::connection::schedule::address::Address;
 use crate::connection::schedule::turns::Turns;
-use crate::model::{ErrorKind, Health, HealthState, NodeConfig, ProbeStats, Role};
+use crate::connection::session::endpoint::Endpoint;
+use crate::model::{ErrorKind, Health, HealthState, ProbeStats, Role};
 
 /// What wakes the health loop from outside, and `up`, by which it wakes others.
 #[derive(Debug)]
@@ -41,7 +42,7 @@ pub(crate) struct Wakeups {
 
 /// One node's health loop.
 pub(crate) struct Monitor {
-    node: Arc<NodeConfig>,
+    node: Arc<Endpoint>,
     health: Arc<Health>,
     stats: ProbeStats,
     reporter: Reporter,
@@ -57,13 +58,13 @@ pub(crate) struct Monitor {
 }
 
 impl Monitor {
-    pub(crate) fn new(node: Arc<NodeConfig>, reporter: Reporter, wakeups: Wakeups, turns: Arc<Turns>) -> Self {
+    pub(crate) fn new(node: Arc<Endpoint>, reporter: Reporter, wakeups: Wakeups, turns: Arc<Turns>) -> Self {
         Self {
             health: Arc::new(Health::new(clock::now())),
             stats: ProbeStats::default(),
             reporter,
             wakeups,
-            address: turns.addresses.at(node.address()),
+            address: turns.addresses.at(node.way()),
             turns,
             probe: None,
             retries: Retries::new(&node, Instant::now()),

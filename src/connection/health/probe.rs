@@ -19,8 +19,9 @@ use futures_util::future::BoxFuture;
 use tokio::time::{Instant, sleep_until};
 use tokio_postgres::Client;
 
+use crate::connection::session::endpoint::Endpoint;
 use crate::connection::session::{self, Driver, SessionKind};
-use crate::model::{ErrorKind, NodeConfig, NodeError, Role};
+use crate::model::{ErrorKind, NodeError, Role};
 
 /// If a timer fires later than this, we were held up (a loaded machine, a stopped process).
 pub(super) const STALL: Duration = Duration::from_millis(50);
@@ -40,7 +41,7 @@ pub(super) enum Seen {
 
 /// The probe's connection, and the probe that may be out on it.
 pub(super) struct Probe {
-    node: Arc<NodeConfig>,
+    node: Arc<Endpoint>,
     client: Arc<Client>,
     driver: Driver,
     out: Option<Out>,
@@ -74,7 +75,7 @@ impl Probe {
     /// Opens a connection and probes it once, however long that takes. Cancel-safe: dropping it closes the connection.
     /// `logged_in` becomes true when the login is over.
     pub(super) async fn open(
-        node: Arc<NodeConfig>,
+        node: Arc<Endpoint>,
         logged_in: Arc<AtomicBool>,
     ) -> Result<(Self, Option<Duration>), NodeError> {
         let session = session::open_unbounded(&node, SessionKind::Probe, &logged_in).await?;

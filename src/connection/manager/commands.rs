@@ -3,10 +3,13 @@
 
 use std::time::Duration;
 
+use std::sync::Arc;
+
 use super::Actor;
 use super::node::NodeRecord;
 use crate::connection::handle::{Reply, Request};
 use crate::connection::report::Report;
+use crate::connection::session::endpoint::Endpoint;
 use crate::connection::session::{self, SessionKind};
 use crate::model::protocol::{CommandError, Tested, TextRequest};
 use crate::model::{Command, ErrorKind, EventKind, NodeConfig, NodeError, NodeName};
@@ -107,8 +110,10 @@ impl Actor {
         }
         self.testing += 1;
         let reports = self.reports.clone();
+        let node = Endpoint::new(Arc::new(*node), self.tunnels.clone());
+        node.tunnels().retry_now(&node);
         let test = async move {
-            let outcome = match session::open(&node, SessionKind::Test).await {
+            let outcome = match session::open_to(&node, SessionKind::Test).await {
                 Ok(session) => {
                     let tested = Tested {
                         server_version: session.server_version.clone(),

@@ -15,9 +15,10 @@ use crate::connection::health::monitor::{Monitor, Wakeups};
 use crate::connection::pool::NodePool;
 use crate::connection::report::{Dismissed, Reporter};
 use crate::connection::schedule::turns::Turns;
+use crate::connection::session::endpoint::Endpoint;
 use crate::connection::views::viewer::{Pace, Viewer};
+use crate::model::NodeError;
 use crate::model::protocol::TextRequest;
-use crate::model::{NodeConfig, NodeError};
 
 /// How long a cancelled query may take to end, including its cancel request to the server.
 const CANCELLING: Duration = Duration::from_millis(1500);
@@ -44,7 +45,7 @@ pub(super) struct Crew {
 impl Crew {
     /// Starts the health loop and the poller (after `delay`), and the viewer. The latter asks for the `texts` of its pace.
     pub(super) fn start(
-        config: &Arc<NodeConfig>,
+        config: &Arc<Endpoint>,
         reporter: &Reporter,
         (pace, texts): (Pace, mpsc::Sender<TextRequest>),
         delay: Duration,

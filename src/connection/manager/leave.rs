@@ -84,6 +84,7 @@ impl Actor {
         // A task that was stopped ends when it is polled next.
         let ended = async { while self.tasks.join_next().await.is_some() {} };
         drop(tokio::time::timeout(LAST_STEP, ended).await);
+        self.tunnels.close().await;
         leaving.report.stragglers = self.tasks.len() as u32;
         self.tasks.abort_all();
         leaving.report.elapsed = leaving.began.elapsed();

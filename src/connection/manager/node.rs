@@ -12,6 +12,8 @@ use crate::connection::handle::Reply;
 use crate::connection::pool::NodePool;
 use crate::connection::report::{Dismissed, LifeId};
 use crate::connection::schedule::turns::Turns;
+use crate::connection::session::endpoint::Endpoint;
+use crate::connection::tunnel::Tunnels;
 use crate::model::protocol::NodeSnapshot;
 use crate::model::{Health, NodeConfig, NodeError, PoolStats, ProbeStats, Role};
 
@@ -19,7 +21,7 @@ use crate::model::{Health, NodeConfig, NodeError, PoolStats, ProbeStats, Role};
 #[derive(Debug)]
 pub(super) struct NodeRecord {
     pub(super) life: LifeId,
-    pub(super) config: Arc<NodeConfig>,
+    pub(super) config: Arc<Endpoint>,
     pub(super) health: Arc<Health>,
     pub(super) role: Option<Role>,
     pub(super) server_version: Option<String>,
@@ -52,8 +54,8 @@ pub(super) struct Removal {
 }
 
 impl NodeRecord {
-    pub(super) fn new(config: NodeConfig, turns: &Arc<Turns>) -> Self {
-        let config = Arc::new(config);
+    pub(super) fn new(config: NodeConfig, turns: &Arc<Turns>, tunnels: &Tunnels) -> Self {
+        let config = Arc::new(Endpoint::new(Arc::new(config), tunnels.clone()));
         let pool = NodePool::in_turn(Arc::clone(&config), Arc::clone(turns));
         Self {
             life: LifeId(0),
@@ -76,7 +78,7 @@ impl NodeRecord {
 
     pub(super) fn snapshot(&self) -> NodeSnapshot {
         NodeSnapshot {
-            config: self.config.as_ref().clone(),
+            config: NodeConfig::clone(&self.config),
             health: Health::clone(&self.health),
             role: self.role,
             server_version: self.server_version.clone(),

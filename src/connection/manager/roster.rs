@@ -39,7 +39,7 @@ impl Actor {
         }
         let name = config.name.clone();
         self.emit(EventKind::NodeAdded { node: Box::new(config.clone()) });
-        self.nodes.insert(name.clone(), NodeRecord::new(config, &self.turns));
+        self.nodes.insert(name.clone(), NodeRecord::new(config, &self.turns, &self.tunnels));
         self.begin(&name, delay);
         Ok(())
     }
@@ -101,7 +101,7 @@ impl Actor {
         self.end(&name, DisconnectReason::Edited, DRAIN, true);
         self.emit(EventKind::NodeEdited { node: Box::new(config.clone()) });
         if let Some(node) = self.nodes.get_mut(&name) {
-            *node = NodeRecord::new(config, &self.turns);
+            *node = NodeRecord::new(config, &self.turns, &self.tunnels);
         }
         self.begin(&name, Duration::ZERO);
         Ok(())
@@ -148,7 +148,7 @@ impl Actor {
             match self.nodes.get_mut(&name) {
                 None => drop(self.add(config, Duration::ZERO)),
                 Some(NodeRecord { removal: Some(removal), .. }) => removal.successor = Some(Box::new(config)),
-                Some(node) if *node.config == config => {}
+                Some(node) if **node.config == config => {}
                 Some(_) => drop(self.edit(config)),
             }
             if let Some(at) = self.nodes.get_index_of(&name) {

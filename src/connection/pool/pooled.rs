@@ -13,12 +13,13 @@ use tokio_util::task::TaskTracker;
 
 use crate::connection::error;
 use crate::connection::session::dial::{Dialled, dial};
+use crate::connection::session::endpoint::Endpoint;
 use crate::connection::session::route::{DialError, Socket, connect_raw};
 use crate::connection::session::settings::SessionKind;
 use crate::connection::session::tls::Connector;
 use crate::connection::wire::limit::{OUR_ANSWERS, limited};
 use crate::connection::wire::sockets::Sockets;
-use crate::model::{ErrorKind, NodeConfig, NodeError, SessionAttrs};
+use crate::model::{ErrorKind, NodeError, SessionAttrs};
 
 /// The type of bb8's pool for our sessions.
 pub(crate) type Pool = bb8::Pool<Manager>;
@@ -27,7 +28,7 @@ pub(crate) type Pool = bb8::Pool<Manager>;
 /// certificates are looked up again each time.
 #[derive(Debug)]
 pub(crate) struct Manager {
-    node: Arc<NodeConfig>,
+    node: Arc<Endpoint>,
     sockets: Sockets,
     tasks: TaskTracker,
     /// Cancelled when the pool is discarded: bb8 must not open another session for it.
@@ -50,7 +51,7 @@ impl PooledSession {
 }
 
 impl Manager {
-    pub(crate) fn new(node: Arc<NodeConfig>, sockets: Sockets, tasks: TaskTracker, retired: CancellationToken) -> Self {
+    pub(crate) fn new(node: Arc<Endpoint>, sockets: Sockets, tasks: TaskTracker, retired: CancellationToken) -> Self {
         Self { node, sockets, tasks, retired }
     }
 

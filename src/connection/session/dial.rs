@@ -4,14 +4,17 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::time::Instant;
 use tokio_postgres::config::{ChannelBinding, SslMode, SslNegotiation};
 use tokio_postgres::{CancelToken, Config};
 
+use super::endpoint::Endpoint;
 use super::password;
 use super::route::{self, DialError, Peer, Route, Socket};
 use super::settings::{Server, SessionKind};
 use super::tls::{self, Connector, Encryption};
 use crate::connection::error;
+use crate::connection::tunnel::Tunnels;
 use crate::connection::wire::heard::Heard;
 use crate::connection::wire::limit::{OUR_ANSWERS, limited};
 use crate::connection::wire::sockets::Sockets;
@@ -47,11 +50,11 @@ impl Dialled {
         }
     }
 
-    /// The address that the session is connected to; `None` for a unix socket.
+    /// The address that the session is connected to; `None` for a unix socket, and through a tunnel.
     pub(crate) fn address(&self) -> Option<SocketAddr> {
         match self.peer {
             Peer::Tcp(address) => Some(address),
-            Peer::Unix(_) => None,
+            Peer::Unix(_) | Peer::Tunnel(_) => None,
         }
     }
 
@@ -74,7 +77,7 @@ impl Dialled {
 /// ends it. All but the last have a share of `connect_timeout` each. `connect` makes one attempt. Cancel-safe if
 /// `connect` is.
 pub(crate) async fn dial<T, F, A>(
-    node: &NodeConfig,
+    node: &Endpoint,
     kind: SessionKind,
     sockets: &Sockets,
     connect: F,
@@ -102,7 +105,8 @@ where
     let last = turns.len() - 1;
     let mut failed = Vec::new();
     for (turn, (attrs, host)) in turns.into_iter().enumerate() {
-        let attempt = Box::pin(dial_host(host, attrs, kind, sockets, &connect));
+        let began = Instant::now();
+        let attempt = Box::pin(dial_host(host, node.tunnels(), attrs, kind, sockets, &connect));
         let opened = if turn == last {
             attempt.await
         } else {
@@ -114,6 +118,7 @@ where
                 return Ok((dialled, opened));
             }
             Err(error) => {
+                let error = node.tunnels().explain(host, began, error).await;
                 let ends = !error::leads_to_next_host(&error);
                 failed.push(error);
                 if ends {
@@ -128,6 +133,7 @@ where
 /// Makes the attempts that the `sslmode` of a node with one host allows. Cancel-safe if `connect` is.
 async fn dial_host<T, F, A>(
     node: &NodeConfig,
+    tunnels: &Tunnels,
     attrs: SessionAttrs,
     kind: SessionKind,
     sockets: &Sockets,
@@ -144,7 +150,7 @@ where
         let connector = Connector::new(node, *encryption, sockets.clone(), kind.limits());
         let mut config = config(node, found.password.as_ref());
         tracing::debug!(node = %node.name, address = %node.address(), purpose = ?kind, ?encryption, "connecting");
-        let Route { peer, socket } = route::find(node, attrs, &mut config).await?;
+        let Route { peer, socket } = route::find(node, tunnels, attrs, &mut config).await?;
         let dialled =
             Dialled { heard: Arc::clone(connector.heard()), behind_pooler: true, connector: connector.clone(), peer };
         let error = match limited(&dialled.heard, OUR_ANSWERS, connect(config, connector, socket, attrs)).await {
@@ -246,9 +252,9 @@ mod tests {
         };
         node.tls.mode = Mode::Require;
         node.tls.channel_binding = model::ChannelBinding::Require;
-        dial(&node, SessionKind::Test, &Sockets::default(), connect).await.unwrap();
+        dial(&node.clone().into(), SessionKind::Test, &Sockets::default(), connect).await.unwrap();
         node.tls.mode = Mode::Disable;
-        let error = dial(&node, SessionKind::Test, &Sockets::default(), connect).await.unwrap_err();
+        let error = dial(&node.clone().into(), SessionKind::Test, &Sockets::default(), connect).await.unwrap_err();
         assert_eq!(error.kind, ErrorKind::Authentication);
         assert!(error.message.contains("did not use channel binding"), "{error:?}");
     }

@@ -8,6 +8,7 @@ use std::future::Future;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::StreamExt;
@@ -18,9 +19,12 @@ use tokio::time::{sleep, timeout};
 use tokio_postgres::{Client, Config, Connection, SimpleQueryMessage};
 use tokio_util::either::Either;
 
+use super::endpoint::Endpoint;
 use super::tls::Connector;
 use crate::config;
 use crate::connection::error;
+use crate::connection::tunnel::Tunnels;
+use crate::connection::tunnel::stream::TunnelStream;
 use crate::connection::wire::Wire;
 use crate::model::{NodeConfig, NodeError, SessionAttrs};
 
@@ -33,22 +37,25 @@ const SHARE: f64 = 0.9;
 /// How long a server that is not taken may take to close the connection.
 const GOODBYE: Duration = Duration::from_millis(300);
 
-/// A socket of either kind.
-pub(crate) type Socket = Either<TcpStream, UnixStream>;
+/// A socket of any kind.
+pub(crate) type Socket = Either<Either<TcpStream, UnixStream>, TunnelStream>;
 
 /// Where a connection goes to.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub(crate) enum Peer {
     Tcp(SocketAddr),
     Unix(PathBuf),
+    /// A node with one host and a tunnel.
+    Tunnel(Endpoint),
 }
 
 impl Peer {
     /// Connects to the same place once more. Cancel-safe.
     pub(crate) async fn connect(&self) -> io::Result<Socket> {
         Ok(match self {
-            Self::Tcp(address) => Either::Left(TcpStream::connect(address).await?),
-            Self::Unix(path) => Either::Right(UnixStream::connect(path).await?),
+            Self::Tcp(address) => Either::Left(Either::Left(TcpStream::connect(address).await?)),
+            Self::Unix(path) => Either::Left(Either::Right(UnixStream::connect(path).await?)),
+            Self::Tunnel(endpoint) => Either::Right(endpoint.tunnel_stream().await.map_err(io::Error::other)?),
         })
     }
 }
@@ -76,12 +83,22 @@ pub(crate) struct Route {
 
 /// Finds the way to a node with one host, and tells the driver's `config`. Cancel-safe: dropping it closes what was
 /// opened.
-pub(crate) async fn find(node: &NodeConfig, attrs: SessionAttrs, config: &mut Config) -> Result<Route, NodeError> {
+pub(crate) async fn find(
+    node: &NodeConfig,
+    tunnels: &Tunnels,
+    attrs: SessionAttrs,
+    config: &mut Config,
+) -> Result<Route, NodeError> {
+    if node.tunnel.is_some() {
+        let endpoint = Endpoint::new(Arc::new(node.clone()), tunnels.clone());
+        let stream = endpoint.tunnel_stream().await?;
+        return Ok(Route { peer: Peer::Tunnel(endpoint), socket: Some(Either::Right(stream)) });
+    }
     if node.is_unix_socket() {
         let path = socket_path(node);
         let stream = UnixStream::connect(&path).await.map_err(|error| error::of_io(&error, node, true))?;
         check_peer(node, &stream)?;
-        return Ok(Route { peer: Peer::Unix(path), socket: Some(Either::Right(stream)) });
+        return Ok(Route { peer: Peer::Unix(path), socket: Some(Either::Left(Either::Right(stream))) });
     }
     let addresses = addresses(node).await.map_err(|error| error::of_io(&error, node, true))?;
     if let [address] = addresses.as_slice()
@@ -96,7 +113,7 @@ pub(crate) async fn find(node: &NodeConfig, attrs: SessionAttrs, config: &mut Co
         .await
         .map_err(|failed| error::of_addresses(&failed, node, within))?;
     set_options(&stream, config).map_err(|error| error::of_io(&error, node, true))?;
-    Ok(Route { peer: Peer::Tcp(address), socket: Some(Either::Left(stream)) })
+    Ok(Route { peer: Peer::Tcp(address), socket: Some(Either::Left(Either::Left(stream))) })
 }
 
 /// True if something listens at the node. Connects and sends nothing, so it costs the server no session. Cancel-safe.

@@ -27,6 +27,7 @@ use crate::connection::error;
 use crate::connection::error::sqlstate::{is_of_encoding, is_unprepared};
 use crate::connection::schedule::turns::Turns;
 use crate::connection::session::dial::{CANCEL, Dialled};
+use crate::connection::session::endpoint::Endpoint;
 use crate::connection::session::rights;
 use crate::connection::session::settings::OWN_STATEMENT;
 use crate::connection::session::{self, Driver, SessionKind};
@@ -133,8 +134,8 @@ pub(super) enum After {
 
 impl ViewSession {
     /// Opens a session for views once it is this node's turn. Cancel-safe: dropping it closes what was opened.
-    pub(super) async fn open(node: &NodeConfig, turns: &Turns) -> Result<Self, NodeError> {
-        let session = turns.later.wait(Box::pin(session::open(node, SessionKind::View))).await?;
+    pub(super) async fn open(node: &Endpoint, turns: &Turns) -> Result<Self, NodeError> {
+        let session = turns.later.wait(Box::pin(session::open_to(node, SessionKind::View))).await?;
         Ok(Self {
             version: Version(session.version_num / 10_000, 0),
             role: session.role,

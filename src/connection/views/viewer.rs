@@ -25,6 +25,7 @@ use super::plan::{Looks, Plans};
 use crate::connection::report::{News, Reporter};
 use crate::connection::schedule::phase::Phase;
 use crate::connection::schedule::turns::{Turn, Turns};
+use crate::connection::session::endpoint::Endpoint;
 use crate::model::protocol::{TextRequest, ViewRows, WholeText};
 use crate::model::{ErrorKind, NodeConfig, NodeError, Role, View};
 
@@ -45,7 +46,7 @@ pub(crate) struct Pace {
 
 /// The views loop of one node.
 pub(crate) struct Viewer {
-    node: Arc<NodeConfig>,
+    node: Arc<Endpoint>,
     reporter: Reporter,
     pace: Pace,
     up: watch::Receiver<bool>,
@@ -81,7 +82,7 @@ struct Fetched {
 
 impl Viewer {
     pub(crate) fn new(
-        node: Arc<NodeConfig>,
+        node: Arc<Endpoint>,
         reporter: Reporter,
         pace: Pace,
         up: watch::Receiver<bool>,
@@ -247,7 +248,7 @@ impl Viewer {
 
 /// Asks for a view over this session, or a new one. Cancelling `quit` stops it.
 async fn ask(
-    node: Arc<NodeConfig>,
+    node: Arc<Endpoint>,
     view: Arc<View>,
     mut session: Option<ViewSession>,
     role: Option<Role>,
@@ -291,7 +292,7 @@ async fn ask(
 
 /// Asks for a text over this session, or a new one. Cancelling `quit` stops it.
 async fn fetch(
-    node: Arc<NodeConfig>,
+    node: Arc<Endpoint>,
     request: TextRequest,
     session: Option<ViewSession>,
     role: Option<Role>,

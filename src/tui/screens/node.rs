@@ -90,6 +90,9 @@ fn lines(node: &Node, canvas: &Canvas<'_>, values: usize, room: usize) -> Vec<Do
         pair("version", node.server_version.clone().unwrap_or_else(|| text::UNKNOWN.to_owned())),
         pair("connect time", node.connect_time.map_or(text::UNKNOWN.to_owned(), text::duration)),
     ];
+    if let Some(tunnel) = &config.tunnel {
+        lines.insert(1, pair("through", tunnel.name().to_owned()));
+    }
     if let Some(unsaved) = node.unsaved {
         let said = format!("{} {}: the file is not written", unsaved.sign(), unsaved.word());
         lines.push(DocLine::default().text("configuration", theme.dim).at(values).text(said, theme.warn));

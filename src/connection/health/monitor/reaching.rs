@@ -77,12 +77,14 @@ impl Monitor {
         if let Some(error) = &self.health.error {
             self.retries.failed(error.kind, Instant::now());
         }
+        let through_tunnel = self.node.tunnel.is_some();
         let mut was_away = false;
         loop {
             was_away |= self.retries.is_away();
             self.choose_scout(&mut reaching);
             let is_scout = reaching.scout.is_some();
-            let knocks = is_scout && self.retries.port.is_worth_a_knock();
+            // The local end of a tunnel takes knocks whatever the server does.
+            let knocks = is_scout && !through_tunnel && self.retries.port.is_worth_a_knock();
             let is_free = reaching.is_free();
             let seen = async {
                 match self.probe.as_mut() {
@@ -104,7 +106,11 @@ impl Monitor {
                 outcome = outcome => if self.tried(outcome, &mut reaching).await {
                     break;
                 },
-                () = self.wakeups.retry_now.notified() => self.begin(&mut reaching).await,
+                () = self.wakeups.retry_now.notified() => {
+                    self.node.tunnels().retry_now(&self.node);
+                    self.begin(&mut reaching).await;
+                }
+                () = self.node.tunnels().restarted(&self.node), if through_tunnel => self.begin(&mut reaching).await,
                 Ok(()) = reaching.knocked.changed() => {
                     let taken = *reaching.knocked.borrow_and_update();
                     let opened = self.retries.port.is_worth_a_knock() && self.retries.port.knocked(taken);
