@@ -159,7 +159,7 @@ impl Attempt {
 
 /// True if an attempt that failed for this reason got no answer from the address.
 fn is_silence(kind: ErrorKind) -> bool {
-    matches!(kind, ErrorKind::Timeout | ErrorKind::Unreachable | ErrorKind::HostNotFound)
+    matches!(kind, ErrorKind::Timeout | ErrorKind::Unreachable | ErrorKind::HostNotFound | ErrorKind::Tunnel)
 }
 
 impl fmt::Debug for Attempt {

@@ -110,7 +110,7 @@ impl Monitor {
                     self.node.tunnels().retry_now(&self.node);
                     self.begin(&mut reaching).await;
                 }
-                () = self.node.tunnels().restarted(&self.node), if through_tunnel => self.begin(&mut reaching).await,
+                () = self.node.tunnels().restarted(&self.node), if through_tunnel && is_free => self.begin(&mut reaching).await,
                 Ok(()) = reaching.knocked.changed() => {
                     let taken = *reaching.knocked.borrow_and_update();
                     let opened = self.retries.port.is_worth_a_knock() && self.retries.port.knocked(taken);
