@@ -341,7 +341,7 @@ pub struct ServerFacts {
     pub restores: Option<bool>,
     /// `recovery_min_apply_delay`; `None` before 12.
     pub apply_delay: Option<Duration>,
-    /// `wal_receiver_timeout`; zero is none.
+    /// `wal_receiver_timeout`; zero is none. `None` where our role or database has another one than the server (19).
     pub receiver_timeout: Option<Duration>,
     /// `wal_segment_size`, in bytes.
     pub wal_segment: Option<u64>,

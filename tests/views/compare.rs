@@ -17,7 +17,7 @@ use pgwatch::model::view::{CellKind, Source};
 use pgwatch::model::{Command, ErrorKind, EventKind, NodeConfig, NodeError, NodeName, View};
 
 use crate::states::{Sleeper, until};
-use crate::support::pooler::{Bouncer, bouncer};
+use crate::support::pooler::{Bouncer, bouncer_with};
 use crate::support::watched::blocking;
 use crate::versions::{installs, something_of_all};
 
@@ -185,10 +185,12 @@ impl Stage {
         Self { major, _busy: busy, subscriber, cluster }
     }
 
-    /// One in front of the primary and one in front of its standby. Its connections are other programs' as well.
+    /// One in front of the primary and one in front of its standby. Each has one connection, so that a view does not find
+    /// others of pgwatch.
     async fn poolers(&self) -> [Bouncer; 2] {
         let [primary, standby, ..] = self.cluster.servers() else { panic!("two servers") };
-        [bouncer(primary, "transaction").await, bouncer(standby, "transaction").await]
+        let lines = "default_pool_size = 1\n";
+        [bouncer_with(primary, "transaction", lines).await, bouncer_with(standby, "transaction", lines).await]
     }
 
     fn passes<'a>(&'a self, poolers: &'a [Bouncer]) -> Vec<Pass<'a>> {
@@ -214,10 +216,11 @@ impl Stage {
             pass("superuser", "postgres", "postgres"),
             pass("pg_monitor", "pgwatch", "pgwatch"),
             pass("plain role", "plain", "plain"),
-            Pass { name: "a pooler", servers: servers[..2].to_vec(), poolers, ..odd },
             pass("unusual settings", "odd", "pgwatch"),
             within("latin1"),
             within("ascii"),
+            // Last: it keeps its connections, whose name is the one that pgwatch gave them.
+            Pass { name: "a pooler", servers: servers[..2].to_vec(), poolers, ..odd },
         ]
     }
 }

@@ -136,7 +136,8 @@ pub(super) static SERVER: [PartSql; 11] = [
     value(
         Part::ApplyDelay,
         "(select setting::int8 from pg_settings where name = 'recovery_min_apply_delay') as apply_delay,
-  (select setting::int8 from pg_settings where name = 'wal_receiver_timeout') as receiver_timeout",
+  (select setting::int8 from pg_settings where name = 'wal_receiver_timeout'
+    and source not in ('database', 'user', 'database user', 'client', 'session')) as receiver_timeout",
     ),
     value(Part::SegmentSize, "pg_size_bytes(current_setting('wal_segment_size', true)) as wal_segment"),
     value(
@@ -199,8 +200,9 @@ impl Answer {
     }
 
     fn time(&self, column: &str) -> Option<SystemTime> {
-        let since = Duration::try_from_secs_f64(self.get::<f64>(column)?.max(0.0)).unwrap_or_default();
-        Some(SystemTime::UNIX_EPOCH + since)
+        // A server counts in microseconds.
+        let since = Duration::from_micros((self.get::<f64>(column)?.max(0.0) * 1e6).round() as u64);
+        SystemTime::UNIX_EPOCH.checked_add(since)
     }
 
     /// How long the server has worked on the statement: the list of columns is computed after all that it reads from.

@@ -47,6 +47,7 @@ impl Dialled {
         let pid = set.first().and_then(|set| cell(set.as_deref().ok()?, 0)?.parse().ok());
         let has_settings = told.as_ref().map_or(true, |told| cell(told, 2) == Some(MARK.1));
         self.found(node.address(), pid, has_settings);
+        self.heard.opened();
         let lives = |error: &tokio_postgres::Error| is_said(error, client, &self.heard);
         match told {
             Ok(told) => Ok(First {

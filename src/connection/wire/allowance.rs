@@ -1,10 +1,10 @@
 //! How many bytes a server may send: one that sends more than it was asked for loses the connection, whatever the
 //! messages are. `metered.rs` counts the bytes.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
-/// Bytes allowed before a session has begun: a TLS handshake (openssl takes certificates up to 100 KB) and some
-/// messages.
+/// Bytes allowed before a session is open: a TLS handshake (openssl takes certificates up to 100 KB) and some messages, and
+/// as many for the answer to what opens it.
 const GREETING: usize = 256 << 10;
 /// Bytes allowed while no request is open: notices, changed settings, and the answer to a request that was sent along
 /// with another one.
@@ -25,17 +25,24 @@ pub(crate) struct Limits {
 #[derive(Debug)]
 pub(super) struct Allowance {
     pub(super) limits: Limits,
+    is_open: AtomicBool,
     left: AtomicUsize,
 }
 
 impl Allowance {
     pub(super) fn new(limits: Limits) -> Self {
-        Self { limits, left: AtomicUsize::new(GREETING) }
+        Self { limits, is_open: AtomicBool::new(false), left: AtomicUsize::new(GREETING) }
+    }
+
+    /// Takes in that the session is open: from now on it does what it is for.
+    pub(super) fn opened(&self) {
+        self.is_open.store(true, Ordering::Relaxed);
     }
 
     /// Takes in that a request was sent.
     pub(super) fn asked(&self) {
-        self.left.fetch_max(self.limits.answer, Ordering::Relaxed);
+        let answer = if self.is_open.load(Ordering::Relaxed) { self.limits.answer } else { GREETING };
+        self.left.fetch_max(answer, Ordering::Relaxed);
     }
 
     /// Takes in that all requests are answered.

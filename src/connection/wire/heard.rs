@@ -140,6 +140,11 @@ impl Heard {
         kept.own = kept.pid.map(|pid| Own::new(address, pid));
     }
 
+    /// Takes in that the session is open.
+    pub(crate) fn opened(&self) {
+        self.allowance.opened();
+    }
+
     /// The process id that the login named.
     pub(crate) fn pid(&self) -> Option<i32> {
         lock(&self.kept).pid

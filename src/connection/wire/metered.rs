@@ -87,6 +87,7 @@ mod tests {
     #[tokio::test]
     async fn what_waits_in_the_socket_is_counted_piece_by_piece() {
         let heard = Heard::new(Limits { row: 64 << 20, answer: 4 << 20, rows_are_wanted: true });
+        heard.opened();
         heard.allowance.asked();
         let waits = vec![b'x'; 3 * heard.allowance.limits.answer];
         let mut socket = Metered::new(waits.as_slice(), Arc::clone(&heard));
