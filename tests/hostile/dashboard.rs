@@ -133,7 +133,7 @@ pub fn costs(case: &'static Case) -> f64 {
     // Facts are asked for regularly, and a server that floods does it each time.
     let _ = within(STRETCH, || None::<()>);
     let memory = peak_memory(tui.pid()).unwrap();
-    tui.press("q");
+    tui.press("<c-c>");
     tui.wait_exit(SOON);
     memory
 }
