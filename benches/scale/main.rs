@@ -71,7 +71,7 @@ fn main() {
     }
     let table = report::table(&HEAD, rows.iter().map(Vec::as_slice));
     let text = format!(
-        "{table}\nAt 120x40, one probe and one refresh a second and node. {}. Measured on {}.\n",
+        "{table}\nAt 120x40, one refresh a second and node, whose answer counts as that of a probe. {}. Measured on {}.\n",
         core.said(),
         machine
     );

@@ -53,7 +53,8 @@ pub(super) fn run(source: &Source) -> Result<u8, Exit> {
     Ok(exit::OK)
 }
 
-/// The commands that the nodes' `ssh:` and `kubernetes:` stand for, each once, with its name. pgwatch fills in the local end.
+/// The commands of the nodes' `ssh:` and `kubernetes:`, each once, with the tunnel's name. pgwatch fills in the local end
+/// when it starts one.
 fn shorthands(nodes: &[NodeConfig]) -> Vec<(String, String)> {
     let mut found: Vec<(String, String)> = Vec::new();
     for node in nodes {

@@ -151,7 +151,7 @@ mod tests {
 
     #[test]
     fn every_keyword_of_libpq_is_honoured_told_or_refused_by_the_node() {
-        // Values that ask for what pgwatch does anyway change nothing and are told to nobody.
+        // A value that asks for what pgwatch does anyway changes nothing, so it gets no warning.
         for text in
             ["sslcrl=''", "options=", "replication=no", "sslcompression=0", "requiressl=0", "client_encoding=auto"]
         {

@@ -179,7 +179,7 @@ pub fn no_answer(node: &NodeConfig, after: Duration) -> NodeError {
         .with_hint("the server hangs, or packets are dropped: check the machine, the network and firewalls")
 }
 
-/// The server, or what stands in front of it, let us in and then did not answer.
+/// The server, or a pooler in front of it, accepted the login and then did not answer.
 pub(crate) fn no_answer_after_login(node: &NodeConfig, after: Duration) -> NodeError {
     let text = format!("{} accepts the login, but does not answer within {}", node.address(), seconds(after));
     NodeError::new(ErrorKind::Timeout, text).with_hint(

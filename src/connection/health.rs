@@ -20,11 +20,11 @@ pub(crate) enum Observation {
     Attempt,
     /// The attempt failed; the next one is due after `next`.
     AttemptFailed { error: NodeError, next: Duration },
-    /// A probe was answered in time. `latency` is unknown if we ourselves were too late to measure it; `refusing` is
+    /// A probe, or the question for the figures, was answered in time. `latency` is unknown if we ourselves were too late to measure it; `refusing` is
     /// the reason if the node refuses new connections.
     Answered { latency: Option<Duration>, refusing: Option<NodeError> },
-    /// A probe was answered after its timeout, or a fresh connection answered while the probe was out: the node is
-    /// slow, not dead.
+    /// A probe was answered after its timeout, or a fresh connection or the figures answered while the probe was out: the
+    /// node is slow, not dead.
     Late { latency: Option<Duration>, error: NodeError },
     /// A probe, or a connection to confirm it, got no answer in time or was refused. If that makes the node unhealthy,
     /// the first retry is due after `next`.

@@ -44,10 +44,10 @@ pub struct PoolStats {
 /// Totals of a node's health loop since start.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct ProbeStats {
-    /// Probes sent.
+    /// Probes sent, and answers to the question for the figures that came in time and made one unnecessary.
     pub probes: u64,
     /// Probes without an answer in time.
     pub missed: u64,
-    /// Round trip of the last answered probe.
+    /// Round trip of the last one that was answered; that of the figures without the time that the server worked.
     pub latency: Option<Duration>,
 }

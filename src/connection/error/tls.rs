@@ -1,4 +1,5 @@
-//! Why TLS failed, by the codes of OpenSSL. Its texts differ between versions; they only stand behind our own words.
+//! Why TLS failed, by the codes of OpenSSL. Its texts differ between versions, so they are only
+//! added in parentheses.
 
 use std::error::Error as _;
 use std::fmt::Write as _;

@@ -240,7 +240,7 @@ impl Answer {
         Some((of(physical), of(logical)))
     }
 
-    /// What our own session has set is told as the server has it.
+    /// The server's own value is reported for a setting that our session has changed.
     fn settings(&self) -> Vec<Setting> {
         let names: Vec<String> = self.get("names").unwrap_or_default();
         let pending: Vec<Option<bool>> = self.get("pending").unwrap_or_default();

@@ -39,7 +39,7 @@ pub(crate) struct Address {
     answered: watch::Sender<Option<Instant>>,
 }
 
-/// A place among those who may log in, or the scout's. Dropping it gives it to the next caller.
+/// A node's permit to log in, or to look for all nodes at the address. Dropping it lets the next node have it.
 #[derive(Debug)]
 pub(crate) struct Place {
     _permit: Option<OwnedSemaphorePermit>,

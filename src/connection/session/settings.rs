@@ -208,7 +208,8 @@ pub(crate) fn before_statement(node: &NodeConfig, behind_pooler: bool, timeout: 
     }
 }
 
-/// What stands before a statement of the user in the same message, where a pooler takes no other transaction.
+/// What is sent before a statement of the user in the same message, where a pooler refuses a transaction of several
+/// messages (PgBouncer in statement mode).
 pub(crate) fn before_alone(node: &NodeConfig, timeout: Duration) -> String {
     if !node.is_read_only() {
         return String::new();
