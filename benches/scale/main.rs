@@ -1,10 +1,11 @@
 //! `make scale`: the cost of a dashboard with 20, 100 and 500 nodes, and whether it is the same per node (N8, N9, N10).
-//! All nodes are on a primary and nine standbys with enough connections. Numbers as arguments (`50 200`) are measured
+//! All nodes are on a primary and 24 standbys with enough connections. Numbers as arguments (`50 200`) are measured
 //! instead.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a measurement that fails says so and ends")]
 #![allow(unreachable_pub, missing_debug_implementations, reason = "a program of its own, not a library")]
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a program that prints a table")]
 
+mod back;
 mod cores;
 mod frames;
 #[path = "../../tests/support/mod.rs"]
@@ -12,6 +13,7 @@ mod support;
 mod watched;
 
 use std::fmt::Write as _;
+use std::time::Duration;
 
 use cores::Core;
 use pgwatch::demo::Cluster;
@@ -22,15 +24,16 @@ use watched::Figures;
 
 const COUNTS: [usize; 3] = [20, 100, 500];
 /// The cost of a refresh grows with the sessions of a server, so with few servers that would dominate the result.
-const STANDBYS: usize = 9;
+const STANDBYS: usize = 24;
 /// Three sessions per node (probes, figures, views of alerts), one more while a connection is checked, and room for
 /// measuring.
 const SESSIONS: usize = 4;
 const ROOM: usize = 40;
 
-const HEAD: [&str; 11] = [
+const HEAD: [&str; 12] = [
     "nodes",
     "start to all healthy",
+    "all servers restarted: to all healthy",
     "probes missed",
     "processor",
     "memory",
@@ -52,6 +55,8 @@ fn main() {
     let cluster = support::servers::cluster()
         .standbys(STANDBYS)
         .config("max_connections", &(ROOM + SESSIONS * most.div_ceil(1 + STANDBYS)).to_string())
+        .config("max_wal_senders", &(10 + STANDBYS).to_string())
+        .config("max_replication_slots", &(10 + STANDBYS).to_string())
         .config("shared_preload_libraries", "pg_stat_statements")
         .start()
         .expect("a primary with its standbys");
@@ -64,8 +69,9 @@ fn main() {
         let path = file.path().join("cluster.yaml").display().to_string();
         let figures = watched::measure(&cluster, core, &path, count);
         let frames = frames::measure(core, &path, count);
+        let back = back::measure(&cluster, core, &path, count);
         missed += figures.missed;
-        let row = row(count, figures, &frames);
+        let row = row(count, figures, &frames, back);
         eprintln!("{}", row.join(" | "));
         rows.push(row);
     }
@@ -82,11 +88,12 @@ fn main() {
     assert_eq!(missed, 0, "probes were missed (N8)");
 }
 
-fn row(count: usize, mut figures: Figures, frames: &frames::Frames) -> Vec<String> {
+fn row(count: usize, mut figures: Figures, frames: &frames::Frames, back: Duration) -> Vec<String> {
     let keys = &mut figures.keys;
     vec![
         count.to_string(),
         report::seconds(figures.start),
+        report::seconds(back),
         format!("{} of {}", figures.missed, figures.probes),
         format!("{:.2} %, {:.3} % a node", figures.processor, figures.processor / count as f64),
         format!("{:.1} MB", figures.resident),

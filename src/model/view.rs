@@ -43,6 +43,9 @@ pub struct View {
     pub every: Option<Duration>,
     /// How long the server may take before it gives up.
     pub timeout: Duration,
+    /// True if it has no rows unless a session waits for a lock: what no screen shows is then asked for only while one
+    /// does.
+    pub needs_waiting: bool,
     /// The columns that identify a row of a node.
     pub key: Vec<usize>,
     /// The column to sort by at first, and true for descending.
@@ -206,6 +209,7 @@ impl View {
             rights: None,
             every: None,
             timeout: Duration::from_secs(5),
+            needs_waiting: false,
             key: Vec::new(),
             sort: None,
             empty: None,

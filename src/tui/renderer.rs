@@ -239,6 +239,8 @@ impl<'b> Encoder<'b> {
             Some(at) if at.y == to.y => write!(self.out, "\x1b[{}G", to.x + 1),
             Some(at) if at.x == to.x && self.sure => write!(self.out, "\x1b[{}d", to.y + 1),
             _ if to.x == 0 => write!(self.out, "\x1b[{}H", to.y + 1),
+            // A number that is left out is 1.
+            _ if to.y == 0 => write!(self.out, "\x1b[;{}H", to.x + 1),
             _ => write!(self.out, "\x1b[{};{}H", to.y + 1, to.x + 1),
         };
         // Writing into memory does not fail.
@@ -253,7 +255,8 @@ impl<'b> Encoder<'b> {
         }
         let to = self.ink.unwrap_or_default().for_cell(cell);
         self.codes_from_reset.clear();
-        self.codes_from_reset.push_str("0;");
+        // A code that is left out is 0.
+        self.codes_from_reset.push(';');
         Ink::default().codes(to, &mut self.codes_from_reset);
         let codes = match self.ink {
             None => &self.codes_from_reset,

@@ -149,3 +149,29 @@ async fn a_view_that_no_screen_shows_is_asked_later_and_rarely() {
     .await;
     handle.shutdown(false).await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_waits_for_whom_is_asked_only_while_somebody_waits() {
+    let cluster = Arc::new(blocking(|| cluster().start().unwrap()));
+    let mut watched = with_refresh(cluster.primary().node_config(), OFTEN).await;
+    let look = Look { view: views::ours()["locks"].clone(), nodes: None, pace: Some(OFTEN) };
+    watched.handle.send(Command::Look(vec![look])).await.unwrap();
+    let rows = |event: &Event| match &event.kind {
+        EventKind::View { outcome, .. } => Some(outcome.as_ref().unwrap().rows.len()),
+        _ => None,
+    };
+    for _ in 0..3 {
+        assert_eq!(watched.until("an answer", rows).await, 0);
+    }
+    let ours = "select count(*) from pg_stat_activity where application_name = 'pgwatch'";
+    assert_eq!(blocking(|| cluster.primary().psql(ours).unwrap()), "2", "no session was opened for it");
+    let [one, two] = ["pg_sleep(3)", "1"].map(|then| {
+        let server = Arc::clone(&cluster);
+        let sql = format!("begin; select pg_advisory_xact_lock(1); select {then}; commit");
+        std::thread::spawn(move || server.primary().psql(&sql).map(drop))
+    });
+    watched.until("the one that waits and the other", |event| rows(event).filter(|rows| *rows == 2)).await;
+    watched.until("nobody waits", |event| rows(event).filter(|rows| *rows == 0)).await;
+    watched.stop().await;
+    blocking(|| [one, two].map(|thread| thread.join().unwrap().unwrap()));
+}

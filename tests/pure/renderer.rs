@@ -242,10 +242,10 @@ fn only_what_differs_is_written() {
     let bold = white.bold();
     let cases = [
         ("nothing differs", line("12 tps", white), line("12 tps", white), ""),
-        ("a figure", line("12 tps", white), line("13 tps", white), "\x1b[1;2H\x1b[0;38;5;231m3"),
-        ("a step over what is equal", line("1:2", white), line("3:4", white), "\x1b[1H\x1b[0;38;5;231m3:4"),
-        ("a longer step", line("1      2", white), line("3      4", white), "\x1b[1H\x1b[0;38;5;231m3\x1b[6C4"),
-        ("a blank shows no ink", line("12 tps", bold), line("   tps", bold), "\x1b[1H\x1b[0m  "),
+        ("a figure", line("12 tps", white), line("13 tps", white), "\x1b[;2H\x1b[;38;5;231m3"),
+        ("a step over what is equal", line("1:2", white), line("3:4", white), "\x1b[1H\x1b[;38;5;231m3:4"),
+        ("a longer step", line("1      2", white), line("3      4", white), "\x1b[1H\x1b[;38;5;231m3\x1b[6C4"),
+        ("a blank shows no ink", line("12 tps", bold), line("   tps", bold), "\x1b[1H\x1b[m  "),
     ];
     for (what, before, after, bytes) in cases {
         assert_eq!(bytes_between(&before, &after), bytes, "{what}");
@@ -253,7 +253,7 @@ fn only_what_differs_is_written() {
     let mut mixed = line("1", white);
     mixed.set_string(1, 0, "2", bold);
     mixed.set_string(2, 0, "3", white.bg(Color::Red));
-    let expected = "\x1b[1H\x1b[0;38;5;231m1\x1b[1m2\x1b[22;48;5;1m3";
+    let expected = "\x1b[1H\x1b[;38;5;231m1\x1b[1m2\x1b[22;48;5;1m3";
     assert_eq!(bytes_between(&Buffer::empty(area()), &mixed), expected);
 }
 
@@ -262,14 +262,14 @@ fn only_what_differs_is_written() {
 fn a_place_behind_a_character_of_doubtful_width_is_absolute() {
     let white = Style::new();
     let bytes = bytes_between(&line("│12 34", white), &line("▁12 35", white));
-    assert_eq!(bytes, "\x1b[1H\x1b[0m▁\x1b[6G5");
+    assert_eq!(bytes, "\x1b[1H\x1b[m▁\x1b[6G5");
 }
 
 /// What a sparkline costs when time goes on: its cells are moved, and one is written.
 #[test]
 fn a_sparkline_slides() {
     let bytes = bytes_between(&line("7 ▁▂▃▄▅▆▇█ │ 12", Style::new()), &line("7 ▂▃▄▅▆▇█▁ │ 13", Style::new()));
-    assert_eq!(bytes, "\x1b[1;3H\x1b[P\x1b[7C\x1b[@\x1b[0m▁\x1b[15G3");
+    assert_eq!(bytes, "\x1b[;3H\x1b[P\x1b[7C\x1b[@\x1b[m▁\x1b[15G3");
 }
 
 #[test]

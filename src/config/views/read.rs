@@ -10,7 +10,7 @@ use crate::config::yaml::{self, Entry, Value, Yaml};
 use crate::model::Condition;
 use crate::model::view::{Hide, Holds, RowEvents, RowKind, Tree, View, ViewColumn, ViewScreen};
 
-const KEYS: [&str; 21] = [
+const KEYS: [&str; 22] = [
     "title",
     "about",
     "screen",
@@ -19,6 +19,7 @@ const KEYS: [&str; 21] = [
     "rights",
     "every",
     "timeout",
+    "needs_waiting",
     "key",
     "sort",
     "empty",
@@ -88,6 +89,7 @@ fn view(name: &str, yaml: &Yaml, report: &mut Diagnostics) -> Option<View> {
     let place = keys.read("place", report, place).map_or(100, |at| at.value);
     let every = keys.read("every", report, every).map(|at| at.value);
     let timeout = keys.read("timeout", report, timeout).map_or(TIMEOUT, |at| at.value);
+    let needs_waiting = keys.read("needs_waiting", report, walk::boolean).is_some_and(|at| at.value);
     let with = keys.read("with", report, by_server).map(|at| at.value);
     let from = keys.read("from", report, by_server).map(|at| at.value);
     Some(View {
@@ -97,6 +99,7 @@ fn view(name: &str, yaml: &Yaml, report: &mut Diagnostics) -> Option<View> {
         rights,
         every,
         timeout,
+        needs_waiting,
         key: key?.value,
         sort: sort.map(|at| at.value),
         empty,

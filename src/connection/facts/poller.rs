@@ -49,6 +49,15 @@ pub(crate) struct Hints {
     pub(crate) replication_changed: Arc<Notify>,
     /// The node's role: primaries and standbys are asked for different views.
     pub(crate) role: watch::Sender<Option<Role>>,
+    /// False while no session waits for a lock, which the view of those is then not asked for.
+    pub(crate) waits: watch::Sender<bool>,
+}
+
+impl Hints {
+    /// Tells whether a session may wait for a lock.
+    fn may_wait(&self, waits: bool) {
+        self.waits.send_if_modified(|known| std::mem::replace(known, waits) != waits);
+    }
 }
 
 /// The facts loop of one node.
@@ -141,6 +150,7 @@ impl Poller {
             // When the node goes down, its connection is closed: whatever it still sends is old. What it did not tell, the
             // one that comes back may tell.
             self.session = None;
+            self.hints.may_wait(true);
             self.facts.forget();
             self.server.forget();
         }
@@ -208,6 +218,7 @@ impl Poller {
     }
 
     async fn failed(&mut self, error: NodeError) -> Duration {
+        self.hints.may_wait(true);
         // The statement may still run on the server: the timeout of its session ends it, while we close the connection.
         if self.session.take().is_none() && error.kind.is_server_refusal() {
             self.hints.check_admission.notify_one();
@@ -253,6 +264,7 @@ impl Poller {
         facts.clock_ahead = clock_ahead(facts.server_time, (shown, SystemTime::now()));
         let config_loaded = facts.config_loaded;
         self.hints.role.send_if_modified(|known| known.replace(role) != Some(role));
+        self.hints.may_wait(facts.waiting_for_lock != Some(0));
         if facts.connections.zip(facts.max_connections).is_some_and(|(used, of)| used + RESERVED >= of) {
             self.hints.check_admission.notify_one();
         }

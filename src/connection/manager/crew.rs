@@ -16,7 +16,7 @@ use crate::connection::pool::NodePool;
 use crate::connection::report::{Dismissed, Reporter};
 use crate::connection::schedule::turns::Turns;
 use crate::connection::session::endpoint::Endpoint;
-use crate::connection::views::viewer::{Pace, Viewer};
+use crate::connection::views::viewer::{Figures, Pace, Viewer};
 use crate::model::NodeError;
 use crate::model::protocol::TextRequest;
 
@@ -68,12 +68,14 @@ impl Crew {
         let (answered, signs_of_life) = watch::channel(None);
         let replication_changed = Arc::new(Notify::new());
         let (role, roles) = watch::channel(None);
+        let (waits, somebody_waits) = watch::channel(true);
         let hints = Hints {
             check_admission: Arc::clone(&check_admission),
             has_room: Arc::clone(&has_room),
             answered,
             replication_changed: Arc::clone(&replication_changed),
             role,
+            waits,
         };
         let wakeups = Wakeups { retry_now, signs_of_life, check_admission, has_room, up };
         let monitor = Monitor::new(Arc::clone(config), reporter.clone(), wakeups, Arc::clone(turns));
@@ -82,8 +84,8 @@ impl Crew {
             closed.fetch_add(monitor.run(delay, stop).await, Ordering::Relaxed);
         }));
         let refresh = pace.refresh.clone();
-        let news = (roles, replication_changed);
-        let viewer = Viewer::new(Arc::clone(config), reporter.clone(), pace, is_up.clone(), news, Arc::clone(turns));
+        let figures = Figures { role: roles, waits: somebody_waits, replication_changed };
+        let viewer = Viewer::new(Arc::clone(config), reporter.clone(), pace, is_up.clone(), figures, Arc::clone(turns));
         let (stop, closed) = (crew.stop.clone(), Arc::clone(&crew.closed));
         tasks.spawn(crew.loops.track_future(async move {
             closed.fetch_add(viewer.run(stop).await, Ordering::Relaxed);

@@ -138,14 +138,21 @@ pub(crate) const MARK: (&str, &str) = ("idle_in_transaction_session_timeout", ID
 pub(crate) fn opening(node: &NodeConfig, kind: SessionKind, server: Server, pid: Option<i32>) -> Vec<String> {
     let own = OWN_STATEMENT.as_millis().to_string();
     let mut settings: Vec<(&str, &str)> = known(EVERY, server).collect();
-    if kind == SessionKind::Query {
-        settings.push(("lock_timeout", USER_LOCK));
-        if node.is_read_only() {
-            settings.push(("default_transaction_read_only", "on"));
+    match kind {
+        SessionKind::Query => {
+            settings.push(("lock_timeout", USER_LOCK));
+            if node.is_read_only() {
+                settings.push(("default_transaction_read_only", "on"));
+            }
         }
-    } else {
-        settings.extend(known(OWN_SESSION, server).chain(known(OWN, server)));
-        settings.push(("statement_timeout", &own));
+        // After its first questions, which are transactions with settings of their own, it sends no statement.
+        SessionKind::Probe => {
+            settings.extend([("default_transaction_read_only", "on"), ("statement_timeout", &own)]);
+        }
+        SessionKind::Poll | SessionKind::View | SessionKind::Test => {
+            settings.extend(known(OWN_SESSION, server).chain(known(OWN, server)));
+            settings.push(("statement_timeout", &own));
+        }
     }
     if server.any_bytes {
         settings.push(("client_encoding", "SQL_ASCII"));
@@ -283,6 +290,10 @@ mod tests {
         ] {
             assert_eq!(sets(SessionKind::View, version, name), expected, "{version} {name}");
         }
+        assert!(
+            !sets(SessionKind::Probe, "17.0", "search_path', "),
+            "a login of the probe's is to cost the server little"
+        );
         assert!(!sets(SessionKind::Poll, "17.0", "client_connection_check_interval"), "a timer each second");
         assert!(messages(SessionKind::Poll, "17.0", "SQL_ASCII")[0].contains("client_encoding"));
     }

@@ -25,7 +25,6 @@ use super::stand_ins::{Lost, StandIns};
 use super::texts::{self, Texts};
 use crate::connection::error;
 use crate::connection::error::sqlstate::{is_of_encoding, is_unprepared};
-use crate::connection::schedule::turns::Turns;
 use crate::connection::session::dial::{CANCEL, Dialled};
 use crate::connection::session::endpoint::Endpoint;
 use crate::connection::session::rights;
@@ -133,9 +132,9 @@ pub(super) enum After {
 }
 
 impl ViewSession {
-    /// Opens a session for views once it is this node's turn. Cancel-safe: dropping it closes what was opened.
-    pub(super) async fn open(node: &Endpoint, turns: &Turns) -> Result<Self, NodeError> {
-        let session = turns.later.wait(Box::pin(session::open_to(node, SessionKind::View))).await?;
+    /// Opens a session for views. Cancel-safe: dropping it closes what was opened.
+    pub(super) async fn open(node: &Endpoint) -> Result<Self, NodeError> {
+        let session = Box::pin(session::open_to(node, SessionKind::View)).await?;
         Ok(Self {
             version: Version(session.version_num / 10_000, 0),
             role: session.role,
@@ -413,6 +412,12 @@ fn cells(row: &SimpleQueryRow) -> impl Iterator<Item = Option<Option<&str>>> {
     (0..row.len()).map(|at| row.try_get(at).ok())
 }
 
+/// An answer without rows.
+pub(super) fn no_rows(view: &View) -> RowSet {
+    let column = |of: &ViewColumn| Column { name: of.name.clone(), type_name: of.kind.pg_type().to_owned() };
+    RowSet::new(view.asked().map(column).collect())
+}
+
 /// Reads the rows of a statement.
 async fn read(
     client: &Client,
@@ -421,15 +426,12 @@ async fn read(
     address: &str,
     as_bytes: bool,
 ) -> Result<Answer, tokio_postgres::Error> {
-    let columns: Vec<&ViewColumn> = view.asked().collect();
-    let column = |of: &&ViewColumn| Column { name: of.name.clone(), type_name: of.kind.pg_type().to_owned() };
-    let rows = RowSet::new(columns.iter().map(column).collect());
-    let mut answer = Answer { rows, cuts: Vec::new(), complete: true, unread: false, lost: None };
+    let mut answer = Answer { rows: no_rows(view), cuts: Vec::new(), complete: true, unread: false, lost: None };
     // For each column the cell with the size of its text, which follow all the others.
-    let mut next = columns.len()..;
+    let mut next = view.asked().count()..;
     let long: Vec<&str> = view.sized().map(|column| column.name.as_str()).collect();
-    let size = |of: &&ViewColumn| if long.contains(&of.name.as_str()) { next.next() } else { None };
-    let sizes: Vec<Option<usize>> = columns.iter().map(size).collect();
+    let size = |of: &ViewColumn| if long.contains(&of.name.as_str()) { next.next() } else { None };
+    let sizes: Vec<Option<usize>> = view.asked().map(size).collect();
     let pid = view.own.and_then(|own| view.columns.get(own)).and_then(|column| match column.source {
         Source::Sql { at, .. } => Some(at),
         _ => None,
@@ -456,7 +458,7 @@ async fn read(
             let told = |at: usize| told.get(at).copied().flatten().flatten();
             let place = answer.rows.len() as u32;
             let mut cuts = Vec::new();
-            let shown = |(at, column): (usize, &&ViewColumn)| {
+            let shown = |(at, column): (usize, &ViewColumn)| {
                 let cell = told(at)?;
                 if column.kind != CellKind::Text {
                     // The server's clock was set back, so something began in its future.
@@ -470,7 +472,7 @@ async fn read(
                 }
                 Some(text)
             };
-            let shown: Vec<Option<Cow<'_, str>>> = columns.iter().enumerate().map(shown).collect();
+            let shown: Vec<Option<Cow<'_, str>>> = view.asked().enumerate().map(shown).collect();
             answer.rows.push(shown.iter().map(Option::as_deref));
             answer.cuts.append(&mut cuts);
         }

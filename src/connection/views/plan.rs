@@ -139,6 +139,11 @@ impl Plans {
         self.first_due(now, |plan| plan.pace.is_some()).filter(|_| alone)
     }
 
+    /// The view that is due in the background and has no rows, since no session waits for a lock.
+    pub(super) fn next_without_rows(&self, now: Instant) -> Option<usize> {
+        self.first_due(now, |plan| plan.pace.is_some() && plan.view.needs_waiting)
+    }
+
     fn first_due(&self, now: Instant, of: impl Fn(&Plan) -> bool) -> Option<usize> {
         let due = |(_, plan): &(usize, &Plan)| plan.began.is_none() && plan.due <= now && of(plan);
         let first = self.views.iter().enumerate().filter(due).min_by_key(|(_, plan)| plan.due);
@@ -329,6 +334,18 @@ mod tests {
         // A screen shows it too: now it is due at once.
         plans.apply(&looks(&[&shown, &rule], &[&rule]), &node(), later);
         assert_eq!((plans.next(later), plans.next_in_background(later)), (Some(1), None));
+    }
+
+    #[test]
+    fn what_has_no_rows_is_found_without_asking_only_for_a_rule() {
+        let now = Instant::now();
+        let locks = View { needs_waiting: true, ..View::new("locks", ByServer::same("select 1"), Vec::new()) };
+        let (locks, other) = (Arc::new(locks), view("other"));
+        for (looks, expected) in [(looks(&[], &[&other, &locks]), Some(1)), (looks(&[&locks], &[&other]), None)] {
+            let mut plans = Plans::new(now);
+            plans.apply(&looks, &node(), now);
+            assert_eq!(plans.next_without_rows(now), expected);
+        }
     }
 
     #[test]

@@ -20,7 +20,7 @@ use tokio::sync::{Notify, mpsc, watch};
 use tokio::time::{Instant, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
 
-use super::ask::{After, SharedTexts, ViewSession, lock};
+use super::ask::{After, SharedTexts, ViewSession, lock, no_rows};
 use super::plan::{Looks, Plans};
 use crate::connection::report::{News, Reporter};
 use crate::connection::schedule::phase::Phase;
@@ -44,14 +44,23 @@ pub(crate) struct Pace {
     pub(crate) texts: mpsc::Receiver<TextRequest>,
 }
 
+/// What the figures of the node tell.
+#[derive(Debug)]
+pub(crate) struct Figures {
+    pub(crate) role: watch::Receiver<Option<Role>>,
+    /// False if no session waits for a lock.
+    pub(crate) waits: watch::Receiver<bool>,
+    /// Slots or subscriptions changed.
+    pub(crate) replication_changed: Arc<Notify>,
+}
+
 /// The views loop of one node.
 pub(crate) struct Viewer {
     node: Arc<Endpoint>,
     reporter: Reporter,
     pace: Pace,
     up: watch::Receiver<bool>,
-    role: watch::Receiver<Option<Role>>,
-    replication_changed: Arc<Notify>,
+    figures: Figures,
     turns: Arc<Turns>,
     plans: Plans,
     running: FuturesUnordered<BoxFuture<'static, Asked>>,
@@ -86,7 +95,7 @@ impl Viewer {
         reporter: Reporter,
         pace: Pace,
         up: watch::Receiver<bool>,
-        (role, replication_changed): (watch::Receiver<Option<Role>>, Arc<Notify>),
+        figures: Figures,
         turns: Arc<Turns>,
     ) -> Self {
         Self {
@@ -94,8 +103,7 @@ impl Viewer {
             reporter,
             pace,
             up,
-            role,
-            replication_changed,
+            figures,
             turns,
             plans: Plans::new(Instant::now()),
             running: FuturesUnordered::new(),
@@ -161,6 +169,12 @@ impl Viewer {
             while let Some(at) = self.plans.next(now) {
                 self.start(at, None);
             }
+            if !*self.figures.waits.borrow_and_update() {
+                while let Some(view) = self.plans.next_without_rows(now).and_then(|at| self.plans.begin(at, now)) {
+                    let outcome = Ok(ViewRows { rows: no_rows(&view), ..ViewRows::default() });
+                    self.answered(Asked { view, outcome, session: None }).await;
+                }
+            }
             let background = self.plans.next_in_background(now);
             let unused = self.surplus().map(|session| session.used + self.node.pool.idle_timeout).min();
             let wake = [self.plans.wake(now), unused].into_iter().flatten().min();
@@ -176,11 +190,12 @@ impl Viewer {
                 changed = self.pace.looks.changed() => if changed.is_err() {
                     return std::future::pending().await;
                 },
-                changed = self.role.changed() => match changed {
+                changed = self.figures.role.changed() => match changed {
                     Ok(()) => self.plans.role_changed(Instant::now()),
                     Err(_) => return std::future::pending().await,
                 },
-                () = self.replication_changed.notified() => self.plans.replication_changed(Instant::now()),
+                Ok(()) = self.figures.waits.changed() => {}
+                () = self.figures.replication_changed.notified() => self.plans.replication_changed(Instant::now()),
                 // A changed refresh interval applies from the next query on. What is due is asked for when the loop
                 // repeats.
                 () = async { sleep_until(wake.unwrap_or(now)).await }, if wake.is_some() => self.close_unused().await,
@@ -203,8 +218,10 @@ impl Viewer {
     fn start(&mut self, at: usize, turn: Option<Turn>) {
         let Some(view) = self.plans.begin(at, Instant::now()) else { return };
         let session = self.idle.pop();
-        let (node, turns, quit) = (Arc::clone(&self.node), Arc::clone(&self.turns), self.quit.clone());
-        let role = *self.role.borrow();
+        let (node, quit) = (Arc::clone(&self.node), self.quit.clone());
+        // A query in the background has its turn.
+        let turns = turn.is_none().then(|| Arc::clone(&self.turns));
+        let role = *self.figures.role.borrow();
         let (texts, wish) = (Arc::clone(&self.texts), self.pace.looks.borrow().asked);
         let ask = ask(node, view, session, role, turns, quit, (texts, wish));
         self.running.push(match turn {
@@ -215,7 +232,7 @@ impl Viewer {
 
     fn fetch(&mut self, request: TextRequest) {
         let (node, turns, quit) = (Arc::clone(&self.node), Arc::clone(&self.turns), self.quit.clone());
-        let (session, role) = (self.idle.pop(), *self.role.borrow());
+        let (session, role) = (self.idle.pop(), *self.figures.role.borrow());
         self.fetching.push(fetch(node, request, session, role, turns, quit).boxed());
     }
 
@@ -252,7 +269,7 @@ async fn ask(
     view: Arc<View>,
     mut session: Option<ViewSession>,
     role: Option<Role>,
-    turns: Arc<Turns>,
+    turns: Option<Arc<Turns>>,
     quit: CancellationToken,
     (texts, wish): (SharedTexts, u64),
 ) -> Asked {
@@ -260,7 +277,7 @@ async fn ask(
         let was_open = session.is_some();
         let mut on = match session.take() {
             Some(session) => session,
-            None => match quit.run_until_cancelled(ViewSession::open(&node, &turns)).await {
+            None => match quit.run_until_cancelled(open(&node, turns.as_deref())).await {
                 Some(Ok(session)) => session,
                 Some(Err(error)) => return Asked { view, outcome: Err(error), session: None },
                 None => return Asked { outcome: Err(let_go(&node)), view, session: None },
@@ -290,6 +307,14 @@ async fn ask(
     }
 }
 
+/// Opens a session, once it is this node's turn.
+async fn open(node: &Endpoint, turns: Option<&Turns>) -> Result<ViewSession, NodeError> {
+    match turns {
+        Some(turns) => turns.later.wait(ViewSession::open(node)).await,
+        None => ViewSession::open(node).await,
+    }
+}
+
 /// Asks for a text over this session, or a new one. Cancelling `quit` stops it.
 async fn fetch(
     node: Arc<Endpoint>,
@@ -302,7 +327,7 @@ async fn fetch(
     let id = request.id;
     let mut on = match session {
         Some(session) => session,
-        None => match quit.run_until_cancelled(ViewSession::open(&node, &turns)).await {
+        None => match quit.run_until_cancelled(open(&node, Some(&turns))).await {
             Some(Ok(session)) => session,
             Some(Err(error)) => return Fetched { id, outcome: Err(error), session: None },
             None => return Fetched { id, outcome: Err(let_go(&node)), session: None },
