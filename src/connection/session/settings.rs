@@ -147,7 +147,11 @@ pub(crate) fn opening(node: &NodeConfig, kind: SessionKind, server: Server, pid:
         }
         // After its first questions, which are transactions with settings of their own, it sends no statement.
         SessionKind::Probe => {
-            settings.extend([("default_transaction_read_only", "on"), ("statement_timeout", &own)]);
+            settings.extend([
+                ("default_transaction_read_only", "on"),
+                ("lock_timeout", LOCK),
+                ("statement_timeout", &own),
+            ]);
         }
         SessionKind::Poll | SessionKind::View | SessionKind::Test => {
             settings.extend(known(OWN_SESSION, server).chain(known(OWN, server)));
@@ -256,6 +260,18 @@ mod tests {
         let written = NodeConfig { read_only: Some(false), ..node() };
         assert!(!opening(&written, SessionKind::Query, server, None)[0].contains("transaction_read_only"));
         assert!(opening(&written, SessionKind::View, server, Some(7))[0].contains(read_only));
+    }
+
+    #[test]
+    fn no_session_waits_for_long() {
+        for kind in [SessionKind::Probe, SessionKind::Poll, SessionKind::View, SessionKind::Test, SessionKind::Query] {
+            let message = &messages(kind, "17.2", "UTF8")[0];
+            // The time of the user's own statement is set with it.
+            let own = (kind != SessionKind::Query).then_some("'statement_timeout'");
+            for name in ["'lock_timeout'", "'idle_in_transaction_session_timeout'"].into_iter().chain(own) {
+                assert!(message.contains(name), "{kind:?} {name}");
+            }
+        }
     }
 
     #[test]
