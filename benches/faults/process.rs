@@ -31,7 +31,7 @@ const CRASH: &[&str] = &["terminated", "starting_up", "connection_lost", "shutti
 
 /// Selects the session of the probe: its last statement is the first one of every session, and the others have run
 /// another one since.
-pub const PROBE: &str = "query like 'SELECT current_setting(''server_version_num'')%'";
+pub const PROBE: &str = "query like '%SELECT current_setting(''server_version_num'')%'";
 
 pub fn kill(stage: &mut Stage) -> Begun {
     let at = SystemTime::now();

@@ -78,7 +78,9 @@ fn role_is(stage: &Stage, node: &str, role: &str) -> Result<(), String> {
 /// A difference of an hour between two clocks is not a replication lag.
 fn shows_no_lag(stage: &mut Stage) -> Result<(), String> {
     let row = stage.desk.row("standby1");
-    if row.contains('▲') { Err(format!("a lag that is none: {}", row.trim())) } else { Ok(()) }
+    // Connections of 60, transactions a second, the lag and its unit. An alert is about the clock.
+    let mut words = row.split_whitespace().skip_while(|word| !word.ends_with("/60"));
+    if words.nth(3) == Some("ms") { Ok(()) } else { Err(format!("a lag that is none: {}", row.trim())) }
 }
 
 fn replace(stage: &mut Stage) -> Begun {
