@@ -77,7 +77,7 @@ impl Queue {
         Turn { places, lasts: self.lasts }
     }
 
-    /// A turn, if one is free now and nobody waits.
+    /// A turn, if there is a place now and no other caller waits for it.
     pub(crate) fn free_turn(&self) -> Option<Turn> {
         let places = self.queues().map(|queue| Arc::clone(queue).try_acquire_owned().ok());
         Some(Turn { places: places.collect::<Option<_>>()?, lasts: self.lasts })
