@@ -77,7 +77,9 @@ fn main() {
     }
     let table = report::table(&HEAD, rows.iter().map(Vec::as_slice));
     let text = format!(
-        "{table}\nAt 120x40, one refresh a second and node, whose answer counts as that of a probe. {}. Measured on {}.\n",
+        "{table}\nAt 120x40, one refresh a second and node, whose answer counts as that of a probe. The nodes are names for {} \
+         servers. The time after the restart begins when the last of them admits connections. {}. Measured on {}.\n",
+        1 + STANDBYS,
         core.said(),
         machine
     );

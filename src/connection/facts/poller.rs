@@ -49,14 +49,15 @@ pub(crate) struct Hints {
     pub(crate) replication_changed: Arc<Notify>,
     /// The node's role: primaries and standbys are asked for different views.
     pub(crate) role: watch::Sender<Option<Role>>,
-    /// False while no session waits for a lock, which the view of those is then not asked for.
-    pub(crate) waits: watch::Sender<bool>,
+    /// When the figures were asked for that showed that no session waits for a lock; `None` if one may wait. Only the
+    /// change between the two is notified.
+    pub(crate) nobody_waits: watch::Sender<Option<Instant>>,
 }
 
 impl Hints {
-    /// Tells whether a session may wait for a lock.
-    fn may_wait(&self, waits: bool) {
-        self.waits.send_if_modified(|known| std::mem::replace(known, waits) != waits);
+    /// Tells that no session waited for a lock `at` that time; `None`: one may wait.
+    fn nobody_waits(&self, at: Option<Instant>) {
+        self.nobody_waits.send_if_modified(|known| std::mem::replace(known, at).is_some() != at.is_some());
     }
 }
 
@@ -150,7 +151,7 @@ impl Poller {
             // When the node goes down, its connection is closed: whatever it still sends is old. What it did not tell, the
             // one that comes back may tell.
             self.session = None;
-            self.hints.may_wait(true);
+            self.hints.nobody_waits(None);
             self.facts.forget();
             self.server.forget();
         }
@@ -218,7 +219,7 @@ impl Poller {
     }
 
     async fn failed(&mut self, error: NodeError) -> Duration {
-        self.hints.may_wait(true);
+        self.hints.nobody_waits(None);
         // The statement may still run on the server: the timeout of its session ends it, while we close the connection.
         if self.session.take().is_none() && error.kind.is_server_refusal() {
             self.hints.check_admission.notify_one();
@@ -264,7 +265,7 @@ impl Poller {
         facts.clock_ahead = clock_ahead(facts.server_time, (shown, SystemTime::now()));
         let config_loaded = facts.config_loaded;
         self.hints.role.send_if_modified(|known| known.replace(role) != Some(role));
-        self.hints.may_wait(facts.waiting_for_lock != Some(0));
+        self.hints.nobody_waits((facts.waiting_for_lock == Some(0)).then_some(asked));
         if facts.connections.zip(facts.max_connections).is_some_and(|(used, of)| used + RESERVED >= of) {
             self.hints.check_admission.notify_one();
         }

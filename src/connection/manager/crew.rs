@@ -68,14 +68,14 @@ impl Crew {
         let (answered, signs_of_life) = watch::channel(None);
         let replication_changed = Arc::new(Notify::new());
         let (role, roles) = watch::channel(None);
-        let (waits, somebody_waits) = watch::channel(true);
+        let (nobody_waits, waits) = watch::channel(None);
         let hints = Hints {
             check_admission: Arc::clone(&check_admission),
             has_room: Arc::clone(&has_room),
             answered,
             replication_changed: Arc::clone(&replication_changed),
             role,
-            waits,
+            nobody_waits,
         };
         let wakeups = Wakeups { retry_now, signs_of_life, check_admission, has_room, up };
         let monitor = Monitor::new(Arc::clone(config), reporter.clone(), wakeups, Arc::clone(turns));
@@ -84,7 +84,7 @@ impl Crew {
             closed.fetch_add(monitor.run(delay, stop).await, Ordering::Relaxed);
         }));
         let refresh = pace.refresh.clone();
-        let figures = Figures { role: roles, waits: somebody_waits, replication_changed };
+        let figures = Figures { role: roles, nobody_waits: waits, replication_changed };
         let viewer = Viewer::new(Arc::clone(config), reporter.clone(), pace, is_up.clone(), figures, Arc::clone(turns));
         let (stop, closed) = (crew.stop.clone(), Arc::clone(&crew.closed));
         tasks.spawn(crew.loops.track_future(async move {

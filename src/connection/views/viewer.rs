@@ -32,6 +32,9 @@ use crate::model::{ErrorKind, NodeConfig, NodeError, Role, View};
 /// How long cancelling running statements and closing the sessions may take when the loop stops.
 const CLOSING: Duration = Duration::from_millis(1500);
 
+/// For how long figures tell that no session waits for a lock.
+const FRESH: Duration = Duration::from_secs(2);
+
 /// How many texts one node may be asked for as a whole, one after the other.
 pub(crate) const WHOLE_TEXTS: usize = 8;
 
@@ -48,8 +51,8 @@ pub(crate) struct Pace {
 #[derive(Debug)]
 pub(crate) struct Figures {
     pub(crate) role: watch::Receiver<Option<Role>>,
-    /// False if no session waits for a lock.
-    pub(crate) waits: watch::Receiver<bool>,
+    /// When the figures were asked for that showed that no session waits for a lock; `None` if one may wait.
+    pub(crate) nobody_waits: watch::Receiver<Option<Instant>>,
     /// Slots or subscriptions changed.
     pub(crate) replication_changed: Arc<Notify>,
 }
@@ -169,7 +172,8 @@ impl Viewer {
             while let Some(at) = self.plans.next(now) {
                 self.start(at, None);
             }
-            if !*self.figures.waits.borrow_and_update() {
+            let nobody_waits = *self.figures.nobody_waits.borrow_and_update();
+            if nobody_waits.is_some_and(|at| at.elapsed() <= FRESH) {
                 while let Some(view) = self.plans.next_without_rows(now).and_then(|at| self.plans.begin(at, now)) {
                     let outcome = Ok(ViewRows { rows: no_rows(&view), ..ViewRows::default() });
                     self.answered(Asked { view, outcome, session: None }).await;
@@ -194,7 +198,7 @@ impl Viewer {
                     Ok(()) => self.plans.role_changed(Instant::now()),
                     Err(_) => return std::future::pending().await,
                 },
-                Ok(()) = self.figures.waits.changed() => {}
+                Ok(()) = self.figures.nobody_waits.changed() => {}
                 () = self.figures.replication_changed.notified() => self.plans.replication_changed(Instant::now()),
                 // A changed refresh interval applies from the next query on. What is due is asked for when the loop
                 // repeats.
