@@ -1,4 +1,4 @@
-//! All servers stop, and are back within a moment: how soon all nodes are healthy again.
+//! All servers stop, and are back within a moment: how soon all nodes answer again.
 
 use std::thread;
 use std::time::{Duration, Instant};
@@ -7,7 +7,7 @@ use pgwatch::demo::{Cluster, Server, StopMode};
 
 use crate::cores::Core;
 use crate::support::wait::PATIENCE;
-use crate::watched::{SETTLE, all_healthy, pass};
+use crate::watched::{SETTLE, all_healthy, all_up, pass};
 
 /// How long the servers are away.
 const AWAY: Duration = Duration::from_secs(5);
@@ -21,7 +21,7 @@ pub fn measure(cluster: &Cluster, core: Core, config: &str, nodes: usize) -> Dur
     pass(AWAY);
     on_all(cluster, &|server| server.start().expect("started again"));
     let started = Instant::now();
-    all_healthy(&tui, nodes);
+    all_up(&tui, nodes);
     let back = started.elapsed();
     tui.press("q");
     tui.wait_exit(PATIENCE);

@@ -33,7 +33,7 @@ const ROOM: usize = 40;
 const HEAD: [&str; 12] = [
     "nodes",
     "start to all healthy",
-    "all servers restarted: to all healthy",
+    "all servers restarted: to all up",
     "probes missed",
     "processor",
     "memory",

@@ -77,10 +77,19 @@ pub fn measure(cluster: &Cluster, core: Core, config: &str, nodes: usize) -> Fig
 }
 
 pub fn all_healthy(tui: &Tui, nodes: usize) {
-    let header = format!("● {nodes} ");
-    tui.wait_for("all nodes are healthy", PATIENCE, |screen| {
-        screen.rows(0, 120).next().is_some_and(|line| line.contains(&header))
-    });
+    tui.wait_for("all nodes are healthy", PATIENCE, |screen| counted(screen, '●') == nodes);
+}
+
+/// Waits until all nodes answer, be it slowly.
+pub fn all_up(tui: &Tui, nodes: usize) {
+    tui.wait_for("all nodes answer", PATIENCE, |screen| counted(screen, '●') + counted(screen, '◐') == nodes);
+}
+
+/// How many nodes the header counts with this sign.
+fn counted(screen: &Screen, sign: char) -> usize {
+    let header = screen.rows(0, 120).next().unwrap_or_default();
+    let count = header.split(sign).nth(1).and_then(|rest| rest.split_whitespace().next());
+    count.and_then(|count| count.parse().ok()).unwrap_or(0)
 }
 
 pub fn pass(time: Duration) {
