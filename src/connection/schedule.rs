@@ -4,4 +4,5 @@
 pub(super) mod address;
 pub(super) mod backoff;
 pub(super) mod phase;
+pub(super) mod queue;
 pub(super) mod turns;

@@ -22,6 +22,7 @@ use super::parts::Parts;
 use super::sql;
 use crate::connection::error::sqlstate::{is_unprepared, refuses_blocks};
 use crate::connection::report::{News, Reporter, SignOfLife};
+use crate::connection::schedule::address::Address;
 use crate::connection::schedule::backoff;
 use crate::connection::schedule::backoff::INCURABLE;
 use crate::connection::schedule::phase::{FASTEST, Phase};
@@ -69,6 +70,7 @@ pub(crate) struct Poller {
     up: watch::Receiver<bool>,
     hints: Hints,
     turns: Arc<Turns>,
+    address: Arc<Address>,
     session: Option<FactsSession>,
     /// False once a statement that was prepared was gone: a pooler gives each transaction another session.
     prepares: bool,
@@ -99,6 +101,7 @@ impl Poller {
         turns: Arc<Turns>,
     ) -> Self {
         Self {
+            address: turns.addresses.at(node.way()),
             node,
             reporter,
             refresh,
@@ -174,11 +177,18 @@ impl Poller {
     /// Refreshes again and again; runs until it is dropped, when the node goes down.
     async fn poll(&mut self) {
         let mut first = true;
+        let address = Arc::clone(&self.address);
         loop {
+            let turn = if first || self.session.is_none() { Some(address.first_figures.turn().await) } else { None };
             let began = Instant::now();
             let every = (*self.refresh.borrow()).max(FASTEST);
             let next = began + if first { Phase::of(self.reporter.life).to_refresh(every) } else { every };
-            let wait = match Box::pin(self.refresh(next)).await {
+            let refresh = Box::pin(self.refresh(next));
+            let refreshed = match turn {
+                Some(turn) => turn.spend(refresh).await,
+                None => refresh.await,
+            };
+            let wait = match refreshed {
                 Ok(None) => {
                     self.failures = 0;
                     Duration::ZERO

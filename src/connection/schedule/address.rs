@@ -1,15 +1,24 @@
 //! What the nodes with one address share. Several names may stand for one server (its databases, its roles). While it
-//! is away, one of them looks for all of them whether it is back; when it is, they log in a few at a time.
+//! is away, one of them looks for all of them whether it is back; when it is, they log in a few at a time, and ask for
+//! their first figures in turn.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::time::Duration;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::time::Instant;
 
+use super::queue::Queue;
+
 /// How many attempts of the health loops may be open at one address, those that hang included: a server that was frozen
 /// answers all of them at the moment it is thawed.
 const LOGINS: usize = 16;
+/// How many nodes at one address may ask for their first figures at the same time. A new session reads the catalogs for
+/// them, which costs the server more than a login: if all did it at once, later logins would wait for seconds.
+const FIRST_FIGURES: usize = 2;
+/// How long one may keep its place for that.
+const FIRST_FIGURES_LAST: Duration = Duration::from_secs(2);
 
 /// The addresses of one connection manager.
 #[derive(Debug, Default)]
@@ -33,6 +42,8 @@ impl Addresses {
 #[derive(Debug)]
 pub(crate) struct Address {
     logins: Arc<Semaphore>,
+    /// The nodes that open a session for their figures and ask for the first ones.
+    pub(crate) first_figures: Queue,
     scout: Arc<Semaphore>,
     knocks: watch::Sender<bool>,
     returns: watch::Sender<()>,
@@ -49,6 +60,7 @@ impl Default for Address {
     fn default() -> Self {
         Self {
             logins: Arc::new(Semaphore::new(LOGINS)),
+            first_figures: Queue::new(FIRST_FIGURES, FIRST_FIGURES_LAST),
             scout: Arc::new(Semaphore::new(1)),
             knocks: watch::Sender::default(),
             returns: watch::Sender::default(),
