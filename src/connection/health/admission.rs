@@ -108,11 +108,10 @@ impl Admission {
         self.refusal.is_some() && situation.opening == 0
     }
 
-    /// A fresh connection is being opened. In doubt those that confirm are opened at once: figures and probe have both had
-    /// their time.
-    pub(super) fn opening(&mut self, now: Instant, doubted: bool) {
+    /// A fresh connection is being opened.
+    pub(super) fn opening(&mut self, now: Instant) {
         self.last_opening = Some(now);
-        self.next_confirmation = if doubted { now } else { now + SPACING };
+        self.next_confirmation = now + SPACING;
         self.next_check = now + ADMISSION;
     }
 
@@ -254,7 +253,7 @@ mod tests {
         let mut admission = Admission::new(now, false, 0.0);
         admission.check_soon(now + SECOND);
         assert_eq!(admission.next_check(idle), Some(now + SECOND), "none was made before");
-        admission.opening(now + SECOND, false);
+        admission.opening(now + SECOND);
         assert_eq!(admission.next_check(idle), Some(now + SECOND * 121));
         admission.check_soon(now + SECOND * 3);
         assert_eq!(admission.next_check(idle), Some(now + SECOND * 11));
@@ -269,12 +268,10 @@ mod tests {
         let (now, gone) = (Instant::now(), situation(Own::Gone, 0, 0));
         let mut admission = Admission::new(now, false, 0.0);
         assert_eq!(admission.next_confirmation(gone), Some(now));
-        admission.opening(now, false);
+        admission.opening(now);
         assert_eq!(admission.next_confirmation(gone), Some(now + SPACING));
         admission.probe_missed(now);
         assert_eq!(admission.next_confirmation(gone), Some(now));
-        admission.opening(now, true);
-        assert_eq!(admission.next_confirmation(gone), Some(now), "in doubt there is a hurry");
         admission.connection_ended(3, now);
         assert_eq!(admission.next_confirmation(gone), Some(now + SPACING * 3));
     }
@@ -307,7 +304,7 @@ mod tests {
         assert_eq!(admission.next_confirmation(idle), None, "it admits connections");
         let denied = NodeError::new(ErrorKind::Permission, "no");
         for _ in 0..6 {
-            admission.opening(now, false);
+            admission.opening(now);
             admission.refused(denied.clone(), now);
         }
         assert_eq!(admission.next_confirmation(idle), Some(now + SECOND * 30));

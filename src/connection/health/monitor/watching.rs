@@ -21,11 +21,9 @@ use crate::connection::health::probe::{Seen, until};
 use crate::connection::report::News;
 use crate::model::{ErrorKind, HealthState, NodeError};
 
-/// Figures usually take a millisecond or two. After this long the node is worth a probe (N3).
+/// Figures usually take a millisecond or two. After this long the node is worth a probe, and if that is not answered in
+/// this time either, fresh connections (N3).
 const LATE: Duration = Duration::from_millis(100);
-/// How long a probe that went out because the figures are late may take until fresh connections confirm that the node is
-/// dead (N3). A node that usually takes longer than a third of this has three times what it usually takes.
-const DOUBTFUL: Duration = Duration::from_millis(50);
 
 /// A fresh connection, and the attempt that goes on if it was not answered in time.
 type Opening = BoxFuture<'static, (Result<Opened, NodeError>, Option<Attempt>)>;
@@ -159,7 +157,7 @@ impl Monitor {
         let now = Instant::now();
         if watching.figures_due.take_if(|due| *due + LATE <= now).is_some() {
             let usual = self.health.latency.unwrap_or_default();
-            watching.doubt_at = Some(now + DOUBTFUL.max(usual * 3));
+            watching.doubt_at = Some(now + LATE.max(usual * 3));
         }
     }
 
@@ -243,7 +241,7 @@ impl Monitor {
                 Outcome::Silent => (Err(attempt.unanswered(&node)), Some(attempt)),
             }
         }));
-        watching.admission.opening(Instant::now(), watching.doubted);
+        watching.admission.opening(Instant::now());
     }
 
     /// Handles the outcome of opening a fresh connection.
