@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use crate::model::HealthState;
 use crate::model::history::Ring;
 
 /// How many of the newest connects the usual time is taken from.
@@ -17,8 +18,12 @@ impl Connects {
         Self(Ring::new(NEWEST))
     }
 
-    pub(super) fn took(&mut self, time: Duration) {
-        self.0.push(time);
+    /// Takes in how long a connect took, in the `state` that the node had before. One that found the node down may have
+    /// waited until it was back, so its time is not a usual one.
+    pub(super) fn took(&mut self, time: Duration, state: HealthState) {
+        if !matches!(state, HealthState::Unhealthy | HealthState::Reconnecting) {
+            self.0.push(time);
+        }
     }
 
     /// How long a connection that confirms a failure may take: `timeout`, or three times the usual time if that is
@@ -63,13 +68,26 @@ mod tests {
         for (took, patience, doubtful) in cases {
             let mut connects = Connects::new();
             for time in took {
-                connects.took(ms(*time));
+                connects.took(ms(*time), HealthState::Healthy);
             }
             assert_eq!(
                 (connects.patience(timeout), connects.are_doubtful(timeout)),
                 (ms(patience), doubtful),
                 "{took:?}"
             );
+        }
+    }
+
+    #[test]
+    fn a_connect_that_waited_until_the_node_was_back_is_not_usual_n3() {
+        use HealthState::{Connecting, Degraded, Healthy, Reconnecting, Unhealthy};
+        let timeout = Duration::from_millis(400);
+        for (state, counts) in
+            [(Connecting, true), (Healthy, true), (Degraded, true), (Unhealthy, false), (Reconnecting, false)]
+        {
+            let mut connects = Connects::new();
+            connects.took(Duration::from_millis(700), state);
+            assert_eq!(connects.patience(timeout) > timeout, counts, "{state:?}");
         }
     }
 }

@@ -23,7 +23,7 @@ use crate::connection::report::{News, Reporter, SignOfLife};
 use crate::connection::schedule::address::Address;
 use crate::connection::schedule::turns::Turns;
 use crate::connection::session::endpoint::Endpoint;
-use crate::model::{ErrorKind, Health, HealthState, ProbeStats, Role};
+use crate::model::{ErrorKind, Health, ProbeStats, Role};
 
 /// What wakes the health loop from outside, and `up`, by which it wakes others.
 #[derive(Debug)]
@@ -100,10 +100,7 @@ impl Monitor {
     }
 
     async fn connected(&mut self, probe: Probe) {
-        // A retry may have waited until the node was back, so its connect time is not a usual one.
-        if self.health.state != HealthState::Reconnecting {
-            self.connects.took(probe.connect_time);
-        }
+        self.connects.took(probe.connect_time, self.health.state);
         let role = probe.role;
         self.probe = Some(probe);
         self.report_connected(role).await;

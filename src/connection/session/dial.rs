@@ -197,11 +197,12 @@ fn config(node: &NodeConfig, password: Option<&Secret>) -> Config {
         // `Direct` makes the driver call our connector at once, which then does what the node's own mode says.
         .ssl_mode(SslMode::Require)
         .ssl_negotiation(SslNegotiation::Direct)
-        // The system also notices a broken connection, in case nothing of ours is waiting on it.
+        // The system also notices a broken connection, in case nothing of ours is waiting on it: after 15 s, as the server
+        // does. By then it has asked five times, since one packet of an idle session may be lost.
         .keepalives(tcp.keepalives.unwrap_or(true))
         .keepalives_idle(tcp.keepalives_idle.unwrap_or(Duration::from_secs(10)))
-        .keepalives_interval(tcp.keepalives_interval.unwrap_or(Duration::from_secs(5)))
-        .keepalives_retries(tcp.keepalives_count.unwrap_or(3))
+        .keepalives_interval(tcp.keepalives_interval.unwrap_or(Duration::from_secs(1)))
+        .keepalives_retries(tcp.keepalives_count.unwrap_or(5))
         .tcp_user_timeout(tcp.user_timeout.unwrap_or(Duration::from_secs(15)));
     config.channel_binding(match node.tls.channel_binding {
         model::ChannelBinding::Disable => ChannelBinding::Disable,
@@ -228,6 +229,18 @@ mod tests {
     use super::*;
     use crate::demo::Cluster;
     use crate::model::SslMode as Mode;
+
+    /// With a `TCP_USER_TIMEOUT`, Linux gives up once it is over and the last question is unanswered, whatever the number of
+    /// questions is meant to be.
+    #[test]
+    fn one_lost_packet_ends_no_idle_session() {
+        let name = crate::model::NodeName::parse("n").unwrap();
+        let config = config(&NodeConfig::new(name, "db"), None);
+        let (idle, timeout) = (config.get_keepalives_idle(), *config.get_tcp_user_timeout().unwrap());
+        let interval = config.get_keepalives_interval().unwrap();
+        assert_eq!(idle + interval * 5, timeout);
+        assert_eq!(config.get_keepalives_retries(), Some(5));
+    }
 
     /// A session that insists on SCRAM-SHA-256-PLUS opens over our stream, and only over the stream's own TLS.
     #[tokio::test]

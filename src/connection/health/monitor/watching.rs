@@ -260,13 +260,13 @@ impl Monitor {
                         // The node is alive; a firewall or NAT on the way may have dropped the old connection.
                         watching.openings.clear();
                         watching.next_probe = Instant::now() + self.node.health.interval;
-                        self.connects.took(fresh.connect_time);
+                        self.connects.took(fresh.connect_time, self.health.state);
                         self.probe = Some(fresh);
                         self.observe(Observation::Late { latency: None, error: self.late(None) }).await;
                     }
                     Some(old) => {
                         self.probe = Some(old);
-                        self.connects.took(fresh.connect_time);
+                        self.connects.took(fresh.connect_time, self.health.state);
                         fresh.close().await;
                         self.observe(Observation::Answered { latency: None, refusing: None }).await;
                     }
