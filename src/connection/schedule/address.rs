@@ -158,4 +158,13 @@ mod tests {
         drop(places);
         assert!(address.login_now().is_some());
     }
+
+    #[test]
+    fn two_nodes_at_one_address_ask_for_their_first_figures_at_once_n8() {
+        let address = Address::default();
+        let turns = [(); 3].map(|()| address.first_figures.free_turn());
+        assert_eq!(turns.each_ref().map(Option::is_some), [true, true, false]);
+        drop(turns);
+        assert!(address.first_figures.free_turn().is_some());
+    }
 }

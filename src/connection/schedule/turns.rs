@@ -4,7 +4,7 @@
 //! they are urgent (N3).
 //!
 //! Whether a node lives is known before its figures: connects of facts and pools, and background queries, wait behind the
-//! connects of the health loops that came before them, and no more than [`HEALTH`] of all run at the same time.
+//! connects of the health loops that came before them, and no more than [`HEALTH`] of all hold a place at the same time.
 
 use std::time::Duration;
 
